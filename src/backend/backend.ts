@@ -1,0 +1,86 @@
+import { BroadcasterError } from '../errors.ts'
+import type { OutboxEvent } from '../record/outbox-event.ts'
+
+/** The outcome of one event of a send. */
+export type SendResult =
+  | {
+      readonly ok: true
+      /** Stored with the event (JSON), for people to read. */
+      readonly progress?: unknown
+    }
+  | {
+      readonly ok: false
+      /** Its class decides what happens next: `OutageError`, `PermanentError`, `RetryAfterError`, or any other. */
+      readonly error: unknown
+      /** Stored with the event (JSON) and handed back as `event.progress` on the next attempt. */
+      readonly progress?: unknown
+    }
+
+/** The broker has acknowledged the event. */
+export const delivered: SendResult = Object.freeze({ ok: true })
+
+/** The event was not delivered, because of `error`. */
+export function notDelivered(error: unknown): SendResult {
+  return { ok: false, error }
+}
+
+/**
+ * The event was not handed to the broker at all, since an earlier event of its key in the same send was not
+ * delivered, or since the send was cut short. It costs no retry.
+ */
+export const notAttempted: SendResult = Object.freeze({
+  ok: false,
+  error: new BroadcasterError('SEND_NOT_ATTEMPTED', 'not attempted: an earlier event of the same send stopped it'),
+})
+
+export interface BackendHealth {
+  readonly healthy: boolean
+  /** Round trip of the check, in milliseconds. */
+  readonly latency?: number
+  /** One sentence for people: what is wrong, or what was reached. */
+  readonly detail?: string
+}
+
+/** What the broker does for us; each is `false` when not declared. */
+export interface BackendCapabilities {
+  /**
+   * Several events of one key may be in one `send`: they reach the broker in order, and when one is not delivered
+   * none after it of the same key is. Without it the relay puts at most one event of a key into a send.
+   */
+  readonly ordersWithinSend?: boolean
+  /** The broker drops a second delivery of the same event id by itself, within its own window. */
+  readonly deduplicates?: boolean
+}
+
+/**
+ * One configured way out. A user's own backend is a plain object of this shape.
+ *
+ * The relay is the only one that retries: a client used here is configured not to.
+ */
+export interface Backend {
+  /**
+   * Hands the events to the broker and waits for its acknowledgement. Resolves with one result per event, in the
+   * order given. Rejecting is the same as `notDelivered(error)` for every event. `signal` aborts when the send's
+   * timeout ends or the lease is lost: stop as soon as possible, and report what was acknowledged until then.
+   */
+  send(events: readonly OutboxEvent[], signal: AbortSignal): Promise<readonly SendResult[]>
+  healthCheck(signal: AbortSignal): Promise<BackendHealth>
+  /** Closes what the backend itself opened, and nothing that was injected. Idempotent. */
+  close(): Promise<void>
+
+  /** Opens the connection before the first send, so that a wrong address is found at start. Optional. */
+  connect?(signal: AbortSignal): Promise<void>
+  /**
+   * Handles one event inside a transaction of the store that also settles it: both commit, or neither does.
+   * `tx` is the store's native transaction. Optional; used instead of `send` when present.
+   */
+  sendInTransaction?(event: OutboxEvent, tx: unknown, signal: AbortSignal): Promise<SendResult>
+
+  readonly capabilities?: BackendCapabilities
+  /** The largest event it takes, in bytes of its encoded form. `publish` refuses a larger one. Default: no limit. */
+  readonly maxEventBytes?: number
+  /** How long one send may take, in milliseconds. Default: the worker's `sendTimeout`. */
+  readonly timeout?: number
+  /** Checks a per-event `backendConfig` at publish; throws a `BroadcasterError` that names the key. Optional. */
+  checkConfig?(config: Readonly<Record<string, unknown>>): void
+}

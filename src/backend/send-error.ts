@@ -1,0 +1,82 @@
+import { BroadcasterError, type ErrorDetails } from '../errors.ts'
+
+/**
+ * The backend cannot be reached, or refuses everything. The event keeps its retries and waits;
+ * the breaker opens for all workers until a probe succeeds.
+ */
+export class OutageError extends BroadcasterError {
+  override readonly name = 'OutageError'
+  /** How long the backend asked us to stay away, in milliseconds, if it said so. */
+  readonly retryAfter: number | undefined
+  constructor(message: string, details: ErrorDetails & { readonly retryAfter?: number } = {}) {
+    super('SEND_OUTAGE', message, details)
+    this.retryAfter = details.retryAfter
+  }
+}
+
+/** This one event was refused for good: it becomes `failed` at once, whatever retries are left. */
+export class PermanentError extends BroadcasterError {
+  override readonly name = 'PermanentError'
+  constructor(message: string, details: ErrorDetails = {}) {
+    super('SEND_PERMANENT', message, details)
+  }
+}
+
+/** This one event failed and counts as a retry; the next attempt waits at least `retryAfter` ms. */
+export class RetryAfterError extends BroadcasterError {
+  override readonly name = 'RetryAfterError'
+  readonly retryAfter: number
+  constructor(message: string, details: ErrorDetails & { readonly retryAfter: number }) {
+    super('SEND_FAILED', message, details)
+    this.retryAfter = details.retryAfter
+  }
+}
+
+/** What a failed send means for the event. */
+export type FailureClass =
+  | { readonly kind: 'outage'; readonly retryAfter?: number }
+  | { readonly kind: 'permanent' }
+  | { readonly kind: 'failure'; readonly retryAfter?: number }
+  | { readonly kind: 'not-attempted' }
+
+/** System error codes that mean "could not be reached", from Node's net, tls and dns modules. */
+const UNREACHABLE: ReadonlySet<string> = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'ECONNABORTED',
+  'EPIPE',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'EHOSTDOWN',
+  'ENETUNREACH',
+  'ENETDOWN',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+])
+
+/**
+ * The class of whatever a backend or handler threw, by error class and system error code;
+ * never by message text. An unknown error is a failure of this one event.
+ */
+export function classifySendError(error: unknown): FailureClass {
+  if (error instanceof OutageError) {
+    return error.retryAfter === undefined ? { kind: 'outage' } : { kind: 'outage', retryAfter: error.retryAfter }
+  }
+  if (error instanceof PermanentError) return { kind: 'permanent' }
+  if (error instanceof RetryAfterError) return { kind: 'failure', retryAfter: error.retryAfter }
+  if (error instanceof BroadcasterError) {
+    if (error.code === 'SEND_NOT_ATTEMPTED') return { kind: 'not-attempted' }
+    if (error.code === 'SEND_OUTAGE') return { kind: 'outage' }
+    if (error.code === 'SEND_PERMANENT') return { kind: 'permanent' }
+  }
+  if (hasUnreachableCode(error)) return { kind: 'outage' }
+  return { kind: 'failure' }
+}
+
+function hasUnreachableCode(error: unknown): boolean {
+  for (let at: unknown = error, depth = 0; at instanceof Error && depth < 5; at = at.cause, depth++) {
+    if ('code' in at && typeof at.code === 'string' && UNREACHABLE.has(at.code)) return true
+    if (at instanceof AggregateError && at.errors.length > 0 && at.errors.every(hasUnreachableCode)) return true
+  }
+  return false
+}

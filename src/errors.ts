@@ -1,0 +1,91 @@
+/**
+ * Every error that Broadcaster throws is a `BroadcasterError` with a code from this table.
+ * `retryable` says whether the same call may succeed later without a change by the caller.
+ * A retired code is never used again. `docs/errors.md` lists the same set; a test keeps them equal.
+ */
+export const ERROR_CODES = {
+  // Input, refused before anything is written
+  INVALID_EVENT: { retryable: false },
+  INVALID_OPTION: { retryable: false },
+  INVALID_DATA: { retryable: false },
+  EVENT_TOO_LARGE: { retryable: false },
+  UNKNOWN_BACKEND: { retryable: false },
+  UNKNOWN_EVENT_TYPE: { retryable: false },
+  DECODE_FAILED: { retryable: false },
+  // The transaction seam
+  NOT_A_TRANSACTION: { retryable: false },
+  TRANSACTION_ENDED: { retryable: false },
+  TRANSACTION_ABORTED: { retryable: false },
+  ADAPTER_MISMATCH: { retryable: false },
+  // The record
+  DOES_NOT_EXIST: { retryable: false },
+  MULTIPLE_OBJECTS_RETURNED: { retryable: false },
+  DEFERRED_COLUMN: { retryable: false },
+  ILLEGAL_STATUS_MOVE: { retryable: false },
+  DETACHED_RECORD: { retryable: false },
+  // The store
+  SCHEMA_MISSING: { retryable: false },
+  SCHEMA_OUTDATED: { retryable: false },
+  SCHEMA_TOO_NEW: { retryable: false },
+  STORE_UNAVAILABLE: { retryable: true },
+  STORE_BUSY: { retryable: true },
+  // Sending
+  SEND_FAILED: { retryable: true },
+  SEND_PERMANENT: { retryable: false },
+  SEND_OUTAGE: { retryable: true },
+  SEND_TIMEOUT: { retryable: true },
+  SEND_NOT_ATTEMPTED: { retryable: true },
+  WORKER_DIED: { retryable: true },
+  // The process around us
+  MISSING_DEPENDENCY: { retryable: false },
+  CONFIG_NOT_FOUND: { retryable: false },
+  CONFIG_INVALID: { retryable: false },
+  CLOSED: { retryable: false },
+} as const
+
+export type ErrorCode = keyof typeof ERROR_CODES
+
+/** What an error may carry beside its message. */
+export interface ErrorDetails {
+  readonly cause?: unknown
+  /** The option, attribute or column at fault, as the caller wrote it. */
+  readonly field?: string
+  /** The offending value, as given. */
+  readonly value?: unknown
+}
+
+/** The one error class. `code` is stable; the message is for people and may change. */
+export class BroadcasterError extends Error {
+  override readonly name: string = 'BroadcasterError'
+  readonly code: ErrorCode
+  readonly field: string | undefined
+  readonly value: unknown
+
+  constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
+    super(message, 'cause' in details ? { cause: details.cause } : undefined)
+    this.code = code
+    this.field = details.field
+    this.value = details.value
+  }
+
+  /** Whether the same call may succeed later without a change by the caller. */
+  get retryable(): boolean {
+    return ERROR_CODES[this.code].retryable
+  }
+}
+
+/** Raised by `get` when no outbox event matches. */
+export class DoesNotExist extends BroadcasterError {
+  override readonly name = 'DoesNotExist'
+  constructor(message: string, details: ErrorDetails = {}) {
+    super('DOES_NOT_EXIST', message, details)
+  }
+}
+
+/** Raised by `get` when more than one outbox event matches. */
+export class MultipleObjectsReturned extends BroadcasterError {
+  override readonly name = 'MultipleObjectsReturned'
+  constructor(message: string, details: ErrorDetails = {}) {
+    super('MULTIPLE_OBJECTS_RETURNED', message, details)
+  }
+}

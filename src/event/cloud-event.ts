@@ -1,0 +1,35 @@
+/** A value that a CloudEvents extension attribute may have (CloudEvents 1.0, section 2.4.1 type system). */
+export type AttributeValue = string | number | boolean
+
+/**
+ * A CloudEvent 1.0 as a plain object, the shape of its JSON format. Extension attributes stand beside the others.
+ * `data` and `data_base64` exclude each other.
+ */
+export interface CloudEvent<Data = unknown> {
+  readonly specversion: '1.0'
+  readonly id: string
+  readonly source: string
+  readonly type: string
+  readonly subject?: string
+  /** RFC 3339. */
+  readonly time?: string
+  readonly datacontenttype?: string
+  readonly dataschema?: string
+  readonly data?: Data
+  /** Binary data in Base64 (RFC 4648). */
+  readonly data_base64?: string
+  readonly [extension: string]: unknown
+}
+
+/**
+ * An event ready for the wire, whatever the encoding: attributes as values, data as text that is never parsed.
+ * `OutboxEvent.toEncodable()` makes one.
+ */
+export interface EncodableEvent {
+  /** All context attributes by CloudEvents name, `specversion`, `id`, `source`, `type` first; absent ones left out. */
+  readonly attributes: Readonly<Record<string, AttributeValue>>
+  /** JSON text of the `data` member, exactly as it came; for a non-JSON text type it is a JSON string. Null = none. */
+  readonly dataJson: string | null
+  /** Binary data; null = none. At most one of `dataJson` and `dataBinary` is set. */
+  readonly dataBinary: Uint8Array | null
+}

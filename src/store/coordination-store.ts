@@ -1,0 +1,73 @@
+/** A lane of one backend, and who owns it. */
+export interface Lane {
+  readonly backend: string
+  readonly lane: number
+  /** The worker that owns it, or owned it when it died; null = free after a clean end. */
+  readonly owner: string | null
+  /** Goes up by one at each change of owner. */
+  readonly fence: number
+  /** Goes up when somebody outside (an operator) changed events of this lane: the owner reconciles and sweeps. */
+  readonly attention: number
+}
+
+export interface LiveWorker {
+  readonly id: string
+  /** For people: `host:pid`, or what the operator named it. */
+  readonly name: string
+  readonly backends: readonly string[]
+}
+
+export interface Survey {
+  /** Workers whose lease has not ended. */
+  readonly workers: readonly LiveWorker[]
+  /** All lanes of the backends asked for. */
+  readonly lanes: readonly Lane[]
+  readonly breakers: readonly BreakerRow[]
+}
+
+export interface BreakerRow {
+  readonly backend: string
+  readonly open: boolean
+  /** Milliseconds until the next probe may start (<= 0: now). */
+  readonly probeIn: number
+  /** Milliseconds since it opened or closed; null = never moved. */
+  readonly since: number | null
+  /** Why it opened. */
+  readonly error: string
+}
+
+/**
+ * How workers on many machines share the work: they meet only here. Conditional single-statement updates only; the
+ * lease stands on the worker's row, a lane is free when its owner is null or no longer among the workers.
+ */
+export interface CoordinationStore {
+  /** Adds a worker with a lease of `lease` ms and makes the lanes of its backends. Returns the worker's id. */
+  enter(worker: {
+    readonly name: string
+    readonly backends: readonly string[]
+    readonly lease: number
+  }): Promise<string>
+  /** Extends the lease by `lease` ms from the database's now. False: it had ended; all lanes are lost. */
+  renew(workerId: string, lease: number): Promise<boolean>
+  /** Removes workers whose lease has ended, then reads workers, lanes and breakers. */
+  survey(backends: readonly string[]): Promise<Survey>
+  /** Takes lanes whose fence is still the one seen. Returns those taken, with their new fence. */
+  claim(workerId: string, lanes: readonly Lane[]): Promise<readonly Lane[]>
+  /** Gives lanes back, if still ours, and tells the others. */
+  release(workerId: string, lanes: readonly Lane[]): Promise<void>
+  /** Gives all lanes back, removes the worker and tells the others. */
+  leave(workerId: string): Promise<void>
+  readonly breakers: BreakerStore
+}
+
+/** The breaker of each backend, shared by all workers. */
+export interface BreakerStore {
+  /** Opens it unless open already, the first probe after `probeAfter` ms. True: this call opened it. */
+  open(backend: string, probeAfter: number, error: string): Promise<boolean>
+  /** Takes the right to probe, if due; the next probe is due `again` ms later. One caller at a time gets true. */
+  tryProbe(backend: string, again: number): Promise<boolean>
+  /** Puts the next probe off: `probeAfter` ms from now. */
+  postpone(backend: string, probeAfter: number, error: string): Promise<void>
+  /** Closes it. True: this call closed it. */
+  close(backend: string): Promise<boolean>
+}

@@ -1,0 +1,132 @@
+import type { OutboxEventColumns, SEND_COLUMNS } from '../record/columns.ts'
+
+/** A fetched row: what a backend needs of it. */
+export type FetchedRow = Readonly<Pick<OutboxEventColumns, (typeof SEND_COLUMNS)[number]>> & {
+  readonly seq: number
+  readonly lane: number
+}
+
+/** Where to read in one lane. */
+export interface LaneCursor {
+  readonly lane: number
+  /** Only rows with a greater `seq`; 0 reads from the head. */
+  readonly after: number
+  /** At most this many rows of this lane. */
+  readonly limit: number
+}
+
+/** An event that stands at the head of its key and keeps the later ones waiting: a retry, or one that failed for good. */
+export interface HeldHead {
+  readonly id: string
+  readonly seq: number
+  readonly lane: number
+  readonly partitionKey: string
+  /** Milliseconds until it is due again; null = until released by hand. */
+  readonly dueIn: number | null
+}
+
+/** What became of one event. Everything but `published` is recorded only by the current owner of its lane. */
+export type Outcome =
+  | { readonly kind: 'published'; readonly id: string; readonly lane: number; readonly progress?: string }
+  | {
+      /** One more attempt was spent: try again in `delay` ms. */
+      readonly kind: 'retry'
+      readonly id: string
+      readonly lane: number
+      readonly retryCount: number
+      /** Milliseconds. */
+      readonly delay: number
+      readonly error: string
+      readonly progress?: string
+    }
+  | {
+      /** Gave up. `blocks`: later events of its key wait until it is released. */
+      readonly kind: 'failed'
+      readonly id: string
+      readonly lane: number
+      readonly retryCount: number
+      readonly blocks: boolean
+      readonly error: string
+      readonly progress?: string
+    }
+  | {
+      /** Cannot go now: out of the hot index for `delay` ms; null = until its key is released. */
+      readonly kind: 'park'
+      readonly id: string
+      readonly lane: number
+      readonly delay: number | null
+    }
+  | {
+      /** Recorded before a send under crash suspicion: status `processing`, with the attempt counted or not. */
+      readonly kind: 'sending'
+      readonly id: string
+      readonly lane: number
+      readonly retryCount: number
+    }
+  | {
+      /** An interrupted or never started attempt given back: pending (or retry) again, as before. */
+      readonly kind: 'returned'
+      readonly id: string
+      readonly lane: number
+      readonly retryCount: number
+    }
+
+/** Proof of ownership for a settle. */
+export interface Ownership {
+  readonly workerId: string
+  /** The fence under which each lane was taken. */
+  readonly fences: ReadonlyMap<number, number>
+  /** The lane's own name of the backend: see `CoordinationStore`. */
+  readonly backend: string
+}
+
+export interface SettleReport {
+  /** Ids whose outcome was not recorded: the row is gone, settled otherwise, or the lane is no longer ours. */
+  readonly lost: readonly string[]
+}
+
+export interface UnparkReport {
+  /** Lanes in which parked events became due, with the lowest `seq` among them and how many. */
+  readonly woken: readonly { readonly lane: number; readonly firstSeq: number; readonly count: number }[]
+  /** Milliseconds until the next parked event of these lanes is due (>= 0); null = none. */
+  readonly nextDueIn: number | null
+}
+
+/**
+ * What the relay does with events. `names` are the backend names a relay answers to: its own, and '' for the default
+ * backend (rows that Django wrote). All methods act on the given lanes only.
+ */
+export interface RelayStore {
+  /** Due, unparked, unsettled rows in `seq` order (over all lanes given). Reads only; costs the same for any backlog. */
+  fetch(names: readonly string[], lanes: readonly LaneCursor[]): Promise<readonly FetchedRow[]>
+  /** Brings due parked rows back into the hot index, at most `limitPerLane` for each lane, earliest due first. */
+  unpark(names: readonly string[], lanes: readonly number[], limitPerLane: number): Promise<UnparkReport>
+  /**
+   * Records what became of events, in one transaction: a few statements for any number of events.
+   * Outcomes are applied in no particular order; an id occurs once.
+   */
+  settle(ownership: Ownership, outcomes: readonly Outcome[]): Promise<SettleReport>
+  /**
+   * For lanes just taken, or that want attention: releases rows that wait behind a key whose failed event is no
+   * longer there or no longer blocks, then returns the heads that do hold their key.
+   */
+  reconcile(names: readonly string[], lanes: readonly number[]): Promise<readonly HeldHead[]>
+  /**
+   * Runs `work` in a store transaction; when it resolves to an outcome that is `published`, the outcome is recorded
+   * in the same transaction (under the current fence) and committed; otherwise all is rolled back.
+   * Resolves with the outcome, and whether it was recorded.
+   */
+  settleInTransaction(
+    ownership: Ownership,
+    work: (tx: unknown) => Promise<Outcome | undefined>,
+  ): Promise<{ readonly outcome: Outcome | undefined; readonly recorded: boolean }>
+  /**
+   * Deletes published events older than `publishedFor` ms and failed or cancelled ones older than `failedFor` ms
+   * (null = keep), at most `limit` rows a call. Returns how many it deleted.
+   */
+  purge(options: {
+    readonly publishedFor: number | null
+    readonly failedFor: number | null
+    readonly limit: number
+  }): Promise<number>
+}

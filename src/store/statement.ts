@@ -1,0 +1,21 @@
+/** The dialect of a store; a transaction adapter must speak the same. */
+export type Dialect = 'postgres' | 'mysql' | 'sqlite' | 'memory'
+
+/**
+ * One statement as a tagged template gives it: `strings` is one longer than `values`. An adapter joins them with its
+ * library's placeholders; no SQL is ever parsed.
+ */
+export interface Statement {
+  readonly strings: readonly string[]
+  readonly values: readonly unknown[]
+}
+
+/** A row that a statement returned, by column name. */
+export type Row = Readonly<Record<string, unknown>>
+
+/** Joins a statement with placeholders: `join(s, (n) => `$${n}`)`, where n counts from 1. */
+export function joinStatement(statement: Statement, placeholder: (n: number) => string): string {
+  let text = statement.strings[0] ?? ''
+  for (let n = 1; n < statement.strings.length; n++) text += placeholder(n) + (statement.strings[n] ?? '')
+  return text
+}

@@ -1,0 +1,83 @@
+import type { InsertedRow, NewOutboxEvent, OutboxEventColumns } from '../record/columns.ts'
+import type { AdminStore } from './admin-store.ts'
+import type { CoordinationStore } from './coordination-store.ts'
+import type { RelayStore } from './relay-store.ts'
+import type { Dialect, Row, Statement } from './statement.ts'
+import type { TransactionAdapter } from './transaction-adapter.ts'
+
+/**
+ * The database that holds the outbox, as narrow interfaces by consumer. `Tx` is the native transaction of the client
+ * it was made with. Every instant in it is the database's own; callers pass durations.
+ */
+export interface Store<Tx = unknown> {
+  readonly dialect: Dialect
+  /** For messages: `postgres outbox_events`. */
+  readonly description: string
+  /** The adapter of the store's own client; used when a Broadcaster is given no other. */
+  readonly transactionAdapter: TransactionAdapter<Tx>
+  readonly publish: PublishStore
+  readonly relay: RelayStore
+  readonly coordination: CoordinationStore
+  readonly admin: AdminStore
+  readonly schema: SchemaStore
+  /** Runs `work` in a transaction of the store's own: committed when it resolves, rolled back when it throws. */
+  transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T>
+  /** Closes what the store itself opened, and nothing that was injected. Idempotent. */
+  close(): Promise<void>
+  /** Tells of commits by other processes. Optional: without it relays poll. */
+  readonly wake?: WakeStore
+}
+
+/** What `publish` needs: statements to run on the caller's transaction. */
+export interface PublishStore {
+  /**
+   * Inserts all rows with one statement. A row whose (source, event id, backend) or id exists already is left out
+   * of the rows it returns.
+   */
+  insert(rows: readonly NewOutboxEvent[]): Statement
+  /** Reads the rows that `insert` returned. */
+  inserted(rows: readonly Row[]): readonly InsertedRow[]
+  /** Selects the stored row of a duplicate, all columns, by its identity. */
+  findDuplicate(row: NewOutboxEvent): Statement
+  /** Reads the rows that `findDuplicate` returned: at most one. */
+  found(rows: readonly Row[]): Partial<OutboxEventColumns> | undefined
+}
+
+/** Wake-up by the database. */
+export interface WakeStore {
+  /**
+   * Calls `onWake` after commits of due events, and when lanes want attention. Resolves when listening; rejects when
+   * this connection cannot listen (the worker then polls). `onLost` is called when listening ended by itself.
+   */
+  listen(onWake: () => void, onLost: (error: unknown) => void): Promise<WakeListener>
+}
+
+export interface WakeListener {
+  /** From now on a commit of a due event wakes us. Resolves to false when it could not be arranged just now. */
+  arm(): Promise<boolean>
+  /** We are awake: commits need not tell us. */
+  disarm(): Promise<void>
+  /** Stops listening. Idempotent. */
+  close(): Promise<void>
+}
+
+export interface MigrationStatus {
+  /** The schema version in the database; 0 = no outbox there. */
+  readonly version: number
+  /** The newest version this package knows. */
+  readonly latest: number
+  /** Number of lanes, fixed at the first migration; null before it. */
+  readonly lanes: number | null
+  readonly pending: readonly { readonly version: number; readonly name: string; readonly breaking: boolean }[]
+}
+
+/** Migrations: append-only, printable, never run unless asked. */
+export interface SchemaStore {
+  status(): Promise<MigrationStatus>
+  /** Applies what is missing, each step in its own transaction. `lanes` counts only at the very first. */
+  migrate(options?: { readonly lanes?: number }): Promise<MigrationStatus>
+  /** The SQL that `migrate` would run from `version` (default 0) to the latest, for people who run it themselves. */
+  print(options?: { readonly from?: number; readonly lanes?: number }): string
+  /** Throws `SCHEMA_MISSING`, `SCHEMA_OUTDATED` or `SCHEMA_TOO_NEW` unless this code can work with the schema. */
+  check(): Promise<MigrationStatus>
+}

@@ -1,0 +1,121 @@
+import { type Channel, channel } from 'node:diagnostics_channel'
+import type { OutboxEvent } from '../record/outbox-event.ts'
+
+/**
+ * What Broadcaster tells of its work, by name. Each is a `node:diagnostics_channel` named `broadcaster:` + name, so
+ * listeners cost nothing until there is one. Documented in `docs/signals.md`; a test keeps both the same set.
+ * Durations are in milliseconds.
+ */
+export interface Signals {
+  /** An event was inserted on the caller's transaction, which has not committed yet. Not sent for duplicates. */
+  'event.created': { readonly event: OutboxEvent }
+  /** The backend acknowledged the event and that is recorded. */
+  'event.published': { readonly event: OutboxEvent; readonly backend: string; readonly worker: string }
+  /** An attempt failed; the event is tried again after `delay`. */
+  'event.retried': {
+    readonly event: OutboxEvent
+    readonly backend: string
+    readonly worker: string
+    readonly retryCount: number
+    readonly delay: number
+    readonly error: unknown
+  }
+  /** Gave up on the event. `blocks`: later events of its key wait. */
+  'event.failed': {
+    readonly event: OutboxEvent
+    readonly backend: string
+    readonly worker: string
+    readonly retryCount: number
+    readonly blocks: boolean
+    readonly error: unknown
+  }
+  /** An event waits behind `headId`, which failed for good. */
+  'event.blocked': {
+    readonly event: OutboxEvent
+    readonly backend: string
+    readonly worker: string
+    readonly headId: string
+  }
+  /** One send returned: how many events were handed over and acknowledged, and how long it took. */
+  'batch.sent': {
+    readonly backend: string
+    readonly worker: string
+    readonly sent: number
+    readonly delivered: number
+    readonly duration: number
+  }
+  /** This call opened the backend's breaker: nothing is sent there until a probe succeeds. */
+  'backend.down': { readonly backend: string; readonly worker: string; readonly error: unknown }
+  /** A probe succeeded and closed the breaker. */
+  'backend.up': { readonly backend: string; readonly worker: string }
+  'lane.gained': { readonly backend: string; readonly worker: string; readonly lanes: readonly number[] }
+  'lane.lost': {
+    readonly backend: string
+    readonly worker: string
+    readonly lanes: readonly number[]
+    /** `released`: given back after finishing what was in flight; `lease-ended`: another worker may own them already. */
+    readonly reason: 'released' | 'lease-ended'
+  }
+  'worker.started': { readonly worker: string; readonly backends: readonly string[] }
+  'worker.stopped': { readonly worker: string }
+  /** Something went wrong that the worker survives, such as a database that cannot be reached. */
+  'worker.error': { readonly worker: string; readonly error: unknown }
+  /** Retention deleted settled events. */
+  'events.purged': { readonly worker: string; readonly count: number }
+}
+
+export type SignalName = keyof Signals
+
+export const SIGNAL_NAMES = [
+  'event.created',
+  'event.published',
+  'event.retried',
+  'event.failed',
+  'event.blocked',
+  'batch.sent',
+  'backend.down',
+  'backend.up',
+  'lane.gained',
+  'lane.lost',
+  'worker.started',
+  'worker.stopped',
+  'worker.error',
+  'events.purged',
+] as const satisfies readonly SignalName[]
+
+/** What listeners receive: the message and the outbox it comes from (`Broadcaster.name`). */
+export type SignalMessage<Name extends SignalName> = Signals[Name] & { readonly outbox: string }
+
+const channels = new Map<SignalName, Channel>(SIGNAL_NAMES.map((name) => [name, channel(`broadcaster:${name}`)]))
+
+/** Sends signals of one outbox. */
+export class SignalSource {
+  readonly outbox: string
+
+  constructor(outbox: string) {
+    this.outbox = outbox
+  }
+
+  /** Whether anybody listens: ask before building a message on a hot path. */
+  has(name: SignalName): boolean {
+    return channels.get(name)?.hasSubscribers === true
+  }
+
+  emit<Name extends SignalName>(name: Name, message: Signals[Name]): void {
+    const to = channels.get(name)
+    if (to?.hasSubscribers) to.publish({ ...message, outbox: this.outbox })
+  }
+}
+
+/** Listens to a signal of every outbox in this process. Returns the function that stops listening. */
+export function onSignal<Name extends SignalName>(
+  name: Name,
+  listener: (message: SignalMessage<Name>) => void,
+): () => void {
+  const to = channel(`broadcaster:${name}`)
+  const receive = (message: unknown): void => listener(message as SignalMessage<Name>)
+  to.subscribe(receive)
+  return () => {
+    to.unsubscribe(receive)
+  }
+}

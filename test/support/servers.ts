@@ -1,0 +1,115 @@
+import { readFileSync } from 'node:fs'
+import { connect } from 'node:net'
+import type { TestContext } from 'node:test'
+
+/** A server that answers now. */
+export interface Server {
+  readonly url: string
+}
+
+interface Known {
+  /** The environment variable that overrides the URL; `scripts/services` writes it to `.services/env`. */
+  readonly variable: string
+  readonly url: string
+  /** What to say first, and how the right kind of server answers: another one on the port is no server. */
+  readonly hello: Uint8Array
+  readonly answers: RegExp
+}
+
+/** PostgreSQL's SSLRequest: it is answered by one byte, S or N, before any login. */
+const SSL_REQUEST = Buffer.from([0, 0, 0, 8, 4, 210, 22, 47])
+
+const KNOWN = {
+  postgres: {
+    variable: 'POSTGRES_URL',
+    url: 'postgres://postgres@127.0.0.1:5432/test',
+    hello: SSL_REQUEST,
+    answers: /^[SN]/,
+  },
+  pgbouncer: {
+    variable: 'PGBOUNCER_URL',
+    url: 'postgres://postgres@127.0.0.1:6432/test',
+    hello: SSL_REQUEST,
+    answers: /^[SN]/,
+  },
+  redis: {
+    variable: 'REDIS_URL',
+    url: 'redis://127.0.0.1:6379',
+    hello: Buffer.from('PING\r\n'),
+    answers: /^(\+PONG|-NOAUTH)/,
+  },
+} as const satisfies Record<string, Known>
+
+export type ServerName = keyof typeof KNOWN
+
+const required = process.env['BROADCASTER_REQUIRE_SERVERS'] === '1'
+const written = readWritten()
+const found = new Map<ServerName, Server>()
+await Promise.all((Object.keys(KNOWN) as ServerName[]).map(find))
+
+/** The servers that answered when this file was loaded. */
+export const servers = {
+  postgres: (): Server | undefined => found.get('postgres'),
+  pgbouncer: (): Server | undefined => found.get('pgbouncer'),
+  redis: (): Server | undefined => found.get('redis'),
+} as const satisfies Record<ServerName, () => Server | undefined>
+
+/**
+ * The server, or undefined after marking the test as skipped: `const redis = requireServer(t, 'redis'); if (!redis) return`.
+ * Throws instead when BROADCASTER_REQUIRE_SERVERS=1.
+ */
+export function requireServer(t: Pick<TestContext, 'skip'>, name: ServerName): Server | undefined {
+  const reason = skipWithout(name)
+  if (reason !== false) t.skip(reason)
+  return found.get(name)
+}
+
+/**
+ * The reason to skip for want of a server, or false: `describe('...', { skip: skipWithout('postgres', 'redis') }, ...)`.
+ * Throws instead when BROADCASTER_REQUIRE_SERVERS=1.
+ */
+export function skipWithout(...names: readonly ServerName[]): string | false {
+  const missing = names.find((name) => !found.has(name))
+  if (missing === undefined) return false
+  const reason = `no ${missing} server at ${urlOf(missing)} (start one with \`scripts/services\`, or set ${KNOWN[missing].variable})`
+  if (required) throw new Error(`${reason}, and BROADCASTER_REQUIRE_SERVERS=1`)
+  return reason
+}
+
+async function find(name: ServerName): Promise<void> {
+  const url = urlOf(name)
+  if (await answers(url, KNOWN[name])) found.set(name, { url })
+}
+
+function urlOf(name: ServerName): string {
+  const { variable, url } = KNOWN[name]
+  return process.env[variable] ?? written.get(variable) ?? url
+}
+
+function answers(url: string, known: Known): Promise<boolean> {
+  const { hostname, port } = new URL(url)
+  const defaultPort = Number(new URL(known.url).port)
+  return new Promise((resolve) => {
+    const socket = connect({ host: hostname, port: port === '' ? defaultPort : Number(port) })
+    const end = (yes: boolean): void => {
+      socket.destroy()
+      resolve(yes)
+    }
+    socket.setTimeout(2000, () => end(false))
+    socket.on('error', () => end(false))
+    socket.on('close', () => end(false))
+    socket.on('data', (data) => end(known.answers.test(data.toString('latin1'))))
+    socket.on('connect', () => socket.write(known.hello))
+  })
+}
+
+/** What `scripts/services` found or started, so that a test run in another shell finds it too. */
+function readWritten(): ReadonlyMap<string, string> {
+  let text: string
+  try {
+    text = readFileSync(new URL('../../.services/env', import.meta.url), 'utf8')
+  } catch {
+    return new Map()
+  }
+  return new Map(Array.from(text.matchAll(/^export (\w+)='([^']*)'$/gm), ([, name = '', value = '']) => [name, value]))
+}
