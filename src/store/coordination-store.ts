@@ -41,11 +41,15 @@ export interface BreakerRow {
  * lease stands on the worker's row, a lane is free when its owner is null or no longer among the workers.
  */
 export interface CoordinationStore {
-  /** Adds a worker with a lease of `lease` ms and makes the lanes of its backends. Returns the worker's id. */
+  /**
+   * Adds a worker with a lease of `lease` ms and makes the lanes of its backends. Returns the worker's id.
+   * A `transient` one (a one-shot drain) is listed with no backends, so that no worker gives lanes up for it.
+   */
   enter(worker: {
     readonly name: string
     readonly backends: readonly string[]
     readonly lease: number
+    readonly transient?: boolean
   }): Promise<string>
   /** Extends the lease by `lease` ms from the database's now. False: it had ended; all lanes are lost. */
   renew(workerId: string, lease: number): Promise<boolean>

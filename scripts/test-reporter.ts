@@ -1,0 +1,165 @@
+import { relative } from 'node:path'
+import type { TestEvent } from 'node:test/reporters'
+import { inspect } from 'node:util'
+
+interface Failure {
+  readonly file: string
+  readonly name: string
+  readonly error: unknown
+}
+
+interface FileReport {
+  passed: number
+  failed: number
+  skipped: number
+  /** Milliseconds spent in its top-level tests. */
+  time: number
+  output: string
+  /** Names of the tests around the one that is reported next, by nesting. */
+  readonly path: string[]
+}
+
+type Outcome = Extract<TestEvent, { type: 'test:pass' | 'test:fail' }>
+
+/**
+ * Turns the events of Node's test runner into a report for people: a line for each file, what the tests printed,
+ * failures in full, the slowest tests, why tests were left out, and the counts as the last line.
+ */
+export class TestReport {
+  passed = 0
+  failed = 0
+  skipped = 0
+  readonly #root: string
+  readonly #print: (text: string) => void
+  readonly #files = new Map<string, FileReport>()
+  readonly #failures: Failure[] = []
+  readonly #reasons = new Map<string, number>()
+  readonly #slow: { readonly name: string; readonly time: number }[] = []
+
+  constructor(root: string, print: (text: string) => void) {
+    this.#root = root
+    this.#print = print
+  }
+
+  accept(event: TestEvent): void {
+    if (event.type === 'test:start') {
+      const { file, nesting, name } = event.data
+      const path = this.#file(file).path
+      path.length = nesting
+      path.push(name)
+    } else if (event.type === 'test:pass' || event.type === 'test:fail') {
+      this.#outcome(event)
+    } else if (event.type === 'test:stdout' || event.type === 'test:stderr') {
+      this.#file(event.data.file).output += event.data.message
+    } else if (event.type === 'test:diagnostic' && event.data.file !== undefined) {
+      this.#file(event.data.file).output += `${event.data.message}\n`
+    } else if (event.type === 'test:summary' && event.data.file !== undefined) {
+      this.#fileEnded(event.data.file)
+    }
+  }
+
+  /** Prints what came after the last file; the counts stand alone on the last line. */
+  end(seconds: number): void {
+    for (const file of [...this.#files.keys()]) this.#fileEnded(file)
+    if (this.#slow.length > 0) {
+      this.#print('\nSlowest:\n')
+      this.#slow.sort((a, b) => b.time - a.time)
+      for (const { name, time } of this.#slow.slice(0, 5)) this.#print(`  ${formatTime(time).padStart(8)}  ${name}\n`)
+    }
+    if (this.#reasons.size > 0) {
+      this.#print('\nLeft out:\n')
+      for (const [reason, count] of this.#reasons) this.#print(`  ${String(count).padStart(4)}  ${reason}\n`)
+    }
+    for (const { file, name, error } of this.#failures) {
+      this.#print(`\n✖ ${file}: ${name}\n${indent(describeError(error))}\n`)
+    }
+    if (this.passed + this.failed === 0) {
+      this.failed++
+      this.#print('\n✖ no test ran\n')
+    }
+    this.#print(`\nTook ${seconds.toFixed(1)} s.\n`)
+    this.#print(`${this.passed} passed, ${this.failed} failed, ${this.skipped} skipped\n`)
+  }
+
+  #outcome({ type, data }: Outcome): void {
+    if (data.name === data.file) return this.#wholeFile({ type, data })
+    const report = this.#file(data.file)
+    const path = [...report.path.slice(0, data.nesting), data.name]
+    const name = path.join(' > ')
+    if (data.nesting === 0) report.time += data.details.duration_ms
+    if (data.skip !== undefined || data.todo !== undefined) {
+      report.skipped++
+      this.skipped++
+      const reason = data.skip ?? data.todo
+      this.#count(typeof reason === 'string' && reason !== '' ? reason : `no reason given: ${name}`)
+    } else if (type === 'test:fail') {
+      // A parent that failed only because a test in it did would be counted and shown twice.
+      if (failureType(data.details.error) === 'subtestsFailed') return
+      report.failed++
+      this.failed++
+      this.#failures.push({ file: this.#short(data.file), name, error: data.details.error })
+    } else if (data.details.type !== 'suite') {
+      report.passed++
+      this.passed++
+      this.#slow.push({ name: `${this.#short(data.file)}: ${name}`, time: data.details.duration_ms })
+    }
+  }
+
+  /** The runner reports a file by itself when it held no test, crashed, or did not end in time. */
+  #wholeFile({ type, data }: Outcome): void {
+    const error = type === 'test:fail' ? data.details.error : 'no test in this file'
+    this.#file(data.name).failed++
+    this.failed++
+    this.#failures.push({ file: this.#short(data.name), name: '(the whole file)', error })
+    this.#fileEnded(data.name)
+  }
+
+  #fileEnded(file: string): void {
+    const report = this.#files.get(file)
+    if (report === undefined) return
+    this.#files.delete(file)
+    const counts = [
+      `${report.passed} passed`,
+      ...(report.failed > 0 ? [`${report.failed} failed`] : []),
+      ...(report.skipped > 0 ? [`${report.skipped} skipped`] : []),
+    ]
+    const mark = report.failed > 0 ? '✖' : '✔'
+    this.#print(`${mark} ${this.#short(file)}  ${counts.join(', ')}  (${formatTime(report.time)})\n`)
+    if (report.output.trim() !== '') this.#print(`${indent(report.output.trimEnd())}\n`)
+  }
+
+  #file(file: string | undefined): FileReport {
+    const key = file ?? '(no file)'
+    const known = this.#files.get(key)
+    if (known !== undefined) return known
+    const made: FileReport = { passed: 0, failed: 0, skipped: 0, time: 0, output: '', path: [] }
+    this.#files.set(key, made)
+    return made
+  }
+
+  #short(file: string | undefined): string {
+    return file === undefined ? '(no file)' : relative(this.#root, file)
+  }
+
+  #count(reason: string): void {
+    this.#reasons.set(reason, (this.#reasons.get(reason) ?? 0) + 1)
+  }
+}
+
+function failureType(error: Error): unknown {
+  return 'failureType' in error ? error.failureType : undefined
+}
+
+/** The runner wraps what a test threw: people want the thing itself. */
+function describeError(error: unknown): string {
+  const thrown = error instanceof Error && error.cause !== undefined ? error.cause : error
+  return typeof thrown === 'string' ? thrown : inspect(thrown, { depth: 6 })
+}
+
+function formatTime(milliseconds: number): string {
+  return milliseconds < 1000 ? `${milliseconds.toFixed(0)} ms` : `${(milliseconds / 1000).toFixed(1)} s`
+}
+
+function indent(text: string): string {
+  return text.replace(/^/gm, '    ')
+}

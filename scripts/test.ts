@@ -1,0 +1,38 @@
+/**
+ * `npm test` runs every test; `npm test -- redis project` those whose path contains one of the words.
+ * Files named `*.alone.test.ts` measure time and so run one by one, after the others.
+ */
+import { globSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import { run } from 'node:test'
+import { TestReport } from './test-reporter.ts'
+
+const root = dirname(import.meta.dirname)
+/** One test may take this long; also the limit for a file that does not end because it leaked a handle. */
+const TIMEOUT = 3_000
+
+// Tests import the package by its own name from its sources, and node:sqlite is experimental up to Node 24.
+process.env['NODE_OPTIONS'] =
+  `${process.env['NODE_OPTIONS'] ?? ''} --conditions=ts-broadcaster-source --disable-warning=ExperimentalWarning`
+
+const words = process.argv.slice(2)
+const files = globSync('test/**/*.test.ts', { cwd: root })
+  .filter((file) => words.length === 0 || words.some((word) => file.includes(word)))
+  .sort()
+const alone = (file: string): boolean => file.endsWith('.alone.test.ts')
+
+const started = performance.now()
+const report = new TestReport(root, (text) => process.stdout.write(text))
+await runFiles(
+  files.filter((file) => !alone(file)),
+  2,
+)
+await runFiles(files.filter(alone), 1)
+report.end((performance.now() - started) / 1000)
+process.exitCode = report.failed > 0 ? 1 : 0
+
+async function runFiles(some: readonly string[], concurrency: number): Promise<void> {
+  if (some.length === 0) return
+  const events = run({ files: some.map((file) => resolve(join(root, file))), concurrency, timeout: TIMEOUT, cwd: root })
+  for await (const event of events) report.accept(event)
+}

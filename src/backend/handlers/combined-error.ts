@@ -1,0 +1,52 @@
+import { BroadcasterError } from '../../errors.ts'
+import { OutageError, PermanentError, RetryAfterError } from '../send-error.ts'
+
+/** A handler that did not succeed. */
+export interface HandlerFailure {
+  readonly name: string
+  readonly error: unknown
+}
+
+/**
+ * What the failures of an event's handlers mean together. A handler's error counts by its class alone: a plain
+ * ECONNREFUSED is the trouble of that handler, and must not open the breaker for all others.
+ *
+ * 1. Any plain failure, or `RetryAfterError`: the event is tried again, after the longest time that one asked for.
+ * 2. Else any `OutageError`: an outage, unless a handler succeeded in this very attempt: an outage stores no progress,
+ *    so that one would run again with each probe. Then it is a failure, this once, and an outage from then on.
+ * 3. Else any that was interrupted: not attempted.
+ * 4. All are `PermanentError`: permanent.
+ */
+export function combinedError(failures: readonly HandlerFailure[], someSucceeded: boolean): BroadcasterError {
+  const errors = failures.map(({ error }) => error)
+  const message = failures.map(({ name, error }) => `handler '${name}': ${messageOf(error)}`).join('; ')
+  const cause = errors.length === 1 ? errors[0] : new AggregateError(errors, message)
+  const retryAfter = Math.max(0, ...errors.map(retryAfterOf))
+
+  const plain = errors.some((error) => !isOutage(error) && !isInterrupted(error) && !(error instanceof PermanentError))
+  const outage = errors.some(isOutage)
+  // RetryAfterError even for 0 ms: its class settles the matter, whatever system error is among the causes.
+  if (plain || (outage && someSucceeded)) return new RetryAfterError(message, { cause, retryAfter })
+  if (outage) return new OutageError(message, { cause, retryAfter })
+  const interrupted = errors.find(isInterrupted)
+  if (interrupted) return new BroadcasterError('SEND_NOT_ATTEMPTED', message, { cause })
+  return new PermanentError(message, { cause })
+}
+
+function isOutage(error: unknown): boolean {
+  return error instanceof BroadcasterError && error.code === 'SEND_OUTAGE'
+}
+
+function isInterrupted(error: unknown): boolean {
+  return error instanceof BroadcasterError && error.code === 'SEND_NOT_ATTEMPTED'
+}
+
+function retryAfterOf(error: unknown): number {
+  if (error instanceof RetryAfterError) return error.retryAfter
+  return error instanceof OutageError ? (error.retryAfter ?? 0) : 0
+}
+
+/** The message of whatever was thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message || error.name : String(error)
+}

@@ -1,0 +1,126 @@
+import { HandlerRegistry, type RegisteredHandler } from '../../handlers/handler-registry.ts'
+import { type HandlerProgress, type HandlerResult, readHandlerProgress } from '../../handlers/handler-progress.ts'
+import type { OutboxEvent } from '../../record/outbox-event.ts'
+import { type Backend, delivered, notDelivered, type SendResult } from '../backend.ts'
+import { boundedCall } from '../bounded-call.ts'
+import { Gate } from '../gate.ts'
+import { OptionCheck } from '../option-check.ts'
+import { OutageError } from '../send-error.ts'
+import { sendByKey } from '../send-by-key.ts'
+import { combinedError, type HandlerFailure, messageOf } from './combined-error.ts'
+
+export interface HandlersOptions {
+  /** How long one handler may take for one event, in milliseconds. Default 5000. */
+  readonly timeout?: number
+  /** How many events are handled at once; those of one key never are. Default 10. */
+  readonly concurrency?: number
+  /**
+   * Run the handlers of an event one after the other inside the store's transaction that also settles it: their writes
+   * on `tx` commit if and only if all of them succeed. Default false.
+   */
+  readonly transactional?: boolean
+}
+
+/** The backend of local handlers, with the registry that it runs. */
+export interface HandlersBackend<Events = Record<string, unknown>> extends Backend {
+  readonly registry: HandlerRegistry<Events>
+}
+
+/**
+ * Runs local handlers for each event in the worker process. All handlers of an event run at the same time, and one that
+ * fails does not stop the others; each one's result, time and error are stored in the event's `progress`, and a retry
+ * runs only those that have not succeeded. An event without a handler is delivered; a registry without any handler is
+ * an outage, since it is a worker that was started without them.
+ */
+export function handlers<Events = Record<string, unknown>>(
+  registry: HandlerRegistry<Events> = new HandlerRegistry<Events>(),
+  options: HandlersOptions = {},
+): HandlersBackend<Events> {
+  const check = new OptionCheck('handlers', options, ['timeout', 'concurrency', 'transactional'])
+  const timeout = check.milliseconds('timeout', 5_000)
+  const gate = new Gate(check.integer('concurrency', 10, { min: 1, max: 10_000 }))
+  const transactional = check.boolean('transactional', false)
+  check.done()
+
+  const runOne = async (entry: RegisteredHandler, event: OutboxEvent, signal: AbortSignal, tx?: unknown): Promise<Run> => {
+    const started = performance.now()
+    const context = tx === undefined ? {} : { tx }
+    try {
+      await boundedCall(`handler '${entry.name}'`, timeout, signal, (stop) =>
+        // The registry keeps handlers of many types in one list; each is called only for types it was registered for.
+        entry.handler(event as OutboxEvent<never>, { ...context, signal: stop }),
+      )
+      return { name: entry.name, result: resultOf(started) }
+    } catch (error) {
+      const failure = { name: entry.name, error }
+      return { name: entry.name, result: resultOf(started, failure), failure }
+    }
+  }
+
+  const handle = async (event: OutboxEvent, signal: AbortSignal): Promise<SendResult> => {
+    if (registry.size === 0) return noHandlers()
+    const earlier = readHandlerProgress(event.progress)
+    const due = registry.handlersFor(event.eventType).filter(({ name }) => earlier.handlers[name]?.ok !== true)
+    if (due.length === 0) return delivered
+    return summary(earlier, await Promise.all(due.map((entry) => runOne(entry, event, signal))))
+  }
+
+  const handleInTransaction = async (event: OutboxEvent, tx: unknown, signal: AbortSignal): Promise<SendResult> => {
+    if (registry.size === 0) return noHandlers()
+    const runs: Run[] = []
+    for (const entry of registry.handlersFor(event.eventType)) {
+      const run = await runOne(entry, event, signal, tx)
+      // All or nothing: what the others wrote is rolled back, so their success is not remembered, and the database may
+      // refuse every further statement of a transaction in which one failed.
+      if (run.failure) return summary({ handlers: {} }, [run])
+      runs.push(run)
+    }
+    return summary({ handlers: {} }, runs)
+  }
+
+  return {
+    registry,
+    capabilities: { ordersWithinSend: true },
+    // Longer than a handler's own time, so that the first events of a send always get all of theirs.
+    timeout: timeout + 250,
+    send: (events, signal) => sendByKey(events, signal, (event) => gate.run(() => handle(event, signal))),
+    ...(transactional ? { sendInTransaction: handleInTransaction } : {}),
+    healthCheck: async () =>
+      registry.size === 0
+        ? { healthy: false, detail: 'no handler is registered in this process' }
+        : { healthy: true, latency: 0, detail: `${registry.size} handlers` },
+    close: async () => undefined,
+  }
+}
+
+interface Run {
+  readonly name: string
+  readonly result: HandlerResult
+  readonly failure?: HandlerFailure
+}
+
+function noHandlers(): SendResult {
+  return notDelivered(
+    new OutageError('no handler is registered in this process; register them before the worker starts', {
+      field: 'registry',
+    }),
+  )
+}
+
+/** The most of an error that is stored for each handler, in characters. */
+const STORED_ERROR_LENGTH = 500
+
+function resultOf(started: number, failure?: HandlerFailure): HandlerResult {
+  const at = new Date().toISOString()
+  const ms = Math.round(performance.now() - started)
+  return failure ? { ok: false, at, ms, error: messageOf(failure.error).slice(0, STORED_ERROR_LENGTH) } : { ok: true, at, ms }
+}
+
+function summary(earlier: HandlerProgress, runs: readonly Run[]): SendResult {
+  const progress: HandlerProgress = {
+    handlers: { ...earlier.handlers, ...Object.fromEntries(runs.map(({ name, result }) => [name, result])) },
+  }
+  const failures = runs.flatMap(({ failure }) => (failure ? [failure] : []))
+  if (failures.length === 0) return { ok: true, progress }
+  return { ok: false, error: combinedError(failures, failures.length < runs.length), progress }
+}

@@ -1,0 +1,73 @@
+import { type Problem, showValue, throwProblems } from '../problem.ts'
+import { suggestion } from '../suggestion.ts'
+
+interface Range {
+  readonly min: number
+  readonly max: number
+}
+
+/** Reads a backend's options, collects every problem, and throws them all in one `INVALID_OPTION`. */
+export class OptionCheck {
+  readonly #what: string
+  readonly #options: Readonly<Record<string, unknown>>
+  readonly #problems: Problem[] = []
+
+  /** `known` are the names that the factory takes; any other is a problem. */
+  constructor(factory: string, options: object, known: readonly string[]) {
+    this.#what = `${factory}()`
+    this.#options = options as Readonly<Record<string, unknown>>
+    for (const name of Object.keys(options)) {
+      if (known.includes(name)) continue
+      this.problem(name, `is not an option${suggestion(name, known) || `; the options are ${known.join(', ')}`}`)
+    }
+  }
+
+  /** Notes a problem of one option; `message` continues its name. */
+  problem(field: string, message: string): void {
+    this.#problems.push({ code: 'INVALID_OPTION', field, value: this.#options[field], message })
+  }
+
+  /** An integer within a range. */
+  integer(field: string, fallback: number, { min, max }: Range): number {
+    const value = this.#options[field]
+    if (value === undefined) return fallback
+    if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max) return value
+    this.problem(field, `must be an integer from ${min} to ${max}, not ${showValue(value)}`)
+    return fallback
+  }
+
+  /** A duration in milliseconds, 1 to 2^31 - 1 (the longest timer). */
+  milliseconds(field: string, fallback: number): number {
+    return this.integer(field, fallback, { min: 1, max: 2 ** 31 - 1 })
+  }
+
+  boolean(field: string, fallback: boolean): boolean {
+    const value = this.#options[field]
+    if (value === undefined) return fallback
+    if (typeof value === 'boolean') return value
+    this.problem(field, `must be true or false, not ${showValue(value)}`)
+    return fallback
+  }
+
+  /** A non-empty string, or undefined when not given. */
+  text(field: string): string | undefined {
+    const value = this.#options[field]
+    if (value === undefined || (typeof value === 'string' && value !== '')) return value
+    this.problem(field, `must be a non-empty string, not ${showValue(value)}`)
+    return undefined
+  }
+
+  oneOf<Value extends string>(field: string, fallback: Value, values: readonly Value[]): Value {
+    const value = this.#options[field]
+    if (value === undefined) return fallback
+    const found = values.find((candidate) => candidate === value)
+    if (found !== undefined) return found
+    this.problem(field, `must be ${values.map((each) => `'${each}'`).join(' or ')}, not ${showValue(value)}`)
+    return fallback
+  }
+
+  /** Throws when a problem was noted. */
+  done(): void {
+    throwProblems(this.#what, this.#problems)
+  }
+}

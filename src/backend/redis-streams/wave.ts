@@ -1,0 +1,49 @@
+/** An event that is still to be sent: where it stands in the send, and what decides when it may go. */
+export interface Waiting {
+  readonly at: number
+  /** Its partition key; null = it waits for nobody. */
+  readonly key: string | null
+  readonly stream: string
+  /** About how much it takes, in characters. */
+  readonly size: number
+}
+
+export interface WaveLimits {
+  /** Events of one stream in a wave. */
+  readonly count: number
+  /** Characters of one stream in a wave; a single event may be larger. */
+  readonly size: number
+  /** At most one event of a key. */
+  readonly oneOfAKey: boolean
+}
+
+/**
+ * Chooses what may be sent at the same time: for each stream a batch in order, such that a key is in one batch only.
+ * What is left goes with a later wave, when it is known whether the earlier events of its key arrived. An event that
+ * is left keeps the later ones of its key.
+ */
+export function planWave<Event extends Waiting>(
+  waiting: readonly Event[],
+  limits: WaveLimits,
+): { readonly batches: ReadonlyMap<string, readonly Event[]>; readonly left: readonly Event[] } {
+  const batches = new Map<string, { events: Event[]; size: number }>()
+  const left: Event[] = []
+  /** The stream that has the key in this wave; null = the key has to wait. */
+  const streamOfKey = new Map<string, string | null>()
+  for (const event of waiting) {
+    const { key, stream, size } = event
+    const batch = batches.get(stream) ?? { events: [], size: 0 }
+    const full = batch.events.length >= limits.count || (batch.size + size > limits.size && batch.events.length > 0)
+    const taken = key === null ? undefined : streamOfKey.get(key)
+    if (full || (taken !== undefined && (limits.oneOfAKey || taken !== stream))) {
+      if (key !== null) streamOfKey.set(key, null)
+      left.push(event)
+      continue
+    }
+    if (key !== null) streamOfKey.set(key, stream)
+    batch.events.push(event)
+    batch.size += size
+    batches.set(stream, batch)
+  }
+  return { batches: new Map(Array.from(batches, ([stream, { events }]) => [stream, events])), left }
+}

@@ -1,0 +1,106 @@
+import { type Problem, showValue } from '../problem.ts'
+import { isMediaType } from './content-type.ts'
+import { isTimestamp } from './timestamp.ts'
+import { isUri, isUriReference } from './uri.ts'
+
+/** Control characters, unpaired surrogates and noncharacters: what a CloudEvents String must not contain. */
+const FORBIDDEN = /[\p{Cc}\p{Cs}\p{Noncharacter_Code_Point}]/u
+const EXTENSION_NAME = /^[a-z0-9]+$/
+const INT32_MIN = -(2 ** 31)
+const INT32_MAX = 2 ** 31 - 1
+
+/** What is wrong with a value, continuing the attribute's name; undefined = nothing. */
+type Rule = (value: string) => string | undefined
+
+const anyText: Rule = () => undefined
+
+/** The context attributes of CloudEvents 1.0 and the rule of each; all are non-empty strings. */
+const RULES: Readonly<Record<string, Rule>> = {
+  specversion: (value) => (value === '1.0' ? undefined : `is ${showValue(value)}; only "1.0" is supported`),
+  id: anyText,
+  source: (value) =>
+    isUriReference(value)
+      ? undefined
+      : `is ${showValue(value)}, not a URI-reference (RFC 3986); write it like "/orders", percent-encoded`,
+  type: anyText,
+  subject: anyText,
+  time: (value) =>
+    isTimestamp(value)
+      ? undefined
+      : `is ${showValue(value)}, not an RFC 3339 timestamp; write it like "2026-01-31T12:00:00Z"`,
+  datacontenttype: (value) =>
+    isMediaType(value)
+      ? undefined
+      : `is ${showValue(value)}, not a media type (RFC 2046); write it like "application/json"`,
+  dataschema: (value) =>
+    isUri(value)
+      ? undefined
+      : `is ${showValue(value)}, not an absolute URI; write it like "https://example.com/order.json"`,
+}
+
+/** The attributes without which there is no event. */
+export const REQUIRED_ATTRIBUTES = ['specversion', 'id', 'source', 'type'] as const
+
+/** Whether a name belongs to CloudEvents itself and so cannot be an extension. */
+export function isContextAttribute(name: string): boolean {
+  return Object.hasOwn(RULES, name) || name === 'data' || name === 'data_base64'
+}
+
+/**
+ * All that is wrong with the attributes of one event: those of CloudEvents 1.0 and its extensions. Absent and null
+ * ones count as not there. `label` says what the caller calls an attribute (default: its CloudEvents name).
+ */
+export function attributeProblems(
+  attributes: Readonly<Record<string, unknown>>,
+  label: (name: string) => string = (name) => name,
+): Problem[] {
+  const problems: Problem[] = []
+  const report = (name: string, value: unknown, message: string): void => {
+    problems.push({ code: 'INVALID_EVENT', field: label(name), value, message })
+  }
+  for (const name of REQUIRED_ATTRIBUTES) {
+    const value = attributes[name]
+    if (value === undefined || value === null) report(name, value, 'is missing; every CloudEvent has one')
+  }
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === undefined || value === null) continue
+    const rule = Object.hasOwn(RULES, name) ? RULES[name] : undefined
+    const message = rule ? textProblem(value, rule) : extensionProblem(name, value)
+    if (message !== undefined) report(name, value, message)
+  }
+  return problems
+}
+
+function textProblem(value: unknown, rule: Rule): string | undefined {
+  if (typeof value !== 'string') return `is ${showValue(value)}; it must be a string`
+  if (value === '') return 'is empty; give a text or leave it out'
+  return characterProblem(value) ?? rule(value)
+}
+
+function extensionProblem(name: string, value: unknown): string | undefined {
+  // Names beyond 20 characters are discouraged by the specification, not forbidden.
+  if (!EXTENSION_NAME.test(name)) {
+    return `is not a valid extension name; use only a-z and 0-9${nameCure(name)}`
+  }
+  if (name === 'data') return 'is not an attribute; data stands beside them'
+  if (typeof value === 'boolean') return undefined
+  if (typeof value === 'string') return characterProblem(value)
+  if (typeof value === 'number') {
+    return Number.isInteger(value) && value >= INT32_MIN && value <= INT32_MAX
+      ? undefined
+      : `is ${showValue(value)}; a number must be an integer of 32 bits: write others as a string`
+  }
+  return `is ${showValue(value)}; an extension is a string, a boolean or an integer of 32 bits`
+}
+
+function nameCure(name: string): string {
+  const cured = name.toLowerCase().replace(/[^a-z0-9]/g, '')
+  return cured === '' ? '' : `, such as "${cured}"`
+}
+
+function characterProblem(value: string): string | undefined {
+  const found = FORBIDDEN.exec(value)
+  if (!found) return undefined
+  const point = (found[0].codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')
+  return `is ${showValue(value)} and contains U+${point}; control characters, unpaired surrogates and noncharacters are not allowed`
+}

@@ -1,0 +1,16 @@
+const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/
+
+/** Whether a text is Base64 with padding (RFC 4648, section 4). The empty text is. */
+export function isBase64(text: string): boolean {
+  return BASE64.test(text)
+}
+
+/** The bytes of a Base64 text. */
+export function decodeBase64(text: string): Uint8Array {
+  return new Uint8Array(Buffer.from(text, 'base64'))
+}
+
+/** Bytes as Base64, without a copy. */
+export function encodeBase64(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64')
+}

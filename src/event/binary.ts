@@ -1,0 +1,115 @@
+import { BroadcasterError } from '../errors.ts'
+import { throwProblems } from '../problem.ts'
+import { attributeProblems } from './attributes.ts'
+import type { AttributeValue, EncodableEvent } from './cloud-event.ts'
+import { charsetOf, isJsonType, isTextType } from './content-type.ts'
+import { decodeText } from './text.ts'
+
+/** How a protocol carries an event in binary mode: each attribute is a header, the body is the data alone. */
+export interface BinaryBinding {
+  /** What stands before an attribute's name: `ce-` in HTTP and NATS, `ce_` in Kafka. */
+  readonly prefix: string
+  /** The header that carries `datacontenttype`, without the prefix. */
+  readonly contentType: string
+  /** Writes an attribute's text as a header value. */
+  readonly encodeValue: (text: string) => string
+  /** Reads it back; throws when it cannot be read. */
+  readonly decodeValue: (value: string) => string
+}
+
+/** A message in binary mode. Text bodies are to be written as UTF-8; null = no body. */
+export interface BinaryMessage {
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string | Uint8Array | null
+}
+
+/** Headers as a client or server library gives them; names in any case. */
+export type HeadersInput =
+  | Iterable<readonly [string, string]>
+  | Readonly<Record<string, string | readonly string[] | undefined>>
+
+/** The event in binary mode. JSON data is copied as text, other text is written plain, binary data as it is. */
+export function encodeBinary(event: EncodableEvent, binding: BinaryBinding): BinaryMessage {
+  const headers: Record<string, string> = {}
+  for (const [name, value] of Object.entries(event.attributes)) {
+    if (name !== 'datacontenttype') headers[binding.prefix + name] = binding.encodeValue(String(value))
+  }
+  const contentType = event.attributes['datacontenttype'] as string | undefined
+  if (contentType !== undefined) headers[binding.contentType] = contentType
+  // The JSON format takes an absent type for JSON, other modes do not: there it must be said.
+  else if (event.dataJson !== null) headers[binding.contentType] = 'application/json'
+  return { headers, body: event.dataBinary ?? plainText(event.dataJson, contentType) }
+}
+
+/**
+ * Reads an event in binary mode; all attributes come back as strings. Data of a JSON type stays JSON text, other text
+ * types become a JSON string, the rest bytes; an empty body is no data. Throws `DECODE_FAILED`.
+ */
+export function decodeBinary(
+  headers: HeadersInput,
+  body: string | Uint8Array | null | undefined,
+  binding: BinaryBinding,
+): EncodableEvent {
+  const attributes: Record<string, AttributeValue> = {}
+  for (const [given, value] of headerPairs(headers)) {
+    const name = given.toLowerCase()
+    if (name === binding.contentType) attributes['datacontenttype'] = value
+    else if (name.startsWith(binding.prefix) && name !== `${binding.prefix}datacontenttype`) {
+      attributes[name.slice(binding.prefix.length)] = decodeHeader(name, value, binding)
+    }
+  }
+  const problems = attributeProblems(attributes, (name) =>
+    name === 'datacontenttype' ? binding.contentType : binding.prefix + name,
+  )
+  throwProblems(
+    'the event',
+    problems.map((problem) => ({ ...problem, code: 'DECODE_FAILED' })),
+  )
+  return { attributes, ...decodeBody(body, attributes['datacontenttype'] as string | undefined) }
+}
+
+function plainText(dataJson: string | null, contentType: string | undefined): string | null {
+  if (dataJson === null || isJsonType(contentType)) return dataJson
+  const text: unknown = JSON.parse(dataJson)
+  return typeof text === 'string' ? text : dataJson
+}
+
+function decodeBody(
+  body: string | Uint8Array | null | undefined,
+  contentType: string | undefined,
+): Pick<EncodableEvent, 'dataJson' | 'dataBinary'> {
+  if (body === null || body === undefined || body.length === 0) return { dataJson: null, dataBinary: null }
+  const isJson = contentType !== undefined && isJsonType(contentType)
+  if (!isJson && (contentType === undefined || !isTextType(contentType))) {
+    return { dataJson: null, dataBinary: typeof body === 'string' ? new TextEncoder().encode(body) : body }
+  }
+  const text = typeof body === 'string' ? body : decodeText(body, charsetOf(contentType))
+  if (!isJson) return { dataJson: JSON.stringify(text), dataBinary: null }
+  try {
+    const isNull = JSON.parse(text) === null
+    return { dataJson: isNull ? null : text, dataBinary: null }
+  } catch (cause) {
+    const message = `the event's data is not the JSON that ${contentType} announces: ${String(cause)}`
+    throw new BroadcasterError('DECODE_FAILED', message, { cause, field: 'data' })
+  }
+}
+
+function decodeHeader(name: string, value: string, binding: BinaryBinding): string {
+  try {
+    return binding.decodeValue(value)
+  } catch (cause) {
+    const message = `the header ${name} cannot be decoded: ${String(cause)}`
+    throw new BroadcasterError('DECODE_FAILED', message, { cause, field: name, value })
+  }
+}
+
+function* headerPairs(headers: HeadersInput): Generator<readonly [string, string]> {
+  if (Symbol.iterator in headers) {
+    yield* headers as Iterable<readonly [string, string]>
+    return
+  }
+  for (const [name, value] of Object.entries(headers)) {
+    if (typeof value === 'string') yield [name, value]
+    else if (value?.[0] !== undefined) yield [name, value[0]]
+  }
+}

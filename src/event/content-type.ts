@@ -1,0 +1,48 @@
+const TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+const QUOTED = '"(?:[^"\\\\\\r\\n]|\\\\[^\\r\\n])*"'
+const MEDIA_TYPE = new RegExp(`^(${TOKEN})/(${TOKEN})((?:[ \\t]*;[ \\t]*${TOKEN}=(?:${TOKEN}|${QUOTED}))*)[ \\t]*$`)
+const CHARSET = new RegExp(`;[ \\t]*charset=(?:"([^"]*)"|(${TOKEN}))`, 'i')
+
+/** Types outside `text/` whose content is text. */
+const TEXT_SUBTYPES = /^(?:xml|yaml|x-yaml|javascript|ecmascript|graphql|sql|toml|x-www-form-urlencoded)$/
+const TEXT_SUFFIX = /\+(?:xml|yaml)$/
+
+/** Whether a text is a media type as RFC 2046 writes it, with or without parameters. */
+export function isMediaType(text: string): boolean {
+  return MEDIA_TYPE.test(text)
+}
+
+/**
+ * Whether a `datacontenttype` declares JSON: subtype `json` or suffix `+json`, any parameters. An absent one does,
+ * as the CloudEvents JSON format says.
+ */
+export function isJsonType(contentType: string | undefined): boolean {
+  if (contentType === undefined || contentType === '') return true
+  const subtype = subtypeOf(contentType)
+  return subtype === 'json' || subtype.endsWith('+json')
+}
+
+/** Whether a content type other than JSON declares text: `text/*`, XML, YAML and the like, or any with a charset. */
+export function isTextType(contentType: string): boolean {
+  if (/^text\//i.test(contentType) || charsetOf(contentType) !== undefined) return true
+  const subtype = subtypeOf(contentType)
+  return TEXT_SUBTYPES.test(subtype) || TEXT_SUFFIX.test(subtype)
+}
+
+/** The `charset` parameter in lower case; undefined = none, which we read as UTF-8. */
+export function charsetOf(contentType: string): string | undefined {
+  const match = CHARSET.exec(contentType)
+  return (match?.[1] ?? match?.[2])?.toLowerCase()
+}
+
+/** Whether text written as UTF-8 may carry this content type: no charset, `utf-8`, or its subset `us-ascii`. */
+export function isUtf8Type(contentType: string): boolean {
+  const charset = charsetOf(contentType)
+  return charset === undefined || charset === 'utf-8' || charset === 'utf8' || charset === 'us-ascii'
+}
+
+function subtypeOf(contentType: string): string {
+  const end = contentType.indexOf(';')
+  const type = (end < 0 ? contentType : contentType.slice(0, end)).trim().toLowerCase()
+  return type.slice(type.indexOf('/') + 1)
+}

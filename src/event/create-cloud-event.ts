@@ -1,0 +1,36 @@
+import type { CloudEvent } from './cloud-event.ts'
+import { uuidV7 } from './uuid.ts'
+import { validateCloudEvent } from './validate-cloud-event.ts'
+
+/** What `createCloudEvent` needs: any CloudEvent attributes, `type` and `source` at least. */
+export interface CloudEventInit<Data = unknown> {
+  readonly type: string
+  readonly source: string
+  readonly specversion?: '1.0'
+  /** Default: a new UUID of version 7. */
+  readonly id?: string
+  readonly subject?: string
+  /** RFC 3339, or `true` for this host's now. Default: none; the stored event then has the database's `createdAt`. */
+  readonly time?: string | true
+  readonly datacontenttype?: string
+  readonly dataschema?: string
+  readonly data?: Data
+  readonly data_base64?: string
+  readonly [extension: string]: unknown
+}
+
+/**
+ * A valid CloudEvent: fills in `specversion` and `id`, leaves out what is undefined. Throws `INVALID_EVENT` with
+ * everything that is wrong.
+ *
+ * @example createCloudEvent({ type: 'order.created', source: '/orders', data: { total: 10 } })
+ */
+export function createCloudEvent<Data = unknown>(init: CloudEventInit<Data>): CloudEvent<Data> {
+  const event: Record<string, unknown> = { specversion: '1.0', id: uuidV7() }
+  for (const [name, value] of Object.entries(init)) {
+    if (value === undefined) continue
+    event[name] = name === 'time' && value === true ? new Date().toISOString() : value
+  }
+  validateCloudEvent(event)
+  return event as CloudEvent<Data>
+}

@@ -1,0 +1,70 @@
+import { type BinaryBinding, type BinaryMessage, decodeBinary, encodeBinary, type HeadersInput } from './binary.ts'
+import type { EncodableEvent } from './cloud-event.ts'
+import { decodeBatch, decodeStructured } from './structured.ts'
+
+/** How an HTTP message carries events. */
+export type ContentMode = 'structured' | 'batch' | 'binary'
+
+/** Everything but visible ASCII, and the three characters that need escaping (HTTP binding, section 3.1.3.2). */
+const TO_ESCAPE = /[^\x21-\x7e]|["%]/gu
+const ESCAPED_RUN = /(?:%[0-9A-Fa-f]{2})+/g
+const QUOTED = /^"(?:[^"\\]|\\.)*"$/s
+
+/** Percent-encodes an attribute for a header, as the CloudEvents HTTP binding says. */
+export function encodeHeaderValue(text: string): string {
+  return text.replace(TO_ESCAPE, (character) =>
+    Array.from(
+      new TextEncoder().encode(character),
+      (byte) => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`,
+    ).join(''),
+  )
+}
+
+/** Reads such a header: unquotes it, then decodes it once. Throws when the bytes are not UTF-8. */
+export function decodeHeaderValue(value: string): string {
+  const plain = QUOTED.test(value) ? value.slice(1, -1).replace(/\\(.)/gs, '$1') : value
+  return plain.replace(ESCAPED_RUN, (run) => decodeURIComponent(run))
+}
+
+/** The CloudEvents HTTP binding in binary mode; NATS uses the same. */
+export const HTTP_BINDING: BinaryBinding = {
+  prefix: 'ce-',
+  contentType: 'content-type',
+  encodeValue: encodeHeaderValue,
+  decodeValue: decodeHeaderValue,
+}
+
+/** The event as an HTTP message in binary mode: `ce-` headers and the data as the body. */
+export function encodeBinaryHttp(event: EncodableEvent): BinaryMessage {
+  return encodeBinary(event, HTTP_BINDING)
+}
+
+/** Reads an HTTP message in binary mode. Throws `DECODE_FAILED`. */
+export function decodeBinaryHttp(headers: HeadersInput, body: string | Uint8Array | null | undefined): EncodableEvent {
+  return decodeBinary(headers, body, HTTP_BINDING)
+}
+
+/** Reads the events of an HTTP message in whichever mode it has; one event gives a list of one. Throws `DECODE_FAILED`. */
+export function decodeHttp(headers: HeadersInput, body: string | Uint8Array | null | undefined): EncodableEvent[] {
+  switch (contentModeOf(contentTypeOf(headers))) {
+    case 'structured':
+      return [decodeStructured(body ?? '')]
+    case 'batch':
+      return decodeBatch(body ?? '')
+    case 'binary':
+      return [decodeBinaryHttp(headers, body)]
+  }
+}
+
+/** The mode that a content type announces. */
+export function contentModeOf(contentType: string | undefined): ContentMode {
+  const type = (contentType ?? '').trim().toLowerCase()
+  if (type.startsWith('application/cloudevents-batch')) return 'batch'
+  return type.startsWith('application/cloudevents') ? 'structured' : 'binary'
+}
+
+function contentTypeOf(headers: HeadersInput): string | undefined {
+  const pairs = Symbol.iterator in headers ? [...headers] : Object.entries(headers)
+  const value = pairs.find(([name]) => name.toLowerCase() === 'content-type')?.[1]
+  return typeof value === 'string' ? value : value?.[0]
+}

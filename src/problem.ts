@@ -1,0 +1,38 @@
+import { BroadcasterError, type ErrorCode } from './errors.ts'
+
+/** One thing wrong with an input. Checks collect all of them and throw once. */
+export interface Problem {
+  readonly code: ErrorCode
+  /** The attribute, option or column, as the caller wrote it: `events[3].source`. */
+  readonly field: string
+  readonly value: unknown
+  /** What is wrong and what to do, continuing the field's name: `is missing; give ...`. */
+  readonly message: string
+}
+
+/** How many problems one message spells out: a batch of thousands may have one each. */
+const SHOWN = 20
+
+/** Throws one error for all problems; does nothing when there are none. `what` begins the message: `the event`. */
+export function throwProblems(what: string, problems: readonly Problem[]): void {
+  const first = problems[0]
+  if (first === undefined) return
+  const lines = problems.slice(0, SHOWN).map((problem) => `${problem.field} ${problem.message}`)
+  if (problems.length > SHOWN) lines.push(`and ${problems.length - SHOWN} more`)
+  const list = lines.length === 1 ? ` ${lines[0]}` : `\n${lines.map((line) => `- ${line}`).join('\n')}`
+  throw new BroadcasterError(first.code, `${what} is refused:${list}`, { field: first.field, value: first.value })
+}
+
+/** A value as a message shows it: short, on one line. */
+export function showValue(value: unknown): string {
+  if (typeof value === 'bigint') return `${value}n`
+  if (typeof value === 'function' || typeof value === 'symbol' || value === undefined) return typeof value
+  let text: string | undefined
+  try {
+    text = JSON.stringify(value)
+  } catch {
+    text = undefined
+  }
+  text ??= typeof value
+  return text.length > 80 ? `${text.slice(0, 77)}...` : text
+}

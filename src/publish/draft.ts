@@ -1,0 +1,186 @@
+import { attributeProblems, isContextAttribute } from '../event/attributes.ts'
+import { decodeBase64, isBase64 } from '../event/base64.ts'
+import type { AttributeValue } from '../event/cloud-event.ts'
+import { textDataProblem } from '../event/validate-cloud-event.ts'
+import { type Problem, showValue } from '../problem.ts'
+import { suggestion } from '../suggestion.ts'
+
+/** An event read from the caller's input, whatever its form: checked, but for its data and its backends. */
+export interface Draft {
+  /** Begins the field names of problems: empty, or `events[3].`. */
+  readonly at: string
+  /** The caller's own id. */
+  readonly eventId: string | null
+  readonly type: string
+  readonly source: string
+  readonly subject: string
+  readonly time: string | null
+  readonly dataContentType: string
+  readonly dataSchema: string
+  readonly partitionKey: string | null
+  readonly extensions: Readonly<Record<string, AttributeValue>>
+  /** Undefined or null = none. Bytes are a `Uint8Array`. */
+  readonly data: unknown
+}
+
+/** CloudEvents names and ours for the members of an event input. */
+const MEMBERS: Readonly<Record<string, string>> = {
+  type: 'type',
+  source: 'source',
+  subject: 'subject',
+  id: 'id',
+  time: 'time',
+  datacontenttype: 'dataContentType',
+  dataschema: 'dataSchema',
+  partitionkey: 'partitionKey',
+}
+const KNOWN_MEMBERS = [...Object.values(MEMBERS), 'data', 'extensions']
+
+/** The widths of the columns, in characters. */
+const WIDTHS: Readonly<Record<string, number>> = {
+  id: 255,
+  type: 255,
+  source: 255,
+  subject: 255,
+  datacontenttype: 100,
+  dataschema: 200,
+  partitionkey: 255,
+}
+
+interface Members {
+  readonly attributes: Readonly<Record<string, unknown>>
+  readonly data: unknown
+  /** What the caller calls an attribute. */
+  readonly label: (name: string) => string
+}
+
+/** Reads an event input or a CloudEvent object. Problems are added to the list; with any, the draft is of no use. */
+export function readDraft(input: unknown, at: string, problems: Problem[]): Draft | undefined {
+  const report = (field: string, value: unknown, message: string): void => {
+    problems.push({ code: 'INVALID_EVENT', field: at + field, value, message })
+  }
+  if (typeof input !== 'object' || input === null || Array.isArray(input)) {
+    report('event', input, `is ${showValue(input)}; give an object with type and source, or a CloudEvent`)
+    return undefined
+  }
+  const object = input as Readonly<Record<string, unknown>>
+  const members = 'specversion' in object ? fromCloudEvent(object, report) : fromInput(object, report)
+  const { attributes, label } = members
+  problems.push(...attributeProblems(attributes, (name) => at + label(name)))
+  for (const [name, width] of Object.entries(WIDTHS)) {
+    const value = attributes[name]
+    // Code points, as databases count; the cheap length first, since it is never smaller.
+    if (typeof value !== 'string' || value.length <= width || [...value].length <= width) continue
+    report(label(name), value, `has ${[...value].length} characters; at most ${width} fit`)
+  }
+  const key = attributes['partitionkey']
+  if (key !== undefined && (typeof key !== 'string' || key === '')) {
+    report(label('partitionkey'), key, `is ${showValue(key)}; it must be a text, or left out`)
+  }
+  const data = asBytes(members.data) ?? members.data
+  const contentType = attributes['datacontenttype']
+  if (!(data instanceof Uint8Array) && typeof contentType === 'string') {
+    const message = textDataProblem(data, contentType)
+    if (message !== undefined) report('data', data, message)
+  }
+  return toDraft(at, attributes, data)
+}
+
+/** Of a CloudEvent everything is kept as it stands. Own properties only: the official class carries methods. */
+function fromCloudEvent(
+  event: Readonly<Record<string, unknown>>,
+  report: (field: string, value: unknown, message: string) => void,
+): Members {
+  const { data, data_base64: base64, ...given } = event
+  const attributes = withoutAbsent(given)
+  const label = (name: string): string => name
+  if (base64 === undefined || base64 === null) return { attributes, data, label }
+  if (typeof base64 !== 'string' || !isBase64(base64)) {
+    report('data_base64', base64, `is ${showValue(base64)}, not Base64 (RFC 4648, with padding)`)
+    return { attributes, data: undefined, label }
+  }
+  // An event of the official package holds the bytes a second time, as `data`.
+  if (data !== undefined && data !== null && asBytes(data) === undefined) {
+    report('data_base64', base64, 'stands beside data; an event has one of them')
+  }
+  return { attributes, data: decodeBase64(base64), label }
+}
+
+function fromInput(
+  input: Readonly<Record<string, unknown>>,
+  report: (field: string, value: unknown, message: string) => void,
+): Members {
+  for (const name of Object.keys(input)) {
+    if (KNOWN_MEMBERS.includes(name) || input[name] === undefined) continue
+    report(name, input[name], `is not a member of an event${suggestion(name, KNOWN_MEMBERS)}; extensions go in \`extensions\``)
+  }
+  const attributes: Record<string, unknown> = { specversion: '1.0' }
+  for (const [name, member] of Object.entries(MEMBERS)) {
+    const value = input[member]
+    // An empty text is how the columns say "none".
+    const isNone = value === undefined || (value === '' && (name === 'subject' || name.startsWith('data')))
+    if (!isNone) attributes[name] = name === 'time' && isValidDate(value) ? value.toISOString() : value
+  }
+  attributes['id'] ??= 'made-later'
+  if (input['dataContentType'] === undefined) {
+    attributes['datacontenttype'] = asBytes(input['data']) ? 'application/octet-stream' : 'application/json'
+  }
+  addExtensions(input['extensions'], attributes, report)
+  const label = (name: string): string => MEMBERS[name] ?? `extensions.${name}`
+  return { attributes, data: input['data'], label }
+}
+
+function addExtensions(
+  extensions: unknown,
+  attributes: Record<string, unknown>,
+  report: (field: string, value: unknown, message: string) => void,
+): void {
+  if (extensions === undefined) return
+  if (typeof extensions !== 'object' || extensions === null || Array.isArray(extensions)) {
+    report('extensions', extensions, `is ${showValue(extensions)}; give an object of attribute names and values`)
+    return
+  }
+  for (const [name, value] of Object.entries(withoutAbsent(extensions as Record<string, unknown>))) {
+    if (isContextAttribute(name)) {
+      const cure = MEMBERS[name] ?? (name.startsWith('data') ? 'data' : undefined)
+      const hint = cure ? `; give it as \`${cure}\` of the event` : ''
+      report(`extensions.${name}`, value, `is no extension but part of every CloudEvent${hint}`)
+    } else if (name === 'partitionkey' && attributes[name] !== undefined && attributes[name] !== value) {
+      report('extensions.partitionkey', value, 'differs from partitionKey; give one of them')
+    } else attributes[name] = value
+  }
+}
+
+function toDraft(at: string, attributes: Readonly<Record<string, unknown>>, data: unknown): Draft {
+  const { specversion: _, id, type, source, subject, time, datacontenttype, dataschema, ...rest } = attributes
+  const { partitionkey, ...extensions } = rest
+  const text = (value: unknown): string => (typeof value === 'string' ? value : '')
+  return {
+    at,
+    eventId: id === 'made-later' ? null : text(id),
+    type: text(type),
+    source: text(source),
+    subject: text(subject),
+    time: typeof time === 'string' ? time : null,
+    dataContentType: text(datacontenttype),
+    dataSchema: text(dataschema),
+    partitionKey: typeof partitionkey === 'string' ? partitionkey : null,
+    extensions: extensions as Record<string, AttributeValue>,
+    data,
+  }
+}
+
+function withoutAbsent(object: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined && value !== null))
+}
+
+function isValidDate(value: unknown): value is Date {
+  return value instanceof Date && !Number.isNaN(value.getTime())
+}
+
+/** Bytes given as any view or buffer. */
+function asBytes(data: unknown): Uint8Array | undefined {
+  if (data instanceof Uint8Array) return data
+  if (data instanceof ArrayBuffer) return new Uint8Array(data)
+  return ArrayBuffer.isView(data) ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength) : undefined
+}

@@ -1,0 +1,77 @@
+import type { BreakerRow, BreakerStore } from '../store/coordination-store.ts'
+
+export interface BreakerOptions {
+  /** Milliseconds from the outage to the first probe. Default 200. */
+  readonly firstProbe?: number
+  /** Milliseconds from a failed probe to the next. Default 1,000. */
+  readonly probeInterval?: number
+}
+
+/**
+ * This worker's view of a backend's breaker. The state lives in the store, shared by all workers; this object opens
+ * and closes it there and remembers what it last saw.
+ */
+export class Breaker {
+  readonly #store: BreakerStore
+  readonly #backend: string
+  readonly #firstProbe: number
+  readonly #probeInterval: number
+  #open = false
+  /** Monotonic time of the next probe, in ms. */
+  #probeAt = 0
+
+  constructor(store: BreakerStore, backend: string, { firstProbe = 200, probeInterval = 1_000 }: BreakerOptions) {
+    this.#store = store
+    this.#backend = backend
+    this.#firstProbe = firstProbe
+    this.#probeInterval = probeInterval
+  }
+
+  get isOpen(): boolean {
+    return this.#open
+  }
+
+  /** Milliseconds until a probe is due. */
+  get probeIn(): number {
+    return Math.max(0, this.#probeAt - performance.now())
+  }
+
+  /** An outage was seen. Resolves to true when this call opened the shared breaker. */
+  async trip(error: string, retryAfter: number): Promise<boolean> {
+    const wait = Math.max(this.#firstProbe, retryAfter)
+    this.#open = true
+    this.#probeAt = performance.now() + wait
+    return this.#store.open(this.#backend, wait, error)
+  }
+
+  /** Takes the right to probe, if due. `timeout`: how long the probe may take, in ms. */
+  async tryProbe(timeout: number): Promise<boolean> {
+    const again = timeout + this.#probeInterval
+    const mine = await this.#store.tryProbe(this.#backend, again)
+    // Not ours: another worker probes; its success is seen by the next survey.
+    this.#probeAt = performance.now() + (mine ? again : this.#probeInterval)
+    return mine
+  }
+
+  /** The probe failed: the backend is still down. */
+  async probeFailed(error: string, retryAfter: number): Promise<void> {
+    const wait = Math.max(this.#probeInterval, retryAfter)
+    this.#probeAt = performance.now() + wait
+    await this.#store.postpone(this.#backend, wait, error)
+  }
+
+  /** The probe succeeded. Resolves to true when this call closed the shared breaker. */
+  async reset(): Promise<boolean> {
+    const closed = await this.#store.close(this.#backend)
+    this.#open = false
+    return closed
+  }
+
+  /** What a survey says. Returns how our view changed. */
+  observe(row: BreakerRow): 'opened' | 'closed' | undefined {
+    if (row.open === this.#open) return undefined
+    this.#open = row.open
+    this.#probeAt = performance.now() + Math.max(0, row.probeIn)
+    return row.open ? 'opened' : 'closed'
+  }
+}

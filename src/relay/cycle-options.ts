@@ -1,0 +1,39 @@
+import type { Backend } from '../backend/backend.ts'
+import type { RecordSource } from '../record/record-source.ts'
+import type { CoordinationStore } from '../store/coordination-store.ts'
+import type { RelayStore } from '../store/relay-store.ts'
+import type { SignalSource } from '../telemetry/signals.ts'
+import type { BreakerOptions } from './breaker.ts'
+import type { Lease } from './lease.ts'
+import type { FailurePolicy } from './outcomes.ts'
+import type { Waker } from './wake.ts'
+
+/** What one cycle works with. Durations are in milliseconds. */
+export interface CycleOptions {
+  /** The backend's name. */
+  readonly name: string
+  /** The names in the rows that it answers to: its own, and '' for the default backend. */
+  readonly names: readonly string[]
+  readonly backend: Backend
+  readonly store: { readonly relay: RelayStore; readonly coordination: Pick<CoordinationStore, 'breakers'> }
+  readonly records: RecordSource
+  readonly lease: Lease
+  readonly waker: Waker
+  readonly signals: SignalSource
+  /** The worker's name, for signals. */
+  readonly worker: string
+  readonly failure: FailurePolicy
+  readonly breaker: BreakerOptions
+  /** Events in one send. */
+  readonly batchSize: number
+  /** Sends in flight. */
+  readonly concurrency: number
+  /** Events in memory, waiting, in flight or being settled. */
+  readonly maxInHand: number
+  /** How long one send may take. */
+  readonly timeout: number
+  readonly pollInterval: number
+  /** How many events may still be taken, shared by the cycles of one drain; absent = no limit. */
+  readonly budget?: { left: number }
+  readonly onError: (error: unknown) => void
+}

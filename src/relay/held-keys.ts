@@ -1,0 +1,58 @@
+import type { HeldHead } from '../store/relay-store.ts'
+
+export interface Head {
+  readonly id: string
+  readonly seq: number
+  /** Monotonic time at which it is due again, in ms; null = until released by hand. */
+  readonly dueAt: number | null
+}
+
+/**
+ * Keys whose later events must wait, since an earlier event is between retries or failed for good. A key is released
+ * only when that event itself is fetched again or the lane is reconciled, never by a clock of ours: the database's
+ * may be a moment behind, and a follower would overtake.
+ */
+export class HeldKeys {
+  readonly #lanes = new Map<number, Map<string, readonly Head[]>>()
+
+  /** What keeps an event waiting longest; undefined = it may go. */
+  blocker(lane: number, key: string, seq: number): Head | undefined {
+    let found: Head | undefined
+    for (const head of this.#lanes.get(lane)?.get(key) ?? []) {
+      if (head.seq < seq && (found === undefined || later(head, found))) found = head
+    }
+    return found
+  }
+
+  hold(lane: number, key: string, head: Head): void {
+    const keys = this.#lanes.get(lane) ?? new Map<string, readonly Head[]>()
+    this.#lanes.set(lane, keys)
+    keys.set(key, [...(keys.get(key) ?? []).filter((other) => other.id !== head.id), head])
+  }
+
+  /** The head itself came back: it no longer holds its key. */
+  release(lane: number, key: string, id: string): void {
+    const keys = this.#lanes.get(lane)
+    const heads = keys?.get(key)?.filter((head) => head.id !== id)
+    if (heads === undefined) return
+    if (heads.length === 0) keys?.delete(key)
+    else keys?.set(key, heads)
+  }
+
+  /** Replaces what is known of a lane by what the store says; `now` is the monotonic time of the answer. */
+  reset(lane: number, heads: readonly HeldHead[], now: number): void {
+    this.forget(lane)
+    for (const head of heads) {
+      if (head.lane !== lane) continue
+      this.hold(lane, head.partitionKey, { id: head.id, seq: head.seq, dueAt: head.dueIn === null ? null : now + head.dueIn })
+    }
+  }
+
+  forget(lane: number): void {
+    this.#lanes.delete(lane)
+  }
+}
+
+function later(one: Head, other: Head): boolean {
+  return other.dueAt !== null && (one.dueAt === null || one.dueAt > other.dueAt)
+}

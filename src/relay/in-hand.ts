@@ -1,0 +1,79 @@
+import type { OutboxEvent } from '../record/outbox-event.ts'
+import type { Ownership } from '../store/relay-store.ts'
+
+/** An event in this worker's memory: fetched, and not settled yet. */
+export interface HeldEvent {
+  readonly id: string
+  readonly seq: number
+  readonly lane: number
+  readonly key: string | null
+  readonly retryCount: number
+  readonly maxRetries: number
+  readonly event: OutboxEvent
+  /** The ownership it was fetched under. */
+  readonly ownership: Ownership
+  /** The store already says `processing` for it (crash suspicion), so it must be returned when it is not sent. */
+  marked: boolean
+  /** It may have killed its worker: sent by itself, with the attempt counted before the send. */
+  readonly alone: boolean
+}
+
+/**
+ * Which events are in hand, by lane. A sweep must leave them out, and also those settled while it was reading: its
+ * snapshot still shows them as unsettled.
+ */
+export class InHand {
+  readonly #lanes = new Map<string, number>()
+  readonly #counts = new Map<number, number>()
+  readonly #emptied = new Map<number, (() => void)[]>()
+  #settledDuringRead: Set<string> | undefined
+
+  get size(): number {
+    return this.#lanes.size
+  }
+
+  has(id: string): boolean {
+    return this.#lanes.has(id) || this.#settledDuringRead?.has(id) === true
+  }
+
+  countIn(lane: number): number {
+    return this.#counts.get(lane) ?? 0
+  }
+
+  add(id: string, lane: number): void {
+    this.#lanes.set(id, lane)
+    this.#counts.set(lane, this.countIn(lane) + 1)
+  }
+
+  remove(id: string): void {
+    const lane = this.#lanes.get(id)
+    if (lane === undefined) return
+    this.#lanes.delete(id)
+    this.#settledDuringRead?.add(id)
+    const left = this.countIn(lane) - 1
+    this.#counts.set(lane, left)
+    if (left > 0) return
+    for (const resolve of this.#emptied.get(lane) ?? []) resolve()
+    this.#emptied.delete(lane)
+  }
+
+  /** From here to the end of `read`, removed events still count as in hand. One read at a time. */
+  async duringRead<T>(read: () => Promise<T>, use: (result: T) => void): Promise<void> {
+    this.#settledDuringRead = new Set()
+    try {
+      use(await read())
+    } finally {
+      this.#settledDuringRead = undefined
+    }
+  }
+
+  /** Resolves when nothing of the lane is in hand. */
+  async empty(lane: number): Promise<void> {
+    if (this.countIn(lane) === 0) return
+    await new Promise<void>((resolve) => {
+      const waiting = this.#emptied.get(lane)
+      if (waiting) waiting.push(resolve)
+      else this.#emptied.set(lane, [resolve])
+    })
+  }
+}

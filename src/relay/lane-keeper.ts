@@ -1,0 +1,203 @@
+import type { CoordinationStore, Lane, Survey } from '../store/coordination-store.ts'
+import type { SignalSource } from '../telemetry/signals.ts'
+import type { Cycle } from './cycle.ts'
+import { planLanes } from './lane-plan.ts'
+import type { Lease } from './lease.ts'
+import { Pause } from './pause.ts'
+
+export interface LaneKeeperOptions {
+  readonly store: CoordinationStore
+  readonly lease: Lease
+  readonly cycles: readonly Cycle[]
+  readonly signals: SignalSource
+  /** The worker's name. */
+  readonly worker: string
+  /** A one-shot drain: takes every free lane, and counts for nobody's share. */
+  readonly transient: boolean
+  readonly onError: (error: unknown) => void
+}
+
+/** Milliseconds between two looks at who owns what; a quarter of the lease when that is less. */
+const TICK = 1_000
+/** While a breaker is open, so that all workers go on soon after it closes. */
+const BREAKER_TICK = 250
+/** A wake-up from the database leads to a look at most this often. */
+const WAKE_TICK = 200
+
+/** Holds this worker's lease and its fair share of the lanes. */
+export class LaneKeeper {
+  readonly #options: LaneKeeperOptions
+  readonly #cycles: ReadonlyMap<string, Cycle>
+  readonly #owned = new Map<string, Lane>()
+  readonly #leaving = new Map<string, Promise<void>>()
+  readonly #pause = new Pause()
+  #workerId: string | undefined
+  #lastTick = 0
+  #stopping = false
+
+  constructor(options: LaneKeeperOptions) {
+    this.#options = options
+    this.#cycles = new Map(options.cycles.map((cycle) => [cycle.name, cycle]))
+  }
+
+  /** Enters and takes the first lanes. Throws when the store cannot be reached. */
+  async start(): Promise<void> {
+    await this.#enter()
+    await this.#share()
+  }
+
+  /** Renews, looks and shares until `leave`. Never rejects. */
+  async run(): Promise<void> {
+    const { lease, onError, cycles } = this.#options
+    while (!this.#stopping) {
+      const breakerOpen = cycles.some((cycle) => cycle.breakerIsOpen)
+      await this.#pause.sleep(Math.min(breakerOpen ? BREAKER_TICK : TICK, lease.length / 4))
+      if (this.#stopping) return
+      try {
+        await this.tick()
+      } catch (error) {
+        onError(error)
+      }
+    }
+  }
+
+  /** One heartbeat. */
+  async tick(): Promise<void> {
+    const { store, lease } = this.#options
+    this.#lastTick = performance.now()
+    const asked = performance.now()
+    const renewed = this.#workerId !== undefined && lease.left > 0 && (await store.renew(this.#workerId, lease.length))
+    if (renewed) {
+      lease.extend(asked)
+      for (const cycle of this.#cycles.values()) cycle.leaseExtended()
+    } else {
+      await this.#lost()
+      await this.#enter()
+    }
+    await this.#share()
+  }
+
+  /** Look soon: lanes may have become free. */
+  wake(): void {
+    if (performance.now() - this.#lastTick > WAKE_TICK) this.#pause.end()
+  }
+
+  /** Ends `run`; the lease stays until `leave`. */
+  stop(): void {
+    this.#stopping = true
+    this.#pause.end()
+  }
+
+  /** Gives everything back. The cycles must have finished. */
+  async leave(): Promise<void> {
+    await Promise.all(this.#leaving.values())
+    const { signals, worker } = this.#options
+    for (const [backend, lanes] of Map.groupBy(this.#owned.values(), (lane) => lane.backend)) {
+      signals.emit('lane.lost', { backend, worker, lanes: lanes.map(({ lane }) => lane), reason: 'released' })
+    }
+    const id = this.#workerId
+    this.#workerId = undefined
+    this.#owned.clear()
+    if (id !== undefined) await this.#options.store.leave(id)
+    this.#options.lease.end()
+  }
+
+  /** Renews the lease once, for the time in which the cycles finish. */
+  async renew(): Promise<void> {
+    const { store, lease } = this.#options
+    const asked = performance.now()
+    if (this.#workerId !== undefined && (await store.renew(this.#workerId, lease.length))) lease.extend(asked)
+  }
+
+  async #enter(): Promise<void> {
+    const { store, lease, worker, transient } = this.#options
+    const backends = [...this.#cycles.keys()]
+    const asked = performance.now()
+    this.#workerId = await store.enter({ name: worker, backends, lease: lease.length, transient })
+    lease.extend(asked)
+  }
+
+  /** The lease ended: whatever we had may be somebody else's already. */
+  async #lost(): Promise<void> {
+    const { lease, signals, worker } = this.#options
+    lease.end()
+    this.#workerId = undefined
+    for (const [backend, lanes] of Map.groupBy(this.#owned.values(), (lane) => lane.backend)) {
+      signals.emit('lane.lost', { backend, worker, lanes: lanes.map(({ lane }) => lane), reason: 'lease-ended' })
+    }
+    this.#owned.clear()
+    this.#leaving.clear()
+    await Promise.all([...this.#cycles.values()].map((cycle) => cycle.lose()))
+  }
+
+  async #share(): Promise<void> {
+    const { store, transient } = this.#options
+    const workerId = this.#workerId
+    if (workerId === undefined) return
+    const survey = await store.survey([...this.#cycles.keys()])
+    for (const row of survey.breakers) this.#cycles.get(row.backend)?.observeBreaker(row)
+    this.#attend(survey, workerId)
+    const plan = planLanes({ workerId, workers: survey.workers, lanes: survey.lanes, greedy: transient })
+    for (const [backend, lanes] of Map.groupBy(plan.release, (lane) => lane.backend)) this.#release(backend, lanes)
+    if (plan.claim.length > 0 && !this.#stopping) await this.#claim(workerId, plan.claim, survey)
+  }
+
+  async #claim(workerId: string, lanes: readonly Lane[], survey: Survey): Promise<void> {
+    const { store, signals, worker } = this.#options
+    const before = new Map(survey.lanes.map((lane) => [keyOf(lane), lane]))
+    const taken = await store.claim(workerId, lanes)
+    for (const [backend, group] of Map.groupBy(taken, (lane) => lane.backend)) {
+      // An owner that did not give the lane back died, or lost its lease: what it had in flight is suspect.
+      const unclean = group.filter((lane) => before.get(keyOf(lane))?.owner !== null)
+      for (const lane of group) this.#owned.set(keyOf(lane), lane)
+      signals.emit('lane.gained', { backend, worker, lanes: group.map(({ lane }) => lane) })
+      await this.#cycles.get(backend)?.gain(group, workerId, new Set(unclean.map(({ lane }) => lane)))
+    }
+  }
+
+  /** Finishes what is in flight there, then gives the lanes back. */
+  #release(backend: string, lanes: readonly Lane[]): void {
+    const { store, signals, worker, onError } = this.#options
+    const leaving = lanes.filter((lane) => this.#owned.has(keyOf(lane)) && !this.#leaving.has(keyOf(lane)))
+    const workerId = this.#workerId
+    if (leaving.length === 0 || workerId === undefined) return
+    const numbers = leaving.map(({ lane }) => lane)
+    const work = (async () => {
+      try {
+        await this.#cycles.get(backend)?.drain(numbers)
+        if (this.#workerId !== workerId) return
+        await store.release(workerId, leaving)
+        for (const lane of leaving) this.#owned.delete(keyOf(lane))
+        signals.emit('lane.lost', { backend, worker, lanes: numbers, reason: 'released' })
+      } catch (error) {
+        onError(error)
+      } finally {
+        for (const lane of leaving) this.#leaving.delete(keyOf(lane))
+      }
+    })()
+    for (const lane of leaving) this.#leaving.set(keyOf(lane), work)
+  }
+
+  /** Lanes that an operator touched are read afresh; lanes that are not ours any more are let go. */
+  #attend(survey: Survey, workerId: string): void {
+    const { onError } = this.#options
+    const wanting = new Map<string, number[]>()
+    for (const lane of survey.lanes) {
+      const known = this.#owned.get(keyOf(lane))
+      if (known === undefined || this.#leaving.has(keyOf(lane))) continue
+      const gone = lane.owner !== workerId || lane.fence !== known.fence
+      if (gone) {
+        this.#owned.delete(keyOf(lane))
+        void this.#cycles.get(lane.backend)?.drain([lane.lane]).catch(onError)
+      } else if (lane.attention !== known.attention) {
+        this.#owned.set(keyOf(lane), lane)
+        wanting.set(lane.backend, [...(wanting.get(lane.backend) ?? []), lane.lane])
+      }
+    }
+    for (const [backend, lanes] of wanting) void this.#cycles.get(backend)?.reconcile(lanes).catch(onError)
+  }
+}
+
+function keyOf(lane: Lane): string {
+  return `${lane.backend}\n${lane.lane}`
+}

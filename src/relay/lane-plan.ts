@@ -1,0 +1,57 @@
+import type { Lane, LiveWorker } from '../store/coordination-store.ts'
+
+/** What one worker should do about its lanes now. */
+export interface LanePlan {
+  /** Free lanes to take, up to the fair share. */
+  readonly claim: readonly Lane[]
+  /** Own lanes over the fair share, to give back once what is in flight there is finished. */
+  readonly release: readonly Lane[]
+}
+
+export interface LanePlanInput {
+  readonly workerId: string
+  readonly workers: readonly LiveWorker[]
+  /** Lanes of any backends; each backend is shared out by itself among the workers that serve it. */
+  readonly lanes: readonly Lane[]
+  /** Take every free lane, whatever the share: for a one-shot drain. */
+  readonly greedy?: boolean
+}
+
+/**
+ * The fair share: with n workers for a backend each owns floor or ceil of lanes/n, and the shares add up exactly, so
+ * that two workers never want the same last lane for ever. Where a worker starts to look among the free lanes depends
+ * on its rank, so that several who arrive together seldom collide (a collision costs only a failed claim).
+ */
+export function planLanes({ workerId, workers, lanes, greedy = false }: LanePlanInput): LanePlan {
+  const alive = new Set(workers.map((worker) => worker.id))
+  const claim: Lane[] = []
+  const release: Lane[] = []
+  for (const [backend, of] of Map.groupBy(lanes, (lane) => lane.backend)) {
+    const mine = of.filter((lane) => lane.owner === workerId)
+    const free = of.filter((lane) => lane.owner === null || !alive.has(lane.owner))
+    if (greedy) {
+      claim.push(...free)
+      continue
+    }
+    const { share, rank, count } = fairShare(workerId, backend, workers, of.length)
+    if (mine.length > share) release.push(...mine.slice(share))
+    const want = Math.min(Math.max(0, share - mine.length), free.length)
+    const start = count === 0 ? 0 : Math.floor((free.length * rank) / count)
+    for (let n = 0; n < want; n++) {
+      const lane = free[(start + n) % free.length]
+      if (lane) claim.push(lane)
+    }
+  }
+  return { claim, release }
+}
+
+function fairShare(workerId: string, backend: string, workers: readonly LiveWorker[], lanes: number) {
+  const serving = workers
+    .filter((worker) => worker.backends.includes(backend))
+    .map((worker) => worker.id)
+    .sort()
+  const rank = serving.indexOf(workerId)
+  if (rank < 0) return { share: 0, rank: 0, count: serving.length }
+  const share = Math.floor(lanes / serving.length) + (rank < lanes % serving.length ? 1 : 0)
+  return { share, rank, count: serving.length }
+}

@@ -1,0 +1,173 @@
+import type { FetchedRow, LaneCursor, RelayStore } from '../store/relay-store.ts'
+import type { InHand } from './in-hand.ts'
+
+/** Reading position in one owned lane. */
+interface LaneState {
+  /** The greatest `seq` seen. */
+  cursor: number
+  /** The last read found fewer rows than it asked for. */
+  dry: boolean
+  /** Parked rows became due, and not all are back in the hot index: a later event of their key would overtake. */
+  catchingUp: boolean
+  /** How many more fetched rows may have been in flight when the last owner died. */
+  suspects: number
+}
+
+/** Parked rows brought back for one lane in one statement. */
+const UNPARK_LIMIT = 2_000
+/** A sweep takes at most this share of the time, so that a long-open transaction elsewhere cannot slow the relay. */
+const SWEEP_SHARE = 0.05
+const SWEEP_INTERVAL = 250
+
+/**
+ * Reads due events of the owned lanes of one backend: from the cursor as a rule, from the head by a sweep that finds
+ * what committed late, was requeued or became due. Correctness rests on the sweep alone.
+ */
+export class LaneReader {
+  readonly #store: RelayStore
+  readonly #names: readonly string[]
+  readonly #inHand: InHand
+  readonly #lanes = new Map<number, LaneState>()
+  #sweepAt = 0
+  #unparkAt = 0
+  /** Goes up when an event went back unsent: a read that began before must be forgotten, or later ones overtake it. */
+  #epoch = 0
+
+  constructor(store: RelayStore, names: readonly string[], inHand: InHand) {
+    this.#store = store
+    this.#names = names
+    this.#inHand = inHand
+  }
+
+  get lanes(): readonly number[] {
+    return [...this.#lanes.keys()]
+  }
+
+  /** Whether a read now may find something: a lane is not known to be dry, or a sweep is due. */
+  get hungry(): boolean {
+    if (performance.now() >= this.#unparkAt) return this.#lanes.size > 0
+    for (const lane of this.#lanes.values()) if (!lane.dry) return true
+    return false
+  }
+
+  /** Monotonic time at which the next parked event is due, in ms. */
+  get nextDueAt(): number {
+    return this.#unparkAt
+  }
+
+  /** Reads these lanes from now on, from the head. Call it when it is known what holds their keys. */
+  open(lanes: readonly number[], suspects: (lane: number) => number): void {
+    for (const lane of lanes) {
+      this.#lanes.set(lane, { cursor: 0, dry: false, catchingUp: false, suspects: suspects(lane) })
+    }
+    this.sweepNext()
+  }
+
+  close(lane: number): void {
+    this.#lanes.delete(lane)
+    this.#epoch++
+  }
+
+  /** Something may have been committed: read all lanes again, from their cursors. */
+  wake(): void {
+    for (const lane of this.#lanes.values()) lane.dry = false
+  }
+
+  /** Read all lanes from the head. */
+  rewind(): void {
+    for (const lane of this.#lanes.values()) Object.assign(lane, { cursor: 0, dry: false })
+    this.#epoch++
+    this.sweepNext()
+  }
+
+  /** An event of this lane goes back unsent: read it again. */
+  rewindTo(lane: number, seq: number): void {
+    const state = this.#lanes.get(lane)
+    if (state) Object.assign(state, { cursor: Math.min(state.cursor, seq - 1), dry: false })
+    this.#epoch++
+  }
+
+  /** The next read is a sweep, whenever the last one was. */
+  sweepNext(): void {
+    this.#sweepAt = 0
+    this.#unparkAt = 0
+  }
+
+  /** Reads up to `space` rows and gives the new ones to `use`, in `seq` order. Returns how many were new. */
+  async read(space: number, use: (row: FetchedRow, suspect: boolean) => void): Promise<number> {
+    const now = performance.now()
+    const sweep = now >= this.#sweepAt
+    if (sweep || now >= this.#unparkAt) await this.#unpark()
+    const cursors = this.#cursors(space, sweep)
+    if (cursors.length === 0) return 0
+    const epoch = this.#epoch
+    let fresh = 0
+    await this.#inHand.duringRead(
+      () => this.#store.fetch(this.#names, cursors),
+      (rows) => {
+        if (epoch !== this.#epoch) return
+        this.#advance(cursors, rows)
+        for (const row of rows) {
+          const lane = this.#lanes.get(row.lane)
+          if (lane === undefined || this.#inHand.has(row.id)) continue
+          fresh++
+          const suspect = lane.suspects > 0
+          if (suspect) lane.suspects--
+          use(row, suspect)
+        }
+      },
+    )
+    if (sweep) {
+      const end = performance.now()
+      this.#sweepAt = end + Math.max(SWEEP_INTERVAL, (end - now) / SWEEP_SHARE)
+    }
+    return fresh
+  }
+
+  async #unpark(): Promise<void> {
+    const { lanes } = this
+    if (lanes.length === 0) return
+    const asked = performance.now()
+    const { woken, nextDueIn } = await this.#store.unpark(this.#names, lanes, UNPARK_LIMIT)
+    this.#unparkAt = nextDueIn === null ? Number.POSITIVE_INFINITY : asked + nextDueIn
+    for (const state of this.#lanes.values()) state.catchingUp = false
+    for (const { lane, firstSeq, count } of woken) {
+      const state = this.#lanes.get(lane)
+      if (state === undefined) continue
+      state.cursor = Math.min(state.cursor, firstSeq - 1)
+      state.dry = false
+      state.catchingUp = count >= UNPARK_LIMIT
+      if (state.catchingUp) this.#unparkAt = 0
+    }
+  }
+
+  #cursors(space: number, sweep: boolean): readonly LaneCursor[] {
+    const readable = [...this.#lanes].filter(
+      ([, lane]) => !lane.catchingUp && (sweep || !lane.dry),
+    )
+    if (readable.length === 0) return []
+    const limit = Math.max(1, Math.ceil(space / readable.length))
+    return readable.map(([lane, state]) =>
+      sweep
+        ? { lane, after: 0, limit: limit + this.#inHand.countIn(lane) }
+        : { lane, after: state.cursor, limit },
+    )
+  }
+
+  #advance(cursors: readonly LaneCursor[], rows: readonly FetchedRow[]): void {
+    const read = new Map<number, { count: number; last: number }>()
+    for (const { lane, seq } of rows) {
+      const seen = read.get(lane)
+      if (seen === undefined) read.set(lane, { count: 1, last: seq })
+      else Object.assign(seen, { count: seen.count + 1, last: Math.max(seen.last, seq) })
+    }
+    for (const { lane, limit } of cursors) {
+      const state = this.#lanes.get(lane)
+      if (state === undefined) continue
+      const { count, last } = read.get(lane) ?? { count: 0, last: 0 }
+      state.cursor = Math.max(state.cursor, last)
+      state.dry = count < limit
+      if (state.dry) state.suspects = Math.min(state.suspects, count)
+    }
+  }
+}

@@ -1,0 +1,80 @@
+import { notDelivered, type SendResult } from '../backend/backend.ts'
+import { classifySendError } from '../backend/send-error.ts'
+import { BroadcasterError } from '../errors.ts'
+import { stringifyJson } from '../event/json.ts'
+import type { Outcome } from '../store/relay-store.ts'
+import type { HeldEvent } from './in-hand.ts'
+import { decideFailure, type RetryPolicy } from './retry.ts'
+
+/** What one event of a send came to. */
+export type Verdict =
+  | { readonly kind: 'settle'; readonly outcome: Outcome; readonly error?: unknown }
+  /** The backend as a whole is down. */
+  | { readonly kind: 'outage'; readonly error: unknown; readonly retryAfter: number }
+  /** It was not sent; the backend is not to blame. */
+  | { readonly kind: 'not-attempted' }
+
+export interface FailurePolicy {
+  readonly retry: RetryPolicy
+  readonly onFailed: 'block' | 'skip'
+  /** In [0, 1). */
+  readonly random: () => number
+}
+
+/** Turns the result of one event into what must be recorded. Pure but for `policy.random`. */
+export function judge(held: HeldEvent, result: SendResult | undefined, policy: FailurePolicy): Verdict {
+  const { id, lane } = held
+  const given = result ?? notDelivered(new BroadcasterError('SEND_FAILED', 'the backend returned no result for this event'))
+  const progress = given.progress === undefined ? {} : { progress: stringifyJson(given.progress, 'progress') }
+  if (given.ok) return { kind: 'settle', outcome: { kind: 'published', id, lane, ...progress } }
+
+  const failure = classifySendError(given.error)
+  if (failure.kind === 'outage') {
+    return { kind: 'outage', error: given.error, retryAfter: failure.retryAfter ?? 0 }
+  }
+  if (failure.kind === 'not-attempted') return { kind: 'not-attempted' }
+
+  // An event sent alone had this attempt counted before the send.
+  const retryCount = held.retryCount + 1
+  const decision = decideFailure(failure, retryCount, held.maxRetries, policy.retry, policy.random())
+  const error = describeError(given.error)
+  const outcome: Outcome =
+    decision.kind === 'retry'
+      ? { kind: 'retry', id, lane, retryCount, delay: decision.delay, error, ...progress }
+      : { kind: 'failed', id, lane, retryCount, blocks: blocks(held, policy), error, ...progress }
+  return { kind: 'settle', outcome, error: given.error }
+}
+
+/** An event that killed its worker as often as it may be tried. */
+export function judgeWorkerKiller(held: HeldEvent, policy: FailurePolicy): Verdict {
+  const error = new BroadcasterError(
+    'WORKER_DIED',
+    `gave up: the worker died while it sent this event, and all ${held.maxRetries} attempts are spent`,
+  )
+  const { id, lane, retryCount } = held
+  const outcome: Outcome = {
+    kind: 'failed',
+    id,
+    lane,
+    retryCount,
+    blocks: blocks(held, policy),
+    error: error.message,
+  }
+  return { kind: 'settle', outcome, error }
+}
+
+function blocks(held: HeldEvent, policy: FailurePolicy): boolean {
+  return held.key !== null && policy.onFailed === 'block'
+}
+
+/** The most of an error that is stored, in characters. */
+const STORED_ERROR_LENGTH = 2_000
+
+/** One line for people: the message, and the code where there is one. */
+export function describeError(error: unknown): string {
+  if (!(error instanceof Error)) return String(error).slice(0, STORED_ERROR_LENGTH)
+  const code = 'code' in error && typeof error.code === 'string' ? ` [${error.code}]` : ''
+  const cause = error.cause instanceof Error ? `; caused by ${error.cause.message}` : ''
+  // PostgreSQL text cannot hold U+0000.
+  return `${error.message || error.name}${code}${cause}`.replaceAll('\0', '').slice(0, STORED_ERROR_LENGTH)
+}

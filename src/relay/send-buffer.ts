@@ -1,0 +1,117 @@
+import type { HeldEvent } from './in-hand.ts'
+
+/** The events of one key that wait for their turn, in `seq` order. */
+interface KeyQueue {
+  readonly key: string
+  readonly waiting: HeldEvent[]
+  /** Events of this key are with the backend, not acknowledged yet. */
+  busy: boolean
+}
+
+/**
+ * Fetched events that wait to be sent. It hands out batches such that at most one run of a key is unacknowledged at a
+ * time, and keys and events without a key take turns in the order in which they became ready.
+ */
+export class SendBuffer {
+  readonly #keys = new Map<string, KeyQueue>()
+  #ready: (HeldEvent | KeyQueue)[] = []
+  #size = 0
+
+  get size(): number {
+    return this.#size
+  }
+
+  add(event: HeldEvent): void {
+    this.#size++
+    if (event.key === null) {
+      this.#ready.push(event)
+      return
+    }
+    let queue = this.#keys.get(event.key)
+    if (!queue) {
+      queue = { key: event.key, waiting: [], busy: false }
+      this.#keys.set(event.key, queue)
+    }
+    insertBySeq(queue.waiting, event)
+    if (queue.waiting.length === 1 && !queue.busy) this.#ready.push(queue)
+  }
+
+  /**
+   * Takes up to `limit` events for one send; their keys are busy until `done`. `runs`: several events of a key may be
+   * in it, otherwise one. An event that must go alone makes a batch by itself.
+   */
+  take(limit: number, runs: boolean): HeldEvent[] {
+    const batch: HeldEvent[] = []
+    let used = 0
+    for (const item of this.#ready) {
+      const first = 'waiting' in item ? item.waiting[0] : item
+      if (batch.length >= limit || (first?.alone && batch.length > 0)) break
+      used++
+      // A queue emptied or taken since it was listed: `done` lists it again.
+      if (!first || ('waiting' in item && item.busy)) continue
+      if ('waiting' in item) {
+        item.busy = true
+        const run = first.alone || !runs ? 1 : runLength(item.waiting, limit - batch.length)
+        batch.push(...item.waiting.splice(0, run))
+      } else {
+        batch.push(item)
+      }
+      if (first.alone) break
+    }
+    this.#ready.splice(0, used)
+    this.#size -= batch.length
+    return batch
+  }
+
+  /** The backend has answered for these: their keys may go on. */
+  done(batch: readonly HeldEvent[]): void {
+    for (const { key } of batch) {
+      const queue = key === null ? undefined : this.#keys.get(key)
+      if (!queue?.busy) continue
+      queue.busy = false
+      if (queue.waiting.length > 0) this.#ready.push(queue)
+      else this.#keys.delete(queue.key)
+    }
+  }
+
+  /** Takes out all waiting events of a key. Call it before `done`. */
+  removeKey(key: string): HeldEvent[] {
+    const queue = this.#keys.get(key)
+    return queue ? this.#removed(queue.waiting.splice(0)) : []
+  }
+
+  /** Takes out all waiting events for which `test` holds. */
+  removeWhere(test: (event: HeldEvent) => boolean): HeldEvent[] {
+    const removed: HeldEvent[] = []
+    const sift = (event: HeldEvent): boolean => {
+      if (!test(event)) return true
+      removed.push(event)
+      return false
+    }
+    for (const queue of this.#keys.values()) {
+      const kept = queue.waiting.filter(sift)
+      queue.waiting.splice(0, queue.waiting.length, ...kept)
+      if (kept.length === 0 && !queue.busy) this.#keys.delete(queue.key)
+    }
+    this.#ready = this.#ready.filter((item) => ('waiting' in item ? item.waiting.length > 0 : sift(item)))
+    return this.#removed(removed)
+  }
+
+  #removed(events: HeldEvent[]): HeldEvent[] {
+    this.#size -= events.length
+    return events
+  }
+}
+
+/** Usually at the end; earlier when a sweep found an event that committed late. */
+function insertBySeq(waiting: HeldEvent[], event: HeldEvent): void {
+  let at = waiting.length
+  while (at > 0 && (waiting[at - 1]?.seq ?? 0) > event.seq) at--
+  waiting.splice(at, 0, event)
+}
+
+/** How many from the front may go in one run: up to `limit`, and not past an event that must go alone. */
+function runLength(waiting: readonly HeldEvent[], limit: number): number {
+  const alone = waiting.findIndex((event) => event.alone)
+  return Math.min(limit, alone < 0 ? waiting.length : alone)
+}

@@ -1,0 +1,131 @@
+import { type Backend, notAttempted, notDelivered, type SendResult } from '../backend/backend.ts'
+import { BroadcasterError } from '../errors.ts'
+import type { RelayStore } from '../store/relay-store.ts'
+import type { HeldEvent } from './in-hand.ts'
+import type { Lease } from './lease.ts'
+import { judge, type FailurePolicy } from './outcomes.ts'
+import type { Settler } from './settler.ts'
+
+export interface SenderOptions {
+  readonly backend: Backend
+  readonly lease: Lease
+  readonly store: RelayStore
+  readonly settler: Settler
+  readonly policy: FailurePolicy
+  /** Milliseconds. */
+  readonly timeout: number
+  readonly onError: (error: unknown) => void
+}
+
+/** How long a backend that ignores its abort signal is waited for, in ms, before its events count as failed. */
+const ABORT_GRACE = 1_000
+
+/** Hands a batch to the backend within its timeout and the lease. */
+export class Sender {
+  readonly #options: SenderOptions
+  /** Serialises the events that may have killed a worker: one at a time in the whole process. */
+  static #alone: Promise<unknown> = Promise.resolve()
+
+  constructor(options: SenderOptions) {
+    this.#options = options
+  }
+
+  /** One result per event. `published` names those whose settle was committed together with the handler's writes. */
+  async send(batch: readonly HeldEvent[]): Promise<{ results: readonly SendResult[]; settled: ReadonlySet<string> }> {
+    const first = batch[0]
+    if (first?.alone) return this.#oneAtATime(() => this.#marked(batch, first.retryCount + 1))
+    return batch.some((held) => held.marked) ? this.#marked(batch, undefined) : this.#handOver(batch)
+  }
+
+  /** Crash suspicion: the store says `processing` before the backend sees the event. */
+  async #marked(batch: readonly HeldEvent[], retryCount: number | undefined) {
+    const marked = batch.filter((held) => held.marked)
+    const recorded = await this.#options.settler.record(marked, (held) => ({
+      kind: 'sending',
+      id: held.id,
+      lane: held.lane,
+      retryCount: retryCount ?? held.retryCount,
+    }))
+    const go = batch.filter((held) => !held.marked || recorded.has(held.id))
+    const { results, settled } = await this.#handOver(go)
+    const byId = new Map(go.map((held, n) => [held.id, results[n]]))
+    return { results: batch.map((held) => byId.get(held.id) ?? notAttempted), settled }
+  }
+
+  #oneAtATime<T>(work: () => Promise<T>): Promise<T> {
+    const turn = Sender.#alone.then(work, work)
+    Sender.#alone = turn.catch(() => undefined)
+    return turn
+  }
+
+  async #handOver(batch: readonly HeldEvent[]): Promise<{ results: readonly SendResult[]; settled: ReadonlySet<string> }> {
+    const { backend, lease, timeout } = this.#options
+    const settled = new Set<string>()
+    if (!lease.allows(timeout)) return { results: batch.map(() => notAttempted), settled }
+    const stop = new AbortController()
+    const onLeaseEnd = (): void => stop.abort(lease.signal.reason)
+    lease.signal.addEventListener('abort', onLeaseEnd)
+    const timedOut = new BroadcasterError('SEND_TIMEOUT', `the backend did not answer within ${timeout} ms`)
+    let grace: NodeJS.Timeout | undefined
+    const timer = setTimeout(() => stop.abort(timedOut), timeout)
+    const ignored = new Promise<never>((_resolve, reject) => {
+      stop.signal.addEventListener('abort', () => {
+        grace = setTimeout(() => reject(timedOut), ABORT_GRACE)
+      })
+    })
+    try {
+      const sending = backend.sendInTransaction
+        ? this.#inTransactions(batch, stop.signal, settled)
+        : backend.send(batch.map((held) => held.event), stop.signal)
+      return { results: await Promise.race([sending, ignored]), settled }
+    } catch (error) {
+      return { results: batch.map(() => notDelivered(error)), settled }
+    } finally {
+      clearTimeout(timer)
+      clearTimeout(grace)
+      lease.signal.removeEventListener('abort', onLeaseEnd)
+    }
+  }
+
+  /** Each event in a store transaction of its own that settles it too; one after the other, so that keys keep order. */
+  async #inTransactions(batch: readonly HeldEvent[], signal: AbortSignal, settled: Set<string>): Promise<SendResult[]> {
+    const results: SendResult[] = []
+    const stopped = new Set<string>()
+    for (const held of batch) {
+      if (signal.aborted || (held.key !== null && stopped.has(held.key))) {
+        results.push(notAttempted)
+        continue
+      }
+      results.push(await this.#inTransaction(held, signal, settled))
+      if (held.key !== null && results.at(-1)?.ok !== true) stopped.add(held.key)
+    }
+    return results
+  }
+
+  async #inTransaction(held: HeldEvent, signal: AbortSignal, settled: Set<string>): Promise<SendResult> {
+    const { backend, store, policy, onError } = this.#options
+    let result: SendResult = notAttempted
+    try {
+      const { recorded } = await store.settleInTransaction(held.ownership, async (tx) => {
+        result = await handle(backend, held, tx, signal)
+        const verdict = judge(held, result, policy)
+        return verdict.kind === 'settle' ? verdict.outcome : undefined
+      })
+      if (recorded) settled.add(held.id)
+      // Not recorded although the handler was content: the lane was lost, and its writes are rolled back.
+      return result.ok && !recorded ? notAttempted : result
+    } catch (error) {
+      // The store failed, not the handler: its writes are rolled back, and the event is tried again at no cost.
+      onError(error)
+      return notAttempted
+    }
+  }
+}
+
+async function handle(backend: Backend, held: HeldEvent, tx: unknown, signal: AbortSignal): Promise<SendResult> {
+  try {
+    return (await backend.sendInTransaction?.(held.event, tx, signal)) ?? notAttempted
+  } catch (error) {
+    return notDelivered(error)
+  }
+}

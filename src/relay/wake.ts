@@ -1,0 +1,116 @@
+import type { WakeListener, WakeStore } from '../store/store.ts'
+
+/** Somebody who waits for work. */
+export interface Sleeper {
+  wake(): void
+}
+
+/**
+ * Wakes the relays of one worker. While all of them wait, the store is asked to tell of commits ("armed"); as soon as
+ * one works it is asked not to, so that a busy system pays nothing for wake-ups.
+ */
+export class Waker {
+  readonly #store: WakeStore | undefined
+  readonly #onError: (error: unknown) => void
+  readonly #sleepers = new Set<Sleeper>()
+  readonly #idle = new Set<Sleeper>()
+  readonly #watchers: (() => void)[] = []
+  #listener: WakeListener | undefined
+  #armed = false
+  #changing: Promise<unknown> = Promise.resolve()
+  #generation = 0
+  readonly #swept = new WeakMap<Sleeper, number>()
+  #retry: NodeJS.Timeout | undefined
+  #closed = false
+
+  constructor(store: WakeStore | undefined, onError: (error: unknown) => void) {
+    this.#store = store
+    this.#onError = onError
+  }
+
+  add(sleeper: Sleeper): void {
+    this.#sleepers.add(sleeper)
+  }
+
+  /** Calls `onWake` whenever the store tells of something. */
+  watch(onWake: () => void): void {
+    this.#watchers.push(onWake)
+  }
+
+  /** Listens, if the store can; otherwise relays poll. A connection lost later is opened again. */
+  async start(): Promise<void> {
+    if (this.#store === undefined || this.#closed) return
+    try {
+      const listener = await this.#store.listen(
+        () => this.wakeAll(),
+        (error) => this.#lost(error),
+      )
+      if (this.#closed) await listener.close()
+      else this.#listener = listener
+    } catch (error) {
+      this.#onError(error)
+    }
+  }
+
+  wakeAll(): void {
+    for (const watcher of this.#watchers) watcher()
+    for (const sleeper of this.#sleepers) sleeper.wake()
+  }
+
+  /**
+   * `sleeper` found nothing and would wait. `sweep`: commits are announced from now on, look once more before you
+   * sleep; `sleep`: a commit will wake you; `poll`: nobody will, do not sleep long.
+   */
+  async rest(sleeper: Sleeper): Promise<'sweep' | 'sleep' | 'poll'> {
+    this.#idle.add(sleeper)
+    if (this.#listener === undefined || this.#idle.size < this.#sleepers.size) return 'poll'
+    if (!this.#armed) await this.#change(true)
+    if (!this.#armed) return 'poll'
+    if (this.#swept.get(sleeper) === this.#generation) return 'sleep'
+    this.#swept.set(sleeper, this.#generation)
+    return 'sweep'
+  }
+
+  /** `sleeper` works again. */
+  busy(sleeper: Sleeper): void {
+    this.#idle.delete(sleeper)
+    if (this.#armed) void this.#change(false)
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    clearTimeout(this.#retry)
+    await this.#changing
+    await this.#listener?.close()
+    this.#listener = undefined
+  }
+
+  #change(arm: boolean): Promise<unknown> {
+    this.#changing = this.#changing.then(async () => {
+      if (this.#armed === arm || this.#listener === undefined) return
+      try {
+        if (arm) {
+          this.#armed = await this.#listener.arm()
+          if (this.#armed) this.#generation++
+        } else {
+          this.#armed = false
+          await this.#listener.disarm()
+        }
+      } catch (error) {
+        this.#lost(error)
+      }
+    })
+    return this.#changing
+  }
+
+  #lost(error: unknown): void {
+    this.#armed = false
+    this.#listener = undefined
+    if (this.#closed) return
+    this.#onError(error)
+    this.wakeAll()
+    clearTimeout(this.#retry)
+    this.#retry = setTimeout(() => void this.start(), 1_000)
+    this.#retry.unref()
+  }
+}

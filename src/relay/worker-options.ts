@@ -1,0 +1,70 @@
+import { randomUUID } from 'node:crypto'
+import { hostname } from 'node:os'
+import { resolveOptions } from '../options.ts'
+import type { BreakerOptions } from './breaker.ts'
+import type { RetentionOptions } from './retention.ts'
+import type { RetryPolicy } from './retry.ts'
+
+/** How a worker works. Durations are in milliseconds. */
+export interface WorkerOptions {
+  /** For people: shown in the attempt history and by `broadcaster stats`. Default `<host>-<8 random characters>`. */
+  readonly name?: string
+  /** The backends this worker serves. Default all. */
+  readonly backends?: readonly string[]
+  /** Events in one send, 1 to 10,000. Default 100. */
+  readonly batchSize?: number
+  /** Sends in flight for each backend, 1 to 100. Default 4. */
+  readonly concurrency?: number
+  /** Events in memory for each backend. Default 20 x `batchSize`. */
+  readonly maxInHand?: number
+  /** The longest time between two looks for events when nothing else wakes the worker. Default 5,000. */
+  readonly pollInterval?: number
+  /** Passes of up to `batchSize` events, `pollInterval` apart, after which `run` ends; 0 = for ever. Default 0. */
+  readonly maxIterations?: number
+  /** How long the lanes of a killed worker stay its own, 100 to 600,000. Default 10,000. */
+  readonly lease?: number
+  /** How long one send may take, unless the backend says otherwise. Default 5,000; at most half the lease keeps the order promise at its strictest. */
+  readonly sendTimeout?: number
+  /** What an event that failed for good does to later events of its key. Default `block`. */
+  readonly onFailed?: 'block' | 'skip'
+  /** Default exponential backoff from 5 s to 1 h with full jitter. */
+  readonly retry?: RetryPolicy
+  readonly breaker?: BreakerOptions
+  /** Clean-up of settled events; false = none. Default: published 7 days, failed 30 days. */
+  readonly retention?: RetentionOptions | false
+}
+
+/** Every option with its value; `backends` undefined = all. */
+export type ResolvedWorkerOptions = Required<Omit<WorkerOptions, 'backends'>> & {
+  readonly backends: readonly string[] | undefined
+}
+
+/** Fills in defaults and checks everything at once. Throws `INVALID_OPTION` that lists every problem. */
+export function resolveWorkerOptions(options: WorkerOptions = {}): ResolvedWorkerOptions {
+  const batchSize = options.batchSize ?? 100
+  const defaults: ResolvedWorkerOptions = {
+    name: `${hostname()}-${randomUUID().slice(0, 8)}`,
+    backends: undefined,
+    batchSize: 100,
+    concurrency: 4,
+    maxInHand: 20 * batchSize,
+    pollInterval: 5_000,
+    maxIterations: 0,
+    lease: 10_000,
+    sendTimeout: 5_000,
+    onFailed: 'block',
+    retry: {},
+    breaker: {},
+    retention: {},
+  }
+  return resolveOptions('worker', options, defaults, {
+    batchSize: { min: 1, max: 10_000, integer: true },
+    concurrency: { min: 1, max: 100, integer: true },
+    maxInHand: { min: batchSize, max: 1_000_000, integer: true },
+    pollInterval: { min: 1, max: 86_400_000 },
+    maxIterations: { min: 0, max: Number.MAX_SAFE_INTEGER, integer: true },
+    lease: { min: 100, max: 600_000 },
+    sendTimeout: { min: 1, max: 600_000 },
+    onFailed: { oneOf: ['block', 'skip'] },
+  })
+}

@@ -1,0 +1,217 @@
+import type { Backend } from '../backend/backend.ts'
+import { BroadcasterError } from '../errors.ts'
+import { suggest } from '../options.ts'
+import type { RecordSource } from '../record/record-source.ts'
+import type { Store } from '../store/store.ts'
+import type { SignalSource } from '../telemetry/signals.ts'
+import { Cycle } from './cycle.ts'
+import { LaneKeeper } from './lane-keeper.ts'
+import { Lease } from './lease.ts'
+import { Pause } from './pause.ts'
+import { Retention } from './retention.ts'
+import { Waker } from './wake.ts'
+import { type ResolvedWorkerOptions, resolveWorkerOptions, type WorkerOptions } from './worker-options.ts'
+
+/** What a worker works with; a `Broadcaster` makes it. */
+export interface WorkerParts {
+  readonly store: Pick<Store, 'relay' | 'coordination' | 'schema' | 'wake'>
+  readonly backends: ReadonlyMap<string, Backend>
+  readonly defaultBackend: string
+  readonly records: RecordSource
+  readonly signals: SignalSource
+}
+
+/** One engagement of a worker: what runs between a start and a stop. */
+interface Shift {
+  readonly keeper: LaneKeeper
+  readonly cycles: readonly Cycle[]
+  readonly waker: Waker
+  readonly running: Promise<unknown>
+  readonly retention: Retention | undefined
+}
+
+/**
+ * Delivers events until it is stopped. `start` and `stop` may be called in any order and any number of times; both
+ * resolve when it is done. Several workers, in one process or on many machines, share the work.
+ *
+ * @example await using worker = broadcaster.worker({ batchSize: 500 }); await worker.start()
+ */
+export class Worker {
+  readonly options: ResolvedWorkerOptions
+  readonly #parts: WorkerParts
+  readonly #served: readonly (readonly [string, Backend])[]
+  #shift: Shift | undefined
+  #changing: Promise<unknown> = Promise.resolve()
+  readonly #rest = new Pause()
+
+  constructor(parts: WorkerParts, options: WorkerOptions = {}) {
+    this.options = resolveWorkerOptions(options)
+    this.#parts = parts
+    const known = [...parts.backends.keys()]
+    const unknown = (this.options.backends ?? []).find((name) => !parts.backends.has(name))
+    if (unknown !== undefined) {
+      const message = `worker.backends names '${unknown}', which is not configured; ${suggest(unknown, known)}`
+      throw new BroadcasterError('UNKNOWN_BACKEND', message, { field: 'backends', value: unknown })
+    }
+    const { backends } = this.options
+    this.#served = [...parts.backends].filter(([name]) => backends?.includes(name) ?? true)
+  }
+
+  get name(): string {
+    return this.options.name
+  }
+
+  get isRunning(): boolean {
+    return this.#shift !== undefined
+  }
+
+  /** Checks the schema, takes lanes and starts to deliver. Throws when the store cannot be used. */
+  start(): Promise<void> {
+    return this.#change(async () => {
+      if (this.#shift !== undefined) return
+      await this.#parts.store.schema.check()
+      const { signals } = this.#parts
+      this.#shift = await this.#begin()
+      signals.emit('worker.started', { worker: this.name, backends: this.#served.map(([name]) => name) })
+    })
+  }
+
+  /**
+   * Stops fetching, finishes or gives back what is in flight, settles, hands the lanes over, and resolves. Takes at
+   * most the longest send timeout and a second or two.
+   */
+  stop(): Promise<void> {
+    this.#rest.end()
+    return this.#change(async () => {
+      const shift = this.#shift
+      if (shift === undefined) return
+      this.#shift = undefined
+      await end(shift, this.options.lease)
+      this.#parts.signals.emit('worker.stopped', { worker: this.name })
+    })
+  }
+
+  /** Starts, works until `signal` aborts or `maxIterations` passes are done, and stops. */
+  async run(signal?: AbortSignal): Promise<void> {
+    const { maxIterations, pollInterval, batchSize } = this.options
+    const onAbort = (): void => this.#rest.end()
+    signal?.addEventListener('abort', onAbort)
+    try {
+      if (maxIterations === 0) {
+        await this.start()
+        while (!signal?.aborted && this.isRunning) await this.#rest.sleep(60_000)
+      }
+      for (let pass = 1; pass <= maxIterations && !signal?.aborted; pass++) {
+        await this.drain(batchSize)
+        if (pass < maxIterations) await this.#rest.sleep(pollInterval)
+      }
+    } finally {
+      signal?.removeEventListener('abort', onAbort)
+      await this.stop()
+    }
+  }
+
+  /**
+   * One pass: takes the lanes that are free, delivers up to `limit` due events, gives the lanes back. For cron jobs and
+   * serverless functions. Returns how many events were published; 0 while other workers own all lanes.
+   */
+  async drain(limit = this.options.batchSize): Promise<number> {
+    await this.#parts.store.schema.check()
+    const budget = { left: limit }
+    const { keeper, cycles, waker } = this.#assemble(true, budget)
+    await keeper.start()
+    const beating = keeper.run()
+    try {
+      await Promise.all(cycles.map((cycle) => cycle.run(true)))
+    } finally {
+      keeper.stop()
+      await beating
+      await waker.close()
+      await keeper.leave()
+    }
+    return cycles.reduce((sum, cycle) => sum + cycle.published, 0)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
+  }
+
+  #change(work: () => Promise<void>): Promise<void> {
+    const turn = this.#changing.then(work)
+    this.#changing = turn.catch(() => undefined)
+    return turn
+  }
+
+  async #begin(): Promise<Shift> {
+    const { keeper, cycles, waker, onError } = this.#assemble(false)
+    await this.#connect(onError)
+    await keeper.start()
+    const { retention: options } = this.options
+    const { store, signals } = this.#parts
+    const onPurged = (count: number): void => signals.emit('events.purged', { worker: this.name, count })
+    const retention = options === false ? undefined : new Retention(store.relay, options, onPurged, onError)
+    await waker.start()
+    const running = Promise.all([...cycles.map((cycle) => cycle.run()), keeper.run(), retention?.run()])
+    return { keeper, cycles, waker, running, retention }
+  }
+
+  #assemble(transient: boolean, budget?: { left: number }) {
+    const { store, signals, records, defaultBackend } = this.#parts
+    const { name: worker, retry, onFailed, sendTimeout, ...sizes } = this.options
+    const onError = (error: unknown): void => signals.emit('worker.error', { worker, error })
+    const lease = new Lease(sizes.lease)
+    const waker = new Waker(transient ? undefined : store.wake, onError)
+    const cycles = this.#served.map(([name, backend]) => {
+      const cycle = new Cycle({
+        ...sizes,
+        name,
+        names: name === defaultBackend ? [name, ''] : [name],
+        backend,
+        store,
+        records,
+        lease,
+        waker,
+        signals,
+        worker,
+        failure: { retry, onFailed, random: Math.random },
+        timeout: backend.timeout ?? sendTimeout,
+        onError,
+        ...(budget && { budget }),
+      })
+      waker.add(cycle)
+      return cycle
+    })
+    const keeper = new LaneKeeper({ store: store.coordination, lease, cycles, signals, worker, transient, onError })
+    if (!transient) waker.watch(() => keeper.wake())
+    return { keeper, cycles, waker, onError }
+  }
+
+  /** A backend that is down now is no reason not to start: its breaker will see to it. */
+  async #connect(onError: (error: unknown) => void): Promise<void> {
+    const timeout = this.options.sendTimeout
+    await Promise.all(
+      this.#served.map(async ([, backend]) => {
+        try {
+          await backend.connect?.(AbortSignal.timeout(timeout))
+        } catch (error) {
+          onError(error)
+        }
+      }),
+    )
+  }
+}
+
+async function end({ keeper, cycles, waker, running, retention }: Shift, lease: number): Promise<void> {
+  keeper.stop()
+  retention?.stop()
+  for (const cycle of cycles) cycle.stop()
+  // The heartbeat goes on while the last sends finish, so that nobody takes their lanes meanwhile.
+  const beat = setInterval(() => void keeper.renew().catch(() => undefined), lease / 4)
+  try {
+    await running
+  } finally {
+    clearInterval(beat)
+  }
+  await waker.close()
+  await keeper.leave()
+}

@@ -1,0 +1,54 @@
+/** One behaviour that every implementation of a seam must show. It throws an `AssertionError` when it does not. */
+export interface ConformanceCase<Fixture> {
+  readonly name: string
+  /** What the fixture must offer; an implementation that cannot declares it, with the reason. */
+  readonly requires?: string
+  run(fixture: Fixture): Promise<void>
+}
+
+/** The two calls of a test runner that a suite needs; `node:test`, vitest and jest all have them in some form. */
+export interface ConformanceRunner {
+  test(name: string, run: () => Promise<void>): unknown
+  /** Reports a case that is left out. `reason` is meant to be printed. */
+  skip(name: string, reason: string): unknown
+}
+
+/** What each case of a suite is given: made new for it, closed after it. */
+export interface ConformanceFixture {
+  close(): Promise<void>
+}
+
+/**
+ * Registers cases with a test runner. `cannot` names what this implementation does not offer, each with its reason;
+ * cases that require it are skipped and say so.
+ *
+ * @example
+ * runConformance(
+ *   { test, skip: (name, reason) => test(name, { skip: reason }, () => {}) },
+ *   storeConformance,
+ *   async () => ({ store: myStore(), close: async () => {} }),
+ *   { wake: 'this database cannot tell of commits' },
+ * )
+ */
+export function runConformance<Fixture extends ConformanceFixture>(
+  runner: ConformanceRunner,
+  cases: readonly ConformanceCase<Fixture>[],
+  create: () => Promise<Fixture>,
+  cannot: Readonly<Record<string, string>> = {},
+): void {
+  for (const each of cases) {
+    const reason = each.requires === undefined ? undefined : cannot[each.requires]
+    if (reason !== undefined) {
+      runner.skip(each.name, reason)
+      continue
+    }
+    runner.test(each.name, async () => {
+      const fixture = await create()
+      try {
+        await each.run(fixture)
+      } finally {
+        await fixture.close()
+      }
+    })
+  }
+}

@@ -1,0 +1,39 @@
+import type { ConformanceCase } from './conformance.ts'
+import { adminListCases } from './store/admin-list-cases.ts'
+import { adminMoveCases } from './store/admin-move-cases.ts'
+import { breakerCases } from './store/breaker-cases.ts'
+import { coordinationCases } from './store/coordination-cases.ts'
+import { fetchCases } from './store/fetch-cases.ts'
+import { fidelityCases } from './store/fidelity-cases.ts'
+import type { StoreCapability, StoreFixture } from './store/fixture.ts'
+import { publishCases } from './store/publish-cases.ts'
+import { purgeCases } from './store/purge-cases.ts'
+import { reconcileCases } from './store/reconcile-cases.ts'
+import { schemaCases } from './store/schema-cases.ts'
+import { settleCases } from './store/settle-cases.ts'
+import { settleInTransactionCases } from './store/settle-in-transaction-cases.ts'
+import { statsCases } from './store/stats-cases.ts'
+import { wakeCases } from './store/wake-cases.ts'
+
+export type { StoreCapability, StoreFixture } from './store/fixture.ts'
+
+/** A behaviour that every store must show. */
+export type StoreCase = ConformanceCase<StoreFixture> & { readonly requires?: StoreCapability }
+
+/** The behaviour of a store, whole: register it with `runConformance`. */
+export const storeConformance: readonly StoreCase[] = [
+  ...schemaCases,
+  ...publishCases,
+  ...fidelityCases,
+  ...fetchCases,
+  ...settleCases,
+  ...settleInTransactionCases,
+  ...reconcileCases,
+  ...coordinationCases,
+  ...breakerCases,
+  ...adminListCases,
+  ...adminMoveCases,
+  ...statsCases,
+  ...purgeCases,
+  ...wakeCases,
+]

@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict'
+import type { StoreCase } from '../store-conformance.ts'
+import { insert, newEvent, own } from './steps.ts'
+
+/** Numbers for people and monitors. */
+export const statsCases: readonly StoreCase[] = [
+  {
+    name: 'stats: counts by backend what waits, and why',
+    async run({ store }) {
+      const { ownership } = await own(store)
+      const rows = await insert(
+        store,
+        newEvent({ partitionKey: 'k' }), // will block its key
+        newEvent({ partitionKey: 'k' }), // behind it
+        newEvent({ partitionKey: 'k' }), // behind it
+        newEvent({ partitionKey: 'l' }), // will fail without blocking
+        newEvent({ partitionKey: 'm' }), // between retries
+        newEvent({ partitionKey: 'm' }), // behind that retry
+        newEvent(), // published
+        newEvent(), // due
+        newEvent(), // being sent
+        newEvent({ delay: 3_600_000 }), // scheduled
+        newEvent({ publisherBackend: 'other', delay: 3_600_000 }),
+      )
+      const at = (n: number) => ({ id: rows[n]?.id ?? '', lane: rows[n]?.lane ?? -1 })
+      const failed = { kind: 'failed', retryCount: 3, error: 'bad' } as const
+      const { lost } = await store.relay.settle(ownership, [
+        { ...failed, ...at(0), blocks: true },
+        { kind: 'park', ...at(1), delay: null },
+        { kind: 'park', ...at(2), delay: null },
+        { ...failed, ...at(3), blocks: false },
+        { kind: 'retry', ...at(4), retryCount: 1, delay: 60_000, error: 'no' },
+        { kind: 'park', ...at(5), delay: 60_000 },
+        { kind: 'published', ...at(6) },
+        { kind: 'sending', ...at(8), retryCount: 1 },
+      ])
+      assert.deepEqual(lost, [])
+      const stats = await store.admin.stats()
+      const { oldestPendingAge, ...here } = stats.backends.find((each) => each.backend === 'default') ?? {}
+      assert.deepEqual(here, {
+        backend: 'default',
+        pending: 2,
+        parked: 5,
+        blocked: 2,
+        retrying: 1,
+        failed: 2,
+        blockedKeys: 1,
+      })
+      assert.ok(typeof oldestPendingAge === 'number' && oldestPendingAge >= 0 && oldestPendingAge < 60_000)
+      assert.deepEqual(
+        stats.backends.find((each) => each.backend === 'other'),
+        {
+          backend: 'other',
+          pending: 0,
+          parked: 1,
+          blocked: 0,
+          retrying: 0,
+          failed: 0,
+          blockedKeys: 0,
+          oldestPendingAge: null,
+        },
+      )
+      if (!stats.totalRowsIsEstimate) assert.equal(stats.totalRows, rows.length)
+    },
+  },
+  {
+    name: 'stats: an empty outbox',
+    async run({ store }) {
+      const stats = await store.admin.stats()
+      assert.deepEqual(
+        stats.backends.filter((each) => each.pending + each.parked + each.failed > 0),
+        [],
+      )
+      if (!stats.totalRowsIsEstimate) assert.equal(stats.totalRows, 0)
+    },
+  },
+]

@@ -1,0 +1,205 @@
+import assert from 'node:assert/strict'
+import { createHash, randomUUID } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
+import { COLUMN_NAMES, type InsertedRow, type NewOutboxEvent, type OutboxEventColumns } from '../../record/columns.ts'
+import type { Lane } from '../../store/coordination-store.ts'
+import type { FetchedRow, Ownership } from '../../store/relay-store.ts'
+import type { Store } from '../../store/store.ts'
+
+/** The backend that the cases publish to, and the names it answers to. */
+export const BACKEND = 'default'
+export const NAMES = ['default', ''] as const
+/** A lease that does not end during a case, in milliseconds. */
+export const LONG_LEASE = 60_000
+
+/** The first 32 bits of SHA-256, as publish computes it. */
+export function keyHashOf(partitionKey: string): number {
+  return createHash('sha256').update(partitionKey).digest().readUInt32BE(0)
+}
+
+/** A row to publish: a plain event unless told otherwise. */
+export function newEvent(overrides: Partial<NewOutboxEvent> = {}): NewOutboxEvent {
+  const partitionKey = overrides.partitionKey ?? null
+  return {
+    id: randomUUID(),
+    partitionKey,
+    keyHash: partitionKey === null ? null : keyHashOf(partitionKey),
+    eventId: null,
+    specVersion: '1.0',
+    eventType: 'order.created',
+    source: '/orders',
+    subject: '',
+    dataContentType: 'application/json',
+    dataSchema: '',
+    data: '{"n":1}',
+    dataBinary: null,
+    extensions: null,
+    eventTime: null,
+    scheduledAt: null,
+    delay: 0,
+    maxRetries: 3,
+    publisherBackend: BACKEND,
+    publisherConfig: '{}',
+    ...overrides,
+  }
+}
+
+/** Publishes on an open transaction, as `Broadcaster.publish` does. */
+export async function insertIn(
+  store: Store,
+  tx: unknown,
+  events: readonly NewOutboxEvent[],
+): Promise<readonly InsertedRow[]> {
+  store.transactionAdapter.check(tx)
+  return store.publish.inserted(await store.transactionAdapter.execute(tx, store.publish.insert(events)))
+}
+
+/** Publishes in one committed transaction; the rows come in the order of the events. */
+export async function insert(store: Store, ...events: readonly NewOutboxEvent[]): Promise<readonly InsertedRow[]> {
+  const rows = await store.transaction((tx) => insertIn(store, tx, events))
+  return events.flatMap((event) => rows.filter((row) => row.id === event.id))
+}
+
+/** Publishes one event. */
+export async function insertOne(store: Store, overrides: Partial<NewOutboxEvent> = {}): Promise<InsertedRow> {
+  const [row] = await insert(store, newEvent(overrides))
+  assert.ok(row, 'insert returns the row')
+  return row
+}
+
+/** The row as it stands, all columns. */
+export async function read(store: Store, id: string): Promise<OutboxEventColumns> {
+  const [row] = await store.admin.list({
+    where: [{ column: 'id', op: 'eq', value: id }],
+    order: [],
+    limit: 2,
+    offset: 0,
+    columns: COLUMN_NAMES,
+  })
+  assert.ok(row, `row ${id} exists`)
+  return row as OutboxEventColumns
+}
+
+/** The number of lanes of the outbox. */
+export async function laneCount(store: Store): Promise<number> {
+  const { lanes } = await store.schema.status()
+  assert.ok(lanes !== null && lanes >= 4, 'the fixture is migrated, with at least four lanes')
+  return lanes
+}
+
+/** All lanes of the outbox, by number. */
+export async function allLanes(store: Store): Promise<readonly number[]> {
+  return Array.from({ length: await laneCount(store) }, (_, lane) => lane)
+}
+
+/** Everything that could be sent now, read from the head. */
+export async function fetchAll(store: Store, names: readonly string[] = NAMES): Promise<readonly FetchedRow[]> {
+  const lanes = await allLanes(store)
+  return store.relay.fetch(
+    names,
+    lanes.map((lane) => ({ lane, after: 0, limit: 10_000 })),
+  )
+}
+
+/** A worker that owns every lane of one backend. */
+export interface Owner {
+  readonly workerId: string
+  readonly ownership: Ownership
+  readonly lanes: readonly Lane[]
+}
+
+/** Enters a worker and claims every lane of a backend, whoever owned it. */
+export async function own(
+  store: Store,
+  options: { readonly name?: string; readonly backend?: string; readonly lease?: number } = {},
+): Promise<Owner> {
+  const backend = options.backend ?? BACKEND
+  const workerId = await store.coordination.enter({
+    name: options.name ?? 'worker',
+    backends: [backend],
+    lease: options.lease ?? LONG_LEASE,
+  })
+  const survey = await store.coordination.survey([backend])
+  const lanes = await store.coordination.claim(workerId, survey.lanes)
+  assert.equal(lanes.length, survey.lanes.length, 'all lanes are taken')
+  const fences = new Map(lanes.map((lane) => [lane.lane, lane.fence]))
+  return { workerId, lanes, ownership: { workerId, backend, fences } }
+}
+
+/** The lane as the store holds it. */
+export async function laneOf(store: Store, lane: number, backend: string = BACKEND): Promise<Lane> {
+  const survey = await store.coordination.survey([backend])
+  const found = survey.lanes.find((each) => each.lane === lane && each.backend === backend)
+  assert.ok(found, `lane ${lane} of ${backend} exists`)
+  return found
+}
+
+/**
+ * Asks again and again until there is an answer other than undefined or false. The database's clock is the only
+ * clock, so a case can only look; it fails after ten seconds.
+ */
+export async function until<T>(what: string, ask: () => Promise<T | undefined | false>): Promise<T> {
+  const deadline = performance.now() + 10_000
+  for (;;) {
+    const answer = await ask()
+    if (answer !== undefined && answer !== false) return answer
+    if (performance.now() > deadline) assert.fail(`waited ten seconds in vain until ${what}`)
+    await delay(5)
+  }
+}
+
+/** Waits until all these parked events are back in the hot index. */
+export async function untilUnparked(store: Store, ids: readonly string[]): Promise<void> {
+  const lanes = await allLanes(store)
+  await until('parked events are due', async () => {
+    await store.relay.unpark(NAMES, lanes, 1000)
+    const fetched = new Set((await fetchAll(store)).map((row) => row.id))
+    return ids.every((id) => fetched.has(id))
+  })
+}
+
+/** Runs `work` in a savepoint, rolled back when it throws; the error is then swallowed. */
+export async function savepoint(
+  fixture: {
+    readonly store: Store
+    savepoint?(tx: unknown, work: () => Promise<void>): Promise<void>
+  },
+  tx: unknown,
+  work: () => Promise<void>,
+): Promise<void> {
+  const adapter = fixture.store.transactionAdapter
+  const run = (sql: string) => adapter.execute(tx, { strings: [sql], values: [] })
+  try {
+    if (fixture.savepoint) {
+      await fixture.savepoint(tx, work)
+      return
+    }
+    await run('SAVEPOINT conformance')
+    try {
+      await work()
+    } catch (error) {
+      await run('ROLLBACK TO SAVEPOINT conformance')
+      throw error
+    } finally {
+      await run('RELEASE SAVEPOINT conformance')
+    }
+  } catch (error) {
+    if (!(error instanceof RolledBack)) throw error
+  }
+}
+
+/** Thrown by cases to roll something back. */
+export class RolledBack extends Error {
+  override readonly name = 'RolledBack'
+}
+
+/** Runs `work` in a transaction that is rolled back. */
+export async function rolledBack(store: Store, work: (tx: unknown) => Promise<void>): Promise<void> {
+  await assert.rejects(
+    store.transaction(async (tx) => {
+      await work(tx)
+      throw new RolledBack()
+    }),
+    RolledBack,
+  )
+}

@@ -1,0 +1,34 @@
+/**
+ * Compiled, never run: which client libraries' types fit the transaction adapters. A line after `@ts-expect-error`
+ * must not compile.
+ */
+import type { DatabaseSync } from 'node:sqlite'
+import type { PGlite, Transaction } from '@electric-sql/pglite'
+import type { Client, Pool, PoolClient } from 'pg'
+import type { BetterSqlite3Transaction } from '../../src/publish/transactions/better-sqlite3.ts'
+import type { NodeSqliteTransaction } from '../../src/publish/transactions/node-sqlite.ts'
+import type { PgTransaction } from '../../src/publish/transactions/pg.ts'
+import type { PgliteTransaction } from '../../src/publish/transactions/pglite.ts'
+
+declare const poolClient: PoolClient
+declare const client: Client
+declare const pool: Pool
+declare const pgliteTransaction: Transaction
+declare const pglite: PGlite
+declare const database: DatabaseSync
+
+export const fits: readonly [PgTransaction, PgTransaction, PgliteTransaction, NodeSqliteTransaction] = [
+  poolClient,
+  client,
+  pgliteTransaction,
+  database,
+]
+
+// @ts-expect-error a pool is no transaction
+export const refusedPool: PgTransaction = pool
+// @ts-expect-error neither is the PGlite instance
+export const refusedPglite: PgliteTransaction = pglite
+// @ts-expect-error nor a client of another library
+export const refusedClient: PgliteTransaction = client
+// @ts-expect-error node:sqlite and better-sqlite3 tell of a transaction under different names
+export const refusedDatabase: BetterSqlite3Transaction = database
