@@ -82,7 +82,10 @@ export class TestReport {
   }
 
   #outcome({ type, data }: Outcome): void {
-    if (data.name === data.file) return this.#wholeFile({ type, data })
+    if (data.name === data.file) {
+      this.#wholeFile(data)
+      return
+    }
     const report = this.#file(data.file)
     const path = [...report.path.slice(0, data.nesting), data.name]
     const name = path.join(' > ')
@@ -106,8 +109,8 @@ export class TestReport {
   }
 
   /** The runner reports a file by itself when it held no test, crashed, or did not end in time. */
-  #wholeFile({ type, data }: Outcome): void {
-    const error = type === 'test:fail' ? data.details.error : 'no test in this file'
+  #wholeFile(data: Outcome['data']): void {
+    const error = 'error' in data.details ? data.details.error : 'no test in this file'
     this.#file(data.name).failed++
     this.failed++
     this.#failures.push({ file: this.#short(data.name), name: '(the whole file)', error })

@@ -1,6 +1,9 @@
 import { BroadcasterError } from '../errors.ts'
 import { showValue } from '../problem.ts'
 
+/** What has a meaning in a regular expression. */
+const SPECIAL = /[\\^$.*+?()[\]{}|]/g
+
 /**
  * A test for event types. In a pattern `*` stands for one or more characters: at the end of the pattern any
  * characters, elsewhere any but a dot. So `order.*` takes `order.created` and `order.line.added` but not `order`,
@@ -8,7 +11,7 @@ import { showValue } from '../problem.ts'
  *
  * Throws `INVALID_OPTION` for an empty pattern and for `**`.
  */
-export function typePattern(pattern: string): (type: string) => boolean {
+export function compileTypePattern(pattern: string): (type: string) => boolean {
   if (typeof pattern !== 'string' || pattern === '' || pattern.includes('**')) {
     throw new BroadcasterError(
       'INVALID_OPTION',
@@ -18,7 +21,7 @@ export function typePattern(pattern: string): (type: string) => boolean {
   }
   if (!pattern.includes('*')) return (type) => type === pattern
   if (pattern === '*') return () => true
-  const parts = pattern.split('*').map((part) => RegExp.escape(part))
+  const parts = pattern.split('*').map((part) => part.replace(SPECIAL, '\\$&'))
   const open = pattern.endsWith('*')
   if (open) parts.pop()
   const expression = new RegExp(`^${parts.join('[^.]+')}${open ? '.+' : ''}$`, 's')

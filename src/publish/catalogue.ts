@@ -63,7 +63,9 @@ export function checkData(
     return { data, problems: [{ code: 'UNKNOWN_EVENT_TYPE', field: `${at}type`, value: type, message }] }
   }
   const result = schema['~standard'].validate(data)
-  return result instanceof Promise ? result.then((value) => judge(value, type, data, at)) : judge(result, type, data, at)
+  return result instanceof Promise
+    ? result.then((value) => judge(value, type, data, at))
+    : judge(result, type, data, at)
 }
 
 function judge(result: SchemaResult<unknown>, type: string, data: unknown, at: string): CheckedData {

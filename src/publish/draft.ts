@@ -50,6 +50,8 @@ const WIDTHS: Readonly<Record<string, number>> = {
 interface Members {
   readonly attributes: Readonly<Record<string, unknown>>
   readonly data: unknown
+  /** Whether the id is the caller's own. */
+  readonly hasId: boolean
   /** What the caller calls an attribute. */
   readonly label: (name: string) => string
 }
@@ -83,7 +85,7 @@ export function readDraft(input: unknown, at: string, problems: Problem[]): Draf
     const message = textDataProblem(data, contentType)
     if (message !== undefined) report('data', data, message)
   }
-  return toDraft(at, attributes, data)
+  return toDraft(at, attributes, data, members.hasId)
 }
 
 /** Of a CloudEvent everything is kept as it stands. Own properties only: the official class carries methods. */
@@ -94,16 +96,16 @@ function fromCloudEvent(
   const { data, data_base64: base64, ...given } = event
   const attributes = withoutAbsent(given)
   const label = (name: string): string => name
-  if (base64 === undefined || base64 === null) return { attributes, data, label }
+  if (base64 === undefined || base64 === null) return { attributes, data, hasId: true, label }
   if (typeof base64 !== 'string' || !isBase64(base64)) {
     report('data_base64', base64, `is ${showValue(base64)}, not Base64 (RFC 4648, with padding)`)
-    return { attributes, data: undefined, label }
+    return { attributes, data: undefined, hasId: true, label }
   }
   // An event of the official package holds the bytes a second time, as `data`.
   if (data !== undefined && data !== null && asBytes(data) === undefined) {
     report('data_base64', base64, 'stands beside data; an event has one of them')
   }
-  return { attributes, data: decodeBase64(base64), label }
+  return { attributes, data: decodeBase64(base64), hasId: true, label }
 }
 
 function fromInput(
@@ -112,7 +114,11 @@ function fromInput(
 ): Members {
   for (const name of Object.keys(input)) {
     if (KNOWN_MEMBERS.includes(name) || input[name] === undefined) continue
-    report(name, input[name], `is not a member of an event${suggestion(name, KNOWN_MEMBERS)}; extensions go in \`extensions\``)
+    report(
+      name,
+      input[name],
+      `is not a member of an event${suggestion(name, KNOWN_MEMBERS)}; extensions go in \`extensions\``,
+    )
   }
   const attributes: Record<string, unknown> = { specversion: '1.0' }
   for (const [name, member] of Object.entries(MEMBERS)) {
@@ -121,13 +127,15 @@ function fromInput(
     const isNone = value === undefined || (value === '' && (name === 'subject' || name.startsWith('data')))
     if (!isNone) attributes[name] = name === 'time' && isValidDate(value) ? value.toISOString() : value
   }
-  attributes['id'] ??= 'made-later'
+  // The rules want an id; the row's own is made later.
+  const hasId = attributes['id'] !== undefined
+  if (!hasId) attributes['id'] = 'none'
   if (input['dataContentType'] === undefined) {
     attributes['datacontenttype'] = asBytes(input['data']) ? 'application/octet-stream' : 'application/json'
   }
   addExtensions(input['extensions'], attributes, report)
   const label = (name: string): string => MEMBERS[name] ?? `extensions.${name}`
-  return { attributes, data: input['data'], label }
+  return { attributes, data: input['data'], hasId, label }
 }
 
 function addExtensions(
@@ -151,13 +159,13 @@ function addExtensions(
   }
 }
 
-function toDraft(at: string, attributes: Readonly<Record<string, unknown>>, data: unknown): Draft {
+function toDraft(at: string, attributes: Readonly<Record<string, unknown>>, data: unknown, hasId: boolean): Draft {
   const { specversion: _, id, type, source, subject, time, datacontenttype, dataschema, ...rest } = attributes
   const { partitionkey, ...extensions } = rest
   const text = (value: unknown): string => (typeof value === 'string' ? value : '')
   return {
     at,
-    eventId: id === 'made-later' ? null : text(id),
+    eventId: hasId ? text(id) : null,
     type: text(type),
     source: text(source),
     subject: text(subject),

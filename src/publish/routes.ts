@@ -1,10 +1,10 @@
 import { BroadcasterError } from '../errors.ts'
-import { typePattern } from '../event/type-pattern.ts'
+import { compileTypePattern } from '../event/type-pattern.ts'
 import { suggestion } from '../suggestion.ts'
 
 /** Where events of some types go. */
 export interface Route {
-  /** A type, a pattern such as `order.*`, or several of them. See `typePattern`. */
+  /** A type, a pattern such as `order.*`, or several of them. See `compileTypePattern`. */
   readonly type: string | readonly string[]
   /** One backend or several, by name. */
   readonly to: string | readonly string[]
@@ -28,7 +28,7 @@ export function router(routes: readonly Route[], backends: Iterable<string>): Ro
       throw new BroadcasterError('INVALID_OPTION', `${field} is empty; name at least one`, { field, value: list })
     }
     for (const backend of to) if (!known.has(backend)) throw unknownBackend(backend, known, `routes[${index}].to`)
-    return { takes: types.map(typePattern), to }
+    return { takes: types.map(compileTypePattern), to }
   })
   return (type) => compiled.find((route) => route.takes.some((takes) => takes(type)))?.to
 }

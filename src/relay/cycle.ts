@@ -1,16 +1,17 @@
 import type { SendResult } from '../backend/backend.ts'
 import { OutboxEvent } from '../record/outbox-event.ts'
 import type { BreakerRow, Lane } from '../store/coordination-store.ts'
-import type { FetchedRow, Outcome, Ownership } from '../store/relay-store.ts'
+import type { FetchedRow, Ownership } from '../store/relay-store.ts'
 import { Breaker } from './breaker.ts'
+import { Conclusion } from './conclusion.ts'
 import type { CycleOptions } from './cycle-options.ts'
 import { HeldKeys } from './held-keys.ts'
 import { type HeldEvent, InHand } from './in-hand.ts'
 import { LaneReader } from './lane-reader.ts'
 import { describeError, judge, judgeWorkerKiller, type Verdict } from './outcomes.ts'
 import { Pause } from './pause.ts'
-import { Sender } from './sender.ts'
 import { SendBuffer } from './send-buffer.ts'
+import { Sender } from './sender.ts'
 import { Settler } from './settler.ts'
 
 /** A retry that has not come back this long after it was due, in ms, is looked up in the store. */
@@ -37,13 +38,13 @@ export class Cycle {
   readonly #settler: Settler
   readonly #sender: Sender
   readonly #breaker: Breaker
+  readonly #conclusion: Conclusion
   readonly #ownerships = new Map<number, Ownership>()
   #sending = 0
   #full = false
   readonly #reconciling = new Set<number>()
   #resetAt = 0
   #idleRounds = 0
-  #published = 0
   readonly #budget: { left: number }
   #stopping = false
 
@@ -52,8 +53,25 @@ export class Cycle {
     const { store, names, backend, lease, failure, timeout, onError } = options
     this.#reader = new LaneReader(store.relay, names, this.#inHand)
     this.#settler = new Settler(store.relay, onError, () => this.#stopping && lease.left <= 0)
-    this.#sender = new Sender({ backend, lease, store: store.relay, settler: this.#settler, policy: failure, timeout, onError })
+    this.#sender = new Sender({
+      backend,
+      lease,
+      store: store.relay,
+      settler: this.#settler,
+      policy: failure,
+      timeout,
+      onError,
+    })
     this.#breaker = new Breaker(store.coordination.breakers, options.name, options.breaker)
+    this.#conclusion = new Conclusion({
+      options,
+      inHand: this.#inHand,
+      buffer: this.#buffer,
+      held: this.#held,
+      reader: this.#reader,
+      settler: this.#settler,
+      onDropped: () => this.#dropped(),
+    })
     this.#budget = options.budget ?? { left: Number.POSITIVE_INFINITY }
   }
 
@@ -67,7 +85,7 @@ export class Cycle {
 
   /** Events whose delivery was recorded since the start. */
   get published(): number {
-    return this.#published
+    return this.#conclusion.published
   }
 
   /** Works until `stop`; with `untilDry` until nothing is due, or the budget is spent. */
@@ -101,7 +119,6 @@ export class Cycle {
   /** Reads due events and takes them in hand. */
   async #fetch(space: number): Promise<number> {
     const fresh = await this.#reader.read(space, (row, suspect) => this.#accept(row, suspect))
-    this.#budget.left -= fresh
     if (fresh > 0) {
       this.#idleRounds = 0
       this.#options.waker.busy(this)
@@ -112,7 +129,9 @@ export class Cycle {
 
   #accept(row: FetchedRow, suspect: boolean): void {
     const ownership = this.#ownerships.get(row.lane)
-    if (ownership === undefined) return
+    // A drain leaves what is over its budget to the next one.
+    if (ownership === undefined || this.#budget.left <= 0) return
+    this.#budget.left--
     const event = new OutboxEvent(row, this.#options.records)
     const alone = row.status === 'processing'
     const held: HeldEvent = {
@@ -131,9 +150,10 @@ export class Cycle {
     if (held.key !== null) this.#held.release(held.lane, held.key, held.id)
     const blocker = held.key === null ? undefined : this.#held.blocker(held.lane, held.key, held.seq)
     if (blocker) {
-      this.#park(held, blocker)
+      this.#conclusion.park(held, blocker)
       this.#doubt(held.lane, blocker.dueAt)
-    } else if (alone && held.retryCount >= Math.max(1, held.maxRetries)) this.#conclude(held, judgeWorkerKiller(held, this.#options.failure))
+    } else if (alone && held.retryCount >= Math.max(1, held.maxRetries))
+      this.#conclusion.conclude(held, judgeWorkerKiller(held, this.#options.failure))
     else this.#buffer.add(held)
   }
 
@@ -170,7 +190,7 @@ export class Cycle {
       answer = await this.#concludeAll(batch, results, settled, start, probe)
     } catch (error) {
       onError(error)
-      for (const held of batch) this.#giveBack(held)
+      for (const held of batch) this.#conclusion.giveBack(held)
     } finally {
       this.#sending--
       this.#buffer.done(batch)
@@ -192,8 +212,8 @@ export class Cycle {
       const verdict = settled.has(held.id) ? undefined : judge(held, results[n], this.#options.failure)
       if (verdict?.kind === 'outage') outage ??= verdict
       else if (verdict?.kind !== 'not-attempted') answer = 'up'
-      if (verdict) this.#conclude(held, verdict)
-      else this.#recorded(held)
+      if (verdict) this.#conclusion.conclude(held, verdict)
+      else this.#conclusion.recorded(held)
     }
     if (outage === undefined) return answer
     if (probe) await this.#breaker.probeFailed(describeError(outage.error), outage.retryAfter)
@@ -202,77 +222,11 @@ export class Cycle {
     return 'down'
   }
 
-  #conclude(held: HeldEvent, verdict: Verdict): void {
-    if (verdict.kind !== 'settle') {
-      const blocker = held.key === null ? undefined : this.#held.blocker(held.lane, held.key, held.seq)
-      if (blocker && verdict.kind === 'not-attempted') this.#park(held, blocker)
-      else this.#giveBack(held)
-      return
-    }
-    const { outcome, error } = verdict
-    if (outcome.kind === 'retry' || (outcome.kind === 'failed' && outcome.blocks)) this.#holdKey(held, outcome)
-    this.#settler.add(held, outcome, (recorded) => {
-      this.#drop(held)
-      if (recorded) this.#announce(held, outcome, error)
-    })
-  }
-
-  /** Later events of the key wait for this one; those in the buffer are parked with it. */
-  #holdKey(held: HeldEvent, outcome: Extract<Outcome, { kind: 'retry' | 'failed' }>): void {
-    if (held.key === null) return
-    const dueAt = outcome.kind === 'retry' ? performance.now() + outcome.delay : null
-    const head = { id: held.id, seq: held.seq, dueAt }
-    this.#held.hold(held.lane, held.key, head)
-    for (const follower of this.#buffer.removeKey(held.key)) {
-      if (follower.seq > held.seq) this.#park(follower, head)
-      else this.#buffer.add(follower)
-    }
-  }
-
-  #park(held: HeldEvent, head: { readonly id: string; readonly dueAt: number | null }): void {
-    const { signals, name, worker } = this.#options
-    const delay = head.dueAt === null ? null : Math.max(0, head.dueAt - performance.now())
-    if (delay === null) signals.emit('event.blocked', { event: held.event, backend: name, worker, headId: head.id })
-    this.#settler.add(held, { kind: 'park', id: held.id, lane: held.lane, delay }, () => this.#drop(held))
-  }
-
-  /** Not sent after all: its row is as it was, and it is read again before any later event of its key. */
-  #giveBack(held: HeldEvent): void {
-    if (held.key !== null) for (const follower of this.#buffer.removeKey(held.key)) this.#giveBack(follower)
-    const gone = (): void => {
-      this.#drop(held)
-      this.#reader.rewindTo(held.lane, held.seq)
-    }
-    if (!held.marked) return gone()
-    if (held.key !== null) this.#held.hold(held.lane, held.key, { id: held.id, seq: held.seq, dueAt: performance.now() })
-    this.#settler.add(held, { kind: 'returned', id: held.id, lane: held.lane, retryCount: held.retryCount }, gone)
-  }
-
-  #drop(held: HeldEvent): void {
-    this.#inHand.remove(held.id)
+  /** An event left the hand. */
+  #dropped(): void {
     if (!this.#full || this.#space() < this.#options.batchSize) return
     this.#full = false
     this.#pause.end()
-  }
-
-  /** Settled together with the handler's own writes. */
-  #recorded(held: HeldEvent): void {
-    this.#drop(held)
-    this.#announce(held, { kind: 'published', id: held.id, lane: held.lane }, undefined)
-  }
-
-  #announce({ event }: HeldEvent, outcome: Outcome, error: unknown): void {
-    const { signals, name: backend, worker } = this.#options
-    if (outcome.kind === 'published') {
-      this.#published++
-      if (signals.has('event.published')) signals.emit('event.published', { event, backend, worker })
-    } else if (outcome.kind === 'retry') {
-      const { retryCount, delay } = outcome
-      signals.emit('event.retried', { event, backend, worker, retryCount, delay, error })
-    } else if (outcome.kind === 'failed') {
-      const { retryCount, blocks } = outcome
-      signals.emit('event.failed', { event, backend, worker, retryCount, blocks, error })
-    }
   }
 
   /** Nothing to read, or no room: waits for a wake-up, a finished send, the next due time, or the next poll. */
@@ -325,7 +279,7 @@ export class Cycle {
   }
 
   #giveBackAll(): void {
-    for (const held of this.#buffer.removeWhere(() => true)) this.#giveBack(held)
+    this.#conclusion.giveBackWhere(() => true)
   }
 
   #resume(): void {
@@ -343,7 +297,6 @@ export class Cycle {
   wake(): void {
     this.#idleRounds = 0
     this.#reader.wake()
-    this.#reader.sweepNext()
     this.#options.waker.busy(this)
     this.#dispatch()
     this.#pause.end()
@@ -359,7 +312,10 @@ export class Cycle {
     const { name } = this.#options
     const fences = new Map(lanes.map(({ lane, fence }) => [lane, fence]))
     for (const { lane } of lanes) this.#ownerships.set(lane, { workerId, fences, backend: name })
-    await this.#open(lanes.map(({ lane }) => lane), unclean)
+    await this.#open(
+      lanes.map(({ lane }) => lane),
+      unclean,
+    )
   }
 
   /** Somebody outside changed events of these lanes: starts afresh with what the store says. */
@@ -375,7 +331,9 @@ export class Cycle {
     const { concurrency, batchSize, store, names, onError } = this.#options
     const ownerships = lanes.map((lane) => this.#ownerships.get(lane))
     for (;;) {
-      const ours = lanes.filter((lane, n) => ownerships[n] !== undefined && this.#ownerships.get(lane) === ownerships[n])
+      const ours = lanes.filter(
+        (lane, n) => ownerships[n] !== undefined && this.#ownerships.get(lane) === ownerships[n],
+      )
       if (ours.length === 0 || this.#stopping) return
       try {
         const heads = await store.relay.reconcile(names, ours)
@@ -394,7 +352,7 @@ export class Cycle {
   async drain(lanes: readonly number[]): Promise<void> {
     const leaving = new Set(lanes)
     for (const lane of lanes) this.#reader.close(lane)
-    for (const held of this.#buffer.removeWhere((held) => leaving.has(held.lane))) this.#giveBack(held)
+    this.#conclusion.giveBackWhere((held) => leaving.has(held.lane))
     await Promise.all(lanes.map((lane) => this.#inHand.empty(lane)))
     for (const lane of lanes) {
       this.#held.forget(lane)

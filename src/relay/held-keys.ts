@@ -44,7 +44,11 @@ export class HeldKeys {
     this.forget(lane)
     for (const head of heads) {
       if (head.lane !== lane) continue
-      this.hold(lane, head.partitionKey, { id: head.id, seq: head.seq, dueAt: head.dueIn === null ? null : now + head.dueIn })
+      this.hold(lane, head.partitionKey, {
+        id: head.id,
+        seq: head.seq,
+        dueAt: head.dueIn === null ? null : now + head.dueIn,
+      })
     }
   }
 

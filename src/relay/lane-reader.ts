@@ -142,15 +142,11 @@ export class LaneReader {
   }
 
   #cursors(space: number, sweep: boolean): readonly LaneCursor[] {
-    const readable = [...this.#lanes].filter(
-      ([, lane]) => !lane.catchingUp && (sweep || !lane.dry),
-    )
+    const readable = [...this.#lanes].filter(([, lane]) => !lane.catchingUp && (sweep || !lane.dry))
     if (readable.length === 0) return []
     const limit = Math.max(1, Math.ceil(space / readable.length))
     return readable.map(([lane, state]) =>
-      sweep
-        ? { lane, after: 0, limit: limit + this.#inHand.countIn(lane) }
-        : { lane, after: state.cursor, limit },
+      sweep ? { lane, after: 0, limit: limit + this.#inHand.countIn(lane) } : { lane, after: state.cursor, limit },
     )
   }
 

@@ -24,7 +24,8 @@ export interface FailurePolicy {
 /** Turns the result of one event into what must be recorded. Pure but for `policy.random`. */
 export function judge(held: HeldEvent, result: SendResult | undefined, policy: FailurePolicy): Verdict {
   const { id, lane } = held
-  const given = result ?? notDelivered(new BroadcasterError('SEND_FAILED', 'the backend returned no result for this event'))
+  const given =
+    result ?? notDelivered(new BroadcasterError('SEND_FAILED', 'the backend returned no result for this event'))
   const progress = given.progress === undefined ? {} : { progress: stringifyJson(given.progress, 'progress') }
   if (given.ok) return { kind: 'settle', outcome: { kind: 'published', id, lane, ...progress } }
 

@@ -3,7 +3,7 @@ import { BroadcasterError } from '../errors.ts'
 import type { RelayStore } from '../store/relay-store.ts'
 import type { HeldEvent } from './in-hand.ts'
 import type { Lease } from './lease.ts'
-import { judge, type FailurePolicy } from './outcomes.ts'
+import { type FailurePolicy, judge } from './outcomes.ts'
 import type { Settler } from './settler.ts'
 
 export interface SenderOptions {
@@ -58,7 +58,9 @@ export class Sender {
     return turn
   }
 
-  async #handOver(batch: readonly HeldEvent[]): Promise<{ results: readonly SendResult[]; settled: ReadonlySet<string> }> {
+  async #handOver(
+    batch: readonly HeldEvent[],
+  ): Promise<{ results: readonly SendResult[]; settled: ReadonlySet<string> }> {
     const { backend, lease, timeout } = this.#options
     const settled = new Set<string>()
     if (!lease.allows(timeout)) return { results: batch.map(() => notAttempted), settled }
@@ -76,7 +78,10 @@ export class Sender {
     try {
       const sending = backend.sendInTransaction
         ? this.#inTransactions(batch, stop.signal, settled)
-        : backend.send(batch.map((held) => held.event), stop.signal)
+        : backend.send(
+            batch.map((held) => held.event),
+            stop.signal,
+          )
       return { results: await Promise.race([sending, ignored]), settled }
     } catch (error) {
       return { results: batch.map(() => notDelivered(error)), settled }

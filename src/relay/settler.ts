@@ -52,7 +52,7 @@ export class Settler {
 
   /** Resolves when nothing waits to be recorded. */
   async idle(): Promise<void> {
-    while (this.#running) await this.#running
+    while (this.#running !== undefined) await this.#running
   }
 
   async #run(): Promise<void> {

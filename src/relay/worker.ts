@@ -1,8 +1,8 @@
 import type { Backend } from '../backend/backend.ts'
 import { BroadcasterError } from '../errors.ts'
-import { suggest } from '../options.ts'
 import type { RecordSource } from '../record/record-source.ts'
 import type { Store } from '../store/store.ts'
+import { suggestion } from '../suggestion.ts'
 import type { SignalSource } from '../telemetry/signals.ts'
 import { Cycle } from './cycle.ts'
 import { LaneKeeper } from './lane-keeper.ts'
@@ -50,7 +50,7 @@ export class Worker {
     const known = [...parts.backends.keys()]
     const unknown = (this.options.backends ?? []).find((name) => !parts.backends.has(name))
     if (unknown !== undefined) {
-      const message = `worker.backends names '${unknown}', which is not configured; ${suggest(unknown, known)}`
+      const message = `worker.backends names '${unknown}', which is not configured${suggestion(unknown, known) || `; configured are ${known.join(', ')}`}`
       throw new BroadcasterError('UNKNOWN_BACKEND', message, { field: 'backends', value: unknown })
     }
     const { backends } = this.options
@@ -89,6 +89,11 @@ export class Worker {
       await end(shift, this.options.lease)
       this.#parts.signals.emit('worker.stopped', { worker: this.name })
     })
+  }
+
+  /** Look for events now. */
+  wake(): void {
+    for (const cycle of this.#shift?.cycles ?? []) cycle.wake()
   }
 
   /** Starts, works until `signal` aborts or `maxIterations` passes are done, and stops. */

@@ -30,6 +30,17 @@ export const coordinationCases: readonly StoreCase[] = [
     },
   },
   {
+    name: 'coordination: a transient worker makes lanes and lives, but is listed with no backends',
+    async run({ store }) {
+      const { coordination } = store
+      const id = await coordination.enter({ name: 'drain', backends: [BACKEND], lease: LONG_LEASE, transient: true })
+      const survey = await coordination.survey([BACKEND])
+      assert.deepEqual(survey.workers, [{ id, name: 'drain', backends: [] }])
+      assert.equal(survey.lanes.length, await laneCount(store))
+      assert.equal((await coordination.claim(id, survey.lanes)).length, survey.lanes.length)
+    },
+  },
+  {
     name: 'coordination: claim takes a lane at the fence seen, and raises it',
     async run({ store }) {
       const { coordination } = store

@@ -1,0 +1,169 @@
+import { canonicalUuid } from '../event/uuid.ts'
+import { type Problem, showValue, throwProblems } from '../problem.ts'
+import { COLUMN_NAMES, type ColumnName } from '../record/columns.ts'
+import type { RecordFilter } from '../record/record-source.ts'
+import { isStatus, STATUSES } from '../record/status.ts'
+import type { Condition, FilterColumn, FilterValue } from '../store/admin-store.ts'
+import { suggestion } from '../suggestion.ts'
+
+type Kind = 'uuid' | 'text' | 'status' | 'integer' | 'date'
+
+/** What a column holds, and whether it may be null. Columns that are not here hold JSON or bytes. */
+const COLUMNS: Readonly<Record<FilterColumn, { readonly kind: Kind; readonly nullable?: true }>> = {
+  id: { kind: 'uuid' },
+  seq: { kind: 'integer', nullable: true },
+  lane: { kind: 'integer', nullable: true },
+  partitionKey: { kind: 'text', nullable: true },
+  eventId: { kind: 'text', nullable: true },
+  specVersion: { kind: 'text' },
+  eventType: { kind: 'text' },
+  source: { kind: 'text' },
+  subject: { kind: 'text' },
+  dataContentType: { kind: 'text' },
+  dataSchema: { kind: 'text' },
+  eventTime: { kind: 'text', nullable: true },
+  status: { kind: 'status' },
+  createdAt: { kind: 'date' },
+  updatedAt: { kind: 'date' },
+  scheduledAt: { kind: 'date' },
+  publishedAt: { kind: 'date', nullable: true },
+  availableAt: { kind: 'date', nullable: true },
+  retryCount: { kind: 'integer' },
+  maxRetries: { kind: 'integer' },
+  lastError: { kind: 'text' },
+  publisherBackend: { kind: 'text' },
+}
+
+const EXPECTED: Readonly<Record<Kind, string>> = {
+  uuid: 'a UUID',
+  text: 'a text',
+  status: `one of ${STATUSES.join(', ')}`,
+  integer: 'a whole number',
+  date: 'a Date',
+}
+
+const COMPARISONS = ['eq', 'ne', 'lt', 'lte', 'gt', 'gte'] as const
+const LISTS = ['in', 'notIn'] as const
+const TEXTS = ['contains', 'icontains', 'startsWith', 'endsWith', 'iexact'] as const
+const OPERATORS: readonly string[] = [...COMPARISONS, ...LISTS, ...TEXTS, 'isNull']
+
+/** Names of columns that a condition or an order may use. */
+export const FILTER_COLUMNS = Object.keys(COLUMNS) as readonly FilterColumn[]
+
+/**
+ * The conditions of a filter, for a store. Nulls count as values here (`ne: 'a'` takes a null column too), so a store
+ * never compares with null. Throws one `INVALID_OPTION` that lists every unknown column, operator and wrong value.
+ */
+export function compileFilter(filter: RecordFilter): readonly Condition[] {
+  const problems: Problem[] = []
+  const conditions: Condition[] = []
+  for (const [name, wanted] of Object.entries(filter)) {
+    if (wanted === undefined) continue
+    const message = columnProblem(name)
+    if (message === undefined) conditions.push(...compileColumn(name as FilterColumn, wanted, problems))
+    else problems.push({ code: 'INVALID_OPTION', field: name, value: wanted, message })
+  }
+  throwProblems('the filter', problems)
+  return conditions
+}
+
+/** What is wrong with a column named in a filter or an order; undefined = nothing. */
+export function columnProblem(name: string): string | undefined {
+  if (Object.hasOwn(COLUMNS, name)) return undefined
+  if (COLUMN_NAMES.includes(name as ColumnName)) return 'holds JSON or bytes; compare by another column'
+  return `is not a column${suggestion(name, FILTER_COLUMNS)}; columns: ${FILTER_COLUMNS.join(', ')}`
+}
+
+/** Whether a column may be null. */
+export function isNullable(column: FilterColumn): boolean {
+  return COLUMNS[column].nullable === true
+}
+
+function compileColumn(column: FilterColumn, wanted: unknown, problems: Problem[]): Condition[] {
+  if (Array.isArray(wanted)) return compileOperator(column, 'in', wanted, problems)
+  if (!isComparison(wanted)) return compileOperator(column, 'eq', wanted, problems)
+  return Object.entries(wanted).flatMap(([operator, value]) => {
+    if (value === undefined) return []
+    if (OPERATORS.includes(operator)) return compileOperator(column, operator, value, problems)
+    const message = `is not a comparison${suggestion(operator, OPERATORS)}; comparisons: ${OPERATORS.join(', ')}`
+    problems.push({ code: 'INVALID_OPTION', field: `${column}.${operator}`, value, message })
+    return []
+  })
+}
+
+function compileOperator(column: FilterColumn, operator: string, value: unknown, problems: Problem[]): Condition[] {
+  const { kind } = COLUMNS[column]
+  const report = (message: string): Condition[] => {
+    const field = operator === 'eq' ? column : `${column}.${operator}`
+    problems.push({ code: 'INVALID_OPTION', field, value, message })
+    return []
+  }
+  if (operator === 'isNull') {
+    return typeof value === 'boolean' ? [nullTest(column, value)] : report(`is ${showValue(value)}; give true or false`)
+  }
+  const text = TEXTS.find((op) => op === operator)
+  if (text !== undefined) {
+    if (kind !== 'text') return report(`compares texts, and this column holds ${EXPECTED[kind]}; use eq, lt, in ...`)
+    return typeof value === 'string' ? [{ column, op: text, value }] : report(`is ${showValue(value)}; give a text`)
+  }
+  const list = LISTS.find((op) => op === operator)
+  if (list !== undefined) {
+    if (!Array.isArray(value)) return report(`is ${showValue(value)}; give a list`)
+    const values = value.map((each: unknown) => readValue(kind, each))
+    const wrong = values.findIndex((each, index) => each === undefined && value[index] !== null)
+    if (wrong >= 0) return report(`contains ${showValue(value[wrong])}; each must be ${EXPECTED[kind]}`)
+    const present = values.filter((each) => each !== undefined)
+    return [
+      list === 'in'
+        ? anyOf(column, present, present.length < value.length)
+        : noneOf(column, present, present.length < value.length),
+    ]
+  }
+  const comparison = COMPARISONS.find((op) => op === operator) ?? 'eq'
+  if (value === null && (comparison === 'eq' || comparison === 'ne')) return [nullTest(column, comparison === 'eq')]
+  const read = readValue(kind, value)
+  if (read === undefined) return report(`is ${showValue(value)}; give ${EXPECTED[kind]}`)
+  return [comparison === 'ne' ? noneOf(column, [read]) : { column, op: comparison, value: read }]
+}
+
+/** The value as stores take it; undefined when it does not fit the column. */
+function readValue(kind: Kind, value: unknown): FilterValue | undefined {
+  switch (kind) {
+    case 'uuid':
+      return typeof value === 'string' ? canonicalUuid(value) : undefined
+    case 'text':
+      return typeof value === 'string' ? value : undefined
+    case 'status':
+      return isStatus(value) ? value : undefined
+    case 'integer':
+      return Number.isSafeInteger(value) ? (value as number) : undefined
+    case 'date':
+      return value instanceof Date && !Number.isNaN(value.getTime()) ? value : undefined
+  }
+}
+
+function isComparison(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !(value instanceof Date)
+}
+
+/** Whether a column is null; as a condition that any store can answer. */
+export function nullTest(column: FilterColumn, value: boolean): Condition {
+  // A column that is never null needs no test, but "is null" must still match nothing.
+  if (isNullable(column)) return { column, op: 'isNull', value }
+  return { op: 'any', groups: value ? [] : [[]] }
+}
+
+function anyOf(column: FilterColumn, values: readonly FilterValue[], orNull: boolean): Condition {
+  const present: Condition = { column, op: 'in', values }
+  return orNull ? { op: 'any', groups: [[present], [nullTest(column, true)]] } : present
+}
+
+/** The column has none of these values; a null column has none. */
+export function noneOf(column: FilterColumn, values: readonly FilterValue[], norNull = false): Condition {
+  const [only] = values
+  if (only === undefined) return norNull ? nullTest(column, false) : { op: 'any', groups: [[]] }
+  const present: Condition = values.length === 1 ? { column, op: 'ne', value: only } : { column, op: 'notIn', values }
+  if (!isNullable(column)) return present
+  if (norNull) return { op: 'any', groups: [[present, nullTest(column, false)]] }
+  return { op: 'any', groups: [[present], [nullTest(column, true)]] }
+}

@@ -1,0 +1,203 @@
+import { DoesNotExist } from '../errors.ts'
+import { canonicalUuid } from '../event/uuid.ts'
+import type { ColumnName, OutboxEventColumns } from '../record/columns.ts'
+import { COLUMN_NAMES } from '../record/columns.ts'
+import type { OutboxEvent } from '../record/outbox-event.ts'
+import type { RecordFilter, RecordSource } from '../record/record-source.ts'
+import { assertMove, type Status } from '../record/status.ts'
+import type { AdminMove, AdminStore, Condition, OutboxStats } from '../store/admin-store.ts'
+import { compileFilter } from './compile-filter.ts'
+import { EventQuery, type IterateOptions, type OrderTerm, withData } from './event-query.ts'
+import { type MoveOptions, moveEvents, type Target } from './move-events.ts'
+
+/** Beyond this many the schedule stands still: 2^20 minutes are two years. */
+const MAX_EXPONENT = 20
+const MINUTE = 60_000
+
+/** `create` of the manager: publishes in a transaction of its own. */
+export type CreateEvent<Input extends readonly unknown[]> = (...input: Input) => Promise<OutboxEvent>
+
+/**
+ * `broadcaster.events`: reads the outbox and does what operators do. Selections are `EventQuery`s; moves return the
+ * ids they moved and leave alone events whose status does not allow the move.
+ */
+export class EventManager<Input extends readonly unknown[] = readonly never[]> implements RecordSource {
+  readonly #admin: AdminStore
+  readonly #create: CreateEvent<Input>
+
+  constructor(admin: AdminStore, create: CreateEvent<Input>) {
+    this.#admin = admin
+    this.#create = create
+  }
+
+  /** Publishes one event in a transaction of its own. Beside business data use `broadcaster.publish(tx, ...)`. */
+  create(...input: Input): Promise<OutboxEvent> {
+    return this.#create(...input)
+  }
+
+  /** The only event that matches, by filter or id. Throws `DoesNotExist` or `MultipleObjectsReturned`. */
+  get(filter: RecordFilter | string): Promise<OutboxEvent> {
+    return this.#query().get(typeof filter === 'string' ? { id: filter } : filter)
+  }
+
+  /** The events that match. */
+  filter(filter: RecordFilter = {}): EventQuery {
+    return this.#query().filter(filter)
+  }
+  /** The events that do not match. */
+  exclude(filter: RecordFilter): EventQuery {
+    return this.#query().exclude(filter)
+  }
+  /** All events in this order; `-createdAt` is descending. */
+  orderBy(...terms: readonly OrderTerm[]): EventQuery {
+    return this.#query().orderBy(...terms)
+  }
+  /** Every event, as a list. */
+  all(): Promise<readonly OutboxEvent[]> {
+    return this.#query().all()
+  }
+  /** The event created first, or null. */
+  first(): Promise<OutboxEvent | null> {
+    return this.#query().first()
+  }
+  /** The event created last, or null. */
+  last(): Promise<OutboxEvent | null> {
+    return this.#query().last()
+  }
+  /** Whether there is any event. */
+  exists(): Promise<boolean> {
+    return this.#query().exists()
+  }
+  /** How many events there are. Counts the whole table: `stats` gives an estimate at once. */
+  count(): Promise<number> {
+    return this.#query().count()
+  }
+  /** Every event, in batches by primary key. */
+  iterate(options?: IterateOptions): AsyncGenerator<OutboxEvent, void, undefined> {
+    return this.#query().iterate(options)
+  }
+
+  /** Events with this id or event id, or with this text in their type, source or subject; case does not count. */
+  search(text: string): EventQuery {
+    const sought = text.trim()
+    if (sought === '') return this.#query()
+    const id = canonicalUuid(sought)
+    const conditions: Condition[] = [
+      { column: 'eventId', op: 'eq', value: sought },
+      { column: 'eventType', op: 'icontains', value: sought },
+      { column: 'source', op: 'icontains', value: sought },
+      { column: 'subject', op: 'icontains', value: sought },
+    ]
+    if (id !== undefined) conditions.push({ column: 'id', op: 'eq', value: id })
+    return this.#query().where([{ op: 'any', groups: conditions.map((condition) => [condition]) }])
+  }
+
+  /** Makes failed, cancelled and retrying events pending again, due now, with all their retries; releases their keys. */
+  requeue(target: Target, options?: MoveOptions): Promise<readonly string[]> {
+    return this.#move(target, { kind: 'requeue' }, ['failed', 'cancelled', 'retry'], options)
+  }
+  /** Sends published events again. */
+  replay(target: Target, options?: MoveOptions): Promise<readonly string[]> {
+    return this.#move(target, { kind: 'replay' }, ['published'], options)
+  }
+  /** Lets the keys of failed events go on without them; they stay failed. */
+  skip(target: Target, options?: MoveOptions): Promise<readonly string[]> {
+    return this.#move(target, { kind: 'skip' }, ['failed'], options)
+  }
+  /** Gives up on events that are not published: they are never sent. */
+  cancel(target: Target, options?: MoveOptions): Promise<readonly string[]> {
+    return this.#move(target, { kind: 'cancel' }, ['pending', 'retry', 'processing', 'failed'], options)
+  }
+  /** Moves the due time of events that are still to be delivered. */
+  reschedule(target: Target, at: Date, options?: MoveOptions): Promise<readonly string[]> {
+    return this.#move(target, { kind: 'reschedule', at }, ['pending', 'retry', 'processing'], options)
+  }
+
+  /** Deletes events, whatever their status: those not yet delivered never are. Returns how many. */
+  async delete(target: Target, options?: MoveOptions): Promise<number> {
+    let deleted = 0
+    const apply = async (ids: readonly string[]): Promise<readonly string[]> => {
+      deleted += await this.#admin.delete(ids)
+      return ids
+    }
+    await moveEvents(this.#query(), target, undefined, apply, options)
+    return deleted
+  }
+
+  /** Numbers by backend; none needs a scan of the table. */
+  stats(): Promise<OutboxStats> {
+    return this.#admin.stats()
+  }
+
+  // What a record asks of where it came from.
+
+  async load(id: string, columns: readonly ColumnName[]): Promise<Partial<OutboxEventColumns>> {
+    const row = await this.#read(id, columns)
+    if (row) return row
+    throw new DoesNotExist(`there is no outbox event ${id}`, { field: 'id', value: id })
+  }
+
+  async markAsPublished(id: string): Promise<Partial<OutboxEventColumns>> {
+    return this.#moveOne(id, { kind: 'markPublished' }, 'published')
+  }
+
+  async markAsFailed(id: string, error: string): Promise<Partial<OutboxEventColumns>> {
+    return this.#moveOne(id, { kind: 'markFailed', error }, 'failed')
+  }
+
+  /** The delay is 2^n minutes, n being the retry count after this one. */
+  async incrementRetry(id: string, retryCount: number, error: string): Promise<Partial<OutboxEventColumns>> {
+    const delay = 2 ** Math.min(retryCount + 1, MAX_EXPONENT) * MINUTE
+    return this.#moveOne(id, { kind: 'incrementRetry', error, delay }, 'retry')
+  }
+
+  async neighbour(
+    id: string,
+    column: 'createdAt' | 'scheduledAt' | 'updatedAt',
+    direction: 'after' | 'before',
+    filter: RecordFilter = {},
+  ): Promise<OutboxEvent> {
+    const found = await this.#query()
+      .where([...compileFilter(filter), { column, op: direction, id }])
+      .orderBy(direction === 'after' ? column : `-${column}`)
+      .first()
+    if (found) return found
+    const which = direction === 'after' ? 'after' : 'before'
+    throw new DoesNotExist(`there is no matching outbox event ${which} ${id} by ${column}`, {
+      field: column,
+      value: id,
+    })
+  }
+
+  #query(): EventQuery {
+    return new EventQuery(this.#admin, this)
+  }
+
+  #move(
+    target: Target,
+    move: AdminMove,
+    statuses: readonly Status[],
+    options: MoveOptions | undefined,
+  ): Promise<readonly string[]> {
+    return moveEvents(this.#query(), target, statuses, (ids) => this.#admin.move(ids, move), options)
+  }
+
+  async #moveOne(id: string, move: AdminMove, to: Status): Promise<Partial<OutboxEventColumns>> {
+    const moved = await this.#admin.move([id], move)
+    const row = await this.load(id, COLUMN_NAMES)
+    if (moved.length === 0 && row.status !== undefined) assertMove(row.status, to)
+    return row
+  }
+
+  async #read(id: string, columns: readonly ColumnName[]): Promise<Partial<OutboxEventColumns> | undefined> {
+    const where: Condition[] = [{ column: 'id', op: 'eq', value: id }]
+    const [row] = await this.#admin.list({
+      where,
+      order: [],
+      limit: 1,
+      offset: 0,
+      columns: withData(['id', ...columns]),
+    })
+    return row
+  }
+}

@@ -1,0 +1,84 @@
+import { BroadcasterError } from '../errors.ts'
+import { canonicalUuid } from '../event/uuid.ts'
+import { showValue } from '../problem.ts'
+import type { RecordFilter } from '../record/record-source.ts'
+import type { Status } from '../record/status.ts'
+import type { AdminStore } from '../store/admin-store.ts'
+import type { EventQuery } from './event-query.ts'
+
+/** Which events an operator means: an id, several, or all that match a filter. */
+export type Target = string | readonly string[] | RecordFilter
+
+export interface MoveOptions {
+  /** How many are changed in one transaction. Default: 500. */
+  readonly batch?: number
+  /** Called after each batch with how many were changed so far. */
+  readonly onProgress?: (moved: number) => void
+}
+
+/**
+ * Applies `apply` to the events that a target means, batch by batch. With a filter only events in one of `statuses`
+ * are looked at; a filter without any condition is refused, since it means everything. Returns the ids that `apply`
+ * returned.
+ */
+export async function moveEvents(
+  query: EventQuery,
+  target: Target,
+  statuses: readonly Status[] | undefined,
+  apply: (ids: readonly string[]) => Promise<readonly string[]>,
+  options: MoveOptions = {},
+): Promise<readonly string[]> {
+  const { batch = 500, onProgress } = options
+  const moved: string[] = []
+  for await (const ids of batches(query, target, statuses, batch)) {
+    moved.push(...(await apply(ids)))
+    onProgress?.(moved.length)
+  }
+  return moved
+}
+
+async function* batches(
+  query: EventQuery,
+  target: Target,
+  statuses: readonly Status[] | undefined,
+  batch: number,
+): AsyncGenerator<readonly string[]> {
+  if (typeof target === 'string' || isList(target)) {
+    const ids = (typeof target === 'string' ? [target] : target).map(readId)
+    for (let start = 0; start < ids.length; start += batch) yield ids.slice(start, start + batch)
+    return
+  }
+  if (Object.values(target).every((value) => value === undefined)) {
+    throw new BroadcasterError(
+      'INVALID_OPTION',
+      'the filter has no condition and so means every event; say which you mean',
+      {
+        field: 'filter',
+        value: target,
+      },
+    )
+  }
+  const matching = query.filter(target).only('id')
+  const wanted = statuses ? matching.filter({ status: statuses }) : matching
+  let ids: string[] = []
+  for await (const event of wanted.iterate({ batch })) {
+    ids.push(event.id)
+    if (ids.length < batch) continue
+    yield ids
+    ids = []
+  }
+  if (ids.length > 0) yield ids
+}
+
+function isList(target: Target): target is readonly string[] {
+  return Array.isArray(target)
+}
+
+function readId(id: string): string {
+  const canonical = typeof id === 'string' ? canonicalUuid(id) : undefined
+  if (canonical !== undefined) return canonical
+  throw new BroadcasterError('INVALID_OPTION', `the id ${showValue(id)} is not a UUID; give ids of outbox events`, {
+    field: 'id',
+    value: id,
+  })
+}

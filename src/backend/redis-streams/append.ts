@@ -1,0 +1,136 @@
+import { delivered, notAttempted, notDelivered, type SendResult } from '../backend.ts'
+import { OutageError } from '../send-error.ts'
+import { type Appended, appendCommand, readAppended } from './append-script.ts'
+import type { OpenConnection } from './connection.ts'
+import { ENTRY_FIELDS, type Entry } from './entry.ts'
+import type { ResolvedRedisStreamsOptions, TrimClause } from './options.ts'
+import { codeOf, errorOfConnection, errorOfReply, replyCode } from './reply-error.ts'
+import { type Settlement, settleWithin } from './settle-within.ts'
+import type { Waiting } from './wave.ts'
+
+/** An event on its way into a stream. */
+export interface WaitingEntry extends Waiting {
+  readonly entry: Entry
+}
+
+/** What became of an event: its result, or `plain`: the script could not add it, a plain XADD tells why. */
+export type AppendResult = SendResult | 'plain'
+
+export interface Appender {
+  readonly connection: OpenConnection
+  readonly options: ResolvedRedisStreamsOptions
+  readonly signal: AbortSignal
+  /** Called when the connection broke, or a reply is overdue. */
+  readonly onBroken: () => void
+}
+
+/** Appends a batch to its stream with the script: one command, one reply, order kept by Redis itself. */
+export async function appendByScript(
+  appender: Appender,
+  stream: string,
+  batch: readonly WaitingEntry[],
+): Promise<readonly AppendResult[]> {
+  const { connection, options } = appender
+  const run = (how: 'EVALSHA' | 'EVAL') => ask(appender, stream, [appendCommand(how, stream, options.trim, batch)])
+  let [reply] = await run('EVALSHA')
+  // After a restart Redis does not know the script; nothing was added.
+  if (reply?.kind === 'error' && replyCode(reply.error) === 'NOSCRIPT') [reply] = await run('EVAL')
+
+  const all = (result: AppendResult): AppendResult[] => batch.map(() => result)
+  if (reply?.kind !== 'value') {
+    const code = reply?.kind === 'error' ? replyCode(reply.error) : undefined
+    if (code === 'NOPERM' || code === 'ERR') {
+      // No scripts for this user, or on this server. The script itself never fails as a whole: nothing was added.
+      connection.scripting = false
+      return all('plain')
+    }
+    return all(resultOf(appender, stream, reply))
+  }
+  const appended = readAppended(reply.value, batch.length)
+  if (appended === undefined) {
+    return all(notDelivered(errorOfReply(`unexpected reply ${JSON.stringify(reply.value)}`, stream, false)))
+  }
+  // Inside a script an ACL violation is a mere ERR: a plain XADD of the same entry gets the true code word. It goes
+  // with those of its key that were not attempted because of it.
+  const unclear = new Set<string | null>()
+  return appended.map((each, n) => {
+    const key = batch[n]?.key ?? null
+    if (typeof each === 'object' && codeOf(each.error) === 'ERR') {
+      unclear.add(key)
+      return 'plain'
+    }
+    return key !== null && unclear.has(key) ? 'plain' : resultOfAppended(each, stream, options)
+  })
+}
+
+/** Appends entries with one XADD each, all under way at the same time; at most one of a key may be among them. */
+export async function appendPlainly(
+  appender: Appender,
+  stream: string,
+  batch: readonly WaitingEntry[],
+): Promise<readonly SendResult[]> {
+  const [trim, failure] = await fixTrim(appender, stream)
+  if (failure) return batch.map(() => failure)
+  const commands = batch.map(({ entry }): [string, ...string[]] => [
+    'XADD',
+    stream,
+    ...trim,
+    '*',
+    ...ENTRY_FIELDS.flatMap((name, n) => [name, entry.values[n] ?? '']),
+    ...entry.extra,
+  ])
+  const replies = await ask(appender, stream, commands)
+  return replies.map((reply) => resultOf(appender, stream, reply))
+}
+
+/** The trimming arguments for XADD; an age becomes an id by Redis's own clock. */
+async function fixTrim(appender: Appender, stream: string): Promise<[readonly string[], SendResult | undefined]> {
+  const { trim } = appender.options
+  if (trim === undefined) return [[], undefined]
+  if (trim.kind === 'MAXLEN') return [argsOf(trim, trim.bound), undefined]
+  const [reply] = await ask(appender, stream, [['TIME']])
+  if (reply?.kind !== 'value') return [[], resultOf(appender, stream, reply)]
+  const [seconds, micros] = Array.isArray(reply.value) ? reply.value : []
+  return [argsOf(trim, Number(seconds) * 1000 + Math.floor(Number(micros) / 1000) - trim.bound), undefined]
+}
+
+function argsOf(trim: TrimClause, bound: number): readonly string[] {
+  return [trim.kind, trim.operator, String(bound)]
+}
+
+function ask(
+  { connection, options, signal }: Appender,
+  stream: string,
+  commands: readonly [string, ...string[]][],
+): Promise<readonly Settlement<unknown>[]> {
+  const replies = commands.map(async (command) => connection.run(stream, command))
+  return settleWithin(replies, options.commandTimeout, signal)
+}
+
+function resultOfAppended(each: Appended, stream: string, options: ResolvedRedisStreamsOptions): SendResult {
+  if (each === 'added') return delivered
+  if (each === 'not-attempted') return notAttempted
+  return notDelivered(errorOfReply(each.error, stream, typeof options.stream === 'function'))
+}
+
+/** The result of one command. */
+function resultOf(appender: Appender, stream: string, reply: Settlement<unknown> | undefined): SendResult {
+  if (reply?.kind === 'value') return delivered
+  if (reply?.kind === 'error') {
+    const { error } = reply
+    if (replyCode(error) !== undefined) {
+      const text = error instanceof Error ? error.message.replace(/^-/, '') : ''
+      return notDelivered(errorOfReply(text, stream, typeof appender.options.stream === 'function', error))
+    }
+    // The client refused to write it, as a string that is too long: the connection is not to blame.
+    if (error instanceof TypeError || error instanceof RangeError) return notDelivered(error)
+    appender.onBroken()
+    return notDelivered(errorOfConnection(error))
+  }
+  if (reply?.because === 'aborted') {
+    // Other sends may share the connection: an abort is no sign that it is broken.
+    return notDelivered(new OutageError('the send ended before Redis replied', { cause: appender.signal.reason }))
+  }
+  appender.onBroken()
+  return notDelivered(new OutageError(`no reply from Redis within ${appender.options.commandTimeout} ms`))
+}

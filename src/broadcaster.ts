@@ -1,0 +1,269 @@
+import { EventManager } from './admin/events.ts'
+import type { Backend, BackendHealth } from './backend/backend.ts'
+import { BroadcasterError } from './errors.ts'
+import { unknownKeys } from './options.ts'
+import { throwProblems } from './problem.ts'
+import type { Catalogue, DataOutput, EventType, NoCatalogue, UnlistedEvents } from './publish/catalogue.ts'
+import type { AnyEventInput, CloudEventInput, EventInput, PublishOptions } from './publish/event-input.ts'
+import { Publisher } from './publish/publisher.ts'
+import type { Route } from './publish/routes.ts'
+import type { OutboxEvent } from './record/outbox-event.ts'
+import { Worker } from './relay/worker.ts'
+import type { WorkerOptions } from './relay/worker-options.ts'
+import type { Store } from './store/store.ts'
+import type { TransactionAdapter } from './store/transaction-adapter.ts'
+import { SignalSource } from './telemetry/signals.ts'
+
+/** What a Broadcaster is made of. */
+export interface BroadcasterOptions<
+  StoreTx = unknown,
+  Tx = StoreTx,
+  Events extends Catalogue | NoCatalogue = NoCatalogue,
+  Unlisted extends UnlistedEvents = 'refuse',
+> {
+  /** The database that holds the outbox. */
+  readonly store: Store<StoreTx>
+  /** How to write inside your own transactions. Default: the store's own client. */
+  readonly transaction?: TransactionAdapter<Tx>
+  /** The ways out, by name (at most 100 characters each). */
+  readonly backends: Readonly<Record<string, Backend>>
+  /** Where events go that no route takes. Default: the first of `backends`. */
+  readonly defaultBackend?: string
+  /** Which event types go where; the first that matches counts. Default: none. */
+  readonly routes?: readonly Route[]
+  /** The catalogue of typed events: a Standard Schema for each type. Default: any type, any data. */
+  readonly events?: Events
+  /** Whether types outside the catalogue are accepted. Default `refuse`. */
+  readonly unlistedEvents?: Unlisted
+  /** How often delivery is tried again before an event is `failed`, unless `publish` says otherwise. Default 3. */
+  readonly maxRetries?: number
+  /** Defaults for `worker()` and `processPendingEvents()`. */
+  readonly worker?: WorkerOptions
+  /** Distinguishes several outboxes in one process, in signals. Default: the store's description. */
+  readonly name?: string
+}
+
+/** What `broadcaster.events.create` takes: the same as `publish`. */
+type CreateInput<Events extends Catalogue | NoCatalogue, Unlisted extends UnlistedEvents> =
+  | EventInput<Events, EventType<Events, Unlisted>>
+  | CloudEventInput
+
+const KNOWN_OPTIONS = [
+  'store',
+  'transaction',
+  'backends',
+  'defaultBackend',
+  'routes',
+  'events',
+  'unlistedEvents',
+  'maxRetries',
+  'worker',
+  'name',
+]
+
+/**
+ * An outbox: publish events inside your transactions, and deliver them with workers in this process or another.
+ *
+ * @example
+ * const broadcaster = new Broadcaster({ store: postgres({ pool }), backends: { default: redisStreams({ url }) } })
+ * await broadcaster.transaction(async (tx) => {
+ *   await tx.query('INSERT INTO orders (id) VALUES ($1)', [id])
+ *   await broadcaster.publish(tx, { type: 'order.created', source: '/orders', data: { id }, partitionKey: id })
+ * })
+ */
+export class Broadcaster<
+  StoreTx = unknown,
+  Tx = StoreTx,
+  Events extends Catalogue | NoCatalogue = NoCatalogue,
+  Unlisted extends UnlistedEvents = 'refuse',
+> {
+  readonly name: string
+  readonly store: Store<StoreTx>
+  /** The stored events: `get`, `filter`, `count`, `requeue` and the like. */
+  readonly events: EventManager<[event: CreateInput<Events, Unlisted>, options?: PublishOptions]>
+  readonly #options: BroadcasterOptions<StoreTx, Tx, Events, Unlisted>
+  readonly #backends: Map<string, Backend>
+  readonly #defaultBackend: string
+  readonly #signals: SignalSource
+  readonly #publisher: Publisher<Tx, Events, Unlisted>
+  readonly #workers = new Set<Worker>()
+  #closing: Promise<void> | undefined
+
+  /** Throws `INVALID_OPTION`, `UNKNOWN_BACKEND` or `ADAPTER_MISMATCH`. Opens nothing. */
+  constructor(options: BroadcasterOptions<StoreTx, Tx, Events, Unlisted>) {
+    throwProblems('the Broadcaster', unknownKeys('Broadcaster', options, KNOWN_OPTIONS))
+    this.#options = options
+    this.#backends = new Map(Object.entries(options.backends))
+    const [first] = this.#backends.keys()
+    if (first === undefined) {
+      throw new BroadcasterError('INVALID_OPTION', 'backends is empty; give at least one, such as { default: ... }', {
+        field: 'backends',
+        value: options.backends,
+      })
+    }
+    this.store = options.store
+    this.name = options.name ?? options.store.description
+    this.#defaultBackend = options.defaultBackend ?? first
+    this.#signals = new SignalSource(this.name)
+    this.events = new EventManager(options.store.admin, (event, publishOptions) =>
+      this.transaction((tx) => this.#ownPublisher().publish(tx, event, publishOptions)),
+    )
+    this.#publisher = this.#makePublisher(
+      // Without an adapter of the caller's, Tx is the store's own transaction type.
+      options.transaction ?? (options.store.transactionAdapter as unknown as TransactionAdapter<Tx>),
+    )
+  }
+
+  /**
+   * Inserts one event on `tx`, your own open transaction: it is delivered if and only if that commits. An event for
+   * several backends makes one outbox event for each; this resolves with the first. With an `id` of your own,
+   * publishing twice stores it once, and the record says `duplicate: true`.
+   *
+   * Throws before anything is written: `INVALID_EVENT`, `INVALID_DATA`, `EVENT_TOO_LARGE`, `UNKNOWN_BACKEND`,
+   * `UNKNOWN_EVENT_TYPE`, `NOT_A_TRANSACTION`, `TRANSACTION_ENDED`, `TRANSACTION_ABORTED`.
+   */
+  publish<Type extends EventType<Events, Unlisted>>(
+    tx: Tx,
+    event: EventInput<Events, Type> | CloudEventInput,
+    options?: PublishOptions,
+  ): Promise<OutboxEvent<DataOutput<Events, Type>>> {
+    return this.#publisher.publish(tx, event, options)
+  }
+
+  /** Inserts any number of events with one statement. Resolves with one outbox event for each event and backend. */
+  publishMany(
+    tx: Tx,
+    events: readonly (AnyEventInput<Events, Unlisted> | CloudEventInput)[],
+    options?: PublishOptions,
+  ): Promise<readonly OutboxEvent[]> {
+    return this.#publisher.publishMany(tx, events, options)
+  }
+
+  /** `publish` without a promise, for synchronous libraries (`node:sqlite`, better-sqlite3). */
+  publishSync<Type extends EventType<Events, Unlisted>>(
+    tx: Tx,
+    event: EventInput<Events, Type> | CloudEventInput,
+    options?: PublishOptions,
+  ): OutboxEvent<DataOutput<Events, Type>> {
+    return this.#publisher.publishSync(tx, event, options)
+  }
+
+  /** `publishMany` without a promise, for synchronous libraries. */
+  publishManySync(
+    tx: Tx,
+    events: readonly (AnyEventInput<Events, Unlisted> | CloudEventInput)[],
+    options?: PublishOptions,
+  ): readonly OutboxEvent[] {
+    return this.#publisher.publishManySync(tx, events, options)
+  }
+
+  /**
+   * Runs `work` in a transaction of the store's own client, for people without an ORM, and wakes this process's
+   * workers as soon as it has committed. Rolls back when `work` throws.
+   */
+  async transaction<T>(work: (tx: StoreTx) => Promise<T>): Promise<T> {
+    const result = await this.store.transaction(work)
+    this.wake()
+    return result
+  }
+
+  /** Tells the workers of this process that something was committed. They find out by themselves; this is sooner. */
+  wake(): void {
+    for (const worker of this.#workers) worker.wake()
+  }
+
+  /** Adds a way out under a name. Throws `INVALID_OPTION` when the name is taken. Workers made before do not serve it. */
+  registerBackend(name: string, backend: Backend): void {
+    if (this.#backends.has(name)) {
+      throw new BroadcasterError('INVALID_OPTION', `backend '${name}' is configured already; choose another name`, {
+        field: 'name',
+        value: name,
+      })
+    }
+    this.#backends.set(name, backend)
+  }
+
+  /** A worker, not started yet; `options` go before those of the constructor. `close` stops it. */
+  worker(options: WorkerOptions = {}): Worker {
+    const worker = new Worker(
+      {
+        store: this.store,
+        backends: this.#backends,
+        defaultBackend: this.#defaultBackend,
+        records: this.events,
+        signals: this.#signals,
+      },
+      { ...this.#options.worker, ...options },
+    )
+    this.#workers.add(worker)
+    return worker
+  }
+
+  /**
+   * One pass, for cron jobs and serverless functions: takes the lanes that are free, delivers up to `batchSize` due
+   * events (default 100), gives the lanes back. Resolves with the number published.
+   */
+  async processPendingEvents(options: { readonly batchSize?: number } & WorkerOptions = {}): Promise<number> {
+    const worker = this.worker(options)
+    try {
+      return await worker.drain()
+    } finally {
+      this.#workers.delete(worker)
+    }
+  }
+
+  /** Asks every backend how it is, at the same time, each for at most `timeout` ms (default 5,000). Never rejects. */
+  async getBackendHealth(options: { readonly timeout?: number } = {}): Promise<Readonly<Record<string, BackendHealth>>> {
+    const { timeout = 5_000 } = options
+    const checks = [...this.#backends].map(async ([name, backend]) => [name, await healthOf(backend, timeout)] as const)
+    return Object.fromEntries(await Promise.all(checks))
+  }
+
+  /** Stops the workers made here, then closes backends and store: what was injected stays open. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  async #close(): Promise<void> {
+    await Promise.all([...this.#workers].map((worker) => worker.stop()))
+    const closed = await Promise.allSettled([...this.#backends.values()].map((backend) => backend.close()))
+    await this.store.close()
+    for (const result of closed) if (result.status === 'rejected') throw result.reason
+  }
+
+  #ownPublisher(): Publisher<StoreTx, Events, Unlisted> {
+    return this.#makePublisher(this.store.transactionAdapter)
+  }
+
+  #makePublisher<AnyTx>(adapter: TransactionAdapter<AnyTx>): Publisher<AnyTx, Events, Unlisted> {
+    const { routes = [], events, unlistedEvents = 'refuse', maxRetries = 3 } = this.#options
+    return new Publisher({
+      store: this.store.publish,
+      dialect: this.store.dialect,
+      adapter,
+      backends: this.#backends,
+      defaultBackend: this.#defaultBackend,
+      routes,
+      catalogue: events as Catalogue | undefined,
+      unlistedEvents,
+      maxRetries,
+      signals: this.#signals,
+      records: this.events,
+      // Not committed yet, but soon: workers of this process look more often for a moment.
+      onPublished: () => this.wake(),
+    })
+  }
+}
+
+async function healthOf(backend: Backend, timeout: number): Promise<BackendHealth> {
+  try {
+    return await backend.healthCheck(AbortSignal.timeout(timeout))
+  } catch (error) {
+    return { healthy: false, detail: error instanceof Error ? error.message : String(error) }
+  }
+}

@@ -1,0 +1,131 @@
+import type { Backend } from '../backend/backend.ts'
+import { BroadcasterError } from '../errors.ts'
+import { stringifyJson } from '../event/json.ts'
+import { type Problem, showValue } from '../problem.ts'
+import { suggestion } from '../suggestion.ts'
+import type { PublishOptions } from './event-input.ts'
+import { unknownBackendMessage } from './routes.ts'
+
+/** How to deliver the events of one call: its options, checked. */
+export interface Delivery {
+  /** Backends named by the caller; undefined = by route. */
+  readonly backends: readonly string[] | undefined
+  readonly scheduledAt: Date | null
+  /** Milliseconds. */
+  readonly delay: number
+  readonly maxRetries: number
+  readonly config: Readonly<Record<string, unknown>>
+  readonly configJson: string
+  readonly partitionKey: string | null
+}
+
+const KNOWN_OPTIONS = ['backend', 'scheduledAt', 'delay', 'maxRetries', 'backendConfig', 'partitionKey']
+const MAX_INT = 2 ** 31 - 1
+/** A hundred years in milliseconds: due times must stay well below the far future that means "blocked". */
+const MAX_DELAY = 100 * 365.25 * 24 * 3600 * 1000
+
+/** Checks the options of a publish. Problems are added to the list. */
+export function readDelivery(
+  options: PublishOptions,
+  backends: ReadonlyMap<string, Backend>,
+  maxRetries: number,
+  problems: Problem[],
+): Delivery {
+  const report = (field: string, value: unknown, message: string): void => {
+    problems.push({ code: 'INVALID_OPTION', field, value, message })
+  }
+  for (const name of Object.keys(options)) {
+    if (KNOWN_OPTIONS.includes(name)) continue
+    const value: unknown = Reflect.get(options, name)
+    report(
+      name,
+      value,
+      `is not an option of publish${suggestion(name, KNOWN_OPTIONS)}; options: ${KNOWN_OPTIONS.join(', ')}`,
+    )
+  }
+  const { scheduledAt = null, delay = 0, backendConfig = {}, partitionKey = null } = options
+  if (scheduledAt !== null && !isInstant(scheduledAt)) {
+    report('scheduledAt', scheduledAt, `is ${showValue(scheduledAt)}; give a Date of the years 1 to 9998`)
+  }
+  if (typeof delay !== 'number' || !(delay >= 0 && delay <= MAX_DELAY)) {
+    report('delay', delay, `is ${showValue(delay)}; give milliseconds, from 0 to a hundred years`)
+  } else if (scheduledAt !== null && delay > 0) {
+    report('delay', delay, 'stands beside scheduledAt; give one of them')
+  }
+  const retries = options.maxRetries ?? maxRetries
+  if (!Number.isInteger(retries) || retries < 0 || retries > MAX_INT) {
+    report('maxRetries', retries, `is ${showValue(retries)}; give a whole number, 0 or more`)
+  }
+  if (partitionKey !== null && (typeof partitionKey !== 'string' || partitionKey === '')) {
+    report('partitionKey', partitionKey, `is ${showValue(partitionKey)}; it must be a text, or left out`)
+  }
+  return {
+    backends: readBackends(options.backend, backends, problems),
+    scheduledAt,
+    delay,
+    maxRetries: retries,
+    config: backendConfig,
+    configJson: readConfig(backendConfig, report),
+    partitionKey,
+  }
+}
+
+/** Lets a backend judge the options meant for it. */
+export function configProblem(
+  backend: Backend,
+  name: string,
+  config: Readonly<Record<string, unknown>>,
+): Problem | undefined {
+  try {
+    backend.checkConfig?.(config)
+    return undefined
+  } catch (error) {
+    if (!(error instanceof BroadcasterError)) throw error
+    const field = error.field === undefined ? 'backendConfig' : `backendConfig.${error.field}`
+    return {
+      code: error.code,
+      field,
+      value: error.value,
+      message: `is refused by the backend "${name}": ${error.message}`,
+    }
+  }
+}
+
+function readBackends(
+  backend: PublishOptions['backend'],
+  known: ReadonlyMap<string, Backend>,
+  problems: Problem[],
+): readonly string[] | undefined {
+  if (backend === undefined) return undefined
+  const names = [...new Set(typeof backend === 'string' ? [backend] : backend)]
+  if (names.length === 0) {
+    const message = 'is an empty list; name a backend or leave it out'
+    problems.push({ code: 'INVALID_OPTION', field: 'backend', value: backend, message })
+  }
+  for (const name of names) {
+    if (known.has(name)) continue
+    const message = unknownBackendMessage(name, known.keys())
+    problems.push({ code: 'UNKNOWN_BACKEND', field: 'backend', value: name, message })
+  }
+  return names
+}
+
+function readConfig(config: unknown, report: (field: string, value: unknown, message: string) => void): string {
+  if (typeof config !== 'object' || config === null || Array.isArray(config)) {
+    report('backendConfig', config, `is ${showValue(config)}; give an object`)
+    return '{}'
+  }
+  try {
+    return stringifyJson(config, 'backendConfig')
+  } catch (error) {
+    if (!(error instanceof BroadcasterError)) throw error
+    report('backendConfig', config, `cannot be stored: ${error.message}`)
+    return '{}'
+  }
+}
+
+function isInstant(value: unknown): boolean {
+  if (!(value instanceof Date)) return false
+  const year = value.getUTCFullYear()
+  return year >= 1 && year <= 9998
+}

@@ -1,0 +1,102 @@
+import { createHash } from 'node:crypto'
+import type { Backend } from '../backend/backend.ts'
+import { BroadcasterError } from '../errors.ts'
+import { stringifyJson } from '../event/json.ts'
+import { encodeStructured } from '../event/structured.ts'
+import { uuidV7 } from '../event/uuid.ts'
+import type { Problem } from '../problem.ts'
+import type { InsertedRow, NewOutboxEvent, OutboxEventColumns } from '../record/columns.ts'
+import { OutboxEvent } from '../record/outbox-event.ts'
+import type { Delivery } from './delivery.ts'
+import type { Draft } from './draft.ts'
+
+/** The first 32 bits of SHA-256 of a partition key, unsigned: what every database takes modulo its lanes. */
+export function hashKey(partitionKey: string): number {
+  return createHash('sha256').update(partitionKey).digest().readUInt32BE(0)
+}
+
+/**
+ * The rows of one event, one for each backend it goes to. The event id is kept apart from the row's id when the
+ * caller gave one, or when several rows are one event. Problems are added to the list.
+ */
+export function newOutboxEvents(
+  draft: Draft,
+  delivery: Delivery,
+  to: readonly (readonly [string, Backend])[],
+  problems: Problem[],
+): readonly NewOutboxEvent[] {
+  const binary = draft.data instanceof Uint8Array ? draft.data : null
+  const partitionKey = readKey(draft, delivery, problems)
+  const event = {
+    partitionKey,
+    keyHash: partitionKey === null ? null : hashKey(partitionKey),
+    eventId: draft.eventId ?? (to.length > 1 ? uuidV7() : null),
+    specVersion: '1.0',
+    eventType: draft.type,
+    source: draft.source,
+    subject: draft.subject,
+    dataContentType: draft.dataContentType,
+    dataSchema: draft.dataSchema,
+    data: binary ? null : writeData(draft, problems),
+    dataBinary: binary,
+    extensions: Object.keys(draft.extensions).length > 0 ? JSON.stringify(draft.extensions) : null,
+    eventTime: draft.time,
+    scheduledAt: delivery.scheduledAt,
+    delay: delivery.delay,
+    maxRetries: delivery.maxRetries,
+    publisherConfig: delivery.configJson,
+  }
+  return to.map(([name, backend]) => {
+    const row: NewOutboxEvent = { id: uuidV7(), ...event, publisherBackend: name }
+    if (backend.maxEventBytes !== undefined) checkSize(row, name, backend.maxEventBytes, draft.at, problems)
+    return row
+  })
+}
+
+/** All columns of a row that was just inserted: what we sent, and what the database added. */
+export function insertedColumns(row: NewOutboxEvent, inserted: InsertedRow): OutboxEventColumns {
+  const { keyHash: _hash, delay: _delay, ...sent } = row
+  return {
+    ...sent,
+    ...inserted,
+    status: 'pending',
+    publishedAt: null,
+    retryCount: 0,
+    lastError: '',
+    attempts: null,
+    progress: null,
+  }
+}
+
+function readKey(draft: Draft, delivery: Delivery, problems: Problem[]): string | null {
+  const { at, partitionKey: own } = draft
+  const { partitionKey: given } = delivery
+  if (own !== null && given !== null && own !== given) {
+    const message = `is "${given}", but the event's own is "${own}"; give one of them`
+    problems.push({ code: 'INVALID_EVENT', field: `${at}partitionKey`, value: given, message })
+  }
+  return own ?? given
+}
+
+function writeData({ data, at }: Draft, problems: Problem[]): string | null {
+  if (data === undefined || data === null) return null
+  try {
+    return stringifyJson(data)
+  } catch (error) {
+    if (!(error instanceof BroadcasterError)) throw error
+    problems.push({ code: error.code, field: `${at}data`, value: data, message: `is refused: ${error.message}` })
+    return null
+  }
+}
+
+/** Only the database knows `createdAt`; any instant has the same length when encoded. */
+const ANY_INSTANT = new Date(0)
+
+function checkSize(row: NewOutboxEvent, backend: string, limit: number, at: string, problems: Problem[]): void {
+  const unknown = { createdAt: ANY_INSTANT, updatedAt: ANY_INSTANT, scheduledAt: ANY_INSTANT, availableAt: null }
+  const record = new OutboxEvent(insertedColumns(row, { id: row.id, seq: 0, lane: 0, ...unknown }))
+  const bytes = Buffer.byteLength(encodeStructured(record.toEncodable()))
+  if (bytes <= limit) return
+  const message = `makes an event of ${bytes} bytes, and the backend "${backend}" takes at most ${limit}; store it elsewhere and send a reference`
+  problems.push({ code: 'EVENT_TOO_LARGE', field: `${at}data`, value: bytes, message })
+}

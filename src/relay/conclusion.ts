@@ -1,0 +1,117 @@
+import type { Outcome } from '../store/relay-store.ts'
+import type { CycleOptions } from './cycle-options.ts'
+import type { HeldKeys } from './held-keys.ts'
+import type { HeldEvent, InHand } from './in-hand.ts'
+import type { LaneReader } from './lane-reader.ts'
+import type { Verdict } from './outcomes.ts'
+import type { SendBuffer } from './send-buffer.ts'
+import type { Settler } from './settler.ts'
+
+/** What a cycle shares with its conclusions. */
+export interface ConclusionParts {
+  readonly options: CycleOptions
+  readonly inHand: InHand
+  readonly buffer: SendBuffer
+  readonly held: HeldKeys
+  readonly reader: LaneReader
+  readonly settler: Settler
+  /** An event left the hand: there is room for another. */
+  readonly onDropped: () => void
+}
+
+/** Ends an event's stay in memory: settled, parked behind its key's head, or given back. Announces what was recorded. */
+export class Conclusion {
+  readonly #parts: ConclusionParts
+  #published = 0
+
+  constructor(parts: ConclusionParts) {
+    this.#parts = parts
+  }
+
+  /** Events whose delivery was recorded. */
+  get published(): number {
+    return this.#published
+  }
+
+  conclude(held: HeldEvent, verdict: Verdict): void {
+    const blocker = held.key === null ? undefined : this.#parts.held.blocker(held.lane, held.key, held.seq)
+    if (verdict.kind === 'settle') this.#settle(held, verdict.outcome, verdict.error)
+    else if (blocker && verdict.kind === 'not-attempted') this.park(held, blocker)
+    else this.giveBack(held)
+  }
+
+  /** It cannot go now: out of the hot index until the head of its key is due. */
+  park(held: HeldEvent, head: { readonly id: string; readonly dueAt: number | null }): void {
+    const { signals, name: backend, worker } = this.#parts.options
+    const delay = head.dueAt === null ? null : Math.max(0, head.dueAt - performance.now())
+    if (delay === null) signals.emit('event.blocked', { event: held.event, backend, worker, headId: head.id })
+    const { id, lane } = held
+    this.#parts.settler.add(held, { kind: 'park', id, lane, delay }, () => this.#drop(held))
+  }
+
+  /** Not sent after all: its row is as it was, and it is read again before any later event of its key. */
+  giveBack(held: HeldEvent): void {
+    const { buffer, reader, held: heldKeys, settler } = this.#parts
+    const { id, seq, lane, key, retryCount } = held
+    if (key !== null) for (const follower of buffer.removeKey(key)) this.giveBack(follower)
+    const gone = (): void => {
+      this.#drop(held)
+      reader.rewindTo(lane, seq)
+    }
+    if (!held.marked) {
+      gone()
+      return
+    }
+    if (key !== null) heldKeys.hold(lane, key, { id, seq, dueAt: performance.now() })
+    settler.add(held, { kind: 'returned', id, lane, retryCount }, gone)
+  }
+
+  giveBackWhere(test: (held: HeldEvent) => boolean): void {
+    for (const held of this.#parts.buffer.removeWhere(test)) this.giveBack(held)
+  }
+
+  /** Settled already, in one transaction with the handler's own writes. */
+  recorded(held: HeldEvent): void {
+    this.#drop(held)
+    this.#announce(held, { kind: 'published', id: held.id, lane: held.lane }, undefined)
+  }
+
+  #settle(held: HeldEvent, outcome: Outcome, error: unknown): void {
+    if (outcome.kind === 'retry' || (outcome.kind === 'failed' && outcome.blocks)) this.#holdKey(held, outcome)
+    this.#parts.settler.add(held, outcome, (recorded) => {
+      this.#drop(held)
+      if (recorded) this.#announce(held, outcome, error)
+    })
+  }
+
+  /** Later events of the key wait for this one; those in the buffer are parked with it. */
+  #holdKey(held: HeldEvent, outcome: Extract<Outcome, { kind: 'retry' | 'failed' }>): void {
+    if (held.key === null) return
+    const dueAt = outcome.kind === 'retry' ? performance.now() + outcome.delay : null
+    const head = { id: held.id, seq: held.seq, dueAt }
+    this.#parts.held.hold(held.lane, held.key, head)
+    for (const follower of this.#parts.buffer.removeKey(held.key)) {
+      if (follower.seq > held.seq) this.park(follower, head)
+      else this.#parts.buffer.add(follower)
+    }
+  }
+
+  #drop(held: HeldEvent): void {
+    this.#parts.inHand.remove(held.id)
+    this.#parts.onDropped()
+  }
+
+  #announce({ event }: HeldEvent, outcome: Outcome, error: unknown): void {
+    const { signals, name: backend, worker } = this.#parts.options
+    if (outcome.kind === 'published') {
+      this.#published++
+      if (signals.has('event.published')) signals.emit('event.published', { event, backend, worker })
+    } else if (outcome.kind === 'retry') {
+      const { retryCount, delay } = outcome
+      signals.emit('event.retried', { event, backend, worker, retryCount, delay, error })
+    } else if (outcome.kind === 'failed') {
+      const { retryCount, blocks } = outcome
+      signals.emit('event.failed', { event, backend, worker, retryCount, blocks, error })
+    }
+  }
+}

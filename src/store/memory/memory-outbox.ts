@@ -1,0 +1,120 @@
+import { COLUMN_NAMES, type OutboxEventColumns } from '../../record/columns.ts'
+
+/** A stored row; the store changes it in place. */
+export type MemoryRow = { -readonly [Name in keyof OutboxEventColumns]: OutboxEventColumns[Name] } & {
+  seq: number
+  lane: number
+}
+
+export interface MemoryLane {
+  readonly backend: string
+  readonly lane: number
+  owner: string | null
+  fence: number
+  attention: number
+}
+
+export interface MemoryWorker {
+  readonly id: string
+  readonly name: string
+  readonly backends: readonly string[]
+  leaseUntil: number
+}
+
+export interface MemoryBreaker {
+  open: boolean
+  probeAt: number
+  since: number | null
+  error: string
+}
+
+/** The tables of the memory store, and its clock. */
+export class MemoryOutbox {
+  readonly laneCount: number
+  /** Milliseconds since the epoch: the database's clock. */
+  readonly now: () => number
+  readonly rows = new Map<string, MemoryRow>()
+  readonly #byIdentity = new Map<string, MemoryRow>()
+  readonly lanes: MemoryLane[] = []
+  readonly workers = new Map<string, MemoryWorker>()
+  readonly breakers = new Map<string, MemoryBreaker>()
+  /** Called after a commit of due events, and when lanes want attention. */
+  readonly listeners = new Set<() => void>()
+  #seq = 0
+
+  constructor(laneCount: number, now: () => number) {
+    this.laneCount = laneCount
+    this.now = now
+  }
+
+  /** As in a real database, a number that was handed out is not used again after a rollback. */
+  nextSeq(): number {
+    return ++this.#seq
+  }
+
+  add(row: MemoryRow): void {
+    this.rows.set(row.id, row)
+    const identity = identityOf(row)
+    if (identity !== undefined) this.#byIdentity.set(identity, row)
+  }
+
+  remove(row: MemoryRow): void {
+    this.rows.delete(row.id)
+    const identity = identityOf(row)
+    if (identity !== undefined) this.#byIdentity.delete(identity)
+  }
+
+  /** The stored row that is the same event. */
+  sameAs(event: Identified): MemoryRow | undefined {
+    const identity = identityOf(event)
+    return this.rows.get(event.id) ?? (identity === undefined ? undefined : this.#byIdentity.get(identity))
+  }
+
+  /** Rows in insertion order. */
+  bySeq(only: (row: MemoryRow) => boolean = () => true): readonly MemoryRow[] {
+    return [...this.rows.values()].filter(only).sort((a, b) => a.seq - b.seq)
+  }
+
+  wake(): void {
+    for (const listener of [...this.listeners]) listener()
+  }
+
+  /** The lanes of these rows get attention; an event without a backend name concerns that lane of every backend. */
+  raiseAttention(rows: readonly MemoryRow[]): void {
+    for (const lane of this.lanes) {
+      const concerned = rows.some(
+        (row) => row.lane === lane.lane && (row.publisherBackend === lane.backend || row.publisherBackend === ''),
+      )
+      if (concerned) lane.attention++
+    }
+    if (rows.length > 0) this.wake()
+  }
+}
+
+type Identified = Pick<OutboxEventColumns, 'id' | 'eventId' | 'source' | 'publisherBackend'>
+
+/** The identity by which an event is stored once; undefined when its row id alone is. */
+function identityOf(row: Identified): string | undefined {
+  return row.eventId === null ? undefined : JSON.stringify([row.source, row.eventId, row.publisherBackend])
+}
+
+/** Whether two are the same event for the same backend. */
+export function isSameEvent(a: Identified, b: Identified): boolean {
+  if (a.id === b.id) return true
+  return (
+    a.eventId !== null && a.eventId === b.eventId && a.source === b.source && a.publisherBackend === b.publisherBackend
+  )
+}
+
+/** A copy of some columns, so that nobody outside can change the table. */
+export function copyColumns<Name extends keyof OutboxEventColumns>(
+  row: OutboxEventColumns,
+  names: readonly Name[],
+): Pick<OutboxEventColumns, Name> {
+  return structuredClone(Object.fromEntries(names.map((name) => [name, row[name]]))) as Pick<OutboxEventColumns, Name>
+}
+
+/** A copy of all columns. */
+export function copyRow(row: OutboxEventColumns): OutboxEventColumns {
+  return copyColumns(row, COLUMN_NAMES)
+}

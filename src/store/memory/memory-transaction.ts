@@ -1,0 +1,134 @@
+import { BroadcasterError } from '../../errors.ts'
+import type { NewOutboxEvent } from '../../record/columns.ts'
+import type { Row, Statement } from '../statement.ts'
+import type { TransactionAdapter } from '../transaction-adapter.ts'
+import { newRow } from './insert.ts'
+import { copyRow, isSameEvent, type MemoryOutbox, type MemoryRow } from './memory-outbox.ts'
+
+/** What a memory statement asks for: its values are the records themselves. */
+export const INSERT = ['insert ', ''] as const
+export const FIND_DUPLICATE = ['find the duplicate of ', ''] as const
+
+/**
+ * A transaction of the memory store: `store.transaction` makes it and ends it. Events stay in it, unseen, until it
+ * commits.
+ */
+export class MemoryTransaction {
+  readonly #outbox: MemoryOutbox
+  #rows: MemoryRow[] = []
+  #state: 'open' | 'aborted' | 'ended' = 'open'
+
+  constructor(outbox: MemoryOutbox) {
+    this.#outbox = outbox
+  }
+
+  get state(): 'open' | 'aborted' | 'ended' {
+    return this.#state
+  }
+
+  /** Runs one statement of the memory store's own. */
+  execute(statement: Statement): readonly Row[] {
+    const [value] = statement.values
+    if (statement.strings[0] === INSERT[0]) return this.#insert(value as readonly NewOutboxEvent[])
+    if (statement.strings[0] === FIND_DUPLICATE[0]) {
+      const found = this.#sameAs(value as NewOutboxEvent)
+      return found ? [{ ...copyRow(found) }] : []
+    }
+    throw new BroadcasterError(
+      'ADAPTER_MISMATCH',
+      `the memory store cannot run "${statement.strings.join('?')}"; it knows only the statements of its own publish`,
+      { field: 'statement' },
+    )
+  }
+
+  /** Runs `work` in a savepoint: when it throws, what was published in it is gone, and the error is passed on. */
+  async savepoint<T>(work: () => Promise<T>): Promise<T> {
+    const before = this.#rows.length
+    try {
+      return await work()
+    } catch (error) {
+      this.#rows.length = Math.min(before, this.#rows.length)
+      throw error
+    }
+  }
+
+  /** From now on it can only be rolled back, as after a failed statement on PostgreSQL. */
+  abort(): void {
+    if (this.#state === 'open') this.#state = 'aborted'
+  }
+
+  /** Makes its events visible. False: it was aborted, and is rolled back. Called by the store. */
+  commit(): boolean {
+    const aborted = this.#state !== 'open'
+    this.#state = 'ended'
+    if (aborted) return false
+    // Of two transactions that published the same event, the one that committed first stored it.
+    const rows = this.#rows.filter((row) => !this.#outbox.sameAs(row))
+    for (const row of rows) this.#outbox.add(row)
+    if (rows.some((row) => row.availableAt === null)) this.#outbox.wake()
+    return true
+  }
+
+  /** Forgets its events. Called by the store. */
+  rollback(): void {
+    this.#state = 'ended'
+    this.#rows = []
+  }
+
+  #insert(events: readonly NewOutboxEvent[]): readonly Row[] {
+    const inserted: Row[] = []
+    for (const event of events) {
+      if (this.#sameAs(event)) continue
+      const row = newRow(this.#outbox, event)
+      this.#rows.push(row)
+      inserted.push({ ...copyRow(row) })
+    }
+    return inserted
+  }
+
+  /** The same event, as this transaction sees it. */
+  #sameAs(event: NewOutboxEvent): MemoryRow | undefined {
+    return this.#outbox.sameAs(event) ?? this.#rows.find((row) => isSameEvent(row, event))
+  }
+}
+
+/** The transaction adapter of the memory store; synchronous too. */
+export function memoryTransaction(): TransactionAdapter<MemoryTransaction> & {
+  executeSync(tx: MemoryTransaction, statement: Statement): readonly Row[]
+} {
+  return {
+    name: 'memory',
+    dialect: 'memory',
+    check(tx) {
+      if (!(tx instanceof MemoryTransaction)) {
+        throw new BroadcasterError(
+          'NOT_A_TRANSACTION',
+          'tx is not a transaction of the memory store; use the one that store.transaction hands to its callback',
+          { field: 'tx' },
+        )
+      }
+      if (tx.state === 'ended') {
+        throw new BroadcasterError(
+          'TRANSACTION_ENDED',
+          'tx is a memory transaction that has ended; publish inside the callback of store.transaction',
+          { field: 'tx' },
+        )
+      }
+      if (tx.state === 'aborted') {
+        throw new BroadcasterError(
+          'TRANSACTION_ABORTED',
+          'tx is a memory transaction that was aborted and can only roll back',
+          { field: 'tx' },
+        )
+      }
+    },
+    async execute(tx, statement) {
+      this.check(tx)
+      return tx.execute(statement)
+    },
+    executeSync(tx, statement) {
+      this.check(tx)
+      return tx.execute(statement)
+    },
+  }
+}

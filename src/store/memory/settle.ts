@@ -1,0 +1,82 @@
+import { FAR_FUTURE } from '../../record/columns.ts'
+import { UNSETTLED } from '../../record/status.ts'
+import type { Outcome, Ownership, SettleReport } from '../relay-store.ts'
+import type { MemoryOutbox, MemoryRow } from './memory-outbox.ts'
+
+/** How many failed attempts a row remembers. */
+const ATTEMPTS_KEPT = 10
+
+/** Whether this worker still owns the lane, under the fence that it took it with. */
+export function ownsLane(outbox: MemoryOutbox, ownership: Ownership, lane: number): boolean {
+  return outbox.lanes.some(
+    (each) =>
+      each.backend === ownership.backend &&
+      each.lane === lane &&
+      each.owner === ownership.workerId &&
+      each.fence === ownership.fences.get(lane),
+  )
+}
+
+/** Records what became of events. */
+export function settle(outbox: MemoryOutbox, ownership: Ownership, outcomes: readonly Outcome[]): SettleReport {
+  const lost: string[] = []
+  for (const outcome of outcomes) {
+    const row = outbox.rows.get(outcome.id)
+    if (!row || !mayRecord(outbox, ownership, outcome, row)) lost.push(outcome.id)
+    else record(outbox, ownership, outcome, row)
+  }
+  return { lost }
+}
+
+function mayRecord(outbox: MemoryOutbox, ownership: Ownership, outcome: Outcome, row: MemoryRow): boolean {
+  if (outcome.kind === 'published') return row.status !== 'published'
+  return UNSETTLED.includes(row.status) && row.lane === outcome.lane && ownsLane(outbox, ownership, row.lane)
+}
+
+function record(outbox: MemoryOutbox, ownership: Ownership, outcome: Outcome, row: MemoryRow): void {
+  const now = outbox.now()
+  row.updatedAt = new Date(now)
+  if ('progress' in outcome && outcome.progress !== undefined) row.progress = outcome.progress
+  switch (outcome.kind) {
+    case 'published':
+      row.status = 'published'
+      row.publishedAt = new Date(now)
+      row.availableAt = null
+      break
+    case 'retry':
+      row.status = 'retry'
+      row.retryCount = outcome.retryCount
+      row.scheduledAt = new Date(now + outcome.delay)
+      row.availableAt = new Date(now + outcome.delay)
+      remember(outbox, ownership, row, outcome.error)
+      break
+    case 'failed':
+      row.status = 'failed'
+      row.retryCount = outcome.retryCount
+      row.availableAt = outcome.blocks && row.partitionKey !== null ? FAR_FUTURE : null
+      remember(outbox, ownership, row, outcome.error)
+      break
+    case 'park':
+      row.availableAt = outcome.delay === null ? FAR_FUTURE : new Date(now + outcome.delay)
+      break
+    case 'sending':
+      row.status = 'processing'
+      row.retryCount = outcome.retryCount
+      break
+    case 'returned':
+      row.status = outcome.retryCount > 0 ? 'retry' : 'pending'
+      row.retryCount = outcome.retryCount
+      break
+  }
+}
+
+function remember(outbox: MemoryOutbox, ownership: Ownership, row: MemoryRow, error: string): void {
+  row.lastError = error
+  const attempts: unknown[] = JSON.parse(row.attempts ?? '[]')
+  attempts.push({
+    at: new Date(outbox.now()).toISOString(),
+    worker: outbox.workers.get(ownership.workerId)?.name ?? ownership.workerId,
+    error,
+  })
+  row.attempts = JSON.stringify(attempts.slice(-ATTEMPTS_KEPT))
+}

@@ -1,0 +1,88 @@
+import type { RelayStore } from '../relay-store.ts'
+import type { Client } from './client.ts'
+import type { Names } from './names.ts'
+
+/** Rows looked at by one statement: each is a short transaction, and none holds its locks for long. */
+const PAGE = 5_000
+/** Statements in one call. What is left is for the next call, which goes on where this one stopped. */
+const PAGES = 40
+const FIRST = '00000000-0000-0000-0000-000000000000'
+
+/** The smallest UUID v7 of an instant, as SQL. */
+function uuidAt(instant: string): string {
+  return `encode(overlay('\\x00000000000070008000000000000000'::bytea
+    placing substring(int8send((date_part('epoch', ${instant}) * 1000)::bigint) from 3) from 1 for 6), 'hex')::uuid`
+}
+
+/**
+ * Retention. No index holds published rows by status or time, so it walks the primary key, page by page. Ids are
+ * UUID v7 as a rule, so the old rows come first, and the walk ends at the first id that is too young: the newest rows
+ * are never read. Rows with a v4 id (made by Django) sort after those, mostly; they are reached when the walk goes on
+ * past the ids of today, which costs one index probe where there are none.
+ *
+ * The walk remembers where it was: rows that must stay (a dead letter kept for ever, 100,000 events behind a blocked
+ * key) are passed once in a round, not once in a call. A call therefore may return less than `limit` although more
+ * could go; the next finds it.
+ *
+ * The lanes of failed events that blocked their key are told, so that what waits behind them is released.
+ */
+export function purgeOperation(client: Client, names: Names): RelayStore['purge'] {
+  const text = `
+WITH page AS MATERIALIZED (
+  SELECT e.id, e.status, e.published_at, e.updated_at
+  FROM ${names.events} AS e
+  WHERE e.id > $1::uuid
+    AND CASE WHEN $6::boolean
+      THEN e.id > ${uuidAt(`statement_timestamp() + interval '1 day'`)}
+      ELSE e.id < ${uuidAt(`statement_timestamp() - least($2::float8, $3::float8) * interval '1 millisecond'`)} END
+  ORDER BY e.id
+  LIMIT $5
+), old AS (
+  SELECT id FROM page
+  WHERE (status = 'published' AND published_at < statement_timestamp() - $2::float8 * interval '1 millisecond')
+    OR (status IN ('failed', 'cancelled') AND updated_at < statement_timestamp() - $3::float8 * interval '1 millisecond')
+  ORDER BY id
+  LIMIT $4
+), gone AS (
+  DELETE FROM ${names.events} AS e USING old WHERE e.id = old.id
+  RETURNING e.id, e.publisher_backend, e.lane, e.status = 'failed' AND e.available_at IS NOT NULL AS blocked
+), told AS (
+  UPDATE ${names.lanes} AS l
+  SET attention = l.attention + 1
+  FROM (SELECT DISTINCT publisher_backend, lane FROM gone WHERE blocked) AS g
+  WHERE l.lane = g.lane AND (l.backend = g.publisher_backend OR g.publisher_backend = '')
+)
+SELECT (SELECT count(*) FROM gone) AS gone,
+  (SELECT count(*) FROM old) AS old,
+  (SELECT count(*) FROM page) AS seen,
+  (SELECT id FROM page ORDER BY id DESC LIMIT 1) AS last_seen,
+  (SELECT id FROM old ORDER BY id DESC LIMIT 1) AS last_old`
+
+  let walk = { after: FIRST, pastToday: false }
+
+  return async ({ publishedFor, failedFor, limit }) => {
+    if ((publishedFor === null && failedFor === null) || limit <= 0) return 0
+    let deleted = 0
+    let wrapped = walk.after === FIRST && !walk.pastToday
+    for (let n = 0; n < PAGES; n++) {
+      const { after, pastToday } = walk
+      const left = limit - deleted
+      const [row] = await client.query(text, [after, publishedFor, failedFor, left, PAGE, pastToday])
+      const seen = Number(row?.['seen'] ?? 0)
+      deleted += Number(row?.['gone'] ?? 0)
+      if (Number(row?.['old'] ?? 0) >= left) {
+        walk = { after: row?.['last_old'] ?? FIRST, pastToday }
+        break
+      }
+      if (seen >= PAGE) walk = { after: row?.['last_seen'] ?? FIRST, pastToday }
+      else if (!pastToday) walk = { after: FIRST, pastToday: true }
+      else {
+        walk = { after: FIRST, pastToday: false }
+        // A call that began in the middle sees the part before it, too.
+        if (wrapped) break
+        wrapped = true
+      }
+    }
+    return deleted
+  }
+}

@@ -1,0 +1,73 @@
+import type { HeldHead } from '../relay-store.ts'
+import type { Client } from './client.ts'
+import { FAR_FUTURE_SQL, UNSETTLED } from './literals.ts'
+import type { Names } from './names.ts'
+
+/** Rows released by one statement: a key with a million events behind it must not make one transaction of a minute. */
+const RELEASED_AT_ONCE = 10_000
+
+/**
+ * Releases what waits behind keys that no failed event blocks any longer, and returns the heads that hold their key.
+ * A relay calls it before it reads lanes that it has just taken, so nothing of them is fetched in between.
+ *
+ * A retry that is due but still parked is brought back by it, too: otherwise a relay that fetches before its first
+ * `unpark` would send a later event of that key first.
+ */
+export function reconcileOperation(client: Client, names: Names) {
+  const release = `
+WITH blocked AS MATERIALIZED (
+  SELECT DISTINCT f.lane, f.partition_key
+  FROM ${names.events} AS f
+  WHERE f.publisher_backend = ANY ($1::text[]) AND f.lane = ANY ($2::int[])
+    AND f.status = 'failed' AND f.available_at IS NOT NULL AND f.partition_key IS NOT NULL
+), free AS (
+  SELECT e.id
+  FROM unnest($1::text[]) AS n(name)
+  CROSS JOIN unnest($2::int[]) AS l(lane)
+  CROSS JOIN LATERAL (
+    SELECT e.id, e.lane, e.partition_key
+    FROM ${names.events} AS e
+    WHERE e.publisher_backend = n.name AND e.lane = l.lane
+      AND e.available_at = ${FAR_FUTURE_SQL} AND e.status IN ${UNSETTLED}) AS e
+  WHERE NOT EXISTS (SELECT FROM blocked AS b WHERE b.lane = e.lane AND b.partition_key = e.partition_key)
+  LIMIT ${RELEASED_AT_ONCE}
+), released AS (
+  UPDATE ${names.events} AS e
+  SET available_at = NULL
+  FROM free
+  WHERE e.id = free.id AND e.available_at = ${FAR_FUTURE_SQL} AND e.status IN ${UNSETTLED}
+  RETURNING e.id
+)
+SELECT count(*) AS count FROM released`
+
+  const heads = `
+WITH due AS (
+  UPDATE ${names.events} AS e
+  SET available_at = NULL
+  WHERE e.publisher_backend = ANY ($1::text[]) AND e.lane = ANY ($2::int[])
+    AND e.status = 'retry' AND e.partition_key IS NOT NULL AND e.available_at <= statement_timestamp()
+)
+SELECT e.id, e.seq, e.lane, e.partition_key AS key,
+  CASE e.status WHEN 'retry' THEN date_part('epoch', e.available_at - statement_timestamp()) * 1000 END AS due
+FROM ${names.events} AS e
+WHERE e.publisher_backend = ANY ($1::text[]) AND e.lane = ANY ($2::int[])
+  AND e.status IN ('retry', 'failed') AND e.available_at IS NOT NULL AND e.partition_key IS NOT NULL
+  AND (e.status = 'failed' OR e.available_at > statement_timestamp())
+ORDER BY e.seq`
+
+  return async (backendNames: readonly string[], lanes: readonly number[]): Promise<readonly HeldHead[]> => {
+    if (lanes.length === 0 || backendNames.length === 0) return []
+    for (;;) {
+      const [released] = await client.query(release, [backendNames, lanes])
+      if (Number(released?.['count'] ?? 0) < RELEASED_AT_ONCE) break
+    }
+    const rows = await client.query(heads, [backendNames, lanes])
+    return rows.map(({ id, seq, lane, key, due }) => ({
+      id: id ?? '',
+      seq: Number(seq),
+      lane: Number(lane),
+      partitionKey: key ?? '',
+      dueIn: due == null ? null : Number(due),
+    }))
+  }
+}

@@ -1,0 +1,214 @@
+import type { Outcome, Ownership, SettleReport } from '../relay-store.ts'
+import type { Client, ClientTransaction } from './client.ts'
+import { FAR_FUTURE_SQL, UNSETTLED } from './literals.ts'
+import type { Names } from './names.ts'
+
+type Kind = Outcome['kind']
+type Of<K extends Kind> = Extract<Outcome, { kind: K }>
+type Runs = Pick<ClientTransaction, 'query'>
+
+/**
+ * The lanes among `$3`, `$4` that are still ours, locked so that none is taken before this commits. In lane order:
+ * two settles and a claim must not wait for each other in a circle.
+ */
+function ownedLanes(names: Names): string {
+  return `owned AS (
+  SELECT l.lane
+  FROM ${names.lanes} AS l JOIN unnest($3::int[], $4::bigint[]) AS held(lane, fence) ON l.lane = held.lane
+  WHERE l.backend = $1 AND l.owner = $2::uuid AND l.fence = held.fence
+  ORDER BY l.lane
+  FOR SHARE OF l
+)`
+}
+
+/** The history with one attempt more, the last ten of it. `o` is the outcome, `e` the row, `$2` the worker. */
+function attempts(names: Names): string {
+  return `(
+    SELECT json_agg(kept.attempt ORDER BY kept.n) FROM (
+      SELECT every.attempt, every.n FROM (
+        SELECT old.attempt, old.n FROM json_array_elements(coalesce(e.attempts, '[]')) WITH ORDINALITY AS old(attempt, n)
+        UNION ALL
+        SELECT json_build_object(
+          'at', to_char(statement_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
+          'worker', coalesce((SELECT w.name FROM ${names.workers} AS w WHERE w.id = $2::uuid), $2),
+          'error', left(o.error, 2000)), 1000000
+      ) AS every ORDER BY every.n DESC LIMIT 10
+    ) AS kept)`
+}
+
+function statements(names: Names) {
+  return {
+    /** Whatever the lease: it is true. One index lookup an id; the ids are sorted, so that racing settles agree. */
+    published: `
+UPDATE ${names.events} AS e
+SET status = 'published', published_at = statement_timestamp(), updated_at = statement_timestamp(), available_at = NULL
+WHERE e.id = ANY ($1::uuid[]) AND e.status <> 'published'
+RETURNING e.id`,
+
+    publishedWithProgress: `
+UPDATE ${names.events} AS e
+SET status = 'published', published_at = statement_timestamp(), updated_at = statement_timestamp(),
+  available_at = NULL, progress = o.progress::json
+FROM json_to_recordset($1::json) AS o(id uuid, progress text)
+WHERE e.id = o.id AND e.status <> 'published'
+RETURNING e.id`,
+
+    /** For `settleInTransaction`: what a handler wrote may commit only under the current fence. */
+    publishedByOwner: `
+WITH ${ownedLanes(names)}
+UPDATE ${names.events} AS e
+SET status = 'published', published_at = statement_timestamp(), updated_at = statement_timestamp(),
+  available_at = NULL, progress = coalesce(o.progress::json, e.progress)
+FROM json_to_recordset($5::json) AS o(id uuid, progress text), owned
+WHERE e.id = o.id AND e.lane = owned.lane AND e.status IN ${UNSETTLED}
+RETURNING e.id`,
+
+    retry: `
+WITH ${ownedLanes(names)}
+UPDATE ${names.events} AS e
+SET status = 'retry', retry_count = o.retries, last_error = o.error, updated_at = statement_timestamp(),
+  scheduled_at = statement_timestamp() + o.delay * interval '1 millisecond',
+  available_at = statement_timestamp() + o.delay * interval '1 millisecond',
+  progress = coalesce(o.progress::json, e.progress),
+  attempts = ${attempts(names)}
+FROM json_to_recordset($5::json) AS o(id uuid, retries integer, delay float8, error text, progress text), owned
+WHERE e.id = o.id AND e.lane = owned.lane AND e.status IN ${UNSETTLED}
+RETURNING e.id`,
+
+    failed: `
+WITH ${ownedLanes(names)}
+UPDATE ${names.events} AS e
+SET status = 'failed', retry_count = o.retries, last_error = o.error, updated_at = statement_timestamp(),
+  available_at = CASE WHEN o.blocks AND e.partition_key IS NOT NULL THEN ${FAR_FUTURE_SQL} END,
+  progress = coalesce(o.progress::json, e.progress),
+  attempts = ${attempts(names)}
+FROM json_to_recordset($5::json) AS o(id uuid, retries integer, blocks boolean, error text, progress text), owned
+WHERE e.id = o.id AND e.lane = owned.lane AND e.status IN ${UNSETTLED}
+RETURNING e.id`,
+
+    park: `
+WITH ${ownedLanes(names)}
+UPDATE ${names.events} AS e
+SET available_at = coalesce(statement_timestamp() + o.delay * interval '1 millisecond', ${FAR_FUTURE_SQL})
+FROM json_to_recordset($5::json) AS o(id uuid, delay float8), owned
+WHERE e.id = o.id AND e.lane = owned.lane AND e.status IN ${UNSETTLED}
+RETURNING e.id`,
+
+    sending: `
+WITH ${ownedLanes(names)}
+UPDATE ${names.events} AS e
+SET status = 'processing', retry_count = o.retries, updated_at = statement_timestamp()
+FROM json_to_recordset($5::json) AS o(id uuid, retries integer), owned
+WHERE e.id = o.id AND e.lane = owned.lane AND e.status IN ${UNSETTLED}
+RETURNING e.id`,
+
+    returned: `
+WITH ${ownedLanes(names)}
+UPDATE ${names.events} AS e
+SET status = CASE WHEN o.retries > 0 THEN 'retry' ELSE 'pending' END, retry_count = o.retries,
+  updated_at = statement_timestamp()
+FROM json_to_recordset($5::json) AS o(id uuid, retries integer), owned
+WHERE e.id = o.id AND e.lane = owned.lane AND e.status IN ${UNSETTLED}
+RETURNING e.id`,
+  }
+}
+
+type Statements = ReturnType<typeof statements>
+
+/** NUL is the one character that PostgreSQL's text cannot hold. */
+const withoutNul = (text: string): string => text.replaceAll('\0', '')
+
+const PARAMETER: { readonly [K in Exclude<Kind, 'published'>]: (outcome: Of<K>) => object } = {
+  retry: ({ id, retryCount, delay, error, progress }) => ({
+    id,
+    retries: retryCount,
+    delay,
+    error: withoutNul(error).toWellFormed(),
+    progress,
+  }),
+  failed: ({ id, retryCount, blocks, error, progress }) => ({
+    id,
+    retries: retryCount,
+    blocks,
+    error: withoutNul(error).toWellFormed(),
+    progress,
+  }),
+  park: ({ id, delay }) => ({ id, delay }),
+  sending: ({ id, retryCount }) => ({ id, retries: retryCount }),
+  returned: ({ id, retryCount }) => ({ id, retries: retryCount }),
+}
+const GUARDED = ['sending', 'returned', 'park', 'retry', 'failed'] as const
+
+/**
+ * Records what became of events: one statement for each kind that occurs, in one transaction. A batch that was all
+ * delivered is one statement by itself: 4 us an event, index maintenance included (docs/decisions/0011).
+ */
+export function settleOperation(client: Client, names: Names) {
+  const sql = statements(names)
+
+  return async (ownership: Ownership, outcomes: readonly Outcome[]): Promise<SettleReport> => {
+    const plain = outcomes.filter(isPublished).filter(({ progress }) => progress === undefined)
+    const steps = [
+      ...(plain.length > 0 ? [(on: Runs) => on.query(sql.published, [plain.map(({ id }) => id).sort()])] : []),
+      ...publishedWithProgress(sql, outcomes),
+      ...GUARDED.flatMap((kind) => guarded(sql, ownership, kind, outcomes)),
+    ]
+    const [only] = steps
+    if (only === undefined) return { lost: [] }
+    const rows =
+      steps.length === 1
+        ? await only(client)
+        : await client.transaction(async (tx) => {
+            const all = []
+            for (const step of steps) all.push(...(await step(tx)))
+            return all
+          })
+    if (rows.length === outcomes.length) return { lost: [] }
+    const recorded = new Set(rows.map(({ id }) => id))
+    return { lost: outcomes.flatMap(({ id }) => (recorded.has(id) ? [] : [id])) }
+  }
+}
+
+function publishedWithProgress(sql: Statements, outcomes: readonly Outcome[]) {
+  const some = outcomes.filter(isPublished).filter(({ progress }) => progress !== undefined)
+  if (some.length === 0) return []
+  const parameter = JSON.stringify(some.map(({ id, progress }) => ({ id, progress })))
+  return [(on: Runs) => on.query(sql.publishedWithProgress, [parameter])]
+}
+
+function guarded<K extends (typeof GUARDED)[number]>(
+  sql: Statements,
+  ownership: Ownership,
+  kind: K,
+  outcomes: readonly Outcome[],
+) {
+  const some = outcomes.filter((outcome): outcome is Of<K> => outcome.kind === kind)
+  if (some.length === 0) return []
+  const parameter = JSON.stringify(some.map(PARAMETER[kind]))
+  return [(on: Runs) => on.query(sql[kind], [...proofOf(ownership, some), parameter])]
+}
+
+/** `$1` to `$4` of a guarded statement. */
+function proofOf(ownership: Ownership, outcomes: readonly Outcome[]) {
+  const lanes = [...new Set(outcomes.map(({ lane }) => lane))].filter((lane) => ownership.fences.has(lane))
+  return [
+    ownership.backend,
+    ownership.workerId,
+    lanes,
+    lanes.map((lane) => ownership.fences.get(lane) ?? null),
+  ] as const
+}
+
+function isPublished(outcome: Outcome): outcome is Of<'published'> {
+  return outcome.kind === 'published'
+}
+
+/** Records one published event under the current fence; false when the lane or the event is no longer ours. */
+export function settleByOwner(names: Names) {
+  const { publishedByOwner } = statements(names)
+  return async (on: Runs, ownership: Ownership, outcome: Of<'published'>): Promise<boolean> => {
+    const parameter = JSON.stringify([{ id: outcome.id, progress: outcome.progress }])
+    const rows = await on.query(publishedByOwner, [...proofOf(ownership, [outcome]), parameter])
+    return rows.length === 1
+  }
+}

@@ -1,0 +1,68 @@
+import type { UnparkReport } from '../relay-store.ts'
+import type { Client } from './client.ts'
+import { FAR_FUTURE_SQL, UNSETTLED } from './literals.ts'
+import type { Names } from './names.ts'
+
+/**
+ * Brings parked events whose time has come back into the hot index. Reads the parked index only, and there no more
+ * than the limit and one row of each lane.
+ */
+export function unparkOperation(client: Client, names: Names) {
+  const text = `
+WITH due AS (
+  SELECT p.id, p.place
+  FROM unnest($2::int[]) AS l(lane)
+  CROSS JOIN LATERAL (
+    SELECT e.id, row_number() OVER (ORDER BY e.available_at, e.seq) AS place
+    FROM unnest($1::text[]) AS n(name)
+    CROSS JOIN LATERAL (
+      SELECT e.id, e.available_at, e.seq
+      FROM ${names.events} AS e
+      WHERE e.publisher_backend = n.name AND e.lane = l.lane
+        AND e.available_at IS NOT NULL AND e.status IN ${UNSETTLED}
+        AND e.available_at <= statement_timestamp()
+      ORDER BY e.available_at
+      LIMIT $3::bigint + 1) AS e
+  ) AS p
+), woken AS (
+  UPDATE ${names.events} AS e
+  SET available_at = NULL
+  FROM due
+  WHERE e.id = due.id AND due.place <= $3::bigint
+    AND e.available_at <= statement_timestamp() AND e.status IN ${UNSETTLED}
+  RETURNING e.lane, e.seq
+), next AS (
+  SELECT min(e.available_at) AS at
+  FROM unnest($1::text[]) AS n(name)
+  CROSS JOIN unnest($2::int[]) AS l(lane)
+  CROSS JOIN LATERAL (
+    SELECT e.available_at
+    FROM ${names.events} AS e
+    WHERE e.publisher_backend = n.name AND e.lane = l.lane
+      AND e.available_at IS NOT NULL AND e.status IN ${UNSETTLED}
+      AND e.available_at > statement_timestamp() AND e.available_at < ${FAR_FUTURE_SQL}
+    ORDER BY e.available_at
+    LIMIT 1) AS e
+)
+SELECT lane, min(seq) AS first, count(*) AS count, NULL AS next FROM woken GROUP BY lane
+UNION ALL
+SELECT NULL, NULL, NULL, CASE
+  WHEN EXISTS (SELECT FROM due WHERE place > $3::bigint) THEN 0
+  ELSE (SELECT date_part('epoch', at - statement_timestamp()) * 1000 FROM next) END`
+
+  return async (
+    backendNames: readonly string[],
+    lanes: readonly number[],
+    limitPerLane: number,
+  ): Promise<UnparkReport> => {
+    if (lanes.length === 0 || backendNames.length === 0) return { woken: [], nextDueIn: null }
+    const rows = await client.query(text, [backendNames, lanes, limitPerLane])
+    let nextDueIn: number | null = null
+    const woken: { lane: number; firstSeq: number; count: number }[] = []
+    for (const { lane, first, count, next } of rows) {
+      if (lane != null) woken.push({ lane: Number(lane), firstSeq: Number(first), count: Number(count) })
+      else if (next != null) nextDueIn = Number(next)
+    }
+    return { woken, nextDueIn }
+  }
+}

@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict'
+import type { Backend, SendResult } from '../../backend/backend.ts'
+import { classifySendError, type FailureClass } from '../../backend/send-error.ts'
+import type { EncodableEvent } from '../../event/cloud-event.ts'
+import type { OutboxEvent } from '../../record/outbox-event.ts'
+
+/** A signal that never aborts. */
+export function noAbort(): AbortSignal {
+  return new AbortController().signal
+}
+
+/** What a result came to: `ok`, or the class of its error. */
+export function outcomeOf(result: SendResult | undefined): 'ok' | FailureClass['kind'] {
+  assert.ok(result, 'there is a result for each event')
+  return result.ok ? 'ok' : classifySendError(result.error).kind
+}
+
+/**
+ * Sends events as the relay does: in sends of at most `size`, each awaited, with at most one event of a key in each
+ * unless the backend orders them itself. Returns the results in the order of the events.
+ */
+export async function sendAll(
+  backend: Backend,
+  events: readonly OutboxEvent[],
+  size = 500,
+): Promise<readonly SendResult[]> {
+  const results = new Map<OutboxEvent, SendResult>()
+  let left = events
+  while (left.length > 0) {
+    const keys = new Set<string>()
+    const batch = left
+      .filter(({ partitionKey: key }) => {
+        if (backend.capabilities?.ordersWithinSend || key === null) return true
+        return !keys.has(key) && keys.add(key)
+      })
+      .slice(0, size)
+    const sent = await backend.send(batch, noAbort())
+    assert.equal(sent.length, batch.length, 'one result for each event')
+    for (const [n, event] of batch.entries()) results.set(event, sent[n] as SendResult)
+    const done = new Set(batch)
+    left = left.filter((event) => !done.has(event))
+  }
+  return events.map((event) => results.get(event) as SendResult)
+}
+
+/** Fails with the first error, when any event was not delivered. */
+export function assertAllDelivered(results: readonly SendResult[]): void {
+  for (const [n, result] of results.entries()) {
+    if (!result.ok) assert.fail(`event ${n} was not delivered: ${String(result.error)}`)
+  }
+}
+
+/** The ids that arrived, in order. */
+export function idsOf(received: readonly EncodableEvent[]): readonly unknown[] {
+  return received.map((event) => event.attributes['id'])
+}
+
+/** Fails unless the events of every key arrived in the order of `sent`. Events that did not arrive are passed over. */
+export function assertOrderWithinKeys(sent: readonly OutboxEvent[], received: readonly EncodableEvent[]): void {
+  const arrived = new Set(idsOf(received))
+  const expected = new Map<string, string[]>()
+  for (const event of sent) {
+    if (event.partitionKey === null || !arrived.has(event.eventId)) continue
+    expected.set(event.partitionKey, [...(expected.get(event.partitionKey) ?? []), event.eventId])
+  }
+  const seen = new Map<string, unknown[]>()
+  for (const { attributes } of received) {
+    const key = attributes['partitionkey']
+    if (typeof key === 'string') seen.set(key, [...(seen.get(key) ?? []), attributes['id']])
+  }
+  for (const [key, ids] of expected) assert.deepEqual(seen.get(key), ids, `the order of key ${key}`)
+}
+
+/**
+ * Fails unless what a cut-short send said is true: what it called delivered has arrived, and of each key nothing after
+ * the first that it did not call delivered was called delivered.
+ */
+export function assertTruthful(
+  sent: readonly OutboxEvent[],
+  results: readonly SendResult[],
+  received: readonly EncodableEvent[],
+): void {
+  assert.equal(results.length, sent.length, 'one result for each event')
+  const arrived = new Set(idsOf(received))
+  const stopped = new Set<string>()
+  for (const [n, event] of sent.entries()) {
+    const key = event.partitionKey
+    if (!results[n]?.ok) {
+      if (key !== null) stopped.add(key)
+      continue
+    }
+    assert.ok(arrived.has(event.eventId), `event ${n} was called delivered, and never arrived`)
+    assert.ok(key === null || !stopped.has(key), `event ${n} was delivered after one of its key that was not`)
+  }
+  assertOrderWithinKeys(sent, received)
+}

@@ -1,0 +1,92 @@
+import { after, before, describe, test } from 'node:test'
+import { Redis } from 'ioredis'
+import { createClient } from 'redis'
+import type { Backend } from '../../src/backend/backend.ts'
+import { type RedisStreamsOptions, redisStreams } from '../../src/backend/redis-streams/redis-streams.ts'
+import { decodeStructured } from '../../src/event/structured.ts'
+import { type BackendFixture, backendConformance } from '../../src/testing/backend-conformance.ts'
+import { runConformance } from '../../src/testing/conformance.ts'
+import { RedisProcess, skipWithoutRedisServer } from './redis-process.ts'
+
+const skip = skipWithoutRedisServer()
+const runner = {
+  test: (name: string, run: () => Promise<void>) => test(name, run),
+  skip: (name: string, reason: string) => test(name, { skip: reason }, () => undefined),
+}
+
+let server: RedisProcess
+let made = 0
+before(async () => {
+  if (skip === false) server = await RedisProcess.start()
+})
+after(() => server?.remove())
+
+/** A client that the backend does not own, and how to close it. */
+interface Injected {
+  readonly client: NonNullable<RedisStreamsOptions['client']>
+  close(): Promise<void>
+}
+
+async function fixture(inject?: () => Promise<Injected>): Promise<BackendFixture> {
+  const stream = `conformance:${++made}`
+  const admin = (): Promise<ReturnType<typeof createClient>> => createClient({ url: server.url }).connect() as never
+  const reader = await admin()
+  await reader.set(`${stream}:not`, 'a string')
+  await reader.close()
+  const injected = await inject?.()
+  const backend: Backend = redisStreams({
+    ...(injected ? { client: injected.client } : { url: server.url }),
+    // 10,000 events must stay to be counted.
+    trim: { maxLength: 100_000 },
+    stream: (event) => (event.subject === 'refused' ? `${stream}:not` : stream),
+    commandTimeout: 2_000,
+  })
+  return {
+    backend,
+    refused: { subject: 'refused' },
+    async read() {
+      const client = await admin()
+      const entries = await client.xRange(stream, '-', '+')
+      await client.close()
+      return entries.map(({ message }) => decodeStructured(String(message['cloud_event'])))
+    },
+    stopServer: () => server.stop(),
+    startServer: () => server.start(),
+    async close() {
+      await backend.close()
+      await injected?.close()
+    },
+  }
+}
+
+describe('redisStreams, its own connection', { skip }, () => {
+  runConformance(runner, backendConformance, () => fixture())
+})
+
+describe('redisStreams, node-redis injected', { skip }, () => {
+  const inject = async (): Promise<Injected> => {
+    const client = createClient({ url: server.url, disableOfflineQueue: true })
+    client.on('error', () => undefined)
+    await client.connect()
+    return { client, close: async () => client.destroy() }
+  }
+  runConformance(runner, backendConformance, () => fixture(inject), {
+    stopServer: 'when an injected client connects again is up to its owner',
+  })
+})
+
+describe('redisStreams, ioredis injected', { skip }, () => {
+  const inject = async (): Promise<Injected> => {
+    const client = new Redis(server.url, {
+      enableOfflineQueue: false,
+      autoResendUnfulfilledCommands: false,
+      lazyConnect: true,
+    })
+    client.on('error', () => undefined)
+    await client.connect()
+    return { client, close: async () => client.disconnect() }
+  }
+  runConformance(runner, backendConformance, () => fixture(inject), {
+    stopServer: 'when an injected client connects again is up to its owner',
+  })
+})
