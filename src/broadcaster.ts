@@ -213,7 +213,9 @@ export class Broadcaster<
   }
 
   /** Asks every backend how it is, at the same time, each for at most `timeout` ms (default 5,000). Never rejects. */
-  async getBackendHealth(options: { readonly timeout?: number } = {}): Promise<Readonly<Record<string, BackendHealth>>> {
+  async getBackendHealth(
+    options: { readonly timeout?: number } = {},
+  ): Promise<Readonly<Record<string, BackendHealth>>> {
     const { timeout = 5_000 } = options
     const checks = [...this.#backends].map(async ([name, backend]) => [name, await healthOf(backend, timeout)] as const)
     return Object.fromEntries(await Promise.all(checks))

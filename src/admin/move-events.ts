@@ -3,7 +3,6 @@ import { canonicalUuid } from '../event/uuid.ts'
 import { showValue } from '../problem.ts'
 import type { RecordFilter } from '../record/record-source.ts'
 import type { Status } from '../record/status.ts'
-import type { AdminStore } from '../store/admin-store.ts'
 import type { EventQuery } from './event-query.ts'
 
 /** Which events an operator means: an id, several, or all that match a filter. */

@@ -6,16 +6,16 @@ import { validateCloudEvent } from './validate-cloud-event.ts'
 export interface CloudEventInit<Data = unknown> {
   readonly type: string
   readonly source: string
-  readonly specversion?: '1.0'
+  readonly specversion?: '1.0' | undefined
   /** Default: a new UUID of version 7. */
-  readonly id?: string
-  readonly subject?: string
+  readonly id?: string | undefined
+  readonly subject?: string | undefined
   /** RFC 3339, or `true` for this host's now. Default: none; the stored event then has the database's `createdAt`. */
-  readonly time?: string | true
-  readonly datacontenttype?: string
-  readonly dataschema?: string
-  readonly data?: Data
-  readonly data_base64?: string
+  readonly time?: string | true | undefined
+  readonly datacontenttype?: string | undefined
+  readonly dataschema?: string | undefined
+  readonly data?: Data | undefined
+  readonly data_base64?: string | undefined
   readonly [extension: string]: unknown
 }
 

@@ -1,21 +1,19 @@
 import type { SendResult } from '../backend/backend.ts'
-import { OutboxEvent } from '../record/outbox-event.ts'
-import type { BreakerRow, Lane } from '../store/coordination-store.ts'
-import type { FetchedRow, Ownership } from '../store/relay-store.ts'
+import type { BreakerRow } from '../store/coordination-store.ts'
+import type { FetchedRow } from '../store/relay-store.ts'
 import { Breaker } from './breaker.ts'
 import { Conclusion } from './conclusion.ts'
 import type { CycleOptions } from './cycle-options.ts'
 import { HeldKeys } from './held-keys.ts'
-import { type HeldEvent, InHand } from './in-hand.ts'
+import { Idle } from './idle.ts'
+import { type HeldEvent, hasKilledEnough, InHand, takeInHand } from './in-hand.ts'
 import { LaneReader } from './lane-reader.ts'
 import { describeError, judge, judgeWorkerKiller, type Verdict } from './outcomes.ts'
+import { OwnedLanes } from './owned-lanes.ts'
 import { Pause } from './pause.ts'
 import { SendBuffer } from './send-buffer.ts'
 import { Sender } from './sender.ts'
 import { Settler } from './settler.ts'
-
-/** A retry that has not come back this long after it was due, in ms, is looked up in the store. */
-const OVERDUE = 5_000
 
 /** What a send says of the backend; `unknown`: nothing was handed over. */
 type Answer = 'up' | 'down' | 'unknown'
@@ -25,10 +23,12 @@ type Answer = 'up' | 'down' | 'unknown'
  *
  *     fetch -> accept -> dispatch -> send -> conclude -> settle
  *
- * While one batch is sent the next is fetched and the previous settled. Lanes come and go by `gain`, `drain` and
- * `lose`; nothing here asks who owns them.
+ * While one batch is sent the next is fetched and the previous settled. Lanes come and go through `lanes`; nothing here
+ * asks who owns them.
  */
 export class Cycle {
+  /** How lanes come and go. */
+  readonly lanes: OwnedLanes
   readonly #options: CycleOptions
   readonly #inHand = new InHand()
   readonly #buffer = new SendBuffer()
@@ -39,12 +39,10 @@ export class Cycle {
   readonly #sender: Sender
   readonly #breaker: Breaker
   readonly #conclusion: Conclusion
-  readonly #ownerships = new Map<number, Ownership>()
+  readonly #idle: Idle
   #sending = 0
   #full = false
-  readonly #reconciling = new Set<number>()
   #resetAt = 0
-  #idleRounds = 0
   readonly #budget: { left: number }
   #stopping = false
 
@@ -62,6 +60,7 @@ export class Cycle {
       timeout,
       onError,
     })
+    this.#idle = new Idle(options.waker, options.pollInterval)
     this.#breaker = new Breaker(store.coordination.breakers, options.name, options.breaker)
     this.#conclusion = new Conclusion({
       options,
@@ -71,6 +70,14 @@ export class Cycle {
       reader: this.#reader,
       settler: this.#settler,
       onDropped: () => this.#dropped(),
+    })
+    this.lanes = new OwnedLanes({
+      options,
+      inHand: this.#inHand,
+      held: this.#held,
+      reader: this.#reader,
+      conclusion: this.#conclusion,
+      onOpened: () => this.wake(),
     })
     this.#budget = options.budget ?? { left: Number.POSITIVE_INFINITY }
   }
@@ -120,50 +127,26 @@ export class Cycle {
   async #fetch(space: number): Promise<number> {
     const fresh = await this.#reader.read(space, (row, suspect) => this.#accept(row, suspect))
     if (fresh > 0) {
-      this.#idleRounds = 0
-      this.#options.waker.busy(this)
+      this.#idle.end(this)
       this.#dispatch()
     }
     return fresh
   }
 
   #accept(row: FetchedRow, suspect: boolean): void {
-    const ownership = this.#ownerships.get(row.lane)
+    const ownership = this.lanes.ownership(row.lane)
     // A drain leaves what is over its budget to the next one.
     if (ownership === undefined || this.#budget.left <= 0) return
     this.#budget.left--
-    const event = new OutboxEvent(row, this.#options.records)
-    const alone = row.status === 'processing'
-    const held: HeldEvent = {
-      id: row.id,
-      seq: row.seq,
-      lane: row.lane,
-      key: row.partitionKey,
-      retryCount: row.retryCount,
-      maxRetries: row.maxRetries,
-      event,
-      ownership,
-      marked: suspect || alone,
-      alone,
-    }
+    const held = takeInHand(row, ownership, suspect, this.#options.records)
     this.#inHand.add(held.id, held.lane)
     if (held.key !== null) this.#held.release(held.lane, held.key, held.id)
     const blocker = held.key === null ? undefined : this.#held.blocker(held.lane, held.key, held.seq)
     if (blocker) {
       this.#conclusion.park(held, blocker)
-      this.#doubt(held.lane, blocker.dueAt)
-    } else if (alone && held.retryCount >= Math.max(1, held.maxRetries))
-      this.#conclusion.conclude(held, judgeWorkerKiller(held, this.#options.failure))
+      this.lanes.doubt(held.lane, blocker.dueAt)
+    } else if (hasKilledEnough(held)) this.#conclusion.conclude(held, judgeWorkerKiller(held, this.#options.failure))
     else this.#buffer.add(held)
-  }
-
-  /** A head that did not come back when it was due was changed by hand: ask the store what holds the lane's keys. */
-  #doubt(lane: number, dueAt: number | null): void {
-    if (dueAt === null || performance.now() < dueAt + OVERDUE || this.#reconciling.has(lane)) return
-    this.#reconciling.add(lane)
-    void this.reconcile([lane])
-      .catch(this.#options.onError)
-      .finally(() => this.#reconciling.delete(lane))
   }
 
   /** Starts sends while there is something to send and room in the pipeline. */
@@ -231,21 +214,14 @@ export class Cycle {
 
   /** Nothing to read, or no room: waits for a wake-up, a finished send, the next due time, or the next poll. */
   async #rest(untilDry: boolean): Promise<void> {
-    const { waker, pollInterval } = this.#options
     if (this.#space() <= 0) {
       this.#full = true
-      return this.#pause.sleep(pollInterval)
+      return this.#pause.sleep(this.#options.pollInterval)
     }
     if (untilDry) return this.#pause.sleep(5)
+    const sleep = await this.#idle.next(this)
     const untilDue = Math.max(1, this.#reader.nextDueAt - performance.now())
-    // After activity poll faster: 10, 20, 40, 80 ms, and only then ask to be told of commits.
-    const quick = 10 * 2 ** this.#idleRounds++
-    if (quick <= 80) await this.#pause.sleep(Math.min(quick, untilDue))
-    else {
-      const rest = await waker.rest(this)
-      const poll = rest === 'poll' ? Math.min(pollInterval, 100 * 2 ** (this.#idleRounds - 5)) : pollInterval
-      if (rest !== 'sweep') await this.#pause.sleep(Math.min(poll * (0.75 + Math.random() / 2), untilDue))
-    }
+    if (sleep > 0) await this.#pause.sleep(Math.min(sleep, untilDue))
     this.#reader.wake()
     this.#reader.sweepNext()
   }
@@ -295,9 +271,8 @@ export class Cycle {
   }
 
   wake(): void {
-    this.#idleRounds = 0
+    this.#idle.end(this)
     this.#reader.wake()
-    this.#options.waker.busy(this)
     this.#dispatch()
     this.#pause.end()
   }
@@ -307,71 +282,13 @@ export class Cycle {
     this.#dispatch()
   }
 
-  /** Takes lanes. Those whose last owner died start under suspicion. */
-  async gain(lanes: readonly Lane[], workerId: string, unclean: ReadonlySet<number>): Promise<void> {
-    const { name } = this.#options
-    const fences = new Map(lanes.map(({ lane, fence }) => [lane, fence]))
-    for (const { lane } of lanes) this.#ownerships.set(lane, { workerId, fences, backend: name })
-    await this.#open(
-      lanes.map(({ lane }) => lane),
-      unclean,
-    )
-  }
-
-  /** Somebody outside changed events of these lanes: starts afresh with what the store says. */
-  async reconcile(lanes: readonly number[]): Promise<void> {
-    const ownerships = lanes.map((lane) => [lane, this.#ownerships.get(lane)] as const)
-    await this.drain(lanes)
-    for (const [lane, ownership] of ownerships) if (ownership) this.#ownerships.set(lane, ownership)
-    await this.#open(lanes, new Set())
-  }
-
-  /** Learns what holds the lanes' keys, then reads them; tries until it is known or the lanes are gone. */
-  async #open(lanes: readonly number[], unclean: ReadonlySet<number>): Promise<void> {
-    const { concurrency, batchSize, store, names, onError } = this.#options
-    const ownerships = lanes.map((lane) => this.#ownerships.get(lane))
-    for (;;) {
-      const ours = lanes.filter(
-        (lane, n) => ownerships[n] !== undefined && this.#ownerships.get(lane) === ownerships[n],
-      )
-      if (ours.length === 0 || this.#stopping) return
-      try {
-        const heads = await store.relay.reconcile(names, ours)
-        const now = performance.now()
-        for (const lane of ours) this.#held.reset(lane, heads, now)
-        this.#reader.open(ours, (lane) => (unclean.has(lane) ? concurrency * batchSize : 0))
-        return this.wake()
-      } catch (error) {
-        onError(error)
-        await new Promise((resolve) => setTimeout(resolve, 500))
-      }
-    }
-  }
-
-  /** Stops working on lanes and resolves when nothing of them is in flight. */
-  async drain(lanes: readonly number[]): Promise<void> {
-    const leaving = new Set(lanes)
-    for (const lane of lanes) this.#reader.close(lane)
-    this.#conclusion.giveBackWhere((held) => leaving.has(held.lane))
-    await Promise.all(lanes.map((lane) => this.#inHand.empty(lane)))
-    for (const lane of lanes) {
-      this.#held.forget(lane)
-      this.#ownerships.delete(lane)
-    }
-  }
-
-  /** The lease ended: all lanes are gone. Resolves when nothing is in flight any more. */
-  async lose(): Promise<void> {
-    await this.drain([...this.#ownerships.keys()])
-  }
-
   stop(): void {
     this.#stopping = true
     this.#pause.end()
   }
 
   async #finish(): Promise<void> {
-    await this.lose()
+    await this.lanes.drainAll()
     await this.#settler.idle()
   }
 

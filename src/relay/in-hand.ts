@@ -1,5 +1,6 @@
-import type { OutboxEvent } from '../record/outbox-event.ts'
-import type { Ownership } from '../store/relay-store.ts'
+import { OutboxEvent } from '../record/outbox-event.ts'
+import type { RecordSource } from '../record/record-source.ts'
+import type { FetchedRow, Ownership } from '../store/relay-store.ts'
 
 /** An event in this worker's memory: fetched, and not settled yet. */
 export interface HeldEvent {
@@ -16,6 +17,19 @@ export interface HeldEvent {
   marked: boolean
   /** It may have killed its worker: sent by itself, with the attempt counted before the send. */
   readonly alone: boolean
+}
+
+/** A fetched row as the relay carries it. `suspect`: it may have been in flight when its lane's last owner died. */
+export function takeInHand(row: FetchedRow, ownership: Ownership, suspect: boolean, records: RecordSource): HeldEvent {
+  const { id, seq, lane, partitionKey: key, retryCount, maxRetries } = row
+  const alone = row.status === 'processing'
+  const event = new OutboxEvent(row, records)
+  return { id, seq, lane, key, retryCount, maxRetries, event, ownership, marked: suspect || alone, alone }
+}
+
+/** Its sends ended with the death of the worker as often as it may be tried. */
+export function hasKilledEnough(held: HeldEvent): boolean {
+  return held.alone && held.retryCount >= Math.max(1, held.maxRetries)
 }
 
 /**

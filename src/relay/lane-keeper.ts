@@ -127,7 +127,7 @@ export class LaneKeeper {
     }
     this.#owned.clear()
     this.#leaving.clear()
-    await Promise.all([...this.#cycles.values()].map((cycle) => cycle.lose()))
+    await Promise.all([...this.#cycles.values()].map((cycle) => cycle.lanes.drainAll()))
   }
 
   async #share(): Promise<void> {
@@ -151,7 +151,7 @@ export class LaneKeeper {
       const unclean = group.filter((lane) => before.get(keyOf(lane))?.owner !== null)
       for (const lane of group) this.#owned.set(keyOf(lane), lane)
       signals.emit('lane.gained', { backend, worker, lanes: group.map(({ lane }) => lane) })
-      await this.#cycles.get(backend)?.gain(group, workerId, new Set(unclean.map(({ lane }) => lane)))
+      await this.#cycles.get(backend)?.lanes.gain(group, workerId, new Set(unclean.map(({ lane }) => lane)))
     }
   }
 
@@ -164,7 +164,7 @@ export class LaneKeeper {
     const numbers = leaving.map(({ lane }) => lane)
     const work = (async () => {
       try {
-        await this.#cycles.get(backend)?.drain(numbers)
+        await this.#cycles.get(backend)?.lanes.drain(numbers)
         if (this.#workerId !== workerId) return
         await store.release(workerId, leaving)
         for (const lane of leaving) this.#owned.delete(keyOf(lane))
@@ -188,13 +188,13 @@ export class LaneKeeper {
       const gone = lane.owner !== workerId || lane.fence !== known.fence
       if (gone) {
         this.#owned.delete(keyOf(lane))
-        void this.#cycles.get(lane.backend)?.drain([lane.lane]).catch(onError)
+        void this.#cycles.get(lane.backend)?.lanes.drain([lane.lane]).catch(onError)
       } else if (lane.attention !== known.attention) {
         this.#owned.set(keyOf(lane), lane)
         wanting.set(lane.backend, [...(wanting.get(lane.backend) ?? []), lane.lane])
       }
     }
-    for (const [backend, lanes] of wanting) void this.#cycles.get(backend)?.reconcile(lanes).catch(onError)
+    for (const [backend, lanes] of wanting) void this.#cycles.get(backend)?.lanes.reconcile(lanes).catch(onError)
   }
 }
 

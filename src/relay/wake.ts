@@ -59,11 +59,12 @@ export class Waker {
 
   /**
    * `sleeper` found nothing and would wait. `sweep`: commits are announced from now on, look once more before you
-   * sleep; `sleep`: a commit will wake you; `poll`: nobody will, do not sleep long.
+   * sleep; `sleep`: a commit will wake you; `poll`: nobody will; `beside-busy`: nobody will while others work.
    */
-  async rest(sleeper: Sleeper): Promise<'sweep' | 'sleep' | 'poll'> {
+  async rest(sleeper: Sleeper): Promise<'sweep' | 'sleep' | 'poll' | 'beside-busy'> {
     this.#idle.add(sleeper)
-    if (this.#listener === undefined || this.#idle.size < this.#sleepers.size) return 'poll'
+    if (this.#listener === undefined) return 'poll'
+    if (this.#idle.size < this.#sleepers.size) return 'beside-busy'
     if (!this.#armed) await this.#change(true)
     if (!this.#armed) return 'poll'
     if (this.#swept.get(sleeper) === this.#generation) return 'sleep'

@@ -17,7 +17,7 @@ export interface WorkerOptions {
   readonly concurrency?: number
   /** Events in memory for each backend. Default 20 x `batchSize`. */
   readonly maxInHand?: number
-  /** The longest time between two looks for events when nothing else wakes the worker. Default 5,000. */
+  /** The longest time between two looks for events when nothing else wakes the worker. Default 1,000. */
   readonly pollInterval?: number
   /** Passes of up to `batchSize` events, `pollInterval` apart, after which `run` ends; 0 = for ever. Default 0. */
   readonly maxIterations?: number
@@ -48,7 +48,7 @@ export function resolveWorkerOptions(options: WorkerOptions = {}): ResolvedWorke
     batchSize: 100,
     concurrency: 4,
     maxInHand: 20 * batchSize,
-    pollInterval: 5_000,
+    pollInterval: 1_000,
     maxIterations: 0,
     lease: 10_000,
     sendTimeout: 5_000,

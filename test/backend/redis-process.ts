@@ -27,7 +27,7 @@ export async function freePort(): Promise<number> {
 /** A redis-server of the test's own: it can be stopped, frozen and started again on its port, with its data. */
 export class RedisProcess {
   readonly port: number
-  readonly #directory = mkdtempSync(join(tmpdir(), 'broadcaster-redis-'))
+  readonly directory = mkdtempSync(join(tmpdir(), 'broadcaster-redis-'))
   readonly #args: readonly string[]
   #child: ChildProcess | undefined
 
@@ -46,9 +46,10 @@ export class RedisProcess {
     return `redis://127.0.0.1:${this.port}`
   }
 
-  async start(): Promise<void> {
-    const base = ['--port', String(this.port), '--bind', '127.0.0.1', '--dir', this.#directory, '--save', '']
-    const child = spawn('redis-server', [...base, '--appendonly', 'yes', ...this.#args], {
+  /** `ready`: what its log says when the test may go on. */
+  async start(ready = 'Ready to accept connections', ...more: readonly string[]): Promise<void> {
+    const base = ['--port', String(this.port), '--bind', '127.0.0.1', '--dir', this.directory, '--save', '']
+    const child = spawn('redis-server', [...base, '--appendonly', 'yes', ...this.#args, ...more], {
       stdio: ['ignore', 'pipe', 'inherit'],
     })
     this.#child = child
@@ -56,7 +57,7 @@ export class RedisProcess {
       let log = ''
       child.stdout?.on('data', (chunk: Buffer) => {
         log += chunk.toString()
-        if (log.includes('Ready to accept connections')) resolve()
+        if (log.includes(ready)) resolve()
       })
       child.once('exit', () => reject(new Error(`redis-server did not start:\n${log}`)))
     })
@@ -95,6 +96,6 @@ export class RedisProcess {
   /** Stops it and removes its data. */
   async remove(): Promise<void> {
     await this.kill()
-    rmSync(this.#directory, { recursive: true, force: true })
+    rmSync(this.directory, { recursive: true, force: true })
   }
 }

@@ -21,6 +21,17 @@ before(async () => {
 })
 after(() => server?.remove())
 
+/** Looks at Redis with a client of its own. */
+async function admin<T>(work: (client: ReturnType<typeof createClient>) => Promise<T>): Promise<T> {
+  const client = createClient({ url: server.url })
+  await client.connect()
+  try {
+    return await work(client)
+  } finally {
+    await client.close()
+  }
+}
+
 /** A client that the backend does not own, and how to close it. */
 interface Injected {
   readonly client: NonNullable<RedisStreamsOptions['client']>
@@ -29,10 +40,7 @@ interface Injected {
 
 async function fixture(inject?: () => Promise<Injected>): Promise<BackendFixture> {
   const stream = `conformance:${++made}`
-  const admin = (): Promise<ReturnType<typeof createClient>> => createClient({ url: server.url }).connect() as never
-  const reader = await admin()
-  await reader.set(`${stream}:not`, 'a string')
-  await reader.close()
+  await admin((client) => client.set(`${stream}:not`, 'a string'))
   const injected = await inject?.()
   const backend: Backend = redisStreams({
     ...(injected ? { client: injected.client } : { url: server.url }),
@@ -45,9 +53,7 @@ async function fixture(inject?: () => Promise<Injected>): Promise<BackendFixture
     backend,
     refused: { subject: 'refused' },
     async read() {
-      const client = await admin()
-      const entries = await client.xRange(stream, '-', '+')
-      await client.close()
+      const entries = await admin((client) => client.xRange(stream, '-', '+'))
       return entries.map(({ message }) => decodeStructured(String(message['cloud_event'])))
     },
     stopServer: () => server.stop(),

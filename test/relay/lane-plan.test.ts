@@ -41,7 +41,11 @@ test('from any state the shares become fair, and then nothing moves', () => {
     fc.property(ids, owners, (workers, start) => {
       const end = settle(workers, lanesOf(start), 3)
       const counts = workers.map((id) => end.filter((lane) => lane.owner === id).length)
-      assert.equal(counts.reduce((sum, count) => sum + count, 0), start.length, 'every lane is owned')
+      assert.equal(
+        counts.reduce((sum, count) => sum + count, 0),
+        start.length,
+        'every lane is owned',
+      )
       assert.ok(Math.max(...counts) - Math.min(...counts) <= 1, 'shares differ by at most one')
       assert.deepEqual(settle(workers, end, 1), end, 'and stay')
     }),

@@ -94,8 +94,9 @@ test('a worker whose lease ended records no failure, starts no send, and comes b
   const [event] = await outbox.publish(['a'])
   await outbox.broadcaster.worker({ lease: 200, sendTimeout: 5_000 }).start()
   await outbox.until(() => outbox.heard('lane.gained').length === 1)
-  // The database's clock leaps over the end of the lease: the next renewal is refused.
+  // The database's clock leaps over the end of the lease, and another worker takes the lanes.
   skew = 1_000
+  await deadWorker(store)
   await outbox.until(() => outbox.heard('lane.lost').length === 1)
   assert.equal(outbox.heard('lane.lost')[0]?.reason, 'lease-ended')
   outbox.backend.behaviour = () => delivered

@@ -32,7 +32,13 @@ test('a failure is retried with backoff while later events of its key wait and o
   await outbox.until(() => outbox.heard('event.published').length === 4)
   assert.deepEqual(dataOf(outbox.backend.received), [3, 1, 2, 4])
   const retried = outbox.heard('event.retried')
-  assert.deepEqual(retried.map((message) => [message.retryCount, message.delay]), [[1, 50], [2, 100]])
+  assert.deepEqual(
+    retried.map((message) => [message.retryCount, message.delay]),
+    [
+      [1, 50],
+      [2, 100],
+    ],
+  )
   const first = await outbox.broadcaster.events.get({ id: retried[0]?.event.id ?? '' })
   assert.equal(first.retryCount, 2)
   assert.equal(first.lastError, 'try later')

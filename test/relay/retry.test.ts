@@ -4,20 +4,30 @@ import fc from 'fast-check'
 import { decideFailure, retryDelay } from '../../src/relay/retry.ts'
 
 test("Django's schedule is 2^n minutes, without jitter", () => {
-  assert.deepEqual([1, 2, 3].map((n) => retryDelay('django', n, 0.5)), [120_000, 240_000, 480_000])
+  assert.deepEqual(
+    [1, 2, 3].map((n) => retryDelay('django', n, 0.5)),
+    [120_000, 240_000, 480_000],
+  )
 })
 
 test('the backoff doubles from base to cap when there is no jitter', () => {
   const policy = { base: 100, factor: 2, cap: 1_000, jitter: 'none' } as const
-  assert.deepEqual([1, 2, 3, 4, 5, 50].map((n) => retryDelay(policy, n, 0.9)), [100, 200, 400, 800, 1_000, 1_000])
+  assert.deepEqual(
+    [1, 2, 3, 4, 5, 50].map((n) => retryDelay(policy, n, 0.9)),
+    [100, 200, 400, 800, 1_000, 1_000],
+  )
 })
 
 test('full jitter stays between the smallest delay and the backoff', () => {
   fc.assert(
-    fc.property(fc.integer({ min: 1, max: 60 }), fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }), (n, random) => {
-      const delay = retryDelay({ base: 1_000, cap: 60_000 }, n, random)
-      assert.ok(delay >= 50 && delay <= Math.min(60_000, 1_000 * 2 ** (n - 1)))
-    }),
+    fc.property(
+      fc.integer({ min: 1, max: 60 }),
+      fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
+      (n, random) => {
+        const delay = retryDelay({ base: 1_000, cap: 60_000 }, n, random)
+        assert.ok(delay >= 50 && delay <= Math.min(60_000, 1_000 * 2 ** (n - 1)))
+      },
+    ),
   )
   assert.equal(retryDelay({ base: 1_000 }, 3, 0.5), 2_000)
 })

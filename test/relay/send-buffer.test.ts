@@ -93,7 +93,10 @@ test('any mix of adds, takes and acknowledgements keeps order in every key and l
       assert.equal(sent.length, seq)
       for (const key of ['a', 'b', 'c']) {
         const order = sent.filter((event) => event.key === key).map((event) => event.seq)
-        assert.deepEqual(order, order.toSorted((one, other) => one - other))
+        assert.deepEqual(
+          order,
+          order.toSorted((one, other) => one - other),
+        )
       }
     }),
   )

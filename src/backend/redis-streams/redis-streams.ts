@@ -9,6 +9,9 @@ import { errorOfConnection } from './reply-error.ts'
 import { settleWithin } from './settle-within.ts'
 import { planWave } from './wave.ts'
 
+export type { IoRedisClient, NodeRedisClient, NodeRedisCluster, RedisClient } from './client.ts'
+export type { RedisStreamsOptions, RedisTrim } from './options.ts'
+
 /**
  * At most this much in one command. Redis serves nobody else while it runs the script: 3 us for each event of 300
  * bytes, so 3 ms for a full batch. Beyond 500 a larger batch is no faster.

@@ -60,7 +60,10 @@ export function pgTransaction(): TransactionAdapter<PgTransaction> {
     dialect: 'postgres',
     check,
     async execute(tx: PgTransaction, statement: Statement): Promise<readonly Row[]> {
-      if (statusOf(tx) === 'unknown') await probe(tx, refuseIdle)
+      if (statusOf(tx) === 'unknown') {
+        await probe(tx, refuseIdle)
+        seen.add(tx)
+      }
       const text = joinStatement(statement, (n) => `$${n}`)
       const { rows } = await tx.query({ text, values: [...statement.values] })
       // A COMMIT or ROLLBACK that nobody awaited may have gone out before our statement: then it stood alone.

@@ -45,10 +45,14 @@ export function memoryRelay(outbox: MemoryOutbox): RelayStore {
     },
 
     async reconcile(names, lanes) {
-      const failed = outbox
-        .bySeq()
-        .filter((row) => row.status === 'failed' && names.includes(row.publisherBackend) && lanes.includes(row.lane))
-      const blocking = failed.filter((row) => row.availableAt !== null && row.partitionKey !== null)
+      const blocking = outbox.bySeq(
+        (row) =>
+          row.status === 'failed' &&
+          row.availableAt !== null &&
+          row.partitionKey !== null &&
+          names.includes(row.publisherBackend) &&
+          lanes.includes(row.lane),
+      )
       for (const row of unsettled(names, lanes)) {
         const held = blocking.some((head) => head.lane === row.lane && head.partitionKey === row.partitionKey)
         if (row.availableAt?.getTime() === FAR_FUTURE.getTime() && !held) row.availableAt = null

@@ -2,6 +2,7 @@ import type { Outcome, Ownership, SettleReport } from '../relay-store.ts'
 import type { Client, ClientTransaction } from './client.ts'
 import { FAR_FUTURE_SQL, UNSETTLED } from './literals.ts'
 import type { Names } from './names.ts'
+import { runAgainOnConflict } from './store-error.ts'
 
 type Kind = Outcome['kind']
 type Of<K extends Kind> = Extract<Outcome, { kind: K }>
@@ -30,7 +31,7 @@ function attempts(names: Names): string {
         UNION ALL
         SELECT json_build_object(
           'at', to_char(statement_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
-          'worker', coalesce((SELECT w.name FROM ${names.workers} AS w WHERE w.id = $2::uuid), $2),
+          'worker', coalesce((SELECT w.name FROM ${names.workers} AS w WHERE w.id = $2::uuid), $2::uuid::text),
           'error', left(o.error, 2000)), 1000000
       ) AS every ORDER BY every.n DESC LIMIT 10
     ) AS kept)`
@@ -158,11 +159,13 @@ export function settleOperation(client: Client, names: Names) {
     const rows =
       steps.length === 1
         ? await only(client)
-        : await client.transaction(async (tx) => {
-            const all = []
-            for (const step of steps) all.push(...(await step(tx)))
-            return all
-          })
+        : await runAgainOnConflict(() =>
+            client.transaction(async (tx) => {
+              const all = []
+              for (const step of steps) all.push(...(await step(tx)))
+              return all
+            }),
+          )
     if (rows.length === outcomes.length) return { lost: [] }
     const recorded = new Set(rows.map(({ id }) => id))
     return { lost: outcomes.flatMap(({ id }) => (recorded.has(id) ? [] : [id])) }

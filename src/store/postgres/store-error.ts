@@ -17,7 +17,7 @@ export function sqlState(error: unknown): string | undefined {
 
 /** Whether the statement lost a race against another transaction and may be run again. */
 export function isConflict(error: unknown): boolean {
-  const state = sqlState(error)
+  const state = sqlState(error instanceof BroadcasterError ? error.cause : error)
   return state !== undefined && CONFLICT.has(state)
 }
 

@@ -1,0 +1,35 @@
+import type { Sleeper, Waker } from './wake.ts'
+
+/** After activity the next polls come after 10, 20, 40 and 80 ms, before the store is asked to wake us. */
+const QUICK_POLLS = 4
+/** The longest poll while another backend of this worker is busy, so that the store is not asked to wake us: ms. */
+const POLL_BESIDE_BUSY = 250
+
+/** How long a cycle that found nothing may sleep. */
+export class Idle {
+  readonly #waker: Waker
+  readonly #pollInterval: number
+  #rounds = 0
+
+  constructor(waker: Waker, pollInterval: number) {
+    this.#waker = waker
+    this.#pollInterval = pollInterval
+  }
+
+  /** Something was found, or somebody called. */
+  end(sleeper: Sleeper): void {
+    this.#rounds = 0
+    this.#waker.busy(sleeper)
+  }
+
+  /** Milliseconds until `sleeper` looks again, with jitter; 0 = at once, since commits are announced only from now on. */
+  async next(sleeper: Sleeper): Promise<number> {
+    const round = this.#rounds++
+    const quick = 10 * 2 ** round
+    if (round < QUICK_POLLS) return Math.min(quick, this.#pollInterval)
+    const rest = await this.#waker.rest(sleeper)
+    if (rest === 'sweep') return 0
+    const longest = rest === 'beside-busy' ? Math.min(this.#pollInterval, POLL_BESIDE_BUSY) : this.#pollInterval
+    return Math.min(longest, quick) * (0.75 + Math.random() / 2)
+  }
+}

@@ -1,0 +1,34 @@
+import type { Connection } from './connection.ts'
+import type { Tables } from './tables.ts'
+import { nowPlus } from './values.ts'
+
+/**
+ * Deletes old settled rows. No index holds them by time, since each insert and settle would pay for it: the scan goes
+ * from the oldest row and stops at the first that was created too late to be old enough, or at the limit. It passes
+ * over the few that are kept; what was purged before is not there any more.
+ */
+export function purge(t: Tables) {
+  const scanSql = `
+    SELECT seq,
+      created_at > ${nowPlus('-min(?1, ?2)')} AS young,
+      (status = 'published' AND published_at <= ${nowPlus('-?1')})
+        OR (status IN ('failed', 'cancelled') AND updated_at <= ${nowPlus('-?2')}) AS old
+    FROM ${t.events} ORDER BY seq`
+  const deleteSql = `DELETE FROM ${t.events} WHERE seq IN (SELECT value FROM json_each(?))`
+  /** Ten thousand years: longer than anything was kept, and more than strftime takes, so nothing is older. */
+  const forever = 315_576_000_000
+  return (
+    db: Connection,
+    options: { readonly publishedFor: number | null; readonly failedFor: number | null; readonly limit: number },
+  ): number => {
+    const seconds = (duration: number | null): number => (duration === null ? forever : duration / 1000)
+    const old: number[] = []
+    if (options.limit > 0 && (options.publishedFor !== null || options.failedFor !== null)) {
+      for (const row of db.iterate(scanSql, seconds(options.publishedFor), seconds(options.failedFor))) {
+        if (row['young'] === 1) break
+        if (row['old'] === 1 && old.push(Number(row['seq'])) >= options.limit) break
+      }
+    }
+    return old.length === 0 ? 0 : db.run(deleteSql, JSON.stringify(old))
+  }
+}

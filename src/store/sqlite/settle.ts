@@ -1,0 +1,109 @@
+import type { Outcome, Ownership, SettleReport } from '../relay-store.ts'
+import type { Connection } from './connection.ts'
+import type { Tables } from './tables.ts'
+import { FAR_FUTURE_SQL, fromSqlId, NOW, nowPlus, toSqlId } from './values.ts'
+
+type OfKind<Kind extends Outcome['kind']> = Extract<Outcome, { readonly kind: Kind }>
+
+/**
+ * Records what became of events: one statement for each kind of outcome, its rows in one JSON parameter. Runs inside a
+ * write transaction, so lanes read here stay as they are until the commit.
+ */
+export function settle(t: Tables) {
+  const ownedSql = `SELECT lane, fence FROM ${t.lanes} WHERE backend = ? AND owner = ?`
+  /** `j` is the outcome: (id, lane, retry_count, delay in seconds, error, progress, blocks). */
+  const update = (set: string, where: string) => `
+    UPDATE ${t.events} AS e SET ${set}, updated_at = ${NOW}
+    FROM (
+      SELECT json_extract(value, '$[0]') AS id, json_extract(value, '$[1]') AS lane,
+        json_extract(value, '$[2]') AS retry_count, json_extract(value, '$[3]') AS delay,
+        json_extract(value, '$[4]') AS error, json_extract(value, '$[5]') AS progress,
+        json_extract(value, '$[6]') AS blocks
+      FROM json_each(?)
+    ) AS j
+    WHERE e.id = j.id AND ${where}
+    RETURNING e.id`
+  const unsettled = `e.lane = j.lane AND e.status IN ('pending', 'retry', 'processing')`
+  const progress = 'progress = coalesce(j.progress, e.progress)'
+  const due = nowPlus('j.delay')
+  // The history keeps ten: the oldest makes room.
+  const remember = `
+    last_error = j.error,
+    attempts = json_insert(
+      CASE WHEN json_array_length(e.attempts) >= 10 THEN json_remove(e.attempts, '$[0]') ELSE coalesce(e.attempts, '[]') END,
+      '$[#]',
+      json_object('at', strftime('%Y-%m-%dT%H:%M:%fZ', 'now'),
+        'worker', coalesce((SELECT name FROM ${t.workers} WHERE id = ?), ?), 'error', j.error))`
+
+  const publishedSql = update(
+    `status = 'published', published_at = ${NOW}, available_at = NULL, ${progress}`,
+    "e.status <> 'published'",
+  )
+  const retrySql = update(
+    `${remember}, status = 'retry', retry_count = j.retry_count, scheduled_at = ${due}, available_at = ${due}, ${progress}`,
+    unsettled,
+  )
+  const failedSql = update(
+    `${remember}, status = 'failed', retry_count = j.retry_count, ${progress},
+     available_at = CASE WHEN j.blocks AND e.partition_key IS NOT NULL THEN ${FAR_FUTURE_SQL} END`,
+    unsettled,
+  )
+  const parkSql = update(
+    `available_at = CASE WHEN j.delay IS NULL THEN ${FAR_FUTURE_SQL} ELSE ${due} END`,
+    unsettled,
+  )
+  const sendingSql = update("status = 'processing', retry_count = j.retry_count", unsettled)
+  const returnedSql = update(
+    "status = CASE WHEN j.retry_count > 0 THEN 'retry' ELSE 'pending' END, retry_count = j.retry_count",
+    unsettled,
+  )
+
+  return (db: Connection, { workerId, backend, fences }: Ownership, outcomes: readonly Outcome[]): SettleReport => {
+    const recorded = new Set<string>()
+    const run = (sql: string, rows: readonly (readonly unknown[])[], ...values: string[]): void => {
+      if (rows.length === 0) return
+      for (const row of db.all(sql, ...values, JSON.stringify(rows))) recorded.add(fromSqlId(String(row['id'])))
+    }
+    const owned = new Set(
+      db
+        .all(ownedSql, backend, workerId)
+        .filter((row) => fences.get(Number(row['lane'])) === row['fence'])
+        .map((row) => Number(row['lane'])),
+    )
+    const of = <Kind extends Outcome['kind']>(kind: Kind): readonly OfKind<Kind>[] =>
+      outcomes.filter(
+        (each): each is OfKind<Kind> => each.kind === kind && (kind === 'published' || owned.has(each.lane)),
+      )
+    const seconds = (delay: number | null): number | null => (delay === null ? null : delay / 1000)
+
+    run(
+      publishedSql,
+      of('published').map((o) => [toSqlId(o.id), o.lane, null, null, null, o.progress]),
+    )
+    run(
+      retrySql,
+      of('retry').map((o) => [toSqlId(o.id), o.lane, o.retryCount, seconds(o.delay), o.error, o.progress]),
+      workerId,
+      workerId,
+    )
+    run(
+      failedSql,
+      of('failed').map((o) => [toSqlId(o.id), o.lane, o.retryCount, null, o.error, o.progress, o.blocks]),
+      workerId,
+      workerId,
+    )
+    run(
+      parkSql,
+      of('park').map((o) => [toSqlId(o.id), o.lane, null, seconds(o.delay)]),
+    )
+    run(
+      sendingSql,
+      of('sending').map((o) => [toSqlId(o.id), o.lane, o.retryCount]),
+    )
+    run(
+      returnedSql,
+      of('returned').map((o) => [toSqlId(o.id), o.lane, o.retryCount]),
+    )
+    return { lost: outcomes.map((outcome) => outcome.id).filter((id) => !recorded.has(id)) }
+  }
+}

@@ -1,0 +1,50 @@
+import type { StatementSync } from 'node:sqlite'
+import { BroadcasterError } from '../../errors.ts'
+import type { NodeSqliteTransaction } from '../../publish/transactions/node-sqlite.ts'
+import type { Connection } from './connection.ts'
+
+/**
+ * A transaction of the store's own connection, as `store.transaction` hands it to its callback. It ends with the
+ * callback: the connection goes on to the next transaction, and a late statement must not end up there.
+ */
+export class SqliteTransaction implements NodeSqliteTransaction {
+  readonly #connection: Connection
+  readonly #ours: ReadonlySet<string>
+  #ended = false
+
+  /** `ours` are the statements of publish, which stay prepared. */
+  constructor(connection: Connection, ours: ReadonlySet<string>) {
+    this.#connection = connection
+    this.#ours = ours
+  }
+
+  get isTransaction(): boolean {
+    return !this.#ended && this.#connection.isTransaction
+  }
+
+  /** Prepares a statement. Throws `TRANSACTION_ENDED`. */
+  prepare(sql: string): StatementSync {
+    this.#check()
+    return this.#ours.has(sql) ? this.#connection.cached(sql) : this.#connection.prepare(sql)
+  }
+
+  /** Runs statements without values or rows. Throws `TRANSACTION_ENDED`. */
+  exec(sql: string): void {
+    this.#check()
+    this.#connection.exec(sql)
+  }
+
+  /** Called by the store. */
+  end(): void {
+    this.#ended = true
+  }
+
+  #check(): void {
+    if (!this.#ended) return
+    throw new BroadcasterError(
+      'TRANSACTION_ENDED',
+      'tx is a SQLite transaction that has ended; use it only inside the callback of store.transaction',
+      { field: 'tx' },
+    )
+  }
+}

@@ -1,0 +1,39 @@
+import { BroadcasterError } from '../../errors.ts'
+
+/** The names of our tables and indexes, quoted. */
+export interface Tables {
+  readonly events: string
+  readonly lanes: string
+  readonly workers: string
+  readonly breakers: string
+  readonly settings: string
+  readonly migrations: string
+  /** An index of the events table: `identity`, `hot`, `parked`, `troubled`. */
+  readonly index: Readonly<Record<'identity' | 'hot' | 'parked' | 'troubled', string>>
+}
+
+/** The tables of an outbox: all are named after the events table. Throws `INVALID_OPTION`. */
+export function tablesOf(events: string): Tables {
+  if (!/^[A-Za-z_][A-Za-z0-9_]{0,62}$/.test(events)) {
+    throw new BroadcasterError(
+      'INVALID_OPTION',
+      `table is "${events}"; give a name of letters, digits and underscores that starts with a letter, such as "outbox_events"`,
+      { field: 'table', value: events },
+    )
+  }
+  const prefix = events.replace(/_events$/, '')
+  return {
+    events: `"${events}"`,
+    lanes: `"${prefix}_lanes"`,
+    workers: `"${prefix}_workers"`,
+    breakers: `"${prefix}_breakers"`,
+    settings: `"${prefix}_settings"`,
+    migrations: `"${prefix}_migrations"`,
+    index: {
+      identity: `"${events}_identity"`,
+      hot: `"${events}_hot"`,
+      parked: `"${events}_parked"`,
+      troubled: `"${events}_troubled"`,
+    },
+  }
+}

@@ -1,0 +1,66 @@
+import type { UnparkReport } from '../relay-store.ts'
+import type { Connection } from './connection.ts'
+import type { Tables } from './tables.ts'
+import { FAR_FUTURE_SQL, fromSqlDate, NOW } from './values.ts'
+
+interface Parked {
+  readonly seq: number
+  readonly availableAt: string
+}
+
+/** Due parked rows, back into the hot index. */
+export function unpark(t: Tables) {
+  const parked = `
+    FROM ${t.events} INDEXED BY ${t.index.parked}
+    WHERE publisher_backend = ? AND lane = ?
+      AND available_at IS NOT NULL AND status IN ('pending', 'retry', 'processing')`
+  const firstSql = `SELECT available_at ${parked} AND available_at < ${FAR_FUTURE_SQL} ORDER BY available_at LIMIT 1`
+  const dueSql = `SELECT seq, available_at ${parked} AND available_at <= ? ORDER BY available_at, seq LIMIT ?`
+  const unparkSql = `UPDATE ${t.events} SET available_at = NULL WHERE seq IN (SELECT value FROM json_each(?))`
+
+  const now = (db: Connection): string => String(db.get(`SELECT ${NOW} AS now`)?.['now'])
+  const firstOf = (db: Connection, names: readonly string[], lane: number): string | undefined =>
+    names
+      .flatMap((name) => db.get(firstSql, name, lane) ?? [])
+      .map((row) => String(row['available_at']))
+      .sort()[0]
+
+  return {
+    /** Reads whether anything is due; most calls end here, without a write lock. */
+    look(db: Connection, names: readonly string[], lanes: readonly number[]) {
+      const at = now(db)
+      const first = lanes.map((lane) => ({ lane, at: firstOf(db, names, lane) }))
+      return {
+        due: first.filter((each) => each.at !== undefined && each.at <= at).map((each) => each.lane),
+        nextDueIn: untilFirst(
+          first.flatMap((each) => each.at ?? []),
+          at,
+        ),
+      }
+    },
+
+    apply(db: Connection, names: readonly string[], lanes: readonly number[], limitPerLane: number): UnparkReport {
+      const at = now(db)
+      const woken: { lane: number; firstSeq: number; count: number }[] = []
+      for (const lane of lanes) {
+        const rows = names
+          .flatMap((name) => db.all(dueSql, name, lane, at, limitPerLane))
+          .map((row): Parked => ({ seq: Number(row['seq']), availableAt: String(row['available_at']) }))
+          .sort((a, b) => (a.availableAt < b.availableAt ? -1 : a.availableAt > b.availableAt ? 1 : a.seq - b.seq))
+          .slice(0, limitPerLane)
+        if (rows.length === 0) continue
+        const seqs = rows.map((row) => row.seq)
+        db.run(unparkSql, JSON.stringify(seqs))
+        woken.push({ lane, firstSeq: Math.min(...seqs), count: seqs.length })
+      }
+      const left = lanes.flatMap((lane) => firstOf(db, names, lane) ?? [])
+      return { woken, nextDueIn: untilFirst(left, at) }
+    },
+  }
+}
+
+/** Milliseconds until the first of these instants, at least 0; null = there is none. */
+function untilFirst(instants: readonly string[], now: string): number | null {
+  const [first] = instants.toSorted()
+  return first === undefined ? null : Math.max(0, fromSqlDate(first).getTime() - fromSqlDate(now).getTime())
+}
