@@ -5,7 +5,7 @@ export function suggestion(word: string, known: Iterable<string>): string {
   for (const name of known) {
     const distance = editDistance(wanted, normal(name))
     // A third of the word may differ; beyond that a guess misleads more than it helps.
-    if (distance <= Math.max(1, Math.floor(wanted.length / 3)) && (!best || distance < best.distance)) {
+    if (distance <= Math.ceil(wanted.length / 3) && (!best || distance < best.distance)) {
       best = { name, distance }
     }
   }

@@ -1,5 +1,5 @@
 import type { AttributeValue } from '../event/cloud-event.ts'
-import type { Catalogue, DataInput, EventType, NoCatalogue, UnlistedEvents } from './catalogue.ts'
+import type { DataInput, NoCatalogue, UnlistedEvents } from './catalogue.ts'
 
 /** Everything of an event but its data. */
 interface EventFields<Type extends string> {
@@ -49,13 +49,22 @@ export type AnyEventInput<Events = NoCatalogue, Unlisted extends UnlistedEvents 
       | { [Type in keyof Events & string]: EventInput<Events, Type> }[keyof Events & string]
       | (Unlisted extends 'allow' ? EventInput : never)
 
-/** A CloudEvent object: ours, or one of the official package `cloudevents`. */
+/**
+ * A CloudEvent object: ours (see `createCloudEvent`), or one of the official package `cloudevents`. It may carry any
+ * extension attributes; there is no index signature, so that a misspelt member of an `EventInput` does not compile.
+ */
 export interface CloudEventInput {
   readonly specversion: string
   readonly id: string
   readonly source: string
   readonly type: string
-  readonly [attribute: string]: unknown
+  readonly subject?: string | undefined
+  readonly time?: string | undefined
+  readonly datacontenttype?: string | undefined
+  readonly dataschema?: string | undefined
+  readonly partitionkey?: unknown
+  readonly data?: unknown
+  readonly data_base64?: string | undefined
 }
 
 /** How to deliver what is published. */
@@ -73,9 +82,3 @@ export interface PublishOptions {
   /** The order key, for events that do not carry one themselves. Default: none. */
   readonly partitionKey?: string | undefined
 }
-
-/** What a catalogue's types allow, kept in one place for `Publisher` and `Broadcaster`. */
-export type PublishableType<Events extends Catalogue | NoCatalogue, Unlisted extends UnlistedEvents> = EventType<
-  Events,
-  Unlisted
->

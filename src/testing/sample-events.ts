@@ -1,6 +1,6 @@
+import { uuidV7 } from '../event/uuid.ts'
 import type { OutboxEventColumns } from '../record/columns.ts'
 import { OutboxEvent } from '../record/outbox-event.ts'
-import { uuidV7 } from '../event/uuid.ts'
 
 /** The instant at which sample events were created. */
 const CREATED = new Date('2026-01-02T03:04:05.678Z')

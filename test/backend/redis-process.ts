@@ -9,7 +9,8 @@ import { join } from 'node:path'
 export function skipWithoutRedisServer(): string | false {
   if (spawnSync('redis-server', ['--version']).status === 0) return false
   const reason = 'the program redis-server is not installed (`scripts/services` installs it)'
-  if (process.env['BROADCASTER_REQUIRE_SERVERS'] === '1') throw new Error(`${reason}, and BROADCASTER_REQUIRE_SERVERS=1`)
+  if (process.env['BROADCASTER_REQUIRE_SERVERS'] === '1')
+    throw new Error(`${reason}, and BROADCASTER_REQUIRE_SERVERS=1`)
   return reason
 }
 

@@ -21,9 +21,11 @@ before(async () => {
 })
 after(() => server?.remove())
 
+const connectTo = (url: string) => createClient({ url })
+
 /** Looks at Redis with a client of its own. */
-async function admin<T>(work: (client: ReturnType<typeof createClient>) => Promise<T>): Promise<T> {
-  const client = createClient({ url: server.url })
+async function admin<T>(work: (client: ReturnType<typeof connectTo>) => Promise<T>): Promise<T> {
+  const client = connectTo(server.url)
   await client.connect()
   try {
     return await work(client)
@@ -54,7 +56,7 @@ async function fixture(inject?: () => Promise<Injected>): Promise<BackendFixture
     refused: { subject: 'refused' },
     async read() {
       const entries = await admin((client) => client.xRange(stream, '-', '+'))
-      return entries.map(({ message }) => decodeStructured(String(message['cloud_event'])))
+      return (entries ?? []).map(({ message }) => decodeStructured(String(message['cloud_event'])))
     },
     stopServer: () => server.stop(),
     startServer: () => server.start(),

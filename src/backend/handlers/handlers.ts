@@ -1,13 +1,21 @@
-import { HandlerRegistry, type RegisteredHandler } from '../../handlers/handler-registry.ts'
 import { type HandlerProgress, type HandlerResult, readHandlerProgress } from '../../handlers/handler-progress.ts'
+import { HandlerRegistry, type RegisteredHandler } from '../../handlers/handler-registry.ts'
 import type { OutboxEvent } from '../../record/outbox-event.ts'
 import { type Backend, delivered, notDelivered, type SendResult } from '../backend.ts'
 import { boundedCall } from '../bounded-call.ts'
 import { Gate } from '../gate.ts'
 import { OptionCheck } from '../option-check.ts'
-import { OutageError } from '../send-error.ts'
 import { sendByKey } from '../send-by-key.ts'
+import { OutageError } from '../send-error.ts'
 import { combinedError, type HandlerFailure, messageOf } from './combined-error.ts'
+
+export {
+  type Handler,
+  type HandlerContext,
+  type HandlerOptions,
+  HandlerRegistry,
+  type RegisteredHandler,
+} from '../../handlers/handler-registry.ts'
 
 export interface HandlersOptions {
   /** How long one handler may take for one event, in milliseconds. Default 5000. */
@@ -42,7 +50,12 @@ export function handlers<Events = Record<string, unknown>>(
   const transactional = check.boolean('transactional', false)
   check.done()
 
-  const runOne = async (entry: RegisteredHandler, event: OutboxEvent, signal: AbortSignal, tx?: unknown): Promise<Run> => {
+  const runOne = async (
+    entry: RegisteredHandler,
+    event: OutboxEvent,
+    signal: AbortSignal,
+    tx?: unknown,
+  ): Promise<Run> => {
     const started = performance.now()
     const context = tx === undefined ? {} : { tx }
     try {
@@ -113,7 +126,9 @@ const STORED_ERROR_LENGTH = 500
 function resultOf(started: number, failure?: HandlerFailure): HandlerResult {
   const at = new Date().toISOString()
   const ms = Math.round(performance.now() - started)
-  return failure ? { ok: false, at, ms, error: messageOf(failure.error).slice(0, STORED_ERROR_LENGTH) } : { ok: true, at, ms }
+  return failure
+    ? { ok: false, at, ms, error: messageOf(failure.error).slice(0, STORED_ERROR_LENGTH) }
+    : { ok: true, at, ms }
 }
 
 function summary(earlier: HandlerProgress, runs: readonly Run[]): SendResult {

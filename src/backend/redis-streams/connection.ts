@@ -3,6 +3,7 @@ import { OutageError } from '../send-error.ts'
 import { type RedisClient, type RunCommand, runWith } from './client.ts'
 import type { Address, ResolvedRedisStreamsOptions } from './options.ts'
 import { errorOfConnection } from './reply-error.ts'
+import { settleWithin } from './settle-within.ts'
 
 /** A connection that is open, as far as we know. */
 export interface OpenConnection {
@@ -89,21 +90,13 @@ export class RedisConnection {
       trouble ??= error
       this.drop(connection)
     })
-    const { connectTimeout } = this.#options
     // node-redis's own connectTimeout ends with the TCP connection; a server that accepts and then says nothing
     // would keep us in the handshake for ever.
-    const impatience = setTimeout(() => {
-      trouble ??= new Error(`not connected within ${connectTimeout} ms`)
+    const [reply] = await settleWithin([client.connect()], this.#options.connectTimeout, new AbortController().signal)
+    if (reply?.kind !== 'value' || trouble !== undefined) {
       destroy(client)
-    }, connectTimeout)
-    try {
-      await client.connect()
-      if (trouble !== undefined) throw trouble
-    } catch (error) {
-      destroy(client)
-      throw errorOfConnection(trouble ?? error)
-    } finally {
-      clearTimeout(impatience)
+      const silent = new Error(`not connected within ${this.#options.connectTimeout} ms`)
+      throw errorOfConnection(trouble ?? (reply?.kind === 'error' ? reply.error : silent))
     }
     const opened = { client, connection }
     this.#opened = opened
@@ -116,7 +109,11 @@ async function createOwnClient(options: ResolvedRedisStreamsOptions): Promise<Ow
   const { host, port, db, username, password, nodes } = options.address
   const login = { ...(username === undefined ? {} : { username }), ...(password === undefined ? {} : { password }) }
   const common = { ...login, disableOfflineQueue: true }
-  const behaviour = { connectTimeout: options.connectTimeout, reconnectStrategy: false as const, ...tlsOf(options.address) }
+  const behaviour = {
+    connectTimeout: options.connectTimeout,
+    reconnectStrategy: false as const,
+    ...tlsOf(options.address),
+  }
   if (nodes.length === 0) {
     return createClient({ ...common, database: db, socket: { host, port, ...behaviour } })
   }

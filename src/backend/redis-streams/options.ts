@@ -1,6 +1,6 @@
 import type { ConnectionOptions as TlsOptions } from 'node:tls'
-import type { OutboxEvent } from '../../record/outbox-event.ts'
 import { showValue } from '../../problem.ts'
+import type { OutboxEvent } from '../../record/outbox-event.ts'
 import { OptionCheck } from '../option-check.ts'
 import { type RedisClient, retriesByItself, runWith } from './client.ts'
 
@@ -171,7 +171,10 @@ function trimOf(trim: RedisStreamsOptions['trim'], check: OptionCheck): TrimClau
   const bound = maxAge ?? maxLength
   const both = maxAge !== undefined && maxLength !== undefined
   if (both || bound === undefined || !Number.isSafeInteger(bound) || bound < 1 || typeof approximate !== 'boolean') {
-    check.problem('trim', 'must be false, { maxLength: entries } or { maxAge: milliseconds }, with approximate if you like')
+    check.problem(
+      'trim',
+      'must be false, { maxLength: entries } or { maxAge: milliseconds }, with approximate if you like',
+    )
   }
   return { kind: maxAge === undefined ? 'MAXLEN' : 'MINID', operator: approximate ? '~' : '=', bound: bound ?? 0 }
 }

@@ -1,7 +1,7 @@
 import type { OutboxEvent } from '../../record/outbox-event.ts'
 import { type Backend, type BackendHealth, notAttempted, notDelivered, type SendResult } from '../backend.ts'
 import { PermanentError } from '../send-error.ts'
-import { appendByScript, appendPlainly, type Appender, type WaitingEntry } from './append.ts'
+import { type Appender, appendByScript, appendPlainly, type WaitingEntry } from './append.ts'
 import { RedisConnection } from './connection.ts'
 import { entryOf, extraFields } from './entry.ts'
 import { type RedisStreamsOptions, type ResolvedRedisStreamsOptions, resolveOptions } from './options.ts'

@@ -49,6 +49,8 @@ export function memoryCoordination(outbox: MemoryOutbox): CoordinationStore {
     },
 
     async claim(workerId, lanes) {
+      const worker = outbox.workers.get(workerId)
+      if (!worker || worker.leaseUntil <= outbox.now()) return []
       return lanes.flatMap((seen) => {
         const lane = stored(seen)
         if (!lane || lane.fence !== seen.fence) return []

@@ -97,6 +97,8 @@ export function memoryRelay(outbox: MemoryOutbox): RelayStore {
       })
       const purged = old.slice(0, limit)
       for (const row of purged) outbox.remove(row)
+      // What waits behind a failed event that is gone is released by the lane's owner.
+      outbox.raiseAttention(purged.filter((row) => row.status === 'failed' && row.availableAt !== null))
       return purged.length
     },
   }

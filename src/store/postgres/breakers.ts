@@ -1,11 +1,11 @@
 import type { BreakerStore } from '../coordination-store.ts'
 import type { Client } from './client.ts'
-import type { Names } from './names.ts'
+import type { Tables } from './tables.ts'
 
 /** The breaker of each backend. Each call is one conditional write of one row: of two callers one succeeds. */
-export function breakersOperations(client: Client, names: Names): BreakerStore {
+export function breakers(client: Client, t: Tables): BreakerStore {
   const open = `
-INSERT INTO ${names.breakers} AS b (backend, open, probe_at, since, error)
+INSERT INTO ${t.breakers} AS b (backend, open, probe_at, since, error)
 VALUES ($1, true, clock_timestamp() + $2::float8 * interval '1 millisecond', clock_timestamp(), $3)
 ON CONFLICT (backend) DO UPDATE
 SET open = true, probe_at = excluded.probe_at, since = excluded.since, error = excluded.error
@@ -13,18 +13,18 @@ WHERE NOT b.open
 RETURNING b.backend`
 
   const tryProbe = `
-UPDATE ${names.breakers}
+UPDATE ${t.breakers}
 SET probe_at = clock_timestamp() + $2::float8 * interval '1 millisecond'
 WHERE backend = $1 AND open AND probe_at <= clock_timestamp()
 RETURNING backend`
 
   const postpone = `
-UPDATE ${names.breakers}
+UPDATE ${t.breakers}
 SET probe_at = clock_timestamp() + $2::float8 * interval '1 millisecond', error = $3
 WHERE backend = $1 AND open`
 
   const close = `
-UPDATE ${names.breakers}
+UPDATE ${t.breakers}
 SET open = false, since = clock_timestamp()
 WHERE backend = $1 AND open
 RETURNING backend`

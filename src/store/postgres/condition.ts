@@ -1,7 +1,8 @@
 import { sqlName } from '../../record/columns.ts'
 import type { Condition, FilterColumn, FilterValue } from '../admin-store.ts'
 import type { SqlValue } from './client.ts'
-import type { Names } from './names.ts'
+import type { Tables } from './tables.ts'
+import { isUuid } from './uuid.ts'
 
 /** Collects the values of a statement and hands out their placeholders. */
 export class Parameters {
@@ -16,14 +17,19 @@ export class Parameters {
 type Comparison = 'eq' | 'ne' | 'lt' | 'lte' | 'gt' | 'gte'
 
 const OPERATOR: Readonly<Record<Comparison, string>> = { eq: '=', ne: '<>', lt: '<', lte: '<=', gt: '>', gte: '>=' }
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 const NUMBERS: ReadonlySet<FilterColumn> = new Set(['seq', 'lane', 'retryCount', 'maxRetries'])
-const DATES: ReadonlySet<FilterColumn> = new Set(['createdAt', 'updatedAt', 'scheduledAt', 'publishedAt', 'availableAt'])
+const DATES: ReadonlySet<FilterColumn> = new Set([
+  'createdAt',
+  'updatedAt',
+  'scheduledAt',
+  'publishedAt',
+  'availableAt',
+])
 
 /** The conjunction of conditions on `e`, as SQL. */
-export function compileConditions(where: readonly Condition[], names: Names, parameters: Parameters): string {
+export function compileConditions(where: readonly Condition[], t: Tables, parameters: Parameters): string {
   if (where.length === 0) return 'TRUE'
-  return where.map((condition) => `(${compile(condition, names, parameters)})`).join(' AND ')
+  return where.map((condition) => `(${compile(condition, t, parameters)})`).join(' AND ')
 }
 
 /** How a column sorts: text by its bytes, so that the order is the same on every database. */
@@ -31,18 +37,18 @@ export function sortExpression(column: FilterColumn): string {
   return isText(column) ? `${nameOf(column)} COLLATE "C"` : nameOf(column)
 }
 
-function compile(condition: Condition, names: Names, parameters: Parameters): string {
+function compile(condition: Condition, t: Tables, parameters: Parameters): string {
   switch (condition.op) {
     case 'any':
-      return condition.groups.map((group) => `(${compileConditions(group, names, parameters)})`).join(' OR ') || 'FALSE'
+      return condition.groups.map((group) => `(${compileConditions(group, t, parameters)})`).join(' OR ') || 'FALSE'
     case 'after':
     case 'before': {
-      if (!UUID.test(condition.id)) return 'FALSE'
+      if (!isUuid(condition.id)) return 'FALSE'
       const column = sqlName(condition.column)
       const operator = condition.op === 'after' ? '>' : '<'
       // Compared in the database: it knows microseconds, a Date does not.
       return `(e.${column}, e.id) ${operator} (
-        SELECT p.${column}, p.id FROM ${names.events} AS p WHERE p.id = ${parameters.add(condition.id)}::uuid)`
+        SELECT p.${column}, p.id FROM ${t.events} AS p WHERE p.id = ${parameters.add(condition.id)}::uuid)`
     }
     case 'isNull':
       return `${nameOf(condition.column)} IS ${condition.value ? '' : 'NOT '}NULL`
@@ -69,7 +75,7 @@ function compare(column: FilterColumn, op: Comparison, value: FilterValue, param
   if (DATES.has(column) && value instanceof Date) return compareDate(name, op, value, parameters)
   const text = value instanceof Date ? value.toISOString() : String(value)
   if (column === 'id') {
-    if (UUID.test(text)) return `${name} ${OPERATOR[op]} ${parameters.add(text)}::uuid`
+    if (isUuid(text)) return `${name} ${OPERATOR[op]} ${parameters.add(text)}::uuid`
     return op === 'eq' ? 'FALSE' : `${name}::text COLLATE "C" ${OPERATOR[op]} ${parameters.add(text)}`
   }
   if (NUMBERS.has(column)) {

@@ -2,8 +2,8 @@ import { SEND_COLUMNS } from '../../record/columns.ts'
 import type { FetchedRow, LaneCursor } from '../relay-store.ts'
 import type { Client } from './client.ts'
 import { UNSETTLED } from './literals.ts'
-import type { Names } from './names.ts'
 import { decodeColumns, selectList } from './row.ts'
+import type { Tables } from './tables.ts'
 
 /**
  * Reads due events of some lanes in `seq` order: one ordered range scan of the hot index for each name and lane.
@@ -15,7 +15,7 @@ import { decodeColumns, selectList } from './row.ts'
  *
  * `scheduled_at` is looked at once more, since a row that somebody else updated may not be parked.
  */
-export function fetchOperation(client: Client, names: Names) {
+export function fetch(client: Client, t: Tables) {
   const text = `
 SELECT e.*
 FROM unnest($1::text[]) AS n(name)
@@ -23,7 +23,7 @@ CROSS JOIN unnest($2::int[], $3::bigint[], $4::int[]) AS l(lane, after, max)
 CROSS JOIN LATERAL (
   SELECT * FROM (
     SELECT ${selectList(SEND_COLUMNS, (column) => column)}, e.seq AS position
-    FROM ${names.events} AS e
+    FROM ${t.events} AS e
     WHERE e.publisher_backend = n.name AND e.lane = l.lane AND e.seq > l.after
       AND e.available_at IS NULL AND e.status IN ${UNSETTLED}
       AND e.scheduled_at <= statement_timestamp()
@@ -32,10 +32,10 @@ CROSS JOIN LATERAL (
   LIMIT l.max) AS e
 ORDER BY e.position`
 
-  return async (backendNames: readonly string[], lanes: readonly LaneCursor[]): Promise<readonly FetchedRow[]> => {
-    if (lanes.length === 0 || backendNames.length === 0) return []
+  return async (names: readonly string[], lanes: readonly LaneCursor[]): Promise<readonly FetchedRow[]> => {
+    if (lanes.length === 0 || names.length === 0) return []
     const rows = await client.query(text, [
-      backendNames,
+      names,
       lanes.map(({ lane }) => lane),
       lanes.map(({ after }) => after),
       lanes.map(({ limit }) => limit),

@@ -1,16 +1,16 @@
 import { COLUMN_NAMES, type ColumnName, type NewOutboxEvent, type OutboxEventColumns } from '../../record/columns.ts'
 import type { Row, Statement } from '../statement.ts'
-import type { Names } from './names.ts'
 import { decodeColumns, selectList } from './row.ts'
+import type { Tables } from './tables.ts'
 
 /** Libraries that turn snake_case into camelCase leave a name of lower-case letters alone. */
 const aliasOf = (column: ColumnName): string => column.toLowerCase()
 
 /** Selects the stored row of an event that was left out by `insert`: the same identity, or else the same id. */
-export function findDuplicateStatement(names: Names): (row: NewOutboxEvent) => Statement {
+export function findDuplicate(t: Tables): (row: NewOutboxEvent) => Statement {
   const strings = [
     `SELECT ${selectList(COLUMN_NAMES, aliasOf)}
-FROM ${names.events} AS e
+FROM ${t.events} AS e
 WHERE e.id = CAST(CAST(`,
     ` AS text) AS uuid)
   OR (e.source = CAST(`,
@@ -24,7 +24,7 @@ LIMIT 1`,
 }
 
 /** Reads the row that the statement returned, if any. */
-export function foundDuplicate(rows: readonly Row[]): Partial<OutboxEventColumns> | undefined {
+export function found(rows: readonly Row[]): Partial<OutboxEventColumns> | undefined {
   const [row] = rows
   if (row === undefined) return undefined
   return decodeColumns(Object.fromEntries(COLUMN_NAMES.map((column) => [column, row[aliasOf(column)]])))

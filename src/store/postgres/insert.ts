@@ -1,7 +1,7 @@
 import type { InsertedRow, NewOutboxEvent } from '../../record/columns.ts'
 import type { Row, Statement } from '../statement.ts'
-import type { Names } from './names.ts'
 import { dateOf, millisecondsOf, textOf } from './row.ts'
+import type { Tables } from './tables.ts'
 
 /**
  * The one statement of a publish: any number of rows as one JSON text, so that it has one text and one plan whatever
@@ -13,15 +13,15 @@ import { dateOf, millisecondsOf, textOf } from './row.ts'
  * Takes no lock that another transaction waits for, but one: two transactions that publish the same event wait for
  * each other, since only the first to commit may have it.
  */
-export function insertStatement(names: Names): (rows: readonly NewOutboxEvent[]) => Statement {
-  const before = `INSERT INTO ${names.events} (
+export function insert(t: Tables): (rows: readonly NewOutboxEvent[]) => Statement {
+  const before = `INSERT INTO ${t.events} (
   id, lane, partition_key, event_id, spec_version, event_type, source, subject, data_content_type, data_schema,
   data, data_binary, extensions, event_time, created_at, updated_at, scheduled_at, available_at, max_retries,
   publisher_backend, publisher_config)
 SELECT
   r.id,
-  CASE WHEN r.hash IS NULL THEN floor(random() * (SELECT lanes FROM ${names.settings}))
-    ELSE r.hash % (SELECT lanes FROM ${names.settings}) END,
+  CASE WHEN r.hash IS NULL THEN floor(random() * (SELECT lanes FROM ${t.settings}))
+    ELSE r.hash % (SELECT lanes FROM ${t.settings}) END,
   r.key, r.eventid, r.specversion, r.type, r.source, r.subject, r.contenttype, r.dataschema,
   CAST(r.data AS json), decode(r.bin, 'base64'), CAST(r.extensions AS json), r.eventtime,
   statement_timestamp(), statement_timestamp(), due.at,
@@ -73,7 +73,7 @@ function base64(bytes: Uint8Array): string {
 }
 
 /** Reads the rows that the statement returned. */
-export function insertedRows(rows: readonly Row[]): readonly InsertedRow[] {
+export function inserted(rows: readonly Row[]): readonly InsertedRow[] {
   return rows.map((row) => {
     const createdAt = dateOf(textOf(row, 'created'))
     return {

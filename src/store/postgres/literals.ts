@@ -12,7 +12,7 @@ export const FAR_FUTURE_SQL = `timestamptz '9999-12-31 00:00:00+00'`
  * 32 bits. The high 24 bits spell "bro".
  *
  * `waiting`: held shared by relays that wait to be told of commits.
- * `committing`: held shared by transactions between their last check for a waiting relay and the end of their commit.
+ * `committing`: held shared by transactions from before they look for a waiting relay until their commit is over.
  * `telling`: held by the one transaction that notifies; the others leave it to that one.
  */
 export const LOCK_KEYS = {

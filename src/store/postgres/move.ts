@@ -1,8 +1,9 @@
 import type { AdminMove } from '../admin-store.ts'
 import type { Client, SqlValue } from './client.ts'
 import { FAR_FUTURE_SQL, UNSETTLED } from './literals.ts'
-import type { Names } from './names.ts'
-import { attend } from './attend.ts'
+import { raiseAttention } from './raise-attention.ts'
+import type { Tables } from './tables.ts'
+import { isUuid } from './uuid.ts'
 
 /** What each move writes, and to which events; `$3` and `$4` are the move's own values. */
 const MOVES: Readonly<Record<AdminMove['kind'], string>> = {
@@ -54,15 +55,15 @@ const MOVES: Readonly<Record<AdminMove['kind'], string>> = {
 }
 
 /** Applies what an operator asked for, where the status as it is now allows it, and tells the owners of the lanes. */
-export function moveOperation(client: Client, names: Names) {
+export function move(client: Client, t: Tables) {
   return async (ids: readonly string[], move: AdminMove): Promise<readonly string[]> => {
     const text = `
 WITH changed AS (
-  UPDATE ${names.events} AS e${MOVES[move.kind]}
+  UPDATE ${t.events} AS e${MOVES[move.kind]}
   RETURNING e.id, e.publisher_backend, e.lane
-), ${attend(names)}
+), ${raiseAttention(t)}
 SELECT changed.id FROM changed, told`
-    const rows = await client.query(text, [ids, names.events, ...valuesOf(move)])
+    const rows = await client.query(text, [ids.filter(isUuid), t.events, ...valuesOf(move)])
     return rows.map(({ id }) => id ?? '')
   }
 }

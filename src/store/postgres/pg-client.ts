@@ -22,14 +22,20 @@ export interface PgPoolClient extends PgTransaction {
   release(destroy?: boolean): void
 }
 
-/** What we need of a `pg.Pool`. */
+/** What we need of a `pg.Pool`. A single client does not fit: transactions on it would mix. */
 export interface PgPool {
+  readonly totalCount: number
   query(query: PgQuery): Promise<PgResult>
   connect(): Promise<PgPoolClient>
 }
 
 /** PostgreSQL's own text of every value: a parser that the user set on `pg.types` must not change what we read. */
-const RAW = { getTypeParser: () => (text: string): string => text }
+const RAW = {
+  getTypeParser:
+    () =>
+    (text: string): string =>
+      text,
+}
 
 function queryOf(text: string, values: readonly SqlValue[]): PgQuery {
   return { text, values: values.map(encodeValue), types: RAW }

@@ -1,11 +1,14 @@
 import type { RelayStore } from '../relay-store.ts'
 import type { Client } from './client.ts'
-import type { Names } from './names.ts'
+import type { Tables } from './tables.ts'
 
-/** Rows looked at by one statement: each is a short transaction, and none holds its locks for long. */
-const PAGE = 5_000
+/**
+ * Rows looked at by one statement: a short transaction, and few enough that the planner never prefers to read and sort
+ * the table.
+ */
+const PAGE = 1_000
 /** Statements in one call. What is left is for the next call, which goes on where this one stopped. */
-const PAGES = 40
+const PAGES = 100
 const FIRST = '00000000-0000-0000-0000-000000000000'
 
 /** The smallest UUID v7 of an instant, as SQL. */
@@ -16,8 +19,7 @@ function uuidAt(instant: string): string {
 
 /**
  * Retention. No index holds published rows by status or time, so it walks the primary key, page by page. Ids are
- * UUID v7 as a rule, so the old rows come first, and the walk ends at the first id that is too young: the newest rows
- * are never read. Rows with a v4 id (made by Django) sort after those, mostly; they are reached when the walk goes on
+ * UUID v7 as a rule, so the old rows come first, and the walk ends at the page with the first id that is too young. Rows with a v4 id (made by Django) sort after those, mostly; they are reached when the walk goes on
  * past the ids of today, which costs one index probe where there are none.
  *
  * The walk remembers where it was: rows that must stay (a dead letter kept for ever, 100,000 events behind a blocked
@@ -26,15 +28,14 @@ function uuidAt(instant: string): string {
  *
  * The lanes of failed events that blocked their key are told, so that what waits behind them is released.
  */
-export function purgeOperation(client: Client, names: Names): RelayStore['purge'] {
+export function purge(client: Client, t: Tables): RelayStore['purge'] {
   const text = `
 WITH page AS MATERIALIZED (
   SELECT e.id, e.status, e.published_at, e.updated_at
-  FROM ${names.events} AS e
-  WHERE e.id > $1::uuid
-    AND CASE WHEN $6::boolean
-      THEN e.id > ${uuidAt(`statement_timestamp() + interval '1 day'`)}
-      ELSE e.id < ${uuidAt(`statement_timestamp() - least($2::float8, $3::float8) * interval '1 millisecond'`)} END
+  FROM ${t.events} AS e
+  WHERE e.id > CASE WHEN $6::boolean
+    THEN greatest($1::uuid, ${uuidAt(`statement_timestamp() + interval '1 day'`)})
+    ELSE $1::uuid END
   ORDER BY e.id
   LIMIT $5
 ), old AS (
@@ -44,10 +45,10 @@ WITH page AS MATERIALIZED (
   ORDER BY id
   LIMIT $4
 ), gone AS (
-  DELETE FROM ${names.events} AS e USING old WHERE e.id = old.id
+  DELETE FROM ${t.events} AS e USING old WHERE e.id = old.id
   RETURNING e.id, e.publisher_backend, e.lane, e.status = 'failed' AND e.available_at IS NOT NULL AS blocked
 ), told AS (
-  UPDATE ${names.lanes} AS l
+  UPDATE ${t.lanes} AS l
   SET attention = l.attention + 1
   FROM (SELECT DISTINCT publisher_backend, lane FROM gone WHERE blocked) AS g
   WHERE l.lane = g.lane AND (l.backend = g.publisher_backend OR g.publisher_backend = '')
@@ -56,6 +57,8 @@ SELECT (SELECT count(*) FROM gone) AS gone,
   (SELECT count(*) FROM old) AS old,
   (SELECT count(*) FROM page) AS seen,
   (SELECT id FROM page ORDER BY id DESC LIMIT 1) AS last_seen,
+  NOT $6::boolean AND EXISTS (SELECT FROM page WHERE id >=
+    ${uuidAt(`statement_timestamp() - least($2::float8, $3::float8) * interval '1 millisecond'`)}) AS too_young,
   (SELECT id FROM old ORDER BY id DESC LIMIT 1) AS last_old`
 
   let walk = { after: FIRST, pastToday: false }
@@ -74,7 +77,7 @@ SELECT (SELECT count(*) FROM gone) AS gone,
         walk = { after: row?.['last_old'] ?? FIRST, pastToday }
         break
       }
-      if (seen >= PAGE) walk = { after: row?.['last_seen'] ?? FIRST, pastToday }
+      if (seen >= PAGE && row?.['too_young'] !== 't') walk = { after: row?.['last_seen'] ?? FIRST, pastToday }
       else if (!pastToday) walk = { after: FIRST, pastToday: true }
       else {
         walk = { after: FIRST, pastToday: false }

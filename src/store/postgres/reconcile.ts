@@ -1,7 +1,7 @@
 import type { HeldHead } from '../relay-store.ts'
 import type { Client } from './client.ts'
 import { FAR_FUTURE_SQL, UNSETTLED } from './literals.ts'
-import type { Names } from './names.ts'
+import type { Tables } from './tables.ts'
 
 /** Rows released by one statement: a key with a million events behind it must not make one transaction of a minute. */
 const RELEASED_AT_ONCE = 10_000
@@ -13,11 +13,11 @@ const RELEASED_AT_ONCE = 10_000
  * A retry that is due but still parked is brought back by it, too: otherwise a relay that fetches before its first
  * `unpark` would send a later event of that key first.
  */
-export function reconcileOperation(client: Client, names: Names) {
+export function reconcile(client: Client, t: Tables) {
   const release = `
 WITH blocked AS MATERIALIZED (
   SELECT DISTINCT f.lane, f.partition_key
-  FROM ${names.events} AS f
+  FROM ${t.events} AS f
   WHERE f.publisher_backend = ANY ($1::text[]) AND f.lane = ANY ($2::int[])
     AND f.status = 'failed' AND f.available_at IS NOT NULL AND f.partition_key IS NOT NULL
 ), free AS (
@@ -26,13 +26,13 @@ WITH blocked AS MATERIALIZED (
   CROSS JOIN unnest($2::int[]) AS l(lane)
   CROSS JOIN LATERAL (
     SELECT e.id, e.lane, e.partition_key
-    FROM ${names.events} AS e
+    FROM ${t.events} AS e
     WHERE e.publisher_backend = n.name AND e.lane = l.lane
       AND e.available_at = ${FAR_FUTURE_SQL} AND e.status IN ${UNSETTLED}) AS e
   WHERE NOT EXISTS (SELECT FROM blocked AS b WHERE b.lane = e.lane AND b.partition_key = e.partition_key)
   LIMIT ${RELEASED_AT_ONCE}
 ), released AS (
-  UPDATE ${names.events} AS e
+  UPDATE ${t.events} AS e
   SET available_at = NULL
   FROM free
   WHERE e.id = free.id AND e.available_at = ${FAR_FUTURE_SQL} AND e.status IN ${UNSETTLED}
@@ -42,26 +42,26 @@ SELECT count(*) AS count FROM released`
 
   const heads = `
 WITH due AS (
-  UPDATE ${names.events} AS e
+  UPDATE ${t.events} AS e
   SET available_at = NULL
   WHERE e.publisher_backend = ANY ($1::text[]) AND e.lane = ANY ($2::int[])
     AND e.status = 'retry' AND e.partition_key IS NOT NULL AND e.available_at <= statement_timestamp()
 )
 SELECT e.id, e.seq, e.lane, e.partition_key AS key,
   CASE e.status WHEN 'retry' THEN date_part('epoch', e.available_at - statement_timestamp()) * 1000 END AS due
-FROM ${names.events} AS e
+FROM ${t.events} AS e
 WHERE e.publisher_backend = ANY ($1::text[]) AND e.lane = ANY ($2::int[])
   AND e.status IN ('retry', 'failed') AND e.available_at IS NOT NULL AND e.partition_key IS NOT NULL
   AND (e.status = 'failed' OR e.available_at > statement_timestamp())
 ORDER BY e.seq`
 
-  return async (backendNames: readonly string[], lanes: readonly number[]): Promise<readonly HeldHead[]> => {
-    if (lanes.length === 0 || backendNames.length === 0) return []
+  return async (names: readonly string[], lanes: readonly number[]): Promise<readonly HeldHead[]> => {
+    if (lanes.length === 0 || names.length === 0) return []
     for (;;) {
-      const [released] = await client.query(release, [backendNames, lanes])
+      const [released] = await client.query(release, [names, lanes])
       if (Number(released?.['count'] ?? 0) < RELEASED_AT_ONCE) break
     }
-    const rows = await client.query(heads, [backendNames, lanes])
+    const rows = await client.query(heads, [names, lanes])
     return rows.map(({ id, seq, lane, key, due }) => ({
       id: id ?? '',
       seq: Number(seq),

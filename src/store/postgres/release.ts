@@ -1,20 +1,20 @@
 import type { CoordinationStore } from '../coordination-store.ts'
 import type { Client } from './client.ts'
-import type { Names } from './names.ts'
+import type { Tables } from './tables.ts'
 
 /** Gives lanes back, where the fence is still ours, and tells the others. */
-export function releaseOperation(client: Client, names: Names): CoordinationStore['release'] {
+export function release(client: Client, t: Tables): CoordinationStore['release'] {
   const text = `
 WITH ours AS (
   SELECT l.backend, l.lane, l.fence
-  FROM ${names.lanes} AS l
+  FROM ${t.lanes} AS l
   JOIN unnest($2::text[], $3::int[], $4::bigint[]) AS s(backend, lane, fence)
     ON l.backend = s.backend AND l.lane = s.lane
   WHERE l.owner = $1::uuid AND l.fence = s.fence
   ORDER BY l.backend, l.lane
   FOR UPDATE OF l
 ), released AS (
-  UPDATE ${names.lanes} AS l
+  UPDATE ${t.lanes} AS l
   SET owner = NULL
   FROM ours
   WHERE l.backend = ours.backend AND l.lane = ours.lane AND l.owner = $1::uuid AND l.fence = ours.fence
@@ -29,7 +29,7 @@ SELECT pg_notify('broadcaster_' || $5::regclass::oid, '') WHERE EXISTS (SELECT F
       lanes.map(({ backend }) => backend),
       lanes.map(({ lane }) => lane),
       lanes.map(({ fence }) => fence),
-      names.events,
+      t.events,
     ])
   }
 }

@@ -1,7 +1,7 @@
 import type { Outcome, Ownership, RelayStore } from '../relay-store.ts'
 import type { Client } from './client.ts'
-import type { Names } from './names.ts'
 import { settleByOwner } from './settle.ts'
+import type { Tables } from './tables.ts'
 
 type Settled = Awaited<ReturnType<RelayStore['settleInTransaction']>>
 
@@ -16,8 +16,8 @@ class NotRecorded extends Error {
 }
 
 /** Runs a handler's work and records its event in one transaction: both commit, or neither does. */
-export function settleInTransactionOperation(client: Client, names: Names): RelayStore['settleInTransaction'] {
-  const settle = settleByOwner(names)
+export function settleInTransaction(client: Client, t: Tables): RelayStore['settleInTransaction'] {
+  const settle = settleByOwner(t)
   return async (ownership: Ownership, work): Promise<Settled> => {
     try {
       return await client.transaction(async (tx) => {

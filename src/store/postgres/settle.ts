@@ -1,8 +1,8 @@
 import type { Outcome, Ownership, SettleReport } from '../relay-store.ts'
 import type { Client, ClientTransaction } from './client.ts'
 import { FAR_FUTURE_SQL, UNSETTLED } from './literals.ts'
-import type { Names } from './names.ts'
 import { runAgainOnConflict } from './store-error.ts'
+import type { Tables } from './tables.ts'
 
 type Kind = Outcome['kind']
 type Of<K extends Kind> = Extract<Outcome, { kind: K }>
@@ -12,10 +12,10 @@ type Runs = Pick<ClientTransaction, 'query'>
  * The lanes among `$3`, `$4` that are still ours, locked so that none is taken before this commits. In lane order:
  * two settles and a claim must not wait for each other in a circle.
  */
-function ownedLanes(names: Names): string {
+function ownedLanes(t: Tables): string {
   return `owned AS (
   SELECT l.lane
-  FROM ${names.lanes} AS l JOIN unnest($3::int[], $4::bigint[]) AS held(lane, fence) ON l.lane = held.lane
+  FROM ${t.lanes} AS l JOIN unnest($3::int[], $4::bigint[]) AS held(lane, fence) ON l.lane = held.lane
   WHERE l.backend = $1 AND l.owner = $2::uuid AND l.fence = held.fence
   ORDER BY l.lane
   FOR SHARE OF l
@@ -23,7 +23,7 @@ function ownedLanes(names: Names): string {
 }
 
 /** The history with one attempt more, the last ten of it. `o` is the outcome, `e` the row, `$2` the worker. */
-function attempts(names: Names): string {
+function attempts(t: Tables): string {
   return `(
     SELECT json_agg(kept.attempt ORDER BY kept.n) FROM (
       SELECT every.attempt, every.n FROM (
@@ -31,23 +31,23 @@ function attempts(names: Names): string {
         UNION ALL
         SELECT json_build_object(
           'at', to_char(statement_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
-          'worker', coalesce((SELECT w.name FROM ${names.workers} AS w WHERE w.id = $2::uuid), $2::uuid::text),
+          'worker', coalesce((SELECT w.name FROM ${t.workers} AS w WHERE w.id = $2::uuid), $2::uuid::text),
           'error', left(o.error, 2000)), 1000000
       ) AS every ORDER BY every.n DESC LIMIT 10
     ) AS kept)`
 }
 
-function statements(names: Names) {
+function statements(t: Tables) {
   return {
     /** Whatever the lease: it is true. One index lookup an id; the ids are sorted, so that racing settles agree. */
     published: `
-UPDATE ${names.events} AS e
+UPDATE ${t.events} AS e
 SET status = 'published', published_at = statement_timestamp(), updated_at = statement_timestamp(), available_at = NULL
 WHERE e.id = ANY ($1::uuid[]) AND e.status <> 'published'
 RETURNING e.id`,
 
     publishedWithProgress: `
-UPDATE ${names.events} AS e
+UPDATE ${t.events} AS e
 SET status = 'published', published_at = statement_timestamp(), updated_at = statement_timestamp(),
   available_at = NULL, progress = o.progress::json
 FROM json_to_recordset($1::json) AS o(id uuid, progress text)
@@ -56,8 +56,8 @@ RETURNING e.id`,
 
     /** For `settleInTransaction`: what a handler wrote may commit only under the current fence. */
     publishedByOwner: `
-WITH ${ownedLanes(names)}
-UPDATE ${names.events} AS e
+WITH ${ownedLanes(t)}
+UPDATE ${t.events} AS e
 SET status = 'published', published_at = statement_timestamp(), updated_at = statement_timestamp(),
   available_at = NULL, progress = coalesce(o.progress::json, e.progress)
 FROM json_to_recordset($5::json) AS o(id uuid, progress text), owned
@@ -65,47 +65,47 @@ WHERE e.id = o.id AND e.lane = owned.lane AND e.status IN ${UNSETTLED}
 RETURNING e.id`,
 
     retry: `
-WITH ${ownedLanes(names)}
-UPDATE ${names.events} AS e
+WITH ${ownedLanes(t)}
+UPDATE ${t.events} AS e
 SET status = 'retry', retry_count = o.retries, last_error = o.error, updated_at = statement_timestamp(),
   scheduled_at = statement_timestamp() + o.delay * interval '1 millisecond',
   available_at = statement_timestamp() + o.delay * interval '1 millisecond',
   progress = coalesce(o.progress::json, e.progress),
-  attempts = ${attempts(names)}
+  attempts = ${attempts(t)}
 FROM json_to_recordset($5::json) AS o(id uuid, retries integer, delay float8, error text, progress text), owned
 WHERE e.id = o.id AND e.lane = owned.lane AND e.status IN ${UNSETTLED}
 RETURNING e.id`,
 
     failed: `
-WITH ${ownedLanes(names)}
-UPDATE ${names.events} AS e
+WITH ${ownedLanes(t)}
+UPDATE ${t.events} AS e
 SET status = 'failed', retry_count = o.retries, last_error = o.error, updated_at = statement_timestamp(),
   available_at = CASE WHEN o.blocks AND e.partition_key IS NOT NULL THEN ${FAR_FUTURE_SQL} END,
   progress = coalesce(o.progress::json, e.progress),
-  attempts = ${attempts(names)}
+  attempts = ${attempts(t)}
 FROM json_to_recordset($5::json) AS o(id uuid, retries integer, blocks boolean, error text, progress text), owned
 WHERE e.id = o.id AND e.lane = owned.lane AND e.status IN ${UNSETTLED}
 RETURNING e.id`,
 
     park: `
-WITH ${ownedLanes(names)}
-UPDATE ${names.events} AS e
+WITH ${ownedLanes(t)}
+UPDATE ${t.events} AS e
 SET available_at = coalesce(statement_timestamp() + o.delay * interval '1 millisecond', ${FAR_FUTURE_SQL})
 FROM json_to_recordset($5::json) AS o(id uuid, delay float8), owned
 WHERE e.id = o.id AND e.lane = owned.lane AND e.status IN ${UNSETTLED}
 RETURNING e.id`,
 
     sending: `
-WITH ${ownedLanes(names)}
-UPDATE ${names.events} AS e
+WITH ${ownedLanes(t)}
+UPDATE ${t.events} AS e
 SET status = 'processing', retry_count = o.retries, updated_at = statement_timestamp()
 FROM json_to_recordset($5::json) AS o(id uuid, retries integer), owned
 WHERE e.id = o.id AND e.lane = owned.lane AND e.status IN ${UNSETTLED}
 RETURNING e.id`,
 
     returned: `
-WITH ${ownedLanes(names)}
-UPDATE ${names.events} AS e
+WITH ${ownedLanes(t)}
+UPDATE ${t.events} AS e
 SET status = CASE WHEN o.retries > 0 THEN 'retry' ELSE 'pending' END, retry_count = o.retries,
   updated_at = statement_timestamp()
 FROM json_to_recordset($5::json) AS o(id uuid, retries integer), owned
@@ -144,8 +144,8 @@ const GUARDED = ['sending', 'returned', 'park', 'retry', 'failed'] as const
  * Records what became of events: one statement for each kind that occurs, in one transaction. A batch that was all
  * delivered is one statement by itself: 4 us an event, index maintenance included (docs/decisions/0011).
  */
-export function settleOperation(client: Client, names: Names) {
-  const sql = statements(names)
+export function settle(client: Client, t: Tables) {
+  const sql = statements(t)
 
   return async (ownership: Ownership, outcomes: readonly Outcome[]): Promise<SettleReport> => {
     const plain = outcomes.filter(isPublished).filter(({ progress }) => progress === undefined)
@@ -207,8 +207,8 @@ function isPublished(outcome: Outcome): outcome is Of<'published'> {
 }
 
 /** Records one published event under the current fence; false when the lane or the event is no longer ours. */
-export function settleByOwner(names: Names) {
-  const { publishedByOwner } = statements(names)
+export function settleByOwner(t: Tables) {
+  const { publishedByOwner } = statements(t)
   return async (on: Runs, ownership: Ownership, outcome: Of<'published'>): Promise<boolean> => {
     const parameter = JSON.stringify([{ id: outcome.id, progress: outcome.progress }])
     const rows = await on.query(publishedByOwner, [...proofOf(ownership, [outcome]), parameter])

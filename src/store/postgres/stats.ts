@@ -1,7 +1,7 @@
 import type { BackendStats, OutboxStats } from '../admin-store.ts'
 import type { Client, RawRow } from './client.ts'
 import { FAR_FUTURE_SQL, UNSETTLED } from './literals.ts'
-import type { Names } from './names.ts'
+import type { Tables } from './tables.ts'
 
 /** A table of at most this many pages (8 MB) is counted; of a larger one the planner's estimate is told. */
 const COUNTED_PAGES = 1_000
@@ -10,17 +10,17 @@ const COUNTED_PAGES = 1_000
  * Numbers for people and monitors, from the three partial indexes: no published row is read, however many there are.
  * The oldest due event is looked for among the first of each lane by `seq`.
  */
-export function statsOperation(client: Client, names: Names) {
+export function stats(client: Client, t: Tables) {
   const backends = `
 WITH hot AS (
   SELECT e.publisher_backend AS backend, count(*) AS pending
-  FROM ${names.events} AS e
+  FROM ${t.events} AS e
   WHERE e.available_at IS NULL AND e.status IN ${UNSETTLED}
   GROUP BY e.publisher_backend
 ), parked AS (
   SELECT e.publisher_backend AS backend, count(*) AS parked,
     count(*) FILTER (WHERE e.available_at = ${FAR_FUTURE_SQL}) AS blocked
-  FROM ${names.events} AS e
+  FROM ${t.events} AS e
   WHERE e.available_at IS NOT NULL AND e.status IN ${UNSETTLED}
   GROUP BY e.publisher_backend
 ), troubled AS (
@@ -28,16 +28,16 @@ WITH hot AS (
     count(*) FILTER (WHERE e.status = 'retry') AS retrying,
     count(*) FILTER (WHERE e.status = 'failed') AS failed,
     count(DISTINCT e.partition_key) FILTER (WHERE e.status = 'failed' AND e.available_at IS NOT NULL) AS blocked_keys
-  FROM ${names.events} AS e
+  FROM ${t.events} AS e
   WHERE e.status IN ('retry', 'failed')
   GROUP BY e.publisher_backend
 )
 SELECT b.backend, hot.pending, parked.parked, parked.blocked, troubled.retrying, troubled.failed, troubled.blocked_keys,
   (SELECT date_part('epoch', statement_timestamp() - min(oldest.scheduled_at)) * 1000
-    FROM generate_series(0, (SELECT lanes FROM ${names.settings}) - 1) AS l(lane)
+    FROM generate_series(0, (SELECT lanes FROM ${t.settings}) - 1) AS l(lane)
     CROSS JOIN LATERAL (
       SELECT e.scheduled_at
-      FROM ${names.events} AS e
+      FROM ${t.events} AS e
       WHERE e.publisher_backend = hot.backend AND e.lane = l.lane
         AND e.available_at IS NULL AND e.status IN ${UNSETTLED}
       ORDER BY e.seq
@@ -45,7 +45,7 @@ SELECT b.backend, hot.pending, parked.parked, parked.blocked, troubled.retrying,
     WHERE oldest.scheduled_at <= statement_timestamp()) AS oldest
 FROM (
   SELECT backend FROM hot UNION SELECT backend FROM parked UNION SELECT backend FROM troubled
-  UNION SELECT backend FROM ${names.lanes}) AS b
+  UNION SELECT backend FROM ${t.lanes}) AS b
 LEFT JOIN hot USING (backend)
 LEFT JOIN parked USING (backend)
 LEFT JOIN troubled USING (backend)
@@ -55,11 +55,11 @@ ORDER BY b.backend`
 SELECT c.reltuples, c.relpages, pg_relation_size(c.oid) / current_setting('block_size')::bigint AS pages
 FROM pg_class AS c WHERE c.oid = $1::regclass`
 
-  const count = `SELECT count(*) AS count FROM ${names.events}`
+  const count = `SELECT count(*) AS count FROM ${t.events}`
 
   return async (): Promise<OutboxStats> => {
     const rows = await client.query(backends)
-    const [size] = await client.query(total, [names.events])
+    const [size] = await client.query(total, [t.events])
     const pages = Number(size?.['pages'] ?? 0)
     const exact = pages <= COUNTED_PAGES ? await client.query(count) : undefined
     return {

@@ -1,6 +1,6 @@
 import type { BreakerRow, CoordinationStore, Lane, LiveWorker, Survey } from '../coordination-store.ts'
 import type { Client } from './client.ts'
-import type { Names } from './names.ts'
+import type { Tables } from './tables.ts'
 
 /**
  * Removes workers whose lease has ended, then reads workers, lanes and breakers.
@@ -8,25 +8,25 @@ import type { Names } from './names.ts'
  * One statement, one snapshot: read one after the other, a worker that enters and takes a lane in between would look
  * like a dead owner, and its lane would be stolen. The lanes of a removed worker keep its id: they ended uncleanly.
  */
-export function surveyOperation(client: Client, names: Names): CoordinationStore['survey'] {
+export function survey(client: Client, t: Tables): CoordinationStore['survey'] {
   const text = `
 WITH ended AS (
-  DELETE FROM ${names.workers} WHERE lease_until <= clock_timestamp()
+  DELETE FROM ${t.workers} WHERE lease_until <= clock_timestamp()
 )
 SELECT json_build_object(
   'workers', (
     SELECT coalesce(json_agg(json_build_object('id', w.id, 'name', w.name, 'backends', w.backends) ORDER BY w.id), '[]')
-    FROM ${names.workers} AS w WHERE w.lease_until > clock_timestamp()),
+    FROM ${t.workers} AS w WHERE w.lease_until > clock_timestamp()),
   'lanes', (
     SELECT coalesce(json_agg(json_build_object('backend', l.backend, 'lane', l.lane, 'owner', l.owner,
       'fence', l.fence, 'attention', l.attention) ORDER BY l.backend, l.lane), '[]')
-    FROM ${names.lanes} AS l WHERE l.backend = ANY ($1::text[])),
+    FROM ${t.lanes} AS l WHERE l.backend = ANY ($1::text[])),
   'breakers', (
     SELECT coalesce(json_agg(json_build_object('backend', b.backend, 'open', b.open,
       'probeIn', date_part('epoch', b.probe_at - clock_timestamp()) * 1000,
       'since', date_part('epoch', clock_timestamp() - b.since) * 1000,
       'error', b.error) ORDER BY b.backend), '[]')
-    FROM ${names.breakers} AS b WHERE b.backend = ANY ($1::text[]))
+    FROM ${t.breakers} AS b WHERE b.backend = ANY ($1::text[]))
 )::text AS survey`
 
   return async (backends) => {

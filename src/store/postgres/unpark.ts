@@ -1,13 +1,13 @@
 import type { UnparkReport } from '../relay-store.ts'
 import type { Client } from './client.ts'
 import { FAR_FUTURE_SQL, UNSETTLED } from './literals.ts'
-import type { Names } from './names.ts'
+import type { Tables } from './tables.ts'
 
 /**
  * Brings parked events whose time has come back into the hot index. Reads the parked index only, and there no more
  * than the limit and one row of each lane.
  */
-export function unparkOperation(client: Client, names: Names) {
+export function unpark(client: Client, t: Tables) {
   const text = `
 WITH due AS (
   SELECT p.id, p.place
@@ -17,7 +17,7 @@ WITH due AS (
     FROM unnest($1::text[]) AS n(name)
     CROSS JOIN LATERAL (
       SELECT e.id, e.available_at, e.seq
-      FROM ${names.events} AS e
+      FROM ${t.events} AS e
       WHERE e.publisher_backend = n.name AND e.lane = l.lane
         AND e.available_at IS NOT NULL AND e.status IN ${UNSETTLED}
         AND e.available_at <= statement_timestamp()
@@ -25,7 +25,7 @@ WITH due AS (
       LIMIT $3::bigint + 1) AS e
   ) AS p
 ), woken AS (
-  UPDATE ${names.events} AS e
+  UPDATE ${t.events} AS e
   SET available_at = NULL
   FROM due
   WHERE e.id = due.id AND due.place <= $3::bigint
@@ -37,7 +37,7 @@ WITH due AS (
   CROSS JOIN unnest($2::int[]) AS l(lane)
   CROSS JOIN LATERAL (
     SELECT e.available_at
-    FROM ${names.events} AS e
+    FROM ${t.events} AS e
     WHERE e.publisher_backend = n.name AND e.lane = l.lane
       AND e.available_at IS NOT NULL AND e.status IN ${UNSETTLED}
       AND e.available_at > statement_timestamp() AND e.available_at < ${FAR_FUTURE_SQL}
@@ -50,13 +50,9 @@ SELECT NULL, NULL, NULL, CASE
   WHEN EXISTS (SELECT FROM due WHERE place > $3::bigint) THEN 0
   ELSE (SELECT date_part('epoch', at - statement_timestamp()) * 1000 FROM next) END`
 
-  return async (
-    backendNames: readonly string[],
-    lanes: readonly number[],
-    limitPerLane: number,
-  ): Promise<UnparkReport> => {
-    if (lanes.length === 0 || backendNames.length === 0) return { woken: [], nextDueIn: null }
-    const rows = await client.query(text, [backendNames, lanes, limitPerLane])
+  return async (names: readonly string[], lanes: readonly number[], limitPerLane: number): Promise<UnparkReport> => {
+    if (lanes.length === 0 || names.length === 0) return { woken: [], nextDueIn: null }
+    const rows = await client.query(text, [names, lanes, limitPerLane])
     let nextDueIn: number | null = null
     const woken: { lane: number; firstSeq: number; count: number }[] = []
     for (const { lane, first, count, next } of rows) {

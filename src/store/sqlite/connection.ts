@@ -25,6 +25,13 @@ export class Connection {
     return this.cached(sql).get(...values)
   }
 
+  /** Rows as arrays, which is twice as fast where there are many columns. The statement is not to be used otherwise. */
+  tuples(sql: string, ...values: readonly SQLInputValue[]): readonly (readonly unknown[])[] {
+    const statement = this.cached(sql)
+    statement.setReturnArrays(true)
+    return statement.all(...values) as unknown as readonly (readonly unknown[])[]
+  }
+
   /** Rows one by one: stop early and the rest is never read. */
   iterate(sql: string, ...values: readonly SQLInputValue[]): Iterable<Row> {
     return this.cached(sql).iterate(...values)

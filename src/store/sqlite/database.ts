@@ -46,7 +46,7 @@ export class Database {
       try {
         return work(main)
       } finally {
-        main.run('COMMIT')
+        if (main.isTransaction) main.run('COMMIT')
       }
     })
   }

@@ -2,29 +2,33 @@ import { SEND_COLUMNS } from '../../record/columns.ts'
 import type { FetchedRow, LaneCursor } from '../relay-store.ts'
 import type { Connection } from './connection.ts'
 import type { Tables } from './tables.ts'
-import { readColumns, selectList } from './values.ts'
+import { selectList, tupleReader } from './values.ts'
 
 /**
- * Due, unparked, unsettled rows. SQLite has no LATERAL: one range scan of the hot index for each name and lane, about
- * two microseconds when it is empty. The index is named, so that no statistics, fresh or stale, can change the plan.
+ * Due, unparked, unsettled rows. SQLite has no LATERAL: one range scan for each name and lane finds the numbers, in
+ * the hot index alone, and one statement reads the rows. Measured, 64 lanes and two names: half the time of scans that
+ * select all 22 columns, since the client builds their names even for no rows; rows as arrays, half that of objects.
+ * The index is named, so that no statistics, fresh or stale, can change the plan.
  */
 export function fetch(t: Tables) {
-  const sql = `
-    SELECT ${selectList(SEND_COLUMNS)} FROM ${t.events} INDEXED BY ${t.index.hot}
+  const scanSql = `
+    SELECT seq FROM ${t.events} INDEXED BY ${t.index.hot}
     WHERE publisher_backend = ? AND lane = ? AND seq > ?
       AND available_at IS NULL AND status IN ('pending', 'retry', 'processing')
     ORDER BY seq LIMIT ?`
+  const readSql = `
+    SELECT ${selectList(SEND_COLUMNS)} FROM ${t.events}
+    WHERE seq IN (SELECT value FROM json_each(?)) ORDER BY seq`
+  const readRow = tupleReader(SEND_COLUMNS)
   return (db: Connection, names: readonly string[], lanes: readonly LaneCursor[]): readonly FetchedRow[] => {
-    const rows = lanes.flatMap(({ lane, after, limit }) =>
+    const seqs = lanes.flatMap(({ lane, after, limit }) =>
       names
-        .flatMap((name) => db.all(sql, name, lane, after, limit))
-        .sort(bySeq)
+        .flatMap((name) => db.all(scanSql, name, lane, after, limit))
+        .map((row) => Number(row['seq']))
+        .sort((a, b) => a - b)
         .slice(0, limit),
     )
-    return rows.sort(bySeq).map((row) => readColumns(row, SEND_COLUMNS) as FetchedRow)
+    if (seqs.length === 0) return []
+    return db.tuples(readSql, JSON.stringify(seqs)).map((row) => readRow(row) as FetchedRow)
   }
-}
-
-function bySeq(a: { readonly [column: string]: unknown }, b: { readonly [column: string]: unknown }): number {
-  return Number(a['seq']) - Number(b['seq'])
 }

@@ -1,7 +1,9 @@
 import { COLUMN_NAMES, type NewOutboxEvent, type OutboxEventColumns } from '../../record/columns.ts'
 import type { Row, Statement } from '../statement.ts'
 import type { Tables } from './tables.ts'
-import { readColumns, selectList, toSqlId } from './values.ts'
+import { columnReader, selectList, toSqlId } from './values.ts'
+
+const readRow = columnReader(COLUMN_NAMES)
 
 /** The stored row that made an insert leave this event out: the same id, or the same (source, event id, backend). */
 export function findDuplicateText(t: Tables): readonly string[] {
@@ -20,5 +22,5 @@ export function findDuplicate(strings: readonly string[], row: NewOutboxEvent): 
 
 /** Reads the row that `findDuplicate` returned, if any. */
 export function found([row]: readonly Row[]): Partial<OutboxEventColumns> | undefined {
-  return row && readColumns(row, COLUMN_NAMES)
+  return row && readRow(row)
 }

@@ -1,9 +1,9 @@
 import type { InsertedRow, NewOutboxEvent } from '../../record/columns.ts'
 import type { Row, Statement } from '../statement.ts'
 import type { Tables } from './tables.ts'
-import { NOW, nowPlus, readColumns, toSqlDate, toSqlId } from './values.ts'
+import { columnReader, NOW, nowPlus, toSqlDate, toSqlId } from './values.ts'
 
-const INSERTED = ['id', 'seq', 'lane', 'createdAt', 'updatedAt', 'scheduledAt', 'availableAt'] as const
+const readInserted = columnReader(['id', 'seq', 'lane', 'createdAt', 'updatedAt', 'scheduledAt', 'availableAt'])
 
 /**
  * One statement with one JSON parameter for any number of rows: an array of arrays, read by position. `data` stands in
@@ -59,7 +59,7 @@ export function insert(strings: readonly string[], rows: readonly NewOutboxEvent
 
 /** Reads the rows that `insert` returned. */
 export function inserted(rows: readonly Row[]): readonly InsertedRow[] {
-  return rows.map((row) => readColumns(row, INSERTED) as InsertedRow)
+  return rows.map((row) => readInserted(row) as InsertedRow)
 }
 
 function hexOf({ buffer, byteOffset, byteLength }: Uint8Array): string {

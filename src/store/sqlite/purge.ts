@@ -1,4 +1,5 @@
 import type { Connection } from './connection.ts'
+import { raiseAttention } from './raise-attention.ts'
 import type { Tables } from './tables.ts'
 import { nowPlus } from './values.ts'
 
@@ -14,7 +15,10 @@ export function purge(t: Tables) {
       (status = 'published' AND published_at <= ${nowPlus('-?1')})
         OR (status IN ('failed', 'cancelled') AND updated_at <= ${nowPlus('-?2')}) AS old
     FROM ${t.events} ORDER BY seq`
-  const deleteSql = `DELETE FROM ${t.events} WHERE seq IN (SELECT value FROM json_each(?))`
+  const deleteSql = `
+    DELETE FROM ${t.events} WHERE seq IN (SELECT value FROM json_each(?))
+    RETURNING publisher_backend, lane, status = 'failed' AND available_at IS NOT NULL AS blocked`
+  const raise = raiseAttention(t)
   /** Ten thousand years: longer than anything was kept, and more than strftime takes, so nothing is older. */
   const forever = 315_576_000_000
   return (
@@ -29,6 +33,13 @@ export function purge(t: Tables) {
         if (row['old'] === 1 && old.push(Number(row['seq'])) >= options.limit) break
       }
     }
-    return old.length === 0 ? 0 : db.run(deleteSql, JSON.stringify(old))
+    if (old.length === 0) return 0
+    const deleted = db.all(deleteSql, JSON.stringify(old))
+    // What waits behind a failed event that is gone is released by the lane's owner.
+    raise(
+      db,
+      deleted.filter((row) => row['blocked'] === 1),
+    )
+    return deleted.length
   }
 }

@@ -22,7 +22,7 @@ export function settle(t: Tables) {
       FROM json_each(?)
     ) AS j
     WHERE e.id = j.id AND ${where}
-    RETURNING e.id`
+    RETURNING id`
   const unsettled = `e.lane = j.lane AND e.status IN ('pending', 'retry', 'processing')`
   const progress = 'progress = coalesce(j.progress, e.progress)'
   const due = nowPlus('j.delay')
@@ -48,10 +48,7 @@ export function settle(t: Tables) {
      available_at = CASE WHEN j.blocks AND e.partition_key IS NOT NULL THEN ${FAR_FUTURE_SQL} END`,
     unsettled,
   )
-  const parkSql = update(
-    `available_at = CASE WHEN j.delay IS NULL THEN ${FAR_FUTURE_SQL} ELSE ${due} END`,
-    unsettled,
-  )
+  const parkSql = update(`available_at = CASE WHEN j.delay IS NULL THEN ${FAR_FUTURE_SQL} ELSE ${due} END`, unsettled)
   const sendingSql = update("status = 'processing', retry_count = j.retry_count", unsettled)
   const returnedSql = update(
     "status = CASE WHEN j.retry_count > 0 THEN 'retry' ELSE 'pending' END, retry_count = j.retry_count",

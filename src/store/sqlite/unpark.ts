@@ -21,7 +21,7 @@ export function unpark(t: Tables) {
   const now = (db: Connection): string => String(db.get(`SELECT ${NOW} AS now`)?.['now'])
   const firstOf = (db: Connection, names: readonly string[], lane: number): string | undefined =>
     names
-      .flatMap((name) => db.get(firstSql, name, lane) ?? [])
+      .flatMap((name) => db.all(firstSql, name, lane))
       .map((row) => String(row['available_at']))
       .sort()[0]
 

@@ -33,19 +33,43 @@ export function fromSqlId(hex: string): string {
 
 const DATES: ReadonlySet<ColumnName> = new Set(['createdAt', 'updatedAt', 'scheduledAt', 'publishedAt', 'availableAt'])
 
-/** Reads columns that were selected by their database names. */
-export function readColumns<Name extends ColumnName>(row: Row, names: readonly Name[]): Pick<OutboxEventColumns, Name> {
-  const columns: Partial<Record<ColumnName, unknown>> = {}
-  for (const name of names) {
-    const value = row[sqlName(name)]
-    if (name === 'id') columns[name] = fromSqlId(String(value))
-    else if (DATES.has(name) && value !== null) columns[name] = fromSqlDate(String(value))
-    else columns[name] = value
+/** Reads rows whose columns were selected by their database names. Made once for a statement: names are worked out here. */
+export function columnReader<Name extends ColumnName>(
+  names: readonly Name[],
+): (row: Row) => Pick<OutboxEventColumns, Name> {
+  const read = tupleReader(names)
+  const columns = names.map(sqlName)
+  return (row) => read(columns.map((column) => row[column]))
+}
+
+/** The same for rows that come as arrays, in the order of the names. */
+export function tupleReader<Name extends ColumnName>(
+  names: readonly Name[],
+): (row: readonly unknown[]) => Pick<OutboxEventColumns, Name> {
+  const parts = names.map((name) => ({
+    name,
+    read: name === 'id' ? readId : DATES.has(name) ? readDate : readPlain,
+  }))
+  return (row) => {
+    const columns: Partial<Record<ColumnName, unknown>> = {}
+    for (const [n, { name, read }] of parts.entries()) columns[name] = read(row[n])
+    return columns as Pick<OutboxEventColumns, Name>
   }
-  return columns as Pick<OutboxEventColumns, Name>
+}
+
+function readId(value: unknown): unknown {
+  return fromSqlId(String(value))
+}
+
+function readDate(value: unknown): unknown {
+  return value === null ? null : fromSqlDate(String(value))
+}
+
+function readPlain(value: unknown): unknown {
+  return value
 }
 
 /** The select list of columns. */
-export function selectList(names: readonly ColumnName[], alias = ''): string {
-  return names.map((name) => `${alias}${sqlName(name)}`).join(', ')
+export function selectList(names: readonly ColumnName[]): string {
+  return names.map(sqlName).join(', ')
 }

@@ -56,7 +56,7 @@ export const eventFidelityCases: readonly BackendCase[] = [
         eventId: '事件-1',
         eventType: 'zamówienie.utworzone',
         subject: 'Ünïcode "subject" 100%',
-        data: JSON.stringify({ text: 'zażółć 中文 🎉 \u2028 "quoted" \\back\\ \u0000', 'clé': '\r\n\t' }),
+        data: JSON.stringify({ text: 'zażółć 中文 🎉 \u2028 "quoted" \\back\\ \u0000', clé: '\r\n\t' }),
       }),
   },
   {

@@ -6,6 +6,8 @@ import type { OutboxEventColumns } from '../../record/columns.ts'
 export type BackendAbility =
   /** The destination can be made to refuse one event while it takes the others. */
   | 'refused'
+  /** Both that and `ordersWithinSend`. */
+  | 'refusedWithinSend'
   /** The destination can be stopped and started. */
   | 'stopServer'
   /** Several events of one key in one send: `capabilities.ordersWithinSend`. */

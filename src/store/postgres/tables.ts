@@ -1,7 +1,7 @@
-import { throwProblems, type Problem } from '../../problem.ts'
+import { type Problem, throwProblems } from '../../problem.ts'
 
 /** The tables of one outbox, quoted and qualified for use in SQL text. */
-export interface Names {
+export interface Tables {
   /** The schema as given, quoted; undefined = wherever the search path leads. */
   readonly schema: string | undefined
   readonly events: string
@@ -20,10 +20,10 @@ export interface Names {
 const IDENTIFIER = /^[A-Za-z_][A-Za-z0-9_]{0,39}$/
 
 /**
- * Names all tables after the events table: `outbox_events` has `outbox_lanes`, `outbox_workers` and so on beside it.
+ * Tables all tables after the events table: `outbox_events` has `outbox_lanes`, `outbox_workers` and so on beside it.
  * Throws `INVALID_OPTION` for a name that is not a plain identifier of at most 40 characters.
  */
-export function namesOf(table: string, schema: string | undefined): Names {
+export function tablesOf(table: string, schema: string | undefined): Tables {
   const problems: Problem[] = []
   for (const [field, value] of Object.entries({ table, schema })) {
     if (value === undefined || (typeof value === 'string' && IDENTIFIER.test(value))) continue

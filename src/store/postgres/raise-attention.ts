@@ -1,4 +1,4 @@
-import type { Names } from './names.ts'
+import type { Tables } from './tables.ts'
 
 /**
  * For statements by operators, after a part `changed` of rows (publisher_backend, lane): raises the attention of the
@@ -6,9 +6,9 @@ import type { Names } from './names.ts'
  * name is answered by the default one, which the store does not know: then that lane of every backend is told.
  * Use `told` in the statement, or nothing is notified: it has one row.
  */
-export function attend(names: Names): string {
+export function raiseAttention(t: Tables): string {
   return `attended AS (
-  UPDATE ${names.lanes} AS l
+  UPDATE ${t.lanes} AS l
   SET attention = l.attention + 1
   FROM (SELECT DISTINCT publisher_backend, lane FROM changed) AS c
   WHERE l.lane = c.lane AND (l.backend = c.publisher_backend OR c.publisher_backend = '')

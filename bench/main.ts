@@ -1,0 +1,20 @@
+/**
+ * Runs a benchmark: `npm run bench` (throughput), `npm run bench -- fetch-cost`, `npm run bench -- commit-cost`, each
+ * with its own flags after it.
+ */
+const BENCHMARKS = {
+  throughput: () => import('./throughput/throughput.ts'),
+  'fetch-cost': () => import('./fetch-cost.ts'),
+  'commit-cost': () => import('./commit-cost.ts'),
+} as const
+
+const [first] = process.argv.slice(2)
+const named = first !== undefined && !first.startsWith('-')
+if (named) process.argv.splice(2, 1)
+const run = Object.entries(BENCHMARKS).find(([name]) => name === (named ? first : 'throughput'))?.[1]
+if (run === undefined) {
+  console.error(`there is no benchmark '${first}'; known are ${Object.keys(BENCHMARKS).join(', ')}`)
+  process.exitCode = 2
+} else {
+  await run()
+}

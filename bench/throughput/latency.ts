@@ -1,0 +1,74 @@
+import type { Pool } from 'pg'
+import { createClient } from 'redis'
+import { redisStreams } from '../../src/backend/redis-streams/redis-streams.ts'
+import { Broadcaster } from '../../src/broadcaster.ts'
+import { postgres } from '../../src/store/postgres/postgres.ts'
+
+/** Milliseconds from the start of the publishing transaction to the entry in the hands of a reader of the stream. */
+export interface Latency {
+  readonly rate: number
+  readonly events: number
+  readonly p50: number
+  readonly p95: number
+  readonly p99: number
+}
+
+/** How long the last events may take, in ms. */
+const GRACE = 20_000
+
+/** Publishes `rate` events a second, one transaction each, for `seconds`, while a worker delivers and a reader reads. */
+export async function measureLatency(
+  pool: Pool,
+  redisUrl: string,
+  schema: string,
+  rate: number,
+  seconds: number,
+): Promise<Latency> {
+  const stream = `${schema}-latency`
+  const broadcaster = new Broadcaster({
+    store: postgres({ pool, schema }),
+    backends: { default: redisStreams({ url: redisUrl, stream, trim: { maxLength: 1_000_000 } }) },
+    worker: { retention: false },
+  })
+  const reader = createClient({ url: redisUrl })
+  await reader.connect()
+  await reader.del(stream)
+  const worker = broadcaster.worker()
+  await worker.start()
+  const total = rate * seconds
+  const seen: number[] = []
+  const deadline = performance.now() + seconds * 1_000 + GRACE
+  const reading = (async () => {
+    for (let after = '0'; seen.length < total; ) {
+      const answer = await reader.xRead({ key: stream, id: after }, { COUNT: 1_000, BLOCK: 1_000 })
+      const now = performance.now()
+      if (now > deadline) throw new Error(`${seen.length} of ${total} events arrived in ${seconds + GRACE / 1_000} s`)
+      for (const { id, message } of answer?.[0]?.messages ?? []) {
+        after = id
+        const cloudEvent = JSON.parse(message['cloud_event'] ?? '{}') as { data: { at: number } }
+        seen.push(now - cloudEvent.data.at)
+      }
+    }
+  })()
+  const start = performance.now()
+  const publishing: Promise<unknown>[] = []
+  for (let n = 0; n < total; n++) {
+    const wait = start + (n * 1_000) / rate - performance.now()
+    if (wait > 1) await new Promise((resolve) => setTimeout(resolve, wait))
+    const event = {
+      type: 'order.created',
+      source: '/bench',
+      data: { at: performance.now() },
+      partitionKey: `key-${n % 100}`,
+    }
+    publishing.push(broadcaster.transaction((tx) => broadcaster.publish(tx, event)))
+  }
+  await Promise.all(publishing)
+  await reading
+  await reader.del(stream)
+  reader.destroy()
+  await broadcaster.close()
+  const sorted = seen.toSorted((one, other) => one - other)
+  const at = (share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0
+  return { rate, events: sorted.length, p50: at(0.5), p95: at(0.95), p99: at(0.99) }
+}

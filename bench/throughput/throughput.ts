@@ -1,0 +1,141 @@
+/**
+ * Events a second, CPU for each event, latency and memory of PostgreSQL -> Redis Streams, beside the algorithm of
+ * Django Broadcaster in the same run: ours, seed, ours, seed.
+ *
+ *     npm run bench -- [--events 100000] [--seed-events 3000] [--pairs 2] [--batch-size 500] [--json path]
+ */
+import { fork } from 'node:child_process'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { parseArgs } from 'node:util'
+import { Pool } from 'pg'
+import { createClient } from 'redis'
+import { eachEvent } from '../../src/backend/each-event.ts'
+import { Broadcaster } from '../../src/broadcaster.ts'
+import { postgres } from '../../src/store/postgres/postgres.ts'
+import { serverCpu } from './cpu.ts'
+import { type Latency, measureLatency } from './latency.ts'
+import type { RelayReport, RelayTask, Run } from './task.ts'
+
+const { values } = parseArgs({
+  options: {
+    events: { type: 'string', default: '100000' },
+    'seed-events': { type: 'string', default: '3000' },
+    pairs: { type: 'string', default: '2' },
+    'batch-size': { type: 'string', default: '500' },
+    rate: { type: 'string', default: '200' },
+    seconds: { type: 'string', default: '10' },
+    json: { type: 'string', default: 'bench/results/throughput.json' },
+  },
+})
+const postgresUrl = process.env['POSTGRES_URL'] ?? 'postgres://postgres@127.0.0.1:5432/test'
+const redisUrl = process.env['REDIS_URL'] ?? 'redis://127.0.0.1:6379'
+const schema = `bench_throughput_${process.pid}`
+const stream = `${schema}-stream`
+const pool = new Pool({ connectionString: postgresUrl, max: 10 })
+const redis = createClient({ url: redisUrl })
+
+/** Empties the outbox and fills it with events of about 300 bytes, 2,000 keys. */
+async function fill(events: number): Promise<void> {
+  await pool.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE; CREATE SCHEMA ${schema}`)
+  const broadcaster = new Broadcaster({
+    store: postgres({ pool, schema }),
+    backends: { default: eachEvent(() => undefined) },
+  })
+  await broadcaster.store.schema.migrate()
+  const padding = 'x'.repeat(200)
+  for (let done = 0; done < events; done += 5_000) {
+    const batch = Array.from({ length: Math.min(5_000, events - done) }, (_, n) => ({
+      type: 'order.created',
+      source: '/bench/orders',
+      data: { order: done + n, padding },
+      partitionKey: `key-${(done + n) % 2_000}`,
+    }))
+    await broadcaster.transaction((tx) => broadcaster.publishMany(tx, batch))
+  }
+  await pool.query(`VACUUM ANALYZE ${schema}.outbox_events`)
+  await redis.del(stream)
+}
+
+async function relay(algorithm: 'ours' | 'seed', events: number): Promise<Run> {
+  await fill(events)
+  const batchSize = Number(values['batch-size'])
+  const task: RelayTask = { algorithm, postgresUrl, redisUrl, schema, stream, events, batchSize }
+  const child = fork(new URL('./relay-process.ts', import.meta.url), [JSON.stringify(task)])
+  const message = <T>(): Promise<T> =>
+    new Promise((resolve, reject) => {
+      const onExit = (code: number | null): void => reject(new Error(`the relay process ended with ${code}`))
+      child.once('exit', onExit)
+      child.once('message', (value) => {
+        child.off('exit', onExit)
+        resolve(value as T)
+      })
+    })
+  await message()
+  const before = [serverCpu('postgres'), serverCpu('redis-server')] as const
+  const reporting = message<RelayReport>()
+  child.send('go')
+  const { seconds, cpuSeconds, peakMemory } = await reporting
+  const after = [serverCpu('postgres'), serverCpu('redis-server')] as const
+  const length = await redis.xLen(stream)
+  if (length !== events) throw new Error(`${events} events were published, the stream has ${length}`)
+  const perEvent = (n: 0 | 1): number | undefined =>
+    before[n] === undefined || after[n] === undefined ? undefined : ((after[n] - before[n]) / events) * 1e6
+  return {
+    algorithm,
+    events,
+    eventsPerSecond: events / seconds,
+    relayCpu: (cpuSeconds / events) * 1e6,
+    postgresCpu: perEvent(0),
+    redisCpu: perEvent(1),
+    peakMemory,
+  }
+}
+
+function show({ algorithm, events, eventsPerSecond, relayCpu, postgresCpu, redisCpu, peakMemory }: Run): void {
+  const us = (value: number | undefined): string => (value === undefined ? '?' : value.toFixed(1)).padStart(9)
+  const rate = Math.round(eventsPerSecond).toLocaleString('en')
+  const memory = `${Math.round(peakMemory / 2 ** 20)} MiB`
+  console.log(
+    `${algorithm.padEnd(6)}${events.toLocaleString('en').padStart(9)}${rate.padStart(11)}${us(relayCpu)}${us(postgresCpu)}${us(redisCpu)}${memory.padStart(10)}`,
+  )
+}
+
+const median = (numbers: readonly number[]): number =>
+  numbers.toSorted((one, other) => one - other)[Math.floor(numbers.length / 2)] ?? 0
+
+await redis.connect()
+try {
+  console.log('PostgreSQL -> Redis Streams, 300-byte events, 2,000 keys; CPU in microseconds for each event\n')
+  console.log('          events   events/s    relay postgres    redis    memory')
+  const runs: Run[] = []
+  for (let pair = 0; pair < Number(values.pairs); pair++) {
+    for (const algorithm of ['ours', 'seed'] as const) {
+      const run = await relay(algorithm, Number(algorithm === 'ours' ? values.events : values['seed-events']))
+      runs.push(run)
+      show(run)
+    }
+  }
+  await fill(0)
+  const latency: Latency = await measureLatency(pool, redisUrl, schema, Number(values.rate), Number(values.seconds))
+  const rates = (algorithm: string): number =>
+    median(runs.filter((run) => run.algorithm === algorithm).map((run) => run.eventsPerSecond))
+  const ratio = rates('ours') / rates('seed')
+  const ms = (value: number): string => `${value.toFixed(1)} ms`
+  console.log(
+    `\nlatency from before the transaction to the reader, at ${latency.rate} events/s: p50 ${ms(latency.p50)}, p95 ${ms(latency.p95)}, p99 ${ms(latency.p99)}`,
+  )
+  console.log(`ours is ${ratio.toFixed(1)} x the seed system's algorithm (wanted: at least 40 x)`)
+  mkdirSync(dirname(values.json), { recursive: true })
+  writeFileSync(
+    values.json,
+    `${JSON.stringify({ at: new Date().toISOString(), node: process.version, runs, latency, ratio }, null, 2)}\n`,
+  )
+  console.log(`written to ${values.json}`)
+  if (ratio < 40) process.exitCode = 1
+} finally {
+  await pool.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`)
+  await redis.del(stream)
+  redis.destroy()
+  await pool.end()
+}

@@ -1,0 +1,84 @@
+import type { CloudEvent } from '../../event/cloud-event.ts'
+import type { OutboxEvent } from '../../record/outbox-event.ts'
+import { type Backend, type BackendCapabilities, delivered, notAttempted, notDelivered } from '../backend.ts'
+import { OptionCheck } from '../option-check.ts'
+import { sendByKey } from '../send-by-key.ts'
+import { MemoryFaults } from './memory-faults.ts'
+
+export interface MemoryBackendOptions {
+  /** The largest event, in bytes of its encoded form. Default: no limit. */
+  readonly maxEventBytes?: number
+  /** Default: `{ ordersWithinSend: true }`. */
+  readonly capabilities?: BackendCapabilities
+}
+
+/** A backend that keeps what it gets, for tests. */
+export interface MemoryBackend extends Backend {
+  /** The events that were delivered, in order; the same event twice when it was delivered twice. */
+  readonly events: readonly OutboxEvent[]
+  /** The same as plain CloudEvents. */
+  readonly cloudEvents: readonly CloudEvent[]
+  /** Scripts what goes wrong. */
+  readonly faults: MemoryFaults
+  /** Resolves as soon as so many events were delivered since the start or the last `clear`. */
+  waitFor(count: number): Promise<readonly OutboxEvent[]>
+  /** Forgets the events delivered so far. */
+  clear(): void
+}
+
+/**
+ * Keeps events in memory, for tests of your own code.
+ *
+ * @example
+ * const backend = memoryBackend()
+ * backend.faults.fail({ eventType: 'order.created' }, new PermanentError('no such customer'))
+ * // ... publish and run a worker with it ...
+ * await backend.waitFor(3)
+ */
+export function memoryBackend(options: MemoryBackendOptions = {}): MemoryBackend {
+  const check = new OptionCheck('memoryBackend', options, ['maxEventBytes', 'capabilities'])
+  const { maxEventBytes } = options
+  check.integer('maxEventBytes', 1, { min: 1, max: Number.MAX_SAFE_INTEGER })
+  check.done()
+  let events: OutboxEvent[] = []
+  let waiting: { readonly count: number; readonly resolve: (events: readonly OutboxEvent[]) => void }[] = []
+  const faults = new MemoryFaults()
+
+  const deliver = (event: OutboxEvent): void => {
+    events.push(event)
+    for (const { count, resolve } of waiting) if (events.length >= count) resolve([...events])
+    waiting = waiting.filter(({ count }) => events.length < count)
+  }
+
+  return {
+    get events() {
+      return events
+    },
+    get cloudEvents() {
+      return events.map((event) => event.toCloudEvent())
+    },
+    faults,
+    capabilities: options.capabilities ?? { ordersWithinSend: true },
+    ...(maxEventBytes === undefined ? {} : { maxEventBytes }),
+    send: (sent, signal) =>
+      sendByKey(sent, signal, async (event) => {
+        await faults.held(signal)
+        if (signal.aborted) return notAttempted
+        const fault = faults.take(event)
+        if (fault && !fault.afterwards) return notDelivered(fault.error)
+        deliver(event)
+        return fault ? notDelivered(fault.error) : delivered
+      }),
+    healthCheck: async () =>
+      faults.isDown ? { healthy: false, detail: 'down, as the test asked' } : { healthy: true, latency: 0 },
+    close: async () => undefined,
+    waitFor: (count) =>
+      new Promise((resolve) => {
+        if (events.length >= count) resolve([...events])
+        else waiting.push({ count, resolve })
+      }),
+    clear: () => {
+      events = []
+    },
+  }
+}

@@ -1,0 +1,107 @@
+import type { OutboxEvent } from '../../record/outbox-event.ts'
+import { OutageError } from '../send-error.ts'
+
+/** Which events a fault is about: those with these values, those that a function chooses, or all. */
+export type FaultMatch =
+  | '*'
+  | Partial<Pick<OutboxEvent, 'id' | 'eventId' | 'eventType' | 'source' | 'subject' | 'partitionKey'>>
+  | ((event: OutboxEvent) => boolean)
+
+interface Fault {
+  readonly matches: (event: OutboxEvent) => boolean
+  readonly error: unknown
+  /** The event arrives, and its acknowledgement is lost. */
+  readonly afterwards: boolean
+  left: number
+}
+
+/** What goes wrong at a memory backend, as a test scripts it. */
+export class MemoryFaults {
+  #faults: Fault[] = []
+  #outage: unknown
+  #hold: { readonly released: Promise<void>; readonly release: () => void } | undefined
+
+  /** The next `times` sends of these events fail with the error: its class says whether for good. Default: for ever. */
+  fail(match: FaultMatch, error: unknown, times: number = Number.POSITIVE_INFINITY): this {
+    return this.#add(match, error, times, false)
+  }
+
+  /** The next `times` sends of these events arrive, and are reported with the error: duplicates follow. Default once. */
+  loseAcknowledgement(match: FaultMatch, error: unknown = new OutageError('lost'), times = 1): this {
+    return this.#add(match, error, times, true)
+  }
+
+  /** Every send is an outage until `up`. */
+  down(error: unknown = new OutageError('down, as the test asked')): this {
+    this.#outage = error
+    return this
+  }
+
+  up(): this {
+    this.#outage = undefined
+    return this
+  }
+
+  get isDown(): boolean {
+    return this.#outage !== undefined
+  }
+
+  /** Sends wait until `release`, or until they are aborted. */
+  hold(): this {
+    this.#hold ??= withRelease()
+    return this
+  }
+
+  release(): this {
+    this.#hold?.release()
+    this.#hold = undefined
+    return this
+  }
+
+  /** Ends all faults. */
+  clear(): this {
+    this.#faults = []
+    return this.up().release()
+  }
+
+  /** The fault that this send of the event meets, used up once. */
+  take(event: OutboxEvent): { readonly error: unknown; readonly afterwards: boolean } | undefined {
+    if (this.#outage !== undefined) return { error: this.#outage, afterwards: false }
+    const fault = this.#faults.find(({ left, matches }) => left > 0 && matches(event))
+    if (fault) fault.left--
+    return fault
+  }
+
+  /** Resolves when sends are not held, or the signal aborts. */
+  async held(signal: AbortSignal): Promise<void> {
+    const hold = this.#hold
+    if (!hold || signal.aborted) return
+    let onAbort = (): void => undefined
+    const aborted = new Promise<void>((resolve) => {
+      onAbort = resolve
+      signal.addEventListener('abort', onAbort, { once: true })
+    })
+    await Promise.race([hold.released, aborted])
+    signal.removeEventListener('abort', onAbort)
+  }
+
+  #add(match: FaultMatch, error: unknown, left: number, afterwards: boolean): this {
+    this.#faults.push({ matches: matcherOf(match), error, afterwards, left })
+    return this
+  }
+}
+
+function matcherOf(match: FaultMatch): (event: OutboxEvent) => boolean {
+  if (match === '*') return () => true
+  if (typeof match === 'function') return match
+  const wanted = Object.entries(match)
+  return (event) => wanted.every(([name, value]) => Reflect.get(event, name) === value)
+}
+
+function withRelease(): { readonly released: Promise<void>; readonly release: () => void } {
+  let release = (): void => undefined
+  const released = new Promise<void>((resolve) => {
+    release = resolve
+  })
+  return { released, release }
+}

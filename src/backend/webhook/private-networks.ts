@@ -1,0 +1,81 @@
+import { lookup as dnsLookup } from 'node:dns'
+import { BlockList, isIP, type LookupFunction } from 'node:net'
+
+/** Networks that are not the public internet, by the IANA special-purpose registries (RFC 6890 and its updates). */
+const PRIVATE_IPV4 = [
+  ['0.0.0.0', 8],
+  ['10.0.0.0', 8],
+  ['100.64.0.0', 10],
+  ['127.0.0.0', 8],
+  ['169.254.0.0', 16],
+  ['172.16.0.0', 12],
+  ['192.0.0.0', 24],
+  ['192.0.2.0', 24],
+  ['192.168.0.0', 16],
+  ['198.18.0.0', 15],
+  ['198.51.100.0', 24],
+  ['203.0.113.0', 24],
+  ['224.0.0.0', 4],
+  ['240.0.0.0', 4],
+] as const
+
+/** Those that carry an IPv4 address inside (mapped, NAT64, 6to4, Teredo) are refused whole: it may be a private one. */
+const PRIVATE_IPV6 = [
+  ['::', 96],
+  ['::ffff:0:0', 96],
+  ['64:ff9b::', 96],
+  ['64:ff9b:1::', 48],
+  ['100::', 64],
+  ['2001::', 23],
+  ['2001:db8::', 32],
+  ['2002::', 16],
+  ['3fff::', 20],
+  ['5f00::', 16],
+  ['fc00::', 7],
+  ['fe80::', 10],
+  ['fec0::', 10],
+  ['ff00::', 8],
+] as const
+
+let blocked: { readonly ipv4: BlockList; readonly ipv6: BlockList } | undefined
+
+function blockLists(): { readonly ipv4: BlockList; readonly ipv6: BlockList } {
+  if (blocked) return blocked
+  const lists = { ipv4: new BlockList(), ipv6: new BlockList() }
+  for (const [network, prefix] of PRIVATE_IPV4) lists.ipv4.addSubnet(network, prefix, 'ipv4')
+  for (const [network, prefix] of PRIVATE_IPV6) lists.ipv6.addSubnet(network, prefix, 'ipv6')
+  return (blocked = lists)
+}
+
+/** Whether an IP address is private, loopback, link-local or otherwise not a public one. False for a name. */
+export function isPrivateAddress(address: string): boolean {
+  const bare = address.replace(/^\[|\]$/g, '').replace(/%.*$/, '')
+  const family = isIP(bare)
+  if (family === 0) return false
+  return family === 4 ? blockLists().ipv4.check(bare, 'ipv4') : blockLists().ipv6.check(bare, 'ipv6')
+}
+
+/** The address of a destination is in a private network, where it may not be. */
+export class PrivateAddressError extends Error {
+  override readonly name = 'PrivateAddressError'
+  constructor(host: string, address: string) {
+    const which = host === address ? '' : ` (${address})`
+    super(`${host}${which} is in a private network; { allowPrivateNetworks: true } permits that`)
+  }
+}
+
+/**
+ * Resolves a name as Node does, and refuses it when any of its addresses is private. It is the lookup of the very
+ * connection, so that a name cannot change between the check and the use. Node does not look up an address that is
+ * given as one: check those with `isPrivateAddress`.
+ */
+export const publicLookup: LookupFunction = (hostname, options, callback) => {
+  dnsLookup(hostname, { ...options, all: true }, (error, addresses) => {
+    if (error) return callback(error, '')
+    const inside = addresses.find(({ address }) => isPrivateAddress(address))
+    if (inside) return callback(new PrivateAddressError(hostname, inside.address), '')
+    const [first] = addresses
+    if (options.all === true || !first) return callback(null, addresses)
+    return callback(null, first.address, first.family)
+  })
+}

@@ -1,0 +1,33 @@
+import type { Input } from './arguments.ts'
+import type { Configured } from './config-file.ts'
+import type { OptionTable } from './option-table.ts'
+import type { Terminal } from './terminal.ts'
+
+/** What a command works with. */
+export interface Context {
+  readonly terminal: Terminal
+  /** What the configuration file describes, made at the first call and closed when the command has ended. */
+  configured(): Promise<Configured>
+  /** The same, once the outbox in the database is known to be there and to fit. Throws `SCHEMA_MISSING` and the like. */
+  ready(): Promise<Configured>
+}
+
+/** A command of `broadcaster`. */
+export interface Command<Table extends OptionTable = OptionTable> {
+  readonly name: string
+  /** One line, for the list of commands. */
+  readonly summary: string
+  /** What else there is to know, for `--help`. */
+  readonly description?: string
+  /** What it takes besides options: `<id>`, `[id ...]`. Default: nothing. */
+  readonly positionals?: string
+  readonly options: Table
+  readonly examples?: readonly string[]
+  /** Resolves with the exit code. */
+  run(input: Input<Table>, context: Context): Promise<number>
+}
+
+/** Infers the types of a command's options. */
+export function defineCommand<const Table extends OptionTable>(command: Command<Table>): Command<Table> {
+  return command
+}

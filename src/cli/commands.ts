@@ -1,0 +1,28 @@
+import type { Command } from './command.ts'
+import { demo } from './commands/demo.ts'
+import { health } from './commands/health.ts'
+import { init } from './commands/init.ts'
+import { list } from './commands/list.ts'
+import { migrate } from './commands/migrate.ts'
+import { cancel, replay, requeue, skip } from './commands/moves.ts'
+import { publish } from './commands/publish.ts'
+import { show } from './commands/show.ts'
+import { stats } from './commands/stats.ts'
+import { worker } from './commands/worker.ts'
+
+/** The commands, in the order of the help. */
+export const commands: readonly Command[] = [
+  demo,
+  init,
+  migrate,
+  worker,
+  publish,
+  list,
+  show,
+  requeue,
+  skip,
+  cancel,
+  replay,
+  stats,
+  health,
+]

@@ -1,0 +1,84 @@
+import type { EventManager } from '../../admin/events.ts'
+import type { Target } from '../../admin/move-events.ts'
+import { stringifyJson } from '../../event/json.ts'
+import { type Command, defineCommand } from '../command.ts'
+import { SELECTION_OPTIONS, selectionFilter } from '../event-selection.ts'
+import { EXIT, UsageError } from '../exit-codes.ts'
+import { countOf } from '../format.ts'
+
+/** From so many events on, the work takes long enough to show how far it has come. */
+const LONG = 500
+
+type Move = 'requeue' | 'skip' | 'cancel' | 'replay'
+
+const OPTIONS = {
+  ...SELECTION_OPTIONS,
+  'dry-run': { kind: 'flag', help: 'Tells how many events match, and changes nothing.' },
+} as const
+
+/** The four commands that change events take the same options and differ only in what they do. */
+function moveCommand(
+  name: Move,
+  past: string,
+  words: { readonly summary: string; readonly description: string },
+): Command<typeof OPTIONS> {
+  return defineCommand({
+    name,
+    ...words,
+    positionals: '[id ...]',
+    options: OPTIONS,
+    examples: [`broadcaster ${name} 0198c2a0-7c1e-7000-8000-000000000000`, `broadcaster ${name} --type "order.*"`],
+    async run({ options, positionals }, { terminal, ready }) {
+      const filter = selectionFilter(options)
+      const byFilter = Object.keys(filter).length > 0
+      if (byFilter === positionals.length > 0) {
+        const what = byFilter ? 'ids or a filter, not both' : 'ids, or a filter such as --type'
+        throw new UsageError(`${name} takes ${what}; see broadcaster ${name} --help`)
+      }
+      const { broadcaster } = await ready()
+      const target: Target = byFilter ? filter : positionals
+      if (options['dry-run']) {
+        const count = await broadcaster.events.filter(byFilter ? filter : { id: positionals }).count()
+        terminal.out(options.json ? stringifyJson({ matches: count }) : `Matching: ${countOf(count, 'event')}.`)
+        return EXIT.ok
+      }
+      const manager: Pick<EventManager, Move> = broadcaster.events
+      const moved = await manager[name](target, {
+        onProgress: (count) => {
+          if (count >= LONG) terminal.progress(`${countOf(count, 'event')} ${past} ...`)
+        },
+      })
+      const left = positionals.filter((id) => !moved.includes(id.toLowerCase()))
+      if (options.json) terminal.out(stringifyJson({ [past]: moved, unchanged: left }))
+      else terminal.out(`${countOf(moved.length, 'event')} ${past}.`)
+      if (left.length === 0) return EXIT.ok
+      if (!options.json)
+        terminal.note(`Not ${past}, since there is no such event or its status forbids it: ${left.join(', ')}`)
+      return EXIT.notFound
+    },
+  })
+}
+
+/** `broadcaster requeue`. */
+export const requeue = moveCommand('requeue', 'requeued', {
+  summary: 'Makes failed, cancelled and retrying events pending again.',
+  description: 'They are due at once and have all their retries again; events that waited behind them follow.',
+})
+
+/** `broadcaster skip`. */
+export const skip = moveCommand('skip', 'skipped', {
+  summary: 'Lets the events behind failed ones go on.',
+  description: 'The failed events stay failed, and no longer block their partition keys.',
+})
+
+/** `broadcaster cancel`. */
+export const cancel = moveCommand('cancel', 'cancelled', {
+  summary: 'Gives up on events that are not published yet.',
+  description: 'They are never sent, unless requeued; events that waited behind them go on.',
+})
+
+/** `broadcaster replay`. */
+export const replay = moveCommand('replay', 'replayed', {
+  summary: 'Sends published events again.',
+  description: 'They become pending with their old ids, so that consumers that handle each event once leave them out.',
+})

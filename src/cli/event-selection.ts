@@ -1,0 +1,39 @@
+import type { RecordFilter } from '../record/record-source.ts'
+import { STATUSES, type Status } from '../record/status.ts'
+import { suggestion } from '../suggestion.ts'
+import { UsageError } from './exit-codes.ts'
+import type { OptionTable, OptionValues } from './option-table.ts'
+
+/** The options by which commands choose events. */
+export const SELECTION_OPTIONS = {
+  status: { kind: 'list', value: 'status', help: `Only these: ${STATUSES.join(', ')}.` },
+  type: { kind: 'text', value: 'type', help: 'Only this event type; order.* takes all that begin so.' },
+  source: { kind: 'text', value: 'source', help: 'Only events of this source.' },
+  subject: { kind: 'text', value: 'subject', help: 'Only events with this subject.' },
+  backend: { kind: 'text', value: 'name', help: 'Only events for this backend.' },
+  key: { kind: 'text', value: 'key', help: 'Only events with this partition key.' },
+  since: { kind: 'instant', value: 'when', help: 'Only events created since then: a date, or 2h, 7d.' },
+  until: { kind: 'instant', value: 'when', help: 'Only events created before then.' },
+} as const satisfies OptionTable
+
+/** The filter that those options mean. */
+export function selectionFilter(options: OptionValues<typeof SELECTION_OPTIONS>): RecordFilter {
+  const { status, type, source, subject, backend, key, since, until } = options
+  return {
+    ...(status.length > 0 && { status: status.map(asStatus) }),
+    ...(type !== undefined && { eventType: type.endsWith('*') ? { startsWith: type.slice(0, -1) } : type }),
+    ...(source !== undefined && { source }),
+    ...(subject !== undefined && { subject }),
+    ...(backend !== undefined && { publisherBackend: backend }),
+    ...(key !== undefined && { partitionKey: key }),
+    ...((since ?? until) && {
+      createdAt: { ...(since && { gte: since }), ...(until && { lt: until }) },
+    }),
+  }
+}
+
+function asStatus(text: string): Status {
+  const found = STATUSES.find((status) => status === text.toLowerCase())
+  if (found !== undefined) return found
+  throw new UsageError(`--status ${text} is none${suggestion(text, STATUSES) || `; there are ${STATUSES.join(', ')}`}`)
+}

@@ -1,0 +1,42 @@
+import { BroadcasterError, type ErrorCode } from '../errors.ts'
+
+/** What the command `broadcaster` ends with; `docs/cli.md` lists the same. */
+export const EXIT = {
+  ok: 0,
+  /** Something failed; the message says what. */
+  failure: 1,
+  /** The command line was wrong: nothing was done. */
+  usage: 2,
+  /** The configuration file is missing or cannot be used. */
+  config: 3,
+  /** The outbox is missing, outdated or too new: run `broadcaster migrate`, or update. */
+  schema: 4,
+  /** The database cannot be reached, or is busy. */
+  store: 5,
+  /** At least one backend is not healthy (`health`). */
+  unhealthy: 6,
+  /** No such event. */
+  notFound: 7,
+} as const
+
+const BY_CODE: Partial<Record<ErrorCode, number>> = {
+  CONFIG_NOT_FOUND: EXIT.config,
+  CONFIG_INVALID: EXIT.config,
+  SCHEMA_MISSING: EXIT.schema,
+  SCHEMA_OUTDATED: EXIT.schema,
+  SCHEMA_TOO_NEW: EXIT.schema,
+  STORE_UNAVAILABLE: EXIT.store,
+  STORE_BUSY: EXIT.store,
+  DOES_NOT_EXIST: EXIT.notFound,
+}
+
+/** The command line was wrong; the message says how, and ends with where to read more. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError'
+}
+
+/** The exit code for what a command threw. */
+export function exitCodeOf(error: unknown): number {
+  if (error instanceof UsageError) return EXIT.usage
+  return error instanceof BroadcasterError ? (BY_CODE[error.code] ?? EXIT.failure) : EXIT.failure
+}

@@ -1,0 +1,17 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs'
+import { runCli } from './run.ts'
+import { processTerminal } from './terminal.ts'
+
+// node:sqlite is experimental up to Node 24, and so are TypeScript configuration files on Node 22: we know.
+process.removeAllListeners('warning')
+process.on('warning', (warning) => {
+  if (warning.name !== 'ExperimentalWarning') process.stderr.write(`${warning.stack ?? warning.message}\n`)
+})
+
+const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+  readonly version: string
+}
+const code = await runCli(process.argv.slice(2), processTerminal(), version)
+// A configuration file may hold pools open that only it could close. Leave once everything is printed.
+process.stdout.write('', () => process.stderr.write('', () => process.exit(code)))

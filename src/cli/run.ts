@@ -1,0 +1,93 @@
+import { resolve } from 'node:path'
+import { BroadcasterError } from '../errors.ts'
+import { stringifyJson } from '../event/json.ts'
+import { suggestion } from '../suggestion.ts'
+import { readArguments } from './arguments.ts'
+import type { Command, Context } from './command.ts'
+import { commands } from './commands.ts'
+import { type Configured, findConfig, loadConfig } from './config-file.ts'
+import { EXIT, exitCodeOf, UsageError } from './exit-codes.ts'
+import { commandHelp, generalHelp } from './help.ts'
+import type { Terminal } from './terminal.ts'
+
+/** Runs one command line; resolves with the exit code and never rejects. `version` is the package's. */
+export async function runCli(args: readonly string[], terminal: Terminal, version: string): Promise<number> {
+  const [first, ...rest] = args
+  try {
+    if (first === '--version' || first === '-v' || first === 'version') {
+      terminal.out(version)
+      return EXIT.ok
+    }
+    if (first === undefined || first === '--help' || first === '-h' || first === 'help') {
+      const [topic] = rest
+      terminal.out(topic === undefined ? generalHelp(commands) : commandHelp(commandNamed(topic)))
+      return first === undefined ? EXIT.usage : EXIT.ok
+    }
+    return await runCommand(commandNamed(first), rest, terminal)
+  } catch (error) {
+    report(error, args, terminal)
+    return exitCodeOf(error)
+  }
+}
+
+async function runCommand(command: Command, args: readonly string[], terminal: Terminal): Promise<number> {
+  const input = readArguments(args, command.options, terminal.env)
+  if (input.options.help) {
+    terminal.out(commandHelp(command))
+    return EXIT.ok
+  }
+  const [surplus] = input.positionals
+  if (command.positionals === undefined && surplus !== undefined) {
+    throw new UsageError(`${command.name} takes no argument ${surplus}; see broadcaster ${command.name} --help`)
+  }
+  const envFile = input.options['env-file']
+  if (envFile !== undefined) loadEnvironment(resolve(terminal.cwd, envFile))
+  let configured: Configured | undefined
+  const context: Context = {
+    terminal,
+    async configured() {
+      configured ??= await loadConfig(findConfig(terminal.cwd, input.options.config))
+      return configured
+    },
+    async ready() {
+      const { broadcaster } = await context.configured()
+      await broadcaster.store.schema.check()
+      return context.configured()
+    },
+  }
+  try {
+    return await command.run(input, context)
+  } finally {
+    await configured?.broadcaster.close()
+  }
+}
+
+function commandNamed(name: string): Command {
+  const found = commands.find((command) => command.name === name)
+  if (found) return found
+  const names = commands.map((command) => command.name)
+  const hint = suggestion(name, names) || `; there are ${names.join(', ')}`
+  throw new UsageError(`there is no command ${name}${hint}`)
+}
+
+function loadEnvironment(path: string): void {
+  try {
+    process.loadEnvFile(path)
+  } catch (cause) {
+    throw new UsageError(`--env-file ${path} cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`)
+  }
+}
+
+/** The error as a person wants it; with `--json` as a program wants it. The cause chain only when it says more. */
+function report(error: unknown, args: readonly string[], terminal: Terminal): void {
+  const message = error instanceof Error ? error.message : String(error)
+  const code = error instanceof BroadcasterError ? error.code : error instanceof UsageError ? 'USAGE' : 'UNEXPECTED'
+  if (args.includes('--json')) {
+    const retryable = error instanceof BroadcasterError && error.retryable
+    terminal.note(stringifyJson({ error: { code, message, retryable } }))
+    return
+  }
+  terminal.note(`broadcaster: ${message}`)
+  // Ours say all in the message; of a stranger the place is worth having.
+  if (code === 'UNEXPECTED' && error instanceof Error && error.stack !== undefined) terminal.note(error.stack)
+}

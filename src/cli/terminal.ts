@@ -1,0 +1,68 @@
+/** Where a command runs: the process around it, as far as commands may know. Tests give their own. */
+export interface Terminal {
+  /** Prints a line of the result, to standard output. */
+  out(line: string): void
+  /** Prints a line for the person watching, to standard error. */
+  note(line: string): void
+  /** Shows how far a long work has come; each call replaces the last where a person watches. */
+  progress(text: string): void
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** The working folder. */
+  readonly cwd: string
+  /** Everything from standard input, as UTF-8. */
+  readInput(): Promise<string>
+  /** Aborts at the first SIGINT or SIGTERM; from then on the process does not die of it, but of the second one. */
+  stopSignal(): AbortSignal
+}
+
+/** The real process. */
+export function processTerminal(): Terminal {
+  const watched = process.stderr.isTTY === true
+  let shown = false
+  const clear = (): void => {
+    if (shown) process.stderr.write('\r\x1b[K')
+    shown = false
+  }
+  // A reader that went away, such as `head`, ends the command quietly.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(0)
+    throw error
+  })
+  return {
+    out(line) {
+      clear()
+      process.stdout.write(`${line}\n`)
+    },
+    note(line) {
+      clear()
+      process.stderr.write(`${line}\n`)
+    },
+    progress(text) {
+      if (!watched) {
+        process.stderr.write(`${text}\n`)
+        return
+      }
+      process.stderr.write(`\r\x1b[K${text}`)
+      shown = true
+    },
+    env: process.env,
+    cwd: process.cwd(),
+    async readInput() {
+      let text = ''
+      process.stdin.setEncoding('utf8')
+      for await (const piece of process.stdin) text += piece
+      return text
+    },
+    stopSignal() {
+      const controller = new AbortController()
+      for (const [signal, number] of [['SIGINT', 2] as const, ['SIGTERM', 15] as const]) {
+        process.on(signal, () => {
+          // 128 + the number of the signal is what a shell shows for a process that died of it.
+          if (controller.signal.aborted) process.exit(128 + number)
+          controller.abort(signal)
+        })
+      }
+      return controller.signal
+    },
+  }
+}

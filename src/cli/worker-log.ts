@@ -1,0 +1,95 @@
+import { stringifyJson } from '../event/json.ts'
+import { OutboxEvent } from '../record/outbox-event.ts'
+import { onSignal, type SignalMessage, type SignalName } from '../telemetry/signals.ts'
+import { countOf, formatDuration } from './format.ts'
+import type { Terminal } from './terminal.ts'
+
+/** How often a line tells how many events were published, in milliseconds. */
+const SUMMARY_INTERVAL = 5_000
+
+type Lines = { readonly [Name in SignalName]?: (message: SignalMessage<Name>) => string | undefined }
+
+/** What a person reads of each signal. Those of single published events only when asked for. */
+const LINES: Lines = {
+  'event.retried': ({ event, backend, retryCount, delay, error }) =>
+    `${named(event)} failed at ${backend} (retry ${retryCount} of ${event.maxRetries} in ${formatDuration(delay)}): ${messageOf(error)}`,
+  'event.failed': ({ event, backend, blocks, error }) =>
+    `${named(event)} FAILED for good at ${backend}${blocks && event.partitionKey !== null ? `; key ${event.partitionKey} waits` : ''}: ${messageOf(error)}`,
+  'backend.down': ({ backend, error }) => `backend ${backend} is DOWN: ${messageOf(error)}`,
+  'backend.up': ({ backend }) => `backend ${backend} is up again`,
+  'lane.gained': ({ backend, lanes }) => `took ${countOf(lanes.length, 'lane')} of ${backend}`,
+  'lane.lost': ({ backend, lanes, reason }) =>
+    reason === 'released'
+      ? `gave back ${countOf(lanes.length, 'lane')} of ${backend}`
+      : `LOST ${countOf(lanes.length, 'lane')} of ${backend}: the lease ended`,
+  'worker.started': ({ worker, backends }) => `worker ${worker} started for ${backends.join(', ')}`,
+  'worker.stopped': ({ worker }) => `worker ${worker} stopped`,
+  'worker.error': ({ error }) => `error: ${messageOf(error)}`,
+  'events.purged': ({ count }) => `purged ${countOf(count, 'settled event')}`,
+}
+
+/** The signals that a busy worker sends for single events by the thousand. */
+const VERBOSE_ONLY: readonly SignalName[] = ['event.published', 'event.blocked']
+
+/** What a worker that makes single passes does at each of them. */
+const EVERY_PASS: readonly SignalName[] = ['lane.gained', 'lane.lost']
+
+const NAMES = [...Object.keys(LINES), 'batch.sent', ...VERBOSE_ONLY] as readonly SignalName[]
+
+/**
+ * Prints what the workers of one outbox do: lines for people, or with `json` one JSON object a line. Published events
+ * are counted every few seconds; `verbose` prints each. `passes`: the worker takes its lanes anew at each pass. Returns the function that stops it and prints the last count.
+ */
+export function startWorkerLog(
+  outbox: string,
+  terminal: Terminal,
+  options: { readonly json: boolean; readonly verbose: boolean; readonly passes: boolean },
+): () => void {
+  const { json, verbose, passes } = options
+  const quiet = new Set(verbose ? [] : [...VERBOSE_ONLY, ...(passes ? EVERY_PASS : [])])
+  let published = 0
+  let since = performance.now()
+  const line = (text: string): void => terminal.out(`${new Date().toISOString()} ${text}`)
+  const summarise = (): void => {
+    if (published > 0) line(`published ${countOf(published, 'event')} in ${formatDuration(performance.now() - since)}`)
+    published = 0
+    since = performance.now()
+  }
+  const print = <Name extends SignalName>(name: Name, message: SignalMessage<Name>): void => {
+    if (message.outbox !== outbox || quiet.has(name)) return
+    if (json) {
+      const fields = Object.entries(message).map(([key, value]) => [key, plain(value)])
+      terminal.out(stringifyJson({ at: new Date().toISOString(), signal: name, ...Object.fromEntries(fields) }))
+      return
+    }
+    if (name === 'batch.sent') published += (message as SignalMessage<'batch.sent'>).delivered
+    const text = LINES[name]?.(message)
+    if (text !== undefined) line(text)
+    else if ('event' in message && verbose) line(`${name.slice(6)} ${named(message.event)}`)
+  }
+  const stops = NAMES.map((name) => onSignal(name, (message) => print(name, message)))
+  const timer = setInterval(summarise, SUMMARY_INTERVAL)
+  return () => {
+    clearInterval(timer)
+    for (const stop of stops) stop()
+    if (!json) summarise()
+  }
+}
+
+function named(event: OutboxEvent): string {
+  return `${event.eventType} ${event.eventId}`
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
+
+/** A field of a signal as JSON can hold it: an event by its names, an error by code and message. */
+function plain(value: unknown): unknown {
+  if (value instanceof OutboxEvent) {
+    const { id, eventId, eventType, source, subject, partitionKey } = value
+    return { id, eventId, eventType, source, subject, partitionKey }
+  }
+  if (!(value instanceof Error)) return value
+  return { message: value.message, ...('code' in value && { code: value.code }) }
+}

@@ -1,0 +1,16 @@
+export type { BinaryBinding, BinaryMessage, HeadersInput } from './event/binary.ts'
+export { decodeBinary, encodeBinary } from './event/binary.ts'
+export type { AttributeValue, CloudEvent, EncodableEvent } from './event/cloud-event.ts'
+export { type CloudEventInit, createCloudEvent } from './event/create-cloud-event.ts'
+export { toCloudEvent, toEncodable } from './event/encodable.ts'
+export { decodeBinaryHttp, decodeHttp, encodeBinaryHttp, HTTP_BINDING } from './event/http.ts'
+export { parseJson, stringifyJson } from './event/json.ts'
+export {
+  BATCH_CONTENT_TYPE,
+  decodeBatch,
+  decodeStructured,
+  encodeBatch,
+  encodeStructured,
+  STRUCTURED_CONTENT_TYPE,
+} from './event/structured.ts'
+export { validateCloudEvent } from './event/validate-cloud-event.ts'

@@ -1,0 +1,170 @@
+import { randomUUID } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
+import { BroadcasterError } from '../../errors.ts'
+import type { WakeListener, WakeStore } from '../store.ts'
+import type { Client } from './client.ts'
+import { LOCK_KEYS } from './literals.ts'
+import type { Tables } from './tables.ts'
+
+/** What we need of a connected `pg.Client` that nobody else uses. */
+export interface ListenClient {
+  query(text: string): Promise<{ readonly rows: unknown[] }>
+  on(event: 'notification', listener: (message: { channel: string; payload?: string | undefined }) => void): unknown
+  on(event: 'error', listener: (error: Error) => void): unknown
+  on(event: 'end', listener: () => void): unknown
+}
+
+/** A connection for listening alone, and how to be rid of it. */
+export interface ListenConnection {
+  readonly client: ListenClient
+  close(): Promise<void>
+}
+
+/** How long our own notification may take to arrive, in ms, before the connection is judged unable to listen. */
+const SELF_TEST = 2_000
+/** How long `arm` waits for commits that are under way, in ms. */
+const ARM_WAIT = 250
+/** How long an answer on the listening connection may take, in ms, before the connection is judged lost. */
+const ANSWER = 5_000
+const SELF_TEST_PAYLOAD = 'test '
+
+/** Wake-up by LISTEN on a connection of its own; the other side is `outbox_wake` in the first migration. */
+export function listen(client: Client, t: Tables, connect: () => Promise<ListenConnection>): WakeStore {
+  return {
+    async listen(onWake, onLost) {
+      const [row] = await client.query('SELECT $1::regclass::oid AS oid', [t.events])
+      const oid = BigInt(row?.['oid'] ?? 0)
+      const connection = await connect()
+      const listener = new Listener(connection, oid, onWake, onLost)
+      try {
+        await listener.start(async (token) => {
+          await client.query('SELECT pg_notify($1, $2)', [listener.channel, token])
+        })
+        return listener
+      } catch (error) {
+        await listener.close()
+        throw error
+      }
+    },
+  }
+}
+
+class Listener implements WakeListener {
+  readonly channel: string
+  readonly #connection: ListenConnection
+  readonly #onLost: (error: unknown) => void
+  readonly #token = SELF_TEST_PAYLOAD + randomUUID()
+  readonly #waiting: bigint
+  readonly #committing: bigint
+  #arrived: () => void = () => {}
+  #armed = false
+  #ended = false
+
+  constructor(connection: ListenConnection, oid: bigint, onWake: () => void, onLost: (error: unknown) => void) {
+    this.#connection = connection
+    this.#onLost = onLost
+    this.channel = `broadcaster_${oid}`
+    this.#waiting = LOCK_KEYS.waiting + oid
+    this.#committing = LOCK_KEYS.committing + oid
+    const { client } = connection
+    client.on('notification', ({ channel, payload }) => {
+      if (this.#ended || channel !== this.channel) return
+      if (payload === this.#token) this.#arrived()
+      else if (!payload?.startsWith(SELF_TEST_PAYLOAD)) onWake()
+    })
+    client.on('error', (error) => this.#lost(error))
+    client.on('end', () => this.#lost(new BroadcasterError('STORE_UNAVAILABLE', 'the listening connection has ended')))
+  }
+
+  /** Listens, and makes sure that notifications arrive: behind PgBouncer in transaction mode LISTEN succeeds in vain. */
+  async start(notify: (token: string) => Promise<void>): Promise<void> {
+    const arrived = Promise.withResolvers<void>()
+    this.#arrived = () => arrived.resolve()
+    const inVain = setTimeout(() => {
+      arrived.reject(
+        new BroadcasterError(
+          'STORE_UNAVAILABLE',
+          'notifications do not arrive on the listening connection, as behind PgBouncer in transaction mode; set `listen` to a direct connection, or to false',
+          { field: 'listen' },
+        ),
+      )
+    }, SELF_TEST)
+    try {
+      arrived.promise.catch(() => {})
+      await this.#query(`LISTEN "${this.channel}"`)
+      await notify(this.#token)
+      await arrived.promise
+    } finally {
+      clearTimeout(inVain)
+    }
+  }
+
+  async arm(): Promise<boolean> {
+    if (this.#armed) return true
+    if (this.#ended) return false
+    this.#armed = true
+    await this.#query(`SELECT pg_advisory_lock_shared(${this.#waiting})`)
+    // Commits under way may have looked for a waiting relay before the line above: let them end. Seen in pg_locks and
+    // not waited for with a lock, since a lock that somebody waits for is refused to all others.
+    const before = await this.#commitsUnderWay()
+    const deadline = performance.now() + ARM_WAIT
+    for (let pause = 1; before.length > 0; pause = Math.min(2 * pause, 20)) {
+      const now = new Set(await this.#commitsUnderWay())
+      if (!before.some((commit) => now.has(commit))) break
+      if (performance.now() > deadline) {
+        await this.disarm()
+        return false
+      }
+      await delay(pause)
+    }
+    return this.#armed
+  }
+
+  async #commitsUnderWay(): Promise<readonly string[]> {
+    const rows = await this.#query(`
+      SELECT virtualtransaction AS commit FROM pg_catalog.pg_locks
+      WHERE locktype = 'advisory' AND objsubid = 1 AND classid = ${this.#committing >> 32n}
+        AND objid = ${this.#committing & 0xffffffffn}
+        AND database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())`)
+    return rows.map((row) => String((row as { readonly commit: unknown }).commit))
+  }
+
+  async disarm(): Promise<void> {
+    if (!this.#armed || this.#ended) return
+    this.#armed = false
+    await this.#query(`SELECT pg_advisory_unlock_shared(${this.#waiting})`)
+  }
+
+  async close(): Promise<void> {
+    if (this.#ended) return
+    this.#ended = true
+    // A connection that a pooler shares outlives us: leave nothing behind on it.
+    await this.#query('UNLISTEN *').catch(() => {})
+    await this.#connection.close().catch(() => {})
+  }
+
+  /** A connection that died silently never answers. */
+  async #query(text: string): Promise<readonly unknown[]> {
+    const late = Promise.withResolvers<never>()
+    const timer = setTimeout(() => {
+      late.reject(new BroadcasterError('STORE_UNAVAILABLE', 'the listening connection does not answer'))
+    }, ANSWER)
+    try {
+      return (await Promise.race([this.#connection.client.query(text), late.promise])).rows
+    } catch (error) {
+      // Whoever called knows now; a connection in an unknown state is of no use to anybody.
+      this.#ended = true
+      this.#connection.close().catch(() => {})
+      throw error
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  #lost(error: unknown): void {
+    if (this.#ended) return
+    this.#ended = true
+    this.#connection.close().catch(() => {})
+    this.#onLost(error)
+  }
+}

@@ -1,0 +1,128 @@
+import { type Problem, showValue, throwProblems } from '../../problem.ts'
+import { suggestion } from '../../suggestion.ts'
+import type { ListenClient } from './listen.ts'
+import type { PgPool } from './pg-client.ts'
+import type { PgliteDatabase } from './pglite-client.ts'
+
+/** Where the outbox is, in any PostgreSQL. */
+export interface OutboxPlace {
+  /** The schema of the outbox's tables, at most 40 letters, digits and underscores. Default: by the search path. */
+  readonly schema?: string | undefined
+  /** The events table; the other tables are named after it. Default: `outbox_events`. */
+  readonly table?: string | undefined
+}
+
+/** How relays hear of commits. */
+export interface ListenOption {
+  /**
+   * True: on one connection more, taken from the pool and kept. `{ connectionString }`: on a connection of its own,
+   * past a PgBouncer in transaction mode. A function: on the connected client of `pg` that it returns, and that
+   * nobody else uses; it is ended with `end()`. False: relays poll. Default: true.
+   */
+  readonly listen?: boolean | { readonly connectionString: string } | (() => Promise<DedicatedClient>) | undefined
+}
+
+/** What we need of a `pg.Client` that was made for listening. */
+export interface DedicatedClient extends ListenClient {
+  end(): Promise<void>
+}
+
+/** A pool of the application. It stays the application's: `close` leaves it open. */
+export interface PostgresPoolOptions extends OutboxPlace, ListenOption {
+  readonly pool: PgPool
+}
+
+/** A pool of our own, opened at first use and closed by `close`. Needs the package `pg`. */
+export interface PostgresUrlOptions extends OutboxPlace, ListenOption {
+  /** `postgres://user:password@host:5432/database`. */
+  readonly connectionString?: string | undefined
+  /** The same as `connectionString`. */
+  readonly url?: string | undefined
+}
+
+/** PGlite: PostgreSQL in this process. It stays the application's: `close` leaves it open. */
+export interface PostgresPgliteOptions extends OutboxPlace {
+  readonly pglite: PgliteDatabase
+  /** False: relays poll. Default: true. */
+  readonly listen?: boolean | undefined
+}
+
+export type PostgresOptions = PostgresPoolOptions | PostgresUrlOptions | PostgresPgliteOptions
+
+/** The options, each checked. */
+export interface ResolvedOptions {
+  readonly via: { readonly pool: PgPool } | { readonly pglite: PgliteDatabase } | { readonly connectionString: string }
+  readonly table: string
+  readonly schema: string | undefined
+  readonly listen: NonNullable<ListenOption['listen']>
+}
+
+const KNOWN = ['pool', 'pglite', 'connectionString', 'url', 'schema', 'table', 'listen'] as const
+
+/** Checks the options of `postgres()`; all problems are told at once, as `INVALID_OPTION`. */
+export function resolveOptions(options: PostgresOptions): ResolvedOptions {
+  const problems: Problem[] = []
+  const refuse = (field: string, value: unknown, message: string): void => {
+    problems.push({ code: 'INVALID_OPTION', field, value, message })
+  }
+  const given = new Map<string, unknown>(Object.entries(options ?? {}).filter(([, value]) => value !== undefined))
+  for (const [name, value] of given) {
+    if (!(KNOWN as readonly string[]).includes(name)) {
+      refuse(name, value, `is no option of postgres()${suggestion(name, KNOWN) || `; it takes ${KNOWN.join(', ')}`}`)
+    }
+  }
+  const ways = ['pool', 'pglite', 'connectionString', 'url'].filter((name) => given.has(name))
+  if (ways.length !== 1) {
+    const found = ways.length === 0 ? 'is missing' : `is given together with ${ways.slice(1).join(' and ')}`
+    refuse(ways[0] ?? 'pool', undefined, `${found}; give one of pool, pglite, connectionString and url`)
+  }
+  const pool = given.get('pool')
+  if (given.has('pool') && !(hasMethods(pool, 'query', 'connect') && 'totalCount' in pool)) {
+    refuse('pool', pool, `is ${showValue(pool)}; give a Pool of the package pg`)
+  }
+  const pglite = given.get('pglite')
+  if (given.has('pglite') && !hasMethods(pglite, 'query', 'transaction', 'listen')) {
+    refuse('pglite', pglite, `is ${showValue(pglite)}; give a PGlite instance`)
+  }
+  const urlField = given.has('url') ? 'url' : 'connectionString'
+  const url = given.get(urlField)
+  if (url !== undefined && (typeof url !== 'string' || url === '')) {
+    refuse(urlField, url, `is ${showValue(url)}; give a URL such as postgres://user@host:5432/database`)
+  }
+  checkListen(given, refuse)
+  throwProblems('postgres()', problems)
+  return {
+    via: given.has('pool')
+      ? { pool: pool as PgPool }
+      : given.has('pglite')
+        ? { pglite: pglite as PgliteDatabase }
+        : { connectionString: url as string },
+    table: options.table ?? 'outbox_events',
+    schema: options.schema,
+    listen: options.listen ?? true,
+  }
+}
+
+function checkListen(
+  given: ReadonlyMap<string, unknown>,
+  refuse: (field: string, value: unknown, message: string) => void,
+): void {
+  const listen = given.get('listen')
+  if (listen === undefined || typeof listen === 'boolean') return
+  if (given.has('pglite')) {
+    refuse('listen', listen, 'can only be true or false with pglite, which has one connection')
+  } else if (
+    typeof listen !== 'function' &&
+    !(isObject(listen) && typeof listen['connectionString'] === 'string' && Object.keys(listen).length === 1)
+  ) {
+    refuse('listen', listen, `is ${showValue(listen)}; give true, false, { connectionString } or a function`)
+  }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null
+}
+
+function hasMethods(value: unknown, ...names: readonly string[]): value is Record<string, unknown> {
+  return isObject(value) && names.every((name) => typeof value[name] === 'function')
+}

@@ -1,0 +1,37 @@
+import type { RelayStore } from '../relay-store.ts'
+import type { Database } from './database.ts'
+import { fetch } from './fetch.ts'
+import { purge } from './purge.ts'
+import { reconcile } from './reconcile.ts'
+import { settle } from './settle.ts'
+import { settleInTransaction } from './settle-in-transaction.ts'
+import type { Tables } from './tables.ts'
+import { unpark } from './unpark.ts'
+
+/** What the relay does with events: each operation on its own snapshot, or in its own short transaction. */
+export function sqliteRelay(database: Database, t: Tables): RelayStore {
+  const run = {
+    fetch: fetch(t),
+    unpark: unpark(t),
+    settle: settle(t),
+    reconcile: reconcile(t),
+    purge: purge(t),
+  }
+  const recordInTransaction = settleInTransaction(t, run.settle)
+  return {
+    fetch: (names, lanes) => database.read((db) => run.fetch(db, names, lanes)),
+    async unpark(names, lanes, limitPerLane) {
+      const { due, nextDueIn } = await database.read((db) => run.unpark.look(db, names, lanes))
+      if (due.length === 0) return { woken: [], nextDueIn }
+      return database.write((db) => run.unpark.apply(db, names, lanes, limitPerLane))
+    },
+    async settle(ownership, outcomes) {
+      if (outcomes.length === 0) return { lost: [] }
+      return database.write((db) => run.settle(db, ownership, outcomes))
+    },
+    reconcile: (names, lanes) => database.write((db) => run.reconcile(db, names, lanes)),
+    settleInTransaction: (ownership, work) =>
+      database.transaction(async (tx, db) => recordInTransaction(db, ownership, await work(tx))),
+    purge: (options) => database.write((db) => run.purge(db, options)),
+  }
+}

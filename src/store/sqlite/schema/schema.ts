@@ -1,0 +1,113 @@
+import { BroadcasterError } from '../../../errors.ts'
+import type { MigrationStatus, SchemaStore } from '../../store.ts'
+import type { Connection } from '../connection.ts'
+import type { Database } from '../database.ts'
+import type { Tables } from '../tables.ts'
+import { NOW } from '../values.ts'
+import type { Migration } from './migration.ts'
+import { outbox } from './migrations/0001-outbox.ts'
+
+const MIGRATIONS: readonly Migration[] = [outbox]
+const LATEST = MIGRATIONS.at(-1)?.version ?? 0
+const DEFAULT_LANES = 64
+
+interface Applied {
+  readonly version: number
+  readonly lanes: number | null
+  /** The database has a step that this code does not know and cannot work with. */
+  readonly tooNew: boolean
+}
+
+/** Migrations of an outbox in SQLite. */
+export function sqliteSchema(database: Database, t: Tables): SchemaStore {
+  const tableSql = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?"
+  const versionSql = `
+    SELECT max(version) AS version, max(CASE WHEN breaking THEN version END) AS breaking,
+      (SELECT lanes FROM ${t.settings}) AS lanes
+    FROM ${t.migrations}`
+
+  const applied = (db: Connection): Applied => {
+    if (!db.get(tableSql, t.migrations.slice(1, -1))) return { version: 0, lanes: null, tooNew: false }
+    const row = db.get(versionSql)
+    return {
+      version: Number(row?.['version'] ?? 0),
+      lanes: row?.['lanes'] == null ? null : Number(row['lanes']),
+      tooNew: Number(row?.['breaking'] ?? 0) > LATEST,
+    }
+  }
+  const statusOf = ({ version, lanes }: Applied): MigrationStatus => ({
+    version,
+    latest: LATEST,
+    lanes,
+    pending: MIGRATIONS.filter((step) => step.version > version).map(({ version, name, breaking }) => ({
+      version,
+      name,
+      breaking,
+    })),
+  })
+  const stepSql = (step: Migration, lanes: number): string =>
+    `${step.sql(t, lanes)}INSERT INTO ${t.migrations} (version, name, breaking, applied_at)
+VALUES (${step.version}, '${step.name}', ${step.breaking ? 1 : 0}, ${NOW});
+`
+
+  return {
+    status: () => database.read((db) => statusOf(applied(db))),
+
+    async migrate(options = {}) {
+      const lanes = checkedLanes(options.lanes)
+      for (;;) {
+        const after = await database.write((db) => {
+          const before = applied(db)
+          if (before.tooNew) throw tooNew(before)
+          const next = MIGRATIONS.find((step) => step.version > before.version)
+          if (!next) return before
+          db.exec(stepSql(next, before.lanes ?? lanes))
+          return undefined
+        })
+        if (after) return statusOf(after)
+      }
+    },
+
+    print(options = {}) {
+      const lanes = checkedLanes(options.lanes)
+      return MIGRATIONS.filter((step) => step.version > (options.from ?? 0))
+        .map((step) => `-- ${step.version}: ${step.name}\nBEGIN IMMEDIATE;${stepSql(step, lanes)}COMMIT;\n`)
+        .join('\n')
+    },
+
+    async check() {
+      const found = await database.read(applied)
+      if (found.tooNew) throw tooNew(found)
+      if (found.version === 0) {
+        throw new BroadcasterError(
+          'SCHEMA_MISSING',
+          `there is no outbox (table ${t.events}) in this database; run \`broadcaster migrate\` or \`await store.schema.migrate()\``,
+        )
+      }
+      if (found.version < LATEST) {
+        throw new BroadcasterError(
+          'SCHEMA_OUTDATED',
+          `the outbox has schema version ${found.version} and this package needs ${LATEST}; run \`broadcaster migrate\``,
+          { value: found.version },
+        )
+      }
+      return statusOf(found)
+    },
+  }
+}
+
+function tooNew({ version }: Applied): BroadcasterError {
+  return new BroadcasterError(
+    'SCHEMA_TOO_NEW',
+    `the outbox has schema version ${version}, with a breaking change that this package (up to version ${LATEST}) does not know; upgrade ts-broadcaster`,
+    { value: version },
+  )
+}
+
+function checkedLanes(lanes: number = DEFAULT_LANES): number {
+  if (Number.isInteger(lanes) && lanes >= 1 && lanes <= 32_767) return lanes
+  throw new BroadcasterError('INVALID_OPTION', `lanes is ${lanes}; give a whole number from 1 to 32767`, {
+    field: 'lanes',
+    value: lanes,
+  })
+}

@@ -1,0 +1,14 @@
+export {
+  type BackendAbility,
+  type BackendCase,
+  type BackendFixture,
+  backendConformance,
+} from './backend-conformance.ts'
+export {
+  type ConformanceCase,
+  type ConformanceFixture,
+  type ConformanceRunner,
+  runConformance,
+} from './conformance.ts'
+export { sampleEvent, sampleEvents } from './sample-events.ts'
+export { type StoreCapability, type StoreCase, type StoreFixture, storeConformance } from './store-conformance.ts'

@@ -1,0 +1,89 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { readArguments } from '../../src/cli/arguments.ts'
+import { UsageError } from '../../src/cli/exit-codes.ts'
+import type { OptionTable } from '../../src/cli/option-table.ts'
+
+const TABLE = {
+  limit: { kind: 'integer', min: 1, max: 100, env: 'T_LIMIT', help: '' },
+  wait: { kind: 'duration', help: '' },
+  since: { kind: 'instant', help: '' },
+  name: { kind: 'text', env: 'T_NAME', help: '' },
+  status: { kind: 'list', help: '' },
+  mode: { kind: 'choice', choices: ['block', 'skip'], help: '' },
+  'dry-run': { kind: 'flag', env: 'T_DRY', help: '' },
+} as const satisfies OptionTable
+
+const NOW = new Date('2026-06-01T00:00:00Z')
+const read = (args: readonly string[], env: Record<string, string> = {}) => readArguments(args, TABLE, env, () => NOW)
+
+test('every kind of option', () => {
+  const { options, positionals } = read([
+    ...['one', '--limit', '5', '--wait=1.5s', '--since', '2h', '--name', '-x', 'two'],
+    ...['--status', 'failed,retry', '--status=pending', '--mode', 'skip', '--dry-run', '--json', '-h', '-'],
+  ])
+  assert.deepEqual(positionals, ['one', 'two', '-'])
+  assert.equal(options.limit, 5)
+  assert.equal(options.wait, 1500)
+  assert.equal(options.since?.toISOString(), '2026-05-31T22:00:00.000Z')
+  assert.equal(options.name, '-x')
+  assert.deepEqual(options.status, ['failed', 'retry', 'pending'])
+  assert.equal(options.mode, 'skip')
+  assert.equal(options['dry-run'], true)
+  assert.equal(options.json, true)
+  assert.equal(options.help, true)
+})
+
+test('what is not given is absent, an empty list or false', () => {
+  const { options } = read([])
+  assert.deepEqual([options.limit, options.wait, options.since, options.name, options.mode], Array(5).fill(undefined))
+  assert.deepEqual([options.status, options['dry-run'], options.json], [[], false, false])
+})
+
+test('the environment is used when the option is not given', () => {
+  assert.equal(read([], { T_LIMIT: '7' }).options.limit, 7)
+  assert.equal(read(['--limit', '9'], { T_LIMIT: '7' }).options.limit, 9)
+  assert.equal(read([], { T_LIMIT: '' }).options.limit, undefined)
+  assert.equal(read([], { T_DRY: '1' }).options['dry-run'], true)
+  assert.equal(read([], { T_DRY: 'false' }).options['dry-run'], false)
+  assert.throws(() => read([], { T_LIMIT: 'x' }), /^UsageError: T_LIMIT is x; give a whole number, from 1 to 100/)
+})
+
+for (const [text, milliseconds] of [
+  ['5', 5000],
+  ['250ms', 250],
+  ['0.5s', 500],
+  ['10m', 600_000],
+  ['2h', 7_200_000],
+  ['7d', 604_800_000],
+] as const) {
+  test(`the duration ${text}`, () => {
+    assert.equal(read(['--wait', text]).options.wait, milliseconds)
+  })
+}
+
+test('an instant may be a date', () => {
+  assert.equal(read(['--since', '2026-01-31T12:00:00Z']).options.since?.toISOString(), '2026-01-31T12:00:00.000Z')
+})
+
+for (const [args, message] of [
+  [['--limti', '5'], 'there is no option --limti; did you mean "--limit"?'],
+  [['--frobnicate'], 'there is no option --frobnicate'],
+  [['--limit', '0'], '--limit is 0; give a whole number, from 1 to 100'],
+  [['--limit', '101'], '--limit is 101; give a whole number, from 1 to 100'],
+  [['--limit', '1.5'], '--limit is 1.5; give a whole number, from 1 to 100'],
+  [['--limit'], '--limit needs a value: --limit <integer>'],
+  [['--limit', '--json'], '--limit needs a value: --limit <integer>'],
+  [['--name', '--json'], '--name needs a value: --name <text>'],
+  [['--dry-run=yes'], '--dry-run takes no value'],
+  [['--mode', 'blok'], '--mode is blok; did you mean "block"?'],
+  [['--mode', 'other'], '--mode is other; give one of block, skip'],
+  [['--wait', 'soon'], '--wait is soon; give seconds, or a number with a unit: 250ms, 5s, 10m, 2h, 7d'],
+] as const) {
+  test(`refused: ${args.join(' ')}`, () => {
+    assert.throws(
+      () => read(args),
+      (error: unknown) => error instanceof UsageError && error.message === message,
+    )
+  })
+}

@@ -1,0 +1,128 @@
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { Client } from 'pg'
+import { runCli } from '../../src/cli/run.ts'
+import { root } from '../project/source-files.ts'
+import { FakeTerminal } from '../support/fake-terminal.ts'
+import { requireServer } from '../support/servers.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'broadcaster-init-'))
+after(() => rmSync(folder, { recursive: true }))
+
+/** A project of a user: `packages` are its dependencies, all of which it finds installed. */
+function project(name: string, manifest: Readonly<Record<string, unknown>>): string {
+  const path = join(folder, name)
+  mkdirSync(join(path, 'node_modules'), { recursive: true })
+  writeFileSync(join(path, 'package.json'), JSON.stringify(manifest))
+  symlinkSync(root, join(path, 'node_modules/ts-broadcaster'))
+  for (const other of ['pg', '@electric-sql', 'redis', '@types', 'undici-types']) {
+    symlinkSync(join(root, 'node_modules', other), join(path, 'node_modules', other))
+  }
+  return path
+}
+
+async function init(cwd: string, ...args: readonly string[]): Promise<FakeTerminal & { code: number }> {
+  const terminal = new FakeTerminal(cwd)
+  return Object.assign(terminal, { code: await runCli(['init', ...args], terminal, '') })
+}
+
+/** The command as a process of its own, in a project. */
+function broadcaster(cwd: string, env: Readonly<Record<string, string>>, ...args: readonly string[]): string {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [join(root, 'src/cli/main.ts'), ...args], {
+    cwd,
+    encoding: 'utf8',
+    env: { ...process.env, ...env, NODE_OPTIONS: '--conditions=ts-broadcaster-source' },
+  })
+  assert.equal(status, 0, stderr)
+  return stdout
+}
+
+for (const [name, manifest, file, expected] of [
+  ['js-module', { type: 'module' }, 'broadcaster.config.js', /sqlite\(.*handlers\(registry\)/s],
+  ['js-commonjs', {}, 'broadcaster.config.mjs', /sqlite\(/],
+  ['ts-commonjs', { devDependencies: { typescript: '7' } }, 'broadcaster.config.mts', /sqlite\(/],
+  [
+    'pg-ioredis',
+    { type: 'module', dependencies: { pg: '8', ioredis: '6' } },
+    'broadcaster.config.js',
+    /postgres\(\{ url.*redisStreams\(/s,
+  ],
+  [
+    'pglite',
+    { type: 'module', dependencies: { '@electric-sql/pglite': '0.5' } },
+    'broadcaster.config.js',
+    /pglite: new PGlite/,
+  ],
+] as const) {
+  test(`init in a project of kind ${name} writes ${file}, which compiles`, async () => {
+    const path = project(name, manifest)
+    const done = await init(path)
+    assert.equal(done.code, 0, done.warnings)
+    const text = readFileSync(join(path, file), 'utf8')
+    assert.match(text, expected)
+    assert.equal((await init(path, '--print', '--force')).output, text.trimEnd())
+    writeFileSync(join(path, 'check.mts'), text)
+    const args = ['--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2024', '--types', 'node']
+    const resolution = ['--customConditions', 'ts-broadcaster-source', '--allowImportingTsExtensions', '--skipLibCheck']
+    const tsc = spawnSync(join(root, 'node_modules/.bin/tsc'), [...args, ...resolution, 'check.mts'], {
+      cwd: path,
+      encoding: 'utf8',
+    })
+    assert.deepEqual(
+      tsc.stdout.split('\n').filter((line) => line.startsWith('check.mts')),
+      [],
+    )
+  })
+}
+
+test('init never overwrites unless forced, whatever the extension of the file that is there', async () => {
+  const path = project('forced', { type: 'module', devDependencies: { typescript: '7' } })
+  writeFileSync(join(path, 'broadcaster.config.js'), '// mine')
+  const refused = await init(path)
+  assert.equal(refused.code, 3)
+  assert.match(refused.warnings, /broadcaster\.config\.js is there already; --force overwrites it/)
+  assert.equal(readFileSync(join(path, 'broadcaster.config.js'), 'utf8'), '// mine')
+  assert.equal((await init(path, '--force', '--json')).json['path'], join(path, 'broadcaster.config.js'))
+  assert.match(readFileSync(join(path, 'broadcaster.config.js'), 'utf8'), /defineConfig/)
+  assert.equal(existsSync(join(path, 'broadcaster.config.ts')), false)
+})
+
+test('what init writes works: SQLite and local handlers', () => {
+  const path = project('works', { type: 'module', devDependencies: { typescript: '7' } })
+  const env = { DATABASE_PATH: join(path, 'o.db') }
+  broadcaster(path, env, 'init')
+  broadcaster(path, env, 'migrate')
+  const id = broadcaster(path, env, 'publish', 'order.created', '--source', '/orders', '--data', '{"id":1}').trim()
+  const worked = broadcaster(path, env, 'worker', '--max-iterations', '1')
+  assert.match(worked, new RegExp(`^order\\.created - ${id}$`, 'm'))
+  assert.match(broadcaster(path, env, 'show', id), /^status +published$/m)
+})
+
+test('what init writes works: PostgreSQL and Redis Streams', async (t) => {
+  const postgres = requireServer(t, 'postgres')
+  const redis = requireServer(t, 'redis')
+  if (!postgres || !redis) return
+  const name = `broadcaster_init_${process.pid}`
+  const admin = new Client({ connectionString: postgres.url })
+  await admin.connect()
+  await admin.query(`CREATE DATABASE ${name}`)
+  try {
+    const path = project('servers', { dependencies: { pg: '8', redis: '6' } })
+    const url = new URL(postgres.url)
+    url.pathname = `/${name}`
+    const env = { DATABASE_URL: url.href, REDIS_URL: `${redis.url}/7` }
+    broadcaster(path, env, 'init')
+    broadcaster(path, env, 'migrate')
+    const id = broadcaster(path, env, 'publish', 'order.created', '--source', '/orders').trim()
+    broadcaster(path, env, 'worker', '--max-iterations', '1')
+    assert.match(broadcaster(path, env, 'show', id), /^status +published$/m)
+    assert.match(broadcaster(path, env, 'health'), /^default +healthy/m)
+  } finally {
+    await admin.query(`DROP DATABASE ${name} WITH (FORCE)`)
+    await admin.end()
+  }
+})

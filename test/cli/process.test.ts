@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { after, test } from 'node:test'
+import { root } from '../project/source-files.ts'
+
+/** The command as a real process: signals, exit codes, a reader that goes away. */
+
+const folder = mkdtempSync(join(tmpdir(), 'broadcaster-process-'))
+after(() => rmSync(folder, { recursive: true }))
+const main = join(root, 'src/cli/main.ts')
+
+// A send that never ends holds up a graceful stop until it is cut short; `sending` tells that it began.
+writeFileSync(
+  join(folder, 'broadcaster.config.mjs'),
+  `
+import { sqlite } from '${root}/src/store/sqlite/sqlite.ts'
+const backend = {
+  send: (events, signal) => {
+    console.log('sending')
+    return new Promise((resolve) => {
+      if (process.env.SEND === 'stuck') setInterval(() => {}, 1000)
+      else resolve(events.map(() => ({ ok: true })))
+    })
+  },
+  healthCheck: async () => ({ healthy: true }),
+  close: async () => { console.log('closed') },
+}
+export default { store: sqlite({ path: 'o.db' }), backends: { default: backend }, worker: { sendTimeout: 60_000, lease: 60_000 } }
+`,
+)
+
+function run(...args: readonly string[]): { status: number | null; stdout: string; stderr: string } {
+  return spawnSync(process.execPath, [main, ...args], { cwd: folder, encoding: 'utf8' })
+}
+
+function start(env: Readonly<Record<string, string>>, ...args: readonly string[]): ChildProcess {
+  const env2 = { ...process.env, ...env }
+  return spawn(process.execPath, [main, ...args], { cwd: folder, env: env2, stdio: ['ignore', 'pipe', 'inherit'] })
+}
+
+/** Resolves with the first line of the process's output that matches. */
+async function line(child: ChildProcess, pattern: RegExp): Promise<string> {
+  assert.ok(child.stdout)
+  for await (const text of createInterface({ input: child.stdout })) if (pattern.test(text)) return text
+  throw new Error(`the process ended without a line like ${pattern}`)
+}
+
+assert.equal(run('migrate').status, 0)
+
+test('the version, without a warning on standard error', () => {
+  const { status, stdout, stderr } = run('--version')
+  assert.deepEqual([status, stderr], [0, ''])
+  assert.match(stdout, /^\d+\.\d+\.\d+/)
+  assert.equal(run('stats').stderr, '')
+})
+
+test('a wrong command line ends with 2', () => {
+  assert.equal(run('worker', '--bach-size', '3').status, 2)
+})
+
+test('a reader that goes away ends it quietly', () => {
+  const { status, stderr } = spawnSync('sh', ['-c', `"${process.execPath}" "${main}" --help | head -n 1`], {
+    cwd: folder,
+    encoding: 'utf8',
+  })
+  assert.deepEqual([status, stderr], [0, ''])
+})
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  test(`${signal} stops a worker gracefully, with 0`, async () => {
+    const child = start({}, 'worker')
+    const ended = once(child, 'exit')
+    await line(child, /worker .* started/)
+    child.kill(signal)
+    assert.deepEqual(await ended, [0, null])
+    assert.match(run('stats').stdout, /No worker is running/)
+  })
+}
+
+for (const [signal, code] of [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+] as const) {
+  test(`a second ${signal} ends a worker at once, with ${code}`, async () => {
+    assert.equal(run('publish', 'a.b', '--source', '/s').status, 0)
+    const child = start({ SEND: 'stuck' }, 'worker', '--name', `stuck-${signal}`)
+    const ended = once(child, 'exit')
+    await line(child, /^sending$/)
+    child.kill(signal)
+    // The first signal is taken before the second comes: the process says so by going on.
+    await new Promise((resolve) => setImmediate(resolve))
+    const again = setInterval(() => child.kill(signal), 50)
+    assert.deepEqual(await ended, [code, null])
+    clearInterval(again)
+    // Its event and its lanes must not wait for the lease of a minute.
+    rmSync(join(folder, 'o.db'))
+    for (const rest of ['o.db-wal', 'o.db-shm']) rmSync(join(folder, rest), { force: true })
+    assert.equal(run('migrate').status, 0)
+  })
+}

@@ -1,0 +1,33 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { parseJson, stringifyJson } from '../../src/event/json.ts'
+
+test('integers beyond 2^53 keep every digit, both ways', () => {
+  const text = '{"a":9007199254740993,"b":-12345678901234567890123,"c":[1,9007199254740991]}'
+  assert.deepEqual(parseJson(text), { a: 9007199254740993n, b: -12345678901234567890123n, c: [1, 9007199254740991] })
+  assert.equal(stringifyJson(parseJson(text)), text)
+  assert.deepEqual(parseJson('[1.5e300, 0.1234567890123456789, "12345678901234567890"]'), [
+    1.5e300,
+    Number('0.1234567890123456789'),
+    '12345678901234567890',
+  ])
+})
+
+test('anything else is as JSON has it', () => {
+  fc.assert(
+    fc.property(fc.jsonValue(), (value) => {
+      assert.equal(stringifyJson(parseJson(JSON.stringify(value))), JSON.stringify(value))
+      assert.equal(stringifyJson(value), JSON.stringify(value))
+    }),
+  )
+  assert.throws(() => parseJson('{'), SyntaxError)
+})
+
+test('what JSON cannot hold is refused', () => {
+  const cycle: Record<string, unknown> = {}
+  cycle['self'] = cycle
+  for (const value of [undefined, () => 1, Symbol('s'), cycle, { n: 1n, cycle }]) {
+    assert.throws(() => stringifyJson(value, 'field'), { code: 'INVALID_DATA', field: 'field' })
+  }
+})

@@ -1,0 +1,143 @@
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { publint } from 'publint'
+import { formatMessage } from 'publint/utils'
+import { root } from './source-files.ts'
+
+interface Manifest {
+  readonly name: string
+  readonly version: string
+  readonly exports: Readonly<Record<string, string | Readonly<Record<string, string>>>>
+  readonly files: readonly string[]
+}
+
+const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Manifest
+const entries = Object.keys(manifest.exports).filter((entry) => !entry.endsWith('.json'))
+const specifier = (entry: string): string => join(manifest.name, entry).replace(/\/$/, '')
+
+/** Runs a program to its end; throws with all it said unless it succeeded. */
+function runIn(cwd: string, command: string, ...args: readonly string[]): string {
+  const { status, stdout, stderr, error } = spawnSync(command, args, { cwd, encoding: 'utf8' })
+  if (status === 0) return stdout
+  throw new Error(`${command} ${args.join(' ')} ended with ${status}\n${stdout}\n${stderr}`, { cause: error })
+}
+
+const bin = (name: string): string => join(root, 'node_modules/.bin', name)
+
+/** Built and packed as for a release, then unpacked in a folder where no other package is. */
+describe('the packed tarball', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'broadcaster-package-'))
+  const stage = join(folder, 'stage')
+  const installed = join(folder, 'app/node_modules', manifest.name)
+  let tarball = ''
+
+  before(() => {
+    mkdirSync(stage)
+    for (const name of [
+      'src',
+      'package.json',
+      'tsconfig.json',
+      'tsconfig.build.json',
+      'README.md',
+      'LICENSE',
+      'CHANGELOG.md',
+    ]) {
+      if (existsSync(join(root, name))) cpSync(join(root, name), join(stage, name), { recursive: true })
+    }
+    symlinkSync(join(root, 'node_modules'), join(stage, 'node_modules'))
+    runIn(stage, bin('tsc'), '-p', 'tsconfig.build.json')
+    tarball = join(stage, runIn(stage, 'npm', 'pack', '--ignore-scripts', '--silent').trim())
+    mkdirSync(installed, { recursive: true })
+    runIn(installed, 'tar', '-xzf', tarball, '--strip-components=1')
+    writeFileSync(join(folder, 'app/package.json'), '{ "type": "module" }')
+  })
+  after(() => rmSync(folder, { recursive: true, force: true }))
+
+  test('holds what is promised and nothing else', (t) => {
+    const listed = runIn(stage, 'tar', '-tzf', tarball).trim().split('\n')
+    t.diagnostic(`${listed.length} files in the tarball`)
+    const tops = new Set(listed.map((path) => path.split('/')[1]))
+    for (const expected of ['dist', 'src', 'package.json', 'README.md', 'LICENSE', 'CHANGELOG.md']) {
+      assert.ok(tops.has(expected), `${expected} is missing`)
+      tops.delete(expected)
+    }
+    assert.deepEqual([...tops], [])
+  })
+
+  for (const entry of entries) {
+    test(`${specifier(entry)} imports with no peer installed`, () => {
+      const names = runIn(
+        join(folder, 'app'),
+        process.execPath,
+        '--input-type=module',
+        '--eval',
+        `console.log(Object.keys(await import('${specifier(entry)}')).length)`,
+      )
+      assert.ok(Number(names) > 0, 'exports nothing')
+    })
+  }
+
+  test('importing every entry keeps nothing open, and writes nothing', () => {
+    const imports = entries.map((entry) => `await import('${specifier(entry)}')`).join('\n')
+    const open = 'process.getActiveResourcesInfo().filter((name) => !/PipeWrap|TTYWrap/.test(name)).join()'
+    const said = runIn(
+      join(folder, 'app'),
+      process.execPath,
+      '--disable-warning=ExperimentalWarning',
+      '--input-type=module',
+      '--eval',
+      `${imports}\nprocess.stdout.write(${open})`,
+    )
+    assert.equal(said, '')
+  })
+
+  test('its types compile for a user who checks libraries too', () => {
+    const app = join(folder, 'app')
+    const uses = entries.map((entry, n) => `import * as entry${n} from '${specifier(entry)}'\nvoid entry${n}\n`)
+    writeFileSync(join(app, 'user.ts'), uses.join(''))
+    // Types of Node are all that a user needs beside this package.
+    mkdirSync(join(app, 'node_modules/@types'))
+    symlinkSync(join(root, 'node_modules/@types/node'), join(app, 'node_modules/@types/node'))
+    symlinkSync(join(root, 'node_modules/undici-types'), join(app, 'node_modules/undici-types'))
+    runIn(
+      app,
+      bin('tsc'),
+      '--strict',
+      '--noEmit',
+      '--module',
+      'nodenext',
+      '--target',
+      'es2022',
+      '--types',
+      'node',
+      'user.ts',
+    )
+  })
+
+  test('the command runs', () => {
+    const said = runIn(join(folder, 'app'), process.execPath, join(installed, 'dist/cli/main.js'), '--version')
+    assert.equal(said.trim(), manifest.version)
+  })
+
+  test('publint is content', async () => {
+    const { messages, pkg } = await publint({ pkgDir: installed, strict: true, pack: false })
+    assert.deepEqual(
+      messages.map((message) => formatMessage(message, pkg)),
+      [],
+    )
+  })
+
+  test('are-the-types-wrong is content', () => {
+    runIn(stage, bin('attw'), tarball, '--profile', 'esm-only', '--no-emoji', '--format', 'ascii')
+  })
+})
+
+test('the lock file names no registry', () => {
+  const lock = readFileSync(join(root, 'package-lock.json'), 'utf8')
+  assert.doesNotMatch(lock, /"resolved":/)
+  assert.doesNotMatch(lock, /https?:\/\/[^"]*\.tgz/)
+})

@@ -1,0 +1,314 @@
+import assert from 'node:assert/strict'
+import { randomInt } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { describe, type TestContext, test } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
+import pg from 'pg'
+import type { Publisher } from '../../src/publish/publisher.ts'
+import { postgres } from '../../src/store/postgres/postgres.ts'
+import { sqlite } from '../../src/store/sqlite/sqlite.ts'
+import type { Store } from '../../src/store/store.ts'
+import { openPlace } from '../store/postgres-place.ts'
+import { publisherOn } from '../support/publisher.ts'
+import { servers, skipWithout } from '../support/servers.ts'
+
+/**
+ * The promise "atomic": exactly the events of committed transactions are stored. Each event is published beside a row
+ * of business data, which the database itself keeps atomic, so the two tables must agree in the end.
+ */
+const TRANSACTIONS = 1000
+
+/** An open transaction of any client. */
+interface Session {
+  readonly tx: unknown
+  exec(sql: string): Promise<void>
+}
+
+/** Runs work in a transaction, and ends it as the work says. */
+type Transact = (n: number, work: (session: Session) => Promise<'commit' | 'rollback'>) => Promise<void>
+
+/** Numbers from a seed, so that a failure can be run again. */
+function dice(seed: number): (sides: number) => number {
+  let state = seed
+  return (sides) => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
+    return Math.floor((state / 2 ** 32) * sides)
+  }
+}
+
+interface Tally {
+  readonly committed: Set<string>
+  rolledBack: number
+  savepointsRolledBack: number
+  mostOpen: number
+}
+
+async function overlap(
+  t: TestContext,
+  publisher: Publisher<unknown>,
+  business: string,
+  transact: Transact,
+): Promise<Tally> {
+  const seed = randomInt(2 ** 31)
+  t.diagnostic(`seed ${seed}`)
+  const tally: Tally = { committed: new Set(), rolledBack: 0, savepointsRolledBack: 0, mostOpen: 0 }
+  let open = 0
+
+  const one = async (n: number): Promise<void> => {
+    const roll = dice(seed + n * 7919)
+    const kept: string[] = []
+    const commits = n % 3 !== 0
+    await transact(n, async ({ tx, exec }) => {
+      tally.mostOpen = Math.max(tally.mostOpen, ++open)
+      const add = async (into: string[]): Promise<void> => {
+        const events = Array.from({ length: 1 + roll(3) }, () => ({
+          type: 'order.created',
+          source: '/orders',
+          data: { n },
+        }))
+        for (const event of await publisher.publishMany(tx, events)) {
+          await exec(`INSERT INTO ${business} VALUES ('${event.id}')`)
+          into.push(event.id)
+        }
+      }
+      try {
+        for (let step = roll(5); step >= 0; step--) {
+          for (let pause = roll(4); pause > 0; pause--) await setImmediate()
+          if (roll(3) > 0) {
+            await add(kept)
+            continue
+          }
+          const inside: string[] = []
+          await exec('SAVEPOINT s')
+          await add(inside)
+          if (roll(2) === 0) {
+            await exec('SAVEPOINT deeper')
+            await add([])
+            await exec('ROLLBACK TO SAVEPOINT deeper')
+          }
+          if (roll(2) === 0) {
+            await exec('RELEASE SAVEPOINT s')
+            kept.push(...inside)
+          } else {
+            await exec('ROLLBACK TO SAVEPOINT s')
+            tally.savepointsRolledBack++
+          }
+        }
+        return commits ? 'commit' : 'rollback'
+      } finally {
+        open--
+      }
+    })
+    if (commits) for (const id of kept) tally.committed.add(id)
+    else tally.rolledBack++
+  }
+
+  await Promise.all(Array.from({ length: TRANSACTIONS }, (_, n) => one(n)))
+  return tally
+}
+
+async function verify(store: Store, tally: Tally, business: readonly string[]): Promise<void> {
+  const rows = await store.admin.list({ where: [], order: [], limit: null, offset: 0, columns: ['id', 'status'] })
+  const stored = rows.map((row) => row.id ?? '')
+  assert.deepEqual(stored.toSorted(), [...tally.committed].toSorted(), 'the events stored are those committed')
+  assert.deepEqual(business.toSorted(), stored.toSorted(), 'and so is the business data')
+  assert.ok(rows.every((row) => row.status === 'pending'))
+  // The controls: there was something to lose and to leak, and the transactions did overlap.
+  assert.ok(tally.committed.size > TRANSACTIONS / 2)
+  assert.equal(tally.rolledBack, Math.ceil(TRANSACTIONS / 3))
+  assert.ok(tally.savepointsRolledBack > 100)
+}
+
+describe('PostgreSQL', { skip: skipWithout('postgres') }, () => {
+  test('exactly the committed events are stored, of 1,000 overlapping transactions', async (t) => {
+    const { pool, schema, close } = openPlace(servers.postgres()?.url ?? '', 16)
+    const store = postgres({ pool, schema }) as Store
+    try {
+      await store.schema.migrate()
+      await pool.query(`CREATE TABLE ${schema}.orders (id text)`)
+      const tally = await overlap(t, publisherOn(store), `${schema}.orders`, async (_n, work) => {
+        const client = await pool.connect()
+        try {
+          await client.query('BEGIN')
+          const exec = async (sql: string): Promise<void> => void (await client.query(sql))
+          await client.query((await work({ tx: client, exec })) === 'commit' ? 'COMMIT' : 'ROLLBACK')
+        } finally {
+          client.release()
+        }
+      })
+      const { rows } = await pool.query<{ id: string }>(`SELECT id FROM ${schema}.orders`)
+      await verify(
+        store,
+        tally,
+        rows.map((row) => row.id),
+      )
+      assert.ok(tally.mostOpen > 8, `${tally.mostOpen} were open at once`)
+    } finally {
+      await store.close()
+      await close()
+    }
+  })
+
+  test('a commit that fails and a transaction that was aborted leave nothing', async () => {
+    const { pool, schema, close } = openPlace(servers.postgres()?.url ?? '', 2)
+    const store = postgres({ pool, schema }) as Store
+    const publisher = publisherOn(store)
+    try {
+      await store.schema.migrate()
+      await pool.query(`CREATE TABLE ${schema}.once (id int UNIQUE DEFERRABLE INITIALLY DEFERRED)`)
+      const client = await pool.connect()
+      await client.query('BEGIN')
+      await client.query(`INSERT INTO ${schema}.once VALUES (1), (1)`)
+      await publisher.publish(client, { type: 't', source: '/s' })
+      await assert.rejects(client.query('COMMIT'), { code: '23505' })
+      await client.query('BEGIN')
+      await publisher.publish(client, { type: 't', source: '/s' })
+      await assert.rejects(client.query('SELECT 1/0'))
+      await assert.rejects(publisher.publish(client, { type: 't', source: '/s' }), { code: 'TRANSACTION_ABORTED' })
+      await client.query('COMMIT')
+      client.release()
+      assert.equal(await store.admin.count([]), 0)
+    } finally {
+      await store.close()
+      await close()
+    }
+  })
+
+  test('a pool, a client outside a transaction and a finished transaction are refused, and write nothing', async () => {
+    const { pool, schema, close } = openPlace(servers.postgres()?.url ?? '', 2)
+    const store = postgres({ pool, schema }) as Store
+    const publisher = publisherOn(store)
+    const event = { type: 'order.created', source: '/orders' }
+    const client = new pg.Client({ connectionString: servers.postgres()?.url })
+    try {
+      await store.schema.migrate()
+      await client.connect()
+      await assert.rejects(publisher.publish(pool, event), { code: 'NOT_A_TRANSACTION', message: /is a pg pool/ })
+      await assert.rejects(publisher.publish(client, event), { code: 'NOT_A_TRANSACTION', message: /BEGIN/ })
+      await client.query('BEGIN')
+      await publisher.publish(client, event)
+      await client.query('ROLLBACK')
+      await assert.rejects(publisher.publish(client, event), { code: 'TRANSACTION_ENDED', message: /has ended/ })
+      assert.equal(await store.admin.count([]), 0)
+      // The control: the same call, inside a transaction.
+      await client.query('BEGIN')
+      await publisher.publish(client, event)
+      await client.query('COMMIT')
+      assert.equal(await store.admin.count([]), 1)
+    } finally {
+      await client.end()
+      await store.close()
+      await close()
+    }
+  })
+})
+
+describe('SQLite', () => {
+  /** The outbox and connections of an application's own on one file. */
+  async function openFile(connections: number) {
+    const folder = mkdtempSync(join(tmpdir(), 'broadcaster-atomic-'))
+    const path = join(folder, 'shop.db')
+    const store = sqlite({ path }) as Store
+    await store.schema.migrate()
+    const own = Array.from({ length: connections }, () => new DatabaseSync(path, { timeout: 0 }))
+    own[0]?.exec('CREATE TABLE orders (id TEXT)')
+    return {
+      store,
+      own,
+      async close() {
+        for (const database of own) database.close()
+        await store.close()
+        rmSync(folder, { recursive: true })
+      },
+    }
+  }
+
+  test('exactly the committed events are stored, of 1,000 overlapping transactions', async (t) => {
+    const { store, own, close } = await openFile(4)
+    try {
+      const idle = [...own]
+      const tally = await overlap(t, publisherOn(store), 'orders', async (n, work) => {
+        // Half on the store's own connection, half on the application's, which compete for the one write lock.
+        if (n % 2 === 0) return onStore(store, work)
+        let database = idle.pop()
+        while (database === undefined) {
+          await setImmediate()
+          database = idle.pop()
+        }
+        await onDatabase(database, work)
+        idle.push(database)
+      })
+      const rows = own[0]?.prepare('SELECT id FROM orders').all() ?? []
+      await verify(
+        store,
+        tally,
+        rows.map((row) => String(row['id'])),
+      )
+    } finally {
+      await close()
+    }
+  })
+
+  test('a database outside a transaction and a finished transaction are refused, and write nothing', async () => {
+    const { store, own, close } = await openFile(1)
+    const publisher = publisherOn(store)
+    const event = { type: 'order.created', source: '/orders' }
+    const [database] = own
+    try {
+      await assert.rejects(publisher.publish(database, event), {
+        code: 'NOT_A_TRANSACTION',
+        message: /BEGIN IMMEDIATE/,
+      })
+      database?.exec('BEGIN')
+      publisher.publishSync(database, event)
+      database?.exec('ROLLBACK')
+      assert.throws(() => publisher.publishSync(database, event), { code: 'TRANSACTION_ENDED', message: /has ended/ })
+      let ended: unknown
+      await store.transaction(async (tx) => {
+        ended = tx
+      })
+      await assert.rejects(publisher.publish(ended, event))
+      assert.equal(await store.admin.count([]), 0)
+      database?.exec('BEGIN')
+      publisher.publishSync(database, event)
+      database?.exec('COMMIT')
+      assert.equal(await store.admin.count([]), 1)
+    } finally {
+      await close()
+    }
+  })
+})
+
+type Work = (session: Session) => Promise<'commit' | 'rollback'>
+
+class RolledBack extends Error {}
+
+async function onStore(store: Store, work: Work): Promise<void> {
+  try {
+    await store.transaction(async (tx) => {
+      const exec = async (sql: string): Promise<void> => (tx as { exec(sql: string): void }).exec(sql)
+      if ((await work({ tx, exec })) === 'rollback') throw new RolledBack()
+    })
+  } catch (error) {
+    if (!(error instanceof RolledBack)) throw error
+  }
+}
+
+async function onDatabase(database: DatabaseSync, work: Work): Promise<void> {
+  for (;;) {
+    try {
+      database.exec('BEGIN IMMEDIATE')
+      break
+    } catch (error) {
+      // SQLITE_BUSY: another connection is writing. Waiting inside SQLite would stop it, since all share one thread.
+      if (!(error instanceof Error && 'errcode' in error && error.errcode === 5)) throw error
+      await setImmediate()
+    }
+  }
+  database.exec(
+    (await work({ tx: database, exec: async (sql) => database.exec(sql) })) === 'commit' ? 'COMMIT' : 'ROLLBACK',
+  )
+}

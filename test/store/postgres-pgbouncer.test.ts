@@ -1,0 +1,51 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { BroadcasterError } from '../../src/errors.ts'
+import { postgres } from '../../src/store/postgres/postgres.ts'
+import { runConformance } from '../../src/testing/conformance.ts'
+import { storeConformance } from '../../src/testing/store-conformance.ts'
+import { servers, skipWithout } from '../support/servers.ts'
+import { openPlace, postgresFixture } from './postgres-place.ts'
+
+const runner = { test, skip: (name: string, reason: string) => test(name, { skip: reason }, () => {}) }
+
+const unexpected = (error?: unknown): never => assert.fail(`unexpected: ${error}`)
+
+describe('store behind PgBouncer in transaction mode', { skip: skipWithout('postgres', 'pgbouncer') }, () => {
+  const direct = servers.postgres()?.url ?? ''
+  const pooled = servers.pgbouncer()?.url ?? ''
+
+  // Listening goes past the pooler, as the option `listen` is for.
+  runConformance(runner, storeConformance, () => postgresFixture(pooled, direct))
+
+  test('listening through the pooler is refused, so that the worker polls; past it, it works', async () => {
+    const { pool, schema, close } = openPlace(pooled)
+    try {
+      const store = postgres({ pool, schema })
+      await store.schema.migrate()
+      await assert.rejects(
+        async () => store.wake?.listen(unexpected, unexpected),
+        (error) => error instanceof BroadcasterError && error.code === 'STORE_UNAVAILABLE' && error.field === 'listen',
+      )
+      const past = postgres({ pool, schema, listen: { connectionString: direct } })
+      const listener = await past.wake?.listen(() => {}, unexpected)
+      await listener?.close()
+    } finally {
+      await close()
+    }
+  })
+
+  test('statements are unnamed: none is left prepared on the server', async () => {
+    const { pool, schema, close } = openPlace(pooled)
+    try {
+      const store = postgres({ pool, schema })
+      await store.schema.migrate()
+      await store.relay.fetch(['default'], [{ lane: 0, after: 0, limit: 10 }])
+      await store.admin.stats()
+      const { rows } = await pool.query(`SELECT name FROM pg_prepared_statements WHERE name <> ''`)
+      assert.deepEqual(rows, [])
+    } finally {
+      await close()
+    }
+  })
+})

@@ -1,0 +1,38 @@
+import { after, describe, test } from 'node:test'
+import { PGlite } from '@electric-sql/pglite'
+import { postgres } from '../../src/store/postgres/postgres.ts'
+import { runConformance } from '../../src/testing/conformance.ts'
+import { storeConformance } from '../../src/testing/store-conformance.ts'
+
+const runner = { test, skip: (name: string, reason: string) => test(name, { skip: reason }, () => {}) }
+
+describe('store on PGlite', () => {
+  // One instance for all cases, since it takes a second to start; each case has a schema of its own.
+  const pglite = new PGlite()
+  let n = 0
+  after(() => pglite.close())
+
+  runConformance(
+    runner,
+    storeConformance,
+    async () => {
+      const schema = `s${n++}`
+      const elsewhere = `${schema}_2`
+      const store = postgres({ pglite, schema })
+      await store.schema.migrate({ lanes: 8 })
+      return {
+        store,
+        another: async () => postgres({ pglite, schema }),
+        unmigrated: async () => postgres({ pglite, schema: elsewhere }),
+        async close() {
+          await store.close()
+          await pglite.exec(`DROP SCHEMA IF EXISTS ${schema} CASCADE; DROP SCHEMA IF EXISTS ${elsewhere} CASCADE`)
+        },
+      }
+    },
+    {
+      readsDuringTransaction: 'PGlite has one connection: a read waits for the open transaction',
+      concurrentWriters: 'PGlite has one connection: transactions run one after the other',
+    },
+  )
+})

@@ -1,0 +1,60 @@
+import type { Terminal } from '../../src/cli/terminal.ts'
+
+/** A terminal that remembers what was printed. */
+export class FakeTerminal implements Terminal {
+  readonly lines: string[] = []
+  readonly notes: string[] = []
+  readonly shown: string[] = []
+  readonly env: Record<string, string | undefined>
+  readonly cwd: string
+  readonly stop = new AbortController()
+  readonly #input: string
+  #onLine: ((line: string) => void) | undefined
+
+  constructor(cwd: string, options: { readonly env?: Readonly<Record<string, string>>; readonly input?: string } = {}) {
+    this.cwd = cwd
+    this.env = { ...options.env }
+    this.#input = options.input ?? ''
+  }
+
+  out(line: string): void {
+    this.lines.push(line)
+    this.#onLine?.(line)
+  }
+  note(line: string): void {
+    this.notes.push(line)
+  }
+  progress(text: string): void {
+    this.shown.push(text)
+  }
+  async readInput(): Promise<string> {
+    return this.#input
+  }
+  stopSignal(): AbortSignal {
+    return this.stop.signal
+  }
+
+  /** All that was printed as the result. */
+  get output(): string {
+    return this.lines.join('\n')
+  }
+  /** All that was printed for the person watching. */
+  get warnings(): string {
+    return this.notes.join('\n')
+  }
+  /** The result as JSON. */
+  get json(): Record<string, unknown> {
+    return JSON.parse(this.output) as Record<string, unknown>
+  }
+
+  /** Resolves with the first line of the result that matches, printed already or later. */
+  line(pattern: RegExp): Promise<string> {
+    const there = this.lines.find((line) => pattern.test(line))
+    if (there !== undefined) return Promise.resolve(there)
+    return new Promise((resolve) => {
+      this.#onLine = (line) => {
+        if (pattern.test(line)) resolve(line)
+      }
+    })
+  }
+}
