@@ -71,7 +71,9 @@ export class TestReport {
       for (const [reason, count] of this.#reasons) this.#print(`  ${String(count).padStart(4)}  ${reason}\n`)
     }
     for (const { file, name, error } of this.#failures) {
-      this.#print(`\n✖ ${file}: ${name}\n${indent(describeError(error))}\n`)
+      // Cancelled with the suite around it, whose own failure says why.
+      const because = failureType(error) === 'cancelledByParent' ? '' : `\n${indent(describeError(error))}`
+      this.#print(`${because === '' ? '' : '\n'}✖ ${file}: ${name}${because}\n`)
     }
     if (this.passed + this.failed === 0) {
       this.failed++
@@ -149,8 +151,8 @@ export class TestReport {
   }
 }
 
-function failureType(error: Error): unknown {
-  return 'failureType' in error ? error.failureType : undefined
+function failureType(error: unknown): unknown {
+  return error instanceof Error && 'failureType' in error ? error.failureType : undefined
 }
 
 /** The runner wraps what a test threw: people want the thing itself. */

@@ -39,8 +39,11 @@ function run(...args: readonly string[]): { status: number | null; stdout: strin
 }
 
 function start(env: Readonly<Record<string, string>>, ...args: readonly string[]): ChildProcess {
-  const env2 = { ...process.env, ...env }
-  return spawn(process.execPath, [main, ...args], { cwd: folder, env: env2, stdio: ['ignore', 'pipe', 'inherit'] })
+  return spawn(process.execPath, [main, ...args], {
+    cwd: folder,
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
 }
 
 /** Resolves with the first line of the process's output that matches. */
@@ -92,8 +95,6 @@ for (const [signal, code] of [
     const ended = once(child, 'exit')
     await line(child, /^sending$/)
     child.kill(signal)
-    // The first signal is taken before the second comes: the process says so by going on.
-    await new Promise((resolve) => setImmediate(resolve))
     const again = setInterval(() => child.kill(signal), 50)
     assert.deepEqual(await ended, [code, null])
     clearInterval(again)

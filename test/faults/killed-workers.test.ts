@@ -124,19 +124,21 @@ async function publish(broadcaster: Broadcaster<PgTransaction>): Promise<number>
 
 /** Waits until the stream has every event, looked at each time an entry comes; rejects when none comes for 60 s. */
 async function redisHas(redis: Redis, stream: string, count: number): Promise<void> {
-  let seen = new Set<string>()
+  const seen = new Set<string>()
   for (let after = '0'; seen.size < count; ) {
     const answer = await redis.xRead({ key: stream, id: after }, { COUNT: 5_000, BLOCK: 60_000 })
     const messages = answer?.[0]?.messages ?? []
     if (messages.length === 0) throw new Error(`${seen.size} of ${count} events arrived, and none for 60 s`)
-    seen = new Set([...seen, ...messages.map(({ message }) => message['event_id'] ?? '')])
-    after = messages.at(-1)?.id ?? after
+    for (const { id, message } of messages) {
+      after = id
+      seen.add(message['event_id'] ?? '')
+    }
   }
 }
 
 async function readStream(redis: Redis, stream: string): Promise<Delivery[]> {
   const entries = await redis.xRange(stream, '-', '+')
-  return entries.map(({ message }) => {
+  return (entries ?? []).map(({ message }: { readonly message: Record<string, string> }) => {
     const event = JSON.parse(message['cloud_event'] ?? '{}') as { partitionkey: string; data: { count: number } }
     return { key: event.partitionkey, count: event.data.count }
   })

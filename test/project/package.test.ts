@@ -21,7 +21,9 @@ const specifier = (entry: string): string => join(manifest.name, entry).replace(
 
 /** Runs a program to its end; throws with all it said unless it succeeded. */
 function runIn(cwd: string, command: string, ...args: readonly string[]): string {
-  const { status, stdout, stderr, error } = spawnSync(command, args, { cwd, encoding: 'utf8' })
+  // Our own options would lead to the sources; a user has none.
+  const env = { ...process.env, NODE_OPTIONS: '' }
+  const { status, stdout, stderr, error } = spawnSync(command, args, { cwd, encoding: 'utf8', env })
   if (status === 0) return stdout
   throw new Error(`${command} ${args.join(' ')} ended with ${status}\n${stdout}\n${stderr}`, { cause: error })
 }

@@ -2,6 +2,9 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { commands } from '../../src/cli/commands.ts'
+import { EXIT } from '../../src/cli/exit-codes.ts'
+import { COMMON_OPTIONS, type OptionSpec } from '../../src/cli/option-table.ts'
 import { ERROR_CODES } from '../../src/errors.ts'
 import { SIGNAL_NAMES } from '../../src/telemetry/signals.ts'
 import { root, sourceFiles } from './source-files.ts'
@@ -79,4 +82,22 @@ test('every signal is emitted somewhere', () => {
     SIGNAL_NAMES.filter((name) => !emitted.has(name)),
     [],
   )
+})
+
+test('docs/cli.md lists the commands and the exit codes', () => {
+  const documented = rowsOf('docs/cli.md').map(([first]) => first)
+  const codes = [...Object.values(EXIT).map(String), '130, 143']
+  assert.deepEqual(documented, [...commands.map(({ name }) => name), ...codes])
+})
+
+test('docs/configuration.md lists every environment variable with its option', () => {
+  const documented = rowsOf('docs/configuration.md').map(([variable, option]) => `${variable} ${option}`)
+  const specs = [
+    ...Object.entries(COMMON_OPTIONS).map(([name, spec]) => ({ label: `--${name}`, spec: spec as OptionSpec })),
+    ...commands.flatMap((command) =>
+      Object.entries(command.options).map(([name, spec]) => ({ label: `${command.name} --${name}`, spec })),
+    ),
+  ]
+  const real = specs.flatMap(({ label, spec }) => (spec.env === undefined ? [] : [`${spec.env} \`${label}\``]))
+  assert.deepEqual(documented.toSorted(), real.toSorted())
 })

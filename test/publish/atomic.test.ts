@@ -106,7 +106,8 @@ async function overlap(
     else tally.rolledBack++
   }
 
-  await Promise.all(Array.from({ length: TRANSACTIONS }, (_, n) => one(n)))
+  const outcomes = await Promise.allSettled(Array.from({ length: TRANSACTIONS }, (_, n) => one(n)))
+  for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
   return tally
 }
 
@@ -135,8 +136,11 @@ describe('PostgreSQL', { skip: skipWithout('postgres') }, () => {
           await client.query('BEGIN')
           const exec = async (sql: string): Promise<void> => void (await client.query(sql))
           await client.query((await work({ tx: client, exec })) === 'commit' ? 'COMMIT' : 'ROLLBACK')
-        } finally {
           client.release()
+        } catch (error) {
+          // Closing the connection rolls back: one that went back to the pool as it is would block the clean-up.
+          client.release(true)
+          throw error
         }
       })
       const { rows } = await pool.query<{ id: string }>(`SELECT id FROM ${schema}.orders`)

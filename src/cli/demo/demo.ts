@@ -91,7 +91,7 @@ async function tellStory(path: string, partner: Partner, say: (line: string) => 
   count.stop()
 
   say('4. What arrived, compared with what was committed:')
-  const stored = await broadcaster.events.filter({}).orderBy('seq').withData().all()
+  const stored = await broadcaster.events.filter({}).orderBy('seq').all()
   const expected = stored.filter((event) => event.publisherBackend === 'partner').map((event) => event.eventId)
   const orders = database.prepare('SELECT count(*) AS count FROM orders').get()?.['count']
   const checks = [

@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type { Broadcaster } from '../../broadcaster.ts'
-import type { NodeSqliteDatabase } from '../../publish/transactions/node-sqlite.ts'
+import type { NodeSqliteTransaction } from '../../publish/transactions/node-sqlite.ts'
 
 const CUSTOMERS = ['ada', 'grace', 'edsger', 'barbara', 'alan']
 
@@ -9,12 +9,12 @@ class CardDeclined extends Error {}
 /** A shop whose orders and events are written in one transaction, on its own connection to the database file. */
 export class Shop {
   readonly #database: DatabaseSync
-  readonly #broadcaster: Broadcaster<NodeSqliteDatabase>
+  readonly #broadcaster: Broadcaster<NodeSqliteTransaction>
   #orders = 0
   committed = 0
   rolledBack = 0
 
-  constructor(database: DatabaseSync, broadcaster: Broadcaster<NodeSqliteDatabase>) {
+  constructor(database: DatabaseSync, broadcaster: Broadcaster<NodeSqliteTransaction>) {
     this.#database = database
     this.#broadcaster = broadcaster
     database.exec('CREATE TABLE orders (id INTEGER PRIMARY KEY, customer TEXT NOT NULL, status TEXT NOT NULL)')
