@@ -35,11 +35,8 @@ export async function boundedCall<T>(
     )
   })
   try {
-    ended.catch(() => undefined)
     // Called in a microtask of its own, so that a synchronous throw rejects too.
     const called = Promise.resolve().then(() => (stop.signal.aborted ? ended : call(stop.signal)))
-    // Its late rejection has nobody left to hear it.
-    called.catch(() => undefined)
     return await Promise.race([called, ended])
   } finally {
     clearTimeout(timer)

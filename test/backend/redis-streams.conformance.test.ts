@@ -49,7 +49,6 @@ async function fixture(inject?: () => Promise<Injected>): Promise<BackendFixture
     // 10,000 events must stay to be counted.
     trim: { maxLength: 100_000 },
     stream: (event) => (event.subject === 'refused' ? `${stream}:not` : stream),
-    commandTimeout: 2_000,
   })
   return {
     backend,

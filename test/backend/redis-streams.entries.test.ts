@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, beforeEach, describe, test } from 'node:test'
 import { createClient } from 'redis'
 import type { Backend, SendResult } from '../../src/backend/backend.ts'
+import { appendCommand, readAppended } from '../../src/backend/redis-streams/append-script.ts'
 import { type RedisStreamsOptions, redisStreams } from '../../src/backend/redis-streams/redis-streams.ts'
 import { classifySendError } from '../../src/backend/send-error.ts'
 import { sampleEvent, sampleEvents } from '../../src/testing/sample-events.ts'
@@ -77,6 +78,29 @@ describe('redisStreams: entries', { skip }, () => {
         assert.equal(found.get(event.id), n % 3 === 0 ? undefined : String(n))
       }
     }))
+
+  test('the script goes on after an entry that Redis refuses, but not with its key', async () => {
+    const entry = (extra: readonly string[]) => ({ values: ['1', 't', 's', 'now', '{}'] as const, extra, size: 1 })
+    // A field without a value: Redis refuses this entry alone.
+    const batch = [
+      { key: 'a', entry: entry([]) },
+      { key: '', entry: entry(['odd']) },
+      { key: null, entry: entry(['odd']) },
+      { key: '', entry: entry([]) },
+      { key: 'a', entry: entry(['even', '1']) },
+      { key: null, entry: entry([]) },
+    ]
+    for (const trim of [undefined, { kind: 'MAXLEN', operator: '~', bound: 100 }] as const) {
+      await admin.flushAll()
+      const reply = await admin.sendCommand(appendCommand('EVAL', 'events', trim, batch))
+      const appended = readAppended(reply, batch.length)
+      assert.ok(appended)
+      const kinds = appended.map((each) => (typeof each === 'object' ? each.error.split(' ')[0] : each))
+      assert.deepEqual(kinds, ['added', 'ERR', 'ERR', 'not-attempted', 'added', 'added'])
+      assert.equal(await admin.xLen('events'), 3)
+    }
+    assert.equal(readAppended(['x'], 2), undefined)
+  })
 
   test('a config that cannot be fields is refused at publish, and for good when it comes from elsewhere', () =>
     bothWays({}, async (backend) => {

@@ -245,8 +245,9 @@ describe('webhook: redirects and private networks', () => {
       assert.equal(receiver.requests.length, 6)
     }))
 
-  test('a redirect into a private network is refused, by address and by name, and allowed by option', async () => {
+  test('a redirect into a private network is refused, by address and by name, and allowed by option', async (t) => {
     const inner = await Receiver.start()
+    t.after(() => inner.stop())
     const location = (host: string) => inner.url.replace('127.0.0.1', host)
     for (const host of ['127.0.0.1', '[::ffff:127.0.0.1]', 'localhost', '2130706433']) {
       await withReceiver({ followRedirects: true }, async (receiver, backend) => {
@@ -264,7 +265,6 @@ describe('webhook: redirects and private networks', () => {
       assert.equal(inner.requests.length, 1)
       assert.equal(inner.requests[0]?.headers['authorization'], undefined, 'credentials stay with their origin')
     })
-    await inner.stop()
   })
 
   test('an address that a function returns is guarded, a fixed one is not', () =>

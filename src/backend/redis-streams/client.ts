@@ -1,6 +1,6 @@
 import { BroadcasterError } from '../../errors.ts'
 
-/** node-redis: `createClient()`, `createClientPool()`. Only the members that we call. */
+/** node-redis: `createClient()`. Only the members that we call. */
 export interface NodeRedisClient {
   sendCommand(args: string[]): Promise<unknown>
 }

@@ -22,7 +22,7 @@ export interface RedisStreamsOptions {
   /** Redis Cluster: some of its nodes, as `host:port` or url. Instead of url, host, port and db. */
   readonly cluster?: { readonly nodes: readonly string[] }
   /**
-   * A client of your own, which you open and close: node-redis (`createClient`, `createClientPool`, `createCluster`)
+   * A client of your own, which you open and close: node-redis (`createClient`, `createCluster`)
    * or ioredis (`Redis`, `Cluster`). It must not keep or repeat commands by itself: `disableOfflineQueue: true`, or
    * `enableOfflineQueue: false` and `autoResendUnfulfilledCommands: false`. Default: one is opened from the options.
    */
@@ -35,7 +35,7 @@ export interface RedisStreamsOptions {
   readonly connectTimeout?: number
   /** How long a reply may take, in milliseconds. Default 5000. */
   readonly commandTimeout?: number
-  /** The largest event, in bytes of its JSON. Default 33554432 (32 MiB). */
+  /** The largest event, in bytes of its JSON. Default 8388608 (8 MiB). */
   readonly maxEventBytes?: number
 }
 
@@ -108,7 +108,7 @@ export function resolveOptions(options: RedisStreamsOptions): ResolvedRedisStrea
     trim: trimOf(options.trim, check),
     connectTimeout: check.milliseconds('connectTimeout', 5_000),
     commandTimeout: check.milliseconds('commandTimeout', 5_000),
-    maxEventBytes: check.integer('maxEventBytes', 32 * 1024 * 1024, { min: 1024, max: MOST_BYTES }),
+    maxEventBytes: check.integer('maxEventBytes', 8 * 1024 * 1024, { min: 1024, max: MOST_BYTES }),
   }
   if (typeof resolved.stream !== 'function') check.text('stream')
   if (options.client !== undefined) {

@@ -60,7 +60,7 @@ export class Connections {
       if (!next || !(next.protocol === 'https:' || next.protocol === at.protocol)) return { answer, url: at }
       at = next
       // Back at the operator's own origin it may be in a private network again.
-      guard = false
+      guard = !rules.allowPrivateNetworks && !(trusted && at.origin === url.origin)
     }
   }
 

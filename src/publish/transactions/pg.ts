@@ -12,6 +12,8 @@ export interface PgTransaction {
   escapeLiteral(text: string): string
   /** From pg 8.21: the state after the last answer of the server. */
   getTransactionStatus?(): string | null
+  /** False while an answer is under way, and the state above may be an old one. */
+  readonly readyForQuery?: boolean
   readonly totalCount?: never
 }
 
@@ -25,8 +27,8 @@ const FAILED_TRANSACTION = '25P02'
  * The transaction adapter of `pg`: pass the client on which you ran `BEGIN`.
  *
  * With pg >= 8.21 the client itself knows whether a transaction is open, and `check` costs nothing. An older pg does
- * not: there each statement is preceded by a savepoint, which the server refuses outside a transaction (one more
- * round trip). Throws `NOT_A_TRANSACTION`, `TRANSACTION_ENDED` or `TRANSACTION_ABORTED`.
+ * not, and none does before the last answer is complete (a query that nobody awaited, or one that just failed): there
+ * a savepoint goes before the statement, which the server refuses outside a transaction (two more round trips). Throws `NOT_A_TRANSACTION`, `TRANSACTION_ENDED` or `TRANSACTION_ABORTED`.
  *
  * @example
  * const client = await pool.connect()
@@ -60,14 +62,14 @@ export function pgTransaction(): TransactionAdapter<PgTransaction> {
     dialect: 'postgres',
     check,
     async execute(tx: PgTransaction, statement: Statement): Promise<readonly Row[]> {
-      if (statusOf(tx) === 'unknown') {
+      if (statusOf(tx) === 'unknown' || tx.readyForQuery === false) {
         await probe(tx, refuseIdle)
         seen.add(tx)
       }
       const text = joinStatement(statement, (n) => `$${n}`)
-      const { rows } = await tx.query({ text, values: [...statement.values] })
-      // A COMMIT or ROLLBACK that nobody awaited may have gone out before our statement: then it stood alone.
-      // With pipelining the answers arrive together and the state may be a later one, so it proves nothing there.
+      const { rows } = await tx.query({ text, values: [...statement.values] }).catch(refuseAborted)
+      // A COMMIT that nobody awaited may still have gone out before our statement: then it stood alone. With
+      // pipelining the answers arrive together and the state may be a later one, so it proves nothing there.
       if (statusOf(tx) === 'idle' && !isPipelining(tx)) throw ended()
       return rows as Row[]
     },
@@ -90,15 +92,19 @@ function statusOf(tx: PgTransaction): PgStatus {
 }
 
 async function probe(tx: PgTransaction, refuseIdle: (tx: PgTransaction) => never): Promise<void> {
-  try {
-    await tx.query({ text: 'SAVEPOINT broadcaster_check', values: [] })
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined
-    if (code === NO_ACTIVE_TRANSACTION) refuseIdle(tx)
-    if (code === FAILED_TRANSACTION) throw aborted(error)
-    throw error
-  }
-  await tx.query({ text: 'RELEASE SAVEPOINT broadcaster_check', values: [] })
+  await tx.query({ text: 'SAVEPOINT broadcaster_check', values: [] }).catch((error: unknown) => {
+    if (codeOf(error) === NO_ACTIVE_TRANSACTION) refuseIdle(tx)
+    return refuseAborted(error)
+  })
+  await tx.query({ text: 'RELEASE SAVEPOINT broadcaster_check', values: [] }).catch(refuseAborted)
+}
+
+function refuseAborted(error: unknown): never {
+  throw codeOf(error) === FAILED_TRANSACTION ? aborted(error) : error
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : undefined
 }
 
 function isClient(tx: unknown): boolean {

@@ -1,9 +1,8 @@
 import type { NewOutboxEvent } from '../../record/columns.ts'
 import type { MemoryOutbox, MemoryRow } from './memory-outbox.ts'
 
-/** Makes the row of a new event, which is not stored yet. */
-export function newRow(outbox: MemoryOutbox, event: NewOutboxEvent): MemoryRow {
-  const now = outbox.now()
+/** Makes the row of a new event, which is not stored yet. All rows of one statement have one `now`. */
+export function newRow(outbox: MemoryOutbox, event: NewOutboxEvent, now: number): MemoryRow {
   const scheduledAt = event.scheduledAt?.getTime() ?? now + event.delay
   const { keyHash, delay, ...columns } = structuredClone(event)
   return {

@@ -76,10 +76,11 @@ export class MemoryTransaction {
   }
 
   #insert(events: readonly NewOutboxEvent[]): readonly Row[] {
+    const now = this.#outbox.now()
     const inserted: Row[] = []
     for (const event of events) {
       if (this.#sameAs(event)) continue
-      const row = newRow(this.#outbox, event)
+      const row = newRow(this.#outbox, event, now)
       this.#rows.push(row)
       inserted.push({ ...copyRow(row) })
     }

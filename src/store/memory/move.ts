@@ -5,11 +5,11 @@ import type { MemoryOutbox, MemoryRow } from './memory-outbox.ts'
 
 /** Applies a move to events whose status allows it, and returns their ids. */
 export function move(outbox: MemoryOutbox, ids: readonly string[], wanted: AdminMove): readonly string[] {
+  const now = outbox.now()
   const moved: MemoryRow[] = []
   for (const id of new Set(ids)) {
     const row = outbox.rows.get(id)
     if (!row || !allows(row, wanted)) continue
-    const now = outbox.now()
     change(row, wanted, now)
     row.updatedAt = new Date(now)
     moved.push(row)

@@ -19,11 +19,12 @@ export function ownsLane(outbox: MemoryOutbox, ownership: Ownership, lane: numbe
 
 /** Records what became of events. */
 export function settle(outbox: MemoryOutbox, ownership: Ownership, outcomes: readonly Outcome[]): SettleReport {
+  const now = outbox.now()
   const lost: string[] = []
   for (const outcome of outcomes) {
     const row = outbox.rows.get(outcome.id)
     if (!row || !mayRecord(outbox, ownership, outcome, row)) lost.push(outcome.id)
-    else record(outbox, ownership, outcome, row)
+    else record(outbox, ownership, outcome, row, now)
   }
   return { lost }
 }
@@ -33,8 +34,7 @@ function mayRecord(outbox: MemoryOutbox, ownership: Ownership, outcome: Outcome,
   return UNSETTLED.includes(row.status) && row.lane === outcome.lane && ownsLane(outbox, ownership, row.lane)
 }
 
-function record(outbox: MemoryOutbox, ownership: Ownership, outcome: Outcome, row: MemoryRow): void {
-  const now = outbox.now()
+function record(outbox: MemoryOutbox, ownership: Ownership, outcome: Outcome, row: MemoryRow, now: number): void {
   row.updatedAt = new Date(now)
   if ('progress' in outcome && outcome.progress !== undefined) row.progress = outcome.progress
   switch (outcome.kind) {
@@ -48,13 +48,13 @@ function record(outbox: MemoryOutbox, ownership: Ownership, outcome: Outcome, ro
       row.retryCount = outcome.retryCount
       row.scheduledAt = new Date(now + outcome.delay)
       row.availableAt = new Date(now + outcome.delay)
-      remember(outbox, ownership, row, outcome.error)
+      remember(outbox, ownership, row, outcome.error, now)
       break
     case 'failed':
       row.status = 'failed'
       row.retryCount = outcome.retryCount
       row.availableAt = outcome.blocks && row.partitionKey !== null ? FAR_FUTURE : null
-      remember(outbox, ownership, row, outcome.error)
+      remember(outbox, ownership, row, outcome.error, now)
       break
     case 'park':
       row.availableAt = outcome.delay === null ? FAR_FUTURE : new Date(now + outcome.delay)
@@ -70,11 +70,11 @@ function record(outbox: MemoryOutbox, ownership: Ownership, outcome: Outcome, ro
   }
 }
 
-function remember(outbox: MemoryOutbox, ownership: Ownership, row: MemoryRow, error: string): void {
+function remember(outbox: MemoryOutbox, ownership: Ownership, row: MemoryRow, error: string, now: number): void {
   row.lastError = error
   const attempts: unknown[] = JSON.parse(row.attempts ?? '[]')
   attempts.push({
-    at: new Date(outbox.now()).toISOString(),
+    at: new Date(now).toISOString(),
     worker: outbox.workers.get(ownership.workerId)?.name ?? ownership.workerId,
     error,
   })

@@ -2,7 +2,7 @@ import type { DatabaseSync } from 'node:sqlite'
 import { BroadcasterError } from '../../errors.ts'
 import { whileBusy } from './busy.ts'
 import { Connection } from './connection.ts'
-import { SqliteTransaction } from './sqlite-transaction.ts'
+import { type SqliteTransaction, TransactionHandle } from './sqlite-transaction.ts'
 import { Turns } from './turns.ts'
 
 export interface DatabaseOptions {
@@ -74,7 +74,7 @@ export class Database {
   async transaction<T>(work: (tx: SqliteTransaction, db: Connection) => Promise<Decision<T>>): Promise<T> {
     const { transactions: db } = await this.#open()
     const done = await this.#turns.take(this.#options.busyTimeout)
-    const tx = new SqliteTransaction(db, this.#options.ours)
+    const tx = new TransactionHandle(db, this.#options.ours)
     try {
       await whileBusy(this.#options.busyTimeout, () => db.run('BEGIN IMMEDIATE'))
       const { commit, value } = await work(tx, db)

@@ -1,13 +1,17 @@
-import type { StatementSync } from 'node:sqlite'
+import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { BroadcasterError } from '../../errors.ts'
-import type { NodeSqliteTransaction } from '../../publish/transactions/node-sqlite.ts'
+import { nodeSqliteTransaction } from '../../publish/transactions/node-sqlite.ts'
+import type { TransactionAdapter } from '../transaction-adapter.ts'
 import type { Connection } from './connection.ts'
 
+/** What `store.transaction` hands to its callback; a `DatabaseSync` on which BEGIN was run fits as well. */
+export type SqliteTransaction = Pick<DatabaseSync, 'isTransaction' | 'prepare' | 'exec'>
+
 /**
- * A transaction of the store's own connection, as `store.transaction` hands it to its callback. It ends with the
- * callback: the connection goes on to the next transaction, and a late statement must not end up there.
+ * A transaction of the store's own connection. It ends with the callback: the connection goes on to the next
+ * transaction, and a late statement must not end up there.
  */
-export class SqliteTransaction implements NodeSqliteTransaction {
+export class TransactionHandle implements SqliteTransaction {
   readonly #connection: Connection
   readonly #ours: ReadonlySet<string>
   #ended = false
@@ -24,13 +28,13 @@ export class SqliteTransaction implements NodeSqliteTransaction {
 
   /** Prepares a statement. Throws `TRANSACTION_ENDED`. */
   prepare(sql: string): StatementSync {
-    this.#check()
+    this.check()
     return this.#ours.has(sql) ? this.#connection.cached(sql) : this.#connection.prepare(sql)
   }
 
   /** Runs statements without values or rows. Throws `TRANSACTION_ENDED`. */
   exec(sql: string): void {
-    this.#check()
+    this.check()
     this.#connection.exec(sql)
   }
 
@@ -39,12 +43,25 @@ export class SqliteTransaction implements NodeSqliteTransaction {
     this.#ended = true
   }
 
-  #check(): void {
+  /** Throws `TRANSACTION_ENDED` after the callback. */
+  check(): void {
     if (!this.#ended) return
     throw new BroadcasterError(
       'TRANSACTION_ENDED',
       'tx is a SQLite transaction that has ended; use it only inside the callback of store.transaction',
       { field: 'tx' },
     )
+  }
+}
+
+/** The adapter of the store's own transactions, and of the application's `DatabaseSync`. */
+export function sqliteTransaction(): TransactionAdapter<SqliteTransaction> {
+  const adapter = nodeSqliteTransaction()
+  return {
+    ...adapter,
+    check(tx) {
+      if (tx instanceof TransactionHandle) tx.check()
+      adapter.check(tx)
+    },
   }
 }

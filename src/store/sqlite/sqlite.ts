@@ -1,5 +1,4 @@
 import { BroadcasterError } from '../../errors.ts'
-import { nodeSqliteTransaction } from '../../publish/transactions/node-sqlite.ts'
 import { joinStatement } from '../statement.ts'
 import type { Store } from '../store.ts'
 import { sqliteAdmin } from './admin.ts'
@@ -10,7 +9,7 @@ import { insert, inserted, insertText } from './insert.ts'
 import { type InjectedDatabase, pathOf } from './path.ts'
 import { sqliteRelay } from './relay.ts'
 import { sqliteSchema } from './schema/schema.ts'
-import type { SqliteTransaction } from './sqlite-transaction.ts'
+import { type SqliteTransaction, sqliteTransaction } from './sqlite-transaction.ts'
 import { tablesOf } from './tables.ts'
 import { sqliteWake } from './wake.ts'
 
@@ -65,7 +64,7 @@ export function sqlite(options: SqliteOptions): Store<SqliteTransaction> {
   return {
     dialect: 'sqlite',
     description: `sqlite ${table} in ${path}`,
-    transactionAdapter: nodeSqliteTransaction(),
+    transactionAdapter: sqliteTransaction(),
     publish: {
       insert: (rows) => insert(insertStrings, rows),
       inserted,

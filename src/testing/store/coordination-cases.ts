@@ -55,6 +55,7 @@ export const coordinationCases: readonly StoreCase[] = [
       assert.equal(taken[0]?.fence, one.fence + 1)
       assert.equal(taken[0]?.owner, id)
       assert.deepEqual(await coordination.claim(id, [one]), [], 'that fence is gone')
+      assert.deepEqual(await coordination.claim(id, [{ ...two, fence: two.fence + 1 }]), [], 'not reached yet')
       const rest = await coordination.claim(id, [one, two])
       assert.deepEqual(
         rest.map((lane) => lane.lane),
@@ -92,6 +93,18 @@ export const coordinationCases: readonly StoreCase[] = [
       } finally {
         await second.close()
       }
+    },
+  },
+  {
+    name: 'coordination: a worker whose lease has ended claims nothing',
+    async run({ store }) {
+      const { coordination } = store
+      const id = await coordination.enter({ name: 'a', backends: [BACKEND], lease: LONG_LEASE })
+      const { lanes } = await coordination.survey([BACKEND])
+      await coordination.renew(id, 1)
+      await until('the lease ends', async () => !(await coordination.renew(id, 1)))
+      assert.deepEqual(await coordination.claim(id, lanes), [])
+      assert.ok((await coordination.survey([BACKEND])).lanes.every((lane) => lane.owner === null))
     },
   },
   {
@@ -153,6 +166,8 @@ export const coordinationCases: readonly StoreCase[] = [
       const second = await coordination.enter({ name: 'second', backends: [BACKEND], lease: LONG_LEASE })
       assert.equal((await coordination.claim(second, [taken])).length, 1)
       await coordination.release(first.workerId, [released, taken])
+      await coordination.release(first.workerId, [{ ...taken, fence: taken.fence + 1 }])
+      await coordination.release(first.workerId, [{ ...kept, fence: kept.fence - 1 }])
       assert.equal((await laneOf(store, released.lane)).owner, null)
       assert.equal((await laneOf(store, taken.lane)).owner, second)
       assert.equal((await laneOf(store, kept.lane)).owner, first.workerId)

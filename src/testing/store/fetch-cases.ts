@@ -44,6 +44,22 @@ export const fetchCases: readonly StoreCase[] = [
     },
   },
   {
+    name: 'fetch: the limit of a lane counts over all names, in seq order',
+    async run({ store }) {
+      const rows = await insert(
+        store,
+        ...['default', '', '', 'default', ''].map((publisherBackend) =>
+          newEvent({ publisherBackend, partitionKey: 'k' }),
+        ),
+      )
+      const fetched = await store.relay.fetch(NAMES, [{ lane: rows[0]?.lane ?? -1, after: 0, limit: 4 }])
+      assert.deepEqual(
+        fetched.map((row) => row.id),
+        rows.slice(0, 4).map((row) => row.id),
+      )
+    },
+  },
+  {
     name: 'fetch: only the backend names asked for',
     async run({ store }) {
       const rows = await insert(

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { Store } from '../../store/store.ts'
 import type { StoreCase } from '../store-conformance.ts'
-import { insert, insertOne, newEvent, own, until } from './steps.ts'
+import { insert, insertOne, laneOf, newEvent, own, until } from './steps.ts'
 
 async function fill(store: Store): Promise<void> {
   const { ownership } = await own(store)
@@ -46,6 +46,22 @@ export const purgeCases: readonly StoreCase[] = [
       assert.equal(await store.relay.purge({ publishedFor: null, failedFor: 0, limit: 100 }), 2)
       const left = await store.admin.list({ where: [], order: [], limit: null, offset: 0, columns: ['status'] })
       assert.deepEqual(left.map((row) => row.status).toSorted(), ['pending', 'retry'])
+    },
+  },
+  {
+    name: 'purge: a failed event that blocked its key is missed: the owner of its lane is told',
+    async run({ store }) {
+      const { ownership } = await own(store)
+      const row = await insertOne(store, { partitionKey: 'k' })
+      await store.relay.settle(ownership, [
+        { kind: 'failed', id: row.id, lane: row.lane, retryCount: 1, blocks: true, error: 'bad' },
+      ])
+      const { attention } = await laneOf(store, row.lane)
+      await until(
+        'it is old enough',
+        async () => (await store.relay.purge({ publishedFor: null, failedFor: 0, limit: 10 })) === 1,
+      )
+      assert.ok((await laneOf(store, row.lane)).attention > attention)
     },
   },
 ]

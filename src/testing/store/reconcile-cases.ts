@@ -81,6 +81,33 @@ export const reconcileCases: readonly StoreCase[] = [
     },
   },
   {
+    name: 'reconcile: only a failed event blocks: what waits behind a retry, or without a key, is released',
+    async run({ store }) {
+      const { ownership } = await own(store)
+      const [retry, behind, free] = await insert(
+        store,
+        newEvent({ partitionKey: 'k' }),
+        newEvent({ partitionKey: 'k' }),
+        newEvent(),
+      )
+      assert.ok(retry && behind && free)
+      await store.relay.settle(ownership, [
+        { kind: 'retry', id: retry.id, lane: retry.lane, retryCount: 1, delay: 60_000, error: 'no' },
+        { kind: 'park', id: behind.id, lane: behind.lane, delay: null },
+        { kind: 'park', id: free.id, lane: free.lane, delay: null },
+      ])
+      const heads = await store.relay.reconcile(NAMES, await allLanes(store))
+      assert.deepEqual(
+        heads.map((head) => head.id),
+        [retry.id],
+      )
+      assert.deepEqual(
+        (await fetchAll(store)).map((row) => row.id),
+        [behind.id, free.id],
+      )
+    },
+  },
+  {
     name: 'reconcile: other lanes and other backends are left alone',
     async run({ store }) {
       const { lanes, head } = await blockedKey(store)

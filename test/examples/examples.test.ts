@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { Pool } from 'pg'
+import { root } from '../project/source-files.ts'
+import { requireServer } from '../support/servers.ts'
+
+/** What each program prints when everything is as it should be; in the order of the lines. */
+const PRINTS: Readonly<Record<string, readonly string[]>> = {
+  '01-sqlite-handlers.ts': [
+    'order b was rolled back: card declined',
+    'receipt for order a: 12 EUR',
+    'receipt for order c: 30 EUR',
+    '2 events published, 2 stored',
+  ],
+  '02-postgres-redis.ts': ['order a, as a reader of the stream sees it: order.placed, order.paid, order.shipped'],
+  '03-typed-catalogue.ts': [
+    'refused: INVALID_DATA at data.total',
+    'placed a: 12 EUR',
+    'cancelled a: customer',
+    '2 events delivered',
+  ],
+  '04-webhook.ts': [
+    'partner is down; its events wait',
+    'partner got order.placed {"id":"a"}, signed by Bearer secret',
+    'partner is up again',
+    'published, with 0 retries spent',
+  ],
+  '05-own-backend.ts': [
+    'mail to ada@example.org',
+    '3 of 4 outbox events published',
+    'failed for good at mailer: nowhere is no address [SEND_PERMANENT]',
+  ],
+  '06-scheduled-and-cron.ts': [
+    'mail: at once',
+    'pass 1: 1',
+    'mail: soon',
+    'pass 2: 1',
+    'mail: tomorrow',
+    'pass 3: 1',
+    'pass 4: 0',
+  ],
+  '07-transactional-handlers.ts': [
+    "handler 'book': try 1: fails after the write",
+    "handler 'book': try 2: fails after the write",
+    '3 tries, booked 1 time(s)',
+  ],
+}
+
+/** Two lines that different parts of the program print, in whichever order. */
+const ANY_ORDER = new Set(['04-webhook.ts'])
+
+const folder = join(root, 'examples')
+
+test('every example is run by these tests, and listed in the README of the folder', () => {
+  const programs = readdirSync(folder).filter((name) => name.endsWith('.ts'))
+  assert.deepEqual(programs.sort(), Object.keys(PRINTS).sort())
+  const readme = readFileSync(join(folder, 'README.md'), 'utf8')
+  for (const name of programs) assert.ok(readme.includes(`(${name})`), `${name} is not listed`)
+})
+
+for (const [name, lines] of Object.entries(PRINTS)) {
+  test(`${name} runs`, async (t) => {
+    const schema = `broadcaster_example_${randomBytes(4).toString('hex')}`
+    const env: Record<string, string | undefined> = { ...process.env, EXAMPLE_SCHEMA: schema }
+    if (name.includes('postgres')) {
+      const database = requireServer(t, 'postgres')
+      const broker = database && requireServer(t, 'redis')
+      if (!database || !broker) return
+      Object.assign(env, { POSTGRES_URL: database.url, REDIS_URL: broker.url })
+      t.after(() => dropSchema(database.url, schema))
+    }
+    const cwd = mkdtempSync(join(tmpdir(), 'broadcaster-example-'))
+    t.after(() => rmSync(cwd, { recursive: true }))
+    const { status, stdout, stderr } = spawnSync(
+      process.execPath,
+      ['--conditions=ts-broadcaster-source', '--disable-warning=ExperimentalWarning', join(folder, name)],
+      { cwd, env, encoding: 'utf8', timeout: 30_000 },
+    )
+    assert.equal(stderr, '')
+    assert.equal(status, 0)
+    const printed = stdout.trim().split('\n')
+    if (ANY_ORDER.has(name)) assert.deepEqual(printed.toSorted(), lines.toSorted())
+    else assert.deepEqual(printed, lines)
+  })
+}
+
+async function dropSchema(connectionString: string, schema: string): Promise<void> {
+  const pool = new Pool({ connectionString })
+  await pool.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`)
+  await pool.end()
+}

@@ -1,0 +1,145 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import type { PoolClient } from 'pg'
+import { postgres } from '../../src/store/postgres/postgres.ts'
+import type { Store } from '../../src/store/store.ts'
+import { BACKEND, insert, insertOne, newEvent, own, read, until } from '../../src/testing/store/steps.ts'
+import { servers, skipWithout } from '../support/servers.ts'
+import { openPlace, type Place } from './postgres-place.ts'
+
+const url = servers.postgres()?.url ?? ''
+
+async function withStore(work: (store: Store, place: Place, other: PoolClient) => Promise<void>): Promise<void> {
+  const place = openPlace(url)
+  const store = postgres({ pool: place.pool, schema: place.schema, listen: false })
+  await store.schema.migrate({ lanes: 4 })
+  const other = await place.pool.connect()
+  try {
+    await work(store, place, other)
+  } finally {
+    other.release(true)
+    await place.close()
+  }
+}
+
+/** Until a statement on this outbox waits for a lock. */
+async function untilOneWaits({ pool, schema }: Place): Promise<void> {
+  await until('a statement waits for a lock', async () => {
+    const { rows } = await pool.query(
+      `SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%' || $1 || '%' AND pid <> pg_backend_pid()`,
+      [schema],
+    )
+    return rows.length > 0
+  })
+}
+
+describe('races on PostgreSQL', { skip: skipWithout('postgres') }, () => {
+  test('a settle that meets a claim under way is decided by the claim', () =>
+    withStore(async (store, place, other) => {
+      const { ownership } = await own(store)
+      const { id, lane } = await insertOne(store)
+      await other.query('BEGIN')
+      await other.query(`UPDATE ${place.schema}.outbox_lanes SET owner = gen_random_uuid(), fence = fence + 1`)
+      const settling = store.relay.settle(ownership, [
+        { kind: 'retry', id, lane, retryCount: 1, delay: 1000, error: 'no' },
+      ])
+      await untilOneWaits(place)
+      await other.query('COMMIT')
+      assert.deepEqual((await settling).lost, [id])
+      assert.equal((await read(store, id)).status, 'pending')
+    }))
+
+  test('the control: when that claim is rolled back the settle counts', () =>
+    withStore(async (store, place, other) => {
+      const { ownership } = await own(store)
+      const { id, lane } = await insertOne(store)
+      await other.query('BEGIN')
+      await other.query(`UPDATE ${place.schema}.outbox_lanes SET owner = gen_random_uuid(), fence = fence + 1`)
+      const settling = store.relay.settle(ownership, [
+        { kind: 'retry', id, lane, retryCount: 1, delay: 1000, error: 'no' },
+      ])
+      await untilOneWaits(place)
+      await other.query('ROLLBACK')
+      assert.deepEqual((await settling).lost, [])
+      assert.equal((await read(store, id)).status, 'retry')
+    }))
+
+  test('a claim waits for a settle under way, and wins afterwards', () =>
+    withStore(async (store, place) => {
+      const { ownership } = await own(store)
+      const { id, lane } = await insertOne(store)
+      const second = await store.coordination.enter({ name: 'second', backends: [BACKEND], lease: 60_000 })
+      const { lanes } = await store.coordination.survey([BACKEND])
+      const settled = Promise.withResolvers<void>()
+      const settling = place.pool.connect().then(async (client) => {
+        // A settle, held open after its statement: the lock that `ownedLanes` takes.
+        await client.query('BEGIN')
+        await client.query(
+          `SELECT FROM ${place.schema}.outbox_lanes WHERE owner = '${ownership.workerId}' ORDER BY lane FOR SHARE`,
+        )
+        settled.resolve()
+        await untilOneWaits(place)
+        await client.query('COMMIT')
+        client.release()
+      })
+      await settled.promise
+      const claimed = await store.coordination.claim(second, lanes)
+      await settling
+      assert.equal(claimed.length, lanes.length)
+      const { lost } = await store.relay.settle(ownership, [{ kind: 'park', id, lane, delay: null }])
+      assert.deepEqual(lost, [id])
+    }))
+
+  test('publishing does not wait for workers that hold every lane and every row', () =>
+    withStore(async (store, { schema }, other) => {
+      await own(store)
+      await insert(store, newEvent(), newEvent())
+      await other.query('BEGIN')
+      await other.query(`SELECT FROM ${schema}.outbox_events FOR UPDATE`)
+      await other.query(`SELECT FROM ${schema}.outbox_lanes FOR UPDATE`)
+      await other.query(`SELECT FROM ${schema}.outbox_workers FOR UPDATE`)
+      assert.equal((await insert(store, newEvent({ partitionKey: 'k' }), newEvent())).length, 2)
+    }))
+
+  test('a deadlock between two settles is not the caller’s affair', () =>
+    withStore(async (store, place, other) => {
+      const { ownership } = await own(store)
+      const [a, b] = await insert(store, newEvent(), newEvent())
+      assert.ok(a && b)
+      const [low, high] = [a.id, b.id].toSorted()
+      const update = (id: string | undefined) =>
+        other.query(`UPDATE ${place.schema}.outbox_events SET last_error = 'x' WHERE id = '${id}'`)
+      await other.query('BEGIN')
+      // A second's patience before this side is the one to go; the store's side looks after 100 ms.
+      await other.query(`SET LOCAL deadlock_timeout = '10s'`)
+      await update(high)
+      const impatient = postgres({
+        connectionString: `${url}?options=-c%20deadlock_timeout%3D100ms`,
+        schema: place.schema,
+        listen: false,
+      })
+      try {
+        const settling = impatient.relay.settle(ownership, [
+          { kind: 'published', id: a.id, lane: a.lane },
+          { kind: 'published', id: b.id, lane: b.lane },
+        ])
+        await untilOneWaits(place)
+        await update(low)
+        await other.query('COMMIT')
+        assert.deepEqual((await settling).lost, [])
+      } finally {
+        await impatient.close()
+      }
+    }))
+
+  test('a commit that was a rollback is an error, not a success', () =>
+    withStore(async (store) => {
+      await assert.rejects(
+        store.transaction(async (tx) => {
+          await tx
+          await assert.rejects(store.transactionAdapter.execute(tx, { strings: ['SELECT 1/0'], values: [] }))
+        }),
+        { code: 'TRANSACTION_ABORTED' },
+      )
+    }))
+})
