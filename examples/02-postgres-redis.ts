@@ -56,7 +56,7 @@ await worker.stop()
 const redis = createClient({ url: redisUrl })
 await redis.connect()
 const ofA: unknown[] = []
-for (const entry of await redis.xRange(stream, '-', '+')) {
+for (const entry of (await redis.xRange(stream, '-', '+')) ?? []) {
   const event = JSON.parse(entry?.message['cloud_event'] ?? '{}') as {
     readonly type: string
     readonly partitionkey: string

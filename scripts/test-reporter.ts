@@ -43,18 +43,19 @@ export class TestReport {
 
   accept(event: TestEvent): void {
     if (event.type === 'test:start') {
-      const { file, nesting, name } = event.data
-      const path = this.#file(file).path
+      const { nesting, name } = event.data
+      const path = this.#file(testFile(event.data)).path
       path.length = nesting
       path.push(name)
     } else if (event.type === 'test:pass' || event.type === 'test:fail') {
       this.#outcome(event)
     } else if (event.type === 'test:stdout' || event.type === 'test:stderr') {
-      this.#file(event.data.file).output += event.data.message
+      this.#file(testFile(event.data)).output += event.data.message
     } else if (event.type === 'test:diagnostic' && event.data.file !== undefined) {
-      this.#file(event.data.file).output += `${event.data.message}\n`
-    } else if (event.type === 'test:summary' && event.data.file !== undefined) {
-      this.#fileEnded(event.data.file)
+      this.#file(testFile(event.data)).output += `${event.data.message}\n`
+    } else if (event.type === 'test:summary') {
+      const file = testFile(event.data)
+      if (file !== undefined) this.#fileEnded(file)
     }
   }
 
@@ -88,7 +89,8 @@ export class TestReport {
       this.#wholeFile(data)
       return
     }
-    const report = this.#file(data.file)
+    const file = testFile(data)
+    const report = this.#file(file)
     const path = [...report.path.slice(0, data.nesting), data.name]
     const name = path.join(' > ')
     if (data.nesting === 0) report.time += data.details.duration_ms
@@ -102,11 +104,11 @@ export class TestReport {
       if (failureType(data.details.error) === 'subtestsFailed') return
       report.failed++
       this.failed++
-      this.#failures.push({ file: this.#short(data.file), name, error: data.details.error })
+      this.#failures.push({ file: this.#short(file), name, error: data.details.error })
     } else if (data.details.type !== 'suite') {
       report.passed++
       this.passed++
-      this.#slow.push({ name: `${this.#short(data.file)}: ${name}`, time: data.details.duration_ms })
+      this.#slow.push({ name: `${this.#short(file)}: ${name}`, time: data.details.duration_ms })
     }
   }
 
@@ -149,6 +151,11 @@ export class TestReport {
   #count(reason: string): void {
     this.#reasons.set(reason, (this.#reasons.get(reason) ?? 0) + 1)
   }
+}
+
+/** The file that the runner ran: a test may stand in another one, such as a conformance suite. */
+function testFile(data: { readonly file?: string | undefined }): string | undefined {
+  return 'entryFile' in data && typeof data.entryFile === 'string' ? data.entryFile : data.file
 }
 
 function failureType(error: unknown): unknown {

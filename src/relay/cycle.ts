@@ -128,7 +128,7 @@ export class Cycle {
     const fresh = await this.#reader.read(space, (row, suspect) => this.#accept(row, suspect))
     if (fresh > 0) {
       this.#idle.end(this)
-      this.#dispatch()
+      this.dispatch()
     }
     return fresh
   }
@@ -149,8 +149,8 @@ export class Cycle {
     else this.#buffer.add(held)
   }
 
-  /** Starts sends while there is something to send and room in the pipeline. */
-  #dispatch(): void {
+  /** Starts sends while there is something to send, room in the pipeline, and lease enough. */
+  dispatch(): void {
     const { concurrency, batchSize, backend, lease, timeout } = this.#options
     while (this.#sending < concurrency && !this.#breaker.isOpen && lease.allows(timeout)) {
       const batch = this.#buffer.take(batchSize, backend.capabilities?.ordersWithinSend === true)
@@ -177,7 +177,7 @@ export class Cycle {
     } finally {
       this.#sending--
       this.#buffer.done(batch)
-      this.#dispatch()
+      this.dispatch()
     }
     return answer
   }
@@ -214,11 +214,11 @@ export class Cycle {
 
   /** Nothing to read, or no room: waits for a wake-up, a finished send, the next due time, or the next poll. */
   async #rest(untilDry: boolean): Promise<void> {
+    if (untilDry) return this.#pause.sleep(5)
     if (this.#space() <= 0) {
       this.#full = true
       return this.#pause.sleep(this.#options.pollInterval)
     }
-    if (untilDry) return this.#pause.sleep(5)
     const sleep = await this.#idle.next(this)
     const untilDue = Math.max(1, this.#reader.nextDueAt - performance.now())
     if (sleep > 0) await this.#pause.sleep(Math.min(sleep, untilDue))
@@ -270,16 +270,12 @@ export class Cycle {
     if (change === 'closed') this.#resume()
   }
 
+  /** There may be something to read. */
   wake(): void {
     this.#idle.end(this)
     this.#reader.wake()
-    this.#dispatch()
+    this.dispatch()
     this.#pause.end()
-  }
-
-  /** The lease was extended: sends that waited for it may start. */
-  leaseExtended(): void {
-    this.#dispatch()
   }
 
   stop(): void {

@@ -69,7 +69,7 @@ export class LaneKeeper {
     const renewed = this.#workerId !== undefined && lease.left > 0 && (await store.renew(this.#workerId, lease.length))
     if (renewed) {
       lease.extend(asked)
-      for (const cycle of this.#cycles.values()) cycle.leaseExtended()
+      for (const cycle of this.#cycles.values()) cycle.dispatch()
     } else {
       await this.#lost()
       await this.#enter()

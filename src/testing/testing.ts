@@ -1,4 +1,10 @@
 export {
+  type MemoryBackend,
+  type MemoryBackendOptions,
+  memoryBackend,
+} from '../backend/memory/memory-backend.ts'
+export type { FaultMatch, MemoryFaults } from '../backend/memory/memory-faults.ts'
+export {
   type BackendAbility,
   type BackendCase,
   type BackendFixture,

@@ -7,6 +7,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { describe, type TestContext, test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
 import pg from 'pg'
+import { z } from 'zod'
 import type { Publisher } from '../../src/publish/publisher.ts'
 import { postgres } from '../../src/store/postgres/postgres.ts'
 import { sqlite } from '../../src/store/sqlite/sqlite.ts'
@@ -178,6 +179,11 @@ describe('PostgreSQL', { skip: skipWithout('postgres') }, () => {
       await assert.rejects(publish(), { code: 'TRANSACTION_ABORTED' })
       await assert.rejects(publish(), { code: 'TRANSACTION_ABORTED' })
       await client.query('COMMIT')
+      // A ROLLBACK that nobody awaited: the client still believes that it is in a transaction.
+      await client.query('BEGIN')
+      const rolledBack = client.query('ROLLBACK')
+      await assert.rejects(publish(), { code: 'TRANSACTION_ENDED', message: /await each query/ })
+      await rolledBack
       assert.equal(await store.admin.count([]), 0)
     } finally {
       await client.end()
@@ -277,6 +283,12 @@ describe('SQLite', () => {
       publisher.publishSync(database, event)
       database?.exec('ROLLBACK')
       assert.throws(() => publisher.publishSync(database, event), { code: 'TRANSACTION_ENDED', message: /has ended/ })
+      // An asynchronous schema is at work while the transaction ends.
+      database?.exec('BEGIN')
+      const late = publisherOn(store, undefined, { slow: z.number().refine(async () => true) })
+      const pending = late.publish(database, { type: 'slow', source: '/s', data: 1 })
+      database?.exec('ROLLBACK')
+      await assert.rejects(pending, { code: 'TRANSACTION_ENDED' })
       let ended: unknown
       await store.transaction(async (tx) => {
         ended = tx

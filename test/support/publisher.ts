@@ -1,4 +1,5 @@
 import type { Backend } from '../../src/backend/backend.ts'
+import type { Catalogue } from '../../src/publish/catalogue.ts'
 import { Publisher } from '../../src/publish/publisher.ts'
 import type { RecordSource } from '../../src/record/record-source.ts'
 import type { Store } from '../../src/store/store.ts'
@@ -11,7 +12,7 @@ const nowhere: Backend = {
 }
 
 /** A publisher on a store, with the backends `default` and `partners`, for tests that deliver nothing. */
-export function publisherOn(store: Store, records?: RecordSource): Publisher<unknown> {
+export function publisherOn(store: Store, records?: RecordSource, catalogue?: Catalogue): Publisher<unknown> {
   return new Publisher({
     store: store.publish,
     dialect: store.dialect,
@@ -22,7 +23,7 @@ export function publisherOn(store: Store, records?: RecordSource): Publisher<unk
     ]),
     defaultBackend: 'default',
     routes: [],
-    catalogue: undefined,
+    catalogue,
     unlistedEvents: 'refuse',
     maxRetries: 3,
     signals: new SignalSource('test'),
