@@ -17,7 +17,10 @@ test('ids sort as they were made, within a millisecond, past its 4096 and when t
   const ids: string[] = []
   for (let n = 0; n < 20_000; n++) ids.push(uuidV7(now))
   for (let n = 0; n < 100; n++) ids.push(uuidV7(now - 60_000))
-  assert.equal(ids.findIndex((id, n) => n > 0 && id <= (ids[n - 1] ?? '')), -1)
+  assert.equal(
+    ids.findIndex((id, n) => n > 0 && id <= (ids[n - 1] ?? '')),
+    -1,
+  )
   assert.equal(new Set(ids).size, ids.length)
   assert.ok(ids.every((id) => V7.test(id)))
 })

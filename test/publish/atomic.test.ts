@@ -8,6 +8,8 @@ import { describe, type TestContext, test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
 import pg from 'pg'
 import { z } from 'zod'
+import { eachEvent } from '../../src/backend/each-event.ts'
+import { Broadcaster } from '../../src/broadcaster.ts'
 import type { Publisher } from '../../src/publish/publisher.ts'
 import { postgres } from '../../src/store/postgres/postgres.ts'
 import { sqlite } from '../../src/store/sqlite/sqlite.ts'
@@ -17,7 +19,7 @@ import { publisherOn } from '../support/publisher.ts'
 import { servers, skipWithout } from '../support/servers.ts'
 
 /**
- * The promise "atomic": exactly the events of committed transactions are stored. Each event is published beside a row
+ * The promise "atomic": exactly the events of committed transactions are stored and delivered. Each event is published beside a row
  * of business data, which the database itself keeps atomic, so the two tables must agree in the end.
  */
 const TRANSACTIONS = 1000
@@ -112,12 +114,43 @@ async function overlap(
   return tally
 }
 
-async function verify(store: Store, tally: Tally, business: readonly string[]): Promise<void> {
+/** A worker that delivers while the transactions run; `of` waits for so many arrivals, stops it and tells them. */
+async function deliver(store: Store) {
+  const arrived: string[] = []
+  let look = (): void => {}
+  const backend = eachEvent((event) => {
+    arrived.push(event.id)
+    look()
+  })
+  const broadcaster = new Broadcaster({ store, backends: { default: backend } })
+  const worker = broadcaster.worker({ retention: false })
+  await worker.start()
+  return {
+    async of(count: number): Promise<readonly string[]> {
+      await new Promise<void>((resolve) => {
+        look = () => (arrived.length >= count ? resolve() : undefined)
+        look()
+      })
+      // What should not arrive would be read by this, too.
+      await worker.stop()
+      await broadcaster.processPendingEvents()
+      return arrived
+    },
+  }
+}
+
+async function verify(
+  store: Store,
+  tally: Tally,
+  business: readonly string[],
+  arrived: readonly string[],
+): Promise<void> {
   const rows = await store.admin.list({ where: [], order: [], limit: null, offset: 0, columns: ['id', 'status'] })
   const stored = rows.map((row) => row.id ?? '')
   assert.deepEqual(stored.toSorted(), [...tally.committed].toSorted(), 'the events stored are those committed')
   assert.deepEqual(business.toSorted(), stored.toSorted(), 'and so is the business data')
-  assert.ok(rows.every((row) => row.status === 'pending'))
+  assert.deepEqual(arrived.toSorted(), stored.toSorted(), 'and so are the events that arrived, each once')
+  assert.ok(rows.every((row) => row.status === 'published'))
   // The controls: there was something to lose and to leak, and the transactions did overlap.
   assert.ok(tally.committed.size > TRANSACTIONS / 2)
   assert.equal(tally.rolledBack, Math.ceil(TRANSACTIONS / 3))
@@ -125,12 +158,13 @@ async function verify(store: Store, tally: Tally, business: readonly string[]): 
 }
 
 describe('PostgreSQL', { skip: skipWithout('postgres') }, () => {
-  test('exactly the committed events are stored, of 1,000 overlapping transactions', async (t) => {
+  test('exactly the committed events are stored and arrive, of 1,000 overlapping transactions', async (t) => {
     const { pool, schema, close } = openPlace(servers.postgres()?.url ?? '', 16)
     const store = postgres({ pool, schema }) as Store
     try {
       await store.schema.migrate()
       await pool.query(`CREATE TABLE ${schema}.orders (id text)`)
+      const arrivals = await deliver(store)
       const tally = await overlap(t, publisherOn(store), `${schema}.orders`, async (_n, work) => {
         const client = await pool.connect()
         try {
@@ -149,6 +183,7 @@ describe('PostgreSQL', { skip: skipWithout('postgres') }, () => {
         store,
         tally,
         rows.map((row) => row.id),
+        await arrivals.of(tally.committed.size),
       )
       assert.ok(tally.mostOpen > 8, `${tally.mostOpen} were open at once`)
     } finally {
@@ -243,10 +278,11 @@ describe('SQLite', () => {
     }
   }
 
-  test('exactly the committed events are stored, of 1,000 overlapping transactions', async (t) => {
+  test('exactly the committed events are stored and arrive, of 1,000 overlapping transactions', async (t) => {
     const { store, own, close } = await openFile(4)
     try {
       const idle = [...own]
+      const arrivals = await deliver(store)
       const tally = await overlap(t, publisherOn(store), 'orders', async (n, work) => {
         // Half on the store's own connection, half on the application's, which compete for the one write lock.
         if (n % 2 === 0) return onStore(store, work)
@@ -263,6 +299,7 @@ describe('SQLite', () => {
         store,
         tally,
         rows.map((row) => String(row['id'])),
+        await arrivals.of(tally.committed.size),
       )
     } finally {
       await close()

@@ -84,14 +84,18 @@ describe('wake-up on PostgreSQL', { skip: skipWithout('postgres') }, () => {
       const watcher = await watch(place)
       const lost = Promise.withResolvers<unknown>()
       const listener = await store.wake?.listen(() => {}, lost.resolve)
-      assert.equal(await listener?.arm(), true)
-      await place.pool.query(`
-        SELECT pg_terminate_backend(pid, 5000) FROM pg_locks
-        WHERE locktype = 'advisory' AND objid = '${place.schema}.outbox_events'::regclass::oid`)
-      await lost.promise
-      await insertOne(store)
-      assert.deepEqual(await watcher.seen(), [])
-      await watcher.close()
+      try {
+        assert.equal(await listener?.arm(), true)
+        await place.pool.query(`
+          SELECT pg_terminate_backend(pid, 5000) FROM pg_locks
+          WHERE locktype = 'advisory' AND objid = '${place.schema}.outbox_events'::regclass::oid`)
+        await lost.promise
+        await insertOne(store)
+        assert.deepEqual(await watcher.seen(), [])
+      } finally {
+        await listener?.close()
+        await watcher.close()
+      }
     }))
 
   test('a relay that begins to wait lets commits end that looked for relays before it', () =>

@@ -84,23 +84,19 @@ export const reconcileCases: readonly StoreCase[] = [
     name: 'reconcile: only a failed event blocks: what waits behind a retry, or without a key, is released',
     async run({ store }) {
       const { ownership } = await own(store)
-      const [retry, behind, free] = await insert(
+      const [retry, behind, free, failed] = await insert(
         store,
-        newEvent({ partitionKey: 'k' }),
-        newEvent({ partitionKey: 'k' }),
-        newEvent(),
+        ...['k', 'k', null, 'bad'].map((partitionKey) => newEvent({ partitionKey, keyHash: 1 })),
       )
-      assert.ok(retry && behind && free)
+      assert.ok(retry && behind && free && failed)
       await store.relay.settle(ownership, [
         { kind: 'retry', id: retry.id, lane: retry.lane, retryCount: 1, delay: 60_000, error: 'no' },
         { kind: 'park', id: behind.id, lane: behind.lane, delay: null },
         { kind: 'park', id: free.id, lane: free.lane, delay: null },
+        { kind: 'failed', id: failed.id, lane: failed.lane, retryCount: 1, blocks: true, error: 'bad' },
       ])
       const heads = await store.relay.reconcile(NAMES, await allLanes(store))
-      assert.deepEqual(
-        heads.map((head) => head.id),
-        [retry.id],
-      )
+      assert.deepEqual(heads.map((head) => head.id).toSorted(), [retry.id, failed.id].toSorted())
       assert.deepEqual(
         (await fetchAll(store)).map((row) => row.id),
         [behind.id, free.id],
