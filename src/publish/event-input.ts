@@ -57,7 +57,8 @@ export interface CloudEventInput {
   readonly specversion: string
   readonly id: string
   readonly source: string
-  readonly type: string
+  /** Any text. Not a plain `string`, beside which a template such as `order.${name}` would lose its own type. */
+  readonly type: string & Record<never, never>
   readonly subject?: string | undefined
   readonly time?: string | undefined
   readonly datacontenttype?: string | undefined

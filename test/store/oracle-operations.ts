@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import type { Condition } from '../../src/store/admin-store.ts'
+import type { AdminMove, Condition } from '../../src/store/admin-store.ts'
 
 /** One event to publish. Keys and event ids are few, so that they meet. */
 export interface EventSpec {
@@ -70,6 +70,8 @@ export type Operation =
 type SortColumn = 'status' | 'retryCount' | 'partitionKey' | 'eventId' | 'lane' | 'subject'
 
 export const LANES = 4
+export const LATER = new Date('2500-01-01T00:00:00.000Z')
+export const PAST = new Date('2001-01-01T00:00:00.000Z')
 
 /** How each list begins: two workers, and all lanes owned by one of them. */
 export const PRELUDE: readonly Operation[] = [
@@ -240,3 +242,17 @@ export const operation: fc.Arbitrary<Operation> = fc.oneof(
   },
   { weight: 1, arbitrary: fc.record({ op: fc.constant('stats') }) },
 )
+
+/** The move with its values. */
+export function moveOf(kind: MoveKind, later: boolean): AdminMove {
+  switch (kind) {
+    case 'markFailed':
+      return { kind, error: 'by hand' }
+    case 'incrementRetry':
+      return { kind, error: 'by hand', delay: later ? 3_600_000 : 0 }
+    case 'reschedule':
+      return { kind, at: later ? LATER : PAST }
+    default:
+      return { kind }
+  }
+}

@@ -1,15 +1,12 @@
 import { COLUMN_NAMES, FAR_FUTURE, type NewOutboxEvent, type OutboxEventColumns } from '../../src/record/columns.ts'
-import type { AdminMove } from '../../src/store/admin-store.ts'
 import type { Lane } from '../../src/store/coordination-store.ts'
 import type { Outcome, Ownership } from '../../src/store/relay-store.ts'
 import type { Store } from '../../src/store/store.ts'
 import { insertIn, keyHashOf, LONG_LEASE, newEvent, RolledBack } from '../../src/testing/store/steps.ts'
-import { type EventSpec, LANES, type Operation, type OutcomeSpec } from './oracle-operations.ts'
+import { type EventSpec, LANES, LATER, moveOf, type Operation, type OutcomeSpec, PAST } from './oracle-operations.ts'
 
 const BACKENDS = ['default', 'other']
 const HOUR = 3_600_000
-const LATER = new Date('2500-01-01T00:00:00.000Z')
-const PAST = new Date('2001-01-01T00:00:00.000Z')
 const ALL_LANES = Array.from({ length: LANES }, (_, lane) => lane)
 
 interface KnownEvent {
@@ -291,17 +288,4 @@ function describeDate(date: Date): string {
   if (date.getTime() === FAR_FUTURE.getTime()) return 'never'
   if (date.getTime() === LATER.getTime() || date.getTime() === PAST.getTime()) return date.toISOString()
   return date.getTime() > Date.now() + HOUR / 2 ? 'in an hour' : 'now'
-}
-
-function moveOf(kind: AdminMove['kind'], later: boolean): AdminMove {
-  switch (kind) {
-    case 'markFailed':
-      return { kind, error: 'by hand' }
-    case 'incrementRetry':
-      return { kind, error: 'by hand', delay: later ? HOUR : 0 }
-    case 'reschedule':
-      return { kind, at: later ? LATER : PAST }
-    default:
-      return { kind }
-  }
 }

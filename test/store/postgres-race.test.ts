@@ -10,7 +10,8 @@ import { openPlace, type Place } from './postgres-place.ts'
 const url = servers.postgres()?.url ?? ''
 
 async function withStore(work: (store: Store, place: Place, other: PoolClient) => Promise<void>): Promise<void> {
-  const place = openPlace(url)
+  // Who waits for a lock without need fails instead.
+  const place = openPlace(`${url}?options=-c%20lock_timeout%3D15s`)
   const store = postgres({ pool: place.pool, schema: place.schema, listen: false })
   await store.schema.migrate({ lanes: 4 })
   const other = await place.pool.connect()
@@ -130,6 +131,17 @@ describe('races on PostgreSQL', { skip: skipWithout('postgres') }, () => {
       } finally {
         await impatient.close()
       }
+    }))
+
+  test('the names of a lane share its limit: what is fetched has no gaps', () =>
+    withStore(async (store) => {
+      const names = ['', '', '', 'default', 'default', 'default']
+      const rows = await insert(store, ...names.map((publisherBackend) => newEvent({ publisherBackend, keyHash: 1 })))
+      const fetched = await store.relay.fetch(['default', ''], [{ lane: 1, after: 0, limit: 2 }])
+      assert.deepEqual(
+        fetched.map((row) => row.seq),
+        rows.slice(0, 2).map((row) => row.seq),
+      )
     }))
 
   test('a commit that was a rollback is an error, not a success', () =>

@@ -10,7 +10,8 @@ import { openPlace, type Place } from './postgres-place.ts'
 const url = servers.postgres()?.url ?? ''
 
 async function withStore(work: (store: Store, place: Place) => Promise<void>): Promise<void> {
-  const place = openPlace(url)
+  // Who would wait for a lock fails instead.
+  const place = openPlace(`${url}?options=-c%20lock_timeout%3D5s`)
   try {
     const store = postgres({ pool: place.pool, schema: place.schema })
     await store.schema.migrate({ lanes: 4 })

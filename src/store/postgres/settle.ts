@@ -1,5 +1,5 @@
 import type { Outcome, Ownership, SettleReport } from '../relay-store.ts'
-import type { Client, ClientTransaction } from './client.ts'
+import type { Client, ClientTransaction, RawRow } from './client.ts'
 import { FAR_FUTURE_SQL, UNSETTLED } from './literals.ts'
 import { runAgainOnConflict } from './store-error.ts'
 import type { Tables } from './tables.ts'
@@ -39,12 +39,19 @@ function attempts(t: Tables): string {
 
 function statements(t: Tables) {
   return {
-    /** Whatever the lease: it is true. One index lookup an id; the ids are sorted, so that racing settles agree. */
+    /**
+     * Whatever the lease: it is true. One index lookup an id; the ids are sorted, so that racing settles agree.
+     * Returns the ids that were lost, which are none as a rule: to return those recorded cost the client 2 us each.
+     */
     published: `
-UPDATE ${t.events} AS e
-SET status = 'published', published_at = statement_timestamp(), updated_at = statement_timestamp(), available_at = NULL
-WHERE e.id = ANY ($1::uuid[]) AND e.status <> 'published'
-RETURNING e.id`,
+WITH recorded AS (
+  UPDATE ${t.events} AS e
+  SET status = 'published', published_at = statement_timestamp(), updated_at = statement_timestamp(),
+    available_at = NULL
+  WHERE e.id = ANY ($1::uuid[]) AND e.status <> 'published'
+  RETURNING e.id
+)
+SELECT given.id FROM unnest($1::uuid[]) AS given(id) WHERE given.id NOT IN (SELECT recorded.id FROM recorded)`,
 
     publishedWithProgress: `
 UPDATE ${t.events} AS e
@@ -142,41 +149,48 @@ const GUARDED = ['sending', 'returned', 'park', 'retry', 'failed'] as const
 
 /**
  * Records what became of events: one statement for each kind that occurs, in one transaction. A batch that was all
- * delivered is one statement by itself: 4 us an event, index maintenance included (docs/decisions/0011).
+ * delivered is one statement by itself: 10 us of the server an event, all but the row's own rewrite negligible
+ * (docs/decisions/0011-settle-on-postgresql.md).
  */
 export function settle(client: Client, t: Tables) {
   const sql = statements(t)
 
   return async (ownership: Ownership, outcomes: readonly Outcome[]): Promise<SettleReport> => {
-    const plain = outcomes.filter(isPublished).filter(({ progress }) => progress === undefined)
     const steps = [
-      ...(plain.length > 0 ? [(on: Runs) => on.query(sql.published, [plain.map(({ id }) => id).sort()])] : []),
+      ...published(sql, outcomes),
       ...publishedWithProgress(sql, outcomes),
       ...GUARDED.flatMap((kind) => guarded(sql, ownership, kind, outcomes)),
     ]
     const [only] = steps
     if (only === undefined) return { lost: [] }
-    const rows =
-      steps.length === 1
-        ? await only(client)
-        : await runAgainOnConflict(() =>
-            client.transaction(async (tx) => {
-              const all = []
-              for (const step of steps) all.push(...(await step(tx)))
-              return all
-            }),
-          )
-    if (rows.length === outcomes.length) return { lost: [] }
-    const recorded = new Set(rows.map(({ id }) => id))
-    return { lost: outcomes.flatMap(({ id }) => (recorded.has(id) ? [] : [id])) }
+    if (steps.length === 1) return { lost: await only(client) }
+    return runAgainOnConflict(() =>
+      client.transaction(async (tx) => {
+        const lost: string[] = []
+        for (const step of steps) lost.push(...(await step(tx)))
+        return { lost }
+      }),
+    )
   }
 }
 
-function publishedWithProgress(sql: Statements, outcomes: readonly Outcome[]) {
+/** One statement of a settle. Resolves with the ids that were lost. */
+type Step = (on: Runs) => Promise<readonly string[]>
+
+function published(sql: Statements, outcomes: readonly Outcome[]): readonly Step[] {
+  const ids = outcomes.flatMap((outcome) =>
+    outcome.kind === 'published' && outcome.progress === undefined ? [outcome.id] : [],
+  )
+  if (ids.length === 0) return []
+  ids.sort()
+  return [async (on) => (await on.query(sql.published, [ids])).map(({ id }) => id ?? '')]
+}
+
+function publishedWithProgress(sql: Statements, outcomes: readonly Outcome[]): readonly Step[] {
   const some = outcomes.filter(isPublished).filter(({ progress }) => progress !== undefined)
   if (some.length === 0) return []
   const parameter = JSON.stringify(some.map(({ id, progress }) => ({ id, progress })))
-  return [(on: Runs) => on.query(sql.publishedWithProgress, [parameter])]
+  return [async (on) => missing(some, await on.query(sql.publishedWithProgress, [parameter]))]
 }
 
 function guarded<K extends (typeof GUARDED)[number]>(
@@ -184,11 +198,17 @@ function guarded<K extends (typeof GUARDED)[number]>(
   ownership: Ownership,
   kind: K,
   outcomes: readonly Outcome[],
-) {
+): readonly Step[] {
   const some = outcomes.filter((outcome): outcome is Of<K> => outcome.kind === kind)
   if (some.length === 0) return []
-  const parameter = JSON.stringify(some.map(PARAMETER[kind]))
-  return [(on: Runs) => on.query(sql[kind], [...proofOf(ownership, some), parameter])]
+  const values = [...proofOf(ownership, some), JSON.stringify(some.map(PARAMETER[kind]))]
+  return [async (on) => missing(some, await on.query(sql[kind], values))]
+}
+
+function missing(outcomes: readonly Outcome[], recorded: readonly RawRow[]): readonly string[] {
+  if (recorded.length === outcomes.length) return []
+  const ids = new Set(recorded.map(({ id }) => id))
+  return outcomes.flatMap(({ id }) => (ids.has(id) ? [] : [id]))
 }
 
 /** `$1` to `$4` of a guarded statement. */
