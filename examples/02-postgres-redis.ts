@@ -21,15 +21,15 @@ const broadcaster = new Broadcaster({
   backends: { default: redisStreams({ url: redisUrl, stream }) },
 })
 await broadcaster.store.schema.migrate()
-await pool.query(`CREATE TABLE IF NOT EXISTS ${schema}.orders (id text, change text)`)
+await pool.query(`CREATE TABLE IF NOT EXISTS ${schema}.orders (id text, status text)`)
 
 /** Any client of `pg` on which BEGIN was run is a transaction; the pool itself does not even compile. */
-async function changeOrder(id: string, type: 'order.placed' | 'order.paid' | 'order.shipped'): Promise<void> {
+async function changeOrder(id: string, status: string): Promise<void> {
   const client = await pool.connect()
   try {
     await client.query('BEGIN')
-    await client.query(`INSERT INTO ${schema}.orders VALUES ($1, $2)`, [id, type])
-    await broadcaster.publish(client, { type, source: '/shop', data: { id }, partitionKey: id })
+    await client.query(`INSERT INTO ${schema}.orders VALUES ($1, $2)`, [id, status])
+    await broadcaster.publish(client, { type: `order.${status}`, source: '/shop', data: { id }, partitionKey: id })
     await client.query('COMMIT')
   } catch (error) {
     await client.query('ROLLBACK')
@@ -46,10 +46,10 @@ onSignal('event.published', () => {
 })
 const worker = broadcaster.worker()
 await worker.start()
-await changeOrder('a', 'order.placed')
-await changeOrder('b', 'order.placed')
-await changeOrder('a', 'order.paid')
-await changeOrder('a', 'order.shipped')
+await changeOrder('a', 'placed')
+await changeOrder('b', 'placed')
+await changeOrder('a', 'paid')
+await changeOrder('a', 'shipped')
 await all.promise
 await worker.stop()
 

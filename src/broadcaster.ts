@@ -1,5 +1,6 @@
 import { EventManager } from './admin/events.ts'
 import type { Backend, BackendHealth } from './backend/backend.ts'
+import { checkHealth } from './backend/check-health.ts'
 import { BroadcasterError } from './errors.ts'
 import { unknownKeys } from './options.ts'
 import { throwProblems } from './problem.ts'
@@ -46,7 +47,7 @@ export interface BroadcasterOptions<
 /** What `broadcaster.events.create` takes: the same as `publish`. */
 type CreateInput<Events extends Catalogue | NoCatalogue, Unlisted extends UnlistedEvents> =
   | EventInput<Events, EventType<Events, Unlisted>>
-  | CloudEventInput
+  | CloudEventInput<EventType<Events, Unlisted>>
 
 const KNOWN_OPTIONS = [
   'store',
@@ -124,7 +125,7 @@ export class Broadcaster<
    */
   publish<Type extends EventType<Events, Unlisted>>(
     tx: Tx,
-    event: EventInput<Events, Type> | CloudEventInput,
+    event: EventInput<Events, Type> | CloudEventInput<Type>,
     options?: PublishOptions,
   ): Promise<OutboxEvent<DataOutput<Events, Type>>> {
     return this.#publisher.publish(tx, event, options)
@@ -142,7 +143,7 @@ export class Broadcaster<
   /** `publish` without a promise, for synchronous libraries (`node:sqlite`, better-sqlite3). */
   publishSync<Type extends EventType<Events, Unlisted>>(
     tx: Tx,
-    event: EventInput<Events, Type> | CloudEventInput,
+    event: EventInput<Events, Type> | CloudEventInput<Type>,
     options?: PublishOptions,
   ): OutboxEvent<DataOutput<Events, Type>> {
     return this.#publisher.publishSync(tx, event, options)
@@ -217,7 +218,9 @@ export class Broadcaster<
     options: { readonly timeout?: number } = {},
   ): Promise<Readonly<Record<string, BackendHealth>>> {
     const { timeout = 5_000 } = options
-    const checks = [...this.#backends].map(async ([name, backend]) => [name, await healthOf(backend, timeout)] as const)
+    const checks = [...this.#backends].map(
+      async ([name, backend]) => [name, await checkHealth(backend, timeout)] as const,
+    )
     return Object.fromEntries(await Promise.all(checks))
   }
 
@@ -259,13 +262,5 @@ export class Broadcaster<
       // Not committed yet, but soon: workers of this process look more often for a moment.
       onPublished: () => this.wake(),
     })
-  }
-}
-
-async function healthOf(backend: Backend, timeout: number): Promise<BackendHealth> {
-  try {
-    return await backend.healthCheck(AbortSignal.timeout(timeout))
-  } catch (error) {
-    return { healthy: false, detail: error instanceof Error ? error.message : String(error) }
   }
 }

@@ -53,12 +53,12 @@ export type AnyEventInput<Events = NoCatalogue, Unlisted extends UnlistedEvents 
  * A CloudEvent object: ours (see `createCloudEvent`), or one of the official package `cloudevents`. It may carry any
  * extension attributes; there is no index signature, so that a misspelt member of an `EventInput` does not compile.
  */
-export interface CloudEventInput {
+export interface CloudEventInput<Type extends string = string> {
   readonly specversion: string
   readonly id: string
   readonly source: string
-  /** Any text. Not a plain `string`, beside which a template such as `order.${name}` would lose its own type. */
-  readonly type: string & Record<never, never>
+  /** Any text. Beside a plain `string` a template such as `order.${name}` would be taken for one, and not for an event's type. */
+  readonly type: NoInfer<Type> | (string & Record<never, never>)
   readonly subject?: string | undefined
   readonly time?: string | undefined
   readonly datacontenttype?: string | undefined

@@ -82,7 +82,7 @@ export class Publisher<
    */
   async publish<Type extends EventType<Events, Unlisted>>(
     tx: Tx,
-    event: EventInput<Events, Type> | CloudEventInput,
+    event: EventInput<Events, Type> | CloudEventInput<Type>,
     options: PublishOptions = {},
   ): Promise<OutboxEvent<DataOutput<Events, Type>>> {
     return firstOf(await this.#publish(tx, [event], options, ''))
@@ -103,7 +103,7 @@ export class Publisher<
   /** `publish` without a promise, where the database library is synchronous. Throws `INVALID_OPTION` where it is not. */
   publishSync<Type extends EventType<Events, Unlisted>>(
     tx: Tx,
-    event: EventInput<Events, Type> | CloudEventInput,
+    event: EventInput<Events, Type> | CloudEventInput<Type>,
     options: PublishOptions = {},
   ): OutboxEvent<DataOutput<Events, Type>> {
     return firstOf(this.#publishSync(tx, [event], options, ''))

@@ -1,4 +1,5 @@
 import type { SendResult } from '../backend/backend.ts'
+import { checkHealth } from '../backend/check-health.ts'
 import type { BreakerRow } from '../store/coordination-store.ts'
 import type { FetchedRow } from '../store/relay-store.ts'
 import { Breaker } from './breaker.ts'
@@ -238,7 +239,7 @@ export class Cycle {
     if (batch.length > 0) {
       if ((await this.#send(batch, true)) !== 'up') return this.#giveBackAll()
     } else {
-      const health = await backend.healthCheck(AbortSignal.timeout(timeout))
+      const health = await checkHealth(backend, timeout)
       if (!health.healthy) return this.#breaker.probeFailed(health.detail ?? 'not healthy', 0)
     }
     this.#resetAt = performance.now()

@@ -1,3 +1,6 @@
+/** The share of the lease that is always left when heartbeats come in time: they come every quarter or sooner. */
+const STARTABLE = 0.7
+
 /**
  * What this worker may still count on: its lease, by the monotonic clock, counted from before the renewal was asked
  * for, so that it always ends here before it ends in the database.
@@ -23,9 +26,12 @@ export class Lease {
     return this.#ended.signal
   }
 
-  /** Whether a send that may take `timeout` ms may start. */
+  /**
+   * Whether a send that may take `timeout` ms may start: with more of the lease left than that. A longer timeout than
+   * the lease allows would never start; it needs as much as is left between two heartbeats, and is aborted at the end.
+   */
   allows(timeout: number): boolean {
-    return this.left >= Math.min(timeout, this.length / 2)
+    return this.left >= Math.min(timeout, this.length * STARTABLE)
   }
 
   /** A renewal that was asked for at the monotonic time `askedAt` has succeeded. */

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
+import { BroadcasterError } from '../errors.ts'
 import { resolveOptions } from '../options.ts'
 import type { BreakerOptions } from './breaker.ts'
 import type { RetentionOptions } from './retention.ts'
@@ -23,7 +24,7 @@ export interface WorkerOptions {
   readonly maxIterations?: number
   /** How long the lanes of a killed worker stay its own, 100 to 600,000. Default 10,000. */
   readonly lease?: number
-  /** How long one send may take, unless the backend says otherwise. Default 5,000; at most half the lease keeps the order promise at its strictest. */
+  /** How long one send may take, unless the backend says otherwise. Default 5,000; at most 0.7 of the lease keeps the order promise at its strictest. */
   readonly sendTimeout?: number
   /** What an event that failed for good does to later events of its key. Default `block`. */
   readonly onFailed?: 'block' | 'skip'
@@ -57,6 +58,7 @@ export function resolveWorkerOptions(options: WorkerOptions = {}): ResolvedWorke
     breaker: {},
     retention: {},
   }
+  checkNested(options)
   return resolveOptions('worker', options, defaults, {
     batchSize: { min: 1, max: 10_000, integer: true },
     concurrency: { min: 1, max: 100, integer: true },
@@ -67,4 +69,38 @@ export function resolveWorkerOptions(options: WorkerOptions = {}): ResolvedWorke
     sendTimeout: { min: 1, max: 600_000 },
     onFailed: { oneOf: ['block', 'skip'] },
   })
+}
+
+/** Durations inside the nested options, in milliseconds. */
+const DURATION = { min: 0, max: Number.MAX_SAFE_INTEGER }
+const NESTED = {
+  retry: { base: DURATION, factor: { min: 1, max: 1_000 }, cap: DURATION, jitter: { oneOf: ['full', 'none'] } },
+  breaker: { firstProbe: DURATION, probeInterval: { min: 1, max: 3_600_000 } },
+  retention: { published: DURATION, failed: DURATION, interval: { min: 1, max: 86_400_000 } },
+} as const
+
+/** Unknown keys and wrong values of `retry`, `breaker` and `retention`. Null keeps events for ever. */
+function checkNested(options: WorkerOptions): void {
+  for (const [name, rules] of Object.entries(NESTED)) {
+    const value = options[name as keyof typeof NESTED]
+    if (typeof value !== 'object') continue
+    const given = Object.fromEntries(Object.entries(value).filter(([, one]) => one !== null))
+    resolveOptions(
+      `worker.${name}`,
+      given,
+      Object.fromEntries(Object.keys(rules).map((key) => [key, undefined])),
+      rules,
+    )
+  }
+  const { retry } = options
+  if (typeof retry === 'string' && retry !== 'django') {
+    throw new BroadcasterError(
+      'INVALID_OPTION',
+      `worker.retry is '${retry}'; give 'django', backoff options or a function`,
+      {
+        field: 'worker.retry',
+        value: retry,
+      },
+    )
+  }
 }

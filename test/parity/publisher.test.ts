@@ -77,19 +77,21 @@ test('what is not due yet is left alone', async (t) => {
   assert.equal(await broadcaster.processPendingEvents(), 1)
 })
 
-test('health of every backend, by name; a check that throws is ill health', async (t) => {
+test('health of every backend, by name; a check that throws or does not end is ill health', async (t) => {
   const up = memoryBackend()
   const down = memoryBackend()
   down.faults.down()
   const broken = { ...recordingBackend(), healthCheck: () => Promise.reject(new Error('no answer')) }
-  const { broadcaster } = await openOutbox(t, { backends: { up, down, broken } })
-  const health = await broadcaster.getBackendHealth()
+  const silent = { ...recordingBackend(), healthCheck: () => new Promise<never>(() => {}) }
+  const { broadcaster } = await openOutbox(t, { backends: { up, down, broken, silent } })
+  const health = await broadcaster.getBackendHealth({ timeout: 50 })
   assert.deepEqual(
     Object.entries(health).map(([name, { healthy, detail }]) => [name, healthy, detail]),
     [
       ['up', true, undefined],
       ['down', false, 'down, as the test asked'],
       ['broken', false, 'no answer'],
+      ['silent', false, 'no answer within 50 ms'],
     ],
   )
 })

@@ -29,6 +29,7 @@ const same = <One, Other>(yes: Same<One, Other>): boolean => yes
 export async function withoutCatalogue(): Promise<void> {
   await plain.publish(tx, { type: 'anything', source: '/s', data: { any: 'thing' } })
   await plain.publish(tx, { type: 'anything', source: '/s' })
+  await plain.publish(tx, { type: `order.${String(tx.open)}`, source: '/s', partitionKey: 'x' })
   await plain.publish(tx, createCloudEvent({ type: 'a', source: '/s' }))
   await plain.publish(tx, new OfficialEvent({ type: 'a', source: '/s', data: { n: 1 } }))
   const made = await plain.publish(tx, { type: 'anything', source: '/s' })

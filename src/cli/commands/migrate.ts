@@ -15,7 +15,7 @@ export const migrate = defineCommand({
     lanes: {
       kind: 'integer',
       min: 1,
-      max: 32_767,
+      max: 1_024,
       help: 'The number of lanes; counts only when the tables are made. Default: 64.',
     },
   },

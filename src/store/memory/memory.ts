@@ -11,7 +11,7 @@ import { memoryWake } from './wake.ts'
 export { MemoryTransaction, memoryTransaction } from './memory-transaction.ts'
 
 export interface MemoryStoreOptions {
-  /** Number of lanes, 1 to 32767. Default: 64. */
+  /** Number of lanes, 1 to 1024. Default: 64. */
   readonly lanes?: number
   /** The clock of this database, in milliseconds since the epoch; tests move it. Default: `Date.now`. */
   readonly now?: () => number
@@ -30,8 +30,8 @@ const outboxes = new WeakMap<Store<MemoryTransaction>, MemoryOutbox>()
  */
 export function memoryStore(options: MemoryStoreOptions = {}): Store<MemoryTransaction> {
   const { lanes = 64, now = Date.now, sharedWith } = options
-  if (!Number.isInteger(lanes) || lanes < 1 || lanes > 32_767) {
-    throw new BroadcasterError('INVALID_OPTION', `lanes is ${lanes}; give a whole number from 1 to 32767`, {
+  if (!Number.isInteger(lanes) || lanes < 1 || lanes > 1_024) {
+    throw new BroadcasterError('INVALID_OPTION', `lanes is ${lanes}; give a whole number from 1 to 1024`, {
       field: 'lanes',
       value: lanes,
     })

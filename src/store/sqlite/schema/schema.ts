@@ -105,8 +105,8 @@ function tooNew({ version }: Applied): BroadcasterError {
 }
 
 function checkedLanes(lanes: number = DEFAULT_LANES): number {
-  if (Number.isInteger(lanes) && lanes >= 1 && lanes <= 32_767) return lanes
-  throw new BroadcasterError('INVALID_OPTION', `lanes is ${lanes}; give a whole number from 1 to 32767`, {
+  if (Number.isInteger(lanes) && lanes >= 1 && lanes <= 1_024) return lanes
+  throw new BroadcasterError('INVALID_OPTION', `lanes is ${lanes}; give a whole number from 1 to 1024`, {
     field: 'lanes',
     value: lanes,
   })

@@ -90,18 +90,20 @@ CREATE FUNCTION ${t.object('wake')}() RETURNS trigger LANGUAGE plpgsql AS $funct
 DECLARE
   outbox constant bigint := TG_RELID::bigint;
   told constant text := 'broadcaster.told_' || TG_RELID;
+  -- Results that nobody needs are assigned, since an assignment is evaluated directly and PERFORM runs a query.
+  ignored text;
 BEGIN
   IF current_setting(told, true) = 'yes' THEN
     RETURN NULL;
   END IF;
-  PERFORM set_config(told, 'yes', true);
+  ignored := set_config(told, 'yes', true);
   -- Marks this commit as under way, until it is over; shared, and nobody ever takes it alone. A relay that begins to
   -- wait lets those end first that may have looked for relays before it, and only then looks for events.
-  PERFORM pg_advisory_xact_lock_shared(${LOCK_KEYS.committing} + outbox);
+  ignored := pg_try_advisory_xact_lock_shared(${LOCK_KEYS.committing} + outbox);
   -- Waiting relays share this lock: that we get it alone means that there is none. (PGlite's one session says so itself.)
   IF current_setting('broadcaster.armed_' || TG_RELID, true) IS DISTINCT FROM 'yes'
       AND pg_try_advisory_lock(${LOCK_KEYS.waiting} + outbox) THEN
-    PERFORM pg_advisory_unlock(${LOCK_KEYS.waiting} + outbox);
+    ignored := pg_advisory_unlock(${LOCK_KEYS.waiting} + outbox);
     RETURN NULL;
   END IF;
   -- A commit that notifies holds a lock of the whole database. One at a time is enough: whom it wakes lets our commit

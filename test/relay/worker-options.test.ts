@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Lease } from '../../src/relay/lease.ts'
+import { resolveWorkerOptions } from '../../src/relay/worker-options.ts'
+
+test('defaults are those that the documentation names, and the result is frozen', () => {
+  const options = resolveWorkerOptions()
+  const { batchSize, concurrency, maxInHand, pollInterval, lease, sendTimeout, onFailed } = options
+  assert.deepEqual(
+    [batchSize, concurrency, maxInHand, pollInterval, lease, sendTimeout, onFailed],
+    [100, 4, 2_000, 1_000, 10_000, 5_000, 'block'],
+  )
+  assert.ok(Object.isFrozen(options))
+})
+
+test('every wrong option is named in one error, unknown ones with a suggestion', () => {
+  const wrong = { batchSize: 0, lease: 1, onFailed: 'stop', bachSize: 5 }
+  assert.throws(
+    () => resolveWorkerOptions(wrong as never),
+    (error: Error) => {
+      for (const word of ['worker.batchSize', 'worker.lease', 'worker.onFailed', 'worker.bachSize', 'batchSize"?']) {
+        assert.ok(error.message.includes(word), `${word} in: ${error.message}`)
+      }
+      return true
+    },
+  )
+})
+
+test('nested options are checked too; null keeps events for ever', () => {
+  assert.throws(() => resolveWorkerOptions({ retry: { bse: 5 } as never }), {
+    code: 'INVALID_OPTION',
+    message: /"base"/,
+  })
+  assert.throws(() => resolveWorkerOptions({ retry: 'linear' as never }), { code: 'INVALID_OPTION', message: /django/ })
+  assert.throws(() => resolveWorkerOptions({ breaker: { probeInterval: 0 } }), {
+    field: 'worker.breaker.probeInterval',
+  })
+  assert.throws(() => resolveWorkerOptions({ retention: { published: -1 } }), { field: 'worker.retention.published' })
+  assert.deepEqual(resolveWorkerOptions({ retention: { published: null } }).retention, { published: null })
+  assert.equal(resolveWorkerOptions({ retry: 'django', retention: false }).retry, 'django')
+})
+
+test('a send may start with more lease left than its timeout, or 0.7 of the lease', () => {
+  const lease = new Lease(1_000)
+  assert.equal(lease.allows(1), false, 'before the first renewal')
+  lease.extend(performance.now() - 200)
+  assert.equal(lease.allows(500), true)
+  assert.equal(lease.allows(60_000), true, 'a timeout that is longer than the lease')
+  lease.extend(performance.now() - 400)
+  assert.equal(lease.allows(500), true)
+  assert.equal(lease.allows(60_000), false)
+  lease.extend(performance.now() - 600)
+  assert.equal(lease.allows(500), false)
+  lease.end()
+  assert.equal(lease.signal.aborted, true)
+})
