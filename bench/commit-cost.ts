@@ -9,7 +9,7 @@
  *     node bench/commit-cost.ts [--seconds 2] [--rounds 9] [--publishers 32] [--json]
  *
  * Each transaction is one round trip, so that the server and not this process is what is measured. Exits with 1 when
- * a ratio is below 0.85.
+ * the ratio with the working relay is below 0.85.
  */
 import { randomUUID } from 'node:crypto'
 import { parseArgs } from 'node:util'
@@ -99,7 +99,8 @@ try {
   const results: Measured[] = []
   await commitsPerSecond()
   for (const relay of ['working', 'waiting'] as const) results.push(await measure(relay))
-  const passed = results.every(({ ratio }) => ratio >= LEAST)
+  // The other one shows how bad it can get.
+  const passed = results.every(({ relay, ratio }) => relay !== 'working' || ratio >= LEAST)
   if (!values.json) {
     console.log('\nrelay     commits/s with   without     ratio   woken/s')
     for (const { relay, withWakeUps, without, ratio, wakeUps } of results) {

@@ -38,12 +38,20 @@ function run(...args: readonly string[]): { status: number | null; stdout: strin
   return spawnSync(process.execPath, [main, ...args], { cwd: folder, encoding: 'utf8' })
 }
 
+/** What a failed test leaves running must not outlive this file. */
+const children = new Set<ChildProcess>()
+after(() => {
+  for (const child of children) child.kill('SIGKILL')
+})
+
 function start(env: Readonly<Record<string, string>>, ...args: readonly string[]): ChildProcess {
-  return spawn(process.execPath, [main, ...args], {
+  const child = spawn(process.execPath, [main, ...args], {
     cwd: folder,
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
+  children.add(child)
+  return child
 }
 
 /** Resolves with the first line of the process's output that matches. */
@@ -75,7 +83,7 @@ test('a reader that goes away ends it quietly', () => {
 })
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  test(`${signal} stops a worker gracefully, with 0`, async () => {
+  test(`${signal} stops a worker gracefully, with 0`, { timeout: 60_000 }, async () => {
     const child = start({}, 'worker')
     const ended = once(child, 'exit')
     await line(child, /worker .* started/)
@@ -89,7 +97,7 @@ for (const [signal, code] of [
   ['SIGINT', 130],
   ['SIGTERM', 143],
 ] as const) {
-  test(`a second ${signal} ends a worker at once, with ${code}`, async () => {
+  test(`a second ${signal} ends a worker at once, with ${code}`, { timeout: 60_000 }, async () => {
     assert.equal(run('publish', 'a.b', '--source', '/s').status, 0)
     const child = start({ SEND: 'stuck' }, 'worker', '--name', `stuck-${signal}`)
     const ended = once(child, 'exit')

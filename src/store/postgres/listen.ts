@@ -108,14 +108,15 @@ class Listener implements WakeListener {
     // not waited for with a lock, since a lock that somebody waits for is refused to all others.
     const before = await this.#commitsUnderWay()
     const deadline = performance.now() + ARM_WAIT
-    for (let pause = 1; before.length > 0; pause = Math.min(2 * pause, 20)) {
-      const now = new Set(await this.#commitsUnderWay())
-      if (!before.some((commit) => now.has(commit))) break
+    let left = before
+    for (let pause = 4; left.length > 0; pause = Math.min(2 * pause, 32)) {
       if (performance.now() > deadline) {
         await this.disarm()
         return false
       }
       await delay(pause)
+      const now = new Set(await this.#commitsUnderWay())
+      left = before.filter((commit) => now.has(commit))
     }
     return this.#armed
   }
