@@ -68,7 +68,7 @@ CREATE UNIQUE INDEX outbox_migrations_pkey ON outbox_migrations USING btree (ver
 CREATE UNIQUE INDEX outbox_settings_pkey ON outbox_settings USING btree (single)
 CREATE UNIQUE INDEX outbox_workers_pkey ON outbox_workers USING btree (id)
 CREATE TRIGGER outbox_events_complete_row BEFORE INSERT ON outbox_events FOR EACH ROW WHEN (((new.lane IS NULL) OR ((new.available_at IS NULL) AND (new.scheduled_at > statement_timestamp())))) EXECUTE FUNCTION outbox_complete_row()
-CREATE CONSTRAINT TRIGGER outbox_events_wake AFTER INSERT ON outbox_events DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((new.available_at IS NULL) AND ((new.status)::text = ANY ((ARRAY['pending'::character varying, 'retry'::character varying, 'processing'::character varying])::text[])))) EXECUTE FUNCTION outbox_wake()
+CREATE CONSTRAINT TRIGGER outbox_events_wake AFTER INSERT ON outbox_events DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((new.status)::text = ANY ((ARRAY['pending'::character varying, 'retry'::character varying, 'processing'::character varying])::text[]))) EXECUTE FUNCTION outbox_wake()
 CREATE OR REPLACE FUNCTION outbox_complete_row()
  RETURNS trigger
  LANGUAGE plpgsql

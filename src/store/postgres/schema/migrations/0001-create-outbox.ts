@@ -85,7 +85,7 @@ CREATE TRIGGER ${t.index('complete_row')} BEFORE INSERT ON ${t.events} FOR EACH 
   WHEN (NEW.lane IS NULL OR (NEW.available_at IS NULL AND NEW.scheduled_at > statement_timestamp()))
   EXECUTE FUNCTION ${t.object('complete_row')}();
 
--- Wake-up. Runs at commit, once in a transaction. No table is read or written and nothing is waited for.
+-- Wake-up, by scheduled events too: a relay must learn the next due time. Runs at commit, once in a transaction. No table is read or written and nothing is waited for.
 CREATE FUNCTION ${t.object('wake')}() RETURNS trigger LANGUAGE plpgsql AS $function$
 DECLARE
   outbox constant bigint := TG_RELID::bigint;
@@ -115,7 +115,7 @@ BEGIN
 END $function$;
 CREATE CONSTRAINT TRIGGER ${t.index('wake')} AFTER INSERT ON ${t.events}
   DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
-  WHEN (NEW.available_at IS NULL AND NEW.status IN ${UNSETTLED})
+  WHEN (NEW.status IN ${UNSETTLED})
   EXECUTE FUNCTION ${t.object('wake')}();
 
 CREATE TABLE ${t.workers} (
