@@ -18,6 +18,12 @@ const UNPARK_LIMIT = 2_000
 /** A sweep takes at most this share of the time, so that a long-open transaction elsewhere cannot slow the relay. */
 const SWEEP_SHARE = 0.05
 const SWEEP_INTERVAL = 250
+/**
+ * After a read that found little the next waits so long, in ms: under many small commits, each of which wakes the relay,
+ * events are then read by the dozen rather than one by one.
+ */
+const READ_GAP = 5
+const LITTLE = 50
 
 /**
  * Reads due events of the owned lanes of one backend: from the cursor as a rule, from the head by a sweep that finds
@@ -30,6 +36,7 @@ export class LaneReader {
   readonly #lanes = new Map<number, LaneState>()
   #sweepAt = 0
   #unparkAt = 0
+  #readAt = 0
   /** Goes up when an event went back unsent: a read that began before must be forgotten, or later ones overtake it. */
   #epoch = 0
 
@@ -95,6 +102,8 @@ export class LaneReader {
 
   /** Reads up to `space` rows and gives the new ones to `use`, in `seq` order. Returns how many were new. */
   async read(space: number, use: (row: FetchedRow, suspect: boolean) => void): Promise<number> {
+    const early = this.#readAt - performance.now()
+    if (early > 0) await new Promise((resolve) => setTimeout(resolve, early))
     const now = performance.now()
     const sweep = now >= this.#sweepAt
     if (sweep || now >= this.#unparkAt) await this.#unpark()
@@ -117,6 +126,7 @@ export class LaneReader {
         }
       },
     )
+    this.#readAt = fresh < LITTLE ? performance.now() + READ_GAP : 0
     if (sweep) {
       const end = performance.now()
       this.#sweepAt = end + Math.max(SWEEP_INTERVAL, (end - now) / SWEEP_SHARE)
