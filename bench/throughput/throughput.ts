@@ -2,7 +2,7 @@
  * Events a second, CPU for each event, latency and memory of PostgreSQL -> Redis Streams, beside the algorithm of
  * Django Broadcaster in the same run: ours, seed, ours, seed.
  *
- *     npm run bench -- [--events 100000] [--seed-events 3000] [--pairs 2] [--batch-size 500] [--json path]
+ *     npm run bench -- [--events 100000] [--seed-events 3000] [--pairs 2] [--batch-size 500] [--json path] [--svg path]
  */
 import { fork } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
@@ -13,6 +13,7 @@ import { createClient } from 'redis'
 import { eachEvent } from '../../src/backend/each-event.ts'
 import { Broadcaster } from '../../src/broadcaster.ts'
 import { postgres } from '../../src/store/postgres/postgres.ts'
+import { chart } from './chart.ts'
 import { serverCpu } from './cpu.ts'
 import { type Latency, measureLatency } from './latency.ts'
 import type { RelayReport, RelayTask, Run } from './task.ts'
@@ -25,6 +26,7 @@ const { values } = parseArgs({
     'batch-size': { type: 'string', default: '500' },
     rate: { type: 'string', default: '200' },
     seconds: { type: 'string', default: '10' },
+    svg: { type: 'string' },
     json: { type: 'string', default: 'bench/results/throughput.json' },
   },
 })
@@ -131,7 +133,8 @@ try {
     values.json,
     `${JSON.stringify({ at: new Date().toISOString(), node: process.version, runs, latency, ratio }, null, 2)}\n`,
   )
-  console.log(`written to ${values.json}`)
+  if (values.svg !== undefined) writeFileSync(values.svg, chart(runs, latency, ratio))
+  console.log(`written to ${values.json}${values.svg === undefined ? '' : ` and ${values.svg}`}`)
   if (ratio < 40) process.exitCode = 1
 } finally {
   await pool.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`)

@@ -19,6 +19,8 @@ export class Breaker {
   #open = false
   /** Monotonic time of the next probe, in ms. */
   #probeAt = 0
+  /** Why it opened, until the store knows: a store that failed just then would never let anybody probe. */
+  #untold: string | undefined
 
   constructor(store: BreakerStore, backend: string, { firstProbe = 200, probeInterval = 1_000 }: BreakerOptions) {
     this.#store = store
@@ -41,12 +43,17 @@ export class Breaker {
     const wait = Math.max(this.#firstProbe, retryAfter)
     this.#open = true
     this.#probeAt = performance.now() + wait
-    return this.#store.open(this.#backend, wait, error)
+    this.#untold = error
+    const opened = await this.#store.open(this.#backend, wait, error)
+    this.#untold = undefined
+    return opened
   }
 
   /** Takes the right to probe, if due. `timeout`: how long the probe may take, in ms. */
   async tryProbe(timeout: number): Promise<boolean> {
     const again = timeout + this.#probeInterval
+    if (this.#untold !== undefined) await this.#store.open(this.#backend, 0, this.#untold)
+    this.#untold = undefined
     const mine = await this.#store.tryProbe(this.#backend, again)
     // Not ours: another worker probes; its success is seen by the next survey.
     this.#probeAt = performance.now() + (mine ? again : this.#probeInterval)
@@ -64,6 +71,7 @@ export class Breaker {
   async reset(): Promise<boolean> {
     const closed = await this.#store.close(this.#backend)
     this.#open = false
+    this.#untold = undefined
     return closed
   }
 
@@ -71,6 +79,7 @@ export class Breaker {
   observe(row: BreakerRow): 'opened' | 'closed' | undefined {
     if (row.open === this.#open) return undefined
     this.#open = row.open
+    this.#untold = undefined
     this.#probeAt = performance.now() + Math.max(0, row.probeIn)
     return row.open ? 'opened' : 'closed'
   }

@@ -17,6 +17,8 @@ export interface ConclusionParts {
   readonly settler: Settler
   /** An event left the hand: there is room for another. */
   readonly onDropped: () => void
+  /** A retry or failure was not ours to record: what holds the keys of its lane is not what we think. */
+  readonly onLost: (lane: number) => void
 }
 
 /** Ends an event's stay in memory: settled, parked behind its key's head, or given back. Announces what was recorded. */
@@ -77,10 +79,12 @@ export class Conclusion {
   }
 
   #settle(held: HeldEvent, outcome: Outcome, error: unknown): void {
-    if (outcome.kind === 'retry' || (outcome.kind === 'failed' && outcome.blocks)) this.#holdKey(held, outcome)
+    const holds = outcome.kind === 'retry' || (outcome.kind === 'failed' && outcome.blocks)
+    if (holds) this.#holdKey(held, outcome)
     this.#parts.settler.add(held, outcome, (recorded) => {
       this.#drop(held)
       if (recorded) this.#announce(held, outcome, error)
+      else if (holds) this.#parts.onLost(held.lane)
     })
   }
 

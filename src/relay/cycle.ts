@@ -51,16 +51,11 @@ export class Cycle {
     this.#options = options
     const { store, names, backend, lease, failure, timeout, onError } = options
     this.#reader = new LaneReader(store.relay, names, this.#inHand)
-    this.#settler = new Settler(store.relay, onError, () => this.#stopping && lease.left <= 0)
-    this.#sender = new Sender({
-      backend,
-      lease,
-      store: store.relay,
-      settler: this.#settler,
-      policy: failure,
-      timeout,
-      onError,
-    })
+    const ends = (): boolean => this.#stopping || options.budget !== undefined
+    const giveUp = (failingFor: number): boolean => ends() && (lease.left <= 0 || failingFor > lease.length)
+    const settler = new Settler(store.relay, onError, giveUp)
+    this.#settler = settler
+    this.#sender = new Sender({ backend, lease, store: store.relay, settler, policy: failure, timeout, onError })
     this.#idle = new Idle(options.waker, options.pollInterval)
     this.#breaker = new Breaker(store.coordination.breakers, options.name, options.breaker)
     this.#conclusion = new Conclusion({
@@ -69,8 +64,9 @@ export class Cycle {
       buffer: this.#buffer,
       held: this.#held,
       reader: this.#reader,
-      settler: this.#settler,
+      settler,
       onDropped: () => this.#dropped(),
+      onLost: (lane) => this.lanes.lookAgain(lane),
     })
     this.lanes = new OwnedLanes({
       options,
@@ -101,7 +97,8 @@ export class Cycle {
     while (!this.#stopping) {
       try {
         if (this.#breaker.isOpen) {
-          if (untilDry) break
+          // Where only drains work, one of them must find out that the backend is up again.
+          if (untilDry && this.#breaker.probeIn > 0) break
           await this.#probe()
           continue
         }
@@ -168,7 +165,7 @@ export class Cycle {
     try {
       const start = performance.now()
       const { results, settled } = await this.#sender.send(batch)
-      const delivered = results.filter((result) => result.ok).length
+      const delivered = results.filter((result) => result?.ok).length
       const duration = performance.now() - start
       signals.emit('batch.sent', { backend: name, worker, sent: batch.length, delivered, duration })
       answer = await this.#concludeAll(batch, results, settled, start, probe)
@@ -185,7 +182,7 @@ export class Cycle {
 
   async #concludeAll(
     batch: readonly HeldEvent[],
-    results: readonly SendResult[],
+    results: readonly (SendResult | undefined)[],
     settled: ReadonlySet<string>,
     sentAt: number,
     probe: boolean,
@@ -200,9 +197,10 @@ export class Cycle {
       else this.#conclusion.recorded(held)
     }
     if (outage === undefined) return answer
-    if (probe) await this.#breaker.probeFailed(describeError(outage.error), outage.retryAfter)
+    const { error, retryAfter } = outage
+    if (probe) await this.#breaker.probeFailed(describeError(error), retryAfter).catch(this.#options.onError)
     // A send from before the last probe tells nothing of now.
-    else if (!this.#breaker.isOpen && sentAt >= this.#resetAt) await this.#trip(outage.error, outage.retryAfter)
+    else if (!this.#breaker.isOpen && sentAt >= this.#resetAt) await this.#trip(error, retryAfter)
     return 'down'
   }
 
@@ -249,10 +247,14 @@ export class Cycle {
 
   /** The backend is down: everything not sent goes back, nothing is counted against any event. */
   async #trip(error: unknown, retryAfter: number): Promise<void> {
-    const { signals, name, worker } = this.#options
+    const { signals, name, worker, onError } = this.#options
     const opening = this.#breaker.trip(describeError(error), retryAfter)
     this.#giveBackAll()
-    if (await opening) signals.emit('backend.down', { backend: name, worker, error })
+    const opened = await opening.catch((failure: unknown) => {
+      onError(failure)
+      return true
+    })
+    if (opened) signals.emit('backend.down', { backend: name, worker, error })
   }
 
   #giveBackAll(): void {
@@ -285,7 +287,7 @@ export class Cycle {
   }
 
   async #finish(): Promise<void> {
-    await this.lanes.drainAll()
+    await this.lanes.close()
     await this.#settler.idle()
   }
 

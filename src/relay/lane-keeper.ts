@@ -40,10 +40,15 @@ export class LaneKeeper {
     this.#cycles = new Map(options.cycles.map((cycle) => [cycle.name, cycle]))
   }
 
-  /** Enters and takes the first lanes. Throws when the store cannot be reached. */
+  /** Enters and takes the first lanes. Throws when the store cannot be reached, and leaves again. */
   async start(): Promise<void> {
     await this.#enter()
-    await this.#share()
+    try {
+      await this.#share()
+    } catch (error) {
+      await this.leave()
+      throw error
+    }
   }
 
   /** Renews, looks and shares until `leave`. Never rejects. */
@@ -88,7 +93,10 @@ export class LaneKeeper {
     this.#pause.end()
   }
 
-  /** Gives everything back. The cycles must have finished. */
+  /**
+   * Gives everything back. The cycles must have finished. A store that cannot be reached is no reason not to end: the
+   * lanes are free when the lease ends.
+   */
   async leave(): Promise<void> {
     await Promise.all(this.#leaving.values())
     const { signals, worker } = this.#options
@@ -98,8 +106,9 @@ export class LaneKeeper {
     const id = this.#workerId
     this.#workerId = undefined
     this.#owned.clear()
-    if (id !== undefined) await this.#options.store.leave(id)
-    this.#options.lease.end()
+    const { store, lease, onError } = this.#options
+    if (id !== undefined) await store.leave(id).catch(onError)
+    lease.end()
   }
 
   /** Renews the lease once, for the time in which the cycles finish. */
@@ -139,11 +148,16 @@ export class LaneKeeper {
     this.#attend(survey, workerId)
     const plan = planLanes({ workerId, workers: survey.workers, lanes: survey.lanes, greedy: transient })
     for (const [backend, lanes] of Map.groupBy(plan.release, (lane) => lane.backend)) this.#release(backend, lanes)
-    if (plan.claim.length > 0 && !this.#stopping) await this.#claim(workerId, plan.claim, survey)
+    // Ours in the store, and nobody here reads them: the answer to a claim was lost, or giving them back failed.
+    const astray = survey.lanes.filter(
+      (lane) => lane.owner === workerId && !this.#owned.has(keyOf(lane)) && !this.#leaving.has(keyOf(lane)),
+    )
+    const claim = [...plan.claim, ...astray]
+    if (claim.length > 0 && !this.#stopping) await this.#claim(workerId, claim, survey)
   }
 
   async #claim(workerId: string, lanes: readonly Lane[], survey: Survey): Promise<void> {
-    const { store, signals, worker } = this.#options
+    const { store, signals, worker, transient, onError } = this.#options
     const before = new Map(survey.lanes.map((lane) => [keyOf(lane), lane]))
     const taken = await store.claim(workerId, lanes)
     for (const [backend, group] of Map.groupBy(taken, (lane) => lane.backend)) {
@@ -151,7 +165,10 @@ export class LaneKeeper {
       const unclean = group.filter((lane) => before.get(keyOf(lane))?.owner !== null)
       for (const lane of group) this.#owned.set(keyOf(lane), lane)
       signals.emit('lane.gained', { backend, worker, lanes: group.map(({ lane }) => lane) })
-      await this.#cycles.get(backend)?.lanes.gain(group, workerId, new Set(unclean.map(({ lane }) => lane)))
+      const gaining = this.#cycles.get(backend)?.lanes.gain(group, workerId, new Set(unclean.map(({ lane }) => lane)))
+      // What holds a lane's keys may take long to learn: the lease is renewed meanwhile. A drain has nothing else to do.
+      if (transient) await gaining
+      else gaining?.catch(onError)
     }
   }
 
@@ -166,8 +183,9 @@ export class LaneKeeper {
       try {
         await this.#cycles.get(backend)?.lanes.drain(numbers)
         if (this.#workerId !== workerId) return
-        await store.release(workerId, leaving)
+        // Not ours from here on, even if the answer is an error: the next survey tells.
         for (const lane of leaving) this.#owned.delete(keyOf(lane))
+        await store.release(workerId, leaving)
         signals.emit('lane.lost', { backend, worker, lanes: numbers, reason: 'released' })
       } catch (error) {
         onError(error)

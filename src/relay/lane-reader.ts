@@ -7,7 +7,7 @@ interface LaneState {
   cursor: number
   /** The last read found fewer rows than it asked for. */
   dry: boolean
-  /** Parked rows became due, and not all are back in the hot index: a later event of their key would overtake. */
+  /** Parked rows that are due may not all be back in the hot index: a later event of their key would overtake. */
   catchingUp: boolean
   /** How many more fetched rows may have been in flight when the last owner died. */
   suspects: number
@@ -17,7 +17,7 @@ interface LaneState {
 const UNPARK_LIMIT = 2_000
 /** A sweep takes at most this share of the time, so that a long-open transaction elsewhere cannot slow the relay. */
 const SWEEP_SHARE = 0.05
-const SWEEP_INTERVAL = 250
+const SWEEP_INTERVAL = 25
 /**
  * After a read that found little the next waits so long, in ms: under many small commits, each of which wakes the relay,
  * events are then read by the dozen rather than one by one.
@@ -46,10 +46,6 @@ export class LaneReader {
     this.#inHand = inHand
   }
 
-  get lanes(): readonly number[] {
-    return [...this.#lanes.keys()]
-  }
-
   /** Whether a read now may find something: a lane is not known to be dry, or a sweep is due. */
   get hungry(): boolean {
     if (performance.now() >= this.#unparkAt) return this.#lanes.size > 0
@@ -65,7 +61,7 @@ export class LaneReader {
   /** Reads these lanes from now on, from the head. Call it when it is known what holds their keys. */
   open(lanes: readonly number[], suspects: (lane: number) => number): void {
     for (const lane of lanes) {
-      this.#lanes.set(lane, { cursor: 0, dry: false, catchingUp: false, suspects: suspects(lane) })
+      this.#lanes.set(lane, { cursor: 0, dry: false, catchingUp: true, suspects: suspects(lane) })
     }
     this.sweepNext()
   }
@@ -135,20 +131,21 @@ export class LaneReader {
   }
 
   async #unpark(): Promise<void> {
-    const { lanes } = this
-    if (lanes.length === 0) return
-    const asked = performance.now()
-    const { woken, nextDueIn } = await this.#store.unpark(this.#names, lanes, UNPARK_LIMIT)
-    this.#unparkAt = nextDueIn === null ? Number.POSITIVE_INFINITY : asked + nextDueIn
-    for (const state of this.#lanes.values()) state.catchingUp = false
+    const asked = new Map(this.#lanes)
+    if (asked.size === 0) return
+    const now = performance.now()
+    const { woken, nextDueIn } = await this.#store.unpark(this.#names, [...asked.keys()], UNPARK_LIMIT)
+    this.#unparkAt = nextDueIn === null ? Number.POSITIVE_INFINITY : now + nextDueIn
+    // A lane that was opened meanwhile was not asked about.
+    for (const state of asked.values()) state.catchingUp = false
     for (const { lane, firstSeq, count } of woken) {
       const state = this.#lanes.get(lane)
       if (state === undefined) continue
       state.cursor = Math.min(state.cursor, firstSeq - 1)
       state.dry = false
-      state.catchingUp = count >= UNPARK_LIMIT
-      if (state.catchingUp) this.#unparkAt = 0
+      if (count >= UNPARK_LIMIT) state.catchingUp = true
     }
+    for (const state of this.#lanes.values()) if (state.catchingUp) this.#unparkAt = 0
   }
 
   #cursors(space: number, sweep: boolean): readonly LaneCursor[] {

@@ -4,7 +4,7 @@ import { BroadcasterError } from '../errors.ts'
 import { stringifyJson } from '../event/json.ts'
 import type { Outcome } from '../store/relay-store.ts'
 import type { HeldEvent } from './in-hand.ts'
-import { decideFailure, type RetryPolicy } from './retry.ts'
+import { boundedDelay, decideFailure, type RetryPolicy } from './retry.ts'
 
 /** What one event of a send came to. */
 export type Verdict =
@@ -26,12 +26,12 @@ export function judge(held: HeldEvent, result: SendResult | undefined, policy: F
   const { id, lane } = held
   const given =
     result ?? notDelivered(new BroadcasterError('SEND_FAILED', 'the backend returned no result for this event'))
-  const progress = given.progress === undefined ? {} : { progress: stringifyJson(given.progress, 'progress') }
+  const progress = given.progress === undefined ? {} : { progress: progressOf(given.progress) }
   if (given.ok) return { kind: 'settle', outcome: { kind: 'published', id, lane, ...progress } }
 
   const failure = classifySendError(given.error)
   if (failure.kind === 'outage') {
-    return { kind: 'outage', error: given.error, retryAfter: failure.retryAfter ?? 0 }
+    return { kind: 'outage', error: given.error, retryAfter: boundedDelay(failure.retryAfter ?? 0) }
   }
   if (failure.kind === 'not-attempted') return { kind: 'not-attempted' }
 
@@ -44,6 +44,15 @@ export function judge(held: HeldEvent, result: SendResult | undefined, policy: F
       ? { kind: 'retry', id, lane, retryCount, delay: decision.delay, error, ...progress }
       : { kind: 'failed', id, lane, retryCount, blocks: blocks(held, policy), error, ...progress }
   return { kind: 'settle', outcome, error: given.error }
+}
+
+/** What was sent stays sent, whatever the backend tells of it. */
+function progressOf(progress: unknown): string {
+  try {
+    return stringifyJson(progress, 'progress')
+  } catch (error) {
+    return JSON.stringify({ error: describeError(error) })
+  }
 }
 
 /** An event that killed its worker as often as it may be tried. */
@@ -73,9 +82,17 @@ const STORED_ERROR_LENGTH = 2_000
 
 /** One line for people: the message, and the code where there is one. */
 export function describeError(error: unknown): string {
-  if (!(error instanceof Error)) return String(error).slice(0, STORED_ERROR_LENGTH)
+  if (!(error instanceof Error)) return textOf(error).replaceAll('\0', '').slice(0, STORED_ERROR_LENGTH)
   const code = 'code' in error && typeof error.code === 'string' ? ` [${error.code}]` : ''
   const cause = error.cause instanceof Error ? `; caused by ${error.cause.message}` : ''
   // PostgreSQL text cannot hold U+0000.
   return `${error.message || error.name}${code}${cause}`.replaceAll('\0', '').slice(0, STORED_ERROR_LENGTH)
+}
+
+function textOf(error: unknown): string {
+  try {
+    return String(error)
+  } catch {
+    return 'an error without a text'
+  }
 }

@@ -27,6 +27,11 @@ export class OwnedLanes {
   readonly #parts: OwnedLanesParts
   readonly #ownerships = new Map<number, Ownership>()
   readonly #doubted = new Set<number>()
+  /** The latest gain, reconcile or drain of each lane: one that began earlier and still waits has no say any more. */
+  readonly #turns = new Map<number, symbol>()
+  /** Lanes that are being drained for good. */
+  readonly #leaving = new Set<number>()
+  #closed = false
 
   constructor(parts: OwnedLanesParts) {
     this.#parts = parts
@@ -41,22 +46,31 @@ export class OwnedLanes {
   async gain(lanes: readonly Lane[], workerId: string, unclean: ReadonlySet<number>): Promise<void> {
     const fences = new Map(lanes.map(({ lane, fence }) => [lane, fence]))
     const ownership = { workerId, fences, backend: this.#parts.options.name }
-    for (const { lane } of lanes) this.#ownerships.set(lane, ownership)
     const numbers = lanes.map(({ lane }) => lane)
-    await this.#open(numbers, unclean)
+    const turn = this.#begin(numbers)
+    for (const lane of numbers) {
+      this.#ownerships.set(lane, ownership)
+      this.#leaving.delete(lane)
+    }
+    await this.#open(numbers, unclean, turn)
   }
 
   /** Somebody outside changed events of these lanes: starts afresh with what the store says. */
   async reconcile(lanes: readonly number[]): Promise<void> {
-    const before = lanes.map((lane) => [lane, this.#ownerships.get(lane)] as const)
-    await this.drain(lanes)
-    for (const [lane, ownership] of before) if (ownership) this.#ownerships.set(lane, ownership)
-    await this.#open(lanes, new Set())
+    const ours = lanes.filter((lane) => this.#ownerships.has(lane) && !this.#leaving.has(lane))
+    const turn = this.#begin(ours)
+    await this.#quiet(ours)
+    await this.#open(ours, new Set(), turn)
   }
 
   /** A head that did not come back when it was due was changed by hand: asks the store what holds the lane's keys. */
   doubt(lane: number, dueAt: number | null): void {
-    if (dueAt === null || performance.now() < dueAt + OVERDUE || this.#doubted.has(lane)) return
+    if (dueAt !== null && performance.now() >= dueAt + OVERDUE) this.lookAgain(lane)
+  }
+
+  /** The store knows better than we do what holds this lane's keys: asks it. */
+  lookAgain(lane: number): void {
+    if (this.#doubted.has(lane)) return
     this.#doubted.add(lane)
     void this.reconcile([lane])
       .catch(this.#parts.options.onError)
@@ -65,14 +79,15 @@ export class OwnedLanes {
 
   /** Stops working on lanes and resolves when nothing of them is in flight. */
   async drain(lanes: readonly number[]): Promise<void> {
-    const { reader, conclusion, inHand, held } = this.#parts
-    const leaving = new Set(lanes)
-    for (const lane of lanes) reader.close(lane)
-    conclusion.giveBackWhere((event) => leaving.has(event.lane))
-    await Promise.all(lanes.map((lane) => inHand.empty(lane)))
+    const turn = this.#begin(lanes)
+    for (const lane of lanes) this.#leaving.add(lane)
+    await this.#quiet(lanes)
     for (const lane of lanes) {
-      held.forget(lane)
+      if (this.#turns.get(lane) !== turn) continue
+      this.#parts.held.forget(lane)
       this.#ownerships.delete(lane)
+      this.#leaving.delete(lane)
+      this.#turns.delete(lane)
     }
   }
 
@@ -81,13 +96,35 @@ export class OwnedLanes {
     await this.drain([...this.#ownerships.keys()])
   }
 
-  /** Learns what holds the lanes' keys, then reads them; tries until it is known or the lanes are gone. */
-  async #open(lanes: readonly number[], unclean: ReadonlySet<number>): Promise<void> {
+  /** The end: no lane is opened after it. */
+  async close(): Promise<void> {
+    this.#closed = true
+    await this.drainAll()
+  }
+
+  #begin(lanes: readonly number[]): symbol {
+    const turn = Symbol()
+    for (const lane of lanes) this.#turns.set(lane, turn)
+    return turn
+  }
+
+  /** Reads these lanes no more, gives back what was not sent, and waits for the rest. */
+  async #quiet(lanes: readonly number[]): Promise<void> {
+    const { reader, conclusion, inHand } = this.#parts
+    const given = new Set(lanes)
+    for (const lane of lanes) reader.close(lane)
+    conclusion.giveBackWhere((event) => given.has(event.lane))
+    await Promise.all(lanes.map((lane) => inHand.empty(lane)))
+  }
+
+  /**
+   * Learns what holds the lanes' keys, then reads them; tries until it is known or the lanes are gone. A drain tries
+   * once: its caller hears of a store that fails.
+   */
+  async #open(lanes: readonly number[], unclean: ReadonlySet<number>, turn: symbol): Promise<void> {
     const { options, held, reader, onOpened } = this.#parts
-    const { concurrency, batchSize, store, names, onError } = options
-    const ownerships = lanes.map((lane) => this.#ownerships.get(lane))
-    const stillOurs = (lane: number, n: number): boolean =>
-      ownerships[n] !== undefined && this.#ownerships.get(lane) === ownerships[n]
+    const { concurrency, batchSize, store, names, onError, budget } = options
+    const stillOurs = (lane: number): boolean => !this.#closed && this.#turns.get(lane) === turn
     for (let ours = lanes.filter(stillOurs); ours.length > 0; ours = lanes.filter(stillOurs)) {
       try {
         const heads = await store.relay.reconcile(names, ours)
@@ -99,6 +136,7 @@ export class OwnedLanes {
         onOpened()
         return
       } catch (error) {
+        if (budget !== undefined) throw error
         onError(error)
         await new Promise((resolve) => setTimeout(resolve, TRY_AGAIN))
       }

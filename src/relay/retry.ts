@@ -24,6 +24,14 @@ export type RetryPolicy = BackoffOptions | 'django' | ((retryCount: number) => n
 /** No attempt follows another sooner than this, in milliseconds: a jitter of 0 would be a tight loop. */
 const MINIMUM_DELAY = 50
 
+/** The longest wait, in milliseconds (a year): a time that the database cannot hold would make every settle fail. */
+const MAXIMUM_DELAY = 365 * 24 * 60 * 60 * 1_000
+
+/** A wait that somebody else computed, made one that every store can add to its clock: 0 to a year; NaN is 0. */
+export function boundedDelay(delay: number): number {
+  return Number.isNaN(delay) ? 0 : Math.min(MAXIMUM_DELAY, Math.max(0, delay))
+}
+
 /** The wait after attempt `retryCount` (from 1) in milliseconds; `random` is in [0, 1). */
 export function retryDelay(policy: RetryPolicy, retryCount: number, random: number): number {
   if (policy === 'django') return 2 ** retryCount * 60_000
@@ -50,5 +58,5 @@ export function decideFailure(
 ): FailureDecision {
   if (failure.kind === 'permanent' || retryCount >= maxRetries) return { kind: 'failed', retryCount }
   const delay = retryDelay(policy, retryCount, random)
-  return { kind: 'retry', retryCount, delay: Math.max(delay, failure.retryAfter ?? 0) }
+  return { kind: 'retry', retryCount, delay: Math.max(boundedDelay(delay), boundedDelay(failure.retryAfter ?? 0)) }
 }

@@ -17,6 +17,12 @@ export interface SenderOptions {
   readonly onError: (error: unknown) => void
 }
 
+/** What came of a send: a result per event, undefined where the backend gave none. `settled`: ids already recorded. */
+interface Sent {
+  readonly results: readonly (SendResult | undefined)[]
+  readonly settled: ReadonlySet<string>
+}
+
 /** How long a backend that ignores its abort signal is waited for, in ms, before its events count as failed. */
 const ABORT_GRACE = 1_000
 
@@ -31,7 +37,7 @@ export class Sender {
   }
 
   /** One result per event. `published` names those whose settle was committed together with the handler's writes. */
-  async send(batch: readonly HeldEvent[]): Promise<{ results: readonly SendResult[]; settled: ReadonlySet<string> }> {
+  async send(batch: readonly HeldEvent[]): Promise<Sent> {
     const first = batch[0]
     if (first?.alone) return this.#oneAtATime(() => this.#marked(batch, first.retryCount + 1))
     return batch.some((held) => held.marked) ? this.#marked(batch, undefined) : this.#handOver(batch)
@@ -58,11 +64,10 @@ export class Sender {
     return turn
   }
 
-  async #handOver(
-    batch: readonly HeldEvent[],
-  ): Promise<{ results: readonly SendResult[]; settled: ReadonlySet<string> }> {
+  async #handOver(batch: readonly HeldEvent[]): Promise<Sent> {
     const { backend, lease, timeout } = this.#options
     const settled = new Set<string>()
+    const handled: SendResult[] = []
     if (!lease.allows(timeout)) return { results: batch.map(() => notAttempted), settled }
     const stop = new AbortController()
     const onLeaseEnd = (): void => stop.abort(lease.signal.reason)
@@ -77,14 +82,19 @@ export class Sender {
     })
     try {
       const sending = backend.sendInTransaction
-        ? this.#inTransactions(batch, stop.signal, settled)
+        ? this.#inTransactions(batch, stop.signal, settled, handled)
         : backend.send(
             batch.map((held) => held.event),
             stop.signal,
           )
-      return { results: await Promise.race([sending, ignored]), settled }
+      const results: unknown = await Promise.race([sending, ignored])
+      return { results: Array.isArray(results) ? results : [], settled }
     } catch (error) {
-      return { results: batch.map(() => notDelivered(error)), settled }
+      const failed = notDelivered(error)
+      if (!backend.sendInTransaction) return { results: batch.map(() => failed), settled }
+      // The handler that hung is to blame, not the events that it kept waiting.
+      const hung = handled.length
+      return { results: batch.map((_, n) => handled[n] ?? (n === hung ? failed : notAttempted)), settled }
     } finally {
       clearTimeout(timer)
       clearTimeout(grace)
@@ -93,8 +103,12 @@ export class Sender {
   }
 
   /** Each event in a store transaction of its own that settles it too; one after the other, so that keys keep order. */
-  async #inTransactions(batch: readonly HeldEvent[], signal: AbortSignal, settled: Set<string>): Promise<SendResult[]> {
-    const results: SendResult[] = []
+  async #inTransactions(
+    batch: readonly HeldEvent[],
+    signal: AbortSignal,
+    settled: Set<string>,
+    results: SendResult[],
+  ): Promise<readonly SendResult[]> {
     const stopped = new Set<string>()
     for (const held of batch) {
       if (signal.aborted || (held.key !== null && stopped.has(held.key))) {
@@ -109,7 +123,7 @@ export class Sender {
 
   async #inTransaction(held: HeldEvent, signal: AbortSignal, settled: Set<string>): Promise<SendResult> {
     const { backend, store, policy, onError } = this.#options
-    let result: SendResult = notAttempted
+    let result = notAttempted
     try {
       const { recorded } = await store.settleInTransaction(held.ownership, async (tx) => {
         result = await handle(backend, held, tx, signal)
@@ -120,9 +134,11 @@ export class Sender {
       // Not recorded although the handler was content: the lane was lost, and its writes are rolled back.
       return result.ok && !recorded ? notAttempted : result
     } catch (error) {
-      // The store failed, not the handler: its writes are rolled back, and the event is tried again at no cost.
       onError(error)
-      return notAttempted
+      // What the handler wrote cannot be committed, now or later: that is its failure.
+      if (result.ok && !(error instanceof BroadcasterError && error.retryable)) return notDelivered(error)
+      // The store failed, not the handler: its writes are rolled back, and the event is tried again at no cost.
+      return result.ok ? notAttempted : result
     }
   }
 }

@@ -12,16 +12,20 @@ const LARGEST_SETTLE = 5_000
 
 /**
  * Records outcomes in bulk: while one settle is under way the next collects. A store that cannot be reached is tried
- * again until `giveUp` says that it is too late; what is not recorded then is sent again by the lane's next owner.
+ * again until `giveUp`, told for how many ms it has failed, says that it is too late; what is not recorded then is sent again by the lane's next owner.
  */
 export class Settler {
   readonly #store: Pick<RelayStore, 'settle'>
   readonly #onError: (error: unknown) => void
-  readonly #giveUp: () => boolean
+  readonly #giveUp: (failingFor: number) => boolean
   #queue: Entry[] = []
   #running: Promise<void> | undefined
 
-  constructor(store: Pick<RelayStore, 'settle'>, onError: (error: unknown) => void, giveUp: () => boolean) {
+  constructor(
+    store: Pick<RelayStore, 'settle'>,
+    onError: (error: unknown) => void,
+    giveUp: (failingFor: number) => boolean,
+  ) {
     this.#store = store
     this.#onError = onError
     this.#giveUp = giveUp
@@ -70,12 +74,13 @@ export class Settler {
 
   async #settle(ownership: Ownership, entries: readonly Entry[]): Promise<ReadonlySet<string>> {
     const outcomes = entries.map((entry) => entry.outcome)
+    const start = performance.now()
     for (let pause = 50; ; pause = Math.min(2_000, pause * 2)) {
       try {
         return new Set((await this.#store.settle(ownership, outcomes)).lost)
       } catch (error) {
         this.#onError(error)
-        if (this.#giveUp()) return new Set(outcomes.map((outcome) => outcome.id))
+        if (this.#giveUp(performance.now() - start)) return new Set(outcomes.map((outcome) => outcome.id))
         await new Promise((resolve) => setTimeout(resolve, pause))
       }
     }

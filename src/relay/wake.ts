@@ -21,6 +21,7 @@ export class Waker {
   #generation = 0
   readonly #swept = new WeakMap<Sleeper, number>()
   #retry: NodeJS.Timeout | undefined
+  #hasListened = false
   #closed = false
 
   constructor(store: WakeStore | undefined, onError: (error: unknown) => void) {
@@ -45,10 +46,13 @@ export class Waker {
         () => this.wakeAll(),
         (error) => this.#lost(error),
       )
+      this.#hasListened = true
       if (this.#closed) await listener.close()
       else this.#listener = listener
     } catch (error) {
       this.#onError(error)
+      // A store that never could (a pooler between us) is not asked again.
+      if (this.#hasListened) this.#listenAgain()
     }
   }
 
@@ -110,7 +114,12 @@ export class Waker {
     if (this.#closed) return
     this.#onError(error)
     this.wakeAll()
+    this.#listenAgain()
+  }
+
+  #listenAgain(): void {
     clearTimeout(this.#retry)
+    if (this.#closed) return
     this.#retry = setTimeout(() => void this.start(), 1_000)
     this.#retry.unref()
   }

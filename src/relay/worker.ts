@@ -10,6 +10,7 @@ import { Lease } from './lease.ts'
 import { Pause } from './pause.ts'
 import { Retention } from './retention.ts'
 import { Waker } from './wake.ts'
+import { within } from './within.ts'
 import { type ResolvedWorkerOptions, resolveWorkerOptions, type WorkerOptions } from './worker-options.ts'
 
 /** What a worker works with; a `Broadcaster` makes it. */
@@ -126,14 +127,13 @@ export class Worker {
     const { keeper, cycles, waker } = this.#assemble(true, budget)
     await keeper.start()
     const beating = keeper.run()
-    try {
-      await Promise.all(cycles.map((cycle) => cycle.run(true)))
-    } finally {
-      keeper.stop()
-      await beating
-      await waker.close()
-      await keeper.leave()
-    }
+    // All of them to their end: the lanes are given back, and no send may be under way then.
+    const ends = await Promise.allSettled(cycles.map((cycle) => cycle.run(true)))
+    keeper.stop()
+    await beating
+    await waker.close()
+    await keeper.leave()
+    for (const end of ends) if (end.status === 'rejected') throw end.reason
     return cycles.reduce((sum, cycle) => sum + cycle.published, 0)
   }
 
@@ -197,7 +197,7 @@ export class Worker {
     await Promise.all(
       this.#served.map(async ([, backend]) => {
         try {
-          await backend.connect?.(AbortSignal.timeout(timeout))
+          await within(timeout, async (signal) => backend.connect?.(signal))
         } catch (error) {
           onError(error)
         }
