@@ -38,6 +38,14 @@ const KNOWN = {
     hello: Buffer.from('PING\r\n'),
     answers: /^(\+PONG|-NOAUTH)/,
   },
+  nats: { variable: 'NATS_URL', url: 'nats://127.0.0.1:4222', hello: Buffer.alloc(0), answers: /^INFO / },
+  rabbitmq: {
+    variable: 'AMQP_URL',
+    url: 'amqp://guest:guest@127.0.0.1:5672',
+    hello: Buffer.from('AMQP\0\0\x09\x01', 'latin1'),
+    // A method frame on channel 0.
+    answers: /^\x01\0\0/,
+  },
 } as const satisfies Record<string, Known>
 
 export type ServerName = keyof typeof KNOWN
@@ -52,6 +60,8 @@ export const servers = {
   postgres: (): Server | undefined => found.get('postgres'),
   pgbouncer: (): Server | undefined => found.get('pgbouncer'),
   redis: (): Server | undefined => found.get('redis'),
+  nats: (): Server | undefined => found.get('nats'),
+  rabbitmq: (): Server | undefined => found.get('rabbitmq'),
 } as const satisfies Record<ServerName, () => Server | undefined>
 
 /**
