@@ -48,7 +48,8 @@ export class Conclusion {
     const delay = head.dueAt === null ? null : Math.max(0, head.dueAt - performance.now())
     if (delay === null) signals.emit('event.blocked', { event: held.event, backend, worker, headId: head.id })
     const { id, lane } = held
-    this.#parts.settler.add(held, { kind: 'park', id, lane, delay }, () => this.#drop(held))
+    this.#parts.inHand.beginParking(id)
+    this.#parts.settler.add(held, { kind: 'park', id, lane, delay, behind: head.id }, () => this.#drop(held))
   }
 
   /** Not sent after all: its row is as it was, and it is read again before any later event of its key. */

@@ -51,8 +51,8 @@ export class Cycle {
     this.#options = options
     const { store, names, backend, lease, failure, timeout, onError } = options
     this.#reader = new LaneReader(store.relay, names, this.#inHand)
-    const ends = (): boolean => this.#stopping || options.budget !== undefined
-    const giveUp = (failingFor: number): boolean => ends() && (lease.left <= 0 || failingFor > lease.length)
+    const giveUp = (failing: number): boolean =>
+      (this.#stopping || options.budget !== undefined) && (lease.left <= 0 || failing > lease.length)
     const settler = new Settler(store.relay, onError, giveUp)
     this.#settler = settler
     this.#sender = new Sender({ backend, lease, store: store.relay, settler, policy: failure, timeout, onError })
@@ -97,7 +97,7 @@ export class Cycle {
     while (!this.#stopping) {
       try {
         if (this.#breaker.isOpen) {
-          // Where only drains work, one of them must find out that the backend is up again.
+          // Drains probe, too: where nobody else works, nobody else would.
           if (untilDry && this.#breaker.probeIn > 0) break
           await this.#probe()
           continue
@@ -250,11 +250,8 @@ export class Cycle {
     const { signals, name, worker, onError } = this.#options
     const opening = this.#breaker.trip(describeError(error), retryAfter)
     this.#giveBackAll()
-    const opened = await opening.catch((failure: unknown) => {
-      onError(failure)
-      return true
-    })
-    if (opened) signals.emit('backend.down', { backend: name, worker, error })
+    const opened = await opening.catch((failure: unknown) => onError(failure))
+    if (opened !== false) signals.emit('backend.down', { backend: name, worker, error })
   }
 
   #giveBackAll(): void {

@@ -40,6 +40,8 @@ export class InHand {
   readonly #lanes = new Map<string, number>()
   readonly #counts = new Map<number, number>()
   readonly #emptied = new Map<number, (() => void)[]>()
+  readonly #parking = new Set<string>()
+  #onParked: (() => void)[] = []
   #settledDuringRead: Set<string> | undefined
 
   get size(): number {
@@ -64,11 +66,22 @@ export class InHand {
     if (lane === undefined) return
     this.#lanes.delete(id)
     this.#settledDuringRead?.add(id)
+    if (this.#parking.delete(id) && this.#parking.size === 0) for (const resolve of this.#onParked.splice(0)) resolve()
     const left = this.countIn(lane) - 1
     this.#counts.set(lane, left)
     if (left > 0) return
     for (const resolve of this.#emptied.get(lane) ?? []) resolve()
     this.#emptied.delete(lane)
+  }
+
+  /** The event is on its way to be parked, until it is removed. */
+  beginParking(id: string): void {
+    this.#parking.add(id)
+  }
+
+  /** Resolves when nothing is on its way to be parked. */
+  async parked(): Promise<void> {
+    while (this.#parking.size > 0) await new Promise<void>((resolve) => this.#onParked.push(resolve))
   }
 
   /** From here to the end of `read`, removed events still count as in hand. One read at a time. */

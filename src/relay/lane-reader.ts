@@ -131,6 +131,8 @@ export class LaneReader {
   }
 
   async #unpark(): Promise<void> {
+    // Or the head of a key comes back alone, and a later event goes before those still on their way to be parked.
+    await this.#inHand.parked()
     const asked = new Map(this.#lanes)
     if (asked.size === 0) return
     const now = performance.now()

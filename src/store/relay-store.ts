@@ -55,6 +55,12 @@ export type Outcome =
       readonly id: string
       readonly lane: number
       readonly delay: number | null
+      /**
+       * The unsettled event of its key that it waits for: with a `delay`, it is due at the same instant as that one,
+       * and not parked when that one is not. By `delay` alone it would be due a moment later or earlier, and a third
+       * event of the key could go in between.
+       */
+      readonly behind?: string
     }
   | {
       /** Recorded before a send under crash suspicion: status `processing`, with the attempt counted or not. */

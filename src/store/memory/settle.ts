@@ -57,7 +57,7 @@ function record(outbox: MemoryOutbox, ownership: Ownership, outcome: Outcome, ro
       remember(outbox, ownership, row, outcome.error, now)
       break
     case 'park':
-      row.availableAt = outcome.delay === null ? FAR_FUTURE : new Date(now + outcome.delay)
+      row.availableAt = parkedUntil(outbox, outcome, now)
       break
     case 'sending':
       row.status = 'processing'
@@ -68,6 +68,12 @@ function record(outbox: MemoryOutbox, ownership: Ownership, outcome: Outcome, ro
       row.retryCount = outcome.retryCount
       break
   }
+}
+
+function parkedUntil(outbox: MemoryOutbox, outcome: Extract<Outcome, { kind: 'park' }>, now: number): Date | null {
+  if (outcome.delay === null) return FAR_FUTURE
+  const head = outbox.rows.get(outcome.behind ?? '')
+  return head && UNSETTLED.includes(head.status) ? head.availableAt : new Date(now + outcome.delay)
 }
 
 function remember(outbox: MemoryOutbox, ownership: Ownership, row: MemoryRow, error: string, now: number): void {

@@ -94,11 +94,15 @@ FROM json_to_recordset($5::json) AS o(id uuid, retries integer, blocks boolean, 
 WHERE e.id = o.id AND e.lane = owned.lane AND e.status IN ${UNSETTLED}
 RETURNING e.id`,
 
+    /** '-infinity' stands for a head that is not parked: NULL would be one that is not there. */
     park: `
 WITH ${ownedLanes(t)}
 UPDATE ${t.events} AS e
-SET available_at = coalesce(statement_timestamp() + o.delay * interval '1 millisecond', ${FAR_FUTURE_SQL})
-FROM json_to_recordset($5::json) AS o(id uuid, delay float8), owned
+SET available_at = CASE WHEN o.delay IS NULL THEN ${FAR_FUTURE_SQL} ELSE nullif(coalesce((
+    SELECT coalesce(h.available_at, '-infinity') FROM ${t.events} AS h
+    WHERE h.id = o.behind AND h.status IN ${UNSETTLED}
+  ), statement_timestamp() + o.delay * interval '1 millisecond'), '-infinity') END
+FROM json_to_recordset($5::json) AS o(id uuid, delay float8, behind uuid), owned
 WHERE e.id = o.id AND e.lane = owned.lane AND e.status IN ${UNSETTLED}
 RETURNING e.id`,
 
@@ -141,11 +145,12 @@ const PARAMETER: { readonly [K in Exclude<Kind, 'published'>]: (outcome: Of<K>) 
     error: withoutNul(error).toWellFormed(),
     progress,
   }),
-  park: ({ id, delay }) => ({ id, delay }),
+  park: ({ id, delay, behind }) => ({ id, delay, behind }),
   sending: ({ id, retryCount }) => ({ id, retries: retryCount }),
   returned: ({ id, retryCount }) => ({ id, retries: retryCount }),
 }
-const GUARDED = ['sending', 'returned', 'park', 'retry', 'failed'] as const
+/** `park` last: what is parked behind a head takes over the time that the same settle gives the head. */
+const GUARDED = ['sending', 'returned', 'retry', 'failed', 'park'] as const
 
 /**
  * Records what became of events: one statement for each kind that occurs, in one transaction. A batch that was all

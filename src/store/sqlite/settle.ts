@@ -11,14 +11,14 @@ type OfKind<Kind extends Outcome['kind']> = Extract<Outcome, { readonly kind: Ki
  */
 export function settle(t: Tables) {
   const ownedSql = `SELECT lane, fence FROM ${t.lanes} WHERE backend = ? AND owner = ?`
-  /** `j` is the outcome: (id, lane, retry_count, delay in seconds, error, progress, blocks). */
+  /** `j` is the outcome: (id, lane, retry_count, delay in seconds, error, progress, blocks, behind). */
   const update = (set: string, where: string) => `
     UPDATE ${t.events} AS e SET ${set}, updated_at = ${NOW}
     FROM (
       SELECT json_extract(value, '$[0]') AS id, json_extract(value, '$[1]') AS lane,
         json_extract(value, '$[2]') AS retry_count, json_extract(value, '$[3]') AS delay,
         json_extract(value, '$[4]') AS error, json_extract(value, '$[5]') AS progress,
-        json_extract(value, '$[6]') AS blocks
+        json_extract(value, '$[6]') AS blocks, json_extract(value, '$[7]') AS behind
       FROM json_each(?)
     ) AS j
     WHERE e.id = j.id AND ${where}
@@ -48,7 +48,13 @@ export function settle(t: Tables) {
      available_at = CASE WHEN j.blocks AND e.partition_key IS NOT NULL THEN ${FAR_FUTURE_SQL} END`,
     unsettled,
   )
-  const parkSql = update(`available_at = CASE WHEN j.delay IS NULL THEN ${FAR_FUTURE_SQL} ELSE ${due} END`, unsettled)
+  // '' stands for a head that is not parked: NULL would be one that is not there.
+  const parkSql = update(
+    `available_at = CASE WHEN j.delay IS NULL THEN ${FAR_FUTURE_SQL} ELSE nullif(coalesce((
+       SELECT coalesce(h.available_at, '') FROM ${t.events} AS h
+       WHERE h.id = j.behind AND h.status IN ('pending', 'retry', 'processing')), ${due}), '') END`,
+    unsettled,
+  )
   const sendingSql = update("status = 'processing', retry_count = j.retry_count", unsettled)
   const returnedSql = update(
     "status = CASE WHEN j.retry_count > 0 THEN 'retry' ELSE 'pending' END, retry_count = j.retry_count",
@@ -91,7 +97,16 @@ export function settle(t: Tables) {
     )
     run(
       parkSql,
-      of('park').map((o) => [toSqlId(o.id), o.lane, null, seconds(o.delay)]),
+      of('park').map((o) => [
+        toSqlId(o.id),
+        o.lane,
+        null,
+        seconds(o.delay),
+        null,
+        null,
+        null,
+        o.behind === undefined ? null : toSqlId(o.behind),
+      ]),
     )
     run(
       sendingSql,

@@ -147,6 +147,25 @@ export const settleCases: readonly StoreCase[] = [
     },
   },
   {
+    name: 'settle: what is parked behind a retry is due with it, and not parked once that one is back',
+    async run({ store }) {
+      const { ownership } = await own(store)
+      const [head, one, two] = await insert(store, ...['k', 'k', 'k'].map((partitionKey) => newEvent({ partitionKey })))
+      assert.ok(head && one && two)
+      const park = ({ id, lane }: typeof one) => ({ kind: 'park', id, lane, delay: 9_000, behind: head.id }) as const
+      const { id, lane } = head
+      await store.relay.settle(ownership, [
+        { kind: 'retry', id, lane, retryCount: 1, delay: 50, error: 'no' },
+        park(one),
+      ])
+      const due = (await read(store, head.id)).availableAt?.getTime()
+      assert.equal((await read(store, one.id)).availableAt?.getTime(), due)
+      await untilUnparked(store, [head.id])
+      await store.relay.settle(ownership, [park(two)])
+      assert.equal((await read(store, two.id)).availableAt, null)
+    },
+  },
+  {
     name: 'settle: sending is recorded before a send, and returned gives it back',
     async run({ store }) {
       const { ownership } = await own(store)
