@@ -43,8 +43,8 @@ const KNOWN = {
     variable: 'AMQP_URL',
     url: 'amqp://guest:guest@127.0.0.1:5672',
     hello: Buffer.from('AMQP\0\0\x09\x01', 'latin1'),
-    // A method frame on channel 0.
-    answers: /^\x01\0\0/,
+    // Its greeting names the product.
+    answers: /RabbitMQ/,
   },
 } as const satisfies Record<string, Known>
 
