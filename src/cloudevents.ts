@@ -1,3 +1,4 @@
+export { type AmqpMessage, decodeAmqp, encodeBinaryAmqp } from './event/amqp.ts'
 export type { BinaryBinding, BinaryMessage, HeadersInput } from './event/binary.ts'
 export { decodeBinary, encodeBinary } from './event/binary.ts'
 export type { AttributeValue, CloudEvent, EncodableEvent } from './event/cloud-event.ts'
@@ -5,6 +6,7 @@ export { type CloudEventInit, createCloudEvent } from './event/create-cloud-even
 export { toCloudEvent, toEncodable } from './event/encodable.ts'
 export { decodeBinaryHttp, decodeHttp, encodeBinaryHttp, HTTP_BINDING } from './event/http.ts'
 export { parseJson, stringifyJson } from './event/json.ts'
+export { decodeNats, encodeBinaryNats, NATS_BINDING } from './event/nats.ts'
 export {
   BATCH_CONTENT_TYPE,
   decodeBatch,

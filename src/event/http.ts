@@ -26,7 +26,7 @@ export function decodeHeaderValue(value: string): string {
   return plain.replace(ESCAPED_RUN, (run) => decodeURIComponent(run))
 }
 
-/** The CloudEvents HTTP binding in binary mode; NATS uses the same. */
+/** The CloudEvents HTTP binding in binary mode. */
 export const HTTP_BINDING: BinaryBinding = {
   prefix: 'ce-',
   contentType: 'content-type',

@@ -49,6 +49,12 @@ const PRINTS: Readonly<Record<string, readonly string[]>> = {
     "handler 'book': try 2: fails after the write",
     '3 tries, booked 1 time(s)',
   ],
+  '08-nats.ts': ['order.placed a', 'order.paid a', 'order.shipped a'],
+  '09-rabbitmq.ts': [
+    'no queue wants it yet',
+    'shipping got order.placed {"id":"a"}',
+    'shipping got order.paid {"id":"a"}',
+  ],
 }
 
 /** Two lines that different parts of the program print, in whichever order. */
@@ -73,6 +79,16 @@ for (const [name, lines] of Object.entries(PRINTS)) {
       if (!database || !broker) return
       Object.assign(env, { POSTGRES_URL: database.url, REDIS_URL: broker.url })
       t.after(() => dropSchema(database.url, schema))
+    }
+    if (name.includes('nats')) {
+      const broker = requireServer(t, 'nats')
+      if (!broker) return
+      Object.assign(env, { NATS_URL: broker.url })
+    }
+    if (name.includes('rabbitmq')) {
+      const broker = requireServer(t, 'rabbitmq')
+      if (!broker) return
+      Object.assign(env, { AMQP_URL: broker.url })
     }
     const cwd = mkdtempSync(join(tmpdir(), 'broadcaster-example-'))
     t.after(() => rmSync(cwd, { recursive: true }))

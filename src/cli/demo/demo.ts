@@ -56,91 +56,96 @@ async function tellStory(path: string, partner: Partner, say: (line: string) => 
       { name: 'send-receipt' },
     )
 
-  await using broadcaster = new Broadcaster({
+  const broadcaster = new Broadcaster({
     store: sqlite({ path }),
     backends: { local: handlers(registry), partner: webhook({ url: partner.url }) },
     routes: [{ type: 'order.*', to: ['local', 'partner'] }],
     worker: { name: 'demo', retry: { base: 300, jitter: 'none' } },
   })
   await broadcaster.store.schema.migrate()
-  using database = new DatabaseSync(path)
+  const database = new DatabaseSync(path)
   const shop = new Shop(database, broadcaster)
   const count = new Counts(broadcaster.name)
-  using _narration = narrate(broadcaster.name, start, say)
+  const narration = narrate(broadcaster.name, start, say)
+  try {
+    say('1. The shop takes 24 orders, each in one transaction with its events. Every third card is declined.')
+    await shop.takeOrders(24)
+    const written = await broadcaster.events.count()
+    say(
+      `   ${shop.committed} committed, ${shop.rolledBack} rolled back; ${written} outbox events stored, half for each backend.`,
+    )
+    say('2. A worker delivers them to local handlers and to the webhook of a partner.')
+    const worker = broadcaster.worker()
+    await worker.start()
+    await count.until('event.published', written)
+    say('3. The webhook goes down, and the shop goes on selling.')
+    await partner.close()
+    await shop.takeOrders(12)
+    await count.until('backend.down', 1)
+    const total = await broadcaster.events.count()
+    await count.until('event.published', written + (total - written) / 2)
+    say('   The handlers have everything: one backend never waits for another. The webhook comes back.')
+    await partner.open()
+    await count.until('event.published', total)
+    await worker.stop()
+    count.stop()
 
-  say('1. The shop takes 24 orders, each in one transaction with its events. Every third card is declined.')
-  await shop.takeOrders(24)
-  const written = await broadcaster.events.count()
-  say(
-    `   ${shop.committed} committed, ${shop.rolledBack} rolled back; ${written} outbox events stored, half for each backend.`,
-  )
-  say('2. A worker delivers them to local handlers and to the webhook of a partner.')
-  const worker = broadcaster.worker()
-  await worker.start()
-  await count.until('event.published', written)
-  say('3. The webhook goes down, and the shop goes on selling.')
-  await partner.close()
-  await shop.takeOrders(12)
-  await count.until('backend.down', 1)
-  const total = await broadcaster.events.count()
-  await count.until('event.published', written + (total - written) / 2)
-  say('   The handlers have everything: one backend never waits for another. The webhook comes back.')
-  await partner.open()
-  await count.until('event.published', total)
-  await worker.stop()
-  count.stop()
-
-  say('4. What arrived, compared with what was committed:')
-  const stored = await broadcaster.events.filter({}).orderBy('seq').all()
-  const expected = stored.filter((event) => event.publisherBackend === 'partner').map((event) => event.eventId)
-  const orders = database.prepare('SELECT count(*) AS count FROM orders').get()?.['count']
-  const checks = [
-    check(`${shop.committed} orders in the shop's table, and no other`, orders === shop.committed),
-    check(
-      `${expected.length} events reached the handlers, each once`,
-      sameIds(
-        expected,
-        handled.map((event) => event.eventId),
+    say('4. What arrived, compared with what was committed:')
+    const stored = await broadcaster.events.filter({}).orderBy('seq').all()
+    const expected = stored.filter((event) => event.publisherBackend === 'partner').map((event) => event.eventId)
+    const orders = database.prepare('SELECT count(*) AS count FROM orders').get()?.['count']
+    const checks = [
+      check(`${shop.committed} orders in the shop's table, and no other`, orders === shop.committed),
+      check(
+        `${expected.length} events reached the handlers, each once`,
+        sameIds(
+          expected,
+          handled.map((event) => event.eventId),
+        ),
       ),
-    ),
-    check(
-      `${expected.length} events reached the webhook, each once`,
-      sameIds(
-        expected,
-        partner.received.map((event) => event.id),
+      check(
+        `${expected.length} events reached the webhook, each once`,
+        sameIds(
+          expected,
+          partner.received.map((event) => event.id),
+        ),
       ),
-    ),
-    check(
-      "the handlers saw every customer's events in order",
-      inOrder(
-        handled.map((event) => [event.partitionKey, event.eventId]),
-        expected,
+      check(
+        "the handlers saw every customer's events in order",
+        inOrder(
+          handled.map((event) => [event.partitionKey, event.eventId]),
+          expected,
+        ),
       ),
-    ),
-    check(
-      "the webhook saw every customer's events in order",
-      inOrder(
-        partner.received.map((event) => [event['partitionkey'], event.id]),
-        expected,
+      check(
+        "the webhook saw every customer's events in order",
+        inOrder(
+          partner.received.map((event) => [event['partitionkey'], event.id]),
+          expected,
+        ),
       ),
-    ),
-    check('the receipt failed twice and was sent at the third try', mails === 3 && count.of('event.retried') === 2),
-    check(
-      'the outage cost no retries',
-      stored.every((event) => event.publisherBackend === 'local' || event.retryCount === 0),
-    ),
-    check('the breaker opened once and closed once', count.of('backend.down') === 1 && count.of('backend.up') === 1),
-    check(
-      'nothing is left to deliver',
-      stored.every((event) => event.status === 'published'),
-    ),
-  ]
-  for (const { name, ok } of checks) say(`   ${ok ? 'ok  ' : 'FAIL'}  ${name}`)
-  const duration = Math.round(performance.now() - start)
-  const ok = checks.every((one) => one.ok)
-  say(ok ? `Every check held, after ${(duration / 1000).toFixed(1)} s.` : 'A check FAILED.')
-  const { committed, rolledBack } = shop
-  return { ok, orders: { committed, rolledBack }, events: total, checks, duration }
+      check('the receipt failed twice and was sent at the third try', mails === 3 && count.of('event.retried') === 2),
+      check(
+        'the outage cost no retries',
+        stored.every((event) => event.publisherBackend === 'local' || event.retryCount === 0),
+      ),
+      check('the breaker opened once and closed once', count.of('backend.down') === 1 && count.of('backend.up') === 1),
+      check(
+        'nothing is left to deliver',
+        stored.every((event) => event.status === 'published'),
+      ),
+    ]
+    for (const { name, ok } of checks) say(`   ${ok ? 'ok  ' : 'FAIL'}  ${name}`)
+    const duration = Math.round(performance.now() - start)
+    const ok = checks.every((one) => one.ok)
+    say(ok ? `Every check held, after ${(duration / 1000).toFixed(1)} s.` : 'A check FAILED.')
+    const { committed, rolledBack } = shop
+    return { ok, orders: { committed, rolledBack }, events: total, checks, duration }
+  } finally {
+    narration[Symbol.dispose]()
+    database.close()
+    await broadcaster.close()
+  }
 }
 
 /** Counts signals of one outbox and waits for them. */

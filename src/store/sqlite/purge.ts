@@ -9,11 +9,12 @@ import { nowPlus } from './values.ts'
  * over the few that are kept; what was purged before is not there any more.
  */
 export function purge(t: Tables) {
+  // Plain question marks: Node 22 cannot bind numbered ones.
   const scanSql = `
     SELECT seq,
-      created_at > ${nowPlus('-min(?1, ?2)')} AS young,
-      (status = 'published' AND published_at <= ${nowPlus('-?1')})
-        OR (status IN ('failed', 'cancelled') AND updated_at <= ${nowPlus('-?2')}) AS old
+      created_at > ${nowPlus('-min(?, ?)')} AS young,
+      (status = 'published' AND published_at <= ${nowPlus('-?')})
+        OR (status IN ('failed', 'cancelled') AND updated_at <= ${nowPlus('-?')}) AS old
     FROM ${t.events} ORDER BY seq`
   const deleteSql = `
     DELETE FROM ${t.events} WHERE seq IN (SELECT value FROM json_each(?))
@@ -28,7 +29,8 @@ export function purge(t: Tables) {
     const seconds = (duration: number | null): number => (duration === null ? forever : duration / 1000)
     const old: number[] = []
     if (options.limit > 0 && (options.publishedFor !== null || options.failedFor !== null)) {
-      for (const row of db.iterate(scanSql, seconds(options.publishedFor), seconds(options.failedFor))) {
+      const [published, failed] = [seconds(options.publishedFor), seconds(options.failedFor)]
+      for (const row of db.iterate(scanSql, published, failed, published, failed)) {
         if (row['young'] === 1) break
         if (row['old'] === 1 && old.push(Number(row['seq'])) >= options.limit) break
       }

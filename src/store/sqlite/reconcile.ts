@@ -5,7 +5,8 @@ import { FAR_FUTURE_SQL, fromSqlDate, fromSqlId, NOW } from './values.ts'
 
 /** Releases what waits behind a key that nothing blocks any longer, and returns the heads that do hold theirs. */
 export function reconcile(t: Tables) {
-  const here = `publisher_backend IN (SELECT value FROM json_each(?1)) AND lane IN (SELECT value FROM json_each(?2))`
+  // Plain question marks: Node 22 cannot bind numbered ones.
+  const here = `publisher_backend IN (SELECT value FROM json_each(?)) AND lane IN (SELECT value FROM json_each(?))`
   // The blocking keys are collected once (a few), then each waiting row is looked up there: linear in the rows that
   // wait, whether one key or thousands are blocked. `status IN ('retry', 'failed')` is what the index was made for.
   const releaseSql = `
@@ -24,7 +25,7 @@ export function reconcile(t: Tables) {
     ORDER BY seq`
   return (db: Connection, names: readonly string[], lanes: readonly number[]): readonly HeldHead[] => {
     const values = [JSON.stringify(names), JSON.stringify(lanes)] as const
-    db.run(releaseSql, ...values)
+    db.run(releaseSql, ...values, ...values)
     return db.all(headsSql, ...values).map((row) => ({
       id: fromSqlId(String(row['id'])),
       seq: Number(row['seq']),

@@ -1,0 +1,97 @@
+import { BroadcasterError } from '../../errors.ts'
+import { OutageError, PermanentError } from '../send-error.ts'
+
+/** What an error of the client comes to. */
+export interface PublishFailure {
+  readonly error: BroadcasterError
+  /** The connection is gone, or is not to be trusted any more. */
+  readonly broken: boolean
+  /** Nobody took the message: no stream has its subject, or JetStream is not there. */
+  readonly noResponders: boolean
+}
+
+/** The stream refuses this message, and always will: JetStream's `err_code`. */
+const PERMANENT: Readonly<Record<number, string>> = {
+  10054: "larger than the stream's max_msg_size",
+  10097: 'its headers are larger than 64 KiB',
+}
+
+/** The stream refuses every message for now, beside all that JetStream itself calls unavailable (status 503). */
+const OUTAGE: Readonly<Record<number, string>> = {
+  10002: "the account's JetStream resources are used up",
+  10009: 'the server is not the leader',
+  10028: "the account's memory is used up",
+  10047: "the account's storage is used up",
+  10059: 'there is no such stream; create it, or set stream.create',
+  10077: 'the stream is full and discards new messages, or cannot store them',
+  10109: 'the stream is sealed',
+  10118: 'the stream is offline',
+}
+
+/** Errors of the client that mean that no answer came or will come. */
+const CONNECTION: ReadonlySet<string> = new Set([
+  'TimeoutError',
+  'ClosedConnectionError',
+  'DrainingConnectionError',
+  'ConnectionError',
+  'RequestError',
+  'ProtocolError',
+  'AuthorizationError',
+  'UserAuthenticationExpiredError',
+])
+
+/**
+ * The class of an error, by JetStream's `err_code` and by the names of the client's error classes: an injected
+ * connection may come from another copy of the package, whose classes are not ours.
+ */
+export function failureOf(error: unknown): PublishFailure {
+  const result = (made: BroadcasterError, broken = false, noResponders = false): PublishFailure => ({
+    error: made,
+    broken,
+    noResponders,
+  })
+  const chain = chainOf(error)
+  const said = error instanceof Error ? error.message || error.name : String(error)
+  const names = new Set(chain.map(({ name }) => name))
+  for (const each of chain) {
+    const { code, status } = each as { readonly code?: unknown; readonly status?: unknown }
+    if (typeof code !== 'number' || typeof status !== 'number') continue
+    const text = `JetStream refused the event: ${each.message} [${code}]`
+    const refused = PERMANENT[code]
+    if (refused !== undefined) return result(new PermanentError(`${text} (${refused})`, { cause: error }))
+    const advice = OUTAGE[code]
+    if (advice !== undefined) return result(new OutageError(`${text} (${advice})`, { cause: error }))
+    if (status === 503) return result(new OutageError(text, { cause: error }))
+    return result(new BroadcasterError('SEND_FAILED', text, { cause: error }))
+  }
+  if (names.has('NoResponders')) {
+    return result(
+      new OutageError('no stream has taken the event: JetStream does not answer', { cause: error }),
+      false,
+      true,
+    )
+  }
+  if (names.has('PermissionViolationError')) {
+    return result(new OutageError(`this NATS user may not do that: ${said}`, { cause: error }))
+  }
+  if (names.has('InvalidArgumentError') || names.has('InvalidSubjectError')) {
+    return result(new PermanentError(`the event cannot be written as a message: ${said}`, { cause: error }))
+  }
+  if (chain.some(({ name }) => CONNECTION.has(name)) || chain.some((each) => 'syscall' in each)) {
+    return result(new OutageError(`no answer from NATS: ${said}`, { cause: error }), true)
+  }
+  return result(new BroadcasterError('SEND_FAILED', `the event was not acknowledged: ${said}`, { cause: error }))
+}
+
+/** The error of connecting, or of finding the stream: nothing works, whatever it is. */
+export function errorOfOpening(error: unknown): OutageError {
+  if (error instanceof OutageError) return error
+  const said = error instanceof Error ? failureOf(error).error.message : String(error)
+  return new OutageError(`NATS is not ready: ${said}`, { cause: error })
+}
+
+function chainOf(error: unknown): readonly Error[] {
+  const chain: Error[] = []
+  for (let at = error; at instanceof Error && chain.length < 5; at = at.cause) chain.push(at)
+  return chain
+}

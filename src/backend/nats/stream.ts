@@ -1,0 +1,84 @@
+import { BroadcasterError } from '../../errors.ts'
+import { OutageError } from '../send-error.ts'
+import type { ResolvedNatsStream } from './options.ts'
+import { failureOf } from './publish-error.ts'
+import { takesSubject } from './subject.ts'
+
+type JetStreamManager = import('@nats-io/jetstream').JetStreamManager
+type StreamConfig = import('@nats-io/jetstream').StreamConfig
+
+const STREAM_NOT_FOUND = 10059
+const STREAM_NAME_IN_USE = 10058
+
+/** Finds the stream, or creates it when that is wanted. Rejects when it is not there or does not take its subjects. */
+export async function checkStream(manager: JetStreamManager, stream: ResolvedNatsStream): Promise<void> {
+  let info = await find(manager, stream.name)
+  if (info === undefined && stream.create) {
+    await create(manager, stream)
+    info = await find(manager, stream.name)
+  }
+  if (info === undefined) {
+    throw new OutageError(`there is no stream ${stream.name}; create it, or set stream.create`, {
+      field: 'stream',
+      value: stream.name,
+    })
+  }
+  const missing = stream.subjects?.filter((subject) => !info.includes(subject)) ?? []
+  if (missing.length === 0) return
+  throw new OutageError(
+    `the stream ${stream.name} does not have the subjects ${missing.join(', ')}; add them, or leave stream.subjects out`,
+    { field: 'stream', value: stream.name },
+  )
+}
+
+/**
+ * Why nobody took a message: an outage, unless the stream is well and merely does not have the subject. That is the
+ * trouble of one event, and must not hold up the others.
+ */
+export async function errorOfNoResponders(
+  manager: JetStreamManager,
+  { name }: ResolvedNatsStream,
+  subject: string,
+): Promise<BroadcasterError> {
+  try {
+    const subjects = await find(manager, name)
+    if (subjects === undefined) return new OutageError(`there is no stream ${name}`, { field: 'stream', value: name })
+    if (subjects.some((each) => takesSubject(each, subject))) {
+      return new OutageError(`the stream ${name} has the subject ${subject}, but nobody took the event`)
+    }
+    const message = `the stream ${name} does not have the subject ${subject} (it has ${subjects.join(', ')}); add it`
+    return new BroadcasterError('SEND_FAILED', message, { field: 'subject', value: subject })
+  } catch (error) {
+    return new OutageError(`no stream has taken the event: ${failureOf(error).error.message}`, { cause: error })
+  }
+}
+
+/** The subjects of the stream; undefined = there is no such stream. */
+async function find(manager: JetStreamManager, name: string): Promise<readonly string[] | undefined> {
+  try {
+    return (await manager.streams.info(name)).config.subjects ?? []
+  } catch (error) {
+    if (codeOf(error) === STREAM_NOT_FOUND) return undefined
+    throw error
+  }
+}
+
+async function create(manager: JetStreamManager, stream: ResolvedNatsStream): Promise<void> {
+  const config = {
+    ...stream.config,
+    name: stream.name,
+    subjects: [...(stream.subjects ?? ['events.>'])],
+    // Nanoseconds.
+    duplicate_window: stream.duplicateWindow * 1_000_000,
+  } as Partial<StreamConfig> & { name: string }
+  try {
+    await manager.streams.add(config)
+  } catch (error) {
+    // Another worker was faster, with other options.
+    if (codeOf(error) !== STREAM_NAME_IN_USE) throw error
+  }
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : undefined
+}

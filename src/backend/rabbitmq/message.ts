@@ -1,0 +1,69 @@
+import { encodeBinaryAmqp } from '../../event/amqp.ts'
+import { encodeStructured, STRUCTURED_CONTENT_TYPE } from '../../event/structured.ts'
+import type { OutboxEvent } from '../../record/outbox-event.ts'
+import { PermanentError } from '../send-error.ts'
+import type { PublishProperties } from './client.ts'
+import type { ResolvedRabbitMqOptions } from './options.ts'
+
+/** An event as it is published. */
+export interface Message {
+  readonly exchange: string
+  readonly routingKey: string
+  readonly content: Buffer
+  readonly properties: PublishProperties
+}
+
+/** AMQP's short strings; a longer one would break the connection, with all events under way. */
+const SHORT_STRING = 255
+/** All headers must fit one frame, of 128 KiB unless RabbitMQ is configured otherwise. */
+const MOST_HEADERS = 100 * 1024
+
+/** The message of an event. Throws a `PermanentError` when it cannot be written as one. */
+export function messageOf(event: OutboxEvent, options: ResolvedRabbitMqOptions): Message {
+  try {
+    const { exchange, routingKey } = options
+    const encodable = event.toEncodable()
+    const message =
+      options.mode === 'binary'
+        ? encodeBinaryAmqp(encodable)
+        : { contentType: STRUCTURED_CONTENT_TYPE, headers: {}, body: encodeStructured(encodable) }
+    if (message.contentType !== undefined) short(message.contentType, 'datacontenttype')
+    checkHeaders(message.headers)
+    const id = String(encodable.attributes['id'])
+    const body = message.body ?? ''
+    return {
+      exchange: short(typeof exchange === 'string' ? exchange : exchange(event), 'exchange'),
+      routingKey: short(typeof routingKey === 'string' ? routingKey : routingKey(event), 'routingKey'),
+      content: typeof body === 'string' ? Buffer.from(body) : Buffer.from(body.buffer, body.byteOffset, body.length),
+      properties: {
+        mandatory: true,
+        persistent: true,
+        timestamp: Math.floor(event.createdAt.getTime() / 1000),
+        headers: message.headers,
+        ...(message.contentType === undefined ? {} : { contentType: message.contentType }),
+        // Both stand in the event itself too; what is too long for a property is found there only.
+        ...(Buffer.byteLength(id) <= SHORT_STRING ? { messageId: id } : {}),
+        ...(Buffer.byteLength(event.eventType) <= SHORT_STRING ? { type: event.eventType } : {}),
+      },
+    }
+  } catch (cause) {
+    if (cause instanceof PermanentError) throw cause
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    throw new PermanentError(`the event cannot be written as a message: ${reason}`, { cause })
+  }
+}
+
+function short(value: string, field: string): string {
+  if (typeof value === 'string' && Buffer.byteLength(value) <= SHORT_STRING) return value
+  throw new PermanentError(`the event's ${field} is not a text of at most ${SHORT_STRING} bytes`, { field, value })
+}
+
+function checkHeaders(headers: PublishProperties['headers']): void {
+  let size = 0
+  for (const [name, value] of Object.entries(headers)) {
+    short(name, 'header name')
+    size += name.length + Buffer.byteLength(String(value)) + 8
+  }
+  if (size <= MOST_HEADERS) return
+  throw new PermanentError(`the event's attributes take ${size} bytes as headers, more than ${MOST_HEADERS}`)
+}

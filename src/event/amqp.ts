@@ -1,0 +1,51 @@
+import { type BinaryBinding, decodeBinary, encodeBinary } from './binary.ts'
+import type { EncodableEvent } from './cloud-event.ts'
+import { contentModeOf } from './http.ts'
+import { decodeStructured } from './structured.ts'
+
+/** An AMQP message in binary mode. `body` null = an empty one. */
+export interface AmqpMessage {
+  readonly contentType: string | undefined
+  readonly headers: Readonly<Record<string, string | number | boolean>>
+  readonly body: string | Uint8Array | null
+}
+
+/** What stands before an attribute's name; the binding prefers it to `cloudEvents:`, which JMS cannot select by. */
+const PREFIX = 'cloudEvents_'
+
+/** Names come in lower case to `decodeBinary`. */
+const BINDING: BinaryBinding = {
+  prefix: PREFIX.toLowerCase(),
+  contentType: 'content-type',
+  encodeValue: (text) => text,
+  decodeValue: (value) => value,
+}
+
+/** The CloudEvents AMQP binding in binary mode; numbers and booleans keep their type. */
+export function encodeBinaryAmqp(event: EncodableEvent): AmqpMessage {
+  const { headers, body } = encodeBinary(event, BINDING)
+  const attributes = Object.entries(event.attributes).filter(([name]) => name !== 'datacontenttype')
+  return {
+    contentType: headers[BINDING.contentType],
+    headers: Object.fromEntries(attributes.map(([name, value]) => [PREFIX + name, value])),
+    body,
+  }
+}
+
+/**
+ * Reads the event of an AMQP message in either mode and with either prefix; in binary mode all attributes come back as
+ * strings. Throws `DECODE_FAILED`.
+ */
+export function decodeAmqp(
+  contentType: string | undefined,
+  headers: Readonly<Record<string, unknown>> | undefined,
+  body: string | Uint8Array,
+): EncodableEvent {
+  if (contentModeOf(contentType) === 'structured') return decodeStructured(body)
+  const pairs = Object.entries(headers ?? {}).map(([name, value]): [string, string] => [
+    name.replace(/^cloudEvents:/i, PREFIX),
+    String(value),
+  ])
+  if (contentType !== undefined) pairs.push([BINDING.contentType, contentType])
+  return decodeBinary(pairs, body, BINDING)
+}
