@@ -14,7 +14,7 @@ interface Bar {
 
 /** Two bar charts as one SVG: events a second, and where the CPU of one event goes. */
 export function chart(runs: readonly Run[], latency: Latency, ratio: number): string {
-  const names = { ours: 'ts-broadcaster', seed: "the seed system's algorithm" } as const
+  const names = { ours: 'ts-broadcaster', seed: 'one event at a time' } as const
   const best = (['ours', 'seed'] as const).map((algorithm) => {
     const own = runs.filter((run) => run.algorithm === algorithm)
     return own.toSorted((one, other) => one.eventsPerSecond - other.eventsPerSecond)[Math.floor(own.length / 2)]
