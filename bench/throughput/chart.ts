@@ -48,6 +48,7 @@ export function chart(runs: readonly Run[], latency: Latency, ratio: number): st
   ]
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="270" viewBox="0 0 ${WIDTH} 270" font-family="sans-serif" font-size="13">`,
+    '<title>Events a second and CPU of one event, ts-broadcaster beside one event at a time</title>',
     `<rect width="${WIDTH}" height="270" fill="#ffffff"/>`,
     ...lines,
     '</svg>',
