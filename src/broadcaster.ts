@@ -2,9 +2,10 @@ import { EventManager } from './admin/events.ts'
 import type { Backend, BackendHealth } from './backend/backend.ts'
 import { checkHealth } from './backend/check-health.ts'
 import { BroadcasterError } from './errors.ts'
+import type { Catalogue, DataOutput, EventType, NoCatalogue, UnlistedEvents } from './event/catalogue.ts'
+import { Inbox } from './inbox/inbox.ts'
 import { unknownKeys } from './options.ts'
 import { throwProblems } from './problem.ts'
-import type { Catalogue, DataOutput, EventType, NoCatalogue, UnlistedEvents } from './publish/catalogue.ts'
 import type { AnyEventInput, CloudEventInput, EventInput, PublishOptions } from './publish/event-input.ts'
 import { Publisher } from './publish/publisher.ts'
 import type { Route } from './publish/routes.ts'
@@ -82,6 +83,8 @@ export class Broadcaster<
   readonly store: Store<StoreTx>
   /** The stored events: `get`, `filter`, `count`, `requeue` and the like. */
   readonly events: EventManager<[event: CreateInput<Events, Unlisted>, options?: PublishOptions]>
+  /** Handles each event once, in transactions of the same library: for consumers that share this database. */
+  readonly inbox: Inbox<Tx>
   readonly #options: BroadcasterOptions<StoreTx, Tx, Events, Unlisted>
   readonly #backends: Map<string, Backend>
   readonly #defaultBackend: string
@@ -109,10 +112,10 @@ export class Broadcaster<
     this.events = new EventManager(options.store.admin, (event, publishOptions) =>
       this.transaction((tx) => this.#ownPublisher().publish(tx, event, publishOptions)),
     )
-    this.#publisher = this.#makePublisher(
-      // Without an adapter of the caller's, Tx is the store's own transaction type.
-      options.transaction ?? (options.store.transactionAdapter as unknown as TransactionAdapter<Tx>),
-    )
+    // Without an adapter of the caller's, Tx is the store's own transaction type.
+    const adapter = options.transaction ?? (options.store.transactionAdapter as unknown as TransactionAdapter<Tx>)
+    this.#publisher = this.#makePublisher(adapter)
+    this.inbox = new Inbox<Tx>({ store: options.store, transaction: adapter })
   }
 
   /**

@@ -1,5 +1,5 @@
 import type { BroadcasterOptions } from './broadcaster.ts'
-import type { Catalogue, NoCatalogue, UnlistedEvents } from './publish/catalogue.ts'
+import type { Catalogue, NoCatalogue, UnlistedEvents } from './event/catalogue.ts'
 
 /**
  * Types the options of a Broadcaster; returns them as they are. `broadcaster.config.ts` exports them as default, for

@@ -65,7 +65,8 @@ export function startWorkerLog(
     if (name === 'batch.sent') published += (message as SignalMessage<'batch.sent'>).delivered
     const text = LINES[name]?.(message)
     if (text !== undefined) line(text)
-    else if ('event' in message && verbose) line(`${name.slice(6)} ${named(message.event)}`)
+    else if ('event' in message && message.event instanceof OutboxEvent && verbose)
+      line(`${name.slice(6)} ${named(message.event)}`)
   }
   const stops = NAMES.map((name) => onSignal(name, (message) => print(name, message)))
   const timer = setInterval(summarise, SUMMARY_INTERVAL)

@@ -1,5 +1,5 @@
+import type { DataInput, NoCatalogue, UnlistedEvents } from '../event/catalogue.ts'
 import type { AttributeValue } from '../event/cloud-event.ts'
-import type { DataInput, NoCatalogue, UnlistedEvents } from './catalogue.ts'
 
 /** Everything of an event but its data. */
 interface EventFields<Type extends string> {

@@ -1,13 +1,5 @@
 import type { Backend } from '../backend/backend.ts'
 import { BroadcasterError } from '../errors.ts'
-import { type Problem, throwProblems } from '../problem.ts'
-import type { NewOutboxEvent } from '../record/columns.ts'
-import { OutboxEvent } from '../record/outbox-event.ts'
-import type { RecordSource } from '../record/record-source.ts'
-import type { Dialect, Row } from '../store/statement.ts'
-import type { PublishStore } from '../store/store.ts'
-import type { TransactionAdapter } from '../store/transaction-adapter.ts'
-import type { SignalSource } from '../telemetry/signals.ts'
 import {
   type Catalogue,
   type CheckedData,
@@ -16,7 +8,15 @@ import {
   type EventType,
   type NoCatalogue,
   type UnlistedEvents,
-} from './catalogue.ts'
+} from '../event/catalogue.ts'
+import { type Problem, throwProblems } from '../problem.ts'
+import type { NewOutboxEvent } from '../record/columns.ts'
+import { OutboxEvent } from '../record/outbox-event.ts'
+import type { RecordSource } from '../record/record-source.ts'
+import type { Dialect, Row } from '../store/statement.ts'
+import type { PublishStore } from '../store/store.ts'
+import type { TransactionAdapter } from '../store/transaction-adapter.ts'
+import type { SignalSource } from '../telemetry/signals.ts'
 import { configProblem, type Delivery, readDelivery } from './delivery.ts'
 import { type Draft, readDraft } from './draft.ts'
 import type { AnyEventInput, CloudEventInput, EventInput, PublishOptions } from './event-input.ts'

@@ -1,9 +1,9 @@
+import { Pause } from '../pause.ts'
 import type { CoordinationStore, Lane, Survey } from '../store/coordination-store.ts'
 import type { SignalSource } from '../telemetry/signals.ts'
 import type { Cycle } from './cycle.ts'
 import { planLanes } from './lane-plan.ts'
 import type { Lease } from './lease.ts'
-import { Pause } from './pause.ts'
 
 export interface LaneKeeperOptions {
   readonly store: CoordinationStore

@@ -2,9 +2,10 @@ import { notDelivered, type SendResult } from '../backend/backend.ts'
 import { classifySendError } from '../backend/send-error.ts'
 import { BroadcasterError } from '../errors.ts'
 import { stringifyJson } from '../event/json.ts'
+import { boundedDelay, type RetryPolicy } from '../retry-policy.ts'
 import type { Outcome } from '../store/relay-store.ts'
 import type { HeldEvent } from './in-hand.ts'
-import { boundedDelay, decideFailure, type RetryPolicy } from './retry.ts'
+import { decideFailure } from './retry.ts'
 
 /** What one event of a send came to. */
 export type Verdict =

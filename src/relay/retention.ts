@@ -1,5 +1,6 @@
+import { Pause } from '../pause.ts'
+import type { InboxStore } from '../store/inbox-store.ts'
 import type { RelayStore } from '../store/relay-store.ts'
-import { Pause } from './pause.ts'
 
 /** How long settled events are kept; all in milliseconds. */
 export interface RetentionOptions {
@@ -7,6 +8,8 @@ export interface RetentionOptions {
   readonly published?: number | null
   /** Failed and cancelled events; null = for ever. Default thirty days. */
   readonly failed?: number | null
+  /** Inbox entries (`inbox.once`), since they were handled; null = for ever. Default thirty days. */
+  readonly inbox?: number | null
   /** Time between two clean-ups. Default one minute. */
   readonly interval?: number
 }
@@ -15,9 +18,15 @@ const DAY = 24 * 60 * 60 * 1_000
 /** Rows deleted in one statement, so that no clean-up holds locks or the event loop for long. */
 const PURGE_LIMIT = 1_000
 
-/** Deletes settled events past their time, in bounded batches, until `stop`. */
+/** What retention deletes from. */
+export interface RetentionStore {
+  readonly relay: Pick<RelayStore, 'purge'>
+  readonly inbox: Pick<InboxStore, 'prune'>
+}
+
+/** Deletes settled events and inbox entries past their time, in bounded batches, until `stop`. */
 export class Retention {
-  readonly #store: Pick<RelayStore, 'purge'>
+  readonly #store: RetentionStore
   readonly #options: Required<RetentionOptions>
   readonly #onPurged: (count: number) => void
   readonly #onError: (error: unknown) => void
@@ -25,13 +34,13 @@ export class Retention {
   #stopping = false
 
   constructor(
-    store: Pick<RelayStore, 'purge'>,
+    store: RetentionStore,
     options: RetentionOptions,
     onPurged: (count: number) => void,
     onError: (error: unknown) => void,
   ) {
     this.#store = store
-    this.#options = { published: 7 * DAY, failed: 30 * DAY, interval: 60_000, ...options }
+    this.#options = { published: 7 * DAY, failed: 30 * DAY, inbox: 30 * DAY, interval: 60_000, ...options }
     this.#onPurged = onPurged
     this.#onError = onError
   }
@@ -41,6 +50,7 @@ export class Retention {
     while (!this.#stopping) {
       try {
         await this.#purge()
+        await this.#pruneInbox()
       } catch (error) {
         this.#onError(error)
       }
@@ -58,8 +68,17 @@ export class Retention {
     const { published, failed } = this.#options
     let count = PURGE_LIMIT
     while (count >= PURGE_LIMIT && !this.#stopping) {
-      count = await this.#store.purge({ publishedFor: published, failedFor: failed, limit: PURGE_LIMIT })
+      count = await this.#store.relay.purge({ publishedFor: published, failedFor: failed, limit: PURGE_LIMIT })
       if (count > 0) this.#onPurged(count)
+    }
+  }
+
+  async #pruneInbox(): Promise<void> {
+    const { inbox: age } = this.#options
+    if (age === null) return
+    let count = PURGE_LIMIT
+    while (count >= PURGE_LIMIT && !this.#stopping) {
+      count = await this.#store.inbox.prune({ age, limit: PURGE_LIMIT })
     }
   }
 }

@@ -1,45 +1,5 @@
 import type { FailureClass } from '../backend/send-error.ts'
-
-/** Exponential backoff: `base * factor^(retryCount - 1)`, at most `cap`; all in milliseconds. */
-export interface BackoffOptions {
-  /** Default 5,000. */
-  readonly base?: number
-  /** Default 2. */
-  readonly factor?: number
-  /** Default 3,600,000 (one hour). */
-  readonly cap?: number
-  /**
-   * `full`: a random time between 0 and the backoff, so that many events do not return at once ("full jitter", AWS
-   * Architecture Blog, 2015). `none`: exactly the backoff. Default `full`.
-   */
-  readonly jitter?: 'full' | 'none'
-}
-
-/**
- * How long an event waits after its n-th failed attempt. `'django'` is Django Broadcaster's schedule, 2^n minutes;
- * a function gets n (from 1) and returns milliseconds.
- */
-export type RetryPolicy = BackoffOptions | 'django' | ((retryCount: number) => number)
-
-/** No attempt follows another sooner than this, in milliseconds: a jitter of 0 would be a tight loop. */
-const MINIMUM_DELAY = 50
-
-/** The longest wait, in milliseconds (a year): a time that the database cannot hold would make every settle fail. */
-const MAXIMUM_DELAY = 365 * 24 * 60 * 60 * 1_000
-
-/** A wait that somebody else computed, made one that every store can add to its clock: 0 to a year; NaN is 0. */
-export function boundedDelay(delay: number): number {
-  return Number.isNaN(delay) ? 0 : Math.min(MAXIMUM_DELAY, Math.max(0, delay))
-}
-
-/** The wait after attempt `retryCount` (from 1) in milliseconds; `random` is in [0, 1). */
-export function retryDelay(policy: RetryPolicy, retryCount: number, random: number): number {
-  if (policy === 'django') return 2 ** retryCount * 60_000
-  if (typeof policy === 'function') return Math.max(0, policy(retryCount))
-  const { base = 5_000, factor = 2, cap = 3_600_000, jitter = 'full' } = policy
-  const backoff = Math.min(cap, base * factor ** (retryCount - 1))
-  return Math.max(MINIMUM_DELAY, jitter === 'full' ? backoff * random : backoff)
-}
+import { boundedDelay, type RetryPolicy, retryDelay } from '../retry-policy.ts'
 
 /** What a failed attempt makes of the event. */
 export type FailureDecision =

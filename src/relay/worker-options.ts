@@ -2,9 +2,9 @@ import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import { BroadcasterError } from '../errors.ts'
 import { resolveOptions } from '../options.ts'
+import type { RetryPolicy } from '../retry-policy.ts'
 import type { BreakerOptions } from './breaker.ts'
 import type { RetentionOptions } from './retention.ts'
-import type { RetryPolicy } from './retry.ts'
 
 /** How a worker works. Durations are in milliseconds. */
 export interface WorkerOptions {
@@ -76,7 +76,7 @@ const DURATION = { min: 0, max: Number.MAX_SAFE_INTEGER }
 const NESTED = {
   retry: { base: DURATION, factor: { min: 1, max: 1_000 }, cap: DURATION, jitter: { oneOf: ['full', 'none'] } },
   breaker: { firstProbe: DURATION, probeInterval: { min: 1, max: 3_600_000 } },
-  retention: { published: DURATION, failed: DURATION, interval: { min: 1, max: 86_400_000 } },
+  retention: { published: DURATION, failed: DURATION, inbox: DURATION, interval: { min: 1, max: 86_400_000 } },
 } as const
 
 /** Unknown keys and wrong values of `retry`, `breaker` and `retention`. Null keeps events for ever. */

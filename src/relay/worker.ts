@@ -1,5 +1,6 @@
 import type { Backend } from '../backend/backend.ts'
 import { BroadcasterError } from '../errors.ts'
+import { Pause } from '../pause.ts'
 import type { RecordSource } from '../record/record-source.ts'
 import type { Store } from '../store/store.ts'
 import { suggestion } from '../suggestion.ts'
@@ -7,7 +8,6 @@ import type { SignalSource } from '../telemetry/signals.ts'
 import { Cycle } from './cycle.ts'
 import { LaneKeeper } from './lane-keeper.ts'
 import { Lease } from './lease.ts'
-import { Pause } from './pause.ts'
 import { Retention } from './retention.ts'
 import { Waker } from './wake.ts'
 import { within } from './within.ts'
@@ -15,7 +15,7 @@ import { type ResolvedWorkerOptions, resolveWorkerOptions, type WorkerOptions } 
 
 /** What a worker works with; a `Broadcaster` makes it. */
 export interface WorkerParts {
-  readonly store: Pick<Store, 'relay' | 'coordination' | 'schema' | 'wake'>
+  readonly store: Pick<Store, 'relay' | 'coordination' | 'inbox' | 'schema' | 'wake'>
   readonly backends: ReadonlyMap<string, Backend>
   readonly defaultBackend: string
   readonly records: RecordSource
@@ -154,7 +154,7 @@ export class Worker {
     const { retention: options } = this.options
     const { store, signals } = this.#parts
     const onPurged = (count: number): void => signals.emit('events.purged', { worker: this.name, count })
-    const retention = options === false ? undefined : new Retention(store.relay, options, onPurged, onError)
+    const retention = options === false ? undefined : new Retention(store, options, onPurged, onError)
     await waker.start()
     const running = Promise.all([...cycles.map((cycle) => cycle.run()), keeper.run(), retention?.run()])
     return { keeper, cycles, waker, running, retention }

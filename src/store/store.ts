@@ -1,6 +1,7 @@
 import type { InsertedRow, NewOutboxEvent, OutboxEventColumns } from '../record/columns.ts'
 import type { AdminStore } from './admin-store.ts'
 import type { CoordinationStore } from './coordination-store.ts'
+import type { InboxStore } from './inbox-store.ts'
 import type { RelayStore } from './relay-store.ts'
 import type { Dialect, Row, Statement } from './statement.ts'
 import type { TransactionAdapter } from './transaction-adapter.ts'
@@ -19,6 +20,7 @@ export interface Store<Tx = unknown> {
   readonly relay: RelayStore
   readonly coordination: CoordinationStore
   readonly admin: AdminStore
+  readonly inbox: InboxStore
   readonly schema: SchemaStore
   /** Runs `work` in a transaction of the store's own: committed when it resolves, rolled back when it throws. */
   transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T>

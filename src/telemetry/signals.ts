@@ -1,4 +1,5 @@
 import { type Channel, channel } from 'node:diagnostics_channel'
+import type { CloudEvent } from '../event/cloud-event.ts'
 import type { OutboxEvent } from '../record/outbox-event.ts'
 
 /**
@@ -62,6 +63,40 @@ export interface Signals {
   'worker.error': { readonly worker: string; readonly error: unknown }
   /** Retention deleted settled events. */
   'events.purged': { readonly worker: string; readonly count: number }
+  'consumer.started': { readonly consumer: string; readonly subscription: string }
+  'consumer.stopped': { readonly consumer: string }
+  /** Something went wrong that the consumer survives, such as a broker that cannot be reached. */
+  'consumer.error': { readonly consumer: string; readonly error: unknown }
+  /** The handlers of a received event have succeeded, and that is committed. */
+  'delivery.handled': DeliverySignal
+  /** A received event had been handled before. */
+  'delivery.duplicate': DeliverySignal
+  /** A received event has no handler. */
+  'delivery.ignored': DeliverySignal
+  /** Handling failed; it is tried again after `delay`. */
+  'delivery.retried': {
+    readonly consumer: string
+    readonly event: CloudEvent
+    readonly attempt: number
+    readonly delay: number
+    readonly error: unknown
+  }
+  /** Gave up: the message stands in the dead-letter place. `event` is undefined when it could not be read. */
+  'delivery.failed': {
+    readonly consumer: string
+    readonly event: CloudEvent | undefined
+    readonly attempt: number
+    readonly error: unknown
+  }
+}
+
+/** What is told of a received event. */
+export interface DeliverySignal {
+  readonly consumer: string
+  readonly event: CloudEvent
+  /** Counts from 1, in this process. */
+  readonly attempt: number
+  readonly duration: number
 }
 
 export type SignalName = keyof Signals
@@ -81,9 +116,17 @@ export const SIGNAL_NAMES = [
   'worker.stopped',
   'worker.error',
   'events.purged',
+  'consumer.started',
+  'consumer.stopped',
+  'consumer.error',
+  'delivery.handled',
+  'delivery.duplicate',
+  'delivery.ignored',
+  'delivery.retried',
+  'delivery.failed',
 ] as const satisfies readonly SignalName[]
 
-/** What listeners receive: the message and the outbox it comes from (`Broadcaster.name`). */
+/** What listeners receive: the message and the outbox it comes from (`Broadcaster.name`), or the consumer. */
 export type SignalMessage<Name extends SignalName> = Signals[Name] & { readonly outbox: string }
 
 const channels = new Map<SignalName, Channel>(SIGNAL_NAMES.map((name) => [name, channel(`broadcaster:${name}`)]))

@@ -6,6 +6,7 @@ import { coordinationCases } from './store/coordination-cases.ts'
 import { fetchCases } from './store/fetch-cases.ts'
 import { fidelityCases } from './store/fidelity-cases.ts'
 import type { StoreCapability, StoreFixture } from './store/fixture.ts'
+import { inboxCases } from './store/inbox-cases.ts'
 import { publishCases } from './store/publish-cases.ts'
 import { purgeCases } from './store/purge-cases.ts'
 import { reconcileCases } from './store/reconcile-cases.ts'
@@ -35,5 +36,6 @@ export const storeConformance: readonly StoreCase[] = [
   ...adminMoveCases,
   ...statsCases,
   ...purgeCases,
+  ...inboxCases,
   ...wakeCases,
 ]

@@ -5,6 +5,12 @@ export {
 } from '../backend/memory/memory-backend.ts'
 export type { FaultMatch, MemoryFaults } from '../backend/memory/memory-faults.ts'
 export {
+  type MemoryDeadLetter,
+  type MemorySubscription,
+  type MemorySubscriptionOptions,
+  memorySubscription,
+} from '../consumer/memory/memory-subscription.ts'
+export {
   type BackendAbility,
   type BackendCase,
   type BackendFixture,
@@ -18,3 +24,10 @@ export {
 } from './conformance.ts'
 export { sampleEvent, sampleEvents } from './sample-events.ts'
 export { type StoreCapability, type StoreCase, type StoreFixture, storeConformance } from './store-conformance.ts'
+export {
+  type StoredDeadLetter,
+  type SubscriptionAbility,
+  type SubscriptionCase,
+  type SubscriptionFixture,
+  subscriptionConformance,
+} from './subscription-conformance.ts'

@@ -26,9 +26,26 @@ const LAW: Record<string, readonly string[]> = {
   publish: ['foundation', 'event', 'record', 'telemetry', 'store', 'backend'],
   relay: ['foundation', 'event', 'record', 'telemetry', 'store', 'backend'],
   admin: ['foundation', 'event', 'record', 'telemetry', 'store'],
+  inbox: ['foundation', 'event', 'record', 'telemetry', 'store'],
+  // The receiving half: the seam and the loop, and one folder for each broker beside its backend
+  consumer: ['foundation', 'event', 'telemetry', 'store', 'backend', 'inbox'],
+  'consumer/*': ['foundation', 'event', 'backend', 'backend/*', 'consumer'],
   // What puts them together
-  broadcaster: ['foundation', 'event', 'record', 'telemetry', 'store', 'backend', 'publish', 'relay', 'admin'],
-  index: ['foundation', 'event', 'record', 'telemetry', 'store', 'backend', 'publish', 'relay', 'admin', 'broadcaster'],
+  broadcaster: ['foundation', 'event', 'record', 'telemetry', 'store', 'backend', 'publish', 'relay', 'admin', 'inbox'],
+  index: [
+    'foundation',
+    'event',
+    'record',
+    'telemetry',
+    'store',
+    'backend',
+    'publish',
+    'relay',
+    'admin',
+    'inbox',
+    'consumer',
+    'broadcaster',
+  ],
   // Entries of the package that stand for more than one file
   entry: ['event', 'store/*', 'backend/*'],
 }
@@ -43,6 +60,8 @@ const ROOT_FILES: Readonly<Record<string, string>> = {
   'src/options.ts': 'foundation',
   'src/problem.ts': 'foundation',
   'src/suggestion.ts': 'foundation',
+  'src/pause.ts': 'foundation',
+  'src/retry-policy.ts': 'foundation',
   'src/broadcaster.ts': 'broadcaster',
   'src/config.ts': 'broadcaster',
   'src/index.ts': 'index',
@@ -58,7 +77,7 @@ function partOf(path: string): { readonly part: string; readonly folder: string 
     return { part, folder: part }
   }
   if (second === 'transactions') return { part: 'publish/transactions', folder: 'publish/transactions' }
-  if (second !== '' && (first === 'store' || first === 'backend')) {
+  if (second !== '' && (first === 'store' || first === 'backend' || first === 'consumer')) {
     return { part: `${first}/*`, folder: `${first}/${second}` }
   }
   return { part: first, folder: first }

@@ -56,10 +56,12 @@ test('docs/signals.md names the fields of each message', () => {
   const source = sourceFiles().find(({ path }) => path === 'src/telemetry/signals.ts')?.text ?? ''
   const start = source.indexOf('export interface Signals {')
   const body = source.slice(start, source.indexOf('\n}\n', start))
+  const membersOf = (type: string): string =>
+    new RegExp(`export interface ${type} \\{([^}]*)\\}`).exec(source)?.[1] ?? ''
   const fields = new Map(
-    Array.from(body.matchAll(/^ {2}'([\w.]+)': \{([^}]*)\}/gm), ([, name, members = '']) => [
+    Array.from(body.matchAll(/^ {2}'([\w.]+)': (?:\{([^}]*)\}|(\w+)$)/gm), ([, name, members, type = '']) => [
       name,
-      Array.from(members.matchAll(/readonly (\w+):/g), ([, field]) => field),
+      Array.from((members ?? membersOf(type)).matchAll(/readonly (\w+):/g), ([, field]) => field),
     ]),
   )
   assert.equal(fields.size, SIGNAL_NAMES.length)

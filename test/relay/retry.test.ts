@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { decideFailure, retryDelay } from '../../src/relay/retry.ts'
+import { decideFailure } from '../../src/relay/retry.ts'
+import { retryDelay } from '../../src/retry-policy.ts'
 
 test("Django's schedule is 2^n minutes, without jitter", () => {
   assert.deepEqual(

@@ -31,6 +31,10 @@ outbox_events.extensions json
 outbox_events.available_at timestamp with time zone
 outbox_events.attempts json
 outbox_events.progress json
+outbox_inbox.consumer character varying(100) NOT NULL
+outbox_inbox.source character varying(255) NOT NULL
+outbox_inbox.event_id character varying(255) NOT NULL
+outbox_inbox.handled_at timestamp with time zone NOT NULL DEFAULT statement_timestamp()
 outbox_lanes.backend character varying(100) NOT NULL
 outbox_lanes.lane smallint NOT NULL
 outbox_lanes.owner uuid
@@ -51,6 +55,7 @@ outbox_breakers CONSTRAINT outbox_breakers_pkey PRIMARY KEY (backend)
 outbox_events CONSTRAINT outbox_events_max_retries_check CHECK ((max_retries >= 0))
 outbox_events CONSTRAINT outbox_events_pkey PRIMARY KEY (id)
 outbox_events CONSTRAINT outbox_events_retry_count_check CHECK ((retry_count >= 0))
+outbox_inbox CONSTRAINT outbox_inbox_pkey PRIMARY KEY (consumer, source, event_id)
 outbox_lanes CONSTRAINT outbox_lanes_pkey PRIMARY KEY (backend, lane)
 outbox_migrations CONSTRAINT outbox_migrations_pkey PRIMARY KEY (version)
 outbox_settings CONSTRAINT outbox_settings_lanes_check CHECK (((lanes >= 1) AND (lanes <= 1024)))
@@ -60,9 +65,11 @@ outbox_workers CONSTRAINT outbox_workers_pkey PRIMARY KEY (id)
 CREATE UNIQUE INDEX outbox_breakers_pkey ON outbox_breakers USING btree (backend)
 CREATE INDEX outbox_events_hot ON outbox_events USING btree (publisher_backend, lane, seq) WHERE ((available_at IS NULL) AND ((status)::text = ANY ((ARRAY['pending'::character varying, 'retry'::character varying, 'processing'::character varying])::text[])))
 CREATE UNIQUE INDEX outbox_events_identity ON outbox_events USING btree (source, event_id, publisher_backend) WHERE (event_id IS NOT NULL)
+CREATE INDEX outbox_events_inbox_age ON outbox_inbox USING btree (handled_at)
 CREATE INDEX outbox_events_parked ON outbox_events USING btree (publisher_backend, lane, available_at) WHERE ((available_at IS NOT NULL) AND ((status)::text = ANY ((ARRAY['pending'::character varying, 'retry'::character varying, 'processing'::character varying])::text[])))
 CREATE UNIQUE INDEX outbox_events_pkey ON outbox_events USING btree (id)
 CREATE INDEX outbox_events_troubled ON outbox_events USING btree (publisher_backend, lane, seq) WHERE ((status)::text = ANY ((ARRAY['retry'::character varying, 'failed'::character varying])::text[]))
+CREATE UNIQUE INDEX outbox_inbox_pkey ON outbox_inbox USING btree (consumer, source, event_id)
 CREATE UNIQUE INDEX outbox_lanes_pkey ON outbox_lanes USING btree (backend, lane)
 CREATE UNIQUE INDEX outbox_migrations_pkey ON outbox_migrations USING btree (version)
 CREATE UNIQUE INDEX outbox_settings_pkey ON outbox_settings USING btree (single)

@@ -3,8 +3,8 @@ import { type } from 'arktype'
 import { CloudEvent as OfficialEvent } from 'cloudevents'
 import * as v from 'valibot'
 import { z } from 'zod'
+import type { DataOutput } from '../../src/event/catalogue.ts'
 import { createCloudEvent } from '../../src/event/create-cloud-event.ts'
-import type { DataOutput } from '../../src/publish/catalogue.ts'
 import type { Publisher } from '../../src/publish/publisher.ts'
 
 const catalogue = {

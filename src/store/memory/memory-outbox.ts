@@ -1,4 +1,5 @@
 import { COLUMN_NAMES, type OutboxEventColumns } from '../../record/columns.ts'
+import { MemoryInbox } from './inbox.ts'
 
 /** A stored row; the store changes it in place. */
 export type MemoryRow = { -readonly [Name in keyof OutboxEventColumns]: OutboxEventColumns[Name] } & {
@@ -38,6 +39,7 @@ export class MemoryOutbox {
   readonly lanes: MemoryLane[] = []
   readonly workers = new Map<string, MemoryWorker>()
   readonly breakers = new Map<string, MemoryBreaker>()
+  readonly inbox = new MemoryInbox()
   /** Called after a commit of due events, and when lanes want attention. */
   readonly listeners = new Set<() => void>()
   #seq = 0

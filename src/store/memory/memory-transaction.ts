@@ -1,7 +1,9 @@
 import { BroadcasterError } from '../../errors.ts'
 import type { NewOutboxEvent } from '../../record/columns.ts'
+import type { InboxEntry } from '../inbox-store.ts'
 import type { Row, Statement } from '../statement.ts'
 import type { TransactionAdapter } from '../transaction-adapter.ts'
+import { ENTER, type InboxHolder, turnOf, WITHDRAW } from './inbox.ts'
 import { newRow } from './insert.ts'
 import { copyRow, isSameEvent, type MemoryOutbox, type MemoryRow } from './memory-outbox.ts'
 
@@ -16,6 +18,9 @@ export const FIND_DUPLICATE = ['find the duplicate of ', ''] as const
 export class MemoryTransaction {
   readonly #outbox: MemoryOutbox
   #rows: MemoryRow[] = []
+  #entries: InboxEntry[] = []
+  readonly #end = Promise.withResolvers<void>()
+  readonly #holder: InboxHolder = { ended: this.#end.promise, waitsFor: undefined }
   #state: 'open' | 'aborted' | 'ended' = 'open'
 
   constructor(outbox: MemoryOutbox) {
@@ -26,6 +31,12 @@ export class MemoryTransaction {
     return this.#state
   }
 
+  /** Waits as a real database would, for a transaction that has entered the same event and not ended. */
+  turn(statement: Statement): Promise<void> | undefined {
+    if (statement.strings[0] !== ENTER[0]) return undefined
+    return turnOf(this.#outbox.inbox, statement.values[0] as InboxEntry, this.#holder)
+  }
+
   /** Runs one statement of the memory store's own. */
   execute(statement: Statement): readonly Row[] {
     const [value] = statement.values
@@ -34,20 +45,23 @@ export class MemoryTransaction {
       const found = this.#sameAs(value as NewOutboxEvent)
       return found ? [{ ...copyRow(found) }] : []
     }
+    if (statement.strings[0] === ENTER[0]) return this.#enter(value as InboxEntry)
+    if (statement.strings[0] === WITHDRAW[0]) return this.#withdraw(value as InboxEntry)
     throw new BroadcasterError(
       'ADAPTER_MISMATCH',
-      `the memory store cannot run "${statement.strings.join('?')}"; it knows only the statements of its own publish`,
+      `the memory store cannot run "${statement.strings.join('?')}"; it knows only the statements of its own publish and inbox`,
       { field: 'statement' },
     )
   }
 
   /** Runs `work` in a savepoint: when it throws, what was published in it is gone, and the error is passed on. */
   async savepoint<T>(work: () => Promise<T>): Promise<T> {
-    const before = this.#rows.length
+    const [rows, entries] = [this.#rows.length, this.#entries.length]
     try {
       return await work()
     } catch (error) {
-      this.#rows.length = Math.min(before, this.#rows.length)
+      this.#rows.length = Math.min(rows, this.#rows.length)
+      for (const entry of this.#entries.splice(entries)) this.#outbox.inbox.withdraw(entry)
       throw error
     }
   }
@@ -65,6 +79,8 @@ export class MemoryTransaction {
     // Of two transactions that published the same event, the one that committed first stored it.
     const rows = this.#rows.filter((row) => !this.#outbox.sameAs(row))
     for (const row of rows) this.#outbox.add(row)
+    for (const entry of this.#entries.splice(0)) this.#outbox.inbox.commit(entry, this.#outbox.now())
+    this.#end.resolve()
     if (rows.some((row) => row.availableAt === null)) this.#outbox.wake()
     return true
   }
@@ -73,6 +89,22 @@ export class MemoryTransaction {
   rollback(): void {
     this.#state = 'ended'
     this.#rows = []
+    for (const entry of this.#entries.splice(0)) this.#outbox.inbox.withdraw(entry)
+    this.#end.resolve()
+  }
+
+  #enter(entry: InboxEntry): readonly Row[] {
+    if (!this.#outbox.inbox.enter(entry, this.#holder)) return []
+    this.#entries.push(entry)
+    return [{ entered: 1 }]
+  }
+
+  #withdraw(entry: InboxEntry): readonly Row[] {
+    const own = this.#entries.findIndex((each) => JSON.stringify(each) === JSON.stringify(entry))
+    if (own < 0) return []
+    this.#entries.splice(own, 1)
+    this.#outbox.inbox.withdraw(entry)
+    return []
   }
 
   #insert(events: readonly NewOutboxEvent[]): readonly Row[] {
@@ -125,6 +157,10 @@ export function memoryTransaction(): TransactionAdapter<MemoryTransaction> & {
     },
     async execute(tx, statement) {
       this.check(tx)
+      for (let turn = tx.turn(statement); turn !== undefined; turn = tx.turn(statement)) {
+        await turn
+        this.check(tx)
+      }
       return tx.execute(statement)
     },
     executeSync(tx, statement) {

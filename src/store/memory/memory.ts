@@ -3,6 +3,7 @@ import type { InsertedRow, OutboxEventColumns } from '../../record/columns.ts'
 import type { MigrationStatus, Store } from '../store.ts'
 import { memoryAdmin } from './admin.ts'
 import { memoryCoordination } from './coordination.ts'
+import { memoryInbox } from './inbox.ts'
 import { MemoryOutbox } from './memory-outbox.ts'
 import { FIND_DUPLICATE, INSERT, MemoryTransaction, memoryTransaction } from './memory-transaction.ts'
 import { memoryRelay } from './relay.ts'
@@ -63,6 +64,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): Store<MemoryTrans
     coordination: memoryCoordination(outbox),
     admin: memoryAdmin(outbox),
     wake: memoryWake(outbox),
+    inbox: memoryInbox(outbox),
     schema: {
       status: async () => status,
       migrate: async () => status,

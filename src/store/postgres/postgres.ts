@@ -10,6 +10,7 @@ import { deleteEvents } from './delete.ts'
 import { enter } from './enter.ts'
 import { fetch } from './fetch.ts'
 import { findDuplicate, found } from './find-duplicate.ts'
+import { inbox } from './inbox.ts'
 import { insert, inserted } from './insert.ts'
 import { leave } from './leave.ts'
 import { list } from './list.ts'
@@ -100,6 +101,7 @@ function storeOn<Tx>(client: Client, t: Tables, transactionAdapter: TransactionA
       delete: deleteEvents(client, t),
       stats: stats(client, t),
     },
+    inbox: inbox(client, t),
     schema: schema(client, t),
     transaction: (work) => client.transaction((tx) => work(tx.native as Tx)),
     close: () => client.close(),

@@ -9,6 +9,7 @@ export interface Tables {
   readonly workers: string
   readonly breakers: string
   readonly settings: string
+  readonly inbox: string
   readonly migrations: string
   /** A name that starts with the outbox's prefix, quoted but not qualified: for indexes, constraints and triggers. */
   index(suffix: string): string
@@ -45,6 +46,7 @@ export function tablesOf(table: string, schema: string | undefined): Tables {
     workers: qualified(`${prefix}_workers`),
     breakers: qualified(`${prefix}_breakers`),
     settings: qualified(`${prefix}_settings`),
+    inbox: qualified(`${prefix}_inbox`),
     migrations: qualified(`${prefix}_migrations`),
     index: (suffix) => `"${table}_${suffix}"`,
     object: (suffix) => qualified(`${prefix}_${suffix}`),

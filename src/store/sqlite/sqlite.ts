@@ -5,6 +5,7 @@ import { sqliteAdmin } from './admin.ts'
 import { sqliteCoordination } from './coordination.ts'
 import { Database } from './database.ts'
 import { findDuplicate, findDuplicateText, found } from './find-duplicate.ts'
+import { inboxTexts, sqliteInbox } from './inbox.ts'
 import { insert, inserted, insertText } from './insert.ts'
 import { type InjectedDatabase, pathOf } from './path.ts'
 import { sqliteRelay } from './relay.ts'
@@ -58,7 +59,8 @@ export function sqlite(options: SqliteOptions): Store<SqliteTransaction> {
   }
   const insertStrings = insertText(t)
   const findStrings = findDuplicateText(t)
-  const ours = new Set([insertStrings, findStrings].map((strings) => joinStatement({ strings, values: [] }, () => '?')))
+  const texts = [insertStrings, findStrings, ...inboxTexts(t)]
+  const ours = new Set(texts.map((strings) => joinStatement({ strings, values: [] }, () => '?')))
   const database = new Database({ path, synchronous, busyTimeout, ours })
   const wake = sqliteWake(database)
   return {
@@ -74,6 +76,7 @@ export function sqlite(options: SqliteOptions): Store<SqliteTransaction> {
     relay: sqliteRelay(database, t),
     coordination: sqliteCoordination(database, t, wake.notify),
     admin: sqliteAdmin(database, t, wake.notify),
+    inbox: sqliteInbox(database, t),
     schema: sqliteSchema(database, t),
     wake,
     transaction: (work) => database.transaction(async (tx) => ({ commit: true, value: await work(tx) })),

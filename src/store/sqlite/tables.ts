@@ -7,9 +7,10 @@ export interface Tables {
   readonly workers: string
   readonly breakers: string
   readonly settings: string
+  readonly inbox: string
   readonly migrations: string
-  /** An index of the events table: `identity`, `hot`, `parked`, `troubled`. */
-  readonly index: Readonly<Record<'identity' | 'hot' | 'parked' | 'troubled', string>>
+  /** An index of the events table, and the one of the inbox. */
+  readonly index: Readonly<Record<'identity' | 'hot' | 'parked' | 'troubled' | 'inboxAge', string>>
 }
 
 /** The tables of an outbox: all are named after the events table. Throws `INVALID_OPTION`. */
@@ -28,12 +29,14 @@ export function tablesOf(events: string): Tables {
     workers: `"${prefix}_workers"`,
     breakers: `"${prefix}_breakers"`,
     settings: `"${prefix}_settings"`,
+    inbox: `"${prefix}_inbox"`,
     migrations: `"${prefix}_migrations"`,
     index: {
       identity: `"${events}_identity"`,
       hot: `"${events}_hot"`,
       parked: `"${events}_parked"`,
       troubled: `"${events}_troubled"`,
+      inboxAge: `"${events}_inbox_age"`,
     },
   }
 }

@@ -6,8 +6,9 @@ import type { Tables } from '../tables.ts'
 import { NOW } from '../values.ts'
 import type { Migration } from './migration.ts'
 import { outbox } from './migrations/0001-outbox.ts'
+import { inbox } from './migrations/0002-inbox.ts'
 
-const MIGRATIONS: readonly Migration[] = [outbox]
+const MIGRATIONS: readonly Migration[] = [outbox, inbox]
 const LATEST = MIGRATIONS.at(-1)?.version ?? 0
 const DEFAULT_LANES = 64
 

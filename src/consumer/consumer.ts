@@ -1,0 +1,286 @@
+import { TimeLimit } from '../backend/time-limit.ts'
+import { BroadcasterError } from '../errors.ts'
+import type { Catalogue, NoCatalogue } from '../event/catalogue.ts'
+import { toCloudEvent } from '../event/encodable.ts'
+import { SignalSource } from '../telemetry/signals.ts'
+import {
+  type ConsumerOptions,
+  type ConsumerSettings,
+  resolveConsumerSettings,
+  resolveHandling,
+} from './consumer-options.ts'
+import { type HandlingParts, handleOnce, OUTCOME_SIGNALS } from './handling.ts'
+import { InboxPruning } from './inbox-pruning.ts'
+import { type Held, Intake } from './intake.ts'
+import { Reception } from './reception.ts'
+import type { Delivery, Subscription } from './subscription.ts'
+import { verdictOn } from './verdict.ts'
+
+/** How long `stop` waits for handlers after their signals have aborted, in milliseconds. */
+const LAST_MOMENT = 1_000
+
+/**
+ * Takes messages from a broker and handles each event once: several keys at a time, the events of a key one after the
+ * other. A handler that fails is called again; a message that cannot be handled goes to the dead-letter place.
+ * Several processes with the same name share the work.
+ *
+ * @example
+ * const consumer = new Consumer({
+ *   name: 'billing',
+ *   subscription: redisStreamsSubscription({ url, stream: 'events' }),
+ *   store,
+ *   handlers: { 'order.created': async (event, { tx }) => tx.query('INSERT INTO invoices ...', [event.data]) },
+ * })
+ * await consumer.start()
+ */
+export class Consumer<Tx = unknown, Events extends Catalogue | NoCatalogue = NoCatalogue> {
+  readonly name: string
+  readonly #subscription: Subscription
+  readonly #settings: ConsumerSettings
+  readonly #handling: HandlingParts<Tx>
+  readonly #signals: SignalSource
+  readonly #intake = new Intake()
+  readonly #reception: Reception
+  readonly #pruning: InboxPruning | undefined
+  /** Work under way, by delivery. */
+  readonly #working = new Map<Held, Promise<void>>()
+  /** Retries to come. */
+  readonly #sleeping = new Set<NodeJS.Timeout>()
+  /** Aborts the handlers that still run when `stop` has waited long enough. */
+  readonly #hurry = new AbortController()
+  readonly #ended = Promise.withResolvers<void>()
+  #starting: Promise<void> | undefined
+  #running: Promise<unknown> = Promise.resolve()
+  #stopping: Promise<void> | undefined
+  #failure: { readonly error: unknown } | undefined
+
+  /** Throws `INVALID_OPTION`. Opens nothing. */
+  constructor(options: ConsumerOptions<Tx, Events>) {
+    this.#settings = resolveConsumerSettings(options)
+    this.#handling = resolveHandling(options)
+    this.name = options.name
+    this.#subscription = options.subscription
+    this.#signals = new SignalSource(options.name)
+    const onError = (error: unknown): void => this.#signals.emit('consumer.error', { consumer: this.name, error })
+    this.#reception = new Reception({
+      subscription: this.#subscription,
+      intake: this.#intake,
+      maxInHand: this.#settings.maxInHand,
+      onDeliveries: () => this.#work(),
+      onError,
+    })
+    const { pruneInboxAfter } = this.#settings
+    const { once } = this.#handling
+    if (once && pruneInboxAfter !== null) this.#pruning = new InboxPruning(once.inbox, pruneInboxAfter, onError)
+  }
+
+  /** Connects, and begins to receive. Rejects when the broker cannot be reached now. Once only: make a new one to start again. */
+  start(): Promise<void> {
+    if (this.#stopping !== undefined)
+      return Promise.reject(new BroadcasterError('CLOSED', `consumer '${this.name}' was stopped`))
+    return (this.#starting ??= this.#start())
+  }
+
+  /**
+   * Receives no more, waits for the handlers that run, at most `stopTimeout`, gives back what was not handled, and closes the
+   * subscription. Idempotent.
+   */
+  stop(): Promise<void> {
+    return (this.#stopping ??= this.#stop())
+  }
+
+  /** Starts, handles until `signal` aborts, and stops. Rejects when it stopped by itself: `onFailed: 'stop'`. */
+  async run(signal?: AbortSignal): Promise<void> {
+    const onAbort = (): void => void this.stop()
+    signal?.addEventListener('abort', onAbort, { once: true })
+    try {
+      if (!signal?.aborted) {
+        await this.start()
+        await this.#ended.promise
+      }
+    } finally {
+      signal?.removeEventListener('abort', onAbort)
+      await this.stop()
+    }
+    if (this.#failure) throw this.#failure.error
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
+  }
+
+  async #start(): Promise<void> {
+    await this.#subscription.open({ consumer: this.name }, this.#hurry.signal)
+    if (this.#stopping !== undefined) return
+    this.#running = Promise.all([this.#reception.run(), this.#pruning?.run()])
+    this.#signals.emit('consumer.started', { consumer: this.name, subscription: this.#subscription.description })
+  }
+
+  async #stop(): Promise<void> {
+    this.#reception.stop()
+    this.#pruning?.stop()
+    const started = this.#starting?.then(
+      () => true,
+      () => false,
+    )
+    if (started && !(await within(started, this.#settings.stopTimeout))) this.#hurry.abort()
+    await within(this.#running, this.#settings.stopTimeout)
+    for (const timer of this.#sleeping) clearTimeout(timer)
+    if (!(await within(this.#idle(), this.#settings.stopTimeout))) {
+      this.#hurry.abort()
+      await within(this.#idle(), LAST_MOMENT)
+    }
+    // Not before the handlers have ended: somebody else would begin with the next event of a key that is being handled.
+    await Promise.allSettled(this.#intake.clear().map((delivery) => delivery.release()))
+    await this.#subscription.close()
+    if (await started) this.#signals.emit('consumer.stopped', { consumer: this.name })
+    this.#ended.resolve()
+  }
+
+  async #idle(): Promise<void> {
+    while (this.#working.size > 0) await Promise.all(this.#working.values())
+  }
+
+  /** Begins with what is ready, as far as `concurrency` allows. */
+  #work(): void {
+    while (this.#stopping === undefined && this.#working.size < this.#settings.concurrency) {
+      const held = this.#intake.take()
+      if (held === undefined) return
+      const work = this.#attempt(held).finally(() => {
+        this.#working.delete(held)
+        this.#work()
+      })
+      this.#working.set(held, work)
+    }
+  }
+
+  /** Never rejects. */
+  async #attempt(held: Held): Promise<void> {
+    const { delivery } = held
+    if (delivery.lost?.aborted) return this.#remove(held)
+    try {
+      if (held.givenUp === undefined) await this.#handle(held)
+      if (held.givenUp === undefined) await this.#acknowledge(delivery)
+      else await this.#giveUp(held, held.givenUp.error)
+      this.#remove(held)
+    } catch (error) {
+      this.#decide(held, error)
+    }
+  }
+
+  async #handle(held: Held): Promise<void> {
+    const { delivery } = held
+    if (delivery.event === undefined || delivery.count > this.#settings.maxDeliveries) {
+      held.givenUp = { error: delivery.event === undefined ? delivery.problem : this.#handedOutTooOften(delivery) }
+      return
+    }
+    const outer = delivery.lost ? AbortSignal.any([delivery.lost, this.#hurry.signal]) : this.#hurry.signal
+    const limit = new TimeLimit(outer, this.#settings.handlerTimeout)
+    const started = performance.now()
+    held.attempts++
+    try {
+      const outcome = await handleOnce(this.#handling, delivery.event, {
+        signal: limit.signal,
+        attempt: held.attempts,
+        deliveries: delivery.count,
+        position: delivery.position,
+      })
+      const name = OUTCOME_SIGNALS[outcome]
+      if (this.#signals.has(name)) {
+        const event = toCloudEvent(delivery.event)
+        const duration = performance.now() - started
+        this.#signals.emit(name, { consumer: this.name, event, attempt: held.attempts, duration })
+      }
+    } finally {
+      limit.end()
+    }
+  }
+
+  /** Decides what becomes of a delivery that was not concluded. */
+  #decide(held: Held, thrown: unknown): void {
+    // What is left in the intake is given back when all handlers have ended.
+    if (this.#stopping !== undefined) return
+    if (held.delivery.lost?.aborted) {
+      this.#remove(held)
+      return
+    }
+    // The dead-letter place did not take it: an outage, whatever it says.
+    const counted = held.givenUp === undefined
+    const verdict = verdictOn(thrown, held.failures + 1, held.uncounted + 1, this.#settings, Math.random())
+    if (counted && verdict.kind === 'give-up') {
+      held.givenUp = { error: verdict.error }
+      this.#intake.putBack(held)
+      return
+    }
+    const delay = verdict.kind === 'retry' ? verdict.delay : 1_000
+    if (counted && verdict.kind === 'retry' && verdict.counted) {
+      held.failures++
+      held.uncounted = 0
+    } else held.uncounted++
+    this.#tellOfRetry(held, delay, thrown)
+    const timer = setTimeout(
+      () => {
+        this.#sleeping.delete(timer)
+        this.#intake.putBack(held)
+        this.#work()
+      },
+      Math.min(delay, 2 ** 31 - 1),
+    )
+    this.#sleeping.add(timer)
+  }
+
+  #tellOfRetry({ delivery, attempts, givenUp }: Held, delay: number, error: unknown): void {
+    if (givenUp || delivery.event === undefined) {
+      this.#signals.emit('consumer.error', { consumer: this.name, error })
+      return
+    }
+    if (!this.#signals.has('delivery.retried')) return
+    const event = toCloudEvent(delivery.event)
+    this.#signals.emit('delivery.retried', { consumer: this.name, event, attempt: attempts, delay, error })
+  }
+
+  async #acknowledge(delivery: Delivery): Promise<void> {
+    try {
+      await delivery.acknowledge()
+    } catch (error) {
+      // It is handled. The broker hands it out again, and the inbox knows it.
+      this.#signals.emit('consumer.error', { consumer: this.name, error })
+    }
+  }
+
+  async #giveUp({ delivery, attempts }: Held, error: unknown): Promise<void> {
+    if (this.#settings.onFailed === 'stop') {
+      this.#failure ??= { error }
+      void this.stop()
+      throw error
+    }
+    await delivery.deadLetter({ consumer: this.name, error, attempts })
+    const event = delivery.event && toCloudEvent(delivery.event)
+    this.#signals.emit('delivery.failed', { consumer: this.name, event, attempt: attempts, error })
+  }
+
+  #remove(held: Held): void {
+    this.#intake.remove(held)
+    this.#reception.makeRoom()
+  }
+
+  #handedOutTooOften(delivery: Delivery): BroadcasterError {
+    return new BroadcasterError(
+      'WORKER_DIED',
+      `handed out ${delivery.count} times without an end: its handler may have killed the process`,
+    )
+  }
+}
+
+/** Whether a promise settled within `timeout` ms. */
+async function within(promise: Promise<unknown>, timeout: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<boolean>((resolve) => {
+    timer = setTimeout(() => resolve(false), timeout)
+  })
+  try {
+    return await Promise.race([promise.then(() => true), late])
+  } finally {
+    clearTimeout(timer)
+  }
+}

@@ -1,0 +1,71 @@
+import type { EncodableEvent } from '../event/cloud-event.ts'
+
+/** Why a delivery is put in the dead-letter place. */
+export interface DeadLetterReason {
+  /** Who gave up on it. */
+  readonly consumer: string
+  /** What the last attempt threw. */
+  readonly error: unknown
+  /** How often it was tried here; 0 = it could not even be read. */
+  readonly attempts: number
+}
+
+/**
+ * One message as the broker handed it out. It is concluded once, by one of the three methods; until then the broker
+ * keeps it, and hands it out again when this consumer is gone.
+ *
+ * The three methods reject when the broker could not be told; it then hands the message out again some day.
+ */
+export interface Delivery {
+  /** The event; undefined when the message is none, and `problem` says why. */
+  readonly event: EncodableEvent | undefined
+  readonly problem?: unknown
+  /** Deliveries of one key are handled one after the other, in the order received. Null = on its own. */
+  readonly key: string | null
+  /** How often the broker has handed it out, this time included. 1 where the broker does not count. */
+  readonly count: number
+  /** Where it stood, for people: `events 1700000000000-0`. */
+  readonly position: string
+  /** Aborts when the broker has taken it back, as after a lost connection: it comes again, here or elsewhere. */
+  readonly lost?: AbortSignal
+  /** Done with it: the broker never hands it out again. */
+  acknowledge(): Promise<void>
+  /** Not handled: gives it back, to be handed out again soon, at its old place where the broker can. */
+  release(): Promise<void>
+  /**
+   * Gave up on it: puts the message, byte for byte, with the reason in the dead-letter place, waits until the broker has
+   * confirmed that, and acknowledges it. A crash between the two puts it there twice.
+   */
+  deadLetter(reason: DeadLetterReason): Promise<void>
+}
+
+/** How a consumer is attached. */
+export interface SubscriptionContext {
+  /** The consumer's name: the default of the broker's group, queue or durable name. */
+  readonly consumer: string
+}
+
+/**
+ * One configured way in: messages of one broker for one consumer, shared by all processes that have the same consumer
+ * name. A user's own is a plain object of this shape.
+ *
+ * It keeps what it handed out for as long as it takes, prevents the broker from handing it out elsewhere meanwhile, and
+ * connects again by itself at the next `receive`.
+ */
+export interface Subscription {
+  /** For messages: `redis-streams events`. */
+  readonly description: string
+  /** Connects, and makes or checks what it reads from. Called before the first `receive`, and once only. */
+  open(context: SubscriptionContext, signal: AbortSignal): Promise<void>
+  /**
+   * The next messages, at most `limit`, in the broker's order. Waits for the first, at most some seconds, then resolves
+   * with none. Resolves with none as soon as `signal` aborts, and loses nothing by it. Rejects with an `OutageError`
+   * when the broker cannot be reached; the next call connects again. Not called again before it has settled.
+   */
+  receive(limit: number, signal: AbortSignal): Promise<readonly Delivery[]>
+  /**
+   * Closes what it opened itself. What was handed out and not concluded goes back to the broker, as soon as the broker
+   * can. Idempotent.
+   */
+  close(): Promise<void>
+}

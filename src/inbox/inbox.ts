@@ -1,0 +1,164 @@
+import { createHash } from 'node:crypto'
+import { BroadcasterError } from '../errors.ts'
+import { unknownKeys } from '../options.ts'
+import { throwProblems } from '../problem.ts'
+import type { InboxEntry } from '../store/inbox-store.ts'
+import type { Store } from '../store/store.ts'
+import type { TransactionAdapter } from '../store/transaction-adapter.ts'
+
+/** What an inbox is made of. */
+export interface InboxOptions<StoreTx = unknown, Tx = StoreTx> {
+  /** The database of the consumer: the inbox is a table beside the outbox, made by `migrate`. */
+  readonly store: Store<StoreTx>
+  /** How to write inside your own transactions. Default: the store's own client. */
+  readonly transaction?: TransactionAdapter<Tx>
+}
+
+/** What identifies an event: CloudEvents section 3.1, `source` and `id` together. */
+export interface IdentifiedEvent {
+  readonly source: string
+  readonly id: string
+}
+
+const DEFAULT_AGE = 30 * 24 * 60 * 60 * 1_000
+/** What the columns hold. */
+const MOST_CONSUMER = 100
+const MOST = 255
+
+/**
+ * Handles each event once: remembers, in the consumer's own transaction, what was handled. The effects of a handler
+ * and the memory of it commit together or not at all.
+ *
+ * @example
+ * await db.transaction(async (tx) => {
+ *   await inbox.once(tx, 'billing', event, async () => {
+ *     await tx.query('INSERT INTO invoices ...')
+ *   })
+ * })
+ */
+export class Inbox<Tx = unknown> {
+  readonly #store: Store
+  readonly #adapter: TransactionAdapter<Tx>
+
+  /** Throws `INVALID_OPTION` or `ADAPTER_MISMATCH`. Opens nothing. */
+  constructor(options: InboxOptions<Tx>)
+  constructor(options: InboxOptions<unknown, Tx> & { readonly transaction: TransactionAdapter<Tx> })
+  constructor(options: InboxOptions<unknown, Tx>) {
+    throwProblems('the Inbox', unknownKeys('Inbox', options, ['store', 'transaction']))
+    if (typeof options.store !== 'object') {
+      throw new BroadcasterError('INVALID_OPTION', 'the Inbox is refused: store is missing; give the database', {
+        field: 'store',
+        value: options.store,
+      })
+    }
+    this.#store = options.store
+    // Without an adapter of the caller's, Tx is the store's own transaction type.
+    this.#adapter = options.transaction ?? (options.store.transactionAdapter as unknown as TransactionAdapter<Tx>)
+    const { dialect } = options.store
+    if (this.#adapter.dialect !== dialect) {
+      throw new BroadcasterError(
+        'ADAPTER_MISMATCH',
+        `the inbox is in a ${dialect} store, and its transactions (${this.#adapter.name}) speak ${this.#adapter.dialect}`,
+        { field: 'transaction', value: this.#adapter.name },
+      )
+    }
+  }
+
+  /**
+   * Runs `handle` unless this consumer has handled the event: resolves with true when it ran. The event counts as
+   * handled when `tx`, your own open transaction, commits. While another transaction handles the same event this one
+   * waits for it, and then skips if that committed, or runs if it rolled back. What `handle` throws is passed on; roll
+   * back then, or the event may be handled again while its half-done effects stand.
+   *
+   * `consumer`: who handles, 1 to 100 characters that stay the same for ever. Throws `INVALID_OPTION`, `INVALID_EVENT`,
+   * `NOT_A_TRANSACTION`, `TRANSACTION_ENDED` or `TRANSACTION_ABORTED` before anything is written.
+   */
+  async once(tx: Tx, consumer: string, event: IdentifiedEvent, handle: () => unknown): Promise<boolean> {
+    const entry = entryOf(consumer, event)
+    this.#adapter.check(tx)
+    const { inbox } = this.#store
+    if (!inbox.entered(await this.#adapter.execute(tx, inbox.enter(entry)))) return false
+    try {
+      await handle()
+    } catch (error) {
+      // For who catches it and commits. On a transaction that is broken this fails, and so will its commit.
+      await this.#adapter.execute(tx, inbox.withdraw(entry)).catch(() => undefined)
+      throw error
+    }
+    return true
+  }
+
+  /** `once` without a promise, for synchronous libraries (`node:sqlite`, better-sqlite3). `handle` must be synchronous. */
+  onceSync(tx: Tx, consumer: string, event: IdentifiedEvent, handle: () => unknown): boolean {
+    const execute = this.#adapter.executeSync?.bind(this.#adapter)
+    if (!execute) {
+      const { name } = this.#adapter
+      throw new BroadcasterError('INVALID_OPTION', `onceSync needs a synchronous library; with ${name} use once`)
+    }
+    const entry = entryOf(consumer, event)
+    this.#adapter.check(tx)
+    const { inbox } = this.#store
+    if (!inbox.entered(execute(tx, inbox.enter(entry)))) return false
+    const withdraw = (error: unknown): never => {
+      try {
+        execute(tx, inbox.withdraw(entry))
+      } catch {
+        // As above.
+      }
+      throw error
+    }
+    let result: unknown
+    try {
+      result = handle()
+    } catch (error) {
+      return withdraw(error)
+    }
+    if (result instanceof Promise) {
+      result.catch(() => undefined)
+      withdraw(new BroadcasterError('INVALID_OPTION', 'the handler of onceSync returned a promise; use once'))
+    }
+    return true
+  }
+
+  /**
+   * Deletes at most `limit` (default 1,000) entries older than `age` ms (default 30 days); resolves with their number.
+   * Workers and consumers do so by themselves. An event that comes again after that is handled again.
+   */
+  prune({
+    age = DEFAULT_AGE,
+    limit = 1_000,
+  }: {
+    readonly age?: number
+    readonly limit?: number
+  } = {}): Promise<number> {
+    const wrong = Object.entries({ age, limit }).find(([, value]) => !(Number.isFinite(value) && value >= 0))
+    if (wrong) {
+      const [field, value] = wrong
+      const message = `inbox.prune is refused: ${field} is ${value}; give a number, 0 or more`
+      return Promise.reject(new BroadcasterError('INVALID_OPTION', message, { field, value }))
+    }
+    return this.#store.inbox.prune({ age, limit: Math.floor(limit) })
+  }
+}
+
+function entryOf(consumer: string, { source, id }: IdentifiedEvent): InboxEntry {
+  if (typeof consumer !== 'string' || consumer === '' || consumer.length > MOST_CONSUMER) {
+    const message = `consumer is ${JSON.stringify(consumer)}; give 1 to ${MOST_CONSUMER} characters`
+    throw new BroadcasterError('INVALID_OPTION', message, { field: 'consumer', value: consumer })
+  }
+  for (const [field, value] of Object.entries({ source, id })) {
+    if (typeof value === 'string' && value !== '') continue
+    throw new BroadcasterError('INVALID_EVENT', `the event's ${field} is ${JSON.stringify(value)}; give text`, {
+      field,
+      value,
+    })
+  }
+  return { consumer, source: short(source), eventId: short(id) }
+}
+
+/** Senders may use attributes of any length; what no column holds stands there as its hash. */
+function short(text: string): string {
+  // A database counts characters, JavaScript counts UTF-16 units: never fewer. PostgreSQL takes no NUL.
+  if (text.length <= MOST && !text.includes('\0')) return text
+  return `sha-256:${createHash('sha256').update(text).digest('hex')}`
+}

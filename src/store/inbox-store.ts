@@ -1,0 +1,26 @@
+import type { Row, Statement } from './statement.ts'
+
+/** One event as one consumer handled it. */
+export interface InboxEntry {
+  /** At most 100 characters. */
+  readonly consumer: string
+  /** At most 255 characters. */
+  readonly source: string
+  /** At most 255 characters. */
+  readonly eventId: string
+}
+
+/** What the inbox needs: statements to run on the caller's transaction, and the clean-up. */
+export interface InboxStore {
+  /**
+   * Enters it, unless it stands there. Of two transactions that enter the same, the second waits until the first has
+   * ended, and enters it only if that rolled back.
+   */
+  enter(entry: InboxEntry): Statement
+  /** Reads what `enter` returned: whether it was entered. */
+  entered(rows: readonly Row[]): boolean
+  /** Takes an entry of the same transaction back. */
+  withdraw(entry: InboxEntry): Statement
+  /** Deletes at most `limit` entries made `age` ms ago or earlier; resolves with their number. */
+  prune(options: { readonly age: number; readonly limit: number }): Promise<number>
+}

@@ -1,0 +1,82 @@
+import { BroadcasterError } from '../../errors.ts'
+import type { InboxEntry, InboxStore } from '../inbox-store.ts'
+import type { MemoryOutbox } from './memory-outbox.ts'
+
+/** What a memory statement asks for. */
+export const ENTER = ['enter ', ''] as const
+export const WITHDRAW = ['withdraw ', ''] as const
+
+/** A transaction as the inbox knows it. */
+export interface InboxHolder {
+  /** Resolves when it has committed or rolled back. */
+  readonly ended: Promise<void>
+  /** The entry of another transaction that it waits for. */
+  waitsFor: InboxHolder | undefined
+}
+
+/** The table of what each consumer has handled, with who holds what is not committed yet. */
+export class MemoryInbox {
+  /** When each was entered, by key. */
+  readonly #entries = new Map<string, number>()
+  readonly #held = new Map<string, InboxHolder>()
+
+  /** Who has entered it and has not ended yet. */
+  holderOf(entry: InboxEntry): InboxHolder | undefined {
+    return this.#held.get(keyOf(entry))
+  }
+
+  /** False when it stands there already. */
+  enter(entry: InboxEntry, holder: InboxHolder): boolean {
+    const key = keyOf(entry)
+    const other = this.#held.get(key)
+    if (this.#entries.has(key) || other === holder) return false
+    if (other !== undefined) {
+      throw new BroadcasterError(
+        'STORE_BUSY',
+        'another memory transaction has entered the same event and is still open',
+      )
+    }
+    this.#held.set(key, holder)
+    return true
+  }
+
+  /** Takes back what its transaction has not committed. */
+  withdraw(entry: InboxEntry): void {
+    this.#held.delete(keyOf(entry))
+  }
+
+  commit(entry: InboxEntry, now: number): void {
+    this.withdraw(entry)
+    this.#entries.set(keyOf(entry), now)
+  }
+
+  prune(before: number, limit: number): number {
+    const old = [...this.#entries].filter(([, at]) => at <= before).slice(0, limit)
+    for (const [key] of old) this.#entries.delete(key)
+    return old.length
+  }
+}
+
+/** Until who holds the entry has ended; undefined when nobody else does. Throws `STORE_BUSY` when that one waits for us. */
+export function turnOf(inbox: MemoryInbox, entry: InboxEntry, holder: InboxHolder): Promise<void> | undefined {
+  const other = inbox.holderOf(entry)
+  holder.waitsFor = other === holder ? undefined : other
+  if (holder.waitsFor === undefined) return undefined
+  for (let at: InboxHolder | undefined = other; at !== undefined; at = at.waitsFor) {
+    if (at === holder) throw new BroadcasterError('STORE_BUSY', 'two memory transactions wait for each other')
+  }
+  return other?.ended
+}
+
+export function memoryInbox(outbox: MemoryOutbox): InboxStore {
+  return {
+    enter: (entry) => ({ strings: ENTER, values: [entry] }),
+    entered: (rows) => rows.length > 0,
+    withdraw: (entry) => ({ strings: WITHDRAW, values: [entry] }),
+    prune: async ({ age, limit }) => outbox.inbox.prune(outbox.now() - age, limit),
+  }
+}
+
+function keyOf({ consumer, source, eventId }: InboxEntry): string {
+  return JSON.stringify([consumer, source, eventId])
+}

@@ -1,0 +1,40 @@
+import type { InboxStore } from '../inbox-store.ts'
+import type { Client } from './client.ts'
+import type { Tables } from './tables.ts'
+
+/** What each consumer has handled. */
+export function inbox(client: Client, t: Tables): InboxStore {
+  // Waits for another transaction that has entered the same and not ended yet: that is what the unique index does.
+  const enterStrings = [
+    `INSERT INTO ${t.inbox} (consumer, source, event_id) VALUES (CAST(`,
+    ' AS text), CAST(',
+    ' AS text), CAST(',
+    ' AS text)) ON CONFLICT DO NOTHING RETURNING 1 AS entered',
+  ]
+  const withdrawStrings = [
+    `DELETE FROM ${t.inbox} WHERE consumer = CAST(`,
+    ' AS text) AND source = CAST(',
+    ' AS text) AND event_id = CAST(',
+    ' AS text)',
+  ]
+  // By the index on handled_at; several that prune at once take different rows and wait for nobody.
+  const pruneText = `
+WITH deleted AS (
+  DELETE FROM ${t.inbox} WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM ${t.inbox}
+    WHERE handled_at <= statement_timestamp() - $1::float8 * interval '1 millisecond'
+    ORDER BY handled_at
+    LIMIT $2
+    FOR UPDATE SKIP LOCKED))
+  RETURNING 1)
+SELECT count(*) AS count FROM deleted`
+  return {
+    enter: ({ consumer, source, eventId }) => ({ strings: enterStrings, values: [consumer, source, eventId] }),
+    entered: (rows) => rows.length > 0,
+    withdraw: ({ consumer, source, eventId }) => ({ strings: withdrawStrings, values: [consumer, source, eventId] }),
+    async prune({ age, limit }) {
+      const [row] = await client.query(pruneText, [age, limit])
+      return Number(row?.['count'])
+    },
+  }
+}

@@ -1,0 +1,33 @@
+import type { InboxStore } from '../inbox-store.ts'
+import type { Database } from './database.ts'
+import type { Tables } from './tables.ts'
+import { NOW, nowPlus } from './values.ts'
+
+/** The statements that run on the caller's transaction: enter, withdraw. */
+export function inboxTexts(t: Tables): readonly [readonly string[], readonly string[]] {
+  return [
+    [
+      `INSERT INTO ${t.inbox} (consumer, source, event_id, handled_at) VALUES (`,
+      ', ',
+      ', ',
+      `, ${NOW}) ON CONFLICT DO NOTHING RETURNING 1 AS entered`,
+    ],
+    [`DELETE FROM ${t.inbox} WHERE consumer = `, ' AND source = ', ' AND event_id = ', ''],
+  ]
+}
+
+/** What each consumer has handled. SQLite has one writer at a time, so a second transaction waits before it begins. */
+export function sqliteInbox(database: Database, t: Tables): InboxStore {
+  const [enterStrings, withdrawStrings] = inboxTexts(t)
+  const pruneText = `
+    DELETE FROM ${t.inbox} WHERE (consumer, source, event_id) IN (
+      SELECT consumer, source, event_id FROM ${t.inbox}
+      WHERE handled_at <= ${nowPlus('-?')} ORDER BY handled_at LIMIT ?)
+    RETURNING 1`
+  return {
+    enter: ({ consumer, source, eventId }) => ({ strings: enterStrings, values: [consumer, source, eventId] }),
+    entered: (rows) => rows.length > 0,
+    withdraw: ({ consumer, source, eventId }) => ({ strings: withdrawStrings, values: [consumer, source, eventId] }),
+    prune: ({ age, limit }) => database.write((db) => db.all(pruneText, age / 1_000, limit).length),
+  }
+}

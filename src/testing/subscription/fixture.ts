@@ -1,0 +1,49 @@
+import type { Subscription } from '../../consumer/subscription.ts'
+import type { EncodableEvent } from '../../event/cloud-event.ts'
+
+/** What some brokers cannot offer. One that cannot says why, and the cases that need it are skipped. */
+export type SubscriptionAbility =
+  /** What was handed out and not concluded is handed out again after a close or a lost connection. */
+  | 'redelivers'
+  /** `count` goes up at each time. */
+  | 'counts'
+  /** What was released comes again before anything that was published after it. */
+  | 'releasesInPlace'
+  /** Messages that are no events can be there. */
+  | 'unreadable'
+  /** The dead-letter place can be read. */
+  | 'deadLetters'
+  /** Consumers of different names each get everything. */
+  | 'fanOut'
+  /** The broker can be stopped and started. */
+  | 'stopServer'
+  /** The broker would hand out again what is held longer than the fixture's `redeliverAfter`. */
+  | 'redeliverAfter'
+
+/** What stands in the dead-letter place. */
+export interface StoredDeadLetter {
+  /** The body of the original message, byte for byte. */
+  readonly body: Uint8Array
+  readonly consumer: string
+  /** Text of the error. */
+  readonly error: string
+  readonly attempts: number
+}
+
+/** A place of its own at the broker, and what the cases need around it. */
+export interface SubscriptionFixture {
+  /** A new subscription to that place, as another process would make it. The fixture closes it at the end, too. */
+  subscribe(): Subscription
+  /** Puts events there, in this order; resolves when the broker has them. */
+  publish(events: readonly EncodableEvent[]): Promise<void>
+  /** Puts a message there that is no event. */
+  publishUnreadable?(body: string): Promise<void>
+  deadLetters?(): Promise<readonly StoredDeadLetter[]>
+  /** Makes the broker unreachable; what it has must survive. */
+  stopServer?(): Promise<void>
+  /** Makes it reachable again, at the same address. */
+  startServer?(): Promise<void>
+  /** Milliseconds after which the broker takes a silent consumer for dead; as short as it may be. */
+  readonly redeliverAfter?: number
+  close(): Promise<void>
+}
