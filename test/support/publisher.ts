@@ -1,5 +1,5 @@
 import type { Backend } from '../../src/backend/backend.ts'
-import type { Catalogue } from '../../src/publish/catalogue.ts'
+import type { Catalogue } from '../../src/event/catalogue.ts'
 import { Publisher } from '../../src/publish/publisher.ts'
 import type { RecordSource } from '../../src/record/record-source.ts'
 import type { Store } from '../../src/store/store.ts'
