@@ -60,6 +60,7 @@ const ROOT_FILES: Readonly<Record<string, string>> = {
   'src/options.ts': 'foundation',
   'src/problem.ts': 'foundation',
   'src/suggestion.ts': 'foundation',
+  'src/describe-error.ts': 'foundation',
   'src/pause.ts': 'foundation',
   'src/retry-policy.ts': 'foundation',
   'src/broadcaster.ts': 'broadcaster',

@@ -1,0 +1,232 @@
+import { NatsConnection, type OpenConnection } from '../../backend/nats/connection.ts'
+import { OutageError } from '../../backend/send-error.ts'
+import { BroadcasterError } from '../../errors.ts'
+import { decodeNats } from '../../event/nats.ts'
+import { orderKeyOf } from '../order-key.ts'
+import type { DeadLetterReason, Delivery, Subscription, SubscriptionContext } from '../subscription.ts'
+import { deadLetterOf } from './dead-letter.ts'
+import { type Durable, ensureDurable } from './durable.ts'
+import { type HeldMessage, HeldMessages } from './held-messages.ts'
+import {
+  type NatsJetStreamSubscriptionOptions,
+  type ResolvedNatsSubscriptionOptions,
+  resolveSubscriptionOptions,
+} from './options.ts'
+import { Pull } from './pull.ts'
+
+export type { NatsDeadLetter, NatsJetStreamSubscriptionOptions } from './options.ts'
+
+/**
+ * Receives from a durable pull consumer of NATS JetStream, which all processes with the same name share. Guarantees and
+ * advice for production are in `docs/backends/nats.md`.
+ *
+ * @example natsJetStreamSubscription({ servers: 'nats://localhost:4222', stream: 'EVENTS' })
+ */
+export function natsJetStreamSubscription(options: NatsJetStreamSubscriptionOptions): Subscription {
+  return new NatsSubscription(resolveSubscriptionOptions(options))
+}
+
+/** An open connection on which our consumer was found. */
+interface Attached {
+  readonly open: OpenConnection
+  readonly durable: Durable
+}
+
+const ACK = '+ACK'
+const NAK = '-NAK'
+const WORKING = '+WPI'
+
+class NatsSubscription implements Subscription {
+  readonly description: string
+  readonly #options: ResolvedNatsSubscriptionOptions
+  readonly #connection: NatsConnection
+  readonly #held = new HeldMessages()
+  #consumer = ''
+  #attached: Attached | undefined
+  #pull: Pull | undefined
+  /** Received and not handed out yet. */
+  #waiting: HeldMessage[] = []
+  #flushing: Promise<void> | undefined
+  #signs: NodeJS.Timeout | undefined
+  #closing: Promise<void> | undefined
+
+  constructor(options: ResolvedNatsSubscriptionOptions) {
+    this.#options = options
+    this.#connection = new NatsConnection(options.connection)
+    this.description = `nats ${options.stream}`
+  }
+
+  async open({ consumer }: SubscriptionContext, signal: AbortSignal): Promise<void> {
+    this.#consumer = consumer
+    await this.#attach(signal)
+  }
+
+  async receive(limit: number, signal: AbortSignal): Promise<readonly Delivery[]> {
+    this.#refuseIfClosed()
+    if (signal.aborted) return []
+    this.#held.dropLost(performance.now())
+    if (this.#waiting.length === 0) {
+      try {
+        this.#pull ??= await this.#startPull(limit, signal)
+      } catch (error) {
+        if (signal.aborted || this.#closing) return []
+        throw error
+      }
+      const pull = this.#pull
+      await pull.next(signal)
+      if (pull.ended) {
+        this.#pull = undefined
+        if (this.#waiting.length === 0 && pull.error !== undefined && !signal.aborted && !this.#closing) {
+          throw new OutageError('NATS hands out no messages', { cause: pull.error })
+        }
+      }
+    }
+    const taken = this.#waiting.splice(0, limit).filter((held) => !held.lost.signal.aborted)
+    return taken.map((held) => this.#deliveryOf(held))
+  }
+
+  close(): Promise<void> {
+    return (this.#closing ??= this.#close())
+  }
+
+  async #close(): Promise<void> {
+    clearTimeout(this.#signs)
+    await this.#pull?.stop()
+    const { nats } = this.#attached?.open ?? {}
+    if (nats && !nats.isClosed()) {
+      for (const held of this.#held.all()) nats.publish(held.reply, NAK)
+      await this.#flush().catch(() => undefined)
+    }
+    for (const held of this.#held.all()) {
+      this.#held.remove(held)
+      held.lost.abort()
+    }
+    await this.#connection.close()
+  }
+
+  async #attach(signal: AbortSignal): Promise<Attached> {
+    this.#refuseIfClosed()
+    const open = await this.#connection.open(signal)
+    if (this.#attached?.open === open) return this.#attached
+    const durable = await ensureDurable(open, this.#options, this.#consumer)
+    this.#attached = { open, durable }
+    // What is in hand is still ours, on the new connection too, if it hears of us in time.
+    await this.#giveSigns()
+    return this.#attached
+  }
+
+  async #startPull(limit: number, signal: AbortSignal): Promise<Pull> {
+    const { open, durable } = await this.#attach(signal)
+    const onMessage = (message: import('@nats-io/jetstream').JsMsg): void => {
+      const held = this.#held.add(message, performance.now() + durable.ackWait * 0.9)
+      if (held) this.#waiting.push(held)
+    }
+    try {
+      const consumer = await open.jetstream.consumers.get(this.#options.stream, durable.name)
+      return await Pull.start(consumer, limit, open.nats, onMessage)
+    } catch (error) {
+      // Deleted meanwhile, perhaps: it is looked for again.
+      this.#attached = undefined
+      throw new OutageError(`the consumer ${durable.name} does not answer`, { cause: error })
+    }
+  }
+
+  /** Tells the server that what is in hand is being worked on; again and again, three times in `ackWait`. */
+  async #giveSigns(): Promise<void> {
+    clearTimeout(this.#signs)
+    const { open, durable } = this.#attached ?? {}
+    if (!open || !durable) return
+    const held = this.#held.all()
+    const started = performance.now()
+    try {
+      if (held.length > 0 && !open.nats.isClosed()) {
+        for (const { reply } of held) open.nats.publish(reply, WORKING)
+        await this.#flush()
+        for (const each of held) each.safeUntil = Math.max(each.safeUntil, started + durable.ackWait * 0.9)
+      }
+    } catch {
+      // The next receive connects again.
+    }
+    this.#held.dropLost(performance.now())
+    if (this.#closing !== undefined) return
+    clearTimeout(this.#signs)
+    this.#signs = setTimeout(() => void this.#giveSigns(), durable.ackWait / 3)
+  }
+
+  #deliveryOf(held: HeldMessage): Delivery {
+    const { message } = held
+    const headers = [...(message.headers ?? [])].map(([name, values]): [string, string] => [name, values[0] ?? ''])
+    const read = (): Pick<Delivery, 'event' | 'problem'> => {
+      try {
+        return { event: decodeNats(headers, message.data) }
+      } catch (problem) {
+        return { event: undefined, problem }
+      }
+    }
+    const decoded = read()
+    return {
+      ...decoded,
+      key: orderKeyOf(decoded.event),
+      count: message.info.deliveryCount,
+      position: `${this.#options.stream} ${message.seq}`,
+      lost: held.lost.signal,
+      acknowledge: () => this.#conclude(held, ACK),
+      release: () => this.#conclude(held, NAK),
+      deadLetter: (reason) => this.#deadLetter(held, reason),
+    }
+  }
+
+  async #conclude(held: HeldMessage, answer: string): Promise<void> {
+    if (!this.#held.remove(held))
+      throw new BroadcasterError('CLOSED', 'the message was handed out elsewhere, or concluded')
+    const { nats } = this.#attached?.open ?? {}
+    if (!nats || nats.isClosed()) throw new OutageError('NATS cannot be told: there is no connection')
+    nats.publish(held.reply, answer)
+    await this.#flush()
+  }
+
+  async #deadLetter(held: HeldMessage, reason: DeadLetterReason): Promise<void> {
+    const { open, durable } = this.#attached ?? {}
+    if (!open || !durable || open.nats.isClosed()) throw new OutageError('NATS cannot be reached')
+    if (held.lost.signal.aborted) throw new BroadcasterError('CLOSED', 'the message was handed out elsewhere')
+    const { stream, deadLetter } = this.#options
+    const { headers, id } = deadLetterOf(held.message, `${stream} ${held.message.seq}`, reason, open.headers())
+    await open.jetstream.publish(durable.deadLetterSubject, held.message.data, {
+      headers,
+      // Given up again after a crash, it is stored once.
+      msgID: `${durable.name} ${id}`,
+      expect: { streamName: deadLetter.stream },
+    })
+    await this.#conclude(held, ACK)
+  }
+
+  /** Until the server has read all that was published; one round trip for all that ask at the same time. */
+  #flush(): Promise<void> {
+    this.#flushing ??= Promise.resolve().then(() => {
+      this.#flushing = undefined
+      return this.#roundTrip()
+    })
+    return this.#flushing
+  }
+
+  async #roundTrip(): Promise<void> {
+    const { open } = this.#attached ?? {}
+    if (!open) throw new OutageError('NATS cannot be reached')
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<never>((_resolve, reject) => {
+      timer = setTimeout(() => reject(new Error(`no answer within ${this.#options.timeout} ms`)), this.#options.timeout)
+    })
+    try {
+      await Promise.race([open.nats.flush(), late])
+    } catch (cause) {
+      this.#connection.drop(open)
+      throw new OutageError('NATS does not answer', { cause })
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  #refuseIfClosed(): void {
+    if (this.#closing !== undefined) throw new BroadcasterError('CLOSED', 'this subscription is closed')
+  }
+}

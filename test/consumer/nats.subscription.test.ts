@@ -1,0 +1,202 @@
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { after, before, describe, test } from 'node:test'
+import { connect } from '@nats-io/transport-node'
+import { natsJetStream } from '../../src/backend/nats/nats.ts'
+import {
+  type NatsJetStreamSubscriptionOptions,
+  natsJetStreamSubscription,
+} from '../../src/consumer/nats/nats-subscription.ts'
+import type { Subscription } from '../../src/consumer/subscription.ts'
+import {
+  acknowledgeAll,
+  idsOf,
+  opened,
+  publishedIds,
+  take,
+  takeFor,
+  wireEvents,
+} from '../../src/testing/subscription/steps.ts'
+import { NatsProcess, skipWithoutNatsServer } from '../backend/nats-process.ts'
+import { withManager } from '../backend/nats-stream.ts'
+import { publishTo } from './publish-to.ts'
+
+interface Place {
+  readonly stream: string
+  subscribe(options?: Partial<NatsJetStreamSubscriptionOptions>): Subscription
+  publish(events: ReturnType<typeof wireEvents>): Promise<void>
+}
+
+describe('natsJetStreamSubscription', { skip: skipWithoutNatsServer() }, () => {
+  let server: NatsProcess
+  before(async () => {
+    server = await NatsProcess.start()
+  })
+  after(() => server?.remove())
+
+  async function place(work: (place: Place) => Promise<void>): Promise<void> {
+    const stream = `S_${randomBytes(4).toString('hex')}`
+    const made: Subscription[] = []
+    const backend = natsJetStream({
+      servers: server.url,
+      stream: { name: stream, create: true, subjects: [`${stream}.>`] },
+      subject: `${stream}.{type}`,
+    })
+    await backend.connect?.(AbortSignal.timeout(5_000))
+    try {
+      await work({
+        stream,
+        subscribe(options = {}) {
+          const at = options.client ? {} : { servers: server.url }
+          const subscription = natsJetStreamSubscription({ ...at, stream, ackWait: 1_000, ...options })
+          made.push(subscription)
+          return subscription
+        },
+        publish: (events) => publishTo(backend, events),
+      })
+    } finally {
+      for (const subscription of made) await subscription.close()
+      await backend.close()
+    }
+  }
+
+  test('what a consumer without a sign of life held comes to the next one, in order', () =>
+    place(async ({ subscribe, publish }) => {
+      const client = await connect({ servers: server.url, reconnect: false })
+      const dying = await opened(subscribe({ client }))
+      const events = wireEvents(20, 1)
+      await publish(events)
+      const held = await take(dying, 12)
+      await acknowledgeAll(held.slice(0, 2))
+      // Cut off: it can give nothing back.
+      await client.close()
+      const next = await opened(subscribe())
+      const rest = await take(next, 8)
+      assert.deepEqual(idsOf(rest), publishedIds(events).slice(12), 'what nobody had comes at once')
+      const again = await take(next, 10)
+      assert.deepEqual(idsOf(again), publishedIds(events).slice(2, 12), 'the rest when its time is over')
+      assert.ok(again.every(({ count }) => count === 2))
+      await acknowledgeAll([...rest, ...again])
+      assert.ok(
+        held.slice(2).every(({ lost }) => lost?.aborted),
+        'who was cut off knows it',
+      )
+      await assert.rejects(async () => held[5]?.acknowledge(), { code: 'CLOSED' })
+    }))
+
+  test('a short outage takes nothing back, a long one all', () =>
+    place(async ({ subscribe, publish }) => {
+      const subscription = await opened(subscribe({ ackWait: 4_000 }))
+      const events = wireEvents(6, 1)
+      await publish(events)
+      const held = await take(subscription, 6)
+      await server.stop()
+      await subscription.receive(1, AbortSignal.timeout(2_000)).catch(() => [])
+      await server.start()
+      assert.deepEqual(idsOf(await takeFor(subscription, 5_500)), [], 'signs of life go on over the new connection')
+      await acknowledgeAll(held.slice(0, 3))
+      await server.stop()
+      // All but one are told to be lost while the server is away.
+      await new Promise((resolve) => held[3]?.lost?.addEventListener('abort', resolve))
+      await server.start()
+      const again = await take(subscription, 3)
+      assert.deepEqual(idsOf(again), publishedIds(events).slice(3))
+      await acknowledgeAll(again)
+    }))
+
+  test('a durable consumer of another kind or filter is refused, with what to do', () =>
+    place(async ({ stream, subscribe, publish }) => {
+      await opened(subscribe({ durable: 'orders', filterSubject: `${stream}.order.>` }))
+      await assert.rejects(opened(subscribe({ durable: 'orders', filterSubject: `${stream}.invoice.>` })), {
+        code: 'SEND_OUTAGE',
+        field: 'filterSubject',
+      })
+      await withManager(server.url, (manager) =>
+        manager.consumers.add(stream, { durable_name: 'pushed', ack_policy: 'none', deliver_subject: 'somewhere' }),
+      )
+      await assert.rejects(opened(subscribe({ durable: 'pushed' })), { code: 'SEND_OUTAGE', field: 'durable' })
+      await assert.rejects(opened(subscribe(), 'a name.with>'), { code: 'INVALID_OPTION', field: 'durable' })
+      await publish(wireEvents(2, 1, { eventType: 'order.paid' }))
+      await publish(wireEvents(2, 1, { eventType: 'invoice.paid' }))
+      const filtered = await opened(subscribe({ durable: 'orders', filterSubject: `${stream}.order.>` }))
+      const taken = await takeFor(filtered, 1_000)
+      assert.deepEqual(
+        taken.map(({ event }) => event?.attributes['type']),
+        ['order.paid', 'order.paid'],
+      )
+    }))
+
+  test('begins with all that is there, or with what comes', () =>
+    place(async ({ subscribe, publish }) => {
+      await publish(wireEvents(3))
+      const fresh = await opened(subscribe({ durable: 'fresh', start: 'new' }))
+      const later = wireEvents(2)
+      await publish(later)
+      assert.deepEqual(idsOf(await take(fresh, 2)), publishedIds(later))
+      assert.equal((await take(await opened(subscribe({ durable: 'whole' })), 5)).length, 5)
+    }))
+
+  test('a stream or dead-letter stream that is missing is an outage', () =>
+    place(async ({ stream, subscribe }) => {
+      await assert.rejects(opened(subscribe({ stream: 'NOWHERE' })), { code: 'SEND_OUTAGE' })
+      await assert.rejects(opened(subscribe({ deadLetter: { stream: `${stream}_NOWHERE`, create: false } })), {
+        code: 'SEND_OUTAGE',
+      })
+    }))
+
+  test('a consumer that was deleted is made again', () =>
+    place(async ({ stream, subscribe, publish }) => {
+      const subscription = await opened(subscribe())
+      await publish(wireEvents(1))
+      await acknowledgeAll(await take(subscription, 1))
+      await withManager(server.url, (manager) => manager.consumers.delete(stream, 'billing'))
+      const more = wireEvents(1)
+      await publish(more)
+      const ids = idsOf(await take(subscription, 2))
+      assert.ok(publishedIds(more).every((id) => ids.includes(id)))
+    }))
+
+  test('a frozen server is an outage, and nothing is lost by it', () =>
+    place(async ({ subscribe, publish }) => {
+      const subscription = await opened(subscribe({ timeout: 500, connectTimeout: 500 }))
+      await publish(wireEvents(2))
+      const [first] = await take(subscription, 1)
+      server.freeze()
+      try {
+        await assert.rejects(async () => first?.acknowledge(), { code: 'SEND_OUTAGE' })
+      } finally {
+        server.thaw()
+      }
+      const again = await take(subscription, 1)
+      assert.equal(again.length, 1)
+    }))
+})
+
+test('natsJetStreamSubscription refuses wrong options, all at once, before anything is opened', () => {
+  const refused = (options: object): Error => {
+    try {
+      natsJetStreamSubscription(options as NatsJetStreamSubscriptionOptions)
+    } catch (error) {
+      assert.ok(error instanceof Error)
+      return error
+    }
+    return assert.fail('accepted')
+  }
+  const { message } = refused({
+    stream: 'a.b',
+    ackWait: 5,
+    durabel: 'x',
+    filterSubject: 'a..b',
+    deadLetter: { topic: 'x' },
+  })
+  for (const part of [
+    /stream must be/,
+    /ackWait must be/,
+    /did you mean "durable"/,
+    /filterSubject must be/,
+    /deadLetter has no option topic/,
+  ]) {
+    assert.match(message, part)
+  }
+  assert.match(refused({ stream: 'S', client: {}, servers: 'x' }).message, /client must be/)
+})
