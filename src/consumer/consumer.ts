@@ -110,7 +110,13 @@ export class Consumer<Tx = unknown, Events extends Catalogue | NoCatalogue = NoC
   }
 
   async #start(): Promise<void> {
-    await this.#subscription.open({ consumer: this.name }, this.#hurry.signal)
+    try {
+      await this.#subscription.open({ consumer: this.name }, this.#hurry.signal)
+    } catch (error) {
+      // It cannot be started again, and nobody stops what did not start.
+      await this.#subscription.close()
+      throw error
+    }
     if (this.#stopping !== undefined) return
     this.#running = Promise.all([this.#reception.run(), this.#pruning?.run()])
     this.#signals.emit('consumer.started', { consumer: this.name, subscription: this.#subscription.description })

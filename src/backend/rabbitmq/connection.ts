@@ -64,6 +64,12 @@ export class RabbitMqConnection {
     return await untilAborted(opening, signal)
   }
 
+  /** The connection itself, opened when there is none, for channels of the caller's own. Rejects as `channel` does. */
+  async model(signal: AbortSignal): Promise<AmqpModel> {
+    if (this.closed) throw new BroadcasterError('CLOSED', 'the connection is closed')
+    return (await this.#open(signal)).model
+  }
+
   /** Opens the connection, and looks whether RabbitMQ answers; `exchange` must exist. Rejects as `channel` does. */
   async probe(exchange: string | undefined, signal: AbortSignal): Promise<void> {
     if (this.closed) throw new BroadcasterError('CLOSED', 'this backend is closed')

@@ -1,0 +1,56 @@
+import { replyCode } from '../../backend/rabbitmq/send-failure.ts'
+import type { ResolvedRabbitMqSubscriptionOptions } from './options.ts'
+
+type AmqpModel = import('amqplib').ChannelModel
+type AmqpChannel = import('amqplib').Channel
+
+/** The queues of a consumer. */
+export interface Queues {
+  readonly queue: string
+  readonly deadLetters: string
+}
+
+const NOT_FOUND = 404
+
+/** The names, for a consumer. */
+export function queuesOf(options: ResolvedRabbitMqSubscriptionOptions, consumer: string): Queues {
+  const queue = options.queue ?? consumer
+  return { queue, deadLetters: options.deadLetter.queue ?? `${queue}.dead` }
+}
+
+/** Declares what is to be declared, and looks whether the rest exists. Rejects with RabbitMQ's error. */
+export async function ensureQueues(
+  model: AmqpModel,
+  { queue, deadLetters }: Queues,
+  { declareQueue, bindings, deadLetter }: ResolvedRabbitMqSubscriptionOptions,
+): Promise<void> {
+  await onChannel(model, async (channel) => {
+    if (declareQueue) {
+      const { type, singleActiveConsumer, arguments: more } = declareQueue
+      await channel.assertQueue(queue, {
+        durable: true,
+        arguments: {
+          'x-queue-type': type,
+          ...(singleActiveConsumer ? { 'x-single-active-consumer': true } : {}),
+          ...more,
+        },
+      })
+    } else await channel.checkQueue(queue)
+    for (const { exchange, routingKey } of bindings) await channel.bindQueue(queue, exchange, routingKey)
+  })
+  // One that exists is taken as it is, whatever its arguments.
+  await onChannel(model, (channel) => channel.checkQueue(deadLetters)).catch(async (error: unknown) => {
+    if (!deadLetter.declare || replyCode(error) !== NOT_FOUND) throw error
+    const options = { durable: true, arguments: { 'x-queue-type': declareQueue?.type ?? 'classic' } }
+    await onChannel(model, (channel) => channel.assertQueue(deadLetters, options))
+  })
+}
+
+/** A refusal closes the channel, so each question has its own. */
+async function onChannel(model: AmqpModel, work: (channel: AmqpChannel) => Promise<unknown>): Promise<void> {
+  const channel = await model.createChannel()
+  // What it says is in the rejection, too.
+  channel.on('error', () => undefined)
+  await work(channel)
+  await channel.close()
+}

@@ -1,0 +1,162 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import {
+  type RabbitMqSubscriptionOptions,
+  rabbitmqSubscription,
+} from '../../src/consumer/rabbitmq/rabbitmq-subscription.ts'
+import {
+  acknowledgeAll,
+  idsOf,
+  opened,
+  publishedIds,
+  take,
+  takeFor,
+  wireEvents,
+} from '../../src/testing/subscription/steps.ts'
+import { servers, skipWithout } from '../support/servers.ts'
+import { publishTo } from './publish-to.ts'
+import { RabbitMqConsumingPlace } from './rabbitmq-consuming-place.ts'
+
+async function place(work: (place: RabbitMqConsumingPlace) => Promise<void>, ...queues: string[]): Promise<void> {
+  const made = await RabbitMqConsumingPlace.make()
+  try {
+    await work(made)
+  } finally {
+    await made.remove(...queues.map((name) => `${made.name}.${name}`))
+  }
+}
+
+describe('rabbitmqSubscription', { skip: skipWithout('rabbitmq') }, () => {
+  test('consumers of two queues each get everything that their bindings take', () =>
+    place(
+      async (at) => {
+        const { name, backend } = at
+        const own = (queue: string, routingKey: string): RabbitMqSubscriptionOptions => ({
+          queue: `${name}.${queue}`,
+          declare: { queue: { type: 'classic' }, bindings: [{ exchange: name, routingKey }] },
+        })
+        const [all, orders] = [
+          await opened(at.subscribe(own('all', '#'))),
+          await opened(at.subscribe(own('orders', 'order.*'))),
+        ]
+        const events = [...wireEvents(3), ...wireEvents(2, 0, { eventType: 'invoice.sent' })]
+        await publishTo(backend, events)
+        assert.deepEqual(idsOf(await take(all, 5)), publishedIds(events))
+        assert.deepEqual(idsOf(await takeFor(orders, 500)), publishedIds(events).slice(0, 3))
+      },
+      'all',
+      'all.dead',
+      'orders',
+      'orders.dead',
+    ))
+
+  for (const type of ['classic', 'quorum'] as const) {
+    test(`${type}: of two processes one gets the messages, and the other takes over in order`, () =>
+      place(async (at) => {
+        const { name, backend, proxy } = at
+        const options = { declare: { queue: { type }, bindings: [{ exchange: name }] } }
+        const active = await opened(at.subscribe(options))
+        const direct = { ...options, url: backendUrl() }
+        const standby = await opened(at.subscribe(direct))
+        const events = wireEvents(30, 1)
+        await publishTo(backend, events)
+        const held = await take(active, 20)
+        await acknowledgeAll(held.slice(0, 5))
+        assert.deepEqual(idsOf(await takeFor(standby, 300)), [], 'it stands by')
+        // As when its machine has gone.
+        await proxy.stop()
+        const rest = await take(standby, 25)
+        assert.deepEqual(idsOf(rest), publishedIds(events).slice(5))
+        assert.ok(rest.slice(0, 15).every(({ count }) => count >= 2))
+        assert.ok(held.slice(5).every(({ lost }) => lost?.aborted))
+        await assert.rejects(async () => held[9]?.acknowledge(), { code: 'SEND_OUTAGE' })
+        await acknowledgeAll(rest)
+        await proxy.start()
+      }))
+  }
+
+  test('without singleActiveConsumer several processes get messages at the same time', () =>
+    place(async (at) => {
+      const { name, backend } = at
+      const queue = { type: 'classic', singleActiveConsumer: false } as const
+      const options = { prefetch: 5, declare: { queue, bindings: [{ exchange: name }] } }
+      const [one, two] = [await opened(at.subscribe(options)), await opened(at.subscribe(options))]
+      await publishTo(backend, wireEvents(10))
+      assert.equal((await take(one, 5)).length, 5)
+      assert.equal((await take(two, 5)).length, 5)
+    }))
+
+  test('a queue that was deleted is an outage, and declared again', () =>
+    place(async (at) => {
+      const { queue, backend, channel } = at
+      const subscription = await opened(at.subscribe())
+      const waiting = subscription.receive(1, AbortSignal.timeout(10_000))
+      await channel.deleteQueue(queue)
+      await assert.rejects(waiting, { code: 'SEND_OUTAGE' })
+      assert.deepEqual(await takeFor(subscription, 100), [])
+      const events = wireEvents(2)
+      await publishTo(backend, events)
+      assert.deepEqual(idsOf(await take(subscription, 2)), publishedIds(events))
+    }))
+
+  test('a queue that is missing, or has other arguments, is an outage that says so', () =>
+    place(async (at) => {
+      const { name } = at
+      await assert.rejects(opened(at.subscribe({ queue: `${name}.nowhere`, declare: {} })), (error) => {
+        assert.ok(error instanceof Error)
+        assert.match(error.message, /nowhere/)
+        return 'code' in error && error.code === 'SEND_OUTAGE'
+      })
+      await opened(at.subscribe())
+      await assert.rejects(opened(at.subscribe({ declare: { queue: { type: 'quorum' } } })), { code: 'SEND_OUTAGE' })
+    }))
+
+  test('a dead-letter queue that does not take the message keeps it in hand', () =>
+    place(async (at) => {
+      const { name, backend, channel } = at
+      const dead = `${name}.full`
+      await channel.assertQueue(dead, { arguments: { 'x-max-length': 0, 'x-overflow': 'reject-publish' } })
+      const subscription = await opened(at.subscribe({ deadLetter: { queue: dead } }))
+      await publishTo(backend, wireEvents(1))
+      const [delivery] = await take(subscription, 1)
+      const reason = { consumer: 'billing', error: new Error('no'), attempts: 1 }
+      await assert.rejects(async () => delivery?.deadLetter(reason), { code: 'SEND_OUTAGE' })
+      await channel.deleteQueue(dead)
+      await assert.rejects(async () => delivery?.deadLetter(reason), { code: 'SEND_OUTAGE' })
+      await channel.assertQueue(dead)
+      await delivery?.deadLetter(reason)
+      assert.equal((await channel.checkQueue(dead)).messageCount, 1)
+    }, 'full'))
+})
+
+test('rabbitmqSubscription refuses wrong options, all at once, before anything is opened', () => {
+  const refused = (options: object): string => {
+    try {
+      rabbitmqSubscription(options as RabbitMqSubscriptionOptions)
+    } catch (error) {
+      return String(error)
+    }
+    return assert.fail('accepted')
+  }
+  const said = refused({
+    queu: 'x',
+    prefetch: 0,
+    declare: { queue: { type: 'lazy' }, bindings: [{ routingKey: '#' }], exchange: 'x' },
+    deadLetter: { topic: 'x' },
+  })
+  for (const part of [
+    /did you mean "queue"/,
+    /prefetch must be an integer from 1/,
+    /type is not 'quorum' or 'classic'/,
+    /bindings\[0\] that is not/,
+    /declare has no option exchange/,
+    /deadLetter has no option topic/,
+  ]) {
+    assert.match(said, part)
+  }
+})
+
+/** The server itself, past the proxy. */
+function backendUrl(): string {
+  return servers.rabbitmq()?.url ?? ''
+}
