@@ -2,11 +2,11 @@ import { NatsConnection, type OpenConnection } from '../../backend/nats/connecti
 import { OutageError } from '../../backend/send-error.ts'
 import { BroadcasterError } from '../../errors.ts'
 import { decodeNats } from '../../event/nats.ts'
+import { type Held, HeldDeliveries } from '../held-deliveries.ts'
 import { orderKeyOf } from '../order-key.ts'
 import type { DeadLetterReason, Delivery, Subscription, SubscriptionContext } from '../subscription.ts'
 import { deadLetterOf } from './dead-letter.ts'
 import { type Durable, ensureDurable } from './durable.ts'
-import { type HeldMessage, HeldMessages } from './held-messages.ts'
 import {
   type NatsJetStreamSubscriptionOptions,
   type ResolvedNatsSubscriptionOptions,
@@ -26,6 +26,9 @@ export function natsJetStreamSubscription(options: NatsJetStreamSubscriptionOpti
   return new NatsSubscription(resolveSubscriptionOptions(options))
 }
 
+type JsMsg = import('@nats-io/jetstream').JsMsg
+type HeldMessage = Held<JsMsg>
+
 /** An open connection on which our consumer was found. */
 interface Attached {
   readonly open: OpenConnection
@@ -40,7 +43,7 @@ class NatsSubscription implements Subscription {
   readonly description: string
   readonly #options: ResolvedNatsSubscriptionOptions
   readonly #connection: NatsConnection
-  readonly #held = new HeldMessages()
+  readonly #held = new HeldDeliveries<JsMsg>()
   #consumer = ''
   #attached: Attached | undefined
   #pull: Pull | undefined
@@ -64,7 +67,7 @@ class NatsSubscription implements Subscription {
   async receive(limit: number, signal: AbortSignal): Promise<readonly Delivery[]> {
     this.#refuseIfClosed()
     if (signal.aborted) return []
-    this.#held.dropLost(performance.now())
+    this.#held.loseLate(performance.now())
     if (this.#waiting.length === 0) {
       try {
         this.#pull ??= await this.#startPull(limit, signal)
@@ -94,13 +97,10 @@ class NatsSubscription implements Subscription {
     await this.#pull?.stop()
     const { nats } = this.#attached?.open ?? {}
     if (nats && !nats.isClosed()) {
-      for (const held of this.#held.all()) nats.publish(held.reply, NAK)
+      for (const held of this.#held.all()) nats.publish(replyOf(held.message), NAK)
       await this.#flush().catch(() => undefined)
     }
-    for (const held of this.#held.all()) {
-      this.#held.remove(held)
-      held.lost.abort()
-    }
+    for (const held of this.#held.all()) this.#held.lose(held)
     await this.#connection.close()
   }
 
@@ -117,8 +117,8 @@ class NatsSubscription implements Subscription {
 
   async #startPull(limit: number, signal: AbortSignal): Promise<Pull> {
     const { open, durable } = await this.#attach(signal)
-    const onMessage = (message: import('@nats-io/jetstream').JsMsg): void => {
-      const held = this.#held.add(message, performance.now() + durable.ackWait * 0.9)
+    const onMessage = (message: JsMsg): void => {
+      const held = this.#held.add(String(message.seq), message, performance.now() + durable.ackWait * 0.9)
       if (held) this.#waiting.push(held)
     }
     try {
@@ -140,14 +140,14 @@ class NatsSubscription implements Subscription {
     const started = performance.now()
     try {
       if (held.length > 0 && !open.nats.isClosed()) {
-        for (const { reply } of held) open.nats.publish(reply, WORKING)
+        for (const { message } of held) open.nats.publish(replyOf(message), WORKING)
         await this.#flush()
-        for (const each of held) each.safeUntil = Math.max(each.safeUntil, started + durable.ackWait * 0.9)
+        this.#held.renew(held, started + durable.ackWait * 0.9)
       }
     } catch {
       // The next receive connects again.
     }
-    this.#held.dropLost(performance.now())
+    this.#held.loseLate(performance.now())
     if (this.#closing !== undefined) return
     clearTimeout(this.#signs)
     this.#signs = setTimeout(() => void this.#giveSigns(), durable.ackWait / 3)
@@ -181,7 +181,7 @@ class NatsSubscription implements Subscription {
       throw new BroadcasterError('CLOSED', 'the message was handed out elsewhere, or concluded')
     const { nats } = this.#attached?.open ?? {}
     if (!nats || nats.isClosed()) throw new OutageError('NATS cannot be told: there is no connection')
-    nats.publish(held.reply, answer)
+    nats.publish(replyOf(held.message), answer)
     await this.#flush()
   }
 
@@ -229,4 +229,9 @@ class NatsSubscription implements Subscription {
   #refuseIfClosed(): void {
     if (this.#closing !== undefined) throw new BroadcasterError('CLOSED', 'this subscription is closed')
   }
+}
+
+/** Where acknowledgements go. The client has it, and does not say so in its types. */
+function replyOf(message: JsMsg): string {
+  return 'reply' in message && typeof message.reply === 'string' ? message.reply : ''
 }

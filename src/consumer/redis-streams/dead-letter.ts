@@ -1,0 +1,30 @@
+import { errorText } from '../error-text.ts'
+import type { DeadLetterReason } from '../subscription.ts'
+import type { Entry } from './group.ts'
+import type { ResolvedRedisSubscriptionOptions } from './options.ts'
+
+/** The command that appends an entry that was given up to the dead-letter stream, its fields first. */
+export function appendDeadLetter(
+  { id, fields }: Entry,
+  { stream, deadLetter }: ResolvedRedisSubscriptionOptions,
+  { consumer, error, attempts }: DeadLetterReason,
+): readonly [string, ...string[]] {
+  const trim = deadLetter.maxLength === undefined ? [] : ['MAXLEN', '~', String(deadLetter.maxLength)]
+  return [
+    'XADD',
+    deadLetter.stream,
+    ...trim,
+    '*',
+    ...(fields ?? []),
+    'broadcaster_consumer',
+    consumer,
+    'broadcaster_error',
+    errorText(error),
+    'broadcaster_attempts',
+    String(attempts),
+    'broadcaster_stream',
+    stream,
+    'broadcaster_entry',
+    id,
+  ]
+}

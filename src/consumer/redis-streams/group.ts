@@ -1,0 +1,172 @@
+import { replyCode } from '../../backend/redis-streams/reply-error.ts'
+import type { ResolvedRedisSubscriptionOptions } from './options.ts'
+
+/** Runs a command, within a time; rejects with Redis's error, or an `OutageError`. */
+export type Run = (key: string, args: readonly [string, ...string[]]) => Promise<unknown>
+
+/** An entry of the stream that was handed to us. */
+export interface Entry {
+  readonly id: string
+  /** Names and values in turn; null = it was trimmed from the stream before anybody handled it. */
+  readonly fields: readonly string[] | null
+  /** How often it was handed out, this time included. */
+  readonly count: number
+}
+
+/** Who takes what is given back, until somebody claims it. */
+const NOBODY = 'released'
+/** So long idle that everybody may claim it, in milliseconds: ten years. */
+const FOR_AGES = '315576000000'
+/** As many as Redis looks through for one claim. */
+const MOST_PENDING = '10000'
+
+/** The commands of one member of a consumer group. */
+export class GroupMember {
+  readonly #options: ResolvedRedisSubscriptionOptions
+  readonly #group: string
+  readonly #name: string
+
+  constructor(options: ResolvedRedisSubscriptionOptions, group: string, name: string) {
+    this.#options = options
+    this.#group = group
+    this.#name = name
+  }
+
+  /** Makes stream and group, unless they are there. */
+  async ensureGroup(run: Run): Promise<void> {
+    const { stream, start } = this.#options
+    try {
+      await run(stream, ['XGROUP', 'CREATE', stream, this.#group, start === 'all' ? '0' : '$', 'MKSTREAM'])
+    } catch (error) {
+      if (replyCode(error) !== 'BUSYGROUP') throw error
+    }
+  }
+
+  /** Entries that nobody was handed before; waits `block` ms for the first (0 = not at all). */
+  async readNew(run: Run, limit: number, block: number): Promise<readonly Entry[]> {
+    const { stream } = this.#options
+    const wait = block === 0 ? [] : ['BLOCK', String(block)]
+    const count = String(limit)
+    const reply = await run(stream, [
+      'XREADGROUP',
+      'GROUP',
+      this.#group,
+      this.#name,
+      'COUNT',
+      count,
+      ...wait,
+      'STREAMS',
+      stream,
+      '>',
+    ])
+    return entriesOf(reply).map(({ id, fields }) => ({ id, fields, count: 1 }))
+  }
+
+  /** Entries that are ours already, after an id: those whose delivery never reached us are among them. */
+  async readOwn(run: Run, limit: number, after: string): Promise<readonly Entry[]> {
+    const { stream } = this.#options
+    const reply = await run(stream, [
+      'XREADGROUP',
+      'GROUP',
+      this.#group,
+      this.#name,
+      'COUNT',
+      String(limit),
+      'STREAMS',
+      stream,
+      after,
+    ])
+    return this.#counted(run, entriesOf(reply))
+  }
+
+  /** Takes over what was idle for `idle` ms; `next` is where to go on, undefined at the end. */
+  async claim(
+    run: Run,
+    limit: number,
+    idle: number,
+    from: string,
+  ): Promise<{ readonly entries: readonly Entry[]; readonly next: string | undefined }> {
+    const { stream } = this.#options
+    const reply = await run(stream, [
+      'XAUTOCLAIM',
+      stream,
+      this.#group,
+      this.#name,
+      String(idle),
+      from,
+      'COUNT',
+      String(limit),
+    ])
+    const [next, claimed, deleted] = reply as [string, readonly RawEntry[], (readonly string[])?]
+    // Redis 6.2 gives nothing at all for an entry that was trimmed.
+    const entries = claimed.flatMap((entry) => (entry ? [{ id: entry[0], fields: entry[1] }] : []))
+    const trimmed = (deleted ?? []).map((id) => ({ id, fields: null, count: 1 }))
+    return {
+      entries: [...(await this.#counted(run, entries)), ...trimmed],
+      next: next === '0-0' ? undefined : next,
+    }
+  }
+
+  /** Which of these are still ours. They count as busy from now. */
+  async keep(run: Run, ids: readonly string[]): Promise<ReadonlySet<string>> {
+    const { stream } = this.#options
+    const ours = new Set((await this.#pending(run, '-', '+')).map(([id]) => id))
+    const kept = ids.filter((id) => ours.has(id))
+    if (kept.length > 0) await run(stream, ['XCLAIM', stream, this.#group, this.#name, '0', ...kept, 'JUSTID'])
+    return new Set(kept)
+  }
+
+  async acknowledge(run: Run, ids: readonly string[]): Promise<void> {
+    const { stream } = this.#options
+    await run(stream, ['XACK', stream, this.#group, ...ids])
+  }
+
+  /** Gives entries back: whoever looks for idle ones next takes them. */
+  async release(run: Run, ids: readonly string[]): Promise<void> {
+    const { stream } = this.#options
+    await run(stream, ['XCLAIM', stream, this.#group, NOBODY, '0', ...ids, 'IDLE', FOR_AGES, 'JUSTID'])
+  }
+
+  /** Gives all back that Redis counts as ours, and leaves the group. Nothing may be under way. */
+  async leave(run: Run): Promise<void> {
+    const { stream } = this.#options
+    for (let ours = await this.#pending(run, '-', '+'); ours.length > 0; ours = await this.#pending(run, '-', '+')) {
+      await this.release(
+        run,
+        ours.map(([id]) => id),
+      )
+    }
+    await run(stream, ['XGROUP', 'DELCONSUMER', stream, this.#group, this.#name])
+  }
+
+  async #counted(run: Run, entries: readonly Omit<Entry, 'count'>[]): Promise<readonly Entry[]> {
+    const [first, last] = [entries[0], entries.at(-1)]
+    if (!first || !last) return []
+    const counts = new Map((await this.#pending(run, first.id, last.id)).map(([id, , , count]) => [id, count]))
+    return entries.map((entry) => ({ ...entry, count: Number(counts.get(entry.id) ?? 1) }))
+  }
+
+  async #pending(run: Run, from: string, to: string): Promise<readonly Pending[]> {
+    const { stream } = this.#options
+    return (await run(stream, [
+      'XPENDING',
+      stream,
+      this.#group,
+      from,
+      to,
+      MOST_PENDING,
+      this.#name,
+    ])) as readonly Pending[]
+  }
+}
+
+type RawEntry = readonly [id: string, fields: readonly string[] | null]
+type Pending = readonly [id: string, consumer: string, idle: number, count: number]
+
+/** One stream's entries of the reply to XREADGROUP: null, a list of pairs (RESP2), a map, or a map laid flat (ioredis). */
+function entriesOf(reply: unknown): readonly Omit<Entry, 'count'>[] {
+  if (reply === null || reply === undefined) return []
+  const [first] = Array.isArray(reply) ? reply : reply instanceof Map ? reply : Object.entries(reply)
+  const entries: unknown = typeof first === 'string' ? (reply as readonly unknown[])[1] : first?.[1]
+  return ((entries ?? []) as readonly RawEntry[]).map(([id, fields]) => ({ id, fields }))
+}

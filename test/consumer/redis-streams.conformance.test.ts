@@ -1,0 +1,106 @@
+import { after, before, describe, test } from 'node:test'
+import { Redis } from 'ioredis'
+import { createClient } from 'redis'
+import { redisStreams } from '../../src/backend/redis-streams/redis-streams.ts'
+import {
+  type RedisStreamsSubscriptionOptions,
+  redisStreamsSubscription,
+} from '../../src/consumer/redis-streams/redis-streams-subscription.ts'
+import type { Subscription } from '../../src/consumer/subscription.ts'
+import { runConformance } from '../../src/testing/conformance.ts'
+import { type SubscriptionFixture, subscriptionConformance } from '../../src/testing/subscription-conformance.ts'
+import { RedisProcess, skipWithoutRedisServer } from '../backend/redis-process.ts'
+import { publishTo } from './publish-to.ts'
+
+const skip = skipWithoutRedisServer()
+const runner = {
+  test: (name: string, run: () => Promise<void>) => test(name, run),
+  skip: (name: string, reason: string) => test(name, { skip: reason }, () => undefined),
+}
+/** As short as it may be without being shorter than a hiccup of the machine. */
+const CLAIM_AFTER = 900
+
+let server: RedisProcess
+let made = 0
+before(async () => {
+  if (skip === false) server = await RedisProcess.start()
+})
+after(() => server?.remove())
+
+/** A client that the subscription does not own, and how to close it. */
+interface Injected {
+  readonly client: NonNullable<RedisStreamsSubscriptionOptions['client']>
+  close(): Promise<unknown>
+}
+
+async function fixture(
+  options: RedisStreamsSubscriptionOptions = {},
+  inject?: () => Promise<Injected>,
+): Promise<SubscriptionFixture> {
+  const stream = `consuming:${++made}`
+  const backend = redisStreams({ url: server.url, stream, trim: false })
+  const admin = new Redis(server.port, { lazyConnect: true })
+  admin.on('error', () => undefined)
+  const subscriptions: Subscription[] = []
+  const injected = await inject?.()
+  return {
+    subscribe() {
+      const to = injected ? { client: injected.client } : { url: server.url }
+      const subscription = redisStreamsSubscription({ ...to, stream, claimAfter: CLAIM_AFTER, ...options })
+      subscriptions.push(subscription)
+      return subscription
+    },
+    publish: (events) => publishTo(backend, events),
+    async publishUnreadable(body) {
+      await admin.xadd(stream, '*', 'cloud_event', body)
+    },
+    async deadLetters() {
+      const entries = await admin.xrange(`${stream}:dead`, '-', '+')
+      return entries.map(([, fields]) => {
+        const field = (name: string): string => fields[fields.indexOf(name) + 1] ?? ''
+        return {
+          body: Buffer.from(field('cloud_event')),
+          consumer: field('broadcaster_consumer'),
+          error: field('broadcaster_error'),
+          attempts: Number(field('broadcaster_attempts')),
+        }
+      })
+    },
+    stopServer: () => server.stop(),
+    startServer: () => server.start(),
+    redeliverAfter: CLAIM_AFTER,
+    async close() {
+      for (const subscription of subscriptions) await subscription.close()
+      await backend.close()
+      admin.disconnect()
+      await injected?.close()
+    },
+  }
+}
+
+describe('redisStreamsSubscription, its own connections', { skip }, () => {
+  runConformance(runner, subscriptionConformance, () => fixture())
+})
+
+describe('redisStreamsSubscription, exclusive', { skip }, () => {
+  runConformance(runner, subscriptionConformance, () => fixture({ exclusive: true }))
+})
+
+describe('redisStreamsSubscription, node-redis injected', { skip }, () => {
+  const inject = async (): Promise<Injected> => {
+    const client = createClient({ url: server.url })
+    client.on('error', () => undefined)
+    await client.connect()
+    return { client, close: async () => client.destroy() }
+  }
+  runConformance(runner, subscriptionConformance, () => fixture({}, inject))
+})
+
+describe('redisStreamsSubscription, ioredis injected', { skip }, () => {
+  const inject = async (): Promise<Injected> => {
+    const client = new Redis(server.port)
+    client.on('error', () => undefined)
+    return { client, close: async () => client.disconnect() }
+  }
+  runConformance(runner, subscriptionConformance, () => fixture({}, inject))
+})

@@ -1,0 +1,223 @@
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { Redis } from 'ioredis'
+import { redisStreams } from '../../src/backend/redis-streams/redis-streams.ts'
+import {
+  type RedisStreamsSubscriptionOptions,
+  redisStreamsSubscription,
+} from '../../src/consumer/redis-streams/redis-streams-subscription.ts'
+import type { Subscription } from '../../src/consumer/subscription.ts'
+import {
+  acknowledgeAll,
+  idsOf,
+  opened,
+  publishedIds,
+  take,
+  takeFor,
+  wireEvents,
+} from '../../src/testing/subscription/steps.ts'
+import { RedisProcess, skipWithoutRedisServer } from '../backend/redis-process.ts'
+import { StoppableProxy } from '../backend/stoppable-proxy.ts'
+import { publishTo } from './publish-to.ts'
+
+const skip = skipWithoutRedisServer()
+const CLAIM_AFTER = 900
+
+interface Place {
+  readonly stream: string
+  readonly admin: Redis
+  /** The way of one subscription to Redis, to be cut. */
+  readonly proxy: StoppableProxy
+  subscribe(options?: RedisStreamsSubscriptionOptions): Subscription
+  /** One that goes through the proxy. */
+  subscribeBehindProxy(options?: RedisStreamsSubscriptionOptions): Subscription
+  publish(events: ReturnType<typeof wireEvents>): Promise<void>
+}
+
+describe('redisStreamsSubscription', { skip }, () => {
+  let server: RedisProcess
+  let made = 0
+  before(async () => {
+    server = await RedisProcess.start()
+  })
+  after(() => server?.remove())
+
+  async function place(work: (place: Place) => Promise<void>): Promise<void> {
+    const stream = `consuming:${++made}`
+    const backend = redisStreams({ url: server.url, stream, trim: false })
+    const admin = new Redis(server.port)
+    const proxy = await StoppableProxy.to(server.port)
+    const subscriptions: Subscription[] = []
+    const subscribe = (url: string, options: RedisStreamsSubscriptionOptions): Subscription => {
+      const subscription = redisStreamsSubscription({ url, stream, claimAfter: CLAIM_AFTER, ...options })
+      subscriptions.push(subscription)
+      return subscription
+    }
+    try {
+      await work({
+        stream,
+        admin,
+        proxy,
+        subscribe: (options = {}) => subscribe(server.url, options),
+        subscribeBehindProxy: (options = {}) => subscribe(`redis://127.0.0.1:${proxy.port}`, options),
+        publish: (events) => publishTo(backend, events),
+      })
+    } finally {
+      for (const subscription of subscriptions) await subscription.close()
+      await backend.close()
+      await proxy.stop()
+      admin.disconnect()
+    }
+  }
+
+  test('what a consumer that is gone held is claimed by another one, in order', () =>
+    place(async ({ subscribe, subscribeBehindProxy, publish, proxy }) => {
+      const gone = await opened(subscribeBehindProxy())
+      const events = wireEvents(20, 1)
+      await publish(events)
+      const held = await take(gone, 12)
+      await acknowledgeAll(held.slice(0, 2))
+      await proxy.stop()
+      const next = await opened(subscribe())
+      const rest = await take(next, 8)
+      assert.deepEqual(idsOf(rest), publishedIds(events).slice(12))
+      const claimed = await take(next, 10)
+      assert.deepEqual(idsOf(claimed), publishedIds(events).slice(2, 12))
+      assert.ok(claimed.every(({ count }) => count === 2))
+      assert.ok(
+        held.slice(2).every(({ lost }) => lost?.aborted),
+        'who was cut off knows it',
+      )
+      await assert.rejects(async () => held[5]?.acknowledge(), { code: 'CLOSED' })
+      await acknowledgeAll([...rest, ...claimed])
+    }))
+
+  test('exclusive: the next reader gets what the last one held before anything new', () =>
+    place(async ({ subscribe, subscribeBehindProxy, publish, proxy }) => {
+      const first = await opened(subscribeBehindProxy({ exclusive: true }))
+      assert.deepEqual(await first.receive(1, AbortSignal.timeout(50)), [])
+      const second = await opened(subscribe({ exclusive: true }))
+      const events = wireEvents(20, 1)
+      await publish(events)
+      const held = await take(first, 12)
+      await acknowledgeAll(held.slice(0, 2))
+      assert.deepEqual(idsOf(await takeFor(second, CLAIM_AFTER * 2)), [], 'it stands by while the first lives')
+      await proxy.stop()
+      const all = await take(second, 18)
+      assert.deepEqual(idsOf(all), publishedIds(events).slice(2))
+      assert.ok(held.slice(2).every(({ lost }) => lost?.aborted))
+      await acknowledgeAll(all)
+      await proxy.start()
+      assert.deepEqual(idsOf(await takeFor(first, CLAIM_AFTER)), [], 'now the first stands by')
+    }))
+
+  test('exclusive: a clean close hands over at once', () =>
+    place(async ({ subscribe, publish }) => {
+      const options = { exclusive: true, claimAfter: 60_000 }
+      const first = await opened(subscribe(options))
+      const events = wireEvents(5, 1)
+      await publish(events)
+      await acknowledgeAll((await take(first, 3)).slice(0, 1))
+      const second = await opened(subscribe(options))
+      await first.close()
+      const rest = await take(second, 4)
+      assert.deepEqual(idsOf(rest), publishedIds(events).slice(1))
+      await acknowledgeAll(rest)
+    }))
+
+  test('a group that was deleted is made again, with all that the stream has', () =>
+    place(async ({ subscribe, publish, admin, stream }) => {
+      const subscription = await opened(subscribe())
+      const events = wireEvents(3)
+      await publish(events)
+      await acknowledgeAll(await take(subscription, 3))
+      await admin.xgroup('DESTROY', stream, 'billing')
+      assert.deepEqual(idsOf(await take(subscription, 3)), publishedIds(events))
+    }))
+
+  test('an entry that was trimmed while somebody held it is told of, and can be given up', () =>
+    place(async ({ subscribe, subscribeBehindProxy, publish, proxy, admin, stream }) => {
+      const gone = await opened(subscribeBehindProxy())
+      await publish(wireEvents(2))
+      await take(gone, 2)
+      await proxy.stop()
+      await admin.xtrim(stream, 'MAXLEN', 0)
+      const next = await opened(subscribe())
+      const trimmed = await take(next, 2)
+      for (const delivery of trimmed) {
+        assert.equal(delivery.event, undefined)
+        assert.match(String(delivery.problem), /trimmed/)
+        await delivery.deadLetter({ consumer: 'billing', error: delivery.problem, attempts: 0 })
+      }
+      assert.equal(await admin.xlen(`${stream}:dead`), 2)
+      assert.deepEqual(await takeFor(next, CLAIM_AFTER), [])
+    }))
+
+  test('an entry without an event is told of', () =>
+    place(async ({ subscribe, admin, stream }) => {
+      await admin.xadd(stream, '*', 'hello', 'cloud_event')
+      const [delivery] = await take(await opened(subscribe()), 1)
+      assert.match(String(delivery?.problem), /no field cloud_event/)
+      await delivery?.acknowledge()
+    }))
+
+  test('begins with what comes, if told so; leaves no consumer behind', () =>
+    place(async ({ subscribe, publish, admin, stream }) => {
+      await publish(wireEvents(3))
+      const subscription = await opened(subscribe({ start: 'new', group: 'fresh' }))
+      const later = wireEvents(2)
+      await publish(later)
+      const [first, ...more] = await take(subscription, 2)
+      assert.deepEqual(idsOf(first ? [first, ...more] : []), publishedIds(later))
+      await first?.acknowledge()
+      await subscription.close()
+      const consumers = (await admin.xinfo('CONSUMERS', stream, 'fresh')) as unknown[][]
+      assert.deepEqual(
+        consumers.map(([, name]) => name),
+        ['released'],
+        'what was not acknowledged waits for whoever comes',
+      )
+      assert.deepEqual(idsOf(await take(await opened(subscribe({ group: 'fresh' })), 1)), publishedIds(later).slice(1))
+    }))
+
+  test('a key that is no stream is an outage', () =>
+    place(async ({ subscribe, admin, stream }) => {
+      await admin.set(stream, 'text')
+      await assert.rejects(opened(subscribe()), { code: 'SEND_OUTAGE' })
+    }))
+
+  test('dead letters are trimmed, if told so', () =>
+    place(async ({ subscribe, publish, admin, stream }) => {
+      const subscription = await opened(subscribe({ deadLetter: { stream: `${stream}:bin`, maxLength: 1 } }))
+      await publish(wireEvents(300))
+      const deliveries = await take(subscription, 300)
+      for (const delivery of deliveries) {
+        await delivery.deadLetter({ consumer: 'billing', error: new Error('no'), attempts: 1 })
+      }
+      const left = await admin.xlen(`${stream}:bin`)
+      assert.ok(left < 300, `${left} left`)
+    }))
+})
+
+test('redisStreamsSubscription refuses wrong options, all at once, before anything is opened', () => {
+  const refused = (options: object): string => {
+    try {
+      redisStreamsSubscription(options as RedisStreamsSubscriptionOptions)
+    } catch (error) {
+      return String(error)
+    }
+    return assert.fail('accepted')
+  }
+  const said = refused({ strem: 'x', claimAfter: 5, start: '$', deadLetter: { stream: 'events', max: 1 } })
+  for (const part of [
+    /did you mean "stream"/,
+    /claimAfter must be/,
+    /start must be 'all' or 'new'/,
+    /stream of its own/,
+    /no option max/,
+  ]) {
+    assert.match(said, part)
+  }
+  assert.match(refused({ client: {} }), /client must be/)
+  assert.match(refused({ client: { call: () => undefined }, url: 'redis://x' }), /url has no effect beside client/)
+})
