@@ -1,0 +1,23 @@
+import { natsJetStream } from '../../../src/backend/nats/nats.ts'
+import { natsJetStreamSubscription } from '../../../src/consumer/nats/nats-subscription.ts'
+import { NatsProcess, skipWithoutNatsServer } from '../../backend/nats-process.ts'
+import type { FaultyBroker } from './broker.ts'
+
+const stream = { name: 'EVENTS', create: true, subjects: ['events.>'] }
+
+export const broker: FaultyBroker = {
+  title: 'NATS JetStream',
+  durability: 'file storage',
+  skip: skipWithoutNatsServer,
+  async start() {
+    const server = await NatsProcess.start()
+    return {
+      address: { servers: server.url },
+      kill: () => server.kill(),
+      restart: () => server.start(),
+      remove: () => server.remove(),
+    }
+  },
+  backend: ({ servers = '' }) => natsJetStream({ servers, subject: 'events.{type}', stream }),
+  subscription: ({ servers = '' }) => natsJetStreamSubscription({ servers, stream: stream.name, ackWait: 3_000 }),
+}

@@ -1,0 +1,164 @@
+import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
+import { after, test } from 'node:test'
+import { Pool } from 'pg'
+import { Broadcaster } from '../../src/broadcaster.ts'
+import type { Subscription } from '../../src/consumer/subscription.ts'
+import type { PgTransaction } from '../../src/publish/transactions/pg.ts'
+import { postgres } from '../../src/store/postgres/postgres.ts'
+import { onSignal } from '../../src/telemetry/signals.ts'
+import { requireServer } from '../support/servers.ts'
+import { BROKERS, loadBroker, type RunningBroker } from './brokers/broker.ts'
+import { figureTable } from './figure-table.ts'
+import { type Delivery, judgeDeliveries } from './judge-deliveries.ts'
+
+const EVENTS = 20_000
+const KEYS = 200
+/** Killed when so many events have arrived. */
+const KILLS = [4_000, 11_000]
+const SIZES = { batchSize: 100, concurrency: 4, maxInHand: 400 }
+/** How long the next event may take, in milliseconds, before it counts as lost. */
+const SILENCE = 45_000
+
+const rows: (readonly string[])[] = []
+
+for (const name of BROKERS) {
+  test(`${name}, killed twice under ${EVENTS} keyed events: nothing lost, keys in order, no retry spent`, async (t) => {
+    const database = requireServer(t, 'postgres')
+    const broker = await loadBroker(name)
+    const reason = broker.skip()
+    if (!database || reason !== false) return t.skip(reason || 'no database')
+    const running = await broker.start()
+    const schema = `faults_${randomUUID().slice(0, 8)}`
+    const pool = new Pool({ connectionString: database.url, max: 6 })
+    const backend = broker.backend(running.address)
+    const subscription = broker.subscription(running.address)
+    try {
+      // Some make what the subscription reads from.
+      await backend.connect?.(AbortSignal.timeout(SILENCE))
+      await subscription.open({ consumer: 'observer' }, AbortSignal.timeout(SILENCE))
+      await pool.query(`CREATE SCHEMA ${schema}`)
+      await using broadcaster = new Broadcaster({
+        store: postgres({ pool, schema }),
+        backends: { default: backend },
+      })
+      await broadcaster.store.schema.migrate()
+      await broadcaster.worker({ ...SIZES, retention: false }).start()
+      const publishing = publish(broadcaster)
+      const { deliveries, recoveries } = await observe(subscription, running)
+      await publishing
+      await settled(broadcaster)
+
+      const judged = judgeDeliveries(deliveries, EVENTS, KEYS)
+      const { rows: spent } = await pool.query(
+        `SELECT max(retry_count) AS retries, count(*) FILTER (WHERE status <> 'published') AS left FROM ${schema}.outbox_events`,
+      )
+      const slowest = Math.max(...recoveries)
+      t.diagnostic(
+        `${judged.lost} lost, ${judged.disordered} out of order, ${judged.duplicates} duplicates, ` +
+          `${spent[0].retries} retries, next event ${recoveries.map((ms) => `${(ms / 1_000).toFixed(1)} s`).join(' and ')} after the restart`,
+      )
+      assert.equal(judged.lost, 0, 'lost')
+      assert.equal(judged.disordered, 0, 'out of order')
+      assert.deepEqual(spent[0], { retries: 0, left: '0' })
+      rows.push([
+        broker.title,
+        broker.durability,
+        EVENTS.toLocaleString('en'),
+        String(judged.lost),
+        String(judged.disordered),
+        String(judged.duplicates),
+        `${(slowest / 1_000).toFixed(1)} s`,
+      ])
+    } finally {
+      await subscription.close()
+      await pool.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`)
+      await pool.end()
+      await running.remove()
+    }
+  })
+}
+
+after(() => {
+  const head = [
+    'Killed twice',
+    'Durable by',
+    'Sent',
+    'Lost',
+    'Out of order',
+    'Duplicates',
+    'Next event after a restart',
+  ]
+  figureTable('killed-brokers', head, rows)
+})
+
+/** Receives until every event has come, and kills the broker on the way. */
+async function observe(
+  subscription: Subscription,
+  running: RunningBroker,
+): Promise<{ readonly deliveries: readonly Delivery[]; readonly recoveries: readonly number[] }> {
+  const deliveries: Delivery[] = []
+  const seen = new Set<unknown>()
+  const recoveries: Promise<number>[] = []
+  let last = performance.now()
+  while (seen.size < EVENTS) {
+    if (performance.now() - last > SILENCE) assert.fail(`${seen.size} events came, and none for ${SILENCE} ms`)
+    const received = await subscription.receive(500, AbortSignal.timeout(1_000)).catch(async () => {
+      await pause(50)
+      return []
+    })
+    for (const { event } of received) {
+      if (event === undefined) assert.fail('a message that is no event')
+      const { count } = JSON.parse(event.dataJson ?? '{}') as { readonly count: number }
+      deliveries.push({ key: String(event.attributes['partitionkey']), count })
+      seen.add(event.attributes['id'])
+      last = performance.now()
+    }
+    await Promise.allSettled(received.map((delivery) => delivery.acknowledge()))
+    const next = KILLS[recoveries.length]
+    if (next !== undefined && seen.size >= next) {
+      await running.kill()
+      recoveries.push(recovery(running))
+    }
+  }
+  return { deliveries, recoveries: await Promise.all(recoveries) }
+}
+
+/** Restarts the broker; resolves with the time from then to the next recorded delivery. */
+async function recovery(running: RunningBroker): Promise<number> {
+  await running.restart()
+  const restarted = performance.now()
+  const published = Promise.withResolvers<void>()
+  const stop = onSignal('event.published', () => published.resolve())
+  await published.promise
+  stop()
+  return performance.now() - restarted
+}
+
+/** Until the worker has recorded what the broker acknowledged. */
+async function settled(broadcaster: Broadcaster<PgTransaction>): Promise<void> {
+  const end = performance.now() + SILENCE
+  while ((await broadcaster.events.exclude({ status: 'published' }).count()) > 0) {
+    if (performance.now() > end) assert.fail('events arrived, and are not recorded')
+    await pause(50)
+  }
+}
+
+/** About 2,500 events a second in transactions of 50, so that each kill hits running work. */
+async function publish(broadcaster: Broadcaster<PgTransaction>): Promise<void> {
+  const counters = new Map<string, number>()
+  for (let done = 0; done < EVENTS; done += 50) {
+    const events = Array.from({ length: 50 }, (_, n) => {
+      const partitionKey = `key-${(done * 7 + n * 13) % KEYS}`
+      const count = (counters.get(partitionKey) ?? 0) + 1
+      counters.set(partitionKey, count)
+      return { type: 'fault.tested', source: '/faults', data: { count }, partitionKey }
+    })
+    await broadcaster.transaction((tx) => broadcaster.publishMany(tx, events))
+    await pause(15)
+  }
+}
+
+function pause(duration: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, duration))
+}
