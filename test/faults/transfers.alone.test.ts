@@ -1,0 +1,154 @@
+import assert from 'node:assert/strict'
+import { type ChildProcess, fork } from 'node:child_process'
+import { randomInt, randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import { after, test } from 'node:test'
+import { Pool } from 'pg'
+import { Broadcaster } from '../../src/broadcaster.ts'
+import type { PgTransaction } from '../../src/publish/transactions/pg.ts'
+import { postgres } from '../../src/store/postgres/postgres.ts'
+import { requireServer } from '../support/servers.ts'
+import { BROKERS, loadBroker } from './brokers/broker.ts'
+import { figureTable } from './figure-table.ts'
+import type { Transfer, TransferTask } from './transfer-process.ts'
+
+const TRANSFERS = 20_000
+const ACCOUNTS = 100
+const OPENING = 1_000
+/** About how many are applied between two kills. */
+const KILL_EVERY = 2_000
+/** How long nothing may be applied, in milliseconds, before what is missing counts as lost. */
+const SILENCE = 60_000
+
+const rows: (readonly string[])[] = []
+
+for (const name of BROKERS) {
+  test(`${name}: ${TRANSFERS} transfers, workers and consumers killed: each applied once, balances exact`, async (t) => {
+    const database = requireServer(t, 'postgres')
+    const broker = await loadBroker(name)
+    const reason = broker.skip()
+    if (!database || reason !== false) return t.skip(reason || 'no database')
+    const running = await broker.start()
+    const schema = `faults_${randomUUID().slice(0, 8)}`
+    const pool = new Pool({ connectionString: database.url, max: 4 })
+    const children: Record<TransferTask['role'], ChildProcess[]> = { worker: [], consumer: [] }
+    const kills = { worker: 0, consumer: 0 }
+
+    const start = async (role: TransferTask['role']): Promise<void> => {
+      const { address } = running
+      const task: TransferTask = { role, broker: name, address, postgresUrl: database.url, schema }
+      const child = fork(new URL('./transfer-process.ts', import.meta.url), [JSON.stringify(task)])
+      children[role].push(child)
+      await Promise.race([
+        once(child, 'message'),
+        once(child, 'exit').then(() => Promise.reject(new Error(`a ${role} ended before it started`))),
+      ])
+    }
+    const killOne = async (role: TransferTask['role']): Promise<void> => {
+      const [child] = children[role].splice(randomInt(children[role].length), 1)
+      if (child === undefined) return
+      const ended = once(child, 'exit')
+      child.kill('SIGKILL')
+      await ended
+      kills[role]++
+      await start(role)
+    }
+
+    try {
+      await pool.query(`CREATE SCHEMA ${schema}`)
+      await pool.query(`CREATE TABLE ${schema}.accounts (id integer PRIMARY KEY, balance integer NOT NULL)`)
+      await pool.query(
+        `INSERT INTO ${schema}.accounts SELECT n, ${OPENING} FROM generate_series(0, ${ACCOUNTS - 1}) AS n`,
+      )
+      await pool.query(`CREATE TABLE ${schema}.counters AS SELECT 0 AS duplicates`)
+      const backend = broker.backend(running.address)
+      await using broadcaster = new Broadcaster({ store: postgres({ pool, schema }), backends: { default: backend } })
+      await broadcaster.store.schema.migrate()
+      // Some make what the subscription reads from.
+      await backend.connect?.(AbortSignal.timeout(SILENCE))
+      for (const role of ['consumer', 'consumer', 'worker', 'worker'] as const) await start(role)
+
+      const publishing = publish(broadcaster)
+      const appliedNow = async (): Promise<number> =>
+        Number((await pool.query(`SELECT count(*) AS n FROM ${schema}.outbox_inbox`)).rows[0]?.n)
+      let killAt = KILL_EVERY / 2
+      let last = { applied: 0, at: performance.now() }
+      while (last.applied < TRANSFERS) {
+        const applied = await appliedNow()
+        if (applied > last.applied) last = { applied, at: performance.now() }
+        else if (performance.now() - last.at > SILENCE) assert.fail(`${applied} applied, and none for ${SILENCE} ms`)
+        if (applied >= killAt) {
+          await killOne(kills.worker < kills.consumer ? 'worker' : 'consumer')
+          killAt = applied + KILL_EVERY / 2 + randomInt(KILL_EVERY)
+        } else await pause(50)
+      }
+      const expected = await publishing
+
+      const { rows: accounts } = await pool.query(`SELECT balance FROM ${schema}.accounts ORDER BY id`)
+      const { rows: counters } = await pool.query(`SELECT duplicates FROM ${schema}.counters`)
+      t.diagnostic(
+        `${kills.worker} workers and ${kills.consumer} consumers killed, ${counters[0].duplicates} delivered again`,
+      )
+      assert.deepEqual(
+        accounts.map(({ balance }) => balance),
+        expected,
+      )
+      assert.equal(await appliedNow(), TRANSFERS)
+      assert.ok(kills.worker >= 3 && kills.consumer >= 3, `only ${kills.worker} and ${kills.consumer} kills`)
+      rows.push([
+        broker.title,
+        TRANSFERS.toLocaleString('en'),
+        String(kills.worker),
+        String(kills.consumer),
+        String(counters[0].duplicates),
+        'exact',
+      ])
+    } finally {
+      const ended = Object.values(children)
+        .flat()
+        .filter((child) => child.exitCode === null)
+        .map((child) => {
+          const exit = once(child, 'exit')
+          child.send('stop')
+          return exit
+        })
+      await Promise.all(ended)
+      await pool.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`)
+      await pool.end()
+      await running.remove()
+    }
+  })
+}
+
+after(() => {
+  const head = ['Transfers over', 'Published', 'Workers killed', 'Consumers killed', 'Delivered again', 'Balances']
+  figureTable('transfers', head, rows)
+})
+
+/** Publishes all transfers in transactions of 50; resolves with the balances that they must lead to. */
+async function publish(broadcaster: Broadcaster<PgTransaction>): Promise<readonly number[]> {
+  const balances = new Array<number>(ACCOUNTS).fill(OPENING)
+  for (let done = 0; done < TRANSFERS; done += 50) {
+    const transfers = Array.from({ length: 50 }, (): Transfer => {
+      const from = randomInt(ACCOUNTS)
+      return { from, to: (from + 1 + randomInt(ACCOUNTS - 1)) % ACCOUNTS, amount: 1 + randomInt(100) }
+    })
+    const events = transfers.map((data) => ({
+      type: 'transfer.made',
+      source: '/bank',
+      data,
+      partitionKey: `account-${data.from}`,
+    }))
+    await broadcaster.transaction((tx) => broadcaster.publishMany(tx, events))
+    for (const { from, to, amount } of transfers) {
+      balances[from] = (balances[from] ?? 0) - amount
+      balances[to] = (balances[to] ?? 0) + amount
+    }
+    await pause(10)
+  }
+  return balances
+}
+
+function pause(duration: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, duration))
+}
