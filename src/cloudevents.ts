@@ -6,6 +6,14 @@ export { type CloudEventInit, createCloudEvent } from './event/create-cloud-even
 export { toCloudEvent, toEncodable } from './event/encodable.ts'
 export { decodeBinaryHttp, decodeHttp, encodeBinaryHttp, HTTP_BINDING } from './event/http.ts'
 export { parseJson, stringifyJson } from './event/json.ts'
+export {
+  decodeKafka,
+  encodeBinaryKafka,
+  encodeStructuredKafka,
+  KAFKA_BINDING,
+  type KafkaRecord,
+} from './event/kafka.ts'
+export { decodeMqtt, encodeBinaryMqtt, encodeStructuredMqtt, type MqttMessage } from './event/mqtt.ts'
 export { decodeNats, encodeBinaryNats, NATS_BINDING } from './event/nats.ts'
 export {
   BATCH_CONTENT_TYPE,

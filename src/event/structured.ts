@@ -6,10 +6,10 @@ import type { AttributeValue, EncodableEvent } from './cloud-event.ts'
 import { jsonElements, jsonMembers } from './json-members.ts'
 import { decodeText } from './text.ts'
 
-/** The content type of one event in structured mode. */
-export const STRUCTURED_CONTENT_TYPE = 'application/cloudevents+json; charset=UTF-8'
+/** The content type of one event in structured mode. In small letters: the official JavaScript package knows no others. */
+export const STRUCTURED_CONTENT_TYPE = 'application/cloudevents+json; charset=utf-8'
 /** The content type of a batch. */
-export const BATCH_CONTENT_TYPE = 'application/cloudevents-batch+json; charset=UTF-8'
+export const BATCH_CONTENT_TYPE = 'application/cloudevents-batch+json; charset=utf-8'
 
 /** The event in the CloudEvents JSON format. The text of its data is copied, never parsed. */
 export function encodeStructured(event: EncodableEvent): string {

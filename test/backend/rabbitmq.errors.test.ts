@@ -305,7 +305,7 @@ describe('rabbitmq: errors', { skip }, () => {
           messageId: 'invoice/7',
           type: 'invoice.sent',
           timestamp: Math.floor(event.createdAt.getTime() / 1000),
-          contentType: 'application/cloudevents+json; charset=UTF-8',
+          contentType: 'application/cloudevents+json; charset=utf-8',
           deliveryMode: 2,
         },
       )
