@@ -81,7 +81,7 @@ export interface Signals {
     readonly delay: number
     readonly error: unknown
   }
-  /** Gave up: the message stands in the dead-letter place. `event` is undefined when it could not be read. */
+  /** Gave up: the message stands in the dead-letter place, or a webhook's sender was told. `event` is undefined when unreadable. */
   'delivery.failed': {
     readonly consumer: string
     readonly event: CloudEvent | undefined

@@ -6,6 +6,7 @@ import {
   type Server,
   type ServerResponse,
 } from 'node:http'
+import { createServer as createTlsServer, type ServerOptions } from 'node:https'
 
 /** A request as it arrived. */
 export interface ReceivedRequest {
@@ -24,24 +25,34 @@ export class Receiver {
   reply: Reply = (_request, response) => {
     response.writeHead(204).end()
   }
+  readonly #tls: ServerOptions | undefined
   #server: Server | undefined
   #port = 0
   /** The most requests that were open at the same time. */
   mostOpen = 0
   #open = 0
+  /** How many connections were opened. */
+  connections = 0
 
-  static async start(): Promise<Receiver> {
-    const receiver = new Receiver()
+  constructor(tls?: ServerOptions) {
+    this.#tls = tls
+  }
+
+  /** `tls`: speaks https, with this key and certificate. */
+  static async start(tls?: ServerOptions): Promise<Receiver> {
+    const receiver = new Receiver(tls)
     await receiver.start()
     return receiver
   }
 
   get url(): string {
-    return `http://127.0.0.1:${this.#port}/events`
+    return `${this.#tls ? 'https' : 'http'}://127.0.0.1:${this.#port}/events`
   }
 
   async start(): Promise<void> {
-    const server = createServer((request, response) => void this.#receive(request, response))
+    const listener = (request: IncomingMessage, response: ServerResponse): void => void this.#receive(request, response)
+    const server = this.#tls ? createTlsServer(this.#tls, listener) : createServer(listener)
+    server.on('connection', () => this.connections++)
     server.listen(this.#port, '127.0.0.1')
     await once(server, 'listening')
     const address = server.address()

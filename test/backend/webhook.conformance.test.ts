@@ -10,10 +10,12 @@ const runner = {
   skip: (name: string, reason: string) => test(name, { skip: reason }, () => undefined),
 }
 
-async function fixture(mode: 'structured' | 'binary'): Promise<BackendFixture> {
+async function fixture(mode: 'structured' | 'binary' | 'batch'): Promise<BackendFixture> {
   const receiver = await Receiver.start()
   const isRefused = (request: { headers: object; body: Buffer }): boolean =>
-    decodeHttp(request.headers as Record<string, string>, request.body)[0]?.attributes['subject'] === 'refused'
+    decodeHttp(request.headers as Record<string, string>, request.body).some(
+      ({ attributes }) => attributes['subject'] === 'refused',
+    )
   receiver.reply = (request, response) => {
     response.writeHead(request.method === 'POST' && isRefused(request) ? 500 : 204).end()
   }
@@ -36,3 +38,4 @@ async function fixture(mode: 'structured' | 'binary'): Promise<BackendFixture> {
 
 describe('webhook, structured', () => runConformance(runner, backendConformance, () => fixture('structured')))
 describe('webhook, binary', () => runConformance(runner, backendConformance, () => fixture('binary')))
+describe('webhook, batch', () => runConformance(runner, backendConformance, () => fixture('batch')))

@@ -26,9 +26,10 @@ const PRINTS: Readonly<Record<string, readonly string[]>> = {
   ],
   '04-webhook.ts': [
     'partner is down; its events wait',
-    'partner got order.placed {"id":"a"}, signed by Bearer secret',
+    'partner got order.placed {"id":"a"}',
     'partner is up again',
     'published, with 0 retries spent',
+    'forged: 401',
   ],
   '05-own-backend.ts': [
     'mail to ada@example.org',

@@ -29,7 +29,7 @@ const LAW: Record<string, readonly string[]> = {
   inbox: ['foundation', 'event', 'record', 'telemetry', 'store'],
   // The receiving half: the seam and the loop, and one folder for each broker beside its backend
   consumer: ['foundation', 'event', 'telemetry', 'store', 'backend', 'inbox'],
-  'consumer/*': ['foundation', 'event', 'backend', 'backend/*', 'consumer'],
+  'consumer/*': ['foundation', 'event', 'telemetry', 'backend', 'backend/*', 'consumer'],
   // What puts them together
   broadcaster: ['foundation', 'event', 'record', 'telemetry', 'store', 'backend', 'publish', 'relay', 'admin', 'inbox'],
   index: [

@@ -13,7 +13,7 @@ interface Known {
   readonly url: string
   /** What to say first, and how the right kind of server answers: another one on the port is no server. */
   readonly hello: Uint8Array
-  readonly answers: RegExp
+  readonly answers: RegExp | ((answer: string) => boolean)
 }
 
 /** PostgreSQL's SSLRequest: it is answered by one byte, S or N, before any login. */
@@ -46,6 +46,20 @@ const KNOWN = {
     // Its greeting names the product.
     answers: /RabbitMQ/,
   },
+  mosquitto: {
+    variable: 'MQTT_URL',
+    url: 'mqtt://127.0.0.1:1883',
+    // CONNECT, without a name; CONNACK.
+    hello: Buffer.from('\x10\x0c\0\x04MQTT\x04\x02\0\x05\0\0', 'latin1'),
+    answers: (answer: string) => answer.startsWith(' \x02\0'),
+  },
+  kafka: {
+    variable: 'KAFKA_URL',
+    url: 'kafka://127.0.0.1:9092',
+    // ApiVersions with the correlation id 7, which comes back.
+    hello: Buffer.from([0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 7, 255, 255]),
+    answers: (answer: string) => answer.slice(4, 8) === '\0\0\0\x07',
+  },
 } as const satisfies Record<string, Known>
 
 export type ServerName = keyof typeof KNOWN
@@ -62,6 +76,8 @@ export const servers = {
   redis: (): Server | undefined => found.get('redis'),
   nats: (): Server | undefined => found.get('nats'),
   rabbitmq: (): Server | undefined => found.get('rabbitmq'),
+  mosquitto: (): Server | undefined => found.get('mosquitto'),
+  kafka: (): Server | undefined => found.get('kafka'),
 } as const satisfies Record<ServerName, () => Server | undefined>
 
 /**
@@ -108,7 +124,10 @@ function answers(url: string, known: Known): Promise<boolean> {
     socket.setTimeout(2000, () => end(false))
     socket.on('error', () => end(false))
     socket.on('close', () => end(false))
-    socket.on('data', (data) => end(known.answers.test(data.toString('latin1'))))
+    socket.on('data', (data) => {
+      const answer = data.toString('latin1')
+      end(typeof known.answers === 'function' ? known.answers(answer) : known.answers.test(answer))
+    })
     socket.on('connect', () => socket.write(known.hello))
   })
 }

@@ -1,7 +1,7 @@
-import { BroadcasterError } from '../../errors.ts'
 import type { OutboxEvent } from '../../record/outbox-event.ts'
 import { type Backend, type BackendHealth, delivered, notAttempted, notDelivered, type SendResult } from '../backend.ts'
 import { Gate } from '../gate.ts'
+import { refuseConfig } from '../refuse-config.ts'
 import { sendByKey } from '../send-by-key.ts'
 import { OutageError, PermanentError } from '../send-error.ts'
 import { NatsConnection, type OpenConnection } from './connection.ts'
@@ -25,7 +25,7 @@ export function natsJetStream(options: NatsJetStreamOptions): Backend {
   return {
     capabilities: { ordersWithinSend: true, deduplicates: true },
     maxEventBytes: resolved.maxEventBytes,
-    checkConfig: refuseConfig,
+    checkConfig: refuseConfig('natsJetStream'),
     connect: async (signal) => void (await connection.open(signal)),
     send: (events, signal) => connection.track(send(connection, resolved, events, signal)),
     healthCheck: (signal) => healthCheck(connection, resolved, signal),
@@ -112,15 +112,4 @@ async function healthCheck(
   } catch (error) {
     return { healthy: false, detail: errorOfOpening(error).message }
   }
-}
-
-/** An event chooses its subject by the option `subject`; a config that nobody reads would be a silent mistake. */
-function refuseConfig(config: Readonly<Record<string, unknown>>): void {
-  const [name] = Object.keys(config)
-  if (name === undefined) return
-  throw new BroadcasterError(
-    'INVALID_OPTION',
-    `backendConfig.${name} is not read by natsJetStream(), which takes no config for single events; leave it out`,
-    { field: `backendConfig.${name}`, value: config[name] },
-  )
 }

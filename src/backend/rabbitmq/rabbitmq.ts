@@ -2,6 +2,7 @@ import { BroadcasterError } from '../../errors.ts'
 import type { OutboxEvent } from '../../record/outbox-event.ts'
 import { type Backend, type BackendHealth, delivered, notDelivered, type SendResult } from '../backend.ts'
 import { Gate } from '../gate.ts'
+import { refuseConfig } from '../refuse-config.ts'
 import { sendByKey } from '../send-by-key.ts'
 import { OutageError } from '../send-error.ts'
 import type { Confirmation, ConfirmingChannel } from './confirming-channel.ts'
@@ -24,6 +25,7 @@ export function rabbitmq(options: RabbitMqOptions = {}): Backend {
   return {
     capabilities: { ordersWithinSend: true },
     maxEventBytes: publisher.options.maxEventBytes,
+    checkConfig: refuseConfig('rabbitmq'),
     connect: (signal) => publisher.connection.probe(undefined, signal),
     send: (events, signal) => publisher.send(events, signal),
     healthCheck: (signal) => publisher.healthCheck(signal),

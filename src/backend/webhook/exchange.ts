@@ -2,7 +2,7 @@ import { type Agent as HttpAgent, request as httpRequest, type IncomingMessage }
 import { type Agent as HttpsAgent, request as httpsRequest } from 'node:https'
 
 export interface Exchange {
-  readonly method: 'POST' | 'HEAD'
+  readonly method: 'POST' | 'HEAD' | 'OPTIONS'
   readonly url: URL
   readonly headers: Readonly<Record<string, string>>
   readonly body: string | Uint8Array | null
@@ -27,19 +27,31 @@ export interface Answer {
 const MOST_BODY = 16_384
 /** How much of it an error message shows, in characters. */
 const SHOWN_BODY = 200
+/** How long the body of a 2xx may take, in milliseconds, before its connection is given up. */
+const LONGEST_BODY = 1_000
 
-/** Sends one request and waits for the answer. Rejects when there is none, with the error of the connection or signal. */
+/** The connection ended before there was an answer, so it is not known what the destination made of the request. */
+export class ConnectionCut extends Error {
+  override readonly name = 'ConnectionCut'
+  /** On a connection that was kept from an earlier request. */
+  readonly reused: boolean
+  constructor(cause: Error, reused: boolean) {
+    super(cause.message, { cause })
+    this.reused = reused
+  }
+}
+
+/**
+ * Sends one request and waits for the answer: once its status has come, that counts, whatever happens afterwards.
+ * Rejects when there is none, with `ConnectionCut`, or the error of the connection or signal.
+ */
 export function exchange(request: Exchange): Promise<Answer> {
   return attempt(request).catch((error: unknown) => {
     // A server may close a kept connection at the very moment when we use it again. It has answered nothing, and a new
     // connection tells whether it is there at all; without this each such race would count as an outage.
-    if (error instanceof ClosedWhenReused && !request.signal.aborted) return attempt(request)
+    if (error instanceof ConnectionCut && error.reused && !request.signal.aborted) return attempt(request)
     throw error
   })
-}
-
-class ClosedWhenReused extends Error {
-  override readonly name = 'ClosedWhenReused'
 }
 
 function attempt({ method, url, headers, body, agents, signal }: Exchange): Promise<Answer> {
@@ -52,42 +64,60 @@ function attempt({ method, url, headers, body, agents, signal }: Exchange): Prom
       signal,
       headers: { ...headers, ...(method === 'POST' ? { 'content-length': String(length) } : {}) },
     })
+    let answered = false
     request.on('error', (error: NodeJS.ErrnoException) => {
-      const stale = request.reusedSocket && (error.code === 'ECONNRESET' || error.code === 'EPIPE')
-      reject(stale ? new ClosedWhenReused(error.message, { cause: error }) : error)
+      // A server that refuses a large event may answer before it has read all of it, and cut us off.
+      if (answered) return
+      reject(isCut(error) ? new ConnectionCut(error, request.reusedSocket) : error)
     })
     request.on('response', (response) => {
+      answered = true
       const status = response.statusCode ?? 0
+      const ok = status >= 200 && status < 300
       const answer = { status, headers: singleHeaders(response) }
-      // The status is the acknowledgement: no need to wait for the rest.
-      if (status >= 200 && status < 300) resolve({ ...answer, text: '' })
-      readSome(response).then((text) => resolve({ ...answer, text }), reject)
+      void readSome(response, ok ? LONGEST_BODY : undefined).then((text) =>
+        resolve({ ...answer, text: ok ? '' : text }),
+      )
     })
     request.end(body ?? undefined)
   })
 }
 
-/** Reads the body, so that its connection can be used again, but not an endless one. */
-function readSome(response: IncomingMessage): Promise<string> {
+/** Whether a connection that may have stood ended, or what came over it is not HTTP (codes of Node's parser). */
+function isCut({ code = '' }: NodeJS.ErrnoException): boolean {
+  return code === 'ECONNRESET' || code === 'EPIPE' || code.startsWith('HPE_')
+}
+
+/** Reads the body, so that its connection can be used again, but not an endless one. Never rejects. */
+function readSome(response: IncomingMessage, patience: number | undefined): Promise<string> {
   return new Promise((resolve) => {
     const chunks: Buffer[] = []
     let size = 0
-    const finish = (): void => resolve(Buffer.concat(chunks).toString('utf8').slice(-SHOWN_BODY).trim())
+    const timer = patience === undefined ? undefined : setTimeout(() => response.destroy(), patience)
+    const finish = (): void => {
+      clearTimeout(timer)
+      resolve(Buffer.concat(chunks).toString('utf8').slice(-SHOWN_BODY).trim())
+    }
     response.on('data', (chunk: Buffer) => {
       chunks.push(chunk)
       size += chunk.length
-      if (size <= MOST_BODY) return
-      response.destroy()
-      finish()
+      if (size > MOST_BODY) response.destroy()
     })
     response.on('end', finish)
-    // What was read until an abort or a lost connection is all that there is: the status counts.
+    // What was read until an abort or a lost connection is all that there is.
     response.on('error', finish)
     response.on('close', finish)
   })
 }
 
+/** The headers of an answer that mean something to us. */
+const READ = ['retry-after', 'date', 'location', 'webhook-allowed-origin', 'webhook-allowed-rate'] as const
+
 function singleHeaders(response: IncomingMessage): Readonly<Record<string, string | undefined>> {
   const { headers } = response
-  return { 'retry-after': headers['retry-after'], date: headers.date, location: headers.location }
+  const single = (name: string): string | undefined => {
+    const value = headers[name]
+    return typeof value === 'string' ? value : value?.join(', ')
+  }
+  return Object.fromEntries(READ.map((name) => [name, single(name)]))
 }

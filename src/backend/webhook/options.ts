@@ -1,7 +1,13 @@
 import { validateHeaderName, validateHeaderValue } from 'node:http'
+import type { LookupFunction } from 'node:net'
+import type { SecureContextOptions } from 'node:tls'
 import { showValue } from '../../problem.ts'
 import type { OutboxEvent } from '../../record/outbox-event.ts'
 import { OptionCheck } from '../option-check.ts'
+import type { BatchLimit } from './batch-parts.ts'
+import { type ResolvedHandshake, resolveHandshake, type WebhookHandshake } from './handshake-options.ts'
+import { readSigningKey, type SigningKey } from './signing-key.ts'
+import type { RateLimit } from './token-bucket.ts'
 
 export interface WebhookOptions {
   /**
@@ -9,11 +15,26 @@ export interface WebhookOptions {
    * private network: you wrote it. One that a function returns may not, unless `allowPrivateNetworks`.
    */
   readonly url: string | ((event: OutboxEvent) => string)
-  /** `structured`: the whole event as JSON. `binary`: attributes as `ce-` headers, data as the body. Default 'structured'. */
-  readonly mode?: 'structured' | 'binary'
+  /**
+   * `structured`: the whole event as JSON. `binary`: attributes as `ce-` headers, data as the body. `batch`: many events
+   * as one JSON array. Default 'structured'.
+   */
+  readonly mode?: 'structured' | 'binary' | 'batch'
   /** Headers of every request, such as `authorization`; or a function for headers that change. Default: none. */
   readonly headers?: WebhookHeaders | (() => WebhookHeaders | Promise<WebhookHeaders>)
-  /** How long one event may take, redirects included, in milliseconds. Default 5000. */
+  /**
+   * Signs each request as Standard Webhooks says, with `whsec_...` (needs the package `standardwebhooks`) or `whsk_...`;
+   * with every key of a list, the newest first. A function gives those of an event's destination; `[]` = not signed.
+   * Default: not signed.
+   */
+  readonly keys?: WebhookKeys | ((event: OutboxEvent) => WebhookKeys)
+  /** Asks the destination's permission first (CloudEvents webhook handshake), and keeps the rate it allows. Default false. */
+  readonly handshake?: WebhookHandshake | false
+  /** How many requests to one origin, and from this process, in how much time. Default: no limit. */
+  readonly rateLimit?: WebhookRateLimit
+  /** How much one request may carry in mode 'batch'. */
+  readonly maxBatch?: WebhookBatchLimit
+  /** How long one request may take, redirects included, in milliseconds. Default 5000. */
   readonly timeout?: number
   /** How many requests to one origin are under way at once; events of one key never are. Default 10. */
   readonly concurrency?: number
@@ -21,21 +42,48 @@ export interface WebhookOptions {
   readonly followRedirects?: boolean
   /** Permit addresses in private networks to redirects and to a `url` function. Default false. */
   readonly allowPrivateNetworks?: boolean
+  /** TLS of https: `ca`, `cert`, `key`, `minVersion`, ... as in `node:tls`. Default: Node's own authorities. */
+  readonly tls?: SecureContextOptions
+  /** How names are resolved, as in `node:net`. Default: `lookup` of `node:dns`. */
+  readonly lookup?: LookupFunction
   /** The largest event, in bytes of its JSON. Default 1048576 (1 MiB). */
   readonly maxEventBytes?: number
 }
 
 export type WebhookHeaders = Readonly<Record<string, string>>
+export type WebhookKeys = string | readonly string[]
+
+export interface WebhookRateLimit {
+  /** 1 to 1000000, spread evenly over `per`. */
+  readonly requests: number
+  /** In milliseconds. */
+  readonly per: number
+  /** How many may go at once after a rest; any `per` then has at most `requests + burst - 1`. Default 1. */
+  readonly burst?: number
+}
+
+export interface WebhookBatchLimit {
+  /** Default 100. */
+  readonly events?: number
+  /** Of the body; a larger event goes by itself. Default 1048576 (1 MiB). */
+  readonly bytes?: number
+}
 
 /** The options with all defaults. */
 export interface ResolvedWebhookOptions {
   readonly url: URL | ((event: OutboxEvent) => string)
-  readonly mode: 'structured' | 'binary'
+  readonly mode: 'structured' | 'binary' | 'batch'
   readonly headers: () => WebhookHeaders | Promise<WebhookHeaders>
+  readonly keys: readonly SigningKey[] | ((event: OutboxEvent) => WebhookKeys)
+  readonly handshake: ResolvedHandshake | undefined
+  readonly rateLimit: RateLimit | undefined
+  readonly maxBatch: BatchLimit
   readonly timeout: number
   readonly concurrency: number
   readonly followRedirects: boolean
   readonly allowPrivateNetworks: boolean
+  readonly tls: SecureContextOptions
+  readonly lookup: LookupFunction | undefined
   readonly maxEventBytes: number
 }
 
@@ -43,35 +91,65 @@ const NAMES = [
   'url',
   'mode',
   'headers',
+  'keys',
+  'handshake',
+  'rateLimit',
+  'maxBatch',
   'timeout',
   'concurrency',
   'followRedirects',
   'allowPrivateNetworks',
+  'tls',
+  'lookup',
   'maxEventBytes',
 ] as const satisfies readonly (keyof WebhookOptions)[]
 
-/** Headers that the event and the connection need for themselves. */
-const OURS: ReadonlySet<string> = new Set(['content-type', 'content-length', 'transfer-encoding', 'connection', 'host'])
+/** Headers that the event, its signature and the connection need for themselves. */
+const OURS: ReadonlySet<string> = new Set([
+  'content-type',
+  'content-length',
+  'transfer-encoding',
+  'connection',
+  'host',
+  'webhook-id',
+  'webhook-timestamp',
+  'webhook-signature',
+  'webhook-request-origin',
+])
 
-/** Checks the options and fills in the defaults. Throws `INVALID_OPTION` with every problem. */
+/** What an error may show. Headers, keys, and a misspelt `secret` among the unknown names may not be seen. */
+const SHOWN: ReadonlySet<string> = new Set(NAMES.filter((name) => !['headers', 'keys', 'tls'].includes(name)))
+
+/** Checks the options and fills in the defaults. Throws `INVALID_OPTION` with every problem; it shows no secret. */
 export function resolveWebhookOptions(options: WebhookOptions): ResolvedWebhookOptions {
-  const check = new OptionCheck('webhook', options, NAMES)
+  const shown = Object.entries(options).map(([name, value]) => [name, SHOWN.has(name) ? value : undefined])
+  const check = new OptionCheck('webhook', Object.fromEntries(shown), NAMES)
   const url = typeof options.url === 'function' ? options.url : httpUrl(options.url)
   if (!url) check.problem('url', `must be an http:// or https:// address or a function, not ${showValue(options.url)}`)
   const given = options.headers ?? {}
   if (typeof given !== 'function') {
     for (const problem of headerProblems(given)) check.problem('headers', problem)
   }
+  const { tls = {}, lookup } = options
+  if (typeof tls !== 'object' || tls === null) check.problem('tls', 'must be an object, as for node:tls')
+  if (lookup !== undefined && typeof lookup !== 'function') check.problem('lookup', 'must be a function')
   const resolved: ResolvedWebhookOptions = {
     url: url ?? new URL('http://invalid.invalid'),
-    mode: check.oneOf('mode', 'structured', ['structured', 'binary']),
+    mode: check.oneOf('mode', 'structured', ['structured', 'binary', 'batch']),
     headers: typeof given === 'function' ? given : () => given,
+    keys: resolveKeys(options.keys, check),
+    handshake: resolveHandshake(options.handshake, (message) => check.problem('handshake', message)),
+    rateLimit: resolveRateLimit(options.rateLimit, check),
+    maxBatch: resolveMaxBatch(options.maxBatch, check),
     timeout: check.milliseconds('timeout', 5_000),
     concurrency: check.integer('concurrency', 10, { min: 1, max: 10_000 }),
     followRedirects: check.boolean('followRedirects', false),
     allowPrivateNetworks: check.boolean('allowPrivateNetworks', false),
+    tls,
+    lookup,
     maxEventBytes: check.integer('maxEventBytes', 1_048_576, { min: 1_024, max: 2 ** 29 - 1_024 }),
   }
+  if (options.maxBatch !== undefined && resolved.mode !== 'batch') check.problem('maxBatch', "needs mode: 'batch'")
   check.done()
   return Object.freeze(resolved)
 }
@@ -99,4 +177,53 @@ export function headerProblems(headers: WebhookHeaders): readonly string[] {
     }
   }
   return problems
+}
+
+function resolveKeys(given: WebhookOptions['keys'], check: OptionCheck): ResolvedWebhookOptions['keys'] {
+  if (given === undefined || typeof given === 'function') return given ?? []
+  const texts: readonly unknown[] = Array.isArray(given) ? given : [given]
+  if (texts.length === 0) check.problem('keys', 'is an empty list; leave it out to send without a signature')
+  return texts.flatMap((text, at) => {
+    const key = readSigningKey(text)
+    if (!('problem' in key)) return [key]
+    check.problem(Array.isArray(given) ? `keys[${at}]` : 'keys', key.problem)
+    return []
+  })
+}
+
+function resolveRateLimit(given: WebhookRateLimit | undefined, check: OptionCheck): RateLimit | undefined {
+  if (given === undefined) return undefined
+  const inner = new NestedCheck('rateLimit', given, ['requests', 'per', 'burst'], check)
+  const requests = inner.integer('requests', undefined, 1_000_000)
+  const per = inner.integer('per', undefined, 86_400_000)
+  return { requests, per, burst: inner.integer('burst', 1, 1_000_000) }
+}
+
+function resolveMaxBatch(given: WebhookBatchLimit | undefined, check: OptionCheck): BatchLimit {
+  const inner = new NestedCheck('maxBatch', given ?? {}, ['events', 'bytes'], check)
+  return { events: inner.integer('events', 100, 100_000), bytes: inner.integer('bytes', 1_048_576, 2 ** 29) }
+}
+
+/** The whole numbers of an option that is an object. */
+class NestedCheck {
+  readonly #name: string
+  readonly #given: Readonly<Record<string, unknown>>
+  readonly #check: OptionCheck
+
+  constructor(name: string, given: object, known: readonly string[], check: OptionCheck) {
+    this.#name = name
+    this.#check = check
+    this.#given = typeof given === 'object' && given !== null ? { ...given } : {}
+    if (typeof given !== 'object' || given === null) check.problem(name, `must be an object with ${known.join(', ')}`)
+    for (const key of Object.keys(this.#given)) {
+      if (!known.includes(key)) check.problem(name, `has ${key}, which is not an option; they are ${known.join(', ')}`)
+    }
+  }
+
+  integer(key: string, fallback: number | undefined, max: number): number {
+    const value = this.#given[key] ?? fallback
+    if (typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= max) return value
+    this.#check.problem(this.#name, `needs ${key} as a whole number from 1 to ${max}, not ${showValue(value)}`)
+    return 1
+  }
 }

@@ -1,16 +1,21 @@
-import { lookup as dnsLookup } from 'node:dns'
 import { BlockList, isIP, type LookupFunction } from 'node:net'
 
-/** Networks that are not the public internet, by the IANA special-purpose registries (RFC 6890 and its updates). */
+/**
+ * Networks that are not the public internet, by the IANA special-purpose registries (RFC 6890 and its updates). The
+ * metadata services of the clouds are among them (169.254.169.254, fd00:ec2::254, 100.100.100.200, 192.0.0.192).
+ */
 const PRIVATE_IPV4 = [
   ['0.0.0.0', 8],
   ['10.0.0.0', 8],
   ['100.64.0.0', 10],
   ['127.0.0.0', 8],
+  // Azure's host agent, which answers its virtual machines only.
+  ['168.63.129.16', 32],
   ['169.254.0.0', 16],
   ['172.16.0.0', 12],
   ['192.0.0.0', 24],
   ['192.0.2.0', 24],
+  ['192.88.99.0', 24],
   ['192.168.0.0', 16],
   ['198.18.0.0', 15],
   ['198.51.100.0', 24],
@@ -65,17 +70,21 @@ export class PrivateAddressError extends Error {
 }
 
 /**
- * Resolves a name as Node does, and refuses it when any of its addresses is private. It is the lookup of the very
- * connection, so that a name cannot change between the check and the use. Node does not look up an address that is
- * given as one: check those with `isPrivateAddress`.
+ * A lookup that refuses a name when any of its addresses is private. It is the lookup of the very connection, and the
+ * connection goes to what it returned: a name cannot change between the check and the use. Node does not look up an
+ * address that is given as one: check those with `isPrivateAddress`.
  */
-export const publicLookup: LookupFunction = (hostname, options, callback) => {
-  dnsLookup(hostname, { ...options, all: true }, (error, addresses) => {
-    if (error) return callback(error, '')
-    const inside = addresses.find(({ address }) => isPrivateAddress(address))
-    if (inside) return callback(new PrivateAddressError(hostname, inside.address), '')
-    const [first] = addresses
-    if (options.all === true || !first) return callback(null, addresses)
-    return callback(null, first.address, first.family)
-  })
+export function publicLookup(resolve: LookupFunction): LookupFunction {
+  return (hostname, options, callback) => {
+    resolve(hostname, { ...options, all: true }, (error, found, family) => {
+      if (error) return callback(error, '')
+      // A resolver of the user's own may answer with one address whatever it was asked for.
+      const addresses = Array.isArray(found) ? found : [{ address: found, family: family ?? isIP(found) }]
+      const inside = addresses.find(({ address }) => isPrivateAddress(address))
+      if (inside) return callback(new PrivateAddressError(hostname, inside.address), '')
+      const [first] = addresses
+      if (options.all === true || !first) return callback(null, addresses)
+      return callback(null, first.address, first.family)
+    })
+  }
 }

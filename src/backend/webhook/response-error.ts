@@ -21,28 +21,53 @@ export function destinationError(
   return new OutageError(message, retryAfter === undefined ? rest : { ...rest, retryAfter })
 }
 
+/** Whether the destination took the event is not known, or it was not sent: either way the event is not to blame. */
+export function interruption(signal: AbortSignal): BroadcasterError {
+  return new BroadcasterError('SEND_NOT_ATTEMPTED', 'the send ended before the destination answered', {
+    cause: signal.reason,
+  })
+}
+
+/** Why a request did not deliver what it carried. */
+export interface Refusal {
+  readonly error: BroadcasterError
+  /** Would the destination take another message (`message`), the same in parts (`size`), or in more time (`time`)? */
+  readonly refuses: 'everything' | 'message' | 'size' | 'time'
+}
+
 /** Statuses by which a destination refuses everybody, or us. */
 const REFUSES_EVERYTHING: ReadonlySet<number> = new Set([401, 403, 407, 429, 502, 503, 504])
+/** How long a destination that says 410 is left alone, in milliseconds. */
+const RETIRED = 60_000
 /** Client errors that say nothing against the event: a timeout, and "too early". */
 const TRY_AGAIN: ReadonlySet<number> = new Set([408, 425])
 
-/** What an answer means for the event; undefined = delivered. `address` is for people. */
-export function errorOfAnswer(answer: Answer, address: string, reach: Reach): BroadcasterError | undefined {
+/** What an answer means for the events that were posted; undefined = delivered. `address` is for people. */
+export function refusalOfAnswer(answer: Answer, address: string, reach: Reach): Refusal | undefined {
   const { status, headers, text } = answer
   if (status >= 200 && status < 300) return undefined
   const message = `${address} answered ${status}${text === '' ? '' : `: ${text}`}`
   const retryAfter = parseRetryAfter(headers['retry-after'], headers['date'])
-  if (REFUSES_EVERYTHING.has(status)) return destinationError(reach, message, { retryAfter })
+  if (REFUSES_EVERYTHING.has(status)) {
+    return { error: destinationError(reach, message, { retryAfter }), refuses: 'everything' }
+  }
+  if (status === 410) {
+    // Retired: for a fixed address an outage that an operator must end, so that nothing is lost. Ask seldom.
+    const error =
+      reach === 'one-event' ? new PermanentError(message) : new OutageError(message, { retryAfter: RETIRED })
+    return { error, refuses: 'everything' }
+  }
   if (status >= 300 && status < 400) {
-    return destinationError(
-      reach,
-      `${message}; it sends us to ${headers['location'] ?? 'nowhere'}, which is not followed`,
-    )
+    const place = (headers['location'] ?? 'nowhere').replace(/[?#].*$/s, '').slice(0, 200)
+    const moved = `${message}; it sends us to ${place}, which is not followed`
+    return { error: destinationError(reach, moved), refuses: 'everything' }
   }
   if (status >= 500 || TRY_AGAIN.has(status)) {
-    return retryAfter === undefined
-      ? new BroadcasterError('SEND_FAILED', message)
-      : new RetryAfterError(message, { retryAfter })
+    const error =
+      retryAfter === undefined
+        ? new BroadcasterError('SEND_FAILED', message)
+        : new RetryAfterError(message, { retryAfter })
+    return { error, refuses: 'message' }
   }
-  return new PermanentError(message)
+  return { error: new PermanentError(message), refuses: status === 413 ? 'size' : 'message' }
 }

@@ -22,8 +22,8 @@ export type VerifiedWebhook = VerifiedRequest
 /** The request is not from one who has the key, is too old, or was changed: answer 401, and do not say why. */
 export class WebhookSignatureError extends BroadcasterError {
   override readonly name = 'WebhookSignatureError'
-  constructor(message: string) {
-    super('DECODE_FAILED', message)
+  constructor(reason: string) {
+    super('DECODE_FAILED', `the request is not verified: ${reason}`)
   }
 }
 
@@ -31,19 +31,25 @@ export class WebhookSignatureError extends BroadcasterError {
  * Verifies a request signed as Standard Webhooks says, by us or by anybody else. Throws `WebhookSignatureError` when
  * it cannot be trusted, `INVALID_OPTION` when a key is none. Drop the ids that you have seen: a copy verifies too.
  */
-export function verifyWebhook({ keys, headers, body, tolerance = TOLERANCE, now = Date.now() }: VerifyOptions) {
-  const verified = verifyRequest(verifyingKeys(keys), headers, body, now, tolerance)
-  if ('reason' in verified) throw new WebhookSignatureError(`the request is not verified: ${verified.reason}`)
+export function verifyWebhook({
+  keys,
+  headers,
+  body,
+  tolerance = TOLERANCE,
+  now = Date.now(),
+}: VerifyOptions): VerifiedWebhook {
+  const verified = verifyRequest(verifyingKeys(keys, 'verifyWebhook()'), headers, body, now, tolerance)
+  if ('reason' in verified) throw new WebhookSignatureError(verified.reason)
   return verified
 }
 
 /** Reads the keys of a receiver. Throws one `INVALID_OPTION` for all that are wrong; it shows none of them. */
-export function verifyingKeys(keys: string | readonly string[]): readonly VerifyingKey[] {
+export function verifyingKeys(keys: string | readonly string[], owner: string): readonly VerifyingKey[] {
   const read = [keys].flat().map(readVerifyingKey)
   const wrong = read.flatMap((key, at) => ('problem' in key ? [{ at, message: key.problem }] : []))
   if (read.length === 0) wrong.push({ at: 0, message: 'is missing; without a key nothing can be verified' })
   throwProblems(
-    'verifyWebhook()',
+    owner,
     wrong.map(({ at, message }) => ({ code: 'INVALID_OPTION', field: `keys[${at}]`, value: undefined, message })),
   )
   return read.flatMap((key) => ('problem' in key ? [] : [key]))

@@ -1,0 +1,49 @@
+import { encodeBinaryKafka, encodeStructuredKafka } from '../../event/kafka.ts'
+import type { OutboxEvent } from '../../record/outbox-event.ts'
+import type { ResolvedKafkaOptions } from './options.ts'
+import { topicOf } from './topic.ts'
+
+/** An event as Kafka takes it. */
+export interface KafkaMessage {
+  readonly topic: string
+  readonly key: Buffer | undefined
+  readonly value: Buffer | undefined
+  readonly headers: ReadonlyMap<Buffer, Buffer>
+  /** Bytes in a batch, a few more at most. */
+  readonly size: number
+}
+
+/** Lengths and deltas of a record, and of each header. */
+const FRAME = 40
+const HEADER_FRAME = 8
+/** Few and short: a buffer is made once for each. */
+const names = new Map<string, Buffer>()
+
+/** The message of an event. Throws a `PermanentError` when it cannot be one. */
+export function messageOf(event: OutboxEvent, { topic, mode }: ResolvedKafkaOptions): KafkaMessage {
+  const encodable = event.toEncodable()
+  const record = mode === 'binary' ? encodeBinaryKafka(encodable) : encodeStructuredKafka(encodable)
+  const key = record.key === null ? undefined : Buffer.from(record.key)
+  const value = record.value === null ? undefined : bufferOf(record.value)
+  const headers = new Map<Buffer, Buffer>()
+  let size = FRAME + (key?.length ?? 0) + (value?.length ?? 0)
+  for (const [name, text] of Object.entries(record.headers)) {
+    const content = Buffer.from(text)
+    headers.set(nameOf(name), content)
+    size += name.length + content.length + HEADER_FRAME
+  }
+  return { topic: topicOf(topic, event), key, value, headers, size }
+}
+
+function bufferOf(body: string | Uint8Array): Buffer {
+  return typeof body === 'string' ? Buffer.from(body) : Buffer.from(body.buffer, body.byteOffset, body.byteLength)
+}
+
+function nameOf(name: string): Buffer {
+  const known = names.get(name)
+  if (known) return known
+  const made = Buffer.from(name)
+  // Extension attributes come from outside: they must not fill the memory.
+  if (names.size < 1_000) names.set(name, made)
+  return made
+}

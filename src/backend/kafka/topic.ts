@@ -1,0 +1,33 @@
+import type { OutboxEvent } from '../../record/outbox-event.ts'
+import { PermanentError } from '../send-error.ts'
+
+/** Whether Kafka takes it as the name of a topic. */
+export function isTopic(topic: unknown): topic is string {
+  return typeof topic === 'string' && /^[\w.-]{1,249}$/.test(topic) && topic !== '.' && topic !== '..'
+}
+
+/**
+ * The topic of an event: `{type}` in a name stands for the event's type, whatever a topic may not have replaced by `_`.
+ * Throws a `PermanentError` for what is no topic.
+ */
+export function topicOf(choice: string | ((event: OutboxEvent) => string), event: OutboxEvent): string {
+  const topic = typeof choice === 'function' ? call(choice, event) : filled(choice, event)
+  if (isTopic(topic)) return topic
+  throw new PermanentError(
+    `topic is ${JSON.stringify(topic)}, which is no topic: at most 249 letters, digits, dots, underscores and hyphens`,
+    { field: 'topic', value: topic },
+  )
+}
+
+function filled(pattern: string, event: OutboxEvent): string {
+  return pattern.replaceAll('{type}', () => event.eventType.replace(/[^\w.-]/g, '_'))
+}
+
+function call(choice: (event: OutboxEvent) => string, event: OutboxEvent): unknown {
+  try {
+    return choice(event)
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    throw new PermanentError(`the function topic threw: ${reason}`, { field: 'topic', cause })
+  }
+}

@@ -1,0 +1,14 @@
+import { BroadcasterError } from '../errors.ts'
+
+/** The `checkConfig` of a backend that takes no config for single events: one that nobody reads would be a silent mistake. */
+export function refuseConfig(factory: string): (config: Readonly<Record<string, unknown>>) => void {
+  return (config) => {
+    const [name] = Object.keys(config)
+    if (name === undefined) return
+    throw new BroadcasterError(
+      'INVALID_OPTION',
+      `backendConfig.${name} is not read by ${factory}(), which takes no config for single events; leave it out`,
+      { field: `backendConfig.${name}`, value: config[name] },
+    )
+  }
+}

@@ -1,0 +1,208 @@
+import { BroadcasterError } from '../../errors.ts'
+import { KeyedGates } from '../keyed-gates.ts'
+import { OutageError, PermanentError } from '../send-error.ts'
+import { TimeLimit } from '../time-limit.ts'
+import { Connections, type Target } from './connections.ts'
+import { type Destination, nameOf } from './destination.ts'
+import { type Answer, ConnectionCut } from './exchange.ts'
+import type { Message } from './message.ts'
+import { headerProblems, type ResolvedWebhookOptions, type WebhookHeaders } from './options.ts'
+import { NotPermitted, Permissions } from './permissions.ts'
+import { PrivateAddressError } from './private-networks.ts'
+import { destinationError, interruption, type Reach, type Refusal, refusalOfAnswer } from './response-error.ts'
+import { prepareSigning, signRequest } from './signature.ts'
+import type { SigningKey } from './signing-key.ts'
+import { KeyedThrottles, type Throttle } from './throttle.ts'
+
+/** How long the destination may take to answer a HEAD, in milliseconds, after it did not answer a POST. */
+export const LIFE_SIGN_TIMEOUT = 1_000
+
+/** Delivers one message: permission, a turn, a signature, a request, and what its answer means. */
+export class Delivery {
+  readonly #options: ResolvedWebhookOptions
+  readonly #reach: Reach
+  readonly #connections: Connections
+  readonly #permissions: Permissions | undefined
+  readonly #gates: KeyedGates
+  readonly #throttles: KeyedThrottles | undefined
+  /** Aborts when the backend closes: nothing new is started. */
+  readonly #closing = new AbortController()
+  #answeredAt = Number.NEGATIVE_INFINITY
+  #lifeSign: Promise<boolean> | undefined
+
+  constructor(options: ResolvedWebhookOptions) {
+    this.#options = options
+    this.#reach = typeof options.url === 'function' ? 'one-event' : 'all-events'
+    this.#connections = new Connections(options)
+    this.#permissions = options.handshake && new Permissions(options.handshake, this.#connections, options.timeout)
+    this.#gates = new KeyedGates(options.concurrency)
+    this.#throttles = options.rateLimit && new KeyedThrottles(options.rateLimit)
+  }
+
+  /** Resolves with why it was not delivered; undefined = it was. Never rejects. */
+  async deliver({ target, keys }: Destination, message: Message, signal: AbortSignal): Promise<Refusal | undefined> {
+    if (signal.aborted || this.#closing.signal.aborted) return notSent(signal)
+    try {
+      const agreed = await this.permission(target, signal)
+      return await this.#gates.run(target.url.origin, async () => {
+        const turns = [agreed, this.#throttles?.of(target.url.origin)]
+        if (!(await this.#turns(turns, signal))) return notSent(signal)
+        return this.#post(target, keys, message, signal)
+      })
+    } catch (error) {
+      return this.#refusalOf(target, error, signal)
+    }
+  }
+
+  /** Finds out whether sending is possible and permitted, before there is an event. Rejects with what is wrong. */
+  async prepare(target: Target | undefined, keys: readonly SigningKey[], signal: AbortSignal): Promise<void> {
+    await prepareSigning(keys)
+    if (!target) return
+    try {
+      await this.permission(target, signal)
+    } catch (error) {
+      throw this.#refusalOf(target, error, signal).error
+    }
+  }
+
+  /** The throttle of the rate that was agreed with the destination, if any. */
+  async permission(target: Target, signal: AbortSignal): Promise<Throttle | undefined> {
+    return this.#permissions?.of(target, await this.headers(), signal)
+  }
+
+  /** Whether anything at an address answers HTTP at all, whatever it says. */
+  async head(target: Target, signal: AbortSignal): Promise<Answer> {
+    return this.#connections.ask('HEAD', target, await this.headers(), signal)
+  }
+
+  /** The headers of every request to a destination itself. Rejects with `OutageError`: no event is to blame for them. */
+  async headers(): Promise<WebhookHeaders> {
+    const { headers: given, handshake } = this.#options
+    let headers: WebhookHeaders
+    try {
+      headers = await given()
+    } catch (cause) {
+      throw new OutageError(`the headers function of webhook() threw: ${messageOf(cause)}`, { cause })
+    }
+    const [problem] = headerProblems(headers)
+    if (problem !== undefined) throw new OutageError(`the headers function of webhook() ${problem}`)
+    const origin = handshake ? { 'webhook-request-origin': handshake.origin } : {}
+    return { 'user-agent': 'ts-broadcaster', ...headers, ...origin }
+  }
+
+  /** No message is started any more; those under way go on. */
+  stop(): void {
+    this.#closing.abort()
+  }
+
+  close(): void {
+    this.#connections.close()
+  }
+
+  async #turns(throttles: readonly (Throttle | undefined)[], signal: AbortSignal): Promise<boolean> {
+    const closing = this.#closing.signal
+    const stop = new AbortController()
+    const end = (): void => stop.abort()
+    for (const outer of [signal, closing]) outer.addEventListener('abort', end, { once: true })
+    try {
+      for (const throttle of throttles) if (throttle && !(await throttle.turn(stop.signal))) return false
+    } finally {
+      for (const outer of [signal, closing]) outer.removeEventListener('abort', end)
+    }
+    return !signal.aborted && !closing.aborted
+  }
+
+  async #post(
+    target: Target,
+    keys: readonly SigningKey[],
+    { id, headers, body }: Message,
+    signal: AbortSignal,
+  ): Promise<Refusal | undefined> {
+    const userHeaders = await this.headers()
+    const signature = keys.length === 0 ? {} : await signRequest(keys, id, body, Date.now())
+    const parcel = { eventHeaders: { ...headers, ...signature }, userHeaders, body }
+    const limit = new TimeLimit(signal, this.#options.timeout)
+    const started = performance.now()
+    try {
+      const { answer, url } = await this.#connections.post(target, parcel, limit.signal)
+      this.#answeredAt = performance.now()
+      return refusalOfAnswer(answer, nameOf(url), this.#reach)
+    } catch (error) {
+      if (signal.aborted) throw error
+      if (limit.timedOut) return this.#tooSlow(target, started, signal)
+      if (error instanceof ConnectionCut) return this.#cut(target, error, signal)
+      throw error
+    } finally {
+      limit.end()
+    }
+  }
+
+  #refusalOf({ url }: Target, error: unknown, signal: AbortSignal): Refusal {
+    if (error instanceof NotPermitted) {
+      return { error: destinationError(this.#reach, error.message, error), refuses: 'everything' }
+    }
+    if (error instanceof BroadcasterError && error.code === 'MISSING_DEPENDENCY') {
+      return { error: new OutageError(error.message, { cause: error }), refuses: 'everything' }
+    }
+    if (error instanceof BroadcasterError) return { error, refuses: 'everything' }
+    if (signal.aborted) return notSent(signal)
+    if (error instanceof PrivateAddressError && this.#reach === 'one-event') {
+      return { error: new PermanentError(`${nameOf(url)} is refused: ${error.message}`), refuses: 'everything' }
+    }
+    const message = `no answer from ${nameOf(url)}: ${messageOf(error)}`
+    return { error: destinationError(this.#reach, message, { cause: error }), refuses: 'everything' }
+  }
+
+  /**
+   * No answer in time. If the destination has answered anybody since, or answers a HEAD now, this message is what it
+   * cannot deal with: a failure, or it would hold up all others for ever. If it is silent altogether, it is away.
+   */
+  async #tooSlow(target: Target, started: number, signal: AbortSignal): Promise<Refusal> {
+    const message = `no answer from ${nameOf(target.url)} within ${this.#options.timeout} ms`
+    if (this.#reach === 'one-event') return { error: destinationError('one-event', message), refuses: 'time' }
+    if (this.#answeredAt > started) return { error: new BroadcasterError('SEND_TIMEOUT', message), refuses: 'time' }
+    return (await this.#isAlive(target, signal))
+      ? { error: new BroadcasterError('SEND_TIMEOUT', `${message}, though it answers a HEAD`), refuses: 'time' }
+      : { error: destinationError('all-events', message), refuses: 'everything' }
+  }
+
+  /** The connection ended without an answer: the destination went away, or it cuts off what it does not take. */
+  async #cut(target: Target, cause: ConnectionCut, signal: AbortSignal): Promise<Refusal> {
+    const message = `no answer from ${nameOf(target.url)}: ${cause.message}`
+    if (this.#reach === 'one-event') return { error: destinationError('one-event', message), refuses: 'message' }
+    // Without its cause: the code in there says outage.
+    return (await this.#isAlive(target, signal))
+      ? { error: new BroadcasterError('SEND_FAILED', `${message}, though it answers a HEAD`), refuses: 'message' }
+      : { error: destinationError('all-events', message, { cause }), refuses: 'everything' }
+  }
+
+  /** Asked once by all who want to know at the same time. */
+  #isAlive(target: Target, signal: AbortSignal): Promise<boolean> {
+    this.#lifeSign ??= this.#answersHead(target, signal).finally(() => {
+      this.#lifeSign = undefined
+    })
+    return this.#lifeSign
+  }
+
+  async #answersHead(target: Target, signal: AbortSignal): Promise<boolean> {
+    const limit = new TimeLimit(signal, LIFE_SIGN_TIMEOUT)
+    try {
+      await this.head(target, limit.signal)
+      return true
+    } catch {
+      return false
+    } finally {
+      limit.end()
+    }
+  }
+}
+
+function notSent(signal: AbortSignal): Refusal {
+  return { error: interruption(signal), refuses: 'everything' }
+}
+
+export function messageOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  // Node gives an AggregateError without a message when it tried several addresses.
+  return error.message || ('code' in error ? String(error.code) : error.name)
+}

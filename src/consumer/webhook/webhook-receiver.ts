@@ -1,0 +1,195 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { TimeLimit } from '../../backend/time-limit.ts'
+import { verifyRequest } from '../../backend/webhook/signature.ts'
+import type { Catalogue, NoCatalogue } from '../../event/catalogue.ts'
+import type { EncodableEvent } from '../../event/cloud-event.ts'
+import { toCloudEvent } from '../../event/encodable.ts'
+import { type ContentMode, decodeHttp } from '../../event/http.ts'
+import { SignalSource } from '../../telemetry/signals.ts'
+import { type HandlingParts, handleOnce, OUTCOME_SIGNALS } from '../handling.ts'
+import { type Verdict, verdictOn } from '../verdict.ts'
+import { answerHandshake } from './answer-handshake.ts'
+import { carriedMode } from './content.ts'
+import { resolveReceiverOptions, type WebhookReceiverOptions, type WebhookReceiverSettings } from './options.ts'
+import { BodyTooLarge, readBody } from './request-body.ts'
+import { WebhookSignatureError } from './verify-webhook.ts'
+
+export { toNodeListener } from './node-listener.ts'
+export type { WebhookReceiverOptions } from './options.ts'
+export { type VerifiedWebhook, type VerifyOptions, verifyWebhook, WebhookSignatureError } from './verify-webhook.ts'
+
+/** Answers one HTTP request: a route of whatever speaks the Fetch API. Never rejects. */
+export type WebhookReceiver = (request: Request) => Promise<Response>
+
+/**
+ * Receives the events that a webhook posts, ours or any CloudEvents sender's: verifies the signature, handles each event
+ * once, and answers when that is committed. It opens nothing, and needs no closing. What each answer means is a table in
+ * `docs/backends/webhook.md`. Throws `INVALID_OPTION`.
+ *
+ * @example
+ * const receive = webhookReceiver({
+ *   name: 'billing',
+ *   keys: 'whsec_...',
+ *   store,
+ *   handlers: { 'order.created': async (event, { tx }) => tx.query('INSERT INTO invoices ...', [event.data]) },
+ * })
+ * app.all('/events', (c) => receive(c.req.raw)) // Hono
+ */
+export function webhookReceiver<Tx = unknown, Events extends Catalogue | NoCatalogue = NoCatalogue>(
+  options: WebhookReceiverOptions<Tx, Events>,
+): WebhookReceiver {
+  const { handling, settings } = resolveReceiverOptions(options)
+  const receiver = new Receiver(handling, settings)
+  return (request) => receiver.receive(request)
+}
+
+/** Attempts within one request at what may succeed at once: a lost race, a connection that was just replaced. */
+const MOST_ATTEMPTS = 3
+/** The longest wait between them, in milliseconds; the sender waits for its answer meanwhile. */
+const LONGEST_WAIT = 250
+/** After so many events handled, old entries of the inbox are deleted: twice as many, so that they do not pile up. */
+const PRUNE_EVERY = 100
+
+/** The sender alone retries: the class of a failure is all that is wanted of the rules. */
+const RULES = { retry: () => 0, maxRetries: Number.POSITIVE_INFINITY }
+
+class Receiver<Tx> {
+  readonly #handling: HandlingParts<Tx>
+  readonly #settings: WebhookReceiverSettings
+  readonly #signals: SignalSource
+  /** Somewhere in between, for processes that are too short-lived to get there. */
+  #handledSincePruning = Math.floor(Math.random() * PRUNE_EVERY)
+
+  constructor(handling: HandlingParts<Tx>, settings: WebhookReceiverSettings) {
+    this.#handling = handling
+    this.#settings = settings
+    this.#signals = new SignalSource(handling.consumer)
+  }
+
+  async receive(request: Request): Promise<Response> {
+    try {
+      if (request.method === 'OPTIONS') return answerHandshake(request, this.#settings)
+      if (request.method === 'POST') return await this.#post(request)
+      return answer(405, 'events are sent by POST', { allow: 'POST' })
+    } catch (error) {
+      this.#complain(error)
+      return this.#later(500, 'the request could not be handled', 0)
+    }
+  }
+
+  async #post(request: Request): Promise<Response> {
+    const mode = carriedMode(request)
+    if (mode === undefined) return answer(415, 'no CloudEvent in JSON, and none in binary mode')
+    if (mode === 'binary' && !this.#settings.binary) return answer(415, 'events in binary mode are not taken here')
+    let body: Uint8Array
+    try {
+      body = await readBody(request, this.#settings.maxBytes)
+    } catch (error) {
+      if (error instanceof BodyTooLarge) return answer(413, `more than ${this.#settings.maxBytes} bytes`)
+      this.#complain(error)
+      return answer(400, 'the body could not be read')
+    }
+    const { keys, tolerance } = this.#settings
+    if (keys) {
+      const verified = verifyRequest(keys, request.headers, body, Date.now(), tolerance)
+      if ('reason' in verified) {
+        this.#complain(new WebhookSignatureError(verified.reason))
+        return answer(401, 'the signature was not verified')
+      }
+    }
+    return this.#handleAll(request, mode, body)
+  }
+
+  async #handleAll({ headers }: Request, mode: ContentMode, body: Uint8Array): Promise<Response> {
+    let events: readonly EncodableEvent[]
+    try {
+      events = decodeHttp(headers, body)
+    } catch (error) {
+      this.#signals.emit('delivery.failed', { consumer: this.#handling.consumer, event: undefined, attempt: 0, error })
+      return answer(400, error instanceof Error ? error.message : 'not a CloudEvent')
+    }
+    const id = headers.get('webhook-id') ?? ''
+    for (const [n, event] of events.entries()) {
+      const position = `webhook ${id}${mode === 'batch' ? `[${n}]` : ''}`
+      const verdict = await this.#handle(event, position)
+      if (verdict) return this.#refusal(verdict)
+    }
+    await this.#prune()
+    return new Response(null, { status: 204 })
+  }
+
+  /** Resolves with why it was not handled; undefined = it was, now or before, or nobody wants it. */
+  async #handle(received: EncodableEvent, position: string): Promise<Verdict | undefined> {
+    const { consumer } = this.#handling
+    for (let attempt = 1; ; attempt++) {
+      const verdict = await this.#attempt(received, position, attempt)
+      if (!verdict) return undefined
+      const { error } = verdict
+      if (verdict.kind === 'give-up') {
+        this.#signals.emit('delivery.failed', { consumer, event: toCloudEvent(received), attempt, error })
+        return verdict
+      }
+      const again = !verdict.counted && attempt < MOST_ATTEMPTS && verdict.delay <= LONGEST_WAIT
+      const delay = again ? verdict.delay : Math.max(verdict.delay, this.#settings.retryAfter)
+      if (this.#signals.has('delivery.retried')) {
+        this.#signals.emit('delivery.retried', { consumer, event: toCloudEvent(received), attempt, delay, error })
+      }
+      if (!again) return verdict
+      await sleep(delay)
+    }
+  }
+
+  async #attempt(received: EncodableEvent, position: string, attempt: number): Promise<Verdict | undefined> {
+    const limit = new TimeLimit(new AbortController().signal, this.#settings.handlerTimeout)
+    const started = performance.now()
+    try {
+      const context = { signal: limit.signal, attempt, deliveries: 1, position }
+      const outcome = await handleOnce(this.#handling, received, context)
+      if (outcome === 'handled') this.#handledSincePruning++
+      const name = OUTCOME_SIGNALS[outcome]
+      if (this.#signals.has(name)) {
+        const event = toCloudEvent(received)
+        const duration = performance.now() - started
+        this.#signals.emit(name, { consumer: this.#handling.consumer, event, attempt, duration })
+      }
+      return undefined
+    } catch (error) {
+      return verdictOn(error, 1, attempt, RULES, Math.random())
+    } finally {
+      limit.end()
+    }
+  }
+
+  #refusal(verdict: Verdict): Response {
+    if (verdict.kind === 'give-up') return answer(422, 'the event is refused for good')
+    // By its status a sender of ours knows whether that costs the event a retry.
+    if (verdict.counted) return this.#later(500, 'the event could not be handled', verdict.delay)
+    return this.#later(503, 'no event can be handled now', verdict.delay)
+  }
+
+  #later(status: number, text: string, delay: number): Response {
+    const seconds = Math.ceil(Math.max(delay, this.#settings.retryAfter) / 1000)
+    return answer(status, text, { 'retry-after': String(seconds) })
+  }
+
+  async #prune(): Promise<void> {
+    const { pruneInboxAfter: age } = this.#settings
+    const { once } = this.#handling
+    if (!once || age === null || this.#handledSincePruning < PRUNE_EVERY) return
+    const limit = 2 * this.#handledSincePruning
+    this.#handledSincePruning = 0
+    try {
+      await once.inbox.prune({ age, limit })
+    } catch (error) {
+      this.#complain(error)
+    }
+  }
+
+  #complain(error: unknown): void {
+    this.#signals.emit('consumer.error', { consumer: this.#handling.consumer, error })
+  }
+}
+
+function answer(status: number, text: string, headers: Readonly<Record<string, string>> = {}): Response {
+  return new Response(`${text}\n`, { status, headers: { 'content-type': 'text/plain; charset=utf-8', ...headers } })
+}

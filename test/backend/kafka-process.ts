@@ -1,0 +1,146 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
+import { homedir, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { root } from '../project/source-files.ts'
+import { freePort } from './redis-process.ts'
+
+/** How long Kafka may take to start, in milliseconds. */
+const PATIENCE = 60_000
+/** Small, and quick to start; a group need not wait for members that never come. */
+const SETTINGS = {
+  'process.roles': 'broker,controller',
+  'node.id': '1',
+  'controller.listener.names': 'CONTROLLER',
+  'num.partitions': '4',
+  'auto.create.topics.enable': 'false',
+  'offsets.topic.replication.factor': '1',
+  'offsets.topic.num.partitions': '1',
+  'group.initial.rebalance.delay.ms': '0',
+}
+
+/** Where `scripts/services` keeps the jars. */
+function jars(): string {
+  const pom = readFileSync(join(root, 'scripts/kafka/pom.xml'), 'utf8')
+  const version = /^ {6}<version>(.*)<\/version>/m.exec(pom)?.[1] ?? ''
+  return process.env['BROADCASTER_KAFKA_JARS'] ?? join(homedir(), `.cache/ts-broadcaster/kafka-${version}`)
+}
+
+/** The reason to skip for want of the program, or false. Throws instead when BROADCASTER_REQUIRE_SERVERS=1. */
+export function skipWithoutKafkaServer(): string | false {
+  if (existsSync(jars()) && spawnSync('java', ['-version']).status === 0) return false
+  const reason = 'Kafka is not there to be started (`scripts/services` fetches it)'
+  if (process.env['BROADCASTER_REQUIRE_SERVERS'] === '1')
+    throw new Error(`${reason}, and BROADCASTER_REQUIRE_SERVERS=1`)
+  return reason
+}
+
+/** A Kafka of the test's own, one node: it can be killed and started again on its port, with its data. */
+export class KafkaProcess {
+  readonly port: number
+  readonly directory = mkdtempSync(join(tmpdir(), 'broadcaster-kafka-'))
+  #child: ChildProcess | undefined
+
+  private constructor(port: number) {
+    this.port = port
+  }
+
+  /** `settings`: more lines of its configuration, which go before ours. `advertised`: the port that clients are told. */
+  static async start(
+    settings: Readonly<Record<string, string>> = {},
+    advertised?: (port: number) => Promise<number>,
+  ): Promise<KafkaProcess> {
+    const [port, controller] = [await freePort(), await freePort()]
+    const server = new KafkaProcess(port)
+    const lines = Object.entries({
+      ...SETTINGS,
+      listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controller}`,
+      'advertised.listeners': `PLAINTEXT://127.0.0.1:${(await advertised?.(port)) ?? port}`,
+      'controller.quorum.voters': `1@127.0.0.1:${controller}`,
+      'log.dirs': join(server.directory, 'data'),
+      ...settings,
+    })
+    writeFileSync(server.#config, lines.map(([name, value]) => `${name}=${value}\n`).join(''))
+    const id = 'AAAAAAAAAAAAAAAAAAAAAQ'
+    const format = ['-cp', `${jars()}/*`, 'kafka.tools.StorageTool', 'format', '-t', id, '-c', server.#config]
+    const { status, stderr } = spawnSync('java', format, { encoding: 'utf8' })
+    if (status !== 0) throw new Error(`Kafka's storage could not be formatted:\n${stderr}`)
+    await server.start()
+    return server
+  }
+
+  /** `host:port`. */
+  get address(): string {
+    return `127.0.0.1:${this.port}`
+  }
+
+  async start(): Promise<void> {
+    const memory = ['-Xmx256m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1']
+    const child = spawn('java', [...memory, '-cp', `${jars()}/*`, 'kafka.Kafka', this.#config], {
+      stdio: ['ignore', 'ignore', 'ignore'],
+    })
+    this.#child = child
+    const end = Date.now() + PATIENCE
+    while (!(await answers(this.port))) {
+      if (child.exitCode !== null || Date.now() > end) throw new Error('Kafka did not start')
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
+  }
+
+  /** Stops it as an operator would. */
+  stop(): Promise<void> {
+    return this.#end('SIGTERM')
+  }
+
+  /** Kills it in the middle of whatever it does. */
+  kill(): Promise<void> {
+    return this.#end('SIGKILL')
+  }
+
+  /** Connections stay open, and nothing is answered. */
+  freeze(): void {
+    this.#child?.kill('SIGSTOP')
+  }
+
+  thaw(): void {
+    this.#child?.kill('SIGCONT')
+  }
+
+  /** Ends it and removes its data. */
+  async remove(): Promise<void> {
+    await this.kill()
+    rmSync(this.directory, { recursive: true, force: true })
+  }
+
+  get #config(): string {
+    return join(this.directory, 'server.properties')
+  }
+
+  async #end(signal: NodeJS.Signals): Promise<void> {
+    const child = this.#child
+    this.#child = undefined
+    if (!child || child.exitCode !== null || child.signalCode !== null) return
+    const exited = once(child, 'exit')
+    child.kill('SIGCONT')
+    child.kill(signal)
+    await exited
+  }
+}
+
+/** Whether it answers ApiVersions: it does so only once it is ready. */
+function answers(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const request = Buffer.from([0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 7, 255, 255])
+    const socket = connect({ host: '127.0.0.1', port }, () => socket.write(request))
+    const end = (yes: boolean): void => {
+      socket.destroy()
+      resolve(yes)
+    }
+    socket.setTimeout(2_000, () => end(false))
+    socket.on('error', () => end(false))
+    socket.on('close', () => end(false))
+    socket.on('data', () => end(true))
+  })
+}

@@ -1,0 +1,82 @@
+import { randomBytes } from 'node:crypto'
+import { Admin, Consumer } from '@platformatic/kafka'
+import type { EncodableEvent } from '../../src/event/cloud-event.ts'
+import { decodeKafka } from '../../src/event/kafka.ts'
+
+/** A record as a reader sees it. */
+export interface ReadRecord {
+  readonly partition: number
+  readonly offset: bigint
+  readonly key: Buffer | undefined
+  readonly value: Buffer
+  readonly headers: ReadonlyMap<string, string>
+}
+
+/** A name that no other test has. */
+export function topicName(): string {
+  return `broadcaster-test-${randomBytes(6).toString('hex')}`
+}
+
+/** Runs `work` with an administrator of its own. */
+export async function withAdmin<T>(server: string, work: (admin: Admin) => Promise<T>): Promise<T> {
+  const admin = new Admin({ clientId: 'test', bootstrapBrokers: [server], retries: 3, retryDelay: 100 })
+  try {
+    return await work(admin)
+  } finally {
+    await admin.close()
+  }
+}
+
+export async function createTopic(
+  server: string,
+  name: string,
+  partitions = 4,
+  config: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  const configs = Object.entries(config).map(([key, value]) => ({ name: key, value }))
+  await withAdmin(server, (admin) => admin.createTopics({ topics: [name], partitions, replicas: 1, configs }))
+}
+
+export async function deleteTopics(server: string, names: readonly string[]): Promise<void> {
+  await withAdmin(server, async (admin) => {
+    for (const name of names) await admin.deleteTopics({ topics: [name] }).catch(() => undefined)
+  })
+}
+
+/** Every record of a topic, by partition, in the order of each. */
+export async function readTopic(server: string, topic: string): Promise<readonly ReadRecord[]> {
+  const reader = new Consumer<Buffer, Buffer, Buffer, Buffer>({
+    groupId: `reader-${randomBytes(4).toString('hex')}`,
+    clientId: 'reader',
+    bootstrapBrokers: [server],
+    autocommit: false,
+  })
+  try {
+    const ends = (await reader.listOffsets({ topics: [topic], timestamp: -1n })).get(topic) ?? []
+    let left = ends.reduce((sum, end) => sum + Number(end), 0)
+    const starts = (await reader.listOffsets({ topics: [topic], timestamp: -2n })).get(topic) ?? []
+    left -= starts.reduce((sum, start) => sum + Number(start), 0)
+    const records: ReadRecord[] = []
+    if (left === 0) return records
+    const stream = await reader.consume({
+      topics: [topic],
+      mode: 'manual',
+      offsets: starts.map((offset, partition) => ({ topic, partition, offset })),
+      maxWaitTime: 100,
+    })
+    for await (const { partition, offset, key, value, headers } of stream) {
+      const named = Array.from(headers, ([name, text]): [string, string] => [String(name), String(text)])
+      records.push({ partition, offset, key, value, headers: new Map(named) })
+      if (--left === 0) break
+    }
+    await stream.close()
+    return records.toSorted((a, b) => a.partition - b.partition || Number(a.offset - b.offset))
+  } finally {
+    await reader.close(true)
+  }
+}
+
+/** The events of a topic. */
+export async function readEvents(server: string, topic: string): Promise<readonly EncodableEvent[]> {
+  return (await readTopic(server, topic)).map(({ headers, value }) => decodeKafka(headers, value))
+}

@@ -1,0 +1,391 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { registerHooks } from 'node:module'
+import { type AddressInfo, createServer, type LookupFunction, type Socket } from 'node:net'
+import { join } from 'node:path'
+import { describe, type TestContext, test } from 'node:test'
+import type { SendResult } from '../../src/backend/backend.ts'
+import { OutageError, RetryAfterError } from '../../src/backend/send-error.ts'
+import { parseRetryAfter } from '../../src/backend/webhook/retry-after.ts'
+import type { WebhookOptions } from '../../src/backend/webhook/webhook.ts'
+import { sampleEvent, sampleEvents } from '../../src/testing/sample-events.ts'
+import { root } from '../project/source-files.ts'
+import { Receiver } from './receiver.ts'
+import { selfSigned, skipWithoutOpenssl } from './self-signed.ts'
+import { errorOf, kindOf, never, withBackend, withReceiver } from './webhook-steps.ts'
+
+type Kind = 'ok' | 'failure' | 'permanent' | 'outage' | 'not-attempted'
+/** What a line means for a fixed `url` and for a `url` function. */
+type Meaning = readonly [fixed: Kind, each: Kind]
+
+const lines = new Map<string, Meaning>()
+
+/** A line of the table in docs/backends/webhook.md: provoked with a fixed `url` and with a `url` function. */
+function line(
+  name: string,
+  meaning: Meaning,
+  provoke: (t: TestContext, urlFor: (url: string) => WebhookOptions['url'], kind: Kind) => Promise<void>,
+  skip: string | false = false,
+): void {
+  lines.set(name, meaning)
+  const ways = [(url: string) => url, (url: string) => () => url]
+  ways.forEach((urlFor, n) => {
+    const kind = meaning[n] ?? 'ok'
+    test(`${name}; ${n === 0 ? 'fixed url' : 'url function'}: ${kind}`, { skip }, (t) => provoke(t, urlFor, kind))
+  })
+}
+
+/** Sends one event to a receiver that is told what to answer. */
+function answered(
+  name: string,
+  meaning: Meaning,
+  statuses: readonly number[],
+  check: (result: SendResult | undefined, kind: Kind) => void = () => undefined,
+): void {
+  line(name, meaning, (_t, urlFor, kind) =>
+    withReceiver({}, async (receiver) => {
+      await withBackend({ url: urlFor(receiver.url), allowPrivateNetworks: true }, async (backend) => {
+        for (const status of statuses) {
+          receiver.reply = (_request, response) =>
+            void response.writeHead(status, { 'retry-after': '7', location: '/there?token=hush' }).end('because')
+          const [result] = await backend.send([sampleEvent()], never)
+          assert.equal(kindOf(result), kind, String(status))
+          if (kind !== 'ok') assert.match(String(errorOf(result)), new RegExp(`answered ${status}: because`))
+          check(result, kind)
+        }
+      })
+    }),
+  )
+}
+
+const waits = (result: SendResult | undefined): void => {
+  const error = errorOf(result)
+  assert.ok(error instanceof OutageError || error instanceof RetryAfterError)
+  assert.equal(error.retryAfter, 7_000)
+}
+
+describe('webhook: each line of the error table: answers', () => {
+  answered('2xx', ['ok', 'ok'], [200, 201, 202, 204, 299])
+  answered('3xx', ['outage', 'failure'], [300, 301, 302, 307, 308], (result) => {
+    assert.match(String(errorOf(result)), /sends us to \/there, which is not followed/)
+  })
+  answered('401, 403, 407', ['outage', 'failure'], [401, 403, 407])
+  answered('408, 425', ['failure', 'failure'], [408, 425], waits)
+  answered('410', ['outage', 'permanent'], [410], (result, kind) => {
+    const error = errorOf(result)
+    if (kind === 'outage') assert.ok(error instanceof OutageError && error.retryAfter === 60_000)
+  })
+  answered('413', ['permanent', 'permanent'], [413])
+  answered('429', ['outage', 'failure'], [429], waits)
+  answered('400, 404, 409, 415, 422, any other 4xx', ['permanent', 'permanent'], [400, 404, 409, 415, 422, 451])
+  answered('502, 503, 504', ['outage', 'failure'], [502, 503, 504], waits)
+  answered('500, 501, any other 5xx', ['failure', 'failure'], [500, 501, 505, 520], waits)
+
+  line('a body that is long, or never ends', ['ok', 'ok'], (_t, urlFor) =>
+    withReceiver({}, async (receiver) => {
+      await withBackend({ url: urlFor(receiver.url), allowPrivateNetworks: true, timeout: 60_000 }, async (backend) => {
+        for (const status of [200, 500]) {
+          let closed: Promise<unknown> | undefined
+          receiver.reply = (_request, response) => {
+            closed = once(response, 'close')
+            response.writeHead(status)
+            const pour = (): void => {
+              while (!response.destroyed && response.write('y'.repeat(10_000)));
+            }
+            response.on('drain', pour)
+            pour()
+          }
+          const [result] = await backend.send([sampleEvent()], never)
+          assert.equal(kindOf(result), status === 200 ? 'ok' : 'failure')
+          await closed
+        }
+        // Silent after its status: the connection is given up, and not left open for ever.
+        let closed: Promise<unknown> | undefined
+        receiver.reply = (_request, response) => {
+          closed = once(response, 'close')
+          response.writeHead(200).write('{')
+        }
+        assert.equal(kindOf((await backend.send([sampleEvent()], never))[0]), 'ok')
+        await closed
+      })
+      receiver.reply = (_request, response) => void response.writeHead(422).write('because')
+      await withBackend({ url: urlFor(receiver.url), allowPrivateNetworks: true, timeout: 100 }, async (backend) => {
+        const [result] = await backend.send([sampleEvent()], never)
+        assert.equal(kindOf(result), 'permanent')
+        assert.match(String(errorOf(result)), /answered 422: because/)
+      })
+    }),
+  )
+})
+
+/** A TCP server that does as it is told with each connection. */
+async function tcpServer(t: TestContext, serve: (socket: Socket) => void): Promise<string> {
+  const sockets = new Set<Socket>()
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    sockets.add(socket)
+    socket.on('error', () => undefined).on('close', () => sockets.delete(socket))
+    serve(socket)
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.after(() => {
+    for (const socket of sockets) socket.destroy()
+    server.close()
+  })
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
+}
+
+const answerHead = (data: Buffer, socket: Socket): boolean => {
+  if (!data.toString().startsWith('HEAD')) return false
+  socket.write('HTTP/1.1 405 Method Not Allowed\r\ncontent-length: 0\r\n\r\n')
+  return true
+}
+
+describe('webhook: each line of the error table: no answer', () => {
+  line('no connection', ['outage', 'failure'], async (_t, urlFor, kind) => {
+    const receiver = await Receiver.start()
+    const gone = receiver.url
+    await receiver.stop()
+    const lookup: LookupFunction = (hostname, _options, callback) =>
+      callback(Object.assign(new Error(`getaddrinfo ENOTFOUND ${hostname}`), { code: 'ENOTFOUND' }), '')
+    for (const url of [gone, 'http://nowhere.example/']) {
+      await withBackend({ url: urlFor(url), allowPrivateNetworks: true, lookup }, async (backend) => {
+        const [result] = await backend.send([sampleEvent()], never)
+        assert.equal(kindOf(result), kind)
+        assert.match(String(errorOf(result)), /no answer from .*(ECONNREFUSED|ENOTFOUND)/)
+      })
+    }
+  })
+
+  line(
+    'TLS fails, as with an unknown authority',
+    ['outage', 'failure'],
+    async (t, urlFor, kind) => {
+      const { key, cert } = selfSigned('stranger')
+      const receiver = await Receiver.start({ key, cert })
+      t.after(() => receiver.stop())
+      const url = urlFor(receiver.url)
+      await withBackend({ url, allowPrivateNetworks: true }, async (backend) => {
+        const [result] = await backend.send([sampleEvent()], never)
+        assert.equal(kindOf(result), kind)
+        assert.match(String(errorOf(result)), /self-signed certificate/)
+      })
+      assert.equal(receiver.requests.length, 0)
+      await withBackend({ url, allowPrivateNetworks: true, tls: { ca: cert } }, async (backend) => {
+        assert.equal(kindOf((await backend.send([sampleEvent()], never))[0]), 'ok')
+      })
+      // The name is checked too.
+      const other = urlFor(receiver.url.replace('127.0.0.1', 'localhost'))
+      await withBackend({ url: other, allowPrivateNetworks: true, tls: { ca: cert } }, async (backend) => {
+        assert.equal(kindOf((await backend.send([sampleEvent()], never))[0]), kind)
+      })
+      assert.equal(receiver.requests.length, 1)
+    },
+    skipWithoutOpenssl(),
+  )
+
+  const cuts: Readonly<Record<string, (socket: Socket) => void>> = {
+    reset: (socket) => void socket.resetAndDestroy(),
+    closed: (socket) => void socket.end(),
+    'no HTTP': (socket) => void socket.end('SSH-2.0-OpenSSH_9.9\r\n'),
+  }
+  line(
+    'cut off without an answer, or with one that is no HTTP; a HEAD too',
+    ['outage', 'failure'],
+    async (t, urlFor, kind) => {
+      for (const [how, cut] of Object.entries(cuts)) {
+        const url = await tcpServer(t, (socket) => socket.once('data', () => cut(socket)))
+        await withBackend({ url: urlFor(url), allowPrivateNetworks: true }, async (backend) => {
+          assert.equal(kindOf((await backend.send([sampleEvent()], never))[0]), kind, how)
+        })
+      }
+    },
+  )
+  line('the same, but a HEAD is answered', ['failure', 'failure'], async (t, urlFor, kind) => {
+    for (const [how, cut] of Object.entries(cuts)) {
+      const url = await tcpServer(t, (socket) => {
+        socket.on('data', (data: Buffer) => void (answerHead(data, socket) || cut(socket)))
+      })
+      await withBackend({ url: urlFor(url), allowPrivateNetworks: true }, async (backend) => {
+        assert.equal(kindOf((await backend.send([sampleEvent()], never))[0]), kind, how)
+      })
+    }
+  })
+
+  line('no answer in time; to a HEAD neither', ['outage', 'failure'], async (t, urlFor, kind) => {
+    // It takes the connection and reads: its other end may be gone, and nobody told us.
+    const url = await tcpServer(t, (socket) => socket.resume())
+    await withBackend({ url: urlFor(url), allowPrivateNetworks: true, timeout: 100 }, async (backend) => {
+      const results = await backend.send(sampleEvents(3), never)
+      assert.deepEqual(results.map(kindOf), [kind, kind, kind])
+    })
+  })
+  line(
+    'no answer in time, but others were answered meanwhile, or a HEAD is',
+    ['failure', 'failure'],
+    (_t, urlFor, kind) =>
+      withReceiver({}, async (receiver) => {
+        const slow = sampleEvent()
+        receiver.reply = (request, response) => {
+          if (!request.body.includes(slow.id)) response.writeHead(204).end()
+        }
+        await withBackend({ url: urlFor(receiver.url), allowPrivateNetworks: true, timeout: 100 }, async (backend) => {
+          assert.deepEqual((await backend.send([slow], never)).map(kindOf), [kind])
+          assert.deepEqual((await backend.send([slow, sampleEvent()], never)).map(kindOf), [kind, 'ok'])
+        })
+      }),
+  )
+
+  line('an address in a private network that may not be used', ['outage', 'permanent'], (_t, urlFor, kind) =>
+    withReceiver({}, async (receiver) => {
+      receiver.reply = (_request, response) =>
+        void response.writeHead(307, { location: receiver.url.replace('127.0.0.1', 'localhost') }).end()
+      // A fixed url is trusted: it gets there by a redirect.
+      await withBackend({ url: urlFor(receiver.url), followRedirects: true }, async (backend) => {
+        const [result] = await backend.send([sampleEvent()], never)
+        assert.equal(kindOf(result), kind)
+        assert.match(String(errorOf(result)), /private network/)
+      })
+      assert.equal(receiver.requests.length, kind === 'outage' ? 1 : 0)
+    }),
+  )
+})
+
+describe('webhook: each line of the error table: before and beside the request', () => {
+  line('the handshake is not answered, or does not permit', ['outage', 'failure'], (_t, urlFor, kind) =>
+    withReceiver({}, async (receiver) => {
+      const handshake = { origin: 'sender.example' }
+      receiver.reply = (_request, response) => void response.writeHead(204).end()
+      await withBackend({ url: urlFor(receiver.url), allowPrivateNetworks: true, handshake }, async (backend) => {
+        const [result] = await backend.send([sampleEvent()], never)
+        assert.equal(kindOf(result), kind)
+        assert.match(String(errorOf(result)), /does not permit events from sender.example/)
+        await receiver.stop()
+        assert.equal(kindOf((await backend.send([sampleEvent()], never))[0]), kind)
+        await receiver.start()
+      })
+      assert.equal(receiver.requests.length, 0)
+    }),
+  )
+  line('the `headers` function throws, or returns what HTTP cannot carry', ['outage', 'outage'], (_t, urlFor, kind) =>
+    withReceiver({}, async (receiver) => {
+      const wrong: readonly (() => Record<string, string>)[] = [
+        () => assert.fail('no token'),
+        () => ({ authorization: 'two\nlines' }),
+        () => ({ 'webhook-signature': 'mine' }),
+      ]
+      for (const headers of wrong) {
+        await withBackend({ url: urlFor(receiver.url), allowPrivateNetworks: true, headers }, async (backend) => {
+          assert.equal(kindOf((await backend.send([sampleEvent()], never))[0]), kind)
+        })
+      }
+      assert.equal(receiver.requests.length, 0)
+    }),
+  )
+  line('the package `standardwebhooks` is missing', ['outage', 'outage'], (_t, urlFor, kind) =>
+    withReceiver({}, async (receiver) => {
+      const hooks = registerHooks({
+        resolve(specifier, context, next) {
+          return next(specifier === 'standardwebhooks' ? 'a-package-that-is-not-installed' : specifier, context)
+        },
+      })
+      const keys = `whsec_${Buffer.alloc(32, 7).toString('base64')}`
+      try {
+        await withBackend({ url: urlFor(receiver.url), allowPrivateNetworks: true, keys }, async (backend) => {
+          const [result] = await backend.send([sampleEvent()], never)
+          assert.equal(kindOf(result), kind)
+          assert.match(String(errorOf(result)), /npm install standardwebhooks/)
+          await assert.rejects(async () => backend.connect?.(never), { code: 'MISSING_DEPENDENCY' })
+        })
+      } finally {
+        hooks.deregister()
+      }
+      assert.equal(receiver.requests.length, 0)
+    }),
+  )
+  line('the `keys` function gives no key', ['failure', 'failure'], (_t, urlFor, kind) =>
+    withReceiver({}, async (receiver) => {
+      const options = { url: urlFor(receiver.url), allowPrivateNetworks: true, keys: () => 'whsec_hush' }
+      await withBackend(options, async (backend) => {
+        const [result] = await backend.send([sampleEvent()], never)
+        assert.equal(kindOf(result), kind)
+        assert.doesNotMatch(String(errorOf(result)), /hush/)
+      })
+      assert.equal(receiver.requests.length, 0)
+    }),
+  )
+  line(
+    'the event cannot be written as a request, or `url` gives no address',
+    ['permanent', 'permanent'],
+    async (_t, urlFor, kind) => {
+      const unwritable = sampleEvent()
+      Object.defineProperty(unwritable, 'toEncodable', { value: () => assert.fail('no') })
+      await withReceiver({}, async (receiver) => {
+        await withBackend({ url: urlFor(receiver.url), allowPrivateNetworks: true }, async (backend) => {
+          assert.deepEqual((await backend.send([unwritable, sampleEvent()], never)).map(kindOf), [kind, 'ok'])
+        })
+      })
+      await withBackend({ url: () => 'ftp://x' }, async (backend) => {
+        assert.equal(kindOf((await backend.send([sampleEvent()], never))[0]), kind)
+      })
+    },
+  )
+  line('the send is aborted', ['not-attempted', 'not-attempted'], (_t, urlFor, kind) =>
+    withReceiver({}, async (receiver) => {
+      const stop = new AbortController()
+      receiver.reply = () => stop.abort()
+      await withBackend({ url: urlFor(receiver.url), allowPrivateNetworks: true }, async (backend) => {
+        const results = await backend.send(sampleEvents(3, 1), stop.signal)
+        assert.deepEqual(results.map(kindOf), [kind, kind, kind])
+      })
+    }),
+  )
+})
+
+test('docs/backends/webhook.md has exactly these lines', () => {
+  const page = readFileSync(join(root, 'docs/backends/webhook.md'), 'utf8')
+  const [, after = ''] = page.split('## Errors\n')
+  const [table = ''] = after.split('\n## ')
+  const rows = table
+    .split('\n')
+    .filter((row) => row.startsWith('| ') && !row.startsWith('| what happens'))
+    .map((row) => row.split('|').map((cell) => cell.trim()))
+    .map(([, name, fixed = '', each = '']) => [name, fixed.split(/[,;:]/)[0], each.split(/[,;:]/)[0]].join(' | '))
+  const words: Readonly<Record<Kind, string>> = {
+    ok: 'delivered',
+    failure: 'failure',
+    permanent: 'permanent',
+    outage: 'outage',
+    'not-attempted': 'not attempted',
+  }
+  const real = [...lines].map(([name, [fixed, each]]) => [name, words[fixed], words[each]].join(' | '))
+  assert.deepEqual(rows.toSorted(), real.toSorted())
+})
+
+test('Retry-After is seconds or an HTTP date by the clock of the destination', () => {
+  const date = 'Wed, 21 Oct 2015 07:28:00 GMT'
+  assert.equal(parseRetryAfter('120', undefined), 120_000)
+  assert.equal(parseRetryAfter('Wed, 21 Oct 2015 07:28:30 GMT', date), 30_000)
+  assert.equal(parseRetryAfter('Wed, 21 Oct 2015 07:27:00 GMT', date), 0)
+  assert.equal(parseRetryAfter('99999999', date), 86_400_000)
+  for (const nonsense of [undefined, '', '-1', '1.5', 'soon', '2015-10-21']) {
+    assert.equal(parseRetryAfter(nonsense, date), undefined)
+  }
+})
+
+test('a large event that is refused while it is still being sent is no outage', async (t) => {
+  const url = await tcpServer(t, (socket) => {
+    socket.on('data', (data: Buffer) => {
+      if (answerHead(data, socket)) return
+      socket.pause()
+      socket.end('HTTP/1.1 413 Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n', () => socket.destroy())
+    })
+  })
+  await withBackend({ url, maxEventBytes: 2 ** 25 }, async (backend) => {
+    const large = sampleEvent({ data: JSON.stringify('x'.repeat(2 ** 24)) })
+    // The answer may be lost with the connection; an outage would hold up all other events for ever.
+    for (let n = 0; n < 5; n++) {
+      assert.match(String(kindOf((await backend.send([large], never))[0])), /^(permanent|failure)$/)
+    }
+  })
+})
