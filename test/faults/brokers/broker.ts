@@ -29,7 +29,7 @@ export interface FaultyBroker {
 }
 
 /** The names of the files beside this one. */
-export const BROKERS = ['redis-streams', 'nats', 'rabbitmq'] as const
+export const BROKERS = ['redis-streams', 'kafka', 'nats', 'rabbitmq'] as const
 export type BrokerName = (typeof BROKERS)[number]
 
 export async function loadBroker(name: string): Promise<FaultyBroker> {

@@ -1,0 +1,26 @@
+import { kafka } from '../../../src/backend/kafka/kafka.ts'
+import { kafkaSubscription } from '../../../src/consumer/kafka/kafka-subscription.ts'
+import { KafkaProcess, skipWithoutKafkaServer } from '../../backend/kafka-process.ts'
+import { createTopic } from '../../backend/kafka-topic.ts'
+import type { FaultyBroker } from './broker.ts'
+
+const connection = { connectTimeout: 2_000, timeout: 5_000 }
+
+export const broker: FaultyBroker = {
+  title: 'Kafka',
+  durability: 'acks=all of one replica, four partitions',
+  skip: skipWithoutKafkaServer,
+  async start() {
+    const server = await KafkaProcess.start({ 'group.min.session.timeout.ms': '500' })
+    await createTopic(server.address, 'events')
+    return {
+      address: { server: server.address },
+      kill: () => server.kill(),
+      restart: () => server.start(),
+      remove: () => server.remove(),
+    }
+  },
+  backend: ({ server = '' }) => kafka({ ...connection, bootstrapServers: server }),
+  subscription: ({ server = '' }) =>
+    kafkaSubscription({ ...connection, bootstrapServers: server, sessionTimeout: 3_000, heartbeatInterval: 500 }),
+}
