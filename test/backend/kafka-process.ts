@@ -47,7 +47,10 @@ export class KafkaProcess {
     this.port = port
   }
 
-  /** `settings`: more lines of its configuration, which go before ours. `advertised`: the port that clients are told. */
+  /**
+   * `settings`: more lines of its configuration, which go before ours; `{port}` and `{controller}` stand for the ports.
+   * `advertised`: the port that clients are told.
+   */
   static async start(
     settings: Readonly<Record<string, string>> = {},
     advertised?: (port: number) => Promise<number>,
@@ -62,7 +65,14 @@ export class KafkaProcess {
       'log.dirs': join(server.directory, 'data'),
       ...settings,
     })
-    writeFileSync(server.#config, lines.map(([name, value]) => `${name}=${value}\n`).join(''))
+    writeFileSync(
+      server.#config,
+      lines
+        .map(([name, value]) => `${name}=${value}\n`)
+        .join('')
+        .replaceAll('{port}', String(port))
+        .replaceAll('{controller}', String(controller)),
+    )
     const id = 'AAAAAAAAAAAAAAAAAAAAAQ'
     const format = ['-cp', `${jars()}/*`, 'kafka.tools.StorageTool', 'format', '-t', id, '-c', server.#config]
     const { status, stderr } = spawnSync('java', format, { encoding: 'utf8' })

@@ -1,4 +1,5 @@
 import { after, before, describe, test } from 'node:test'
+import { Kafka, logLevel } from 'kafkajs'
 import { type KafkaOptions, kafka } from '../../src/backend/kafka/kafka.ts'
 import { type BackendFixture, backendConformance } from '../../src/testing/backend-conformance.ts'
 import { runConformance } from '../../src/testing/conformance.ts'
@@ -17,15 +18,13 @@ describe('kafka', { skip: skipWithoutKafkaServer() }, () => {
   })
   after(() => server?.remove())
 
-  const fixture = async (options: KafkaOptions): Promise<BackendFixture> => {
+  const fixture = async (options: KafkaOptions, close?: () => Promise<void>): Promise<BackendFixture> => {
     const topic = topicName()
     // One partition: the cases compare what arrived with what was sent, in order.
     await createTopic(server.address, topic, 1)
     const backend = kafka({
-      bootstrapServers: server.address,
+      ...(options.producer ? {} : { bootstrapServers: server.address, connectTimeout: 2_000, timeout: 3_000 }),
       topic: (event) => (event.subject === 'refused' ? `${topic}-missing` : topic),
-      connectTimeout: 2_000,
-      timeout: 3_000,
       ...options,
     })
     return {
@@ -34,7 +33,10 @@ describe('kafka', { skip: skipWithoutKafkaServer() }, () => {
       read: () => readEvents(server.address, topic),
       stopServer: () => server.kill(),
       startServer: () => server.start(),
-      close: () => backend.close(),
+      async close() {
+        await backend.close()
+        await close?.()
+      },
     }
   }
 
@@ -46,5 +48,18 @@ describe('kafka', { skip: skipWithoutKafkaServer() }, () => {
     runConformance(runner, backendConformance, () =>
       fixture({ mode: 'binary', compression: 'gzip', idempotent: false }),
     )
+  })
+
+  describe('a producer of KafkaJS injected', () => {
+    const injected = async (): Promise<BackendFixture> => {
+      const retry = { retries: 0 }
+      const client = new Kafka({ clientId: 'test', brokers: [server.address], retry, logLevel: logLevel.NOTHING })
+      const producer = client.producer({ retry })
+      await producer.connect()
+      return fixture({ producer }, () => producer.disconnect())
+    }
+    runConformance(runner, backendConformance, injected, {
+      stopServer: 'when an injected producer connects again is up to its owner',
+    })
   })
 })

@@ -1,0 +1,193 @@
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { kafka } from '../../src/backend/kafka/kafka.ts'
+import { type KafkaSubscriptionOptions, kafkaSubscription } from '../../src/consumer/kafka/kafka-subscription.ts'
+import type { Subscription } from '../../src/consumer/subscription.ts'
+import {
+  acknowledgeAll,
+  idsOf,
+  opened,
+  publishedIds,
+  take,
+  takeFor,
+  wireEvents,
+} from '../../src/testing/subscription/steps.ts'
+import { KafkaProcess, skipWithoutKafkaServer } from '../backend/kafka-process.ts'
+import { createTopic, topicName, withAdmin } from '../backend/kafka-topic.ts'
+import { StoppableProxy } from '../backend/stoppable-proxy.ts'
+import { publishTo } from './publish-to.ts'
+
+interface Place {
+  readonly topic: string
+  subscribe(options?: KafkaSubscriptionOptions): Subscription
+  publish(events: ReturnType<typeof wireEvents>): Promise<void>
+}
+
+describe('kafkaSubscription', { skip: skipWithoutKafkaServer() }, () => {
+  let server: KafkaProcess
+  /** All that read pass it. */
+  let proxy: StoppableProxy
+  before(async () => {
+    server = await KafkaProcess.start({ 'group.min.session.timeout.ms': '500' }, async (port) => {
+      proxy = await StoppableProxy.to(port)
+      return proxy.port
+    })
+  })
+  after(async () => {
+    await server?.remove()
+    await proxy?.stop()
+  })
+
+  async function place(work: (place: Place) => Promise<void>, config: Readonly<Record<string, string>> = {}) {
+    const topic = topicName()
+    await createTopic(server.address, topic, 4, config)
+    const made: Subscription[] = []
+    const bootstrapServers = `127.0.0.1:${proxy.port}`
+    const backend = kafka({ bootstrapServers, topic })
+    try {
+      await work({
+        topic,
+        subscribe(options = {}) {
+          const subscription = kafkaSubscription({
+            bootstrapServers,
+            topics: topic,
+            group: topic,
+            sessionTimeout: 1_500,
+            heartbeatInterval: 200,
+            connectTimeout: 1_000,
+            timeout: 2_000,
+            ...options,
+          })
+          made.push(subscription)
+          return subscription
+        },
+        publish: (events) => publishTo(backend, events),
+      })
+    } finally {
+      for (const subscription of made) await subscription.close()
+      await backend.close()
+    }
+  }
+
+  test('partitions are shared out anew when a process comes and goes; nothing is lost, keys stay in order', () =>
+    place(async ({ subscribe, publish }) => {
+      const first = await opened(subscribe())
+      const events = wireEvents(200, 40)
+      await publish(events)
+      const held = await take(first, 100)
+      await acknowledgeAll(held.slice(0, 30))
+      const seen = new Map<unknown, unknown[]>()
+      for (const { key, event } of held) seen.set(key, [...(seen.get(key) ?? []), event?.attributes['id']])
+      const stop = new AbortController()
+      const done = new Set(idsOf(held.slice(0, 30)))
+      const work = async (subscription: Subscription): Promise<void> => {
+        while (!stop.signal.aborted) {
+          const deliveries = await subscription
+            .receive(20, AbortSignal.any([stop.signal, AbortSignal.timeout(500)]))
+            .catch(() => [])
+          for (const { key, event } of deliveries) seen.set(key, [...(seen.get(key) ?? []), event?.attributes['id']])
+          for (const id of idsOf(deliveries)) done.add(id)
+          // Some are lost while the partitions are shared out: they come again.
+          await Promise.allSettled(deliveries.map((delivery) => delivery.acknowledge()))
+          if (done.size === events.length) stop.abort()
+        }
+      }
+      const second = subscribe()
+      const both = Promise.all([work(first), opened(second).then(work)])
+      const timer = setTimeout(() => stop.abort(), 30_000)
+      await both
+      clearTimeout(timer)
+      assert.equal(done.size, events.length)
+      assert.ok(
+        held.slice(30).every(({ lost }) => lost?.aborted),
+        'what was held when the second came is told to be lost',
+      )
+      for (const [key, ids] of seen) {
+        const published = publishedIds(events.filter(({ attributes }) => attributes['partitionkey'] === key))
+        const firsts = [...new Set(ids)].map((id) => published.indexOf(id))
+        assert.deepEqual(
+          firsts,
+          firsts.toSorted((a, b) => a - b),
+          String(key),
+        )
+      }
+    }))
+
+  test('what a process that is cut off held comes to the next one', () =>
+    place(async ({ subscribe, publish }) => {
+      const gone = await opened(subscribe())
+      const events = wireEvents(20, 1)
+      await publish(events)
+      const held = await take(gone, 10)
+      await acknowledgeAll(held.slice(0, 4))
+      proxy.silence('both')
+      await new Promise((resolve) => setTimeout(resolve, 2_000))
+      proxy.silence(false)
+      proxy.cut()
+      const next = await opened(subscribe())
+      const rest = await take(next, 16)
+      assert.deepEqual(idsOf(rest), publishedIds(events).slice(4))
+      await acknowledgeAll(rest)
+    }))
+
+  test('begins with what comes, if told so', () =>
+    place(async ({ subscribe, publish }) => {
+      await publish(wireEvents(5, 3))
+      const subscription = await opened(subscribe({ start: 'new' }))
+      await takeFor(subscription, 700)
+      const later = wireEvents(5, 3)
+      await publish(later)
+      assert.deepEqual(idsOf(await take(subscription, 5)).toSorted(), publishedIds(later).toSorted())
+    }))
+
+  test('goes on with the oldest record there is when those it had not read were deleted', () =>
+    place(
+      async ({ topic, subscribe, publish }) => {
+        const first = await opened(subscribe())
+        await publish(wireEvents(10, 1))
+        await acknowledgeAll(await take(first, 2))
+        await first.close()
+        await withAdmin(server.address, (admin) =>
+          admin.deleteRecords({
+            topics: [{ name: topic, partitions: [0, 1, 2, 3].map((partition) => ({ partition, offset: -1n })) }],
+          }),
+        )
+        const later = wireEvents(3, 1)
+        await publish(later)
+        assert.deepEqual(idsOf(await take(await opened(subscribe()), 3)), publishedIds(later))
+      },
+      { 'cleanup.policy': 'delete' },
+    ))
+
+  test('a topic that is missing, or a dead-letter topic that is not to be made, is an outage that says so', () =>
+    place(async ({ subscribe }) => {
+      await assert.rejects(opened(subscribe({ topics: topicName() })), { code: 'SEND_OUTAGE' })
+      await assert.rejects(opened(subscribe({ deadLetter: { create: false } })), { code: 'SEND_OUTAGE' })
+    }))
+})
+
+test('kafkaSubscription refuses wrong options, all at once, before anything is opened', () => {
+  const refused = (options: object): string => {
+    try {
+      kafkaSubscription(options as KafkaSubscriptionOptions)
+    } catch (error) {
+      return String(error)
+    }
+    return assert.fail('accepted')
+  }
+  const said = refused({
+    topic: 'x',
+    topics: ['a b'],
+    heartbeatInterval: 99_999,
+    deadLetter: { stream: 'x', topic: 'a b' },
+  })
+  for (const part of [
+    /did you mean "topics"/,
+    /topics must be/,
+    /heartbeatInterval must be shorter/,
+    /no option stream/,
+    /topic that is none/,
+  ]) {
+    assert.match(said, part)
+  }
+})
