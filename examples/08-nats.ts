@@ -1,5 +1,5 @@
 /**
- * NATS JetStream: events go to a stream, each on the subject of its type; a durable consumer reads some of them.
+ * NATS JetStream: events go to a stream, each on the subject of its type; a durable consumer handles some of them once.
  *
  *     npm install @nats-io/transport-node @nats-io/jetstream
  *     NATS_URL=... node 08-nats.ts
@@ -7,32 +7,24 @@
 import { DatabaseSync } from 'node:sqlite'
 import { jetstreamManager } from '@nats-io/jetstream'
 import { connect } from '@nats-io/transport-node'
-import { Broadcaster, onSignal } from 'ts-broadcaster'
+import { Broadcaster, Consumer } from 'ts-broadcaster'
 import { natsJetStream } from 'ts-broadcaster/nats'
 import { sqlite } from 'ts-broadcaster/sqlite'
+import { natsJetStreamSubscription } from 'ts-broadcaster/subscriptions/nats'
 
 const servers = process.env['NATS_URL'] ?? 'nats://127.0.0.1:4222'
 const name = process.env['EXAMPLE_SCHEMA'] ?? 'broadcaster_example'
 
+// The shop
+const stream = { name, create: true, subjects: [`${name}.>`] }
 const broadcaster = new Broadcaster({
   store: sqlite({ path: 'shop.db' }),
-  backends: {
-    default: natsJetStream({
-      servers,
-      subject: `${name}.{type}`,
-      stream: { name, create: true, subjects: [`${name}.>`] },
-    }),
-  },
+  backends: { default: natsJetStream({ servers, subject: `${name}.{type}`, stream }) },
 })
 await broadcaster.store.schema.migrate()
-
-const all = Promise.withResolvers<void>()
-let published = 0
-onSignal('event.published', () => {
-  if (++published === 4) all.resolve()
-})
-const worker = broadcaster.worker()
-await worker.start()
+// Connects, and makes the stream that the warehouse will read.
+await broadcaster.getBackendHealth()
+await broadcaster.worker().start()
 
 const database = new DatabaseSync('shop.db')
 database.exec('BEGIN IMMEDIATE')
@@ -41,18 +33,29 @@ for (const type of ['order.placed', 'order.paid', 'mail.sent', 'order.shipped'])
 }
 database.exec('COMMIT')
 database.close()
+
+// The warehouse, with a database of its own
+const store = sqlite({ path: 'warehouse.db' })
+await store.schema.migrate()
+const all = Promise.withResolvers<void>()
+const consumer = new Consumer({
+  name: 'warehouse',
+  subscription: natsJetStreamSubscription({ servers, stream: name, filterSubject: `${name}.order.*` }),
+  store,
+  handlers: {
+    'order.*': ({ type, data }) => {
+      console.log(`${type} ${JSON.stringify(data)}`)
+      if (type === 'order.shipped') all.resolve()
+    },
+  },
+})
+await consumer.start()
 await all.promise
-await worker.stop()
+await consumer.stop()
+await broadcaster.close()
+await store.close()
 
 const nats = await connect({ servers })
 const manager = await jetstreamManager(nats)
-await manager.consumers.add(name, { durable_name: 'orders', filter_subject: `${name}.order.*`, ack_policy: 'explicit' })
-const consumer = await manager.jetstream().consumers.get(name, 'orders')
-for await (const message of await consumer.fetch({ max_messages: 3, expires: 10_000 })) {
-  const event = message.json<{ readonly type: string; readonly data: { readonly id: string } }>()
-  console.log(`${event.type} ${event.data.id}`)
-  message.ack()
-}
-await manager.streams.delete(name)
+for (const each of [name, `${name}_DEAD`]) await manager.streams.delete(each)
 await nats.close()
-await broadcaster.close()

@@ -17,7 +17,7 @@ const PRINTS: Readonly<Record<string, readonly string[]>> = {
     'receipt for order c: 30 EUR',
     '2 events published, 2 stored',
   ],
-  '02-postgres-redis.ts': ['order a, as a reader of the stream sees it: order.placed, order.paid, order.shipped'],
+  '02-postgres-redis.ts': ['a order.placed', 'a order.paid', 'a order.shipped'],
   '03-typed-catalogue.ts': [
     'refused: INVALID_DATA at data.total',
     'placed a: 12 EUR',
@@ -50,12 +50,15 @@ const PRINTS: Readonly<Record<string, readonly string[]>> = {
     "handler 'book': try 2: fails after the write",
     '3 tries, booked 1 time(s)',
   ],
-  '08-nats.ts': ['order.placed a', 'order.paid a', 'order.shipped a'],
+  '08-nats.ts': ['order.placed {"id":"a"}', 'order.paid {"id":"a"}', 'order.shipped {"id":"a"}'],
   '09-rabbitmq.ts': [
     'no queue wants it yet',
     'shipping got order.placed {"id":"a"}',
     'shipping got order.paid {"id":"a"}',
+    'shipping got order.cursed {"id":"a"}',
+    'given up: order.cursed: nobody ships that',
   ],
+  '10-kafka.ts': ['a', 'b', 'c', 'd'].map((id) => `${id}: order.placed, order.paid, order.shipped`),
 }
 
 /** Two lines that different parts of the program print, in whichever order. */
@@ -90,6 +93,11 @@ for (const [name, lines] of Object.entries(PRINTS)) {
       const broker = requireServer(t, 'rabbitmq')
       if (!broker) return
       Object.assign(env, { AMQP_URL: broker.url })
+    }
+    if (name.includes('kafka')) {
+      const broker = requireServer(t, 'kafka')
+      if (!broker) return
+      Object.assign(env, { KAFKA_SERVERS: new URL(broker.url).host })
     }
     const cwd = mkdtempSync(join(tmpdir(), 'broadcaster-example-'))
     t.after(() => rmSync(cwd, { recursive: true }))
