@@ -1,17 +1,19 @@
 /**
- * Runs a benchmark: `npm run bench` (throughput), `npm run bench -- fetch-cost`, `npm run bench -- commit-cost`, each
- * with its own flags after it.
+ * Runs a benchmark: `npm run bench` (throughput), `npm run bench -- fetch-cost`, `npm run bench -- commit-cost`,
+ * `npm run bench -- --backend kafka` (or several, or `backends` for all), each with its own flags after it.
  */
 const BENCHMARKS = {
   throughput: () => import('./throughput/throughput.ts'),
   'fetch-cost': () => import('./fetch-cost.ts'),
   'commit-cost': () => import('./commit-cost.ts'),
+  backends: () => import('./backends/backends.ts'),
 } as const
 
 const [first] = process.argv.slice(2)
 const named = first !== undefined && !first.startsWith('-')
 if (named) process.argv.splice(2, 1)
-const run = Object.entries(BENCHMARKS).find(([name]) => name === (named ? first : 'throughput'))?.[1]
+const usual = first?.startsWith('--backend') ? 'backends' : 'throughput'
+const run = Object.entries(BENCHMARKS).find(([name]) => name === (named ? first : usual))?.[1]
 if (run === undefined) {
   console.error(`there is no benchmark '${first}'; known are ${Object.keys(BENCHMARKS).join(', ')}`)
   process.exitCode = 2

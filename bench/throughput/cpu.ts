@@ -30,7 +30,7 @@ function statOf(pid: string): ProcessStat | undefined {
  * CPU seconds used so far by all processes of a server on this machine, those that have ended included. Undefined
  * where the server runs elsewhere, or where there is no /proc.
  */
-export function serverCpu(name: 'postgres' | 'redis-server'): number | undefined {
+export function serverCpu(name: string): number | undefined {
   let pids: string[]
   try {
     pids = readdirSync('/proc').filter((entry) => /^\d+$/.test(entry))

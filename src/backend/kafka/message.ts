@@ -1,4 +1,5 @@
-import { encodeBinaryKafka, encodeStructuredKafka } from '../../event/kafka.ts'
+import { encodeBinaryKafka } from '../../event/kafka.ts'
+import { encodeStructured, STRUCTURED_CONTENT_TYPE } from '../../event/structured.ts'
 import type { OutboxEvent } from '../../record/outbox-event.ts'
 import type { ResolvedKafkaOptions } from './options.ts'
 import { topicOf } from './topic.ts'
@@ -19,10 +20,22 @@ const HEADER_FRAME = 8
 /** Few and short: a buffer is made once for each. */
 const names = new Map<string, Buffer>()
 
+/** Those of every message in structured mode: one map for all. */
+const STRUCTURED_HEADERS: ReadonlyMap<Buffer, Buffer> = new Map([
+  [Buffer.from('content-type'), Buffer.from(STRUCTURED_CONTENT_TYPE)],
+])
+const STRUCTURED_SIZE = FRAME + HEADER_FRAME + 'content-type'.length + STRUCTURED_CONTENT_TYPE.length
+
 /** The message of an event. Throws a `PermanentError` when it cannot be one. */
-export function messageOf(event: OutboxEvent, { topic, mode }: ResolvedKafkaOptions): KafkaMessage {
+export function messageOf(event: OutboxEvent, options: ResolvedKafkaOptions): KafkaMessage {
+  const topic = topicOf(options.topic, event)
   const encodable = event.toEncodable()
-  const record = mode === 'binary' ? encodeBinaryKafka(encodable) : encodeStructuredKafka(encodable)
+  if (options.mode === 'structured') {
+    const key = event.partitionKey === null ? undefined : Buffer.from(event.partitionKey)
+    const value = Buffer.from(encodeStructured(encodable))
+    return { topic, key, value, headers: STRUCTURED_HEADERS, size: STRUCTURED_SIZE + (key?.length ?? 0) + value.length }
+  }
+  const record = encodeBinaryKafka(encodable)
   const key = record.key === null ? undefined : Buffer.from(record.key)
   const value = record.value === null ? undefined : bufferOf(record.value)
   const headers = new Map<Buffer, Buffer>()
@@ -32,7 +45,7 @@ export function messageOf(event: OutboxEvent, { topic, mode }: ResolvedKafkaOpti
     headers.set(nameOf(name), content)
     size += name.length + content.length + HEADER_FRAME
   }
-  return { topic: topicOf(topic, event), key, value, headers, size }
+  return { topic, key, value, headers, size }
 }
 
 function bufferOf(body: string | Uint8Array): Buffer {
