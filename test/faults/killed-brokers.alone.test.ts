@@ -28,7 +28,7 @@ for (const name of BROKERS) {
     const broker = await loadBroker(name)
     const reason = broker.skip()
     if (!database || reason !== false) return t.skip(reason || 'no database')
-    const running = await broker.start()
+    const running = await broker.start('observe')
     const schema = `faults_${randomUUID().slice(0, 8)}`
     const pool = new Pool({ connectionString: database.url, max: 6 })
     const backend = broker.backend(running.address)

@@ -2,6 +2,9 @@
 import { Pool } from 'pg'
 import { Broadcaster } from '../../src/broadcaster.ts'
 import { Consumer } from '../../src/consumer/consumer.ts'
+import type { HandlingOptions } from '../../src/consumer/consumer-options.ts'
+import type { EventContext, ReceivedEvent } from '../../src/consumer/event-handlers.ts'
+import type { PgTransaction } from '../../src/publish/transactions/pg.ts'
 import { postgres } from '../../src/store/postgres/postgres.ts'
 import { onSignal } from '../../src/telemetry/signals.ts'
 import { type Address, loadBroker } from './brokers/broker.ts'
@@ -48,33 +51,33 @@ async function consume(): Promise<() => Promise<void>> {
     counting.add(count)
     void count.finally(() => counting.delete(count))
   })
-  const consumer = new Consumer({
+  const handling = {
     name: 'ledger',
-    subscription: broker.subscription(address),
     store,
-    concurrency: 8,
     handlers: {
-      'transfer.made': async (event, { tx }) => {
-        const { from, to, amount } = event.data as Transfer
+      'transfer.made': async ({ data }: ReceivedEvent, { tx }: EventContext<PgTransaction>) => {
+        const { from, to, amount } = data as Transfer
+        const changes = [
+          { account: from, change: -amount },
+          { account: to, change: amount },
+        ]
         // Always the lower account first, so that no two transfers wait for each other.
-        for (const [account, change] of from < to
-          ? [
-              [from, -amount],
-              [to, amount],
-            ]
-          : [
-              [to, amount],
-              [from, -amount],
-            ]) {
-          const values = [account, change]
-          await tx.query({ text: `UPDATE ${schema}.accounts SET balance = balance + $2 WHERE id = $1`, values })
+        for (const { account, change } of changes.toSorted((one, other) => one.account - other.account)) {
+          const text = `UPDATE ${schema}.accounts SET balance = balance + $2 WHERE id = $1`
+          await tx.query({ text, values: [account, change] })
         }
       },
     },
-  })
-  await consumer.start()
+  }
+  const end = broker.receive ? await broker.receive(address, handling) : await subscribe(handling)
   return async () => {
-    await consumer.stop()
+    await end()
     await Promise.all(counting)
   }
+}
+
+async function subscribe(handling: HandlingOptions<PgTransaction>): Promise<() => Promise<void>> {
+  const consumer = new Consumer({ ...handling, subscription: broker.subscription(address), concurrency: 8 })
+  await consumer.start()
+  return () => consumer.stop()
 }

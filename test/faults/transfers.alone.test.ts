@@ -28,7 +28,7 @@ for (const name of BROKERS) {
     const broker = await loadBroker(name)
     const reason = broker.skip()
     if (!database || reason !== false) return t.skip(reason || 'no database')
-    const running = await broker.start()
+    const running = await broker.start('consume')
     const schema = `faults_${randomUUID().slice(0, 8)}`
     const pool = new Pool({ connectionString: database.url, max: 4 })
     const children: Record<TransferTask['role'], ChildProcess[]> = { worker: [], consumer: [] }
@@ -66,7 +66,9 @@ for (const name of BROKERS) {
       await broadcaster.store.schema.migrate()
       // Some make what the subscription reads from.
       await backend.connect?.(AbortSignal.timeout(SILENCE))
-      for (const role of ['consumer', 'consumer', 'worker', 'worker'] as const) await start(role)
+      const consumers = broker.receive ? 1 : 2
+      for (let n = 0; n < consumers; n++) await start('consumer')
+      for (let n = 0; n < 2; n++) await start('worker')
 
       const publishing = publish(broadcaster)
       const appliedNow = async (): Promise<number> =>

@@ -1,5 +1,8 @@
 import type { Backend } from '../../../src/backend/backend.ts'
+import type { HandlingOptions } from '../../../src/consumer/consumer-options.ts'
 import type { Subscription } from '../../../src/consumer/subscription.ts'
+
+import type { PgTransaction } from '../../../src/publish/transactions/pg.ts'
 
 /** A broker process of the test's own, with the place that events go to. */
 export interface RunningBroker {
@@ -23,13 +26,16 @@ export interface FaultyBroker {
   readonly durability: string
   /** The reason to skip for want of a program, or false. */
   skip(): string | false
-  start(): Promise<RunningBroker>
+  /** `observe`: all that arrives is read through `subscription`; `consume`: consumers are processes of their own. */
+  start(purpose: 'observe' | 'consume'): Promise<RunningBroker>
   backend(address: Address): Backend
   subscription(address: Address): Subscription
+  /** Where consumers are no subscribers: starts one, of which there is one at a time; resolves with how to end it. */
+  readonly receive?: (address: Address, handling: HandlingOptions<PgTransaction>) => Promise<() => Promise<void>>
 }
 
 /** The names of the files beside this one. */
-export const BROKERS = ['redis-streams', 'kafka', 'nats', 'rabbitmq'] as const
+export const BROKERS = ['redis-streams', 'kafka', 'nats', 'rabbitmq', 'webhook'] as const
 export type BrokerName = (typeof BROKERS)[number]
 
 export async function loadBroker(name: string): Promise<FaultyBroker> {
