@@ -24,6 +24,8 @@ export interface FaultyBroker {
   readonly title: string
   /** What it must do to lose nothing, as configured here; for the table. */
   readonly durability: string
+  /** As many acknowledged events as it may lose by itself at a SIGKILL, since it acknowledges before it writes. Default 0. */
+  readonly mayLose?: number
   /** The reason to skip for want of a program, or false. */
   skip(): string | false
   /** `observe`: all that arrives is read through `subscription`; `consume`: consumers are processes of their own. */
@@ -35,7 +37,7 @@ export interface FaultyBroker {
 }
 
 /** The names of the files beside this one. */
-export const BROKERS = ['redis-streams', 'kafka', 'nats', 'rabbitmq', 'webhook'] as const
+export const BROKERS = ['redis-streams', 'kafka', 'nats', 'rabbitmq', 'mqtt', 'webhook'] as const
 export type BrokerName = (typeof BROKERS)[number]
 
 export async function loadBroker(name: string): Promise<FaultyBroker> {
