@@ -5,6 +5,8 @@ import type { Backend, SendResult } from '../../src/backend/backend.ts'
 import { type MqttClient, type MqttOptions, mqtt } from '../../src/backend/mqtt/mqtt.ts'
 import { classifySendError } from '../../src/backend/send-error.ts'
 import { sampleEvent, sampleEvents } from '../../src/testing/sample-events.ts'
+import { skipWithoutJars } from '../support/jars.ts'
+import { HiveMqProcess } from './hivemq-process.ts'
 import { MosquittoProcess, skipWithoutMosquitto } from './mosquitto-process.ts'
 import { MqttPlace } from './mqtt-place.ts'
 import { freePort } from './redis-process.ts'
@@ -177,6 +179,31 @@ test('mqtt: a wrong password is an outage', { skip }, async () => {
         const [result] = await backend.send([sampleEvent()], never)
         assert.equal(kindOf(result), 'outage')
         assert.match(textOf(result), /not authorized \(0x87\)|bad user name or password/i)
+      })
+    }
+  } finally {
+    await server.remove()
+  }
+})
+
+test('mqtt: a server that permits no such QoS, or does not retain, is an outage', {
+  skip: skipWithoutJars('hivemq'),
+}, async () => {
+  const server = await HiveMqProcess.start(
+    '<quality-of-service><max-qos>1</max-qos></quality-of-service><retained-messages><enabled>false</enabled></retained-messages>',
+  )
+  try {
+    await using(mqtt({ url: server.url }), async (backend) => {
+      assert.equal(kindOf((await backend.send([sampleEvent()], never))[0]), 'ok')
+    })
+    for (const [options, said] of [
+      [{ qos: 2 }, /QoS/],
+      [{ retain: true }, /retain/],
+    ] as const) {
+      await using(mqtt({ url: server.url, ...options }), async (backend) => {
+        const [result] = await backend.send([sampleEvent()], never)
+        assert.equal(kindOf(result), 'outage')
+        assert.match(textOf(result), said)
       })
     }
   } finally {

@@ -8,7 +8,7 @@ import type { PgTransaction } from '../../src/publish/transactions/pg.ts'
 import { postgres } from '../../src/store/postgres/postgres.ts'
 import { onSignal } from '../../src/telemetry/signals.ts'
 import { requireServer } from '../support/servers.ts'
-import { BROKERS, loadBroker, type RunningBroker } from './brokers/broker.ts'
+import { BROKERS_TO_KILL, loadBroker, type RunningBroker } from './brokers/broker.ts'
 import { figureTable } from './figure-table.ts'
 import { type Delivery, judgeDeliveries } from './judge-deliveries.ts'
 
@@ -22,7 +22,7 @@ const SILENCE = 45_000
 
 const rows: (readonly string[])[] = []
 
-for (const name of BROKERS) {
+for (const name of BROKERS_TO_KILL) {
   test(`${name}, killed twice under ${EVENTS} keyed events: nothing lost, keys in order, no retry spent`, async (t) => {
     const database = requireServer(t, 'postgres')
     const broker = await loadBroker(name)

@@ -36,9 +36,10 @@ export interface FaultyBroker {
   readonly receive?: (address: Address, handling: HandlingOptions<PgTransaction>) => Promise<() => Promise<void>>
 }
 
-/** The names of the files beside this one. */
+/** The names of the files beside this one, of one for each backend. */
 export const BROKERS = ['redis-streams', 'kafka', 'nats', 'rabbitmq', 'mqtt', 'webhook'] as const
-export type BrokerName = (typeof BROKERS)[number]
+/** And a second MQTT server, which unlike Mosquitto writes before it acknowledges. */
+export const BROKERS_TO_KILL = [...BROKERS, 'mqtt-hivemq'] as const
 
 export async function loadBroker(name: string): Promise<FaultyBroker> {
   const { broker } = (await import(`./${name}.ts`)) as { readonly broker: FaultyBroker }
