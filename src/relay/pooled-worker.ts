@@ -17,6 +17,14 @@ export interface PooledWorkerOptions {
   readonly gate: <T>(work: () => Promise<T>) => Promise<T>
 }
 
+/** What goes on between a start and a stop. */
+interface Engagement {
+  readonly rest: Pause
+  readonly stop: AbortController
+  /** Resolves when a start was tried, or given up. */
+  readonly tried: PromiseWithResolvers<void>
+}
+
 /** How long a start may take before the database counts as down, in ms. */
 const START_TIME = 10_000
 /** How long one that does not answer keeps the starts of others waiting, in ms. */
@@ -35,7 +43,7 @@ export class PooledWorker {
   #error: unknown
   /** A start that is under way. */
   #pending: Promise<unknown> | undefined
-  #engagement: { readonly rest: Pause; readonly stop: AbortController; readonly tried: Promise<void> } | undefined
+  #engagement: Engagement | undefined
 
   constructor(options: PooledWorkerOptions) {
     this.worker = options.worker
@@ -55,19 +63,17 @@ export class PooledWorker {
   /** Resolves when it was tried once; never rejects. */
   start(): Promise<void> {
     if (this.#engagement === undefined) {
-      const rest = new Pause()
-      const stop = new AbortController()
-      const tried = Promise.withResolvers<void>()
-      this.#engagement = { rest, stop, tried: tried.promise }
-      void this.#engage(rest, stop.signal, tried.resolve)
+      this.#engagement = { rest: new Pause(), stop: new AbortController(), tried: Promise.withResolvers<void>() }
+      void this.#engage(this.#engagement)
     }
-    return this.#engagement.tried
+    return this.#engagement.tried.promise
   }
 
   /** Hands the lanes back. Resolves in bounded time whatever its database does; never rejects. */
   async stop(): Promise<void> {
     this.#engagement?.stop.abort()
     this.#engagement?.rest.end()
+    this.#engagement?.tried.resolve()
     this.#engagement = undefined
     this.#state = 'stopped'
     const { lease, sendTimeout } = this.worker.options
@@ -79,19 +85,18 @@ export class PooledWorker {
     this.#tell(new BroadcasterError('STORE_UNAVAILABLE', message))
   }
 
-  async #engage(rest: Pause, stop: AbortSignal, onTried: () => void): Promise<void> {
+  async #engage({ rest, stop: { signal }, tried }: Engagement): Promise<void> {
     const { restartInterval, gate } = this.#options
     this.#state = 'starting'
     // Only the first tries come all at once; later ones are spread by their pauses.
-    let error = await this.#firstTry(stop, gate)
-    for (let pause = FIRST_PAUSE; !stop.aborted; pause = 2 * pause) {
+    let error = await this.#firstTry(signal, gate)
+    for (let pause = FIRST_PAUSE; !signal.aborted; pause = 2 * pause) {
       this.#conclude(error)
-      onTried()
+      tried.resolve()
       if (error === undefined) return
       await rest.sleep(Math.min(restartInterval, pause) * (0.5 + Math.random() / 2))
-      if (!stop.aborted) error = await this.#start()
+      if (!signal.aborted) error = await this.#start()
     }
-    onTried()
   }
 
   async #firstTry(stop: AbortSignal, gate: PooledWorkerOptions['gate']): Promise<unknown> {
