@@ -38,12 +38,17 @@ export class LaneKeeper {
   readonly #pause = new Pause()
   #workerId: string | undefined
   #lastTick = 0
-  #storeIsDown = false
+  #storeError: unknown
   #stopping = false
 
   constructor(options: LaneKeeperOptions) {
     this.#options = options
     this.#cycles = new Map(options.cycles.map((cycle) => [cycle.name, cycle]))
+  }
+
+  /** Why the last heartbeat failed; undefined = it did not. */
+  get storeError(): unknown {
+    return this.#storeError
   }
 
   /** Enters and takes the first lanes. Throws when the store cannot be reached, and leaves again. */
@@ -86,11 +91,10 @@ export class LaneKeeper {
   #tellOfStore(error: unknown): void {
     const { signals, worker } = this.#options
     if (error instanceof BroadcasterError && error.code === 'STORE_BUSY') return
-    const isDown = error !== undefined
-    if (isDown === this.#storeIsDown) return
-    this.#storeIsDown = isDown
-    if (isDown) signals.emit('store.down', { worker, error })
-    else signals.emit('store.up', { worker })
+    const wasDown = this.#storeError !== undefined
+    this.#storeError = error
+    if (error !== undefined && !wasDown) signals.emit('store.down', { worker, error })
+    if (error === undefined && wasDown) signals.emit('store.up', { worker })
   }
 
   /** One heartbeat. */

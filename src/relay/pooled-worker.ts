@@ -52,12 +52,12 @@ export class PooledWorker {
   }
 
   get state(): PooledState {
-    return this.#state
+    return this.#state === 'running' && this.worker.storeError !== undefined ? 'down' : this.#state
   }
 
   /** Why it is down. */
   get error(): unknown {
-    return this.#error
+    return this.#state === 'running' ? this.worker.storeError : this.#error
   }
 
   /** Resolves when it was tried once; never rejects. */
@@ -79,6 +79,8 @@ export class PooledWorker {
     const { lease, sendTimeout } = this.worker.options
     // One that has never started has nothing to hand over.
     const patience = this.#pending === undefined ? lease + sendTimeout + STOP_MARGIN : GATE_TIME
+    // A start after this one is another: what is under way now is undone.
+    this.#pending = undefined
     const stopping = this.worker.stop().catch((error: unknown) => this.#tell(error))
     if (!(await isLate(stopping, patience))) return
     const message = `the database does not answer; lanes that could not be handed over are free when the lease of ${lease} ms ends`
@@ -111,16 +113,23 @@ export class PooledWorker {
 
   /** Resolves with what went wrong. A start that hangs is not begun a second time. */
   async #start(): Promise<unknown> {
-    this.#pending ??= this.worker
+    const pending = this.#pending ?? this.#begin()
+    this.#pending = pending
+    if (!(await isLate(pending, START_TIME))) return pending
+    return new BroadcasterError('STORE_UNAVAILABLE', `the database did not answer within ${START_TIME} ms`)
+  }
+
+  #begin(): Promise<unknown> {
+    const pending = this.worker
       .start()
       .then(
         () => undefined,
         (error: unknown) => error ?? new Error('the worker could not start'),
       )
-      .finally(() => (this.#pending = undefined))
-    const pending = this.#pending
-    if (!(await isLate(pending, START_TIME))) return pending
-    return new BroadcasterError('STORE_UNAVAILABLE', `the database did not answer within ${START_TIME} ms`)
+      .finally(() => {
+        if (this.#pending === pending) this.#pending = undefined
+      })
+    return pending
   }
 
   #conclude(error: unknown): void {

@@ -86,14 +86,22 @@ export class SendSlots {
     }
   }
 
-  /** The waiting user with a place to go to whose outbox was served least; among equals who has waited longest. */
+  /**
+   * The waiting user with a place to go to whose outbox was served least. Among equals one that was idle until now, so
+   * that its single event is in the next send; then who has waited longest.
+   */
   #next(): SlotUser | undefined {
     let best: SlotUser | undefined
     for (const user of this.#waiting) {
       if (!this.#hasRoom(user.backend)) continue
-      if (best === undefined || this.#begin(user) < this.#begin(best)) best = user
+      if (best === undefined || this.#isBefore(user, best)) best = user
     }
     return best
+  }
+
+  #isBefore(one: SlotUser, other: SlotUser): boolean {
+    const ahead = this.#begin(one) - this.#begin(other)
+    return ahead === 0 ? one.share.served < other.share.served : ahead < 0
   }
 
   #begin({ share }: SlotUser): number {

@@ -74,6 +74,11 @@ export class Worker {
     return this.#shift !== undefined
   }
 
+  /** Why its last heartbeat failed: its database cannot be used, and it goes on trying. Undefined = all is well. */
+  get storeError(): unknown {
+    return this.#shift?.keeper.storeError
+  }
+
   /** Checks the schema, takes lanes and starts to deliver. Throws when the store cannot be used. */
   start(): Promise<void> {
     return this.#change(async () => {

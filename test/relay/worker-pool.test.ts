@@ -136,6 +136,13 @@ describe('a pool on PostgreSQL and SQLite', { skip: skipWithout('postgres') }, (
     // Away in the middle of the work.
     await proxy.stop()
     await tenants.until(() => tenants.heard('store.down', shaky).length === 2)
+    assert.deepEqual(
+      pool.status().map(({ state, error }) => [state, error instanceof Error]),
+      [
+        ['down', true],
+        ['running', false],
+      ],
+    )
     await publish(steady, 3)
     await tenants.until(() => tenants.published(steady) === 6)
     await proxy.start()
@@ -198,12 +205,19 @@ test('a file that is not there yet is taken up when it is', async (t) => {
 })
 
 /** A backend whose sends end when the test says so. */
-function steppedBackend() {
+function steppedBackend(t: Pick<TestContext, 'after'>) {
   const flying: { readonly source: string; readonly events: number; readonly answer: () => void }[] = []
   const log: { readonly source: string; readonly events: number }[] = []
   let onSend: () => void = () => undefined
   let most = 0
   let stepped = true
+  /** From now on every send is answered at once. */
+  const answerAll = (): void => {
+    stepped = false
+    for (const { answer } of flying.splice(0)) answer()
+  }
+  // A test that fails must not keep its workers waiting.
+  t.after(answerAll)
   const backend: Backend = {
     capabilities: { ordersWithinSend: true },
     async send(events) {
@@ -226,11 +240,7 @@ function steppedBackend() {
       return most
     },
     answer: () => flying.shift()?.answer(),
-    /** From now on every send is answered at once. */
-    answerAll() {
-      stepped = false
-      for (const { answer } of flying.splice(0)) answer()
-    },
+    answerAll,
     /** Resolves when so many sends are in flight. */
     async inFlight(count: number) {
       while (flying.length < count) await new Promise<void>((resolve) => (onSend = resolve))
@@ -239,22 +249,23 @@ function steppedBackend() {
 }
 
 describe('fair shares', () => {
-  test("with a backlog of one, another's single event is in the next send but those in flight", async (t) => {
+  test("with a backlog of others, one's single event is in the next send but those in flight", async (t) => {
+    const { backend, log, answer, answerAll, inFlight } = steppedBackend(t)
     const tenants = new Tenants(t)
-    const { backend, log, answer, answerAll, inFlight } = steppedBackend()
     const big = await tenants.open('big', { main: backend })
+    const large = await tenants.open('large', { main: backend })
     const small = await tenants.open('small', { main: backend })
-    await publish(big, 5_000)
-    const worker = { batchSize: 10, concurrency: 4, sendTimeout: 60_000, lease: 120_000 }
-    const pool = new WorkerPool([big, small], { backendConcurrency: 4, worker })
+    for (const broadcaster of [big, large]) await publish(broadcaster, 5_000)
+    // All of the backlogs in memory, so that both wait for a slot whenever there is none.
+    const worker = { batchSize: 10, concurrency: 4, maxInHand: 5_000, sendTimeout: 60_000, lease: 120_000 }
+    const pool = new WorkerPool([big, large, small], { backendConcurrency: 4, worker })
     await pool.start()
     await inFlight(4)
     for (let n = 0; n < 50; n++) {
       answer()
       await inFlight(4)
     }
-    assert.ok(log.every(({ source }) => source === 'big'))
-    // Until its worker has read the event, the one with the backlog gets nothing more: it has all its slots already.
+    assert.deepEqual([...new Set(log.map(({ source }) => source))].toSorted(), ['big', 'large'])
     await publish(small, 1)
     await readOne(small)
     const before = log.length
@@ -266,8 +277,8 @@ describe('fair shares', () => {
   })
 
   test('while they all have a backlog each is served the same number of events, whatever its batches', async (t) => {
+    const { backend, log, answer, answerAll, inFlight } = steppedBackend(t)
     const tenants = new Tenants(t)
-    const { backend, log, answer, answerAll, inFlight } = steppedBackend()
     const sizes = { big: 25, mid: 10, small: 3 }
     const all = await Promise.all(
       Object.entries(sizes).map(([name, batchSize]) =>
@@ -290,14 +301,15 @@ describe('fair shares', () => {
     answerAll()
     await pool.stop()
     const served = Object.values(counts)
+    t.diagnostic(JSON.stringify(counts))
     assert.ok(Math.min(...served) > 200, JSON.stringify(counts))
     assert.ok(Math.max(...served) - Math.min(...served) <= 50, JSON.stringify(counts))
   })
 
   test('sends in flight are bounded at a backend, and in all', async (t) => {
+    const shared = steppedBackend(t)
+    const own = steppedBackend(t)
     const tenants = new Tenants(t)
-    const shared = steppedBackend()
-    const own = steppedBackend()
     const all = await Promise.all(
       Array.from({ length: 4 }, (_, n) => tenants.open(`t${n}`, { main: shared.backend, own: own.backend })),
     )
@@ -327,8 +339,8 @@ describe('fair shares', () => {
   })
 
   test('without a pool their sends are not bounded together', async (t) => {
+    const { backend, answerAll, inFlight } = steppedBackend(t)
     const tenants = new Tenants(t)
-    const { backend, answerAll, inFlight } = steppedBackend()
     const all = await Promise.all(Array.from({ length: 3 }, (_, n) => tenants.open(`t${n}`, { main: backend })))
     for (const broadcaster of all) await publish(broadcaster, 40)
     const workers = all.map((broadcaster) => broadcaster.worker({ batchSize: 1, concurrency: 4, sendTimeout: 60_000 }))
@@ -336,6 +348,38 @@ describe('fair shares', () => {
     await inFlight(12)
     answerAll()
     await Promise.all(workers.map((worker) => worker.stop()))
+  })
+
+  test('what one store does not answer keeps no suspect of another waiting, and no slot', async (t) => {
+    const tenants = new Tenants(t)
+    const backend = recordingBackend()
+    const stuck = Promise.withResolvers<void>()
+    const suspicious = (store: Store, before: () => Promise<void>): Store => ({
+      ...store,
+      relay: {
+        ...store.relay,
+        // As after the death of a worker in the middle of these sends: each goes alone, with its attempt counted first.
+        fetch: async (...asked) =>
+          (await store.relay.fetch(...asked)).map((row) => ({ ...row, status: 'processing' as const })),
+        async settle(ownership, outcomes) {
+          if (outcomes.some(({ kind }) => kind === 'sending')) await before()
+          return store.relay.settle(ownership, outcomes)
+        },
+      },
+    })
+    const one = suspicious(memoryStore({ lanes: 1 }) as Store, () => stuck.promise)
+    const silent = await tenants.open('silent', { main: backend }, one)
+    const other = suspicious(memoryStore({ lanes: 1 }) as Store, async () => undefined)
+    const steady = await tenants.open('steady', { main: backend }, other)
+    await using pool = new WorkerPool([silent, steady], { concurrency: 1 })
+    await publish(silent, 3)
+    await pool.start()
+    await tenants.until(() => tenants.heard('lane.gained', silent).length === 1)
+    await publish(steady, 3)
+    await tenants.until(() => tenants.published(steady) === 3)
+    assert.equal(tenants.published(silent), 0)
+    stuck.resolve()
+    await tenants.until(() => tenants.published(silent) === 3)
   })
 
   test('an outage of a shared backend opens the breaker of each outbox, and all recover', async (t) => {
@@ -418,6 +462,35 @@ describe('while it runs', () => {
     for (const broadcaster of all) assert.deepEqual(await owners(broadcaster), [])
   })
 
+  test('a start, a stop in the middle of it, and a start again: it runs', async (t) => {
+    const tenants = new Tenants(t)
+    const store = memoryStore() as Store
+    const asked = Promise.withResolvers<void>()
+    const answered = Promise.withResolvers<void>()
+    const slow: Store = {
+      ...store,
+      schema: {
+        ...store.schema,
+        async check() {
+          asked.resolve()
+          await answered.promise
+          return store.schema.check()
+        },
+      },
+    }
+    const one = await tenants.open('one', { main: recordingBackend() }, slow)
+    await using pool = new WorkerPool([one])
+    const first = pool.start()
+    await asked.promise
+    const stopping = pool.stop()
+    const second = pool.start()
+    answered.resolve()
+    await Promise.all([first, stopping, second])
+    assert.deepEqual((await owners(one)).length, 1)
+    await publish(one, 1)
+    await tenants.until(() => tenants.published(one) === 1)
+  })
+
   test('nothing is left behind by a hundred outboxes that came and went', async (t) => {
     const tenants = new Tenants(t)
     const backend = recordingBackend()
@@ -437,6 +510,50 @@ describe('while it runs', () => {
     assert.equal(pool.sending, 0)
     assert.ok((left.at(-1) ?? 0) <= (left[0] ?? 0) + 2, left.join(', '))
   })
+})
+
+test('an idle outbox is looked at every idleInterval when a commit would wake it; otherwise as often as ever', async (t) => {
+  const tenants = new Tenants(t)
+  let fetches = 0
+  let onFetch: () => void = () => undefined
+  const store = sqlite({ path: join(tenants.folder, 'counted.db') }) as Store
+  await store.schema.migrate({ lanes: 4 })
+  const counted: Store = {
+    ...store,
+    relay: {
+      ...store.relay,
+      fetch(...asked) {
+        fetches++
+        onFetch()
+        return store.relay.fetch(...asked)
+      },
+    },
+  }
+  const quiet = await tenants.open('quiet', { main: recordingBackend() }, counted, { pollInterval: 10 })
+  /** Resolves when there were five looks more. */
+  const looks = () =>
+    new Promise<void>((resolve) => {
+      const enough = fetches + 5
+      onFetch = () => {
+        if (fetches >= enough) resolve()
+      }
+    })
+  await using often = new WorkerPool([quiet], { worker: { idleInterval: 10 } })
+  await often.start()
+  await looks()
+  await looks()
+  await often.stop()
+
+  const later = await tenants.open('later', { main: recordingBackend() }, counted, { pollInterval: 10 })
+  await using seldom = new WorkerPool([later], { worker: { idleInterval: 600_000 } })
+  await seldom.start()
+  // The looks after activity. From there each pause is twice as long as the one before.
+  await looks()
+  const before = fetches
+  await new Promise((resolve) => setTimeout(resolve, 1_000))
+  assert.ok(fetches - before <= 8, `${fetches - before} looks in a second`)
+  await publish(later, 1)
+  await tenants.until(() => tenants.published(later) === 1)
 })
 
 test('one pass over all, for cron: what is due everywhere, and an error when all have been seen to', async (t) => {
