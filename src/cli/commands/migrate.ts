@@ -1,6 +1,6 @@
-import { stringifyJson } from '../../event/json.ts'
 import type { MigrationStatus } from '../../store/store.ts'
 import { defineCommand } from '../command.ts'
+import { eachStore } from '../each-store.ts'
 import { EXIT } from '../exit-codes.ts'
 import { countOf } from '../format.ts'
 
@@ -20,31 +20,34 @@ export const migrate = defineCommand({
     },
   },
   examples: ['broadcaster migrate', 'broadcaster migrate --print > outbox.sql'],
-  async run({ options }, { terminal, configured }) {
-    const { broadcaster } = await configured()
-    const { schema } = broadcaster.store
+  async run({ options }, { terminal, stores }) {
     const lanes = options.lanes === undefined ? {} : { lanes: options.lanes }
+    const dryRun = options['dry-run']
+    const all = await stores()
     if (options.print) {
-      terminal.out(schema.print({ ...lanes, ...(options.from !== undefined && { from: options.from }) }).trimEnd())
+      for (const { name, broadcaster } of all) {
+        if (all.length > 1) terminal.out(`-- ${name}`)
+        const from = options.from === undefined ? {} : { from: options.from }
+        terminal.out(broadcaster.store.schema.print({ ...lanes, ...from }).trimEnd())
+      }
       return EXIT.ok
     }
-    const before = await schema.status()
-    const after = options['dry-run'] ? before : await schema.migrate(lanes)
-    const steps = before.pending.map(({ version, name, breaking }) => ({ version, name, breaking }))
-    if (options.json) {
-      const { version, latest, lanes: count } = after
-      terminal.out(
-        stringifyJson({ version, latest, lanes: count, from: before.version, steps, dryRun: options['dry-run'] }),
-      )
-      return EXIT.ok
-    }
-    for (const { version, name, breaking } of steps) {
-      // On an empty database there is nobody yet for whom something could break.
-      const warning = breaking && before.version > 0 ? ' (breaking: older versions of this package stop working)' : ''
-      terminal.out(`${options['dry-run'] ? 'to do' : 'done '}  ${version} ${name}${warning}`)
-    }
-    terminal.out(summary(broadcaster.store.description, after, options['dry-run'] ? steps.length : 0))
-    return EXIT.ok
+    return eachStore(all, { terminal, json: options.json }, async ({ broadcaster: { store } }) => {
+      const before = await store.schema.status()
+      const after = dryRun ? before : await store.schema.migrate(lanes)
+      const steps = before.pending.map(({ version, name, breaking }) => ({ version, name, breaking }))
+      const { version, latest } = after
+      const done = steps.map(({ version, name, breaking }) => {
+        // On an empty database there is nobody yet for whom something could break.
+        const warning = breaking && before.version > 0 ? ' (breaking: older versions of this package stop working)' : ''
+        return `${dryRun ? 'to do' : 'done '}  ${version} ${name}${warning}`
+      })
+      return {
+        json: { version, latest, lanes: after.lanes, from: before.version, steps, dryRun },
+        lines: [...done, summary(store.description, after, dryRun ? steps.length : 0)],
+        code: EXIT.ok,
+      }
+    })
   },
 })
 
