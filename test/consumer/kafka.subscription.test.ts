@@ -141,6 +141,18 @@ describe('kafkaSubscription', { skip: skipWithoutJars('kafka') }, () => {
       assert.deepEqual(idsOf(await take(subscription, 5)).toSorted(), publishedIds(later).toSorted())
     }))
 
+  test('what came after a first start with `new` is not lost when nothing was committed before the next start', () =>
+    place(async ({ subscribe, publish }) => {
+      await publish(wireEvents(5, 3))
+      const first = await opened(subscribe({ start: 'new' }))
+      assert.deepEqual(await takeFor(first, 700), [])
+      await first.close()
+      const later = wireEvents(5, 3)
+      await publish(later)
+      const next = await opened(subscribe({ start: 'new' }))
+      assert.deepEqual(idsOf(await take(next, 5)).toSorted(), publishedIds(later).toSorted())
+    }))
+
   test('goes on with the oldest record there is when those it had not read were deleted', () =>
     place(
       async ({ topic, subscribe, publish }) => {

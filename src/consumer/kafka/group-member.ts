@@ -158,6 +158,7 @@ export class GroupMember {
   async #begin(generation: number): Promise<Map<string, Partition> | undefined> {
     const assignments = (this.#consumer.assignments ?? []).filter(({ partitions }) => partitions.length > 0)
     const found = new Map<string, Partition>()
+    const begun: { topic: string; partition: number; offset: bigint; leaderEpoch: number }[] = []
     if (assignments.length > 0) {
       const { timeout, connectTimeout } = this.#options.connection
       const committed = await within(
@@ -173,9 +174,13 @@ export class GroupMember {
         for (const number of partitions) {
           const offset = committed.get(topic)?.[number] ?? -1n
           const start = offset >= 0n ? offset : (bounds.get(topic)?.[number] ?? 0n)
+          if (offset < 0n && timestamp === LATEST)
+            begun.push({ topic, partition: number, offset: start, leaderEpoch: -1 })
           found.set(`${topic} ${number}`, new Partition(topic, number, start))
         }
       }
+      // Where it began is kept, or what comes before the first commit is lost at the next start: that asks for the end again.
+      if (begun.length > 0) await within(timeout, this.#consumer.commit({ offsets: begun }))
     }
     return generation === this.generation ? found : undefined
   }
