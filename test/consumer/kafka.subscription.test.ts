@@ -172,6 +172,19 @@ describe('kafkaSubscription', { skip: skipWithoutJars('kafka') }, () => {
       { 'cleanup.policy': 'delete' },
     ))
 
+  test('goes on with the oldest record there is when the log ends before the committed offset', () =>
+    place(async ({ topic, subscribe, publish }) => {
+      const events = wireEvents(3, 1)
+      await publish(events)
+      await withAdmin(server.address, (admin) =>
+        admin.alterConsumerGroupOffsets({
+          groupId: topic,
+          topics: [{ name: topic, partitionOffsets: [0, 1, 2, 3].map((partition) => ({ partition, offset: 1_000n })) }],
+        }),
+      )
+      assert.deepEqual(idsOf(await take(await opened(subscribe()), 3)), publishedIds(events))
+    }))
+
   test('a topic that is missing, or a dead-letter topic that is not to be made, is an outage that says so', () =>
     place(async ({ subscribe }) => {
       await assert.rejects(opened(subscribe({ topics: topicName() })), { code: 'SEND_OUTAGE' })

@@ -206,7 +206,7 @@ export class GroupMember {
     }
   }
 
-  /** Records that we had not read were deleted: goes on with the oldest that there are. Rethrows any other error. */
+  /** Records that we had not read were deleted, or the log ends before us: goes on with the oldest. Rethrows any other error. */
   async #outOfRange(error: unknown, partitions: readonly Partition[]): Promise<undefined> {
     const found = error instanceof AggregateError && 'findBy' in error ? error.findBy : undefined
     const isOutOfRange = typeof found === 'function' && found.call(error, 'apiId', 'OFFSET_OUT_OF_RANGE') !== null
@@ -215,13 +215,23 @@ export class GroupMember {
       throw error
     }
     const topics = [...new Set(partitions.map(({ topic }) => topic))]
-    const oldest = await within(
-      this.#options.connection.timeout,
-      this.#consumer.listOffsets({ topics, timestamp: EARLIEST }),
-    )
+    const { timeout } = this.#options.connection
+    const oldest = await within(timeout, this.#consumer.listOffsets({ topics, timestamp: EARLIEST }))
+    const newest = await within(timeout, this.#consumer.listOffsets({ topics, timestamp: LATEST }))
+    const beyond: { topic: string; partition: number; offset: bigint; leaderEpoch: number }[] = []
     for (const partition of partitions) {
-      const first = oldest.get(partition.topic)?.[partition.number] ?? 0n
+      const { topic, number } = partition
+      const first = oldest.get(topic)?.[number] ?? 0n
+      const end = newest.get(topic)?.[number]
       if (partition.next < first) partition.next = first
+      else if (end !== undefined && partition.next > end)
+        beyond.push({ topic, partition: number, offset: first, leaderEpoch: -1 })
+    }
+    if (beyond.length > 0) {
+      // The log was cut off before where we are, or the offset is of another one. Waiting there for the end to come by
+      // would pass over all that is written meanwhile, and say nothing: what there is comes again.
+      await within(timeout, this.#consumer.commit({ offsets: beyond }))
+      this.#shareOut()
     }
     return undefined
   }
