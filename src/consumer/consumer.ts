@@ -138,7 +138,9 @@ export class Consumer<Tx = unknown, Events extends Catalogue | NoCatalogue = NoC
     }
     // Not before the handlers have ended: somebody else would begin with the next event of a key that is being handled.
     await Promise.allSettled(this.#intake.clear().map((delivery) => delivery.release()))
-    await this.#subscription.close()
+    await this.#subscription
+      .close()
+      .catch((error: unknown) => this.#signals.emit('consumer.error', { consumer: this.name, error }))
     if (await started) this.#signals.emit('consumer.stopped', { consumer: this.name })
     this.#ended.resolve()
   }

@@ -22,6 +22,8 @@ const CONFLICTS: ReadonlySet<unknown> = new Set([
   'ER_LOCK_WAIT_TIMEOUT',
   'SQLITE_BUSY',
   'SQLITE_BUSY_SNAPSHOT',
+  // Prisma's name for it, whatever the database.
+  'P2034',
 ])
 
 /** The wait before a transaction that could not begin, or lost a race, is tried again; in milliseconds. */
@@ -61,6 +63,8 @@ function isConflict(error: unknown): boolean {
   for (let at: unknown = error, depth = 0; at instanceof Error && depth < 5; at = at.cause, depth++) {
     if (at instanceof BroadcasterError && (at.code === 'STORE_BUSY' || at.code === 'STORE_UNAVAILABLE')) return true
     if ('code' in at && CONFLICTS.has(at.code)) return true
+    // node:sqlite has one code for all, and SQLite's own beside it, of which the low byte says what: busy, locked.
+    if ('errcode' in at && typeof at.errcode === 'number' && [5, 6].includes(at.errcode & 0xff)) return true
   }
   return false
 }

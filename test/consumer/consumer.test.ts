@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { z } from 'zod'
 import { OutageError, PermanentError, RetryAfterError } from '../../src/backend/send-error.ts'
 import { Consumer } from '../../src/consumer/consumer.ts'
 import type { ConsumerOptions } from '../../src/consumer/consumer-options.ts'
 import { type MemorySubscription, memorySubscription } from '../../src/consumer/memory/memory-subscription.ts'
+import { verdictOn } from '../../src/consumer/verdict.ts'
 import type { CloudEvent } from '../../src/event/cloud-event.ts'
 import { memoryStore } from '../../src/store/memory/memory.ts'
 import { onSignal } from '../../src/telemetry/signals.ts'
@@ -486,4 +490,47 @@ describe('wrong options', () => {
       assert.throws(() => new Consumer(options as never), { code: 'INVALID_OPTION', message })
     })
   }
+})
+
+test('a subscription that fails to close keeps nobody waiting: it is told, and run ends', async () => {
+  const subscription = Object.assign(memorySubscription(), {
+    close: () => Promise.reject(new Error('the broker hung up')),
+  })
+  const handlers = { '*': () => undefined }
+  const consumer = new Consumer({ name: 'billing', subscription, store: memoryStore(), handlers })
+  await listening('consumer.error', async (heard) => {
+    const stop = new AbortController()
+    const run = consumer.run(stop.signal)
+    stop.abort()
+    await run
+    assert.deepEqual(
+      heard.map((message) => String((message as { readonly error: unknown }).error)),
+      ['Error: the broker hung up'],
+    )
+  })
+})
+
+test('a SQLite database that was busy costs no attempt', async () => {
+  const { DatabaseSync } = await import('node:sqlite')
+  const folder = mkdtempSync(join(tmpdir(), 'broadcaster-busy-'))
+  const [one, other] = [new DatabaseSync(join(folder, 'a.db')), new DatabaseSync(join(folder, 'a.db'))]
+  let busy: unknown
+  try {
+    one.exec('PRAGMA busy_timeout = 0; CREATE TABLE t (n); BEGIN IMMEDIATE')
+    other.exec('PRAGMA busy_timeout = 0; BEGIN IMMEDIATE')
+  } catch (error) {
+    busy = error
+  } finally {
+    one.close()
+    other.close()
+    rmSync(folder, { recursive: true })
+  }
+  const options = { retry: { base: 1 }, maxRetries: 3 }
+  const counted = (error: unknown): unknown => {
+    const verdict = verdictOn(error, 1, 1, options, 0)
+    return verdict.kind === 'retry' && verdict.counted
+  }
+  assert.equal(counted(busy), false)
+  assert.equal(counted(new Error('else', { cause: busy })), false)
+  assert.equal(counted(Object.assign(new Error('no such table'), { errcode: 1 })), true)
 })

@@ -70,6 +70,24 @@ describe('kafkaSubscription', { skip: skipWithoutJars('kafka') }, () => {
     }
   }
 
+  test('partitions that are added to a topic are found, without a change of the group', () =>
+    place(async ({ topic, subscribe }) => {
+      const subscription = await opened(subscribe())
+      await takeFor(subscription, 500)
+      await withAdmin(server.address, (admin) => admin.createPartitions({ topics: [{ name: topic, count: 12 }] }))
+      // One that knows of them.
+      const backend = kafka({ bootstrapServers: `127.0.0.1:${proxy.port}`, topic })
+      const events = wireEvents(200, 100)
+      await publishTo(backend, events)
+      await backend.close()
+      const ids = new Set<unknown>()
+      while (ids.size < events.length) {
+        const deliveries = await take(subscription, 1)
+        for (const id of idsOf(deliveries)) ids.add(id)
+        await acknowledgeAll(deliveries)
+      }
+    }))
+
   test('partitions are shared out anew when a process comes and goes; nothing is lost, keys stay in order', () =>
     place(async ({ subscribe, publish }) => {
       const first = await opened(subscribe())

@@ -4,6 +4,7 @@ import type { ResolvedKafkaSubscriptionOptions } from './options.ts'
 import { type FetchedRecord, Partition } from './partition.ts'
 
 type Consumer = import('@platformatic/kafka').Consumer<Buffer, Buffer, Buffer, Buffer>
+type Metadata = Awaited<ReturnType<Consumer['metadata']>>
 type FetchResponse = Awaited<ReturnType<Consumer['fetch']>>
 
 const EARLIEST = -2n
@@ -26,6 +27,8 @@ export class GroupMember {
   #partitions: Map<string, Partition> | undefined
   /** Goes up each time the partitions are shared out. */
   generation = 0
+  /** Of all topics, when we joined. */
+  #partitionCount = 0
   #failure: unknown
 
   private constructor(consumer: Consumer, options: ResolvedKafkaSubscriptionOptions, onLost: () => void) {
@@ -58,9 +61,12 @@ export class GroupMember {
     })
     const member = new GroupMember(consumer, options, onLost)
     try {
-      await within(connection.connectTimeout + connection.timeout, consumer.metadata({ topics: [...topics] }))
+      const { connectTimeout, timeout } = connection
+      member.#partitionCount = countOf(
+        await within(connectTimeout + timeout, consumer.metadata({ topics: [...topics] })),
+      )
       consumer.topics.trackAll(...topics)
-      await within(connection.connectTimeout + connection.timeout + sessionTimeout, consumer.joinGroup({}))
+      await within(connectTimeout + timeout + sessionTimeout, consumer.joinGroup({}))
       return member
     } catch (error) {
       await member.leave()
@@ -88,6 +94,11 @@ export class GroupMember {
       connectTimeout + timeout,
       this.#consumer.metadata({ topics: [...this.#options.topics] }),
     )
+    if (countOf(metadata) > this.#partitionCount) {
+      // Nobody reads a partition that was added until the group shares them out anew.
+      this.#fail(new OutageError('the topics have more partitions than before: the group is joined again'))
+      return []
+    }
     const leaders = new Map<number, Map<string, Partition[]>>()
     const topicNames = new Map<string, string>()
     for (const partition of partitions.values()) {
@@ -235,6 +246,10 @@ export class GroupMember {
     }
     return undefined
   }
+}
+
+function countOf({ topics }: Metadata): number {
+  return [...topics.values()].reduce((count, { partitionsCount }) => count + partitionsCount, 0)
 }
 
 /** The records of an answer that are new to us, in order. */

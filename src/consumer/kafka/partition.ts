@@ -19,12 +19,15 @@ export class Partition {
   /** What was handed out, in order; true = done with it. */
   readonly #handed = new Map<bigint, boolean>()
   #committed: bigint
+  /** Everything below it is done. */
+  #position: bigint
 
   constructor(topic: string, number: number, start: bigint) {
     this.topic = topic
     this.number = number
     this.next = start
     this.#committed = start
+    this.#position = start
   }
 
   hand(offset: bigint): void {
@@ -40,13 +43,12 @@ export class Partition {
    * for a partition, so what was done behind something that is not waits for it.
    */
   toCommit(): bigint | undefined {
-    let position = this.#committed
     for (const [offset, done] of this.#handed) {
       if (!done) break
       this.#handed.delete(offset)
-      position = offset + 1n
+      this.#position = offset + 1n
     }
-    return position > this.#committed ? position : undefined
+    return this.#position > this.#committed ? this.#position : undefined
   }
 
   committed(offset: bigint): void {

@@ -114,6 +114,7 @@ class RabbitMqSubscription implements Subscription {
       await channel.consume(this.#queues.queue, (message) => this.#onMessage(attached, message))
       return attached
     } catch (error) {
+      this.#attached?.channel.close().catch(() => undefined)
       this.#lose(this.#attached, error)
       if (error instanceof BroadcasterError) throw error
       throw errorOfConnection(error, `cannot consume from the queue '${this.#queues.queue}'`)
@@ -152,10 +153,11 @@ class RabbitMqSubscription implements Subscription {
     if (signal.aborted) return
     const over = Promise.withResolvers<void>()
     const timer = setTimeout(over.resolve, WAIT)
-    signal.addEventListener('abort', () => over.resolve(), { once: true })
+    const onAbort = (): void => over.resolve()
+    signal.addEventListener('abort', onAbort, { once: true })
     await Promise.race([this.#changed.promise, over.promise])
     clearTimeout(timer)
-    over.resolve()
+    signal.removeEventListener('abort', onAbort)
     // What came in the same piece of the connection is handed out together.
     if (!signal.aborted) await new Promise((resolve) => setImmediate(resolve))
   }
