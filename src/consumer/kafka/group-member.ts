@@ -241,8 +241,9 @@ export class GroupMember {
     if (beyond.length > 0) {
       // The log was cut off before where we are, or the offset is of another one. Waiting there for the end to come by
       // would pass over all that is written meanwhile, and say nothing: what there is comes again.
-      await within(timeout, this.#consumer.commit({ offsets: beyond }))
+      // First taken back: a record in hand that is done with would commit what is behind it.
       this.#shareOut()
+      await within(timeout, this.#consumer.commit({ offsets: beyond }))
     }
     return undefined
   }
