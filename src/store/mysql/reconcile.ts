@@ -7,7 +7,7 @@ import type { Tables } from './tables.ts'
 import { fromSqlId } from './uuid.ts'
 
 /** Rows released by one statement: a key with a million events behind it must not make one transaction of a minute. */
-const RELEASED_AT_ONCE = 2_000
+const RELEASED_AT_ONCE = 900
 
 /**
  * Releases what waits behind keys that no failed event blocks any longer, and returns the heads that hold their key.
