@@ -2,7 +2,7 @@ import { BroadcasterError } from '../../errors.ts'
 import { IN_TRANSACTION, isOpen, type Mysql2Query, type Mysql2Transaction } from '../../publish/transactions/mysql2.ts'
 import type { Client, ClientTransaction, RawRow, Runs } from './client.ts'
 import type { Sql } from './sql.ts'
-import { runAgainOnConflict, storeError } from './store-error.ts'
+import { errorNumber, runAgainOnConflict, storeError } from './store-error.ts'
 
 /** What we need of a `PoolConnection` of `mysql2/promise`. */
 export interface Mysql2PoolConnection extends Mysql2Transaction {
@@ -105,17 +105,22 @@ async function write(connection: Mysql2PoolConnection, statement: Sql): Promise<
   return result as Written
 }
 
+/** Told to a SET TRANSACTION. */
+const TRANSACTION_IN_PROGRESS = 1568
+
 /** The statement stands in a transaction that nobody would commit. */
 function noAutocommit(): BroadcasterError {
   return new BroadcasterError(
     'INVALID_OPTION',
-    "pool gives connections on which autocommit is off; give mysql() a pool that leaves it on, and begin the application's transactions on connections of it",
+    'pool gave a connection that is in a transaction: autocommit is off there, or whoever had it gave it back in the middle; give mysql() a pool that leaves autocommit on, and end each transaction before release()',
     { field: 'pool' },
   )
 }
 
 async function control(connection: Mysql2PoolConnection, text: string): Promise<void> {
-  await connection.query(queryOf({ text })).catch(throwStoreError)
+  await connection.query(queryOf({ text })).catch((error: unknown) => {
+    throw errorNumber(error) === TRANSACTION_IN_PROGRESS ? noAutocommit() : storeError(error)
+  })
 }
 
 async function connect(pool: () => Promise<Mysql2Pool>): Promise<Mysql2PoolConnection> {
