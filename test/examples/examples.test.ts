@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { Pool } from 'pg'
 import { root } from '../project/source-files.ts'
+import { openPlace as openMysqlPlace } from '../store/mysql-place.ts'
 import { requireServer } from '../support/servers.ts'
 
 /** What each program prints when everything is as it should be; in the order of the lines. */
@@ -59,6 +60,7 @@ const PRINTS: Readonly<Record<string, readonly string[]>> = {
     'given up: order.cursed: nobody ships that',
   ],
   '10-kafka.ts': ['a', 'b', 'c', 'd'].map((id) => `${id}: order.placed, order.paid, order.shipped`),
+  '12-mysql.ts': ['order b was rolled back: card declined', 'booked a: 12 EUR', 'booked c: 30 EUR', '3 tries'],
 }
 
 /** Two lines that different parts of the program print, in whichever order. */
@@ -83,6 +85,13 @@ for (const [name, lines] of Object.entries(PRINTS)) {
       if (!database || !broker) return
       Object.assign(env, { POSTGRES_URL: database.url, REDIS_URL: broker.url })
       t.after(() => dropSchema(database.url, schema))
+    }
+    if (name.includes('mysql')) {
+      const database = requireServer(t, 'mariadb')
+      if (!database) return
+      const place = await openMysqlPlace(database.url)
+      t.after(() => place.close())
+      Object.assign(env, { MYSQL_URL: place.url })
     }
     if (name.includes('nats')) {
       const broker = requireServer(t, 'nats')
