@@ -7,9 +7,9 @@ import { createClient } from 'redis'
 import { eachEvent } from '../../src/backend/each-event.ts'
 import { Broadcaster } from '../../src/broadcaster.ts'
 import { requireServer } from '../support/servers.ts'
+import { PLACED_STORES } from '../support/store-places.ts'
 import { type Delivery, judgeDeliveries } from './judge-deliveries.ts'
 import { LaneWatch } from './lane-watch.ts'
-import { FAULTY_STORES } from './store-place.ts'
 import type { WorkerTask } from './worker-process.ts'
 
 const EVENTS = 20_000
@@ -19,7 +19,7 @@ const KILL_EVERY = 2_000
 const LEASE = 10_000
 const SIZES = { batchSize: 50, concurrency: 2, maxInHand: 200 }
 
-for (const kind of FAULTY_STORES) {
+for (const kind of PLACED_STORES) {
   test(`three workers on ${kind.name}, one killed every 2 s: nothing lost, every key in order, lanes owned again`, async (t) => {
     const broker = requireServer(t, 'redis')
     if (!broker || (kind.server !== undefined && !requireServer(t, kind.server))) return

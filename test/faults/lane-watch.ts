@@ -1,8 +1,8 @@
-import type { FaultyStore } from './store-place.ts'
+import type { PlacedStore } from '../support/store-places.ts'
 
 /** Measures how long the lanes of dead workers wait for a new owner, by looking at the table. */
 export class LaneWatch {
-  readonly #look: FaultyStore['look']
+  readonly #look: PlacedStore['look']
   /** Lanes by the id of their dead owner, and when it died. */
   readonly #orphans = new Map<number, { readonly owner: string; readonly since: number }>()
   readonly #known = new Map<string, string>()
@@ -11,7 +11,7 @@ export class LaneWatch {
   /** Lanes that got a new owner. */
   moved = 0
 
-  constructor(look: FaultyStore['look']) {
+  constructor(look: PlacedStore['look']) {
     this.#look = look
   }
 

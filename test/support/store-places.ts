@@ -9,7 +9,7 @@ import { mysql } from '../../src/store/mysql/mysql.ts'
 import { postgres } from '../../src/store/postgres/postgres.ts'
 import { sqlite } from '../../src/store/sqlite/sqlite.ts'
 import type { Store } from '../../src/store/store.ts'
-import { type ServerName, servers } from '../support/servers.ts'
+import { type ServerName, servers } from './servers.ts'
 
 /** An outbox as another process finds it. */
 export type StorePlace =
@@ -18,7 +18,7 @@ export type StorePlace =
   | { readonly kind: 'sqlite'; readonly path: string }
 
 /** An outbox of this test's own. */
-export interface FaultyStore {
+export interface PlacedStore {
   readonly place: StorePlace
   readonly store: Store
   /** Looks at a table past the store: the query names it `outbox_...`. */
@@ -28,12 +28,12 @@ export interface FaultyStore {
 }
 
 /** The kinds of store, and the server that each needs. */
-export const FAULTY_STORES: readonly {
+export const PLACED_STORES: readonly {
   readonly name: StorePlace['kind']
   readonly server: ServerName | undefined
   /** How long the lanes of a killed worker may wait, in ms: the lease of 10 s, a heartbeat, and what that waits for. */
   readonly ownedWithin: number
-  open(): Promise<FaultyStore>
+  open(): Promise<PlacedStore>
 }[] = [
   {
     name: 'postgres',
@@ -41,7 +41,7 @@ export const FAULTY_STORES: readonly {
     ownedWithin: 12_000,
     async open() {
       const url = servers.postgres()?.url ?? ''
-      const schema = `faults_${randomBytes(4).toString('hex')}`
+      const schema = `place_${randomBytes(4).toString('hex')}`
       const pool = new Pool({ connectionString: url, max: 6 })
       return {
         place: { kind: 'postgres', url, schema },
@@ -59,7 +59,7 @@ export const FAULTY_STORES: readonly {
     server: 'mariadb',
     ownedWithin: 12_000,
     async open() {
-      const database = `faults_${randomBytes(4).toString('hex')}`
+      const database = `place_${randomBytes(4).toString('hex')}`
       const root = createPool({ uri: servers.mariadb()?.url ?? '', connectionLimit: 1 })
       await root.query(`CREATE DATABASE ${database}`)
       const url = new URL(servers.mariadb()?.url ?? '')
@@ -83,7 +83,7 @@ export const FAULTY_STORES: readonly {
     // One writer at a time: a heartbeat stands in line with four processes.
     ownedWithin: 15_000,
     async open() {
-      const folder = mkdtempSync(join(tmpdir(), 'broadcaster-faults-'))
+      const folder = mkdtempSync(join(tmpdir(), 'broadcaster-place-'))
       const path = join(folder, 'outbox.db')
       const store = sqlite({ path }) as Store
       let database: DatabaseSync | undefined
