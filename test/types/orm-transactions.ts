@@ -7,11 +7,13 @@ import type { MikroORM } from '@mikro-orm/postgresql'
 import type { Database } from 'better-sqlite3'
 import type { BetterSQLite3Database } from 'drizzle-orm/better-sqlite3'
 import type { LibSQLDatabase } from 'drizzle-orm/libsql'
+import type { MySql2Database } from 'drizzle-orm/mysql2'
 import type { NodePgDatabase } from 'drizzle-orm/node-postgres'
 import type { PgliteDatabase } from 'drizzle-orm/pglite'
 import type { PostgresJsDatabase } from 'drizzle-orm/postgres-js'
 import type { Knex } from 'knex'
 import type { Kysely } from 'kysely'
+import type { Connection, Pool as Mysql2Pool, PoolConnection } from 'mysql2/promise'
 import type { ReservedSql, Sql } from 'postgres'
 import type { Sequelize } from 'sequelize'
 import type { DataSource, QueryRunner, Repository } from 'typeorm'
@@ -22,6 +24,7 @@ import { knexTransaction } from '../../src/publish/transactions/knex.ts'
 import { kyselyTransaction } from '../../src/publish/transactions/kysely.ts'
 import { libsqlTransaction } from '../../src/publish/transactions/libsql.ts'
 import { mikroOrmTransaction } from '../../src/publish/transactions/mikro-orm.ts'
+import { mysql2Transaction } from '../../src/publish/transactions/mysql2.ts'
 import { postgresJsTransaction } from '../../src/publish/transactions/postgres-js.ts'
 import { prismaTransaction } from '../../src/publish/transactions/prisma.ts'
 import { sequelizeTransaction } from '../../src/publish/transactions/sequelize.ts'
@@ -80,6 +83,24 @@ export async function drizzleSqlite(
   adapter.check(libsql)
   // @ts-expect-error it speaks SQLite
   await libsql.transaction(async (tx) => drizzleTransaction({ dialect: 'postgres' }).check(tx))
+}
+
+export async function drizzleMysql(mysql2: MySql2Database): Promise<void> {
+  const adapter = drizzleTransaction({ dialect: 'mysql' })
+  await mysql2.transaction(async (tx) => {
+    adapter.check(tx)
+    await tx.transaction(async (inner) => adapter.check(inner))
+  })
+  // @ts-expect-error the database is no transaction
+  adapter.check(mysql2)
+}
+
+export function mysql2(connection: Connection, pooled: PoolConnection, pool: Mysql2Pool): void {
+  const adapter = mysql2Transaction()
+  adapter.check(connection)
+  adapter.check(pooled)
+  // @ts-expect-error a pool is no transaction
+  adapter.check(pool)
 }
 
 export async function prisma(client: PrismaClient, sqlite: PrismaSqlite): Promise<void> {

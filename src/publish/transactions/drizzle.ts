@@ -3,9 +3,10 @@ import type { Row, Statement } from '../../store/statement.ts'
 import type { TransactionAdapter } from '../../store/transaction-adapter.ts'
 import { type DrizzleQuery, drizzleQuery } from './drizzle-query.ts'
 import { drizzleState } from './drizzle-state.ts'
+import { guarded } from './guarded.ts'
+import { requireOpenByLock } from './lock-probe.ts'
 import { describe, hasMethods, isObject, notATransaction, refuseAborted, transactionEnded } from './refusal.ts'
-import { runAfterProbe } from './savepoint-probe.ts'
-import { type DialectOption, dialectOf, type SqlDialect } from './sql-dialect.ts'
+import { type DialectOption, dialectOf, joinFor, type SqlDialect } from './sql-dialect.ts'
 
 /** What we need of a `PgTransaction` or `MySqlTransaction` of Drizzle. A database does not fit: it has no `rollback`. */
 export interface DrizzleTransaction {
@@ -55,12 +56,12 @@ function serverAdapter(dialect: SqlDialect): TransactionAdapter<DrizzleTransacti
     dialect,
     check: (tx) => check(tx, 'execute'),
     async execute(tx: DrizzleTransaction, statement: Statement): Promise<readonly Row[]> {
-      const run = async (): Promise<unknown> => tx.execute(drizzleQuery(statement))
-      const probes = dialect === 'postgres' && drizzleState(tx) === 'unknown'
-      const result = probes
-        ? await runAfterProbe(WHAT, (text) => tx.execute(text), run)
-        : await run().catch(refuseAborted(WHAT))
-      return rowsOf(result)
+      if (dialect === 'postgres' && drizzleState(tx) === 'unknown') {
+        await requireOpenByLock(WHAT, (text) => tx.execute(text))
+      }
+      const run = async (text: string, values: readonly unknown[]): Promise<readonly Row[]> =>
+        rowsOf(await tx.execute(drizzleQuery(text, values)))
+      return guarded(dialect, WHAT, run, joinFor(dialect, statement), statement.values)
     },
   }
 }
@@ -70,7 +71,8 @@ function sqliteAdapter(): DrizzleSqliteAdapter {
     name: 'drizzle',
     dialect: 'sqlite',
     check: (tx) => check(tx, 'all'),
-    execute: async (tx, statement) => (await tx.all(drizzleQuery(statement))) as Row[],
+    execute: async (tx, statement) =>
+      (await tx.all(drizzleQuery(joinFor('sqlite', statement), statement.values))) as Row[],
     executeSync(tx, statement) {
       // Asked before the statement runs: afterwards it could not be taken back.
       if (isObject(tx) && tx['resultKind'] === 'async') {
@@ -80,7 +82,7 @@ function sqliteAdapter(): DrizzleSqliteAdapter {
           { field: 'tx' },
         )
       }
-      return tx.all(drizzleQuery(statement)) as Row[]
+      return tx.all(drizzleQuery(joinFor('sqlite', statement), statement.values)) as Row[]
     },
   }
 }

@@ -1,6 +1,7 @@
 import type { Row, Statement } from '../../store/statement.ts'
 import type { TransactionAdapter } from '../../store/transaction-adapter.ts'
-import { describe, hasMethods, isObject, notATransaction, refuseAborted, transactionEnded } from './refusal.ts'
+import { guarded } from './guarded.ts'
+import { describe, hasMethods, isObject, notATransaction, transactionEnded } from './refusal.ts'
 import { type DialectOption, dialectOf } from './sql-dialect.ts'
 
 type Value = string | number | null
@@ -34,12 +35,11 @@ export function knexTransaction(options: DialectOption): TransactionAdapter<Knex
       }
       if (tx.isCompleted()) throw transactionEnded('a Knex transaction')
     },
-    async execute(tx: KnexTransaction, statement: Statement): Promise<readonly Row[]> {
+    execute(tx: KnexTransaction, { strings, values }: Statement): Promise<readonly Row[]> {
+      const run = async (text: string, bindings: readonly unknown[]): Promise<readonly Row[]> =>
+        rowsOf(await tx.raw(text, bindings as readonly Value[]))
       // Knex reads `?` in every dialect and numbers it itself; no statement of a store has one of its own.
-      const result = await Promise.resolve(
-        tx.raw(statement.strings.join('?'), statement.values as readonly Value[]),
-      ).catch(refuseAborted('a Knex transaction'))
-      return rowsOf(result)
+      return guarded(dialect, 'a Knex transaction', run, strings.join('?'), values)
     },
   }
 }

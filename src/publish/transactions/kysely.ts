@@ -1,6 +1,7 @@
 import type { Row, Statement } from '../../store/statement.ts'
 import type { TransactionAdapter } from '../../store/transaction-adapter.ts'
-import { describe, hasMethods, isObject, notATransaction, refuseAborted, transactionEnded } from './refusal.ts'
+import { guarded } from './guarded.ts'
+import { describe, hasMethods, isObject, notATransaction, transactionEnded } from './refusal.ts'
 import { type DialectOption, dialectOf, joinFor, type SqlDialect } from './sql-dialect.ts'
 
 /** A `CompiledQuery`, as `CompiledQuery.raw` makes it. */
@@ -52,7 +53,7 @@ export function kyselyTransaction(options: DialectOption): TransactionAdapter<Ky
       }
       if (hasKyselyEnded(tx)) throw transactionEnded('a Kysely transaction')
     },
-    execute: (tx, statement) => runOnKysely(tx, dialect, statement).catch(refuseAborted('a Kysely transaction')),
+    execute: (tx, statement) => runOnKysely(tx, dialect, statement, 'a Kysely transaction'),
   }
 }
 
@@ -74,17 +75,19 @@ export function hasKyselyEnded(tx: KyselyTransaction): boolean {
   }
 }
 
-/** Runs a statement verbatim, past all plugins. */
+/** Runs a statement verbatim, past all plugins, on the transaction that is `what`. */
 export async function runOnKysely(
   tx: KyselyTransaction,
   dialect: SqlDialect,
   statement: Statement,
+  what: string,
 ): Promise<readonly Row[]> {
   // The executor, not the transaction, is asked for itself without plugins: up to 0.29.6 a copy of a controlled
   // transaction does not know when that has ended.
   const executor = tx.getExecutor().withoutPlugins()
-  const { rows } = await executor.executeQuery(rawQuery(joinFor(dialect, statement), statement.values))
-  return rows as Row[]
+  const run = async (sql: string, values: readonly unknown[]): Promise<readonly Row[]> =>
+    (await executor.executeQuery(rawQuery(sql, values))).rows as Row[]
+  return guarded(dialect, what, run, joinFor(dialect, statement), statement.values)
 }
 
 function rawQuery(sql: string, values: readonly unknown[]): KyselyQuery {

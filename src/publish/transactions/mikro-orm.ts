@@ -1,7 +1,7 @@
 import type { Statement } from '../../store/statement.ts'
 import type { TransactionAdapter } from '../../store/transaction-adapter.ts'
 import { hasKyselyEnded, isKyselyTransaction, type KyselyTransaction, runOnKysely } from './kysely.ts'
-import { describe, hasMethods, notATransaction, refuseAborted, transactionEnded } from './refusal.ts'
+import { describe, hasMethods, notATransaction, transactionEnded } from './refusal.ts'
 import { type DialectOption, dialectOf } from './sql-dialect.ts'
 
 /**
@@ -49,7 +49,7 @@ export function mikroOrmTransaction(options: DialectOption): TransactionAdapter<
     async execute(tx: MikroOrmTransaction, statement: Statement) {
       const context = contextOf(tx)
       if (context === undefined) throw transactionEnded('a MikroORM EntityManager in a transaction')
-      return runOnKysely(context, dialect, statement).catch(refuseAborted('a MikroORM transaction'))
+      return runOnKysely(context, dialect, statement, 'a MikroORM transaction')
     },
   }
 }

@@ -92,7 +92,8 @@ export async function isOpen(tx: Pick<Mysql2Transaction, 'query'>): Promise<bool
   return (status & IN_TRANSACTION) !== 0 || (status & AUTOCOMMIT) === 0
 }
 
-function throwTranslated(cause: unknown): never {
+/** Throws what an error of the driver means; one that means nothing to us as it is. */
+export function throwTranslated(cause: unknown): never {
   const said = cause instanceof Error ? cause.message : String(cause)
   switch (isObject(cause) ? cause['errno'] : undefined) {
     case DEADLOCK:

@@ -1,9 +1,11 @@
 import { joinStatement, type Row, type Statement } from '../../store/statement.ts'
 import type { TransactionAdapter } from '../../store/transaction-adapter.ts'
-import { describe, hasMethods, notATransaction } from './refusal.ts'
-import { runAfterProbe } from './savepoint-probe.ts'
+import { requireOpenByLock } from './lock-probe.ts'
+import { describe, hasMethods, notATransaction, refuseAborted } from './refusal.ts'
 
 type Value = string | number | null
+
+const WHAT = 'a postgres.js transaction'
 
 /**
  * What we need of a `TransactionSql` of postgres.js, the argument of the function given to `sql.begin` or
@@ -36,11 +38,8 @@ export function postgresJsTransaction(): TransactionAdapter<PostgresJsTransactio
     },
     async execute(tx: PostgresJsTransaction, statement: Statement): Promise<readonly Row[]> {
       const text = joinStatement(statement, (n) => `$${n}`)
-      const rows = await runAfterProbe(
-        'a postgres.js transaction',
-        (probe) => tx.unsafe(probe),
-        () => tx.unsafe(text, [...statement.values] as Value[]),
-      )
+      await requireOpenByLock(WHAT, (probe) => tx.unsafe(probe))
+      const rows = await Promise.resolve(tx.unsafe(text, [...statement.values] as Value[])).catch(refuseAborted(WHAT))
       return rows as Row[]
     },
   }

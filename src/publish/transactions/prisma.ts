@@ -1,6 +1,7 @@
 import type { Row, Statement } from '../../store/statement.ts'
 import type { TransactionAdapter } from '../../store/transaction-adapter.ts'
-import { describe, hasCode, hasMethods, isObject, notATransaction, refuseAborted, transactionEnded } from './refusal.ts'
+import { guarded } from './guarded.ts'
+import { describe, hasCode, hasMethods, isObject, notATransaction, transactionEnded } from './refusal.ts'
 import { type DialectOption, dialectOf, joinFor } from './sql-dialect.ts'
 
 /** "Transaction API error": it was committed, rolled back, or ran out of its time. */
@@ -37,11 +38,11 @@ export function prismaTransaction(options: DialectOption): TransactionAdapter<Pr
       throw notATransaction(what, 'pass the argument of the function that you give to prisma.$transaction()')
     },
     async execute(tx: PrismaTransaction, statement: Statement): Promise<readonly Row[]> {
+      const run = (text: string, values: readonly unknown[]) => tx.$queryRawUnsafe<readonly Row[]>(text, ...values)
       try {
-        return await tx.$queryRawUnsafe<Row[]>(joinFor(dialect, statement), ...statement.values)
+        return await guarded(dialect, 'a Prisma transaction', run, joinFor(dialect, statement), statement.values)
       } catch (error) {
-        if (hasCode(error, TRANSACTION_CLOSED)) throw transactionEnded('a Prisma transaction', error)
-        return refuseAborted('a Prisma transaction')(error)
+        throw hasCode(error, TRANSACTION_CLOSED) ? transactionEnded('a Prisma transaction', error) : error
       }
     },
   }

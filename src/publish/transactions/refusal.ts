@@ -32,11 +32,26 @@ export function refuseAborted(what: string): (error: unknown) => never {
 /** Where libraries keep the error of the driver: Drizzle and Prisma `cause`, Sequelize `original`, TypeORM `driverError`. */
 const INNER = ['cause', 'original', 'driverError', 'meta', 'driverAdapterError']
 
-/** Whether an error, or the driver's error inside it, has this code. */
-export function hasCode(error: unknown, code: string, depth = 0): boolean {
-  if (!isObject(error) || depth > 4) return false
-  if (error['code'] === code || error['originalCode'] === code) return true
-  return INNER.some((name) => hasCode(error[name], code, depth + 1))
+/** Whether an error, or the driver's error inside it, has this code: a text, or a number of MySQL. */
+export function hasCode(error: unknown, code: string | number): boolean {
+  const of = (name: string): unknown => innerWith(error, name, (value) => String(value) === String(code))
+  return ['code', 'originalCode', 'errno'].some((name) => of(name) !== undefined)
+}
+
+/** The error, or the first one inside it, that has a member `name` that fits. */
+export function innerWith(
+  error: unknown,
+  name: string,
+  fits = (value: unknown): boolean => value !== undefined,
+  depth = 0,
+): unknown {
+  if (!isObject(error) || depth > 4) return undefined
+  if (fits(error[name])) return error
+  for (const inner of INNER) {
+    const found = innerWith(error[inner], name, fits, depth + 1)
+    if (found !== undefined) return found
+  }
+  return undefined
 }
 
 /** Whether a value has members: also a function, as the transactions of Knex and postgres.js are. */

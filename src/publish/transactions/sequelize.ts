@@ -1,6 +1,7 @@
 import { joinStatement, type Row, type Statement } from '../../store/statement.ts'
 import type { TransactionAdapter } from '../../store/transaction-adapter.ts'
-import { describe, hasMethods, isObject, notATransaction, refuseAborted, transactionEnded } from './refusal.ts'
+import { guarded } from './guarded.ts'
+import { describe, hasMethods, isObject, notATransaction, transactionEnded } from './refusal.ts'
 import { type DialectOption, dialectOf } from './sql-dialect.ts'
 
 /** What we need of a `Transaction` of Sequelize 6. A `Sequelize` does not fit. */
@@ -47,15 +48,15 @@ export function sequelizeTransaction(options: DialectOption): TransactionAdapter
     },
     async execute(tx: SequelizeTransaction, statement: Statement): Promise<readonly Row[]> {
       if (!isInside(tx)) return []
-      // `bind` numbers its values on every database; RAW, since SELECT is taken to be a read of a model's table.
-      const result = await tx.sequelize
-        .query(
-          joinStatement(statement, (n) => `$${n}`),
-          { bind: [...statement.values], transaction: tx, raw: true, type: 'RAW' },
-        )
-        .catch(refuseAborted('a Sequelize transaction'))
-      const rows = Array.isArray(result) ? result[0] : undefined
-      return Array.isArray(rows) ? rows : []
+      const { sequelize } = tx
+      const run = async (text: string, values: readonly unknown[]): Promise<readonly Row[]> => {
+        // `bind` numbers its values on every database; RAW, since SELECT is taken to be a read of a model's table.
+        const result = await sequelize.query(text, { bind: [...values], transaction: tx, raw: true, type: 'RAW' })
+        const rows = Array.isArray(result) ? result[0] : undefined
+        return Array.isArray(rows) ? rows : []
+      }
+      const text = joinStatement(statement, (n) => `$${n}`)
+      return guarded(dialect, 'a Sequelize transaction', run, text, statement.values)
     },
   }
 }

@@ -1,6 +1,7 @@
 import type { Row, Statement } from '../../store/statement.ts'
 import type { TransactionAdapter } from '../../store/transaction-adapter.ts'
-import { describe, hasMethods, isObject, notATransaction, refuseAborted, transactionEnded } from './refusal.ts'
+import { guarded } from './guarded.ts'
+import { describe, hasMethods, isObject, notATransaction, transactionEnded } from './refusal.ts'
 import { type DialectOption, dialectOf, joinFor } from './sql-dialect.ts'
 
 /** What we need of a `QueryRunner` of TypeORM on which a transaction was started. */
@@ -55,11 +56,12 @@ export function typeormTransaction(options: DialectOption): TransactionAdapter<T
       // `check` has seen it; were it gone since, there is no transaction any more.
       const runner = runnerOf(tx)
       if (runner === undefined) throw transactionEnded('a TypeORM transaction')
-      // Structured: as they are, rows of a DELETE come in another form on each database.
-      const result = await runner
-        .query(joinFor(dialect, statement), [...statement.values], true)
-        .catch(refuseAborted('a TypeORM transaction'))
-      return (result.records ?? []) as Row[]
+      const run = async (text: string, values: readonly unknown[]): Promise<readonly Row[]> => {
+        // Structured: as they are, rows of a DELETE come in another form on each database.
+        const { records = [] } = await runner.query(text, [...values], true)
+        return records as Row[]
+      }
+      return guarded(dialect, 'a TypeORM transaction', run, joinFor(dialect, statement), statement.values)
     },
   }
 }

@@ -3,6 +3,7 @@ import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import type { NewOutboxEvent } from '../../../src/record/columns.ts'
+import { mysql } from '../../../src/store/mysql/mysql.ts'
 import { postgres } from '../../../src/store/postgres/postgres.ts'
 import { sqlite } from '../../../src/store/sqlite/sqlite.ts'
 import type { Statement } from '../../../src/store/statement.ts'
@@ -61,6 +62,7 @@ test('the statements that run through other libraries hold nothing that those ta
   const entry = { consumer: 'c', source: '/s', eventId: 'e' }
   const stores: readonly Store[] = [
     postgres({ connectionString: 'postgres://nowhere' }) as Store,
+    mysql({ url: 'mysql://nowhere/outbox' }) as Store,
     sqlite({ path: 'nowhere.db' }) as Store,
   ]
   for (const store of stores) {

@@ -4,9 +4,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { PGlite } from '@electric-sql/pglite'
+import { mysql } from '../../../src/store/mysql/mysql.ts'
 import { postgres } from '../../../src/store/postgres/postgres.ts'
 import { sqlite } from '../../../src/store/sqlite/sqlite.ts'
 import type { Store } from '../../../src/store/store.ts'
+import { openPlace as openMysqlPlace } from '../../store/mysql-place.ts'
 import { openPlace } from '../../store/postgres-place.ts'
 import { servers, skipWithout } from '../../support/servers.ts'
 import type { DatabaseName, Place } from './cell.ts'
@@ -34,6 +36,29 @@ export const PLACES: Readonly<Record<DatabaseName, Database>> = {
         url,
         orders: `${schema}.orders`,
         orderIds: async () => idsOf((await pool.query(`SELECT id FROM ${schema}.orders`)).rows),
+        async close() {
+          await store.close()
+          await close()
+        },
+      }
+    },
+  },
+  mariadb: {
+    skip: skipWithout('mariadb'),
+    async open() {
+      const { pool, url, close } = await openMysqlPlace(servers.mariadb()?.url ?? '')
+      const store = mysql({ pool }) as Store
+      await store.schema.migrate()
+      await pool.query('CREATE TABLE orders (id varchar(255) PRIMARY KEY)')
+      return {
+        ...NOWHERE,
+        store,
+        url,
+        orders: 'orders',
+        async orderIds() {
+          const [rows] = await pool.query('SELECT id FROM orders')
+          return idsOf(rows as unknown[])
+        },
         async close() {
           await store.close()
           await close()

@@ -246,6 +246,31 @@ export function adapterSuite(
       assert.equal(backend.events.length, 2)
     })
 
+    test('two publishes at once on one transaction', async (t) => {
+      if (cell.sync) return t.skip('a synchronous library does one thing at a time')
+      await transact(function* (scope) {
+        yield Promise.all(['one', 'two', 'three'].map((data) => publish(scope, { data })))
+      })
+      assert.deepEqual(new Set(await delivered()), new Set(['one', 'two', 'three']))
+    })
+
+    test('a transaction that MySQL has ended by itself is refused', async (t) => {
+      if (cell.adapter.dialect !== 'mysql') return t.skip('only MySQL commits when the schema changes')
+      let late: unknown
+      await transact(function* (scope) {
+        yield publish(scope, { data: 'before' })
+        // Commits.
+        yield scope.exec('CREATE TABLE IF NOT EXISTS made_in_between (id int)')
+        try {
+          yield publish(scope, { data: 'late' })
+        } catch (error) {
+          late = error
+        }
+      })
+      assert.equal((late as { readonly code?: string }).code, 'TRANSACTION_ENDED')
+      assert.deepEqual(await delivered(), ['before'])
+    })
+
     test('many events are one statement, in their order', async () => {
       const events = Array.from({ length: 120 }, (_, n) => ({ type: 't', source: '/s', data: n, partitionKey: 'k' }))
       await transact(function* ({ tx }) {

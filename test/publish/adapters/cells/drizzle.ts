@@ -3,11 +3,14 @@ import Database from 'better-sqlite3'
 import { sql } from 'drizzle-orm'
 import { drizzle as onBetterSqlite3 } from 'drizzle-orm/better-sqlite3'
 import { drizzle as onLibsql } from 'drizzle-orm/libsql'
+import type { MySqlDatabase } from 'drizzle-orm/mysql-core'
+import { type MySql2PreparedQueryHKT, type MySql2QueryResultHKT, drizzle as onMysql2 } from 'drizzle-orm/mysql2'
 import { drizzle as onPg } from 'drizzle-orm/node-postgres'
 import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core'
 import { drizzle as onPglite } from 'drizzle-orm/pglite'
 import { drizzle as onPostgresJs } from 'drizzle-orm/postgres-js'
 import type { BaseSQLiteDatabase } from 'drizzle-orm/sqlite-core'
+import { createPool } from 'mysql2/promise'
 import pg from 'pg'
 import connect from 'postgres'
 import { drizzleTransaction } from '../../../../src/publish/transactions/drizzle.ts'
@@ -40,6 +43,24 @@ export const postgresJs: OpenCell = async ({ url }) => {
 export const pglite: OpenCell = async ({ pglite: client }) => {
   if (!client) throw new Error('no PGlite')
   return postgresCell(onPglite(client), async () => {})
+}
+
+type Mysql = MySqlDatabase<MySql2QueryResultHKT, MySql2PreparedQueryHKT>
+
+export const mysql2: OpenCell = async ({ url }) => {
+  const pool = createPool({ uri: url, connectionLimit: 2 })
+  const db = onMysql2(pool)
+  const scopeOf = (tx: Mysql): Scope => ({
+    tx,
+    exec: (text) => tx.execute(sql.raw(text)),
+    nest: (work) => tx.transaction((inner) => walk(work(scopeOf(inner)))),
+  })
+  return {
+    adapter: drizzleTransaction({ dialect: 'mysql' }),
+    refused: { 'the database': db, 'the client': pool },
+    transact: (work) => db.transaction((tx) => walk(work(scopeOf(tx)))),
+    close: () => pool.end(),
+  }
 }
 
 export const betterSqlite3: OpenCell = async ({ path }) => {

@@ -5,11 +5,13 @@ import {
   type ControlledTransaction,
   type Dialect,
   Kysely,
+  MysqlDialect,
   PGliteDialect,
   PostgresDialect,
   SqliteDialect,
   type Transaction,
 } from 'kysely'
+import { createPool } from 'mysql2'
 import pg from 'pg'
 import { kyselyTransaction } from '../../../../src/publish/transactions/kysely.ts'
 import type { SqlDialect } from '../../../../src/publish/transactions/sql-dialect.ts'
@@ -33,6 +35,10 @@ const DRIVERS: Readonly<Record<string, { speaks: SqlDialect; connect(place: Plac
     },
     keep: true,
   },
+  mariadb: {
+    speaks: 'mysql',
+    connect: ({ url }) => new MysqlDialect({ pool: createPool({ uri: url, connectionLimit: 2 }) }),
+  },
   sqlite: { speaks: 'sqlite', connect: ({ path }) => new SqliteDialect({ database: new Database(path) }) },
 }
 
@@ -41,7 +47,7 @@ const exec = (tx: Transaction<Schema>) => (sql: string) => tx.executeQuery(Compi
 /** `db.transaction().execute()`, which knows no savepoints. */
 export function callback(driver: string): OpenCell {
   return async (place) => {
-    const { speaks, connect, keep } = DRIVERS[driver] ?? DRIVERS['postgres'] ?? never()
+    const { speaks, connect, keep } = DRIVERS[driver] ?? never()
     const db = open(connect(place))
     return {
       adapter: kyselyTransaction({ dialect: speaks }),

@@ -1,4 +1,5 @@
 import { defineEntity, p } from '@mikro-orm/core'
+import { MikroORM as OnMariadb } from '@mikro-orm/mariadb'
 import { MikroORM as OnPostgres } from '@mikro-orm/postgresql'
 import type { SqlEntityManager } from '@mikro-orm/sql'
 import { MikroORM as OnSqlite } from '@mikro-orm/sqlite'
@@ -34,3 +35,6 @@ export const postgres: OpenCell = async ({ url }) =>
   cellOf('postgres', await OnPostgres.init({ ...ENTITIES, clientUrl: url, pool: { max: 2 } }))
 
 export const sqlite: OpenCell = async ({ path }) => cellOf('sqlite', await OnSqlite.init({ ...ENTITIES, dbName: path }))
+
+export const mariadb: OpenCell = async ({ url }) =>
+  cellOf('mysql', await OnMariadb.init({ ...ENTITIES, clientUrl: url, pool: { max: 2 } }))

@@ -1,9 +1,11 @@
 import { PrismaLibSql } from '@prisma/adapter-libsql'
+import { PrismaMariaDb } from '@prisma/adapter-mariadb'
 import { PrismaPg } from '@prisma/adapter-pg'
 import { PrismaPGlite } from 'pglite-prisma-adapter'
 import { PrismaClient as OnSqlite } from '../../../../examples/prisma/client/client.ts'
 import { prismaTransaction } from '../../../../src/publish/transactions/prisma.ts'
 import type { SqlDialect } from '../../../../src/publish/transactions/sql-dialect.ts'
+import { PrismaClient as OnMysql } from '../../../support/prisma/mysql/client.ts'
 import { PrismaClient as OnPostgres, type Prisma } from '../../../support/prisma/postgres/client.ts'
 import { type Cell, type OpenCell, type Scope, savepointScope, walk } from '../cell.ts'
 
@@ -39,3 +41,16 @@ export const pglite: OpenCell = async ({ pglite: db }) => {
 
 export const sqlite: OpenCell = async ({ path }) =>
   cellOf('sqlite', new OnSqlite({ adapter: new PrismaLibSql({ url: `file:${path}` }) }) as unknown as OnPostgres)
+
+export const mariadb: OpenCell = async ({ url }) => {
+  const { hostname: host, port, username: user, password, pathname } = new URL(url)
+  const adapter = new PrismaMariaDb({
+    host,
+    port: Number(port),
+    user,
+    password,
+    database: pathname.slice(1),
+    connectionLimit: 2,
+  })
+  return cellOf('mysql', new OnMysql({ adapter }) as unknown as OnPostgres)
+}

@@ -5,6 +5,7 @@ import { type Cell, type OpenCell, type Place, type Scope, walk } from '../cell.
 
 const OPTIONS: Readonly<Record<string, (place: Place) => DataSourceOptions>> = {
   postgres: ({ url }) => ({ type: 'postgres', url, poolSize: 2 }),
+  mysql: ({ url }) => ({ type: 'mariadb', url, poolSize: 2 }),
   sqlite: ({ path }) => ({ type: 'better-sqlite3', database: path }),
 }
 
