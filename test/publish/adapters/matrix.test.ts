@@ -88,6 +88,42 @@ test('the statements that run through other libraries hold nothing that those ta
   for (const store of stores) await store.close()
 })
 
+/** How the documentation names each adapter, and its page. */
+const PAGES: Readonly<Record<string, string>> = {
+  drizzle: '[Drizzle](drizzle.md)',
+  prisma: '[Prisma](prisma.md)',
+  kysely: '[Kysely](kysely.md)',
+  knex: '[Knex](knex.md)',
+  typeorm: '[TypeORM](typeorm.md)',
+  'mikro-orm': '[MikroORM](mikro-orm.md)',
+  sequelize: '[Sequelize](sequelize.md)',
+  'postgres-js': '[postgres.js](postgres-js.md)',
+  libsql: '[libSQL](libsql.md)',
+  pg: '[pg](drivers.md)',
+  pglite: '[PGlite](drivers.md)',
+  mysql2: '[mysql2](drivers.md)',
+  'node-sqlite': '[node:sqlite](drivers.md)',
+  'better-sqlite3': '[better-sqlite3](drivers.md)',
+}
+
+test('the table of the documentation is this matrix', () => {
+  const cellText = (ways: Readonly<Record<string, unknown>> | string): string =>
+    typeof ways === 'string'
+      ? '–'
+      : Object.keys(ways)
+          .map((way) => way.split(/ on |, /)[1] ?? 'yes')
+          .join(', ')
+  const lines = Object.entries(PAGES).map(([adapter, page]) => {
+    const cells = MATRIX[adapter]
+    assert.ok(cells, adapter)
+    return `| ${[page, ...DATABASES.map((database) => cellText(cells[database]))].join(' | ')} |`
+  })
+  assert.equal(lines.length, Object.keys(MATRIX).length)
+  const page = readFileSync(join(root, 'docs/transactions/README.md'), 'utf8')
+  const table = /<!-- matrix -->\n(?:.*\n){2}([\s\S]*?)<!-- end -->/.exec(page)?.[1]
+  assert.deepEqual(table?.trim().split('\n'), lines)
+})
+
 describe('the options of adapters', () => {
   for (const adapter of ['drizzle', 'prisma', 'kysely', 'knex', 'typeorm', 'mikro-orm', 'sequelize']) {
     test(`${adapter}: the dialect is required, and there are no others`, async () => {

@@ -1,10 +1,10 @@
 import Database from 'better-sqlite3'
 import {
-  CamelCasePlugin,
   CompiledQuery,
   type ControlledTransaction,
   type Dialect,
   Kysely,
+  type KyselyPlugin,
   MysqlDialect,
   PGliteDialect,
   PostgresDialect,
@@ -19,8 +19,13 @@ import { type OpenCell, type Place, type Scope, savepointScope, walk } from '../
 
 type Schema = Record<string, never>
 
-/** With a plugin that renames columns: our statements must not pass through it. */
-const open = (dialect: Dialect) => new Kysely<Schema>({ dialect, plugins: [new CamelCasePlugin()] })
+/** A plugin that would lose what our statements return, so that they must not pass through it. */
+const LOSES_ROWS: KyselyPlugin = {
+  transformQuery: ({ node }) => node,
+  transformResult: async ({ result }) => ({ ...result, rows: [] }),
+}
+
+const open = (dialect: Dialect) => new Kysely<Schema>({ dialect, plugins: [LOSES_ROWS] })
 
 const DRIVERS: Readonly<Record<string, { speaks: SqlDialect; connect(place: Place): Dialect; keep?: true }>> = {
   postgres: {
