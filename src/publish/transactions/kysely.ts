@@ -23,7 +23,7 @@ export interface KyselyExecutor {
   withoutPlugins(): KyselyExecutor
 }
 
-/** What we need of a `Transaction` of Kysely (0.28 or newer). A `Kysely` does not fit: its `isTransaction` is not true. */
+/** What we need of a `Transaction` of Kysely (0.28.11 or newer). A `Kysely` does not fit: its `isTransaction` is not true. */
 export interface KyselyTransaction {
   readonly isTransaction: true
   getExecutor(): KyselyExecutor
