@@ -38,17 +38,12 @@ export function sequelizeTransaction(options: DialectOption): TransactionAdapter
     name: 'sequelize',
     dialect,
     check(tx: SequelizeTransaction): void {
-      if (!isInside(tx)) {
-        const what = hasMethods(tx, 'query', 'transaction') ? 'a Sequelize instance' : describe(tx)
-        throw notATransaction(what, 'pass the argument of the function that you give to sequelize.transaction()')
-      }
-      for (let at: unknown = tx; isObject(at); at = at['parent']) {
+      for (let at: unknown = insideOf(tx); isObject(at); at = at['parent']) {
         if (at['finished'] !== undefined) throw transactionEnded('a Sequelize transaction')
       }
     },
     async execute(tx: SequelizeTransaction, statement: Statement): Promise<readonly Row[]> {
-      if (!isInside(tx)) return []
-      const { sequelize } = tx
+      const { sequelize } = insideOf(tx)
       const run = async (text: string, values: readonly unknown[]): Promise<readonly Row[]> => {
         // `bind` numbers its values on every database; RAW, since SELECT is taken to be a read of a model's table.
         const result = await sequelize.query(text, { bind: [...values], transaction: tx, raw: true, type: 'RAW' })
@@ -59,6 +54,12 @@ export function sequelizeTransaction(options: DialectOption): TransactionAdapter
       return guarded(dialect, 'a Sequelize transaction', run, text, statement.values)
     },
   }
+}
+
+function insideOf(tx: SequelizeTransaction): Inside {
+  if (isInside(tx)) return tx
+  const what = hasMethods(tx, 'query', 'transaction') ? 'a Sequelize instance' : describe(tx)
+  throw notATransaction(what, 'pass the argument of the function that you give to sequelize.transaction()')
 }
 
 function isInside(tx: unknown): tx is Inside {
