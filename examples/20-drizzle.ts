@@ -1,29 +1,29 @@
 /**
- * Drizzle: the order and its event in one `db.transaction`, and a nested one that drops only its own. On PGlite, so that
- * it needs no server; on PostgreSQL, MySQL or SQLite the same lines follow another `drizzle(...)`.
+ * Drizzle: the order and its event in one `db.transaction`, and a nested one that drops only its own. On libSQL, so
+ * that it needs no server; on PostgreSQL or MySQL the same lines follow another `drizzle(...)`.
  *
- *     npm install drizzle-orm @electric-sql/pglite
+ *     npm install drizzle-orm @libsql/client
  *     node 20-drizzle.ts
  */
-import { PGlite } from '@electric-sql/pglite'
-import { integer, pgTable, text } from 'drizzle-orm/pg-core'
-import { drizzle } from 'drizzle-orm/pglite'
+import { createClient } from '@libsql/client'
+import { drizzle } from 'drizzle-orm/libsql'
+import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 import { Broadcaster } from 'ts-broadcaster'
 import { HandlerRegistry, handlers } from 'ts-broadcaster/handlers'
-import { postgres } from 'ts-broadcaster/postgres'
+import { sqlite } from 'ts-broadcaster/sqlite'
 import { drizzleTransaction } from 'ts-broadcaster/transactions/drizzle'
 
-const orders = pgTable('orders', { id: text().primaryKey(), total: integer().notNull() })
+const orders = sqliteTable('orders', { id: text().primaryKey(), total: integer().notNull() })
 
-const client = await PGlite.create()
+const client = createClient({ url: 'file:shop.db' })
 const db = drizzle(client)
-await db.execute('CREATE TABLE orders (id text PRIMARY KEY, total integer NOT NULL)')
+await db.run('CREATE TABLE orders (id text PRIMARY KEY, total integer NOT NULL)')
 
 const registry = new HandlerRegistry()
 registry.on('order.*', (event) => console.log(event.eventType, event.data), { name: 'log' })
 const broadcaster = new Broadcaster({
-  store: postgres({ pglite: client }),
-  transaction: drizzleTransaction({ dialect: 'postgres' }),
+  store: sqlite({ path: 'shop.db' }),
+  transaction: drizzleTransaction({ dialect: 'sqlite' }),
   backends: { local: handlers(registry) },
 })
 await broadcaster.store.schema.migrate()
@@ -48,4 +48,4 @@ await placeOrder({ id: 'b', total: 7 }, true).catch((error: Error) => console.lo
 await broadcaster.processPendingEvents()
 console.log(await db.select().from(orders))
 await broadcaster.close()
-await client.close()
+client.close()
