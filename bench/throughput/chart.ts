@@ -28,7 +28,7 @@ export function chart(runs: readonly Run[], latency: Latency, ratio: number): st
     }),
   )
   const cpu = shown.map((run): Bar => {
-    const parts = { relay: run.relayCpu, postgres: run.postgresCpu ?? 0, redis: run.redisCpu ?? 0 }
+    const parts = { relay: run.relayCpu, postgres: run.storeCpu ?? 0, redis: run.redisCpu ?? 0 }
     const sum = parts.relay + parts.postgres + parts.redis
     return {
       label: names[run.algorithm],

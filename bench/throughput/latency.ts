@@ -1,8 +1,7 @@
-import type { Pool } from 'pg'
 import { createClient } from 'redis'
 import { redisStreams } from '../../src/backend/redis-streams/redis-streams.ts'
 import { Broadcaster } from '../../src/broadcaster.ts'
-import { postgres } from '../../src/store/postgres/postgres.ts'
+import type { Store } from '../../src/store/store.ts'
 
 /** Milliseconds from the start of the publishing transaction to the entry in the hands of a reader of the stream. */
 export interface Latency {
@@ -18,15 +17,14 @@ const GRACE = 20_000
 
 /** Publishes `rate` events a second, one transaction each, for `seconds`, while a worker delivers and a reader reads. */
 export async function measureLatency(
-  pool: Pool,
+  store: Store,
   redisUrl: string,
-  schema: string,
+  stream: string,
   rate: number,
   seconds: number,
 ): Promise<Latency> {
-  const stream = `${schema}-latency`
   const broadcaster = new Broadcaster({
-    store: postgres({ pool, schema }),
+    store,
     backends: { default: redisStreams({ url: redisUrl, stream, trim: { maxLength: 1_000_000 } }) },
     worker: { retention: false },
   })

@@ -3,17 +3,17 @@ import { Pool } from 'pg'
 import { createClient } from 'redis'
 import { redisStreams } from '../../src/backend/redis-streams/redis-streams.ts'
 import { Broadcaster } from '../../src/broadcaster.ts'
-import { postgres } from '../../src/store/postgres/postgres.ts'
 import { onSignal } from '../../src/telemetry/signals.ts'
+import { openStore } from '../../test/support/store-places.ts'
 import { processPendingEvents } from './seed-algorithm.ts'
 import type { RelayReport, RelayTask } from './task.ts'
 
 const task = JSON.parse(process.argv[2] ?? '{}') as RelayTask
-const pool = new Pool({ connectionString: task.postgresUrl, max: 4 })
+const { store, close } = openStore(task.place)
 
 async function ours(): Promise<() => Promise<number>> {
   const broadcaster = new Broadcaster({
-    store: postgres({ pool, schema: task.schema }),
+    store,
     backends: { default: redisStreams({ url: task.redisUrl, stream: task.stream, trim: { maxLength: 1_000_000 } }) },
     worker: { retention: false, batchSize: task.batchSize },
   })
@@ -36,13 +36,16 @@ async function ours(): Promise<() => Promise<number>> {
 }
 
 async function seed(): Promise<() => Promise<number>> {
+  if (task.place.kind !== 'postgres') throw new Error('the other algorithm is for PostgreSQL')
+  const pool = new Pool({ connectionString: task.place.url, max: 4 })
+  const table = `${task.place.schema}.outbox_events`
   const redis = createClient({ url: task.redisUrl })
   await redis.connect()
   return async () => {
-    const table = `${task.schema}.outbox_events`
     for (let left = task.events; left > 0; ) left -= await processPendingEvents(pool, redis, table, task.stream)
     const end = performance.now()
     redis.destroy()
+    await pool.end()
     return end
   }
 }
@@ -61,5 +64,5 @@ const report: RelayReport = {
   peakMemory: process.resourceUsage().maxRSS * 1_024,
 }
 process.send?.(report)
-await pool.end()
+await close()
 process.disconnect?.()

@@ -1,9 +1,10 @@
+import type { StorePlace } from '../../test/support/store-places.ts'
+
 /** What a relay process is to do. */
 export interface RelayTask {
   readonly algorithm: 'ours' | 'seed'
-  readonly postgresUrl: string
+  readonly place: StorePlace
   readonly redisUrl: string
-  readonly schema: string
   readonly stream: string
   readonly events: number
   readonly batchSize: number
@@ -23,7 +24,8 @@ export interface Run {
   readonly events: number
   readonly eventsPerSecond: number
   readonly relayCpu: number
-  readonly postgresCpu: number | undefined
+  /** Of the database's server; absent for SQLite, which has none. */
+  readonly storeCpu: number | undefined
   readonly redisCpu: number | undefined
   readonly peakMemory: number
 }

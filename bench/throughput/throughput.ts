@@ -1,18 +1,17 @@
 /**
- * Events a second, CPU for each event, latency and memory of PostgreSQL -> Redis Streams, beside the algorithm of
- * Django Broadcaster in the same run: ours, seed, ours, seed.
+ * Events a second, CPU for each event, latency and memory from a store to Redis Streams; on PostgreSQL beside the
+ * algorithm of Django Broadcaster in the same run: ours, seed, ours, seed.
  *
- *     npm run bench -- [--events 100000] [--seed-events 3000] [--pairs 2] [--batch-size 500] [--json path] [--svg path]
+ *     npm run bench -- [--store postgres|mysql|sqlite] [--events 100000] [--seed-events 3000] [--pairs 2] [--batch-size 500] [--json path] [--svg path]
  */
 import { fork } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { parseArgs } from 'node:util'
-import { Pool } from 'pg'
 import { createClient } from 'redis'
 import { eachEvent } from '../../src/backend/each-event.ts'
 import { Broadcaster } from '../../src/broadcaster.ts'
-import { postgres } from '../../src/store/postgres/postgres.ts'
+import { PLACED_STORES, type PlacedStore } from '../../test/support/store-places.ts'
 import { chart } from './chart.ts'
 import { serverCpu } from './cpu.ts'
 import { type Latency, measureLatency } from './latency.ts'
@@ -20,6 +19,7 @@ import type { RelayReport, RelayTask, Run } from './task.ts'
 
 const { values } = parseArgs({
   options: {
+    store: { type: 'string', default: 'postgres' },
     events: { type: 'string', default: '100000' },
     'seed-events': { type: 'string', default: '3000' },
     pairs: { type: 'string', default: '2' },
@@ -30,20 +30,18 @@ const { values } = parseArgs({
     json: { type: 'string', default: 'bench/results/throughput.json' },
   },
 })
-const postgresUrl = process.env['POSTGRES_URL'] ?? 'postgres://postgres@127.0.0.1:5432/test'
+const SERVERS = { postgres: 'postgres', mysql: 'mariadbd', sqlite: 'no server' } as const
+const kind = PLACED_STORES.find(({ name }) => name === values.store)
+if (kind === undefined) throw new Error(`there is no store '${values.store}'; known are postgres, mysql, sqlite`)
+const serverName = SERVERS[kind.name]
 const redisUrl = process.env['REDIS_URL'] ?? 'redis://127.0.0.1:6379'
-const schema = `bench_throughput_${process.pid}`
-const stream = `${schema}-stream`
-const pool = new Pool({ connectionString: postgresUrl, max: 10 })
+const stream = `bench_throughput_${process.pid}`
 const redis = createClient({ url: redisUrl })
 
-/** Empties the outbox and fills it with events of about 300 bytes, 2,000 keys. */
-async function fill(events: number): Promise<void> {
-  await pool.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE; CREATE SCHEMA ${schema}`)
-  const broadcaster = new Broadcaster({
-    store: postgres({ pool, schema }),
-    backends: { default: eachEvent(() => undefined) },
-  })
+/** An outbox with events of about 300 bytes, 2,000 keys. */
+async function filled(events: number): Promise<PlacedStore> {
+  const placed = await opened()
+  const broadcaster = new Broadcaster({ store: placed.store, backends: { default: eachEvent(() => undefined) } })
   await broadcaster.store.schema.migrate()
   const padding = 'x'.repeat(200)
   for (let done = 0; done < events; done += 5_000) {
@@ -55,14 +53,29 @@ async function fill(events: number): Promise<void> {
     }))
     await broadcaster.transaction((tx) => broadcaster.publishMany(tx, batch))
   }
-  await pool.query(`VACUUM ANALYZE ${schema}.outbox_events`)
+  if (placed.place.kind === 'postgres') await placed.look('VACUUM ANALYZE outbox_events')
+  if (placed.place.kind === 'mysql') await placed.look('ANALYZE TABLE outbox_events')
   await redis.del(stream)
+  return placed
+}
+
+async function opened(): Promise<PlacedStore> {
+  if (kind === undefined) throw new Error('no store')
+  return kind.open()
 }
 
 async function relay(algorithm: 'ours' | 'seed', events: number): Promise<Run> {
-  await fill(events)
+  const placed = await filled(events)
+  try {
+    return await run(placed, algorithm, events)
+  } finally {
+    await placed.close()
+  }
+}
+
+async function run({ place }: PlacedStore, algorithm: 'ours' | 'seed', events: number): Promise<Run> {
   const batchSize = Number(values['batch-size'])
-  const task: RelayTask = { algorithm, postgresUrl, redisUrl, schema, stream, events, batchSize }
+  const task: RelayTask = { algorithm, place, redisUrl, stream, events, batchSize }
   const child = fork(new URL('./relay-process.ts', import.meta.url), [JSON.stringify(task)])
   const message = <T>(): Promise<T> =>
     new Promise((resolve, reject) => {
@@ -74,11 +87,11 @@ async function relay(algorithm: 'ours' | 'seed', events: number): Promise<Run> {
       })
     })
   await message()
-  const before = [serverCpu('postgres'), serverCpu('redis-server')] as const
+  const before = [serverCpu(serverName), serverCpu('redis-server')] as const
   const reporting = message<RelayReport>()
   child.send('go')
   const { seconds, cpuSeconds, peakMemory } = await reporting
-  const after = [serverCpu('postgres'), serverCpu('redis-server')] as const
+  const after = [serverCpu(serverName), serverCpu('redis-server')] as const
   const length = await redis.xLen(stream)
   if (length !== events) throw new Error(`${events} events were published, the stream has ${length}`)
   const perEvent = (n: 0 | 1): number | undefined =>
@@ -88,38 +101,47 @@ async function relay(algorithm: 'ours' | 'seed', events: number): Promise<Run> {
     events,
     eventsPerSecond: events / seconds,
     relayCpu: (cpuSeconds / events) * 1e6,
-    postgresCpu: perEvent(0),
+    storeCpu: perEvent(0),
     redisCpu: perEvent(1),
     peakMemory,
   }
 }
 
-function show({ algorithm, events, eventsPerSecond, relayCpu, postgresCpu, redisCpu, peakMemory }: Run): void {
+function show({ algorithm, events, eventsPerSecond, relayCpu, storeCpu, redisCpu, peakMemory }: Run): void {
   const us = (value: number | undefined): string => (value === undefined ? '?' : value.toFixed(1)).padStart(9)
   const rate = Math.round(eventsPerSecond).toLocaleString('en')
   const memory = `${Math.round(peakMemory / 2 ** 20)} MiB`
   console.log(
-    `${algorithm.padEnd(6)}${events.toLocaleString('en').padStart(9)}${rate.padStart(11)}${us(relayCpu)}${us(postgresCpu)}${us(redisCpu)}${memory.padStart(10)}`,
+    `${algorithm.padEnd(6)}${events.toLocaleString('en').padStart(9)}${rate.padStart(11)}${us(relayCpu)}${us(storeCpu)}${us(redisCpu)}${memory.padStart(10)}`,
   )
 }
+
+/** The other algorithm is written for PostgreSQL. */
+const ALGORITHMS = { postgres: ['ours', 'seed'], mysql: ['ours'], sqlite: ['ours'] } as const
 
 const median = (numbers: readonly number[]): number =>
   numbers.toSorted((one, other) => one - other)[Math.floor(numbers.length / 2)] ?? 0
 
 await redis.connect()
 try {
-  console.log('PostgreSQL -> Redis Streams, 300-byte events, 2,000 keys; CPU in microseconds for each event\n')
-  console.log('          events   events/s    relay postgres    redis    memory')
+  console.log(`${kind.name} -> Redis Streams, 300-byte events, 2,000 keys; CPU in microseconds for each event\n`)
+  console.log('          events   events/s    relay    store    redis    memory')
   const runs: Run[] = []
   for (let pair = 0; pair < Number(values.pairs); pair++) {
-    for (const algorithm of ['ours', 'seed'] as const) {
+    for (const algorithm of ALGORITHMS[kind.name]) {
       const run = await relay(algorithm, Number(algorithm === 'ours' ? values.events : values['seed-events']))
       runs.push(run)
       show(run)
     }
   }
-  await fill(0)
-  const latency: Latency = await measureLatency(pool, redisUrl, schema, Number(values.rate), Number(values.seconds))
+  const placed = await filled(0)
+  const latency: Latency = await measureLatency(
+    placed.store,
+    redisUrl,
+    `${stream}-latency`,
+    Number(values.rate),
+    Number(values.seconds),
+  ).finally(() => placed.close())
   const rates = (algorithm: string): number =>
     median(runs.filter((run) => run.algorithm === algorithm).map((run) => run.eventsPerSecond))
   const ratio = rates('ours') / rates('seed')
@@ -127,18 +149,17 @@ try {
   console.log(
     `\nlatency from before the transaction to the reader, at ${latency.rate} events/s: p50 ${ms(latency.p50)}, p95 ${ms(latency.p95)}, p99 ${ms(latency.p99)}`,
   )
-  console.log(`ours is ${ratio.toFixed(1)} x the seed system's algorithm (wanted: at least 40 x)`)
+  const compared = Number.isFinite(ratio)
+  if (compared) console.log(`ours is ${ratio.toFixed(1)} x the seed system's algorithm (wanted: at least 40 x)`)
   mkdirSync(dirname(values.json), { recursive: true })
   writeFileSync(
     values.json,
-    `${JSON.stringify({ at: new Date().toISOString(), node: process.version, runs, latency, ratio }, null, 2)}\n`,
+    `${JSON.stringify({ store: kind.name, at: new Date().toISOString(), node: process.version, runs, latency, ratio }, null, 2)}\n`,
   )
-  if (values.svg !== undefined) writeFileSync(values.svg, chart(runs, latency, ratio))
+  if (values.svg !== undefined && compared) writeFileSync(values.svg, chart(runs, latency, ratio))
   console.log(`written to ${values.json}${values.svg === undefined ? '' : ` and ${values.svg}`}`)
-  if (ratio < 40) process.exitCode = 1
+  if (compared && ratio < 40) process.exitCode = 1
 } finally {
-  await pool.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`)
   await redis.del(stream)
   redis.destroy()
-  await pool.end()
 }

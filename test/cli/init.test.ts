@@ -7,6 +7,7 @@ import { after, test } from 'node:test'
 import { Client } from 'pg'
 import { runCli } from '../../src/cli/run.ts'
 import { root } from '../project/source-files.ts'
+import { openPlace } from '../store/mysql-place.ts'
 import { FakeTerminal } from '../support/fake-terminal.ts'
 import { requireServer } from '../support/servers.ts'
 
@@ -19,7 +20,7 @@ function project(name: string, manifest: Readonly<Record<string, unknown>>): str
   mkdirSync(join(path, 'node_modules'), { recursive: true })
   writeFileSync(join(path, 'package.json'), JSON.stringify(manifest))
   symlinkSync(root, join(path, 'node_modules/ts-broadcaster'))
-  for (const other of ['pg', '@electric-sql', 'redis', '@types', 'undici-types']) {
+  for (const other of ['pg', 'mysql2', '@electric-sql', 'redis', '@types', 'undici-types']) {
     symlinkSync(join(root, 'node_modules', other), join(path, 'node_modules', other))
   }
   return path
@@ -57,6 +58,7 @@ const KINDS = [
     'broadcaster.config.js',
     /pglite: new PGlite/,
   ],
+  ['mysql2', { type: 'module', dependencies: { mysql2: '3' } }, 'broadcaster.config.js', /mysql\(\{ url.*handlers\(/s],
 ] as const
 
 for (const [name, manifest, file, expected] of KINDS) {
@@ -132,5 +134,22 @@ test('what init writes works: PostgreSQL and Redis Streams', async (t) => {
   } finally {
     await admin.query(`DROP DATABASE ${name} WITH (FORCE)`)
     await admin.end()
+  }
+})
+
+test('what init writes works: MariaDB and local handlers', async (t) => {
+  const server = requireServer(t, 'mariadb')
+  if (!server) return
+  const { url, close } = await openPlace(server.url)
+  try {
+    const path = project('mariadb', { type: 'module', dependencies: { mysql2: '3' } })
+    const env = { DATABASE_URL: url }
+    assert.match(broadcaster(path, env, 'init'), /mysql2: the outbox goes into MySQL or MariaDB/)
+    broadcaster(path, env, 'migrate')
+    const id = broadcaster(path, env, 'publish', 'order.created', '--source', '/orders').trim()
+    broadcaster(path, env, 'worker', '--max-iterations', '1')
+    assert.match(broadcaster(path, env, 'show', id), /^status +published$/m)
+  } finally {
+    await close()
   }
 })

@@ -7,7 +7,12 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { Pool } from 'pg'
 import { root } from '../project/source-files.ts'
+import { openPlace as openMysqlPlace } from '../store/mysql-place.ts'
 import { requireServer } from '../support/servers.ts'
+
+const SHOP = ['a: no gift wrap left', 'b: no gift wrap left', 'b: card declined']
+const PLACED = "order.placed { id: 'a', total: 12 }"
+const ORDERS = "[ { id: 'a', total: 12 } ]"
 
 /** What each program prints when everything is as it should be; in the order of the lines. */
 const PRINTS: Readonly<Record<string, readonly string[]>> = {
@@ -66,6 +71,16 @@ const PRINTS: Readonly<Record<string, readonly string[]>> = {
     'away is back',
     'acme, away, cargo',
   ],
+  '12-mysql.ts': ['order b was rolled back: card declined', 'booked a: 12 EUR', 'booked c: 30 EUR', '3 tries'],
+  '20-drizzle.ts': [...SHOP, PLACED, ORDERS],
+  '21-prisma.ts': [...SHOP, "order.placed { id: 'a' }", "[ { id: 'a' } ]"],
+  '22-kysely.ts': ['b: card declined', PLACED, ORDERS],
+  '23-knex.ts': [...SHOP, PLACED, ORDERS],
+  '24-typeorm.ts': [...SHOP, PLACED, ORDERS],
+  '25-mikro-orm.ts': [...SHOP, PLACED, ORDERS],
+  '26-sequelize.ts': [...SHOP, PLACED, ORDERS],
+  '27-postgres-js.ts': [...SHOP, PLACED, ORDERS],
+  '28-libsql.ts': ['b: card declined', PLACED, ORDERS],
 }
 
 /** Two lines that different parts of the program print, in whichever order. */
@@ -84,12 +99,23 @@ for (const [name, lines] of Object.entries(PRINTS)) {
   test(`${name} runs`, async (t) => {
     const schema = `broadcaster_example_${randomBytes(4).toString('hex')}`
     const env: Record<string, string | undefined> = { ...process.env, EXAMPLE_SCHEMA: schema }
-    if (name.includes('postgres')) {
+    if (/postgres|sequelize/.test(name)) {
       const database = requireServer(t, 'postgres')
-      const broker = database && requireServer(t, 'redis')
-      if (!database || !broker) return
-      Object.assign(env, { POSTGRES_URL: database.url, REDIS_URL: broker.url })
+      if (!database) return
+      Object.assign(env, { POSTGRES_URL: database.url })
       t.after(() => dropSchema(database.url, schema))
+    }
+    if (name.includes('mysql')) {
+      const database = requireServer(t, 'mariadb')
+      if (!database) return
+      const place = await openMysqlPlace(database.url)
+      t.after(() => place.close())
+      Object.assign(env, { MYSQL_URL: place.url })
+    }
+    if (name.includes('redis')) {
+      const broker = requireServer(t, 'redis')
+      if (!broker) return
+      Object.assign(env, { REDIS_URL: broker.url })
     }
     if (name.includes('nats')) {
       const broker = requireServer(t, 'nats')

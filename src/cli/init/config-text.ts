@@ -9,6 +9,10 @@ const STORES: Readonly<Record<Project['database'], { readonly imports: readonly 
     imports: [`import { PGlite } from '@electric-sql/pglite'`, `import { postgres } from 'ts-broadcaster/postgres'`],
     text: `postgres({ pglite: new PGlite('./pgdata') })`,
   },
+  mysql2: {
+    imports: [`import { mysql } from 'ts-broadcaster/mysql'`],
+    text: `mysql({ url: process.env['DATABASE_URL'] ?? 'mysql://root@127.0.0.1:3306/test' })`,
+  },
   sqlite: {
     imports: [`import { sqlite } from 'ts-broadcaster/sqlite'`],
     text: `sqlite({ path: process.env['DATABASE_PATH'] ?? 'outbox.db' })`,

@@ -1,6 +1,7 @@
 import { BroadcasterError } from '../../errors.ts'
 import { joinStatement, type Row, type Statement } from '../../store/statement.ts'
 import type { TransactionAdapter } from '../../store/transaction-adapter.ts'
+import { refuseAborted } from './refusal.ts'
 
 /**
  * What we need of PGlite's `Transaction`, the argument of the function given to `db.transaction`. The PGlite
@@ -14,7 +15,7 @@ export interface PgliteTransaction {
 
 /**
  * The transaction adapter of PGlite. Throws `NOT_A_TRANSACTION` for the PGlite instance, `TRANSACTION_ENDED` for a
- * transaction that was committed or rolled back.
+ * transaction that was committed or rolled back, `TRANSACTION_ABORTED` for one that an earlier error has aborted.
  *
  * @example
  * await db.transaction(async (tx) => {
@@ -43,7 +44,7 @@ export function pgliteTransaction(): TransactionAdapter<PgliteTransaction> {
     },
     async execute(tx: PgliteTransaction, statement: Statement): Promise<readonly Row[]> {
       const text = joinStatement(statement, (n) => `$${n}`)
-      const { rows } = await tx.query<Row>(text, [...statement.values])
+      const { rows } = await tx.query<Row>(text, [...statement.values]).catch(refuseAborted('a PGlite transaction'))
       return rows
     },
   }

@@ -1,14 +1,15 @@
 import { COLUMN_NAMES, type NewOutboxEvent, type OutboxEventColumns } from '../../record/columns.ts'
 import type { Row, Statement } from '../statement.ts'
+import { foreignReader, foreignSelectList } from './foreign-rows.ts'
 import type { Tables } from './tables.ts'
-import { columnReader, selectList, toSqlId } from './values.ts'
+import { toSqlId } from './values.ts'
 
-const readRow = columnReader(COLUMN_NAMES)
+const readRow = foreignReader(COLUMN_NAMES)
 
 /** The stored row that made an insert leave this event out: the same id, or the same (source, event id, backend). */
 export function findDuplicateText(t: Tables): readonly string[] {
   return [
-    `SELECT ${selectList(COLUMN_NAMES)} FROM ${t.events} WHERE id = `,
+    `SELECT ${foreignSelectList(COLUMN_NAMES)} FROM ${t.events} WHERE id = `,
     ' OR (source = ',
     ' AND event_id = ',
     ' AND publisher_backend = ',

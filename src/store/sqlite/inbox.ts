@@ -12,7 +12,8 @@ export function inboxTexts(t: Tables): readonly [readonly string[], readonly str
       ', ',
       `, ${NOW}) ON CONFLICT DO NOTHING RETURNING 1 AS entered`,
     ],
-    [`DELETE FROM ${t.inbox} WHERE consumer = `, ' AND source = ', ' AND event_id = ', ''],
+    // Returns a row since Drizzle on better-sqlite3 runs no statement that returns none through the call that reads rows.
+    [`DELETE FROM ${t.inbox} WHERE consumer = `, ' AND source = ', ' AND event_id = ', ' RETURNING 1 AS withdrawn'],
   ]
 }
 

@@ -1,9 +1,19 @@
-import type { InsertedRow, NewOutboxEvent } from '../../record/columns.ts'
+import type { ColumnName, InsertedRow, NewOutboxEvent } from '../../record/columns.ts'
 import type { Row, Statement } from '../statement.ts'
+import { foreignReader, foreignSelectList } from './foreign-rows.ts'
 import type { Tables } from './tables.ts'
-import { columnReader, NOW, nowPlus, toSqlDate, toSqlId } from './values.ts'
+import { NOW, nowPlus, toSqlDate, toSqlId } from './values.ts'
 
-const readInserted = columnReader(['id', 'seq', 'lane', 'createdAt', 'updatedAt', 'scheduledAt', 'availableAt'])
+const RETURNED = [
+  'id',
+  'seq',
+  'lane',
+  'createdAt',
+  'updatedAt',
+  'scheduledAt',
+  'availableAt',
+] as const satisfies readonly ColumnName[]
+const readInserted = foreignReader(RETURNED)
 
 /**
  * One statement with one JSON parameter for any number of rows: an array of arrays, read by position. `data` stands in
@@ -27,7 +37,7 @@ export function insertText(t: Tables): readonly [string, string] {
     `)
      WHERE true
      ON CONFLICT DO NOTHING
-     RETURNING id, seq, lane, created_at, updated_at, scheduled_at, available_at`,
+     RETURNING ${foreignSelectList(RETURNED)}`,
   ]
 }
 

@@ -1,0 +1,9 @@
+import { pgliteTransaction } from '../../../../src/publish/transactions/pglite.ts'
+import { type OpenCell, savepointScope, walk } from '../cell.ts'
+
+export const pglite: OpenCell = async ({ pglite: db }) => ({
+  adapter: pgliteTransaction(),
+  refused: { 'the instance': db },
+  transact: (work) => db?.transaction((tx) => walk(work(savepointScope(tx, (sql) => tx.exec(sql))))),
+  close() {},
+})
