@@ -25,6 +25,7 @@ const BY_CODE: Partial<Record<ErrorCode, number>> = {
   SCHEMA_MISSING: EXIT.schema,
   SCHEMA_OUTDATED: EXIT.schema,
   SCHEMA_TOO_NEW: EXIT.schema,
+  TAKEOVER_REFUSED: EXIT.schema,
   STORE_UNAVAILABLE: EXIT.store,
   STORE_BUSY: EXIT.store,
   DOES_NOT_EXIST: EXIT.notFound,
