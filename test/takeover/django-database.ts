@@ -1,7 +1,11 @@
 import { randomBytes } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { Pool } from 'pg'
 import { postgres } from '../../src/store/postgres/postgres.ts'
+import { sqlite } from '../../src/store/sqlite/sqlite.ts'
 import type { Store } from '../../src/store/store.ts'
 import { DJANGO_COLUMNS, type DjangoRow } from './django-rows.ts'
 
@@ -64,4 +68,63 @@ export async function postgresDjango(url: string): Promise<PostgresDjango> {
 
 export function quoted(quote: string): string {
   return DJANGO_COLUMNS.map((name) => `${quote}${name}${quote}`).join(', ')
+}
+
+/** A SQLite file, and the connection of a Django app to it. */
+export interface SqliteDjango extends DjangoDatabase {
+  readonly path: string
+  readonly django: DatabaseSync
+}
+
+export async function sqliteDjango(): Promise<SqliteDjango> {
+  const folder = mkdtempSync(join(tmpdir(), 'broadcaster-takeover-'))
+  const path = join(folder, 'db.sqlite3')
+  const django = new DatabaseSync(path, { timeout: 5_000 })
+  django.exec(djangoDdl('sqlite'))
+  const store = sqlite({ path }) as Store
+  return {
+    store,
+    path,
+    django,
+    async insert(...rows) {
+      const insert = django.prepare(
+        `INSERT INTO "outbox_events" (${quoted('"')}) VALUES (${DJANGO_COLUMNS.map(() => '?').join(', ')})`,
+      )
+      for (const row of rows) insert.run(...DJANGO_COLUMNS.map((name) => hexAndPlain(name, row[name])))
+    },
+    async rows() {
+      const rows = django.prepare(`SELECT ${quoted('"')} FROM outbox_events ORDER BY id`).all()
+      return rows.map((row) => dashedAndIso(row as unknown as DjangoRow))
+    },
+    async run(sql) {
+      django.exec(sql)
+    },
+    async close() {
+      django.close()
+      await store.close()
+      rmSync(folder, { recursive: true })
+    },
+  }
+}
+
+/** What Django sends to databases without uuid and time zones: 32 digits; UTC with no zone, and no zero fraction. */
+export function hexAndPlain<Value>(name: keyof DjangoRow, value: Value): Value | string {
+  if (typeof value !== 'string') return value
+  if (name === 'id') return value.replaceAll('-', '')
+  if (!name.endsWith('_at')) return value
+  const [, seconds = '', fraction = ''] = /^(.{19})(?:\.(\d+))?Z$/.exec(value.replace('T', ' ')) ?? []
+  return Number(fraction) === 0 ? seconds : `${seconds}.${fraction.padEnd(6, '0')}`
+}
+
+/** The way back. */
+export function dashedAndIso(row: DjangoRow): DjangoRow {
+  const instant = (text: string | null): string | null => (text === null ? null : `${text.replace(' ', 'T')}Z`)
+  return {
+    ...row,
+    id: row.id.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-'),
+    created_at: instant(row.created_at) ?? '',
+    updated_at: instant(row.updated_at) ?? '',
+    scheduled_at: instant(row.scheduled_at) ?? '',
+    published_at: instant(row.published_at),
+  }
 }

@@ -135,7 +135,8 @@ export function takeoverCases(open: () => Promise<DjangoDatabase>): void {
       }
       await database.store.schema.migrate({
         onProgress: () => {
-          inserts.push(insert())
+          // After this turn: SQLite has one writer, and this thread is just that.
+          inserts.push(Promise.resolve().then(() => insert()))
         },
       })
       await Promise.all(inserts)

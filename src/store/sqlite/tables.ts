@@ -11,6 +11,8 @@ export interface Tables {
   readonly migrations: string
   /** An index of the events table, and the one of the inbox. */
   readonly index: Readonly<Record<'identity' | 'hot' | 'parked' | 'troubled' | 'inboxAge', string>>
+  /** A trigger of the events table. */
+  trigger(suffix: string): string
 }
 
 /** The tables of an outbox: all are named after the events table. Throws `INVALID_OPTION`. */
@@ -31,6 +33,7 @@ export function tablesOf(events: string): Tables {
     settings: `"${prefix}_settings"`,
     inbox: `"${prefix}_inbox"`,
     migrations: `"${prefix}_migrations"`,
+    trigger: (suffix) => `"${events}_${suffix}"`,
     index: {
       identity: `"${events}_identity"`,
       hot: `"${events}_hot"`,

@@ -77,21 +77,21 @@ ${triggerFunctions(t, lanes, 'CREATE OR REPLACE')}
 -- Numbers the next rows in the order they were created; returns how many.
 CREATE OR REPLACE FUNCTION ${batch}(size integer) RETURNS bigint LANGUAGE plpgsql AS $function$
 DECLARE
-  old ${state};
+  start ${state};
   numbered bigint;
 BEGIN
-  SELECT * INTO old FROM ${state} FOR UPDATE;
+  SELECT * INTO start FROM ${state} FOR UPDATE;
   WITH page AS MATERIALIZED (
     SELECT e.id, e.created_at
     FROM ${t.events} AS e
-    WHERE e.seq IS NULL AND (e.created_at, e.id) > (old.created_at, old.id)
+    WHERE e.seq IS NULL AND (e.created_at, e.id) > (start.created_at, start.id)
     ORDER BY e.created_at, e.id
     LIMIT size
   ), place AS (
     SELECT page.id, row_number() OVER (ORDER BY page.created_at, page.id) AS n FROM page
   ), filled AS (
     UPDATE ${t.events} AS e
-    SET seq = old.last + place.n,
+    SET seq = start.last + place.n,
       lane = coalesce(e.lane, floor(random() * ${lanes})::smallint),
       available_at = CASE WHEN e.status IN ${UNSETTLED} AND e.scheduled_at > clock_timestamp() THEN e.scheduled_at END
     FROM place
@@ -102,9 +102,9 @@ BEGIN
   UPDATE ${state} AS s
   SET last = s.last + (SELECT count(*) FROM page), created_at = reached.created_at, id = reached.id
   FROM reached
-  RETURNING s.last - old.last INTO numbered;
-  IF old.last + coalesce(numbered, 0) >= old.first THEN
-    RAISE EXCEPTION 'more old rows than numbers below %', old.first;
+  RETURNING s.last - start.last INTO numbered;
+  IF start.last + coalesce(numbered, 0) >= start.first THEN
+    RAISE EXCEPTION 'more old rows than numbers below %', start.first;
   END IF;
   RETURN coalesce(numbered, 0);
 END $function$;
