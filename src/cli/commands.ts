@@ -1,5 +1,6 @@
 import type { Command } from './command.ts'
 import { demo } from './commands/demo.ts'
+import { doctor } from './commands/doctor.ts'
 import { health } from './commands/health.ts'
 import { init } from './commands/init.ts'
 import { list } from './commands/list.ts'
@@ -25,4 +26,5 @@ export const commands: readonly Command[] = [
   replay,
   stats,
   health,
+  doctor,
 ]

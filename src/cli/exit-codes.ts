@@ -13,7 +13,7 @@ export const EXIT = {
   schema: 4,
   /** The database cannot be reached, or is busy. */
   store: 5,
-  /** At least one backend is not healthy (`health`). */
+  /** Something is not healthy (`health`, `doctor`). */
   unhealthy: 6,
   /** No such event. */
   notFound: 7,

@@ -2,6 +2,7 @@ import type { InsertedRow, NewOutboxEvent, OutboxEventColumns } from '../record/
 import type { AdminStore } from './admin-store.ts'
 import type { CoordinationStore } from './coordination-store.ts'
 import type { InboxStore } from './inbox-store.ts'
+import type { Inspection } from './inspection.ts'
 import type { RelayStore } from './relay-store.ts'
 import type { Dialect, Row, Statement } from './statement.ts'
 import type { TransactionAdapter } from './transaction-adapter.ts'
@@ -103,6 +104,8 @@ export interface SchemaStore {
   migrate(options?: MigrateOptions): Promise<MigrationStatus>
   /** The SQL that `migrate` would run, for people who run it themselves. */
   print(options?: PrintOptions): string
+  /** What is there that costs, or misleads. Optional: without it nothing is known. */
+  inspect?(): Promise<Inspection>
   /** Throws `SCHEMA_MISSING`, `SCHEMA_OUTDATED` or `SCHEMA_TOO_NEW` unless this code can work with the schema. */
   check(): Promise<MigrationStatus>
 }

@@ -1,6 +1,7 @@
 import { BroadcasterError } from '../../../errors.ts'
 import type { MigrationStatus, SchemaStore } from '../../store.ts'
 import type { Client, ClientTransaction } from '../client.ts'
+import { inspect } from '../inspect.ts'
 import type { Tables } from '../tables.ts'
 import type { Migration } from './migration.ts'
 import { scriptOf } from './migration-script.ts'
@@ -46,6 +47,8 @@ export function schema(client: Client, t: Tables, migrations: readonly Migration
         .map((step) => `-- ${step.version} ${step.name}\nBEGIN;\n${scriptOf(step, t, step.sql(t, lanes))}COMMIT;\n`)
       return [...(takeOver ? [printTakeOver(t, lanes)] : []), ...scripts].join('\n')
     },
+
+    inspect: inspect(client, t),
 
     async check() {
       const applied = await readApplied(client, t)

@@ -2,6 +2,7 @@ import { BroadcasterError } from '../../../errors.ts'
 import type { MigrationStatus, SchemaStore } from '../../store.ts'
 import type { Connection } from '../connection.ts'
 import type { Database } from '../database.ts'
+import { inspect } from '../inspect.ts'
 import type { Tables } from '../tables.ts'
 import { NOW } from '../values.ts'
 import type { Migration } from './migration.ts'
@@ -59,6 +60,7 @@ export function sqliteSchema(database: Database, t: Tables): SchemaStore {
 VALUES (${step.version}, '${step.name}', ${step.breaking ? 1 : 0}, ${NOW});
 `
 
+  const look = inspect(t)
   return {
     status: () => database.read((db) => statusOf(applied(db))),
 
@@ -88,6 +90,8 @@ VALUES (${step.version}, '${step.name}', ${step.breaking ? 1 : 0}, ${NOW});
       )
       return [...(options.takeOver ? [printTakeOver(t, stepSql(outbox, lanes))] : []), ...scripts].join('\n')
     },
+
+    inspect: () => database.read(look),
 
     async check() {
       const found = await database.read(applied)

@@ -1,0 +1,147 @@
+import assert from 'node:assert/strict'
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { type TestContext, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { type Backend, delivered } from '../../src/backend/backend.ts'
+import { Broadcaster } from '../../src/broadcaster.ts'
+import { requireServer } from '../support/servers.ts'
+import { type DjangoDatabase, postgresDjango, sqliteDjango } from './django-database.ts'
+import type { DjangoTask, Pulse } from './django-process.ts'
+
+/*
+ * A table is taken over while an application goes on inserting into it the way Django does, and a worker delivers all
+ * that is there as soon as it can. 100,000 rows in all: none is lost, none is left behind.
+ */
+
+const OLD = 60_000
+const NEW = 40_000
+
+type Phase = 'before' | 'during' | 'after'
+
+/** What the application saw, phase by phase. */
+class Application {
+  readonly longest: Record<Phase, number> = { before: 0, during: 0, after: 0 }
+  readonly #inserted: Record<Phase, number> = { before: 0, during: 0, after: 0 }
+  readonly ended: Promise<unknown>
+  readonly #child: ChildProcess
+  phase: Phase = 'before'
+  total = 0
+
+  constructor(task: DjangoTask) {
+    this.#child = fork(new URL('./django-process.ts', import.meta.url), [JSON.stringify(task)])
+    this.#child.on('message', (message) => {
+      const { inserted, longest } = message as Pulse
+      this.longest[this.phase] = Math.max(this.longest[this.phase], longest)
+      this.#inserted[this.phase] += inserted - this.total
+      this.total = inserted
+    })
+    this.ended = once(this.#child, 'exit').then(([code]) => assert.equal(code, 0, 'the application failed'))
+  }
+
+  /** Rows inserted in each phase. */
+  get inserted(): Readonly<Record<Phase, number>> {
+    return this.#inserted
+  }
+
+  /** Waits until so many rows are there. */
+  async has(count: number): Promise<void> {
+    while (this.total < count && this.#child.exitCode === null) await pause(10)
+  }
+
+  kill(): void {
+    this.#child.kill('SIGKILL')
+  }
+}
+
+/** Takes over, delivers, and checks. */
+async function takeOverUnderLoad(
+  t: TestContext,
+  database: DjangoDatabase,
+  old: string,
+  task: Omit<DjangoTask, 'rows'>,
+): Promise<void> {
+  await database.run(old)
+  const ids = new Set<string>()
+  let deliveries = 0
+  const backend: Backend = {
+    capabilities: { ordersWithinSend: true },
+    async send(events) {
+      for (const event of events) {
+        ids.add(event.id)
+        deliveries++
+        assert.equal(event.eventType, 'order.created')
+      }
+      return events.map(() => delivered)
+    },
+    healthCheck: async () => ({ healthy: true }),
+    close: async () => {},
+  }
+  const application = new Application({ ...task, rows: NEW })
+  try {
+    await using broadcaster = new Broadcaster({ store: database.store, backends: { default: backend } })
+    await application.has(NEW / 20)
+    application.phase = 'during'
+    const start = performance.now()
+    const status = await database.store.schema.migrate()
+    const took = performance.now() - start
+    application.phase = 'after'
+    assert.equal(status.version, status.latest)
+    const worker = broadcaster.worker({ batchSize: 500 })
+    await worker.start()
+    await application.ended
+    for (const end = performance.now() + 60_000; ids.size < OLD + NEW && performance.now() < end; ) await pause(50)
+    await worker.stop()
+    const { before, during, after } = application.longest
+    t.diagnostic(
+      `${OLD} old rows, ${application.inserted.before} + ${application.inserted.during} + ${application.inserted.after} ` +
+        `inserted before, during and after the take-over, which took ${(took / 1_000).toFixed(1)} s; ` +
+        `${ids.size} delivered, ${deliveries - ids.size} twice; an insert of 5 rows waited at most ` +
+        `${before.toFixed(0)} ms before, ${during.toFixed(0)} ms during, ${after.toFixed(0)} ms after`,
+    )
+    assert.equal(application.total, NEW)
+    assert.ok(application.inserted.after > 0, 'the application had ended before the take-over did')
+    assert.equal(ids.size, OLD + NEW, 'lost')
+    const rows = await broadcaster.events.filter({ status: 'published' }).count()
+    assert.equal(rows, OLD + NEW, 'stuck')
+    assert.equal(await broadcaster.events.exclude({ status: 'published' }).count(), 0)
+  } finally {
+    application.kill()
+  }
+}
+
+/** Old rows in one statement: one in ten between retries, one in a thousand stuck in `processing`. */
+const COLUMNS = `(id, spec_version, event_type, source, subject, data_content_type, data_schema, data, status, created_at,
+  updated_at, scheduled_at, published_at, retry_count, max_retries, last_error, publisher_backend, publisher_config)`
+const STATUS = `CASE WHEN n % 1000 = 0 THEN 'processing' WHEN n % 10 = 0 THEN 'retry' ELSE 'pending' END`
+
+test('PostgreSQL: 100,000 rows while the table is taken over', async (t) => {
+  const server = requireServer(t, 'postgres')
+  if (!server) return
+  const database = await postgresDjango(server.url)
+  try {
+    const old = `INSERT INTO outbox_events ${COLUMNS}
+      SELECT gen_random_uuid(), '1.0', 'order.created', '/orders', '', 'application/json', '',
+        jsonb_build_object('n', n), ${STATUS}, now() - n * interval '1 second', now(), now(), NULL, 0, 3, '', '', '{}'
+      FROM generate_series(1, ${OLD}) AS n`
+    const place = { database: 'postgres', place: server.url, schema: database.schema, writers: 4, pause: 2 } as const
+    await takeOverUnderLoad(t, database, old, place)
+  } finally {
+    await database.close()
+  }
+})
+
+test('SQLite: 100,000 rows while the table is taken over', async (t) => {
+  const database = await sqliteDjango()
+  try {
+    const old = `INSERT INTO outbox_events ${COLUMNS}
+      WITH RECURSIVE series (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM series WHERE n < ${OLD})
+      SELECT lower(hex(randomblob(16))), '1.0', 'order.created', '/orders', '', 'application/json', '',
+        json_object('n', n), ${STATUS}, strftime('%Y-%m-%d %H:%M:%f', 'now', -n || ' seconds'),
+        strftime('%Y-%m-%d %H:%M:%f', 'now'), strftime('%Y-%m-%d %H:%M:%f', 'now'), NULL, 0, 3, '', '', '{}'
+      FROM series`
+    await takeOverUnderLoad(t, database, old, { database: 'sqlite', place: database.path, writers: 1, pause: 1 })
+  } finally {
+    await database.close()
+  }
+})
