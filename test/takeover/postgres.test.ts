@@ -5,7 +5,7 @@ import { takeOver } from '../../src/store/postgres/schema/takeover/take-over.ts'
 import { tablesOf } from '../../src/store/postgres/tables.ts'
 import { servers, skipWithout } from '../support/servers.ts'
 import { type PostgresDjango, postgresDjango } from './django-database.ts'
-import { djangoRow, isDue, OLD_ROWS } from './django-rows.ts'
+import { DJANGO_COLUMNS, djangoRow, isDue, OLD_ROWS } from './django-rows.ts'
 import { deliver, takeoverCases } from './takeover-cases.ts'
 
 const open = (): Promise<PostgresDjango> => postgresDjango(servers.postgres()?.url ?? '')
@@ -59,6 +59,33 @@ WHERE table_schema = $1 AND table_name = 'outbox_events' ORDER BY column_name`,
         assert.deepEqual(await columns(schema), wanted)
       } finally {
         await fresh.close()
+      }
+    }))
+
+  test('a role that may do no more than insert goes on inserting', () =>
+    withDatabase(async (database) => {
+      const { pool, schema } = database
+      const role = `${schema}_app`
+      await pool.query(`CREATE ROLE ${role}`)
+      try {
+        await pool.query(`GRANT USAGE ON SCHEMA ${schema} TO ${role}; GRANT INSERT ON outbox_events TO ${role}`)
+        await database.store.schema.migrate()
+        const row = djangoRow()
+        const client = await pool.connect()
+        try {
+          await client.query(`BEGIN; SET LOCAL ROLE ${role}`)
+          const names = DJANGO_COLUMNS.join(', ')
+          const values = DJANGO_COLUMNS.map((_, n) => `$${n + 1}`).join(', ')
+          await client.query(`INSERT INTO outbox_events (${names}) VALUES (${values})`, [
+            ...DJANGO_COLUMNS.map((name) => row[name]),
+          ])
+          await assert.rejects(client.query('SELECT FROM outbox_events'), { code: '42501' }, 'the control')
+          await client.query('ROLLBACK')
+        } finally {
+          client.release()
+        }
+      } finally {
+        await pool.query(`DROP OWNED BY ${role}; DROP ROLE ${role}`)
       }
     }))
 

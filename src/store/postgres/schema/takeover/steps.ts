@@ -73,6 +73,12 @@ CREATE TABLE ${state} (
 INSERT INTO ${state} (done, first) SELECT 0, 2 * count(*) + 1000000 FROM ${t.events};
 CREATE SEQUENCE IF NOT EXISTS ${sequence} AS bigint;
 SELECT setval('${sequence}', first, false) FROM ${state};
+-- Whoever may insert into the table must be able to take a number, as with an identity column.
+GRANT USAGE ON SEQUENCE ${sequence} TO PUBLIC;
+DO $owner$ BEGIN
+  EXECUTE format('ALTER SEQUENCE ${sequence} OWNER TO %I',
+    (SELECT pg_get_userbyid(c.relowner) FROM pg_class AS c WHERE c.oid = '${t.events}'::regclass));
+END $owner$;
 ${triggerFunctions(t, lanes, 'CREATE OR REPLACE')}
 -- Numbers the next rows in the order they were created; returns how many.
 CREATE OR REPLACE FUNCTION ${batch}(size integer) RETURNS bigint LANGUAGE plpgsql AS $function$
