@@ -1,7 +1,8 @@
 import { NOW } from '../../values.ts'
 import type { Migration } from '../migration.ts'
+import { publishView } from './0003-publish-view.ts'
 
-/** What makes events of rows that others insert: parking of what is scheduled for later. */
+/** Events by others: a view to publish through, and parking of plain rows that are scheduled for later. */
 export const rowsByOthers: Migration = {
   version: 3,
   name: 'rows-by-others',
@@ -13,5 +14,5 @@ WHEN NEW.available_at IS NULL AND NEW.scheduled_at > ${NOW} AND NEW.status IN ('
 BEGIN
   UPDATE ${t.events} SET available_at = scheduled_at WHERE seq = NEW.seq;
 END;
-`,
+${publishView(t)}`,
 }
