@@ -77,7 +77,9 @@ export class Inbox<Tx = unknown> {
     const entry = entryOf(consumer, event)
     this.#adapter.check(tx)
     const { inbox } = this.#store
-    if (!inbox.entered(await this.#adapter.execute(tx, inbox.enter(entry)))) return false
+    let returned = await this.#adapter.execute(tx, inbox.enter(entry))
+    if (returned.length === 0 && inbox.readBack) returned = await this.#adapter.execute(tx, inbox.readBack(entry))
+    if (!inbox.entered(returned)) return false
     try {
       await handle()
     } catch (error) {

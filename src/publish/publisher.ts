@@ -13,6 +13,7 @@ import { type Problem, throwProblems } from '../problem.ts'
 import type { NewOutboxEvent } from '../record/columns.ts'
 import { OutboxEvent } from '../record/outbox-event.ts'
 import type { RecordSource } from '../record/record-source.ts'
+import { insertRows } from '../store/insert-rows.ts'
 import type { Dialect, Row } from '../store/statement.ts'
 import type { PublishStore } from '../store/store.ts'
 import type { TransactionAdapter } from '../store/transaction-adapter.ts'
@@ -134,7 +135,7 @@ export class Publisher<
     }
     const rows = this.#rows(prepared, checked)
     if (rows.length === 0) return []
-    const inserted = store.inserted(await adapter.execute(tx, store.insert(rows)))
+    const inserted = await insertRows(store, adapter, tx, rows)
     const events = this.#records(rows, inserted)
     for (const [index, row] of rows.entries()) {
       if (events[index] !== undefined) continue

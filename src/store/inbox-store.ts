@@ -17,7 +17,9 @@ export interface InboxStore {
    * ended, and enters it only if that rolled back.
    */
   enter(entry: InboxEntry): Statement
-  /** Reads what `enter` returned: whether it was entered. */
+  /** Where the database's INSERT cannot return rows (MySQL): to be run after an `enter` that returned none. */
+  readBack?(entry: InboxEntry): Statement
+  /** Reads what `enter`, or `readBack`, returned: whether it was entered. */
   entered(rows: readonly Row[]): boolean
   /** Takes an entry of the same transaction back. */
   withdraw(entry: InboxEntry): Statement

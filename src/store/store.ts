@@ -38,7 +38,14 @@ export interface PublishStore {
    * of the rows it returns.
    */
   insert(rows: readonly NewOutboxEvent[]): Statement
-  /** Reads the rows that `insert` returned. */
+  /** Rows that one `insert` takes, at most. Default: any number. */
+  readonly rowsPerInsert?: number
+  /**
+   * Where the database's INSERT cannot return rows (MySQL): selects those that an `insert` of these rows added, to be
+   * run after one that returned none.
+   */
+  readBack?(rows: readonly NewOutboxEvent[]): Statement
+  /** Reads the rows that `insert`, or `readBack`, returned. */
   inserted(rows: readonly Row[]): readonly InsertedRow[]
   /** Selects the stored row of a duplicate, all columns, by its identity. */
   findDuplicate(row: NewOutboxEvent): Statement

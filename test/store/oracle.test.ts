@@ -6,10 +6,12 @@ import { test } from 'node:test'
 import { PGlite } from '@electric-sql/pglite'
 import fc from 'fast-check'
 import { memoryStore } from '../../src/store/memory/memory.ts'
+import { mysql } from '../../src/store/mysql/mysql.ts'
 import { postgres } from '../../src/store/postgres/postgres.ts'
 import { sqlite } from '../../src/store/sqlite/sqlite.ts'
 import type { Store } from '../../src/store/store.ts'
 import { requireServer } from '../support/servers.ts'
+import { openPlace as openMysqlPlace } from './mysql-place.ts'
 import { LANES, operation, PRELUDE } from './oracle-operations.ts'
 import { Subject } from './oracle-subject.ts'
 import { openPlace } from './postgres-place.ts'
@@ -91,6 +93,24 @@ test('oracle: PostgreSQL agrees with memory', async (t) => {
   try {
     await store.schema.migrate({ lanes: LANES })
     await agrees(0.15, false, () => emptied(store, (sql) => pool.query(sql.replaceAll('outbox_', `${schema}.outbox_`))))
+  } finally {
+    await store.close()
+    await close()
+  }
+})
+
+test('oracle: MariaDB agrees with memory', async (t) => {
+  const server = requireServer(t, 'mariadb')
+  if (!server) return
+  const { pool, close } = await openMysqlPlace(server.url)
+  const store: Store = mysql({ pool })
+  try {
+    await store.schema.migrate({ lanes: LANES })
+    await agrees(0.15, false, async () => {
+      // DELETE and not TRUNCATE, which makes new files each time.
+      for (const table of ['events', 'lanes', 'workers', 'breakers']) await pool.query(`DELETE FROM outbox_${table}`)
+      return { store, close: async () => {} }
+    })
   } finally {
     await store.close()
     await close()

@@ -32,6 +32,13 @@ const KNOWN = {
     hello: SSL_REQUEST,
     answers: /^[SN]/,
   },
+  mariadb: {
+    variable: 'MYSQL_URL',
+    url: 'mysql://root@127.0.0.1:3306/test',
+    hello: Buffer.alloc(0),
+    // Its greeting begins with the version of the protocol.
+    answers: (answer: string) => answer.charCodeAt(4) === 10,
+  },
   redis: {
     variable: 'REDIS_URL',
     url: 'redis://127.0.0.1:6379',
@@ -73,6 +80,7 @@ await Promise.all((Object.keys(KNOWN) as ServerName[]).map(find))
 export const servers = {
   postgres: (): Server | undefined => found.get('postgres'),
   pgbouncer: (): Server | undefined => found.get('pgbouncer'),
+  mariadb: (): Server | undefined => found.get('mariadb'),
   redis: (): Server | undefined => found.get('redis'),
   nats: (): Server | undefined => found.get('nats'),
   rabbitmq: (): Server | undefined => found.get('rabbitmq'),

@@ -2,9 +2,11 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { memoryStore } from '../../src/store/memory/memory.ts'
+import { mysql } from '../../src/store/mysql/mysql.ts'
 import { postgres } from '../../src/store/postgres/postgres.ts'
 import { sqlite } from '../../src/store/sqlite/sqlite.ts'
 import type { Store } from '../../src/store/store.ts'
+import { openPlace as openMysqlPlace } from '../store/mysql-place.ts'
 import { openPlace } from '../store/postgres-place.ts'
 import { servers, skipWithout } from './servers.ts'
 
@@ -53,6 +55,22 @@ export const STORES: readonly StoreKind[] = [
     async open() {
       const { pool, schema, close } = openPlace(servers.postgres()?.url ?? '')
       const store: Store = postgres({ pool, schema }) as Store
+      await store.schema.migrate()
+      return {
+        store,
+        async close() {
+          await store.close()
+          await close()
+        },
+      }
+    },
+  },
+  {
+    name: 'mysql',
+    skip: skipWithout('mariadb'),
+    async open() {
+      const { pool, close } = await openMysqlPlace(servers.mariadb()?.url ?? '')
+      const store: Store = mysql({ pool }) as Store
       await store.schema.migrate()
       return {
         store,

@@ -3,6 +3,7 @@ import { createHash, randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { COLUMN_NAMES, type InsertedRow, type NewOutboxEvent, type OutboxEventColumns } from '../../record/columns.ts'
 import type { Lane } from '../../store/coordination-store.ts'
+import { insertRows } from '../../store/insert-rows.ts'
 import type { FetchedRow, Ownership } from '../../store/relay-store.ts'
 import type { Store } from '../../store/store.ts'
 
@@ -51,7 +52,7 @@ export async function insertIn(
   events: readonly NewOutboxEvent[],
 ): Promise<readonly InsertedRow[]> {
   store.transactionAdapter.check(tx)
-  return store.publish.inserted(await store.transactionAdapter.execute(tx, store.publish.insert(events)))
+  return insertRows(store.publish, store.transactionAdapter, tx, events)
 }
 
 /** Publishes in one committed transaction; the rows come in the order of the events. */

@@ -1,0 +1,162 @@
+import { BroadcasterError } from '../../errors.ts'
+import { joinStatement, type Row, type Statement } from '../../store/statement.ts'
+import type { TransactionAdapter } from '../../store/transaction-adapter.ts'
+
+/** A query as `mysql2` takes it; what stands here stands above what the connection was configured with. */
+export interface Mysql2Query {
+  readonly sql: string
+  readonly values: (string | number | null)[]
+  readonly rowsAsArray: false
+  readonly nestTables: false
+  readonly typeCast: (field: unknown, next: () => unknown) => unknown
+}
+
+/**
+ * What we need of a `PoolConnection` or `Connection` of `mysql2/promise` on which a transaction was begun. A `Pool`
+ * does not fit: each of its queries may run on another connection, so nothing sent through it can belong to a
+ * transaction. A connection of `mysql2` itself, with callbacks, fits as `connection.promise()`.
+ */
+export interface Mysql2Transaction {
+  query(query: Mysql2Query): Promise<[unknown, unknown]>
+  /** As a prepared statement: no value is written into the text, whose meaning would depend on `sql_mode`. */
+  execute(query: Mysql2Query): Promise<[unknown, unknown]>
+  /** Every connection has it, a pool does not. */
+  beginTransaction(): Promise<unknown>
+  readonly getConnection?: never
+}
+
+/** Bits of the status that the server sends with each answer. */
+const IN_TRANSACTION = 0x0001
+const AUTOCOMMIT = 0x0002
+
+const LOCK_WAIT_TIMEOUT = 1205
+const DEADLOCK = 1213
+const PACKET_TOO_LARGE = 1153
+
+/**
+ * The transaction adapter of `mysql2/promise`: pass the connection on which you began a transaction.
+ *
+ * The client does not know whether a transaction is open, so before each statement the server is asked, with the
+ * cheapest statement it has (`DO 0`, one round trip). A transaction may end without the caller's doing: any DDL
+ * statement commits it, a deadlock rolls it back; a statement sent afterwards would commit by itself. Throws
+ * `NOT_A_TRANSACTION` or `TRANSACTION_ENDED` before anything is written; `TRANSACTION_ABORTED` when a deadlock has
+ * rolled the transaction back, `STORE_BUSY` after a lock wait timeout, `EVENT_TOO_LARGE` over `max_allowed_packet`.
+ *
+ * @example
+ * const connection = await pool.getConnection()
+ * await connection.beginTransaction()
+ * await broadcaster.publish(connection, { type: 'order.created', source: '/orders', data })
+ * await connection.commit()
+ */
+export function mysql2Transaction(): TransactionAdapter<Mysql2Transaction> {
+  /** Connections seen inside a transaction: with them "idle" means that it has ended. */
+  const seen = new WeakSet<Mysql2Transaction>()
+
+  return {
+    name: 'mysql2',
+    dialect: 'mysql',
+    check(tx) {
+      if (isConnection(tx)) return
+      throw isPool(tx)
+        ? refused('a mysql2 pool', 'take a connection with pool.getConnection(), begin a transaction on it and pass it')
+        : refused(describe(tx), 'pass the connection of mysql2/promise on which you began a transaction')
+    },
+    async execute(tx: Mysql2Transaction, statement: Statement): Promise<readonly Row[]> {
+      if (!(await isOpen(tx))) {
+        if (seen.has(tx)) throw ended()
+        throw refused('a mysql2 connection without an open transaction', 'call connection.beginTransaction() first')
+      }
+      seen.add(tx)
+      const query = queryOf(
+        joinStatement(statement, () => '?'),
+        statement.values as readonly (string | number | null)[],
+      )
+      // A savepoint, say, is nothing that can be prepared.
+      const running = query.values.length === 0 ? tx.query(query) : tx.execute(query)
+      const [rows] = await running.catch(throwTranslated)
+      return Array.isArray(rows) ? (rows as Row[]) : []
+    },
+  }
+}
+
+function queryOf(sql: string, values: readonly (string | number | null)[]): Mysql2Query {
+  // The library's own reading of a value, not a function that the application gave its connection.
+  return { sql, values: [...values], rowsAsArray: false, nestTables: false, typeCast: (_field, next) => next() }
+}
+
+async function isOpen(tx: Mysql2Transaction): Promise<boolean> {
+  const [answer] = await tx.query(queryOf('DO 0', []))
+  const status = isObject(answer) && typeof answer['serverStatus'] === 'number' ? answer['serverStatus'] : 0
+  // Without autocommit everything is in a transaction, though none has begun before the first statement.
+  return (status & IN_TRANSACTION) !== 0 || (status & AUTOCOMMIT) === 0
+}
+
+function throwTranslated(cause: unknown): never {
+  const said = cause instanceof Error ? cause.message : String(cause)
+  switch (isObject(cause) ? cause['errno'] : undefined) {
+    case DEADLOCK:
+      throw new BroadcasterError(
+        'TRANSACTION_ABORTED',
+        `MySQL has rolled the whole transaction back (${said}); run it again from its beginning`,
+        { field: 'tx', cause },
+      )
+    case LOCK_WAIT_TIMEOUT:
+      throw new BroadcasterError('STORE_BUSY', `another transaction holds a lock (${said}); roll back and try again`, {
+        field: 'tx',
+        cause,
+      })
+    case PACKET_TOO_LARGE:
+      throw new BroadcasterError(
+        'EVENT_TOO_LARGE',
+        `what is published at once is larger than the server's max_allowed_packet (${said}); publish less, or raise it`,
+        { cause },
+      )
+    default:
+      throw cause
+  }
+}
+
+function isConnection(tx: unknown): boolean {
+  return (
+    isObject(tx) &&
+    typeof tx['execute'] === 'function' &&
+    typeof tx['beginTransaction'] === 'function' &&
+    !isCallback(tx)
+  )
+}
+
+function isPool(tx: unknown): boolean {
+  return isObject(tx) && typeof tx['getConnection'] === 'function'
+}
+
+/** A connection of `mysql2` itself, whose methods take callbacks. */
+function isCallback(tx: Record<string, unknown>): boolean {
+  return typeof tx['promise'] === 'function'
+}
+
+function describe(tx: unknown): string {
+  if (!isObject(tx)) return String(tx)
+  return isCallback(tx) ? 'a mysql2 connection with callbacks (pass connection.promise())' : 'no mysql2 connection'
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null
+}
+
+function refused(what: string, cure: string): BroadcasterError {
+  return new BroadcasterError(
+    'NOT_A_TRANSACTION',
+    `tx is ${what}, and an event must be part of a transaction; ${cure}`,
+    {
+      field: 'tx',
+    },
+  )
+}
+
+function ended(): BroadcasterError {
+  return new BroadcasterError(
+    'TRANSACTION_ENDED',
+    'tx is a mysql2 connection whose transaction has ended: by commit or rollback, by a DDL statement, which commits it, or by a deadlock, which rolls it back; publish before that',
+    { field: 'tx' },
+  )
+}

@@ -1,0 +1,34 @@
+import { COLUMN_NAMES, type ColumnName, type NewOutboxEvent, type OutboxEventColumns } from '../../record/columns.ts'
+import type { Row, Statement } from '../statement.ts'
+import { identityOf } from './insert.ts'
+import { rowReader, selectList } from './row.ts'
+import type { Tables } from './tables.ts'
+import { toSqlId } from './uuid.ts'
+
+/** Libraries that turn snake_case into camelCase leave a name of lower-case letters alone. */
+const aliasOf = (column: ColumnName): string => column.toLowerCase()
+
+/**
+ * Selects the stored row of an event that was left out by `insert`: the same identity, or else the same id. Without a
+ * lock, which would take the gap beside an id that is not there, and keep other publishers out of it: `insert` has
+ * updated the row, so this transaction sees it.
+ */
+export function findDuplicate(t: Tables): (row: NewOutboxEvent) => Statement {
+  const strings = [
+    `SELECT ${selectList(COLUMN_NAMES, aliasOf, 'base64').text}
+FROM ${t.events.text} AS e FORCE INDEX (PRIMARY, ${t.index.identity.text})
+WHERE e.id = `,
+    ' OR e.identity = UNHEX(',
+    `)
+ORDER BY e.event_id IS NULL, e.seq
+LIMIT 1`,
+  ]
+  return (row) => ({ strings, values: [toSqlId(row.id), identityOf(row)] })
+}
+
+const read = rowReader(COLUMN_NAMES, aliasOf)
+
+/** Reads the row that the statement returned, if any. */
+export function found([row]: readonly Row[]): Partial<OutboxEventColumns> | undefined {
+  return row && read(row)
+}

@@ -1,0 +1,88 @@
+import { type Mysql2Transaction, mysql2Transaction } from '../../publish/transactions/mysql2.ts'
+import type { Store } from '../store.ts'
+import { breakers } from './breakers.ts'
+import { claim } from './claim.ts'
+import { count } from './count.ts'
+import { deleteEvents } from './delete.ts'
+import { enter } from './enter.ts'
+import { fetch } from './fetch.ts'
+import { findDuplicate, found } from './find-duplicate.ts'
+import { inbox } from './inbox.ts'
+import { insert, inserted, ROWS_PER_INSERT, readBack } from './insert.ts'
+import { leave } from './leave.ts'
+import { list } from './list.ts'
+import { move } from './move.ts'
+import { mysql2Client } from './mysql2-client.ts'
+import { openMysql2 } from './open-mysql2.ts'
+import { type MysqlOptions, resolveOptions } from './options.ts'
+import { purge } from './purge.ts'
+import { reconcile } from './reconcile.ts'
+import { release } from './release.ts'
+import { renew } from './renew.ts'
+import { schema } from './schema/schema.ts'
+import { settle } from './settle.ts'
+import { settleInTransaction } from './settle-in-transaction.ts'
+import { stats } from './stats.ts'
+import { survey } from './survey.ts'
+import { tablesOf } from './tables.ts'
+import { unpark } from './unpark.ts'
+
+export type { MysqlOptions, MysqlPoolOptions, MysqlUrlOptions } from './options.ts'
+
+/** The native transaction of a MySQL store: a connection of `mysql2/promise` on which a transaction was begun. */
+export type MysqlTransaction = Mysql2Transaction
+
+/**
+ * The outbox in MySQL 8.0.17 or later, or MariaDB 10.6 or later. Connects at first use. Throws `INVALID_OPTION`; a URL
+ * without the package `mysql2` throws `MISSING_DEPENDENCY` at first use.
+ *
+ * @example
+ * const store = mysql({ pool: createPool('mysql://root@localhost/shop') })
+ */
+export function mysql(options: MysqlOptions): Store<MysqlTransaction> {
+  const resolved = resolveOptions(options)
+  const t = tablesOf(resolved.table, resolved.database)
+  const open = openMysql2(resolved)
+  const client = mysql2Client(open.pool, open.end)
+  return {
+    dialect: 'mysql',
+    description: `mysql ${t.events.text.replaceAll('`', '')}`,
+    transactionAdapter: mysql2Transaction(),
+    publish: {
+      insert: insert(t),
+      rowsPerInsert: ROWS_PER_INSERT,
+      readBack: readBack(t),
+      inserted,
+      findDuplicate: findDuplicate(t),
+      found,
+    },
+    relay: {
+      fetch: fetch(client, t),
+      unpark: unpark(client, t),
+      settle: settle(client, t),
+      reconcile: reconcile(client, t),
+      settleInTransaction: settleInTransaction(client, t),
+      purge: purge(client, t),
+    },
+    coordination: {
+      enter: enter(client, t),
+      renew: renew(client, t),
+      survey: survey(client, t),
+      claim: claim(client, t),
+      release: release(client, t),
+      leave: leave(client, t),
+      breakers: breakers(client, t),
+    },
+    admin: {
+      list: list(client, t),
+      count: count(client, t),
+      move: move(client, t),
+      delete: deleteEvents(client, t),
+      stats: stats(client, t),
+    },
+    inbox: inbox(client, t),
+    schema: schema(client, t),
+    transaction: (work) => client.transaction((tx) => work(tx.native as MysqlTransaction)),
+    close: () => client.close(),
+  }
+}

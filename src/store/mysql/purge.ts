@@ -1,0 +1,79 @@
+import type { RelayStore } from '../relay-store.ts'
+import type { Client, RawRow } from './client.ts'
+import { nowPlus, STAGE } from './literals.ts'
+import { lockLanes, PLACE, placeOf, raiseAttention } from './raise-attention.ts'
+import { sql } from './sql.ts'
+import { runAgainOnConflict } from './store-error.ts'
+import type { Tables } from './tables.ts'
+
+/** Rows looked at by one statement: a short one, and a short transaction. */
+const PAGE = 1_000
+/** Pages in one call. What is left is for the next call, which goes on where this one stopped. */
+const PAGES = 100
+
+/**
+ * Retention. No index holds published rows by status or time, so it walks the index on `seq`, page by page: the old
+ * rows come first, and the walk ends at the page with the first row that is too young.
+ *
+ * The walk remembers where it was: rows that must stay (a dead letter kept for ever, 100,000 events behind a blocked
+ * key) are passed once in a round, not once in a call. A call therefore may return less than `limit` although more
+ * could go; the next finds it.
+ *
+ * The lanes of failed events that blocked their key are told, so that what waits behind them is released.
+ */
+export function purge(client: Client, t: Tables): RelayStore['purge'] {
+  const page = (after: number, publishedFor: number | null, failedFor: number | null) => {
+    const old = (age: number | null, column: 'published_at' | 'updated_at') =>
+      age === null ? sql`FALSE` : sql`${COLUMN[column]} < ${nowPlus(-age)}`
+    const youngest = Math.min(publishedFor ?? Number.POSITIVE_INFINITY, failedFor ?? Number.POSITIVE_INFINITY)
+    return client.query(sql`
+SELECT id, seq, created_at > ${nowPlus(-youngest)} AS young,
+  (status = 'published' AND ${old(publishedFor, 'published_at')})
+    OR (status IN ('failed', 'cancelled') AND ${old(failedFor, 'updated_at')}) AS old
+FROM ${t.events} FORCE INDEX (${t.index.seq}) WHERE seq > ${after} ORDER BY seq LIMIT ${PAGE}`)
+  }
+
+  const remove = (ids: readonly string[]) =>
+    runAgainOnConflict(() =>
+      client.transaction(async (tx) => {
+        const settled = sql`id IN (${ids}) AND status IN ('published', 'failed', 'cancelled')`
+        const here = sql`${t.events} FORCE INDEX (PRIMARY) WHERE ${settled}`
+        const blocks = sql`stage = ${STAGE.failed} AND available_at IS NOT NULL`
+        const blocking = (await tx.query(sql`SELECT ${PLACE} FROM ${here} AND ${blocks}`)).map(placeOf)
+        await lockLanes(tx, t, blocking)
+        const gone = await tx.run(sql`DELETE FROM ${t.events} WHERE ${settled}`)
+        await raiseAttention(tx, t, blocking)
+        return gone
+      }),
+    )
+
+  let walkedTo = 0
+
+  return async ({ publishedFor, failedFor, limit }) => {
+    if ((publishedFor === null && failedFor === null) || limit <= 0) return 0
+    let deleted = 0
+    let wrapped = walkedTo === 0
+    for (let n = 0; n < PAGES; n++) {
+      const rows = await page(walkedTo, publishedFor, failedFor)
+      const old = rows.filter((row) => Number(row['old']) === 1).slice(0, limit - deleted)
+      if (old.length > 0) deleted += await remove(old.map((row) => String(row['id'])))
+      if (deleted >= limit) {
+        walkedTo = seqOf(old.at(-1))
+        break
+      }
+      const ended = rows.length < PAGE || rows.some((row) => Number(row['young']) === 1)
+      walkedTo = ended ? 0 : seqOf(rows.at(-1))
+      if (!ended) continue
+      // A call that began in the middle sees the part before it, too.
+      if (wrapped) break
+      wrapped = true
+    }
+    return deleted
+  }
+}
+
+const COLUMN = { published_at: sql`published_at`, updated_at: sql`updated_at` }
+
+function seqOf(row: RawRow | undefined): number {
+  return Number(row?.['seq'] ?? 0)
+}

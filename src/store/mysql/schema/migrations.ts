@@ -1,0 +1,6 @@
+import type { Migration } from './migration.ts'
+import { createOutbox } from './migrations/0001-create-outbox.ts'
+import { createInbox } from './migrations/0002-create-inbox.ts'
+
+/** All steps, in order. Append only. */
+export const MIGRATIONS: readonly Migration[] = [createOutbox, createInbox]

@@ -1,0 +1,145 @@
+import { BroadcasterError } from '../../../errors.ts'
+import type { MigrationStatus, SchemaStore } from '../../store.ts'
+import type { Client, RawRow, Runs } from '../client.ts'
+import { Sql, sql } from '../sql.ts'
+import { errorNumber } from '../store-error.ts'
+import type { Tables } from '../tables.ts'
+import type { Migration } from './migration.ts'
+import { MIGRATIONS } from './migrations.ts'
+
+const DEFAULT_LANES = 64
+const MOST_LANES = 1024
+/** Seconds that one waits for another that migrates: a large table may take its time. */
+const PATIENCE = 3_600
+const NO_SUCH_TABLE = 1146
+
+interface Applied {
+  readonly version: number
+  readonly breaking: boolean
+}
+
+/** Migrations on MySQL and MariaDB. `migrations` are those this package knows. */
+export function schema(client: Client, t: Tables, migrations: readonly Migration[] = MIGRATIONS): SchemaStore {
+  const latest = migrations.at(-1)?.version ?? 0
+  const read = async () => ({ steps: await readSteps(client, t), lanes: await readLanes(client, t) })
+  const status = async (): Promise<MigrationStatus> => statusOf(await read(), migrations, latest)
+
+  return {
+    status,
+
+    async migrate({ lanes = DEFAULT_LANES } = {}) {
+      checkLanes(lanes)
+      if ((await status()).pending.length > 0) {
+        await client.session((session) => migrate(session, t, migrations, lanes))
+      }
+      return status()
+    },
+
+    print({ from = 0, lanes = DEFAULT_LANES } = {}) {
+      checkLanes(lanes)
+      return migrations
+        .filter(({ version }) => version > from)
+        .map((step) => `-- ${step.version} ${step.name}\n${statementsOf(step, t, lanes).join(';\n\n')};\n`)
+        .join('\n')
+    },
+
+    async check() {
+      const applied = await read()
+      const found = statusOf(applied, migrations, latest)
+      if (found.version === 0) {
+        throw new BroadcasterError('SCHEMA_MISSING', `there is no ${t.events.text}; run \`broadcaster migrate\``)
+      }
+      const unknown = applied.steps.find((step) => step.breaking && step.version > latest)
+      if (unknown) {
+        throw new BroadcasterError(
+          'SCHEMA_TOO_NEW',
+          `${t.events.text} is at version ${found.version}, and this version of ts-broadcaster knows ${latest}; upgrade it`,
+        )
+      }
+      if (found.pending.length > 0) {
+        throw new BroadcasterError(
+          'SCHEMA_OUTDATED',
+          `${t.events.text} is at version ${found.version} and should be at ${latest}; run \`broadcaster migrate\``,
+        )
+      }
+      return found
+    },
+  }
+}
+
+function statusOf(
+  { steps, lanes }: { readonly steps: readonly Applied[]; readonly lanes: number | null },
+  migrations: readonly Migration[],
+  latest: number,
+): MigrationStatus {
+  const version = Math.max(0, ...steps.map((step) => step.version))
+  const pending = migrations
+    .filter((step) => step.version > version)
+    .map(({ version, name, breaking }) => ({ version, name, breaking }))
+  return { version, latest, lanes: version === 0 ? null : lanes, pending }
+}
+
+/**
+ * Several processes may migrate at once: one at a time, by a lock of the session; the second then finds nothing to do.
+ * DDL commits by itself, so a step that stopped in the middle has made a part of its tables: it is run again, each
+ * statement of it does nothing where it was done, and the number of lanes is the one it began with.
+ */
+async function migrate(session: Runs, t: Tables, migrations: readonly Migration[], lanes: number): Promise<void> {
+  const lock = sql`CONCAT('broadcaster ', MD5(CONCAT(COALESCE(DATABASE(), ''), ' ', ${t.events.text})))`
+  const [taken] = await session.query(sql`SELECT GET_LOCK(${lock}, ${PATIENCE}) AS taken`)
+  if (Number(taken?.['taken']) !== 1) {
+    throw new BroadcasterError('STORE_BUSY', `another process has been migrating ${t.events.text} for an hour`)
+  }
+  try {
+    const done = await readSteps(session, t)
+    const from = Math.max(0, ...done.map((step) => step.version))
+    const begunWith = (await readLanes(session, t)) ?? lanes
+    for (const step of migrations.filter(({ version }) => version > from)) {
+      for (const text of statementsOf(step, t, begunWith)) await session.run(new Sql(text))
+    }
+  } finally {
+    await session.query(sql`SELECT RELEASE_LOCK(${lock}) AS released`)
+  }
+}
+
+function statementsOf(step: Migration, t: Tables, lanes: number): readonly string[] {
+  return [
+    `CREATE TABLE IF NOT EXISTS ${t.migrations.text} (
+  version int NOT NULL PRIMARY KEY,
+  name varchar(100) NOT NULL,
+  breaking tinyint NOT NULL,
+  applied_at datetime(6) NOT NULL DEFAULT (UTC_TIMESTAMP(6))
+) ENGINE = InnoDB`,
+    ...step.statements(t, lanes),
+    `INSERT INTO ${t.migrations.text} (version, name, breaking) VALUES (${step.version}, '${step.name}', ${step.breaking ? 1 : 0})
+ON DUPLICATE KEY UPDATE version = version`,
+  ]
+}
+
+async function readSteps(runs: Runs, t: Tables): Promise<readonly Applied[]> {
+  const rows = await orNone(runs.query(sql`SELECT version, breaking FROM ${t.migrations} ORDER BY version`))
+  return rows.map((row) => ({ version: Number(row['version']), breaking: Number(row['breaking']) === 1 }))
+}
+
+async function readLanes(runs: Runs, t: Tables): Promise<number | null> {
+  const [row] = await orNone(runs.query(sql`SELECT lanes FROM ${t.settings}`))
+  return row === undefined ? null : Number(row['lanes'])
+}
+
+/** No rows where there is no table. */
+async function orNone(rows: Promise<readonly RawRow[]>): Promise<readonly RawRow[]> {
+  try {
+    return await rows
+  } catch (error) {
+    if (error instanceof BroadcasterError && errorNumber(error.cause) === NO_SUCH_TABLE) return []
+    throw error
+  }
+}
+
+function checkLanes(lanes: number): void {
+  if (Number.isInteger(lanes) && lanes >= 1 && lanes <= MOST_LANES) return
+  throw new BroadcasterError('INVALID_OPTION', `lanes is ${lanes}; give a whole number from 1 to ${MOST_LANES}`, {
+    field: 'lanes',
+    value: lanes,
+  })
+}

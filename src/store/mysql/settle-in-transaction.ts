@@ -1,0 +1,33 @@
+import type { Outcome, Ownership, RelayStore } from '../relay-store.ts'
+import type { Client } from './client.ts'
+import { settleByOwner } from './settle.ts'
+import type { Tables } from './tables.ts'
+
+type Settled = Awaited<ReturnType<RelayStore['settleInTransaction']>>
+
+/** Rolls the transaction back and carries the result out of it. */
+class NotRecorded extends Error {
+  override readonly name = 'NotRecorded'
+  readonly outcome: Outcome | undefined
+  constructor(outcome: Outcome | undefined) {
+    super('not recorded: the transaction is rolled back')
+    this.outcome = outcome
+  }
+}
+
+/** Runs a handler's work and records its event in one transaction: both commit, or neither does. */
+export function settleInTransaction(client: Client, t: Tables): RelayStore['settleInTransaction'] {
+  const settle = settleByOwner(t)
+  return async (ownership: Ownership, work): Promise<Settled> => {
+    try {
+      return await client.transaction(async (tx) => {
+        const outcome = await work(tx.native)
+        if (outcome?.kind !== 'published' || !(await settle(tx, ownership, outcome))) throw new NotRecorded(outcome)
+        return { outcome, recorded: true }
+      })
+    } catch (error) {
+      if (error instanceof NotRecorded) return { outcome: error.outcome, recorded: false }
+      throw error
+    }
+  }
+}

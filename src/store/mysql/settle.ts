@@ -1,0 +1,201 @@
+import type { Outcome, Ownership, SettleReport } from '../relay-store.ts'
+import type { Client, Runs } from './client.ts'
+import { FAR_FUTURE_SQL, NOW, nowPlus, STAGE } from './literals.ts'
+import { join, Sql, type SqlValue, sql } from './sql.ts'
+import { runAgainOnConflict } from './store-error.ts'
+import type { Tables } from './tables.ts'
+import { fromSqlId, isUuid, toSqlId } from './uuid.ts'
+
+type Kind = Outcome['kind']
+type Of<K extends Kind> = Extract<Outcome, { kind: K }>
+
+const UNSETTLED_STAGES = [STAGE.hot, STAGE.parked, STAGE.retrying]
+
+/** Not all were there to be recorded: which, is found out in another transaction. */
+class SomeLost extends Error {
+  override readonly name = 'SomeLost'
+}
+
+/**
+ * Records what became of events, in one transaction: one statement for each kind that occurs, by id. Lanes and rows are
+ * locked in one order, so that two settles and a claim do not wait for each other in a circle.
+ */
+export function settle(client: Client, t: Tables) {
+  const record = recordOn(t)
+
+  /** The usual batch, all delivered: one statement, and its count says that none is lost. */
+  const allPublished = async (outcomes: readonly Of<'published'>[]): Promise<SettleReport> => {
+    const ids = outcomes.map(({ id }) => toSqlId(id)).sort()
+    await client.transaction(async (tx) => {
+      const recorded = await tx.run(sql`
+UPDATE ${t.events} FORCE INDEX (PRIMARY) SET ${PUBLISHED} WHERE id IN (${ids}) AND status <> 'published'`)
+      if (recorded < ids.length) throw new SomeLost()
+    })
+    return { lost: [] }
+  }
+
+  return async (ownership: Ownership, outcomes: readonly Outcome[]): Promise<SettleReport> => {
+    if (outcomes.length === 0) return { lost: [] }
+    return runAgainOnConflict(async () => {
+      if (outcomes.every(isPlain)) {
+        try {
+          return await allPublished(outcomes)
+        } catch (error) {
+          if (!(error instanceof SomeLost)) throw error
+        }
+      }
+      return client.transaction((tx) => record(tx, ownership, outcomes))
+    })
+  }
+}
+
+const PUBLISHED = sql`status = 'published', published_at = ${NOW}, updated_at = ${NOW}, available_at = NULL`
+
+function isPlain(outcome: Outcome): outcome is Of<'published'> {
+  return outcome.kind === 'published' && outcome.progress === undefined && isUuid(outcome.id)
+}
+
+/** Records outcomes on an open transaction: those of lanes that are still ours, and `published` whatever the lease. */
+function recordOn(t: Tables) {
+  const lockOwned = ownedLanes(t)
+  const lockRows = lockedIds(t)
+
+  return async (tx: Runs, ownership: Ownership, outcomes: readonly Outcome[]): Promise<SettleReport> => {
+    const guarded = outcomes.filter(({ kind }) => kind !== 'published')
+    const owned = await lockOwned(tx, ownership, guarded)
+    const mine = outcomes.filter(({ kind, id, lane }) => isUuid(id) && (kind === 'published' || owned.has(lane)))
+    const there = await lockRows(tx, mine)
+    const left = mine.filter((outcome) => there.has(outcome.id) && mayRecord(outcome, there.get(outcome.id)))
+    const worker = left.some(({ kind }) => kind === 'retry' || kind === 'failed')
+      ? await workerName(tx, t, ownership.workerId)
+      : ''
+    // `park` last: what is parked behind a head takes over the time that the same settle gives the head.
+    for (const kind of ['published', 'sending', 'returned', 'retry', 'failed', 'park'] as const) {
+      const some = left.filter((outcome) => outcome.kind === kind)
+      if (some.length > 0) await tx.run(await updateOf(tx, t, kind, some, worker))
+    }
+    const recorded = new Set(left.map(({ id }) => id))
+    return { lost: outcomes.flatMap(({ id }) => (recorded.has(id) ? [] : [id])) }
+  }
+}
+
+interface Found {
+  readonly lane: number
+  readonly unsettled: boolean
+}
+
+function mayRecord(outcome: Outcome, found: Found | undefined): boolean {
+  return found !== undefined && (outcome.kind === 'published' || (found.unsettled && found.lane === outcome.lane))
+}
+
+/** The lanes that are still ours, locked so that none is taken before this commits; in lane order. */
+function ownedLanes(t: Tables) {
+  return async (tx: Runs, { backend, workerId, fences }: Ownership, outcomes: readonly Outcome[]) => {
+    const lanes = [...new Set(outcomes.map(({ lane }) => lane))].filter((lane) => fences.has(lane))
+    if (lanes.length === 0) return new Set<number>()
+    const rows = await tx.query(sql`
+SELECT lane, fence FROM ${t.lanes} WHERE backend = ${backend} AND lane IN (${lanes}) AND owner = ${workerId}
+ORDER BY lane LOCK IN SHARE MODE`)
+    const owned = rows.map((row) => ({ lane: Number(row['lane']), fence: Number(row['fence']) }))
+    return new Set(owned.filter(({ lane, fence }) => fences.get(lane) === fence).map(({ lane }) => lane))
+  }
+}
+
+/** The rows as they are now, locked, in the order of their ids; those that are published already are left out. */
+function lockedIds(t: Tables) {
+  return async (tx: Runs, outcomes: readonly Outcome[]): Promise<ReadonlyMap<string, Found>> => {
+    if (outcomes.length === 0) return new Map()
+    const rows = await tx.query(sql`
+SELECT id, lane, stage FROM ${t.events} FORCE INDEX (PRIMARY)
+WHERE id IN (${outcomes.map(({ id }) => toSqlId(id)).sort()}) AND status <> 'published' FOR UPDATE`)
+    return new Map(
+      rows.map((row) => [
+        fromSqlId(String(row['id'])),
+        { lane: Number(row['lane']), unsettled: row['stage'] !== null && Number(row['stage']) !== STAGE.failed },
+      ]),
+    )
+  }
+}
+
+async function workerName(tx: Runs, t: Tables, id: string): Promise<string> {
+  const [row] = await tx.query(sql`SELECT name FROM ${t.workers} WHERE id = ${id}`)
+  return row === undefined ? id : String(row['name'])
+}
+
+/** One statement for all outcomes of one kind. They stand in it as a table `o`, which is joined by the primary key. */
+async function updateOf(tx: Runs, t: Tables, kind: Kind, some: readonly Outcome[], worker: string): Promise<Sql> {
+  const behind = kind === 'park' ? await heads(tx, t, some) : new Map<string, Sql>()
+  const rows = some.map(
+    (outcome) => sql`SELECT _ascii${new Sql(`'${toSqlId(outcome.id)}'`)} AS id, ${columnsOf(outcome, behind)}`,
+  )
+  return sql`
+UPDATE (${join(rows, '\nUNION ALL ')}) AS o STRAIGHT_JOIN ${t.events} AS e FORCE INDEX (PRIMARY) ON e.id = o.id
+SET ${SET[kind](worker)}`
+}
+
+const ATTEMPTED = (worker: string): Sql => sql`e.last_error = o.error, e.progress = COALESCE(o.progress, e.progress),
+  e.retry_count = o.retries, e.updated_at = ${NOW},
+  e.attempts = JSON_ARRAY_APPEND(
+    CASE WHEN JSON_LENGTH(e.attempts) >= 10 THEN JSON_REMOVE(e.attempts, '$[0]') ELSE COALESCE(e.attempts, '[]') END,
+    '$', JSON_OBJECT('at', CONCAT(REPLACE(CAST(UTC_TIMESTAMP(3) AS CHAR), ' ', 'T'), 'Z'), 'worker', ${worker},
+      'error', LEFT(o.error, 2000)))`
+
+const SET: { readonly [K in Kind]: (worker: string) => Sql } = {
+  published: () => sql`e.status = 'published', e.published_at = ${NOW}, e.updated_at = ${NOW}, e.available_at = NULL,
+  e.progress = COALESCE(o.progress, e.progress)`,
+  retry: (worker) => sql`e.status = 'retry', e.scheduled_at = o.at, e.available_at = o.at, ${ATTEMPTED(worker)}`,
+  failed: (worker) => sql`e.status = 'failed', ${ATTEMPTED(worker)},
+  e.available_at = CASE WHEN o.blocks AND e.partition_key IS NOT NULL THEN ${FAR_FUTURE_SQL} END`,
+  park: () => sql`e.available_at = o.at`,
+  sending: () => sql`e.status = 'processing', e.retry_count = o.retries, e.updated_at = ${NOW}`,
+  returned: () => sql`e.status = CASE WHEN o.retries > 0 THEN 'retry' ELSE 'pending' END, e.retry_count = o.retries,
+  e.updated_at = ${NOW}`,
+}
+
+function columnsOf(outcome: Outcome, behind: ReadonlyMap<string, Sql>): Sql {
+  switch (outcome.kind) {
+    case 'published':
+      return sql`${text(outcome.progress)} AS progress`
+    case 'retry':
+      return sql`${outcome.retryCount} AS retries, ${nowPlus(outcome.delay)} AS at, ${text(outcome.error)} AS error,
+  ${text(outcome.progress)} AS progress`
+    case 'failed':
+      return sql`${outcome.retryCount} AS retries, ${outcome.blocks} AS blocks, ${text(outcome.error)} AS error,
+  ${text(outcome.progress)} AS progress`
+    case 'park': {
+      if (outcome.delay === null) return sql`${FAR_FUTURE_SQL} AS at`
+      const head = outcome.behind === undefined ? undefined : behind.get(outcome.behind)
+      return sql`CAST(${head ?? nowPlus(outcome.delay)} AS DATETIME(6)) AS at`
+    }
+    default:
+      return sql`${outcome.retryCount} AS retries`
+  }
+}
+
+/** When the heads that these wait for are due, as SQL: NULL for one that is not parked; missing when settled. */
+async function heads(tx: Runs, t: Tables, some: readonly Outcome[]): Promise<ReadonlyMap<string, Sql>> {
+  const ids = some.flatMap((outcome) => (outcome.kind === 'park' && outcome.behind ? [outcome.behind] : []))
+  const known = ids.filter(isUuid).map(toSqlId)
+  if (known.length === 0) return new Map()
+  const rows = await tx.query(sql`
+SELECT id, CAST(available_at AS CHAR) AS at FROM ${t.events} FORCE INDEX (PRIMARY)
+WHERE id IN (${known}) AND stage IN (${UNSETTLED_STAGES})`)
+  return new Map(rows.map((row) => [fromSqlId(String(row['id'])), sql`${row['at'] as SqlValue}`]))
+}
+
+function text(value: string | undefined): SqlValue {
+  return value ?? null
+}
+
+/** Records one published event under the current fence; false when the lane or the event is no longer ours. */
+export function settleByOwner(t: Tables) {
+  const lockOwned = ownedLanes(t)
+  const lockRows = lockedIds(t)
+  return async (tx: Runs, ownership: Ownership, outcome: Of<'published'>): Promise<boolean> => {
+    if (!isUuid(outcome.id) || !(await lockOwned(tx, ownership, [outcome])).has(outcome.lane)) return false
+    const found = (await lockRows(tx, [outcome])).get(outcome.id)
+    if (found === undefined || !found.unsettled || found.lane !== outcome.lane) return false
+    await tx.run(await updateOf(tx, t, 'published', [outcome], ''))
+    return true
+  }
+}

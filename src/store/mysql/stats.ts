@@ -1,0 +1,67 @@
+import type { BackendStats, OutboxStats } from '../admin-store.ts'
+import type { Client, RawRow } from './client.ts'
+import { FAR_FUTURE_SQL, NOW, STAGE } from './literals.ts'
+import { sql } from './sql.ts'
+import type { Tables } from './tables.ts'
+
+/** Above this many, rows are not counted one by one: the range of `seq` says about how many there are. */
+const COUNTED = 100_000
+
+/** Numbers for people and monitors, from the work index: no published row is read, however many there are. */
+export function stats(client: Client, t: Tables) {
+  // The names, by jumps along the index; then of each what is to be done.
+  const names = sql`
+SELECT DISTINCT e.publisher_backend AS backend FROM ${t.events} AS e FORCE INDEX (${t.index.work})
+UNION SELECT backend FROM ${t.lanes}`
+  const counts = (backend: string) => sql`
+SELECT e.stage, COUNT(*) AS count, SUM(e.available_at = ${FAR_FUTURE_SQL}) AS never, SUM(e.status = 'retry') AS retrying,
+  COUNT(DISTINCT CASE WHEN e.available_at IS NOT NULL THEN e.partition_key END) AS keys_held
+FROM ${t.events} AS e FORCE INDEX (${t.index.work})
+WHERE e.publisher_backend = ${backend} AND e.stage IN (1, 2, 3, 4)
+GROUP BY e.stage`
+  /** The oldest due event is looked for among the first of each lane by \`seq\`. */
+  const oldest = (backend: string) => sql`
+SELECT TIMESTAMPDIFF(MICROSECOND, MIN(f.at), ${NOW}) / 1000 AS age
+FROM (
+  SELECT (
+    SELECT e.scheduled_at FROM ${t.events} AS e FORCE INDEX (${t.index.work})
+    WHERE e.publisher_backend = ${backend} AND e.stage = ${STAGE.hot} AND e.lane = l.lane AND e.available_at IS NULL
+    ORDER BY e.seq LIMIT 1) AS at
+  FROM (SELECT DISTINCT lane FROM ${t.lanes}) AS l) AS f
+WHERE f.at <= ${NOW}`
+  const range = sql`SELECT MAX(seq) - MIN(seq) + 1 AS seqs FROM ${t.events}`
+  const total = sql`SELECT COUNT(*) AS count FROM ${t.events}`
+
+  return (): Promise<OutboxStats> =>
+    client.transaction(async (tx) => {
+      const backends: BackendStats[] = []
+      for (const row of await tx.query(names)) {
+        const backend = String(row['backend'])
+        const [age] = await tx.query(oldest(backend))
+        backends.push(statsOf(backend, await tx.query(counts(backend)), age))
+      }
+      const [size] = await tx.query(range)
+      const seqs = Number(size?.['seqs'] ?? 0)
+      const [counted] = seqs > COUNTED ? [] : await tx.query(total)
+      return {
+        backends: backends.sort((a, b) => (a.backend < b.backend ? -1 : 1)),
+        totalRows: counted === undefined ? seqs : Number(counted['count']),
+        totalRowsIsEstimate: counted === undefined,
+      }
+    })
+}
+
+function statsOf(backend: string, rows: readonly RawRow[], age: RawRow | undefined): BackendStats {
+  const of = (column: string, ...stages: readonly number[]): number =>
+    rows.filter((row) => stages.includes(Number(row['stage']))).reduce((sum, row) => sum + Number(row[column]), 0)
+  return {
+    backend,
+    pending: of('count', STAGE.hot),
+    parked: of('count', STAGE.parked, STAGE.retrying),
+    blocked: of('never', STAGE.parked, STAGE.retrying),
+    retrying: of('retrying', STAGE.hot, STAGE.retrying),
+    failed: of('count', STAGE.failed),
+    blockedKeys: of('keys_held', STAGE.failed),
+    oldestPendingAge: age?.['age'] == null ? null : Number(age['age']),
+  }
+}
