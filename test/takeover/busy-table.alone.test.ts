@@ -6,7 +6,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { type Backend, delivered } from '../../src/backend/backend.ts'
 import { Broadcaster } from '../../src/broadcaster.ts'
 import { requireServer } from '../support/servers.ts'
-import { type DjangoDatabase, postgresDjango, sqliteDjango } from './django-database.ts'
+import { type DjangoDatabase, mariadbDjango, postgresDjango, sqliteDjango } from './django-database.ts'
 import type { DjangoTask, Pulse } from './django-process.ts'
 
 /*
@@ -141,6 +141,22 @@ test('SQLite: 100,000 rows while the table is taken over', async (t) => {
         strftime('%Y-%m-%d %H:%M:%f', 'now'), strftime('%Y-%m-%d %H:%M:%f', 'now'), NULL, 0, 3, '', '', '{}'
       FROM series`
     await takeOverUnderLoad(t, database, old, { database: 'sqlite', place: database.path, writers: 1, pause: 1 })
+  } finally {
+    await database.close()
+  }
+})
+
+test('MariaDB: 100,000 rows while the table is taken over', async (t) => {
+  const server = requireServer(t, 'mariadb')
+  if (!server) return
+  const database = await mariadbDjango(server.url)
+  try {
+    const old = `INSERT INTO outbox_events ${COLUMNS}
+      SELECT LOWER(REPLACE(UUID(), '-', '')), '1.0', 'order.created', '/orders', '', 'application/json', '',
+        JSON_OBJECT('n', seq), ${STATUS.replaceAll('n %', 'seq %')}, UTC_TIMESTAMP(6) - INTERVAL seq SECOND,
+        UTC_TIMESTAMP(6), UTC_TIMESTAMP(6), NULL, 0, 3, '', '', '{}'
+      FROM seq_1_to_${OLD}`
+    await takeOverUnderLoad(t, database, old, { database: 'mariadb', place: database.url, writers: 4, pause: 2 })
   } finally {
     await database.close()
   }

@@ -3,7 +3,9 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { createPool, type Pool as MysqlPool } from 'mysql2/promise'
 import { Pool } from 'pg'
+import { mysql } from '../../src/store/mysql/mysql.ts'
 import { postgres } from '../../src/store/postgres/postgres.ts'
 import { sqlite } from '../../src/store/sqlite/sqlite.ts'
 import type { Store } from '../../src/store/store.ts'
@@ -126,5 +128,44 @@ export function dashedAndIso(row: DjangoRow): DjangoRow {
     updated_at: instant(row.updated_at) ?? '',
     scheduled_at: instant(row.scheduled_at) ?? '',
     published_at: instant(row.published_at),
+  }
+}
+
+/** A database of one test on MariaDB, and the connections of a Django app to it. */
+export interface MariadbDjango extends DjangoDatabase {
+  readonly pool: MysqlPool
+  readonly url: string
+}
+
+export async function mariadbDjango(server: string): Promise<MariadbDjango> {
+  const database = `takeover_${randomBytes(6).toString('hex')}`
+  const root = createPool({ uri: server, connectionLimit: 1 })
+  await root.query(`CREATE DATABASE ${database} CHARACTER SET utf8mb4`)
+  const url = new URL(server)
+  url.pathname = `/${database}`
+  const pool = createPool({ uri: url.href, connectionLimit: 6, dateStrings: true, multipleStatements: true })
+  await pool.query(djangoDdl('mariadb'))
+  const store = mysql({ pool }) as Store
+  const insert = `INSERT INTO \`outbox_events\` (${quoted('`')}) VALUES (${DJANGO_COLUMNS.map(() => '?').join(', ')})`
+  return {
+    store,
+    pool,
+    url: url.href,
+    async insert(...rows) {
+      for (const row of rows) await pool.query(insert, [...DJANGO_COLUMNS.map((name) => hexAndPlain(name, row[name]))])
+    },
+    async rows() {
+      const [rows] = await pool.query(`SELECT ${quoted('`')} FROM outbox_events ORDER BY id`)
+      return (rows as DjangoRow[]).map(dashedAndIso)
+    },
+    async run(sql) {
+      await pool.query(sql)
+    },
+    async close() {
+      await store.close()
+      await pool.end()
+      await root.query(`DROP DATABASE ${database}`)
+      await root.end()
+    },
   }
 }

@@ -1,5 +1,6 @@
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as pause } from 'node:timers/promises'
+import { createPool } from 'mysql2/promise'
 import { Pool } from 'pg'
 import { hexAndPlain, quoted } from './django-database.ts'
 import { DJANGO_COLUMNS, djangoRow } from './django-rows.ts'
@@ -10,7 +11,7 @@ import { DJANGO_COLUMNS, djangoRow } from './django-rows.ts'
  */
 
 export interface DjangoTask {
-  readonly database: 'postgres' | 'sqlite'
+  readonly database: 'postgres' | 'sqlite' | 'mariadb'
   /** A connection string, or a path. */
   readonly place: string
   readonly schema?: string
@@ -59,6 +60,26 @@ function postgresWriter({ place, schema, writers }: DjangoTask): Writer {
   }
 }
 
+function mariadbWriter({ place, writers }: DjangoTask): Writer {
+  const pool = createPool({ uri: place, connectionLimit: writers })
+  const text = `INSERT INTO \`outbox_events\` (${quoted('`')}) VALUES (${DJANGO_COLUMNS.map(() => '?')})`
+  return {
+    async insert() {
+      const connection = await pool.getConnection()
+      try {
+        await connection.beginTransaction()
+        for (let n = 0; n < ROWS_AT_ONCE; n++) await connection.query(text, [...values(true)])
+        await connection.commit()
+      } finally {
+        connection.release()
+      }
+    },
+    close: () => pool.end(),
+  }
+}
+
+const WRITERS = { postgres: postgresWriter, mariadb: mariadbWriter, sqlite: sqliteWriter }
+
 function sqliteWriter({ place }: DjangoTask): Writer {
   // Django's own default.
   const database = new DatabaseSync(place, { timeout: 5_000 })
@@ -77,7 +98,7 @@ function sqliteWriter({ place }: DjangoTask): Writer {
 }
 
 async function main(task: DjangoTask): Promise<void> {
-  const writer = task.database === 'postgres' ? postgresWriter(task) : sqliteWriter(task)
+  const writer = WRITERS[task.database](task)
   let begun = 0
   let inserted = 0
   let longest = 0
