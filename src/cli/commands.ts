@@ -1,4 +1,5 @@
 import type { Command } from './command.ts'
+import { capture } from './commands/capture.ts'
 import { demo } from './commands/demo.ts'
 import { doctor } from './commands/doctor.ts'
 import { health } from './commands/health.ts'
@@ -27,4 +28,5 @@ export const commands: readonly Command[] = [
   stats,
   health,
   doctor,
+  capture,
 ]

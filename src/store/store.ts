@@ -1,5 +1,6 @@
 import type { InsertedRow, NewOutboxEvent, OutboxEventColumns } from '../record/columns.ts'
 import type { AdminStore } from './admin-store.ts'
+import type { CaptureOptions } from './capture.ts'
 import type { CoordinationStore } from './coordination-store.ts'
 import type { InboxStore } from './inbox-store.ts'
 import type { Inspection } from './inspection.ts'
@@ -113,6 +114,8 @@ export interface SchemaStore {
   print(options?: PrintOptions): string
   /** What is there that costs, or misleads. Optional: without it nothing is known. */
   inspect?(): Promise<Inspection>
+  /** The SQL of triggers that turn changes of a table into events. Optional: where there are triggers. */
+  capture?(options: CaptureOptions): Promise<string>
   /** Throws `SCHEMA_MISSING`, `SCHEMA_OUTDATED` or `SCHEMA_TOO_NEW` unless this code can work with the schema. */
   check(): Promise<MigrationStatus>
 }

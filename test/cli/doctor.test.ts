@@ -86,3 +86,28 @@ test('a table that Django made: told, taken over, looked at, delivered', async (
   assert.match(well.output, /^advice {2}no worker is running, and 0 events can be sent$/m)
   assert.equal(django.prepare("SELECT count(*) AS n FROM outbox_events WHERE status = 'published'").get()?.['n'], 2)
 })
+
+test('capture prints triggers for a table, and refuses what is not there', async () => {
+  django.exec('CREATE TABLE orders (id integer PRIMARY KEY, total integer, secret text)')
+  const printed = await broadcaster('capture', 'orders', '--type', 'order', '--omit', 'secret')
+  assert.equal(printed.code, 0, printed.warnings)
+  assert.doesNotMatch(printed.output, /secret/)
+  django.exec(printed.output)
+  django.exec("INSERT INTO orders VALUES (7, 1, 'x')")
+  assert.equal(
+    django.prepare("SELECT partition_key AS k FROM outbox_events WHERE event_type = 'order.created'").get()?.['k'],
+    '7',
+  )
+  const wrong: readonly (readonly [number, RegExp, ...string[]])[] = [
+    [2, /give one table/],
+    [2, /no backend nowhere; there are local/, 'orders', '--backend', 'nowhere'],
+    [1, /there is no such table/, 'ordres'],
+    [1, /key is number; orders has id, total, secret/, 'orders', '--key', 'number'],
+    [1, /omit is password; orders has/, 'orders', '--omit', 'password'],
+  ]
+  for (const [code, message, ...args] of wrong) {
+    const done = await broadcaster('capture', ...args)
+    assert.equal(done.code, code, done.warnings)
+    assert.match(done.warnings, message)
+  }
+})

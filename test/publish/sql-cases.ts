@@ -34,6 +34,8 @@ export interface SqlOutbox {
   readonly store: Store
   /** Publishes in a transaction of its own; returns the id of the row, in canonical form. */
   publish(event: SqlEvent): Promise<string>
+  /** Runs statements, as a person would give them to the database's own command. */
+  run(sql: string): Promise<void>
   close(): Promise<void>
 }
 
@@ -268,5 +270,46 @@ export function sqlCases(open: () => Promise<SqlOutbox>): void {
           key,
         )
       }
+    }))
+
+  test('triggers of `capture` turn changes of rows into events, in the transaction of the change', () =>
+    withOutbox(async (outbox) => {
+      const { store } = outbox
+      await outbox.run(
+        'CREATE TABLE orders (id integer PRIMARY KEY, total integer, note varchar(20), secret varchar(20))',
+      )
+      const triggers = await store.schema.capture?.({
+        table: 'orders',
+        type: 'order',
+        source: "/it's",
+        backend: 'partners',
+        omit: ['secret'],
+      })
+      assert.ok(triggers)
+      await outbox.run(triggers)
+      await outbox.run("INSERT INTO orders VALUES (1, 5, 'a \"quote\"', 's')")
+      await outbox.run("INSERT INTO orders VALUES (2, NULL, NULL, 's')")
+      await outbox.run('UPDATE orders SET total = 6 WHERE id = 1')
+      await outbox.run("UPDATE orders SET total = total, secret = 'other'")
+      await outbox.run('DELETE FROM orders WHERE id = 2')
+      const rows = await store.admin.list({
+        where: [],
+        order: [{ column: 'seq', descending: false }],
+        limit: null,
+        offset: 0,
+        columns: COLUMN_NAMES,
+      })
+      const first = { id: 1, total: 5, note: 'a "quote"' }
+      const second = { id: 2, total: null, note: null }
+      assert.deepEqual(
+        rows.map((row) => [row.eventType, row.partitionKey, row.subject, JSON.parse(row.data ?? '')]),
+        [
+          ['order.created', '1', '1', { before: null, after: first }],
+          ['order.created', '2', '2', { before: null, after: second }],
+          ['order.updated', '1', '1', { before: first, after: { ...first, total: 6 } }],
+          ['order.deleted', '2', '2', { before: second, after: null }],
+        ],
+      )
+      for (const row of rows) assert.deepEqual([row.source, row.publisherBackend], ["/it's", 'partners'])
     }))
 }

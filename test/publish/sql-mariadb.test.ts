@@ -60,6 +60,12 @@ async function open(table = 'outbox_events'): Promise<MariadbOutbox> {
         connection.release()
       }
     },
+    async run(sql) {
+      // `DELIMITER` is a word of the command `mysql` alone.
+      for (const statement of sql.replace(/^DELIMITER .*$/gm, '').split(/ \/\/$/m)) {
+        if (statement.trim() !== '') await pool.query(statement)
+      }
+    },
     async close() {
       await store.close()
       await close()

@@ -59,6 +59,15 @@ async function open(table = 'outbox_events'): Promise<PostgresOutbox> {
     pool,
     schema,
     publish: publishOn(pool, `${schema}."${table.replace(/_events$/, '')}_publish"`),
+    async run(sql) {
+      const client = await pool.connect()
+      try {
+        await client.query(`SET search_path = ${schema}`)
+        await client.query(sql)
+      } finally {
+        client.release(true)
+      }
+    },
     async close() {
       await pool.query(`DROP SCHEMA ${schema} CASCADE`)
       await pool.end()

@@ -62,6 +62,9 @@ async function open(table = 'outbox_events'): Promise<SqliteOutbox> {
         .get(event.id ?? null, event.source ?? null, event.id ?? null, event.backend ?? '')
       return String(found?.['id']).replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-')
     },
+    async run(sql) {
+      database.exec(sql)
+    },
     async close() {
       database.close()
       await store.close()

@@ -1,5 +1,6 @@
 import { BroadcasterError } from '../../../errors.ts'
 import type { MigrationStatus, SchemaStore } from '../../store.ts'
+import { capture } from '../capture.ts'
 import type { Client, RawRow, Runs } from '../client.ts'
 import { inspect } from '../inspect.ts'
 import { Sql, sql } from '../sql.ts'
@@ -58,6 +59,7 @@ export function schema(client: Client, t: Tables, migrations: readonly Migration
     },
 
     inspect: inspect(client, t),
+    capture: capture(client, t),
 
     async check() {
       const applied = await read()

@@ -1,5 +1,6 @@
 import { BroadcasterError } from '../../../errors.ts'
 import type { MigrationStatus, SchemaStore } from '../../store.ts'
+import { capture } from '../capture.ts'
 import type { Client, ClientTransaction } from '../client.ts'
 import { inspect } from '../inspect.ts'
 import type { Tables } from '../tables.ts'
@@ -49,6 +50,7 @@ export function schema(client: Client, t: Tables, migrations: readonly Migration
     },
 
     inspect: inspect(client, t),
+    capture: capture(t),
 
     async check() {
       const applied = await readApplied(client, t)

@@ -1,5 +1,6 @@
 import { BroadcasterError } from '../../../errors.ts'
 import type { MigrationStatus, SchemaStore } from '../../store.ts'
+import { capture } from '../capture.ts'
 import type { Connection } from '../connection.ts'
 import type { Database } from '../database.ts'
 import { inspect } from '../inspect.ts'
@@ -61,6 +62,7 @@ VALUES (${step.version}, '${step.name}', ${step.breaking ? 1 : 0}, ${NOW});
 `
 
   const look = inspect(t)
+  const write = capture(t)
   return {
     status: () => database.read((db) => statusOf(applied(db))),
 
@@ -92,6 +94,7 @@ VALUES (${step.version}, '${step.name}', ${step.breaking ? 1 : 0}, ${NOW});
     },
 
     inspect: () => database.read(look),
+    capture: (options) => database.read((db) => write(db, options)),
 
     async check() {
       const found = await database.read(applied)

@@ -4,7 +4,7 @@ import type { Runs } from '../../client.ts'
 import { Sql, sql } from '../../sql.ts'
 import type { Tables } from '../../tables.ts'
 import { createOutbox } from '../migrations/0001-create-outbox.ts'
-import { copyBatch } from './copy.ts'
+import { copyBatch, OLD_ID } from './copy.ts'
 import { namesOf, type TakeOverNames } from './names.ts'
 import { recognise } from './recognise.ts'
 import { triggerStatements } from './triggers.ts'
@@ -158,7 +158,7 @@ GROUP BY index_name`)
 /** Whether each row that Django's table has now is in ours: one statement, one snapshot. */
 async function compare(session: Runs, t: Tables, { next }: TakeOverNames): Promise<void> {
   const [row] = await session.query(sql`
-SELECT COUNT(*) AS missing FROM ${t.events} AS o LEFT JOIN ${next} AS n ON n.id = o.id WHERE n.id IS NULL`)
+SELECT COUNT(*) AS missing FROM ${t.events} AS o LEFT JOIN ${next} AS n ON n.id = ${OLD_ID} WHERE n.id IS NULL`)
   const missing = Number(row?.['missing'])
   if (missing === 0) return
   throw new BroadcasterError(

@@ -21,13 +21,15 @@ export function parkedUntil(row: string): Sql {
 export function triggerStatements(t: Tables, { next, triggers }: TakeOverNames): readonly Sql[] {
   const values = new Sql(DJANGO_COLUMNS.map((name) => `NEW.${name}`).join(', '))
   const changes = new Sql(DJANGO_COLUMNS.map((name) => `${name} = NEW.${name}`).join(', '))
+  // In the collation of ours, or the trigger would read the whole table.
+  const oldId = new Sql('CONVERT(OLD.id USING ascii) COLLATE ascii_bin')
   return [
     sql`DROP TRIGGER IF EXISTS ${triggers.changed}`,
     sql`DROP TRIGGER IF EXISTS ${triggers.gone}`,
     sql`DROP TRIGGER IF EXISTS ${triggers.added}`,
     sql`CREATE TRIGGER ${triggers.changed} AFTER UPDATE ON ${t.events} FOR EACH ROW
-UPDATE ${next} SET ${changes}, available_at = ${parkedUntil('NEW.')} WHERE id = OLD.id`,
-    sql`CREATE TRIGGER ${triggers.gone} AFTER DELETE ON ${t.events} FOR EACH ROW DELETE FROM ${next} WHERE id = OLD.id`,
+UPDATE ${next} SET ${changes}, available_at = ${parkedUntil('NEW.')} WHERE id = ${oldId}`,
+    sql`CREATE TRIGGER ${triggers.gone} AFTER DELETE ON ${t.events} FOR EACH ROW DELETE FROM ${next} WHERE id = ${oldId}`,
     sql`CREATE TRIGGER ${triggers.added} AFTER INSERT ON ${t.events} FOR EACH ROW
 INSERT INTO ${next} (${COLUMN_LIST}) VALUES (${values})`,
   ]
