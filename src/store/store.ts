@@ -42,6 +42,13 @@ export interface PublishStore {
   /** Rows that one `insert` takes, at most. Default: any number. */
   readonly rowsPerInsert?: number
   /**
+   * Where an insert that meets a stored event locks more than that event (InnoDB: the gap beside it): selects without
+   * a lock which of these rows are stored already, to be left out of the insert. Undefined: none of them can be.
+   */
+  findStored?(rows: readonly NewOutboxEvent[]): Statement | undefined
+  /** Reads what `findStored` returned: those of the rows that are not stored. */
+  notStored?(rows: readonly NewOutboxEvent[], found: readonly Row[]): readonly NewOutboxEvent[]
+  /**
    * Where the database's INSERT cannot return rows (MySQL): selects those that an `insert` of these rows added, to be
    * run after one that returned none.
    */

@@ -32,22 +32,39 @@ export async function openPlace(server: string, options: PoolOptions = {}): Prom
   }
 }
 
-/** The fixture of the conformance suite. */
-export async function mysqlFixture(server: string, options: PoolOptions = {}): Promise<StoreFixture> {
-  const { pool, url, close } = await openPlace(server, options)
-  const store = mysql({ pool })
-  await store.schema.migrate({ lanes: 8 })
-  return {
-    store,
-    async another() {
-      return mysql({ url })
-    },
-    async unmigrated() {
-      return mysql({ pool, table: 'elsewhere_events' })
-    },
-    async close() {
-      await store.close()
-      await close()
-    },
+/** Fixtures of the conformance suite, one after the other, on one database: to make the tables takes longer than a case. */
+export class Fixtures {
+  readonly #place: Promise<Place>
+  readonly #wrap: (pool: Pool) => Pool
+
+  /** `wrap` changes the pool that the store is given. */
+  constructor(server: string, options: PoolOptions = {}, wrap: (pool: Pool) => Pool = (pool) => pool) {
+    this.#place = openPlace(server, options)
+    this.#wrap = wrap
+  }
+
+  /** The store on empty tables. */
+  async next(): Promise<StoreFixture> {
+    const { pool, url } = await this.#place
+    const store = mysql({ pool: this.#wrap(pool) })
+    await store.schema.migrate({ lanes: 8 })
+    for (const table of ['events', 'lanes', 'workers', 'breakers', 'inbox'])
+      await pool.query(`DELETE FROM outbox_${table}`)
+    return {
+      store,
+      async another() {
+        return mysql({ url })
+      },
+      async unmigrated() {
+        const names = ['events', 'lanes', 'workers', 'breakers', 'inbox', 'settings', 'migrations']
+        await pool.query(`DROP TABLE IF EXISTS ${names.map((name) => `elsewhere_${name}`).join(', ')}`)
+        return mysql({ pool, table: 'elsewhere_events' })
+      },
+      close: () => store.close(),
+    }
+  }
+
+  async close(): Promise<void> {
+    await (await this.#place).close()
   }
 }

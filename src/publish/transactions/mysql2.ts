@@ -26,7 +26,7 @@ export interface Mysql2Transaction {
 }
 
 /** Bits of the status that the server sends with each answer. */
-const IN_TRANSACTION = 0x0001
+export const IN_TRANSACTION = 0x0001
 const AUTOCOMMIT = 0x0002
 
 const LOCK_WAIT_TIMEOUT = 1205
@@ -84,7 +84,8 @@ function queryOf(sql: string, values: readonly (string | number | null)[]): Mysq
   return { sql, values: [...values], rowsAsArray: false, nestTables: false, typeCast: (_field, next) => next() }
 }
 
-async function isOpen(tx: Mysql2Transaction): Promise<boolean> {
+/** Asks the server whether a transaction is open: one round trip. */
+export async function isOpen(tx: Pick<Mysql2Transaction, 'query'>): Promise<boolean> {
   const [answer] = await tx.query(queryOf('DO 0', []))
   const status = isObject(answer) && typeof answer['serverStatus'] === 'number' ? answer['serverStatus'] : 0
   // Without autocommit everything is in a transaction, though none has begun before the first statement.

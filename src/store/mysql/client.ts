@@ -13,13 +13,11 @@ export interface Runs {
 
 /**
  * What the store needs of a client library. Statements by themselves leave no session state, so connections may be
- * shared with the application.
+ * shared with the application. Every write is at READ COMMITTED, whatever the session's default: at REPEATABLE READ a
+ * search locks the gaps that it passed, and inserts would wait for it.
  */
 export interface Client extends Runs {
-  /**
-   * Runs `work` in a transaction at READ COMMITTED, whatever the session's default: at REPEATABLE READ a search locks
-   * the gaps that it passed, and inserts would wait for it. Rolls back when `work` throws.
-   */
+  /** Runs `work` in a transaction; rolls back when it throws. */
   transaction<T>(work: (tx: ClientTransaction) => Promise<T>): Promise<T>
   /** The same on one connection without a transaction, for what holds a lock of the session. */
   session<T>(work: (session: Runs) => Promise<T>): Promise<T>
@@ -30,4 +28,9 @@ export interface Client extends Runs {
 export interface ClientTransaction extends Runs {
   /** The library's own transaction, for user code. */
   readonly native: unknown
+  /**
+   * To be asked after user code: throws `TRANSACTION_ENDED` when the transaction is over, by a DDL statement or by a
+   * deadlock whose error was caught. What is written after that would commit by itself.
+   */
+  assertOpen(): Promise<void>
 }

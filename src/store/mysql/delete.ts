@@ -1,5 +1,6 @@
-import type { Client } from './client.ts'
-import { lockLanes, PLACE, placeOf, raiseAttention } from './raise-attention.ts'
+import type { Client, Runs } from './client.ts'
+import { lockLanes, PLACE, type Place, placeOf, placesOf, raiseAttention } from './raise-attention.ts'
+import { slices } from './slices.ts'
 import { sql } from './sql.ts'
 import { runAgainOnConflict } from './store-error.ts'
 import type { Tables } from './tables.ts'
@@ -12,14 +13,27 @@ export function deleteEvents(client: Client, t: Tables) {
     if (wanted.length === 0) return 0
     return runAgainOnConflict(() =>
       client.transaction(async (tx) => {
-        const here = sql`${t.events} FORCE INDEX (PRIMARY) WHERE id IN (${wanted})`
-        await lockLanes(tx, t, (await tx.query(sql`SELECT ${PLACE} FROM ${here}`)).map(placeOf))
-        const rows = await tx.query(sql`SELECT id, ${PLACE} FROM ${here} FOR UPDATE`)
-        if (rows.length === 0) return 0
-        await tx.run(sql`DELETE FROM ${t.events} WHERE id IN (${rows.map((row) => String(row['id']))})`)
-        await raiseAttention(tx, t, rows.map(placeOf))
-        return rows.length
+        await lockLanes(tx, t, await placesOf(tx, t, wanted))
+        const places: Place[] = []
+        for (const ids of slices(wanted)) {
+          const rows = await tx.query(sql`
+SELECT id, ${PLACE} FROM ${t.events} FORCE INDEX (PRIMARY) WHERE id IN (${ids}) FOR UPDATE`)
+          if (rows.length === 0) continue
+          await deleteById(
+            tx,
+            t,
+            rows.map((row) => String(row['id'])),
+          )
+          places.push(...rows.map(placeOf))
+        }
+        await raiseAttention(tx, t, places)
+        return places.length
       }),
     )
   }
+}
+
+/** Deletes rows by id, as they are stored; in the form of several tables, which alone can name the index. */
+export function deleteById(tx: Runs, t: Tables, ids: readonly string[]): Promise<number> {
+  return tx.run(sql`DELETE e FROM ${t.events} AS e FORCE INDEX (PRIMARY) WHERE e.id IN (${ids})`)
 }

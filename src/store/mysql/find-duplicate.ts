@@ -1,6 +1,6 @@
 import { COLUMN_NAMES, type ColumnName, type NewOutboxEvent, type OutboxEventColumns } from '../../record/columns.ts'
 import type { Row, Statement } from '../statement.ts'
-import { identityOf } from './insert.ts'
+import { identityOf } from './identity.ts'
 import { rowReader, selectList } from './row.ts'
 import type { Tables } from './tables.ts'
 import { toSqlId } from './uuid.ts'
@@ -10,8 +10,8 @@ const aliasOf = (column: ColumnName): string => column.toLowerCase()
 
 /**
  * Selects the stored row of an event that was left out by `insert`: the same identity, or else the same id. Without a
- * lock, which would take the gap beside an id that is not there, and keep other publishers out of it: `insert` has
- * updated the row, so this transaction sees it.
+ * lock, which would take the gap beside an id that is not there, and keep other publishers out of it: this transaction
+ * sees the row, since it did so before, or since `insert` has updated it.
  */
 export function findDuplicate(t: Tables): (row: NewOutboxEvent) => Statement {
   const strings = [

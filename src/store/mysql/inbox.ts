@@ -1,6 +1,7 @@
 import type { InboxStore } from '../inbox-store.ts'
 import type { Client } from './client.ts'
 import { nowPlus } from './literals.ts'
+import { slices } from './slices.ts'
 import { join, type SqlValue, sql } from './sql.ts'
 import { runAgainOnConflict } from './store-error.ts'
 import type { Tables } from './tables.ts'
@@ -34,9 +35,11 @@ export function inbox(client: Client, t: Tables): InboxStore {
           const rows = await tx.query(sql`
 SELECT consumer, source, event_id FROM ${t.inbox} WHERE handled_at <= ${nowPlus(-age)}
 ORDER BY handled_at LIMIT ${limit} FOR UPDATE SKIP LOCKED`)
-          if (rows.length === 0) return 0
-          const keys = rows.map((row) => sql`(${Object.values(row) as SqlValue[]})`)
-          return tx.run(sql`DELETE FROM ${t.inbox} WHERE (consumer, source, event_id) IN (${join(keys, ', ')})`)
+          for (const some of slices(rows)) {
+            const keys = some.map((row) => sql`(${Object.values(row) as SqlValue[]})`)
+            await tx.run(sql`DELETE FROM ${t.inbox} WHERE (consumer, source, event_id) IN (${join(keys, ', ')})`)
+          }
+          return rows.length
         }),
       ),
   }

@@ -1,4 +1,4 @@
-import { createHash, randomInt } from 'node:crypto'
+import { randomInt } from 'node:crypto'
 import type { InsertedRow, NewOutboxEvent } from '../../record/columns.ts'
 import type { Row, Statement } from '../statement.ts'
 import { toSqlDate } from './literals.ts'
@@ -31,7 +31,8 @@ const RETURNED = `id, seq, lane, CAST(created_at AS CHAR) AS created, CAST(sched
  * rows that are new.
  *
  * Takes no lock that another transaction waits for, but one: two transactions that publish the same event wait for
- * each other, since only the first to commit may have it.
+ * each other, since only the first to commit may have it. An insert that meets a stored event by its identity also
+ * locks the gap before it in that index; `findStored` is asked first, so only those meet that race.
  */
 export function insert(t: Tables): (rows: readonly NewOutboxEvent[]) => Statement {
   // ? stands for a value here and is nowhere else in it.
@@ -103,11 +104,4 @@ export function inserted(rows: readonly Row[]): readonly InsertedRow[] {
     fresh.set(read.id, { ...read, updatedAt: read.createdAt })
   }
   return [...fresh.values()]
-}
-
-/** What the column `identity` holds for an event, as hexadecimal digits. */
-export function identityOf(row: NewOutboxEvent): string | null {
-  if (row.eventId === null) return null
-  const [source, id] = [row.source, row.eventId].map((text) => `${Buffer.byteLength(text)}:${text}`)
-  return createHash('sha256').update(`${source}${id}${row.publisherBackend}`).digest('hex')
 }

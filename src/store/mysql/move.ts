@@ -1,7 +1,8 @@
 import type { AdminMove } from '../admin-store.ts'
 import type { Client } from './client.ts'
 import { FAR_FUTURE_SQL, NOW, nowPlus, toSqlDate, UNSETTLED } from './literals.ts'
-import { lockLanes, PLACE, placeOf, raiseAttention } from './raise-attention.ts'
+import { lockLanes, PLACE, type Place, placeOf, placesOf, raiseAttention } from './raise-attention.ts'
+import { slices } from './slices.ts'
 import { type Sql, sql } from './sql.ts'
 import { runAgainOnConflict } from './store-error.ts'
 import type { Tables } from './tables.ts'
@@ -60,14 +61,20 @@ export function move(client: Client, t: Tables) {
     if (wanted.length === 0) return []
     return runAgainOnConflict(() =>
       client.transaction(async (tx) => {
-        const here = sql`${t.events} FORCE INDEX (PRIMARY) WHERE id IN (${wanted})`
-        await lockLanes(tx, t, (await tx.query(sql`SELECT ${PLACE} FROM ${here}`)).map(placeOf))
-        const rows = await tx.query(sql`SELECT id, ${PLACE} FROM ${here} AND ${FROM[move.kind]} FOR UPDATE`)
-        const moved = rows.map((row) => String(row['id']))
-        if (moved.length === 0) return []
-        await tx.run(sql`UPDATE ${t.events} FORCE INDEX (PRIMARY) SET ${changesOf(move)} WHERE id IN (${moved})`)
-        await raiseAttention(tx, t, rows.map(placeOf))
-        return moved.map(fromSqlId)
+        await lockLanes(tx, t, await placesOf(tx, t, wanted))
+        const moved: string[] = []
+        const places: Place[] = []
+        for (const ids of slices(wanted)) {
+          const rows = await tx.query(sql`
+SELECT id, ${PLACE} FROM ${t.events} FORCE INDEX (PRIMARY) WHERE id IN (${ids}) AND ${FROM[move.kind]} FOR UPDATE`)
+          if (rows.length === 0) continue
+          const these = rows.map((row) => String(row['id']))
+          await tx.run(sql`UPDATE ${t.events} FORCE INDEX (PRIMARY) SET ${changesOf(move)} WHERE id IN (${these})`)
+          moved.push(...these.map(fromSqlId))
+          places.push(...rows.map(placeOf))
+        }
+        await raiseAttention(tx, t, places)
+        return moved
       }),
     )
   }

@@ -7,6 +7,7 @@ import { deleteEvents } from './delete.ts'
 import { enter } from './enter.ts'
 import { fetch } from './fetch.ts'
 import { findDuplicate, found } from './find-duplicate.ts'
+import { findStored, notStored } from './identity.ts'
 import { inbox } from './inbox.ts'
 import { insert, inserted, ROWS_PER_INSERT, readBack } from './insert.ts'
 import { leave } from './leave.ts'
@@ -51,6 +52,8 @@ export function mysql(options: MysqlOptions): Store<MysqlTransaction> {
     publish: {
       insert: insert(t),
       rowsPerInsert: ROWS_PER_INSERT,
+      findStored: findStored(t),
+      notStored,
       readBack: readBack(t),
       inserted,
       findDuplicate: findDuplicate(t),
@@ -82,7 +85,12 @@ export function mysql(options: MysqlOptions): Store<MysqlTransaction> {
     },
     inbox: inbox(client, t),
     schema: schema(client, t),
-    transaction: (work) => client.transaction((tx) => work(tx.native as MysqlTransaction)),
+    transaction: (work) =>
+      client.transaction(async (tx) => {
+        const result = await work(tx.native as MysqlTransaction)
+        await tx.assertOpen()
+        return result
+      }),
     close: () => client.close(),
   }
 }

@@ -1,7 +1,8 @@
-import type { Mysql2Query, Mysql2Transaction } from '../../publish/transactions/mysql2.ts'
+import { BroadcasterError } from '../../errors.ts'
+import { IN_TRANSACTION, isOpen, type Mysql2Query, type Mysql2Transaction } from '../../publish/transactions/mysql2.ts'
 import type { Client, ClientTransaction, RawRow, Runs } from './client.ts'
 import type { Sql } from './sql.ts'
-import { runAgainOnConflict, storeError } from './store-error.ts'
+import { errorNumber, runAgainOnConflict, storeError } from './store-error.ts'
 
 /** What we need of a `PoolConnection` of `mysql2/promise`. */
 export interface Mysql2PoolConnection extends Mysql2Transaction {
@@ -22,6 +23,9 @@ function queryOf({ text }: Sql): Mysql2Query {
   return { sql: text, values: [], rowsAsArray: false, nestTables: false, typeCast }
 }
 
+/** Of the next transaction alone, which a single statement is, too. */
+const ISOLATION = 'SET TRANSACTION ISOLATION LEVEL READ COMMITTED'
+
 /** The store's client on a pool of `mysql2/promise`. `pool` opens it at first use; `end` closes it, if it is ours. */
 export function mysql2Client(pool: () => Promise<Mysql2Pool>, end: () => Promise<void>): Client {
   const connected = async <T>(work: (connection: Mysql2PoolConnection) => Promise<T>): Promise<T> => {
@@ -39,16 +43,21 @@ export function mysql2Client(pool: () => Promise<Mysql2Pool>, end: () => Promise
       else connection.destroy()
     }
   }
-  /** By itself a statement is a transaction, and an error in it leaves the connection as it was. */
-  const alone = <T>(work: (runs: Runs) => Promise<T>): Promise<T> =>
-    runAgainOnConflict(() => connected((connection) => work(runsOn(connection))))
   return {
-    query: (statement) => alone((runs) => runs.query(statement)),
-    run: (statement) => alone((runs) => runs.run(statement)),
+    query: (statement) => runAgainOnConflict(() => connected((connection) => runsOn(connection).query(statement))),
+    run: (statement) =>
+      runAgainOnConflict(() =>
+        connected(async (connection) => {
+          await control(connection, ISOLATION)
+          const { affectedRows, serverStatus } = await write(connection, statement)
+          if ((serverStatus & IN_TRANSACTION) !== 0) throw noAutocommit()
+          return affectedRows
+        }),
+      ),
     session: (work) => connected((connection) => work(runsOn(connection))),
     transaction: (work) =>
       connected(async (connection) => {
-        await control(connection, 'SET TRANSACTION ISOLATION LEVEL READ COMMITTED')
+        await control(connection, ISOLATION)
         await control(connection, 'START TRANSACTION')
         const result = await work(transactionOn(connection))
         await control(connection, 'COMMIT')
@@ -59,7 +68,18 @@ export function mysql2Client(pool: () => Promise<Mysql2Pool>, end: () => Promise
 }
 
 function transactionOn(connection: Mysql2PoolConnection): ClientTransaction {
-  return { native: connection, ...runsOn(connection) }
+  return {
+    native: connection,
+    ...runsOn(connection),
+    async assertOpen() {
+      if (await isOpen(connection).catch(throwStoreError)) return
+      throw new BroadcasterError(
+        'TRANSACTION_ENDED',
+        'the transaction ended before its callback did: by a COMMIT or ROLLBACK, by a DDL statement, which commits it, or by a deadlock, which rolls it back, and whose error was caught',
+        { field: 'tx' },
+      )
+    },
+  }
 }
 
 function runsOn(connection: Mysql2PoolConnection): Runs {
@@ -69,14 +89,38 @@ function runsOn(connection: Mysql2PoolConnection): Runs {
       return rows as readonly RawRow[]
     },
     async run(statement) {
-      const [result] = await connection.query(queryOf(statement)).catch(throwStoreError)
-      return (result as { readonly affectedRows: number }).affectedRows
+      return (await write(connection, statement)).affectedRows
     },
   }
 }
 
+/** What the server says after a write. */
+interface Written {
+  readonly affectedRows: number
+  readonly serverStatus: number
+}
+
+async function write(connection: Mysql2PoolConnection, statement: Sql): Promise<Written> {
+  const [result] = await connection.query(queryOf(statement)).catch(throwStoreError)
+  return result as Written
+}
+
+/** Told to a SET TRANSACTION. */
+const TRANSACTION_IN_PROGRESS = 1568
+
+/** The statement stands in a transaction that nobody would commit. */
+function noAutocommit(): BroadcasterError {
+  return new BroadcasterError(
+    'INVALID_OPTION',
+    'pool gave a connection that is in a transaction: autocommit is off there, or whoever had it gave it back in the middle; give mysql() a pool that leaves autocommit on, and end each transaction before release()',
+    { field: 'pool' },
+  )
+}
+
 async function control(connection: Mysql2PoolConnection, text: string): Promise<void> {
-  await connection.query(queryOf({ text })).catch(throwStoreError)
+  await connection.query(queryOf({ text })).catch((error: unknown) => {
+    throw errorNumber(error) === TRANSACTION_IN_PROGRESS ? noAutocommit() : storeError(error)
+  })
 }
 
 async function connect(pool: () => Promise<Mysql2Pool>): Promise<Mysql2PoolConnection> {

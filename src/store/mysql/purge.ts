@@ -1,15 +1,17 @@
 import type { RelayStore } from '../relay-store.ts'
 import type { Client, RawRow } from './client.ts'
+import { deleteById } from './delete.ts'
 import { nowPlus, STAGE } from './literals.ts'
 import { lockLanes, PLACE, placeOf, raiseAttention } from './raise-attention.ts'
+import { AT_ONCE } from './slices.ts'
 import { sql } from './sql.ts'
 import { runAgainOnConflict } from './store-error.ts'
 import type { Tables } from './tables.ts'
 
 /** Rows looked at by one statement: a short one, and a short transaction. */
-const PAGE = 1_000
+const PAGE = AT_ONCE
 /** Pages in one call. What is left is for the next call, which goes on where this one stopped. */
-const PAGES = 100
+const PAGES = 200
 
 /**
  * Retention. No index holds published rows by status or time, so it walks the index on `seq`, page by page: the old
@@ -36,14 +38,19 @@ FROM ${t.events} FORCE INDEX (${t.index.seq}) WHERE seq > ${after} ORDER BY seq 
   const remove = (ids: readonly string[]) =>
     runAgainOnConflict(() =>
       client.transaction(async (tx) => {
-        const settled = sql`id IN (${ids}) AND status IN ('published', 'failed', 'cancelled')`
-        const here = sql`${t.events} FORCE INDEX (PRIMARY) WHERE ${settled}`
         const blocks = sql`stage = ${STAGE.failed} AND available_at IS NOT NULL`
-        const blocking = (await tx.query(sql`SELECT ${PLACE} FROM ${here} AND ${blocks}`)).map(placeOf)
-        await lockLanes(tx, t, blocking)
-        const gone = await tx.run(sql`DELETE FROM ${t.events} WHERE ${settled}`)
-        await raiseAttention(tx, t, blocking)
-        return gone
+        const here = sql`${t.events} FORCE INDEX (PRIMARY) WHERE id IN (${ids})`
+        await lockLanes(tx, t, (await tx.query(sql`SELECT ${PLACE} FROM ${here} AND ${blocks}`)).map(placeOf))
+        const rows = await tx.query(sql`
+SELECT id, ${PLACE}, ${blocks} AS blocks FROM ${here} AND status IN ('published', 'failed', 'cancelled') FOR UPDATE`)
+        if (rows.length === 0) return 0
+        await deleteById(
+          tx,
+          t,
+          rows.map((row) => String(row['id'])),
+        )
+        await raiseAttention(tx, t, rows.filter((row) => Number(row['blocks']) === 1).map(placeOf))
+        return rows.length
       }),
     )
 

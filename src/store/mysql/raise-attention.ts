@@ -1,5 +1,6 @@
 import type { Runs } from './client.ts'
 import { areLanes } from './lane-filter.ts'
+import { slices } from './slices.ts'
 import { type Sql, sql } from './sql.ts'
 import type { Tables } from './tables.ts'
 
@@ -47,3 +48,13 @@ export function placeOf(row: Readonly<Record<string, unknown>>): Place {
 
 /** Its columns. */
 export const PLACE: Sql = sql`publisher_backend, lane`
+
+/** Where the events with these ids stand, as stored, without a lock. */
+export async function placesOf(tx: Runs, t: Tables, ids: readonly string[]): Promise<readonly Place[]> {
+  const places: Place[] = []
+  for (const some of slices(ids)) {
+    const rows = await tx.query(sql`SELECT ${PLACE} FROM ${t.events} FORCE INDEX (PRIMARY) WHERE id IN (${some})`)
+    places.push(...rows.map(placeOf))
+  }
+  return places
+}

@@ -2,12 +2,16 @@ import type { HeldHead } from '../relay-store.ts'
 import type { Client } from './client.ts'
 import { isNamed } from './fetch.ts'
 import { FAR_FUTURE_SQL, NOW, STAGE } from './literals.ts'
+import { slices } from './slices.ts'
 import { type Sql, sql } from './sql.ts'
 import type { Tables } from './tables.ts'
 import { fromSqlId } from './uuid.ts'
 
-/** Rows released by one statement: a key with a million events behind it must not make one transaction of a minute. */
-const RELEASED_AT_ONCE = 2_000
+/**
+ * Rows looked for at once; each time, those that wait behind a blocked key are passed again. They are released a slice
+ * at a time: a key with a million events behind it must not make one transaction of a minute.
+ */
+const FOUND_AT_ONCE = 20_000
 
 /**
  * Releases what waits behind keys that no failed event blocks any longer, and returns the heads that hold their key.
@@ -32,7 +36,7 @@ LEFT JOIN (
 ) AS blocked ON blocked.lane = e.lane AND blocked.partition_key = e.partition_key
 WHERE ${isNamed(names)} AND e.stage IN (${waits}) AND e.lane IN (${lanes}) AND e.available_at = ${FAR_FUTURE_SQL}
   AND blocked.lane IS NULL
-LIMIT ${RELEASED_AT_ONCE}`
+LIMIT ${FOUND_AT_ONCE}`
 
   const heads = (names: readonly string[], lanes: readonly number[]): Sql => sql`
 SELECT e.id, e.seq, e.lane, e.stage, e.partition_key AS held,
@@ -42,10 +46,11 @@ WHERE ${isNamed(names)} AND e.stage IN (${[STAGE.retrying, STAGE.failed]}) AND e
 ORDER BY e.seq`
 
   const release = async (ids: readonly string[], which: Sql): Promise<void> => {
-    if (ids.length === 0) return
-    await client.run(sql`
+    for (const some of slices(ids)) {
+      await client.run(sql`
 UPDATE ${t.events} FORCE INDEX (PRIMARY) SET available_at = NULL
-WHERE id IN (${ids}) AND stage IN (${waits}) AND ${which}`)
+WHERE id IN (${some}) AND stage IN (${waits}) AND ${which}`)
+    }
   }
 
   return async (names: readonly string[], lanes: readonly number[]): Promise<readonly HeldHead[]> => {
@@ -53,7 +58,7 @@ WHERE id IN (${ids}) AND stage IN (${waits}) AND ${which}`)
     for (;;) {
       const ids = (await client.query(free(names, lanes))).map((row) => String(row['id']))
       await release(ids, sql`available_at = ${FAR_FUTURE_SQL}`)
-      if (ids.length < RELEASED_AT_ONCE) break
+      if (ids.length < FOUND_AT_ONCE) break
     }
     const rows = (await client.query(heads(names, lanes))).map((row) => ({
       stored: String(row['id']),

@@ -22,6 +22,7 @@ export function settleInTransaction(client: Client, t: Tables): RelayStore['sett
     try {
       return await client.transaction(async (tx) => {
         const outcome = await work(tx.native)
+        await tx.assertOpen()
         if (outcome?.kind !== 'published' || !(await settle(tx, ownership, outcome))) throw new NotRecorded(outcome)
         return { outcome, recorded: true }
       })

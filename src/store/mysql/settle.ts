@@ -1,6 +1,7 @@
 import type { Outcome, Ownership, SettleReport } from '../relay-store.ts'
 import type { Client, Runs } from './client.ts'
 import { FAR_FUTURE_SQL, NOW, nowPlus, STAGE } from './literals.ts'
+import { slices } from './slices.ts'
 import { join, Sql, type SqlValue, sql } from './sql.ts'
 import { runAgainOnConflict } from './store-error.ts'
 import type { Tables } from './tables.ts'
@@ -27,9 +28,11 @@ export function settle(client: Client, t: Tables) {
   const allPublished = async (outcomes: readonly Of<'published'>[]): Promise<SettleReport> => {
     const ids = outcomes.map(({ id }) => toSqlId(id)).sort()
     await client.transaction(async (tx) => {
-      const recorded = await tx.run(sql`
-UPDATE ${t.events} FORCE INDEX (PRIMARY) SET ${PUBLISHED} WHERE id IN (${ids}) AND status <> 'published'`)
-      if (recorded < ids.length) throw new SomeLost()
+      for (const some of slices(ids)) {
+        const recorded = await tx.run(sql`
+UPDATE ${t.events} FORCE INDEX (PRIMARY) SET ${PUBLISHED} WHERE id IN (${some}) AND status <> 'published'`)
+        if (recorded < some.length) throw new SomeLost()
+      }
     })
     return { lost: [] }
   }
@@ -71,8 +74,9 @@ function recordOn(t: Tables) {
       : ''
     // `park` last: what is parked behind a head takes over the time that the same settle gives the head.
     for (const kind of ['published', 'sending', 'returned', 'retry', 'failed', 'park'] as const) {
-      const some = left.filter((outcome) => outcome.kind === kind)
-      if (some.length > 0) await tx.run(await updateOf(tx, t, kind, some, worker))
+      for (const some of slices(left.filter((outcome) => outcome.kind === kind))) {
+        await tx.run(await updateOf(tx, t, kind, some, worker))
+      }
     }
     const recorded = new Set(left.map(({ id }) => id))
     return { lost: outcomes.flatMap(({ id }) => (recorded.has(id) ? [] : [id])) }
@@ -104,16 +108,17 @@ ORDER BY lane LOCK IN SHARE MODE`)
 /** The rows as they are now, locked, in the order of their ids; those that are published already are left out. */
 function lockedIds(t: Tables) {
   return async (tx: Runs, outcomes: readonly Outcome[]): Promise<ReadonlyMap<string, Found>> => {
-    if (outcomes.length === 0) return new Map()
-    const rows = await tx.query(sql`
+    const found = new Map<string, Found>()
+    for (const ids of slices(outcomes.map(({ id }) => toSqlId(id)).sort())) {
+      const rows = await tx.query(sql`
 SELECT id, lane, stage FROM ${t.events} FORCE INDEX (PRIMARY)
-WHERE id IN (${outcomes.map(({ id }) => toSqlId(id)).sort()}) AND status <> 'published' FOR UPDATE`)
-    return new Map(
-      rows.map((row) => [
-        fromSqlId(String(row['id'])),
-        { lane: Number(row['lane']), unsettled: row['stage'] !== null && Number(row['stage']) !== STAGE.failed },
-      ]),
-    )
+WHERE id IN (${ids}) AND status <> 'published' FOR UPDATE`)
+      for (const row of rows) {
+        const unsettled = row['stage'] !== null && Number(row['stage']) !== STAGE.failed
+        found.set(fromSqlId(String(row['id'])), { lane: Number(row['lane']), unsettled })
+      }
+    }
+    return found
   }
 }
 

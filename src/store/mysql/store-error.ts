@@ -1,13 +1,16 @@
 import { BroadcasterError } from '../../errors.ts'
 
 /**
- * Error numbers after which the same transaction may simply be run again: lock wait timeout, deadlock, and (MariaDB
- * with snapshot isolation) a row that changed after it was read.
+ * Error numbers after which the same transaction may simply be run again: deadlock, and (MariaDB with snapshot
+ * isolation) a row that changed after it was read.
  */
-const CONFLICT: ReadonlySet<number> = new Set([1205, 1213, 1020])
-/** Too many connections, too many of a user, out of memory or disk, statement interrupted by a timeout, read-only. */
+const CONFLICT: ReadonlySet<number> = new Set([1213, 1020])
+/**
+ * Lock wait timeout: it has waited for 50 s already, so whoever asked shall know. Too many connections, too many of a
+ * user, out of memory or disk, statement interrupted by a timeout, read-only.
+ */
 const BUSY: ReadonlySet<number> = new Set([
-  1021, 1037, 1038, 1040, 1041, 1114, 1203, 1226, 1290, 1792, 1317, 1836, 1969, 3024, 3100, 3101,
+  1205, 1021, 1037, 1038, 1040, 1041, 1114, 1203, 1226, 1290, 1792, 1317, 1836, 1969, 3024, 3100, 3101,
 ])
 /** No such table, no such database. */
 const MISSING: ReadonlySet<number> = new Set([1146, 1049])

@@ -2,6 +2,7 @@ import type { UnparkReport } from '../relay-store.ts'
 import type { Client } from './client.ts'
 import { isNamed } from './fetch.ts'
 import { FAR_FUTURE_SQL, NOW, STAGE } from './literals.ts'
+import { slices } from './slices.ts'
 import { join, type Sql, sql } from './sql.ts'
 import { runAgainOnConflict } from './store-error.ts'
 import type { Tables } from './tables.ts'
@@ -10,9 +11,6 @@ interface Due {
   readonly id: string
   readonly lane: number
 }
-
-/** Rows updated by one statement. */
-const AT_ONCE = 500
 
 /**
  * Brings parked events whose time has come back into the hot stage. Looks at the first parked event of each lane: one
@@ -77,8 +75,8 @@ UPDATE ${t.events} FORCE INDEX (PRIMARY) SET available_at = NULL WHERE id IN (${
     if (dueLanes.size === 0) return { woken: [], nextDueIn: nextOf(before) }
     const { first, more } = await dueIn(names, [...dueLanes], limitPerLane)
     const woken = new Map<number, { lane: number; firstSeq: number; count: number }>()
-    for (let n = 0; n < first.length; n += AT_ONCE) {
-      for (const { lane, seq } of await runAgainOnConflict(() => wake(first.slice(n, n + AT_ONCE)))) {
+    for (const some of slices(first)) {
+      for (const { lane, seq } of await runAgainOnConflict(() => wake(some))) {
         const report = woken.get(lane) ?? { lane, firstSeq: seq, count: 0 }
         woken.set(lane, { lane, firstSeq: Math.min(report.firstSeq, seq), count: report.count + 1 })
       }

@@ -62,8 +62,8 @@ export const createOutbox: Migration = {
     UNHEX(SHA2(CONCAT(LENGTH(source), ':', source, LENGTH(event_id), ':', event_id, publisher_backend), 256)) END) STORED,
   PRIMARY KEY (id),
   UNIQUE KEY ${t.index.seq.text} (seq),
-  -- publishing twice is one event
-  UNIQUE KEY ${t.index.identity.text} (identity),
+  -- publishing twice is one event; descending, so that events without one come last: a duplicate locks the gap before it
+  UNIQUE KEY ${t.index.identity.text} (identity DESC),
   KEY ${t.index.work.text} (publisher_backend, stage, lane, available_at, seq)
 ) ENGINE = InnoDB ROW_FORMAT = DYNAMIC`,
 
