@@ -59,6 +59,36 @@ describe('a Django table taken over on MariaDB', { skip: skipWithout('mariadb') 
       assert.equal((await deliver(database)).default.length, 1_496)
     }))
 
+  test('a row that is being changed is copied when that is over', () =>
+    withDatabase(async (database) => {
+      const { pool, store, url } = database
+      await database.insert(...OLD_ROWS)
+      const id = hex(OLD_ROWS[0]?.id ?? '')
+      const diesThere = (step: string): void => {
+        if (step === 'copy the old rows') throw new Error('dies')
+      }
+      await assert.rejects(store.schema.migrate({ onProgress: diesThere }), /dies/)
+      const writer = await pool.getConnection()
+      await writer.beginTransaction()
+      await writer.query("UPDATE outbox_events SET last_error = 'by hand' WHERE id = ?", [id])
+      const migrating = store.schema.migrate()
+      // It waits for the row; one that did not would soon wait for the table, to let the two change places.
+      const name = new URL(url).pathname.slice(1)
+      for (let waits = false; !waits; ) {
+        const [rows] = await pool.query(
+          `SELECT 1 FROM information_schema.innodb_trx AS x JOIN information_schema.processlist AS p ON p.id = x.trx_mysql_thread_id
+          WHERE p.db = ? AND x.trx_state = 'LOCK WAIT'
+          UNION ALL SELECT 1 FROM information_schema.processlist AS p WHERE p.db = ? AND p.state LIKE '%metadata lock%'`,
+          [name, name],
+        )
+        waits = (rows as object[]).length > 0
+      }
+      await writer.commit()
+      writer.release()
+      await migrating
+      assert.equal((await database.rows()).find((row) => hex(row.id) === id)?.last_error, 'by hand')
+    }))
+
   test('indexes of Django stay, and nothing of the take-over', () =>
     withDatabase(async ({ pool, store }) => {
       await store.schema.migrate()

@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { PGlite } from '@electric-sql/pglite'
+import { memoryBackend } from '../../src/backend/memory/memory-backend.ts'
+import { Broadcaster } from '../../src/broadcaster.ts'
 import { pgClient } from '../../src/store/postgres/pg-client.ts'
+import { postgres } from '../../src/store/postgres/postgres.ts'
 import { takeOver } from '../../src/store/postgres/schema/takeover/take-over.ts'
 import { tablesOf } from '../../src/store/postgres/tables.ts'
 import { servers, skipWithout } from '../support/servers.ts'
-import { type PostgresDjango, postgresDjango } from './django-database.ts'
+import { djangoDdl, type PostgresDjango, postgresDjango } from './django-database.ts'
 import { DJANGO_COLUMNS, djangoRow, isDue, OLD_ROWS } from './django-rows.ts'
 import { deliver, takeoverCases } from './takeover-cases.ts'
 
@@ -61,6 +65,25 @@ WHERE table_schema = $1 AND table_name = 'outbox_events' ORDER BY column_name`,
         await fresh.close()
       }
     }))
+
+  test('PGlite is PostgreSQL, too', async () => {
+    const pglite = new PGlite()
+    try {
+      await pglite.exec(djangoDdl('postgres'))
+      await pglite.exec(`INSERT INTO outbox_events
+        SELECT gen_random_uuid(), '1.0', 'order.created', '/orders', '', 'application/json', '', '{}', 'pending',
+          now() - n * interval '1 second', now(), now(), NULL, 0, 3, '', '', '{}' FROM generate_series(1, 3000) AS n`)
+      const store = postgres({ pglite, listen: false })
+      const status = await store.schema.migrate()
+      assert.equal(status.version, status.latest)
+      const backend = memoryBackend()
+      await using broadcaster = new Broadcaster({ store, backends: { default: backend } })
+      while ((await broadcaster.processPendingEvents({ batchSize: 1_000 })) > 0);
+      assert.equal(backend.events.length, 3_000)
+    } finally {
+      await pglite.close()
+    }
+  })
 
   test('a role that may do no more than insert goes on inserting', () =>
     withDatabase(async (database) => {
