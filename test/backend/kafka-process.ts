@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
-import { homedir, tmpdir } from 'node:os'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { root } from '../project/source-files.ts'
+import { jarsOf } from '../support/jars.ts'
 import { freePort } from './redis-process.ts'
 
 /** How long Kafka may take to start, in milliseconds. */
@@ -19,22 +19,6 @@ const SETTINGS = {
   'offsets.topic.replication.factor': '1',
   'offsets.topic.num.partitions': '1',
   'group.initial.rebalance.delay.ms': '0',
-}
-
-/** Where `scripts/services` keeps the jars. */
-function jars(): string {
-  const pom = readFileSync(join(root, 'scripts/kafka/pom.xml'), 'utf8')
-  const version = /^ {6}<version>(.*)<\/version>/m.exec(pom)?.[1] ?? ''
-  return process.env['BROADCASTER_KAFKA_JARS'] ?? join(homedir(), `.cache/ts-broadcaster/kafka-${version}`)
-}
-
-/** The reason to skip for want of the program, or false. Throws instead when BROADCASTER_REQUIRE_SERVERS=1. */
-export function skipWithoutKafkaServer(): string | false {
-  if (existsSync(jars()) && spawnSync('java', ['-version']).status === 0) return false
-  const reason = 'Kafka is not there to be started (`scripts/services` fetches it)'
-  if (process.env['BROADCASTER_REQUIRE_SERVERS'] === '1')
-    throw new Error(`${reason}, and BROADCASTER_REQUIRE_SERVERS=1`)
-  return reason
 }
 
 /** A Kafka of the test's own, one node: it can be killed and started again on its port, with its data. */
@@ -74,7 +58,7 @@ export class KafkaProcess {
         .replaceAll('{controller}', String(controller)),
     )
     const id = 'AAAAAAAAAAAAAAAAAAAAAQ'
-    const format = ['-cp', `${jars()}/*`, 'kafka.tools.StorageTool', 'format', '-t', id, '-c', server.#config]
+    const format = ['-cp', `${jarsOf('kafka')}/*`, 'kafka.tools.StorageTool', 'format', '-t', id, '-c', server.#config]
     const { status, stderr } = spawnSync('java', format, { encoding: 'utf8' })
     if (status !== 0) throw new Error(`Kafka's storage could not be formatted:\n${stderr}`)
     await server.start()
@@ -88,7 +72,7 @@ export class KafkaProcess {
 
   async start(): Promise<void> {
     const memory = ['-Xmx256m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1']
-    const child = spawn('java', [...memory, '-cp', `${jars()}/*`, 'kafka.Kafka', this.#config], {
+    const child = spawn('java', [...memory, '-cp', `${jarsOf('kafka')}/*`, 'kafka.Kafka', this.#config], {
       stdio: ['ignore', 'ignore', 'ignore'],
     })
     this.#child = child

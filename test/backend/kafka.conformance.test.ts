@@ -3,7 +3,8 @@ import { Kafka, logLevel } from 'kafkajs'
 import { type KafkaOptions, kafka } from '../../src/backend/kafka/kafka.ts'
 import { type BackendFixture, backendConformance } from '../../src/testing/backend-conformance.ts'
 import { runConformance } from '../../src/testing/conformance.ts'
-import { KafkaProcess, skipWithoutKafkaServer } from './kafka-process.ts'
+import { skipWithoutJars } from '../support/jars.ts'
+import { KafkaProcess } from './kafka-process.ts'
 import { createTopic, readEvents, topicName } from './kafka-topic.ts'
 
 const runner = {
@@ -11,7 +12,7 @@ const runner = {
   skip: (name: string, reason: string) => test(name, { skip: reason }, () => undefined),
 }
 
-describe('kafka', { skip: skipWithoutKafkaServer() }, () => {
+describe('kafka', { skip: skipWithoutJars('kafka') }, () => {
   let server: KafkaProcess
   before(async () => {
     server = await KafkaProcess.start()

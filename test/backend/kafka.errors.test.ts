@@ -4,12 +4,13 @@ import type { Backend, SendResult } from '../../src/backend/backend.ts'
 import { type KafkaOptions, kafka } from '../../src/backend/kafka/kafka.ts'
 import { classifySendError } from '../../src/backend/send-error.ts'
 import { sampleEvent, sampleEvents } from '../../src/testing/sample-events.ts'
-import { KafkaProcess, skipWithoutKafkaServer } from './kafka-process.ts'
+import { skipWithoutJars } from '../support/jars.ts'
+import { KafkaProcess } from './kafka-process.ts'
 import { createTopic, readEvents, readTopic, topicName, withAdmin } from './kafka-topic.ts'
 import { freePort } from './redis-process.ts'
 import { StoppableProxy } from './stoppable-proxy.ts'
 
-const skip = skipWithoutKafkaServer()
+const skip = skipWithoutJars('kafka')
 const never = new AbortController().signal
 
 const kindOf = (result: SendResult | undefined) => (result?.ok ? 'ok' : result && classifySendError(result.error).kind)

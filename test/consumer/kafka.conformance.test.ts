@@ -5,8 +5,9 @@ import { kafkaSubscription } from '../../src/consumer/kafka/kafka-subscription.t
 import type { Subscription } from '../../src/consumer/subscription.ts'
 import { runConformance } from '../../src/testing/conformance.ts'
 import { type SubscriptionFixture, subscriptionConformance } from '../../src/testing/subscription-conformance.ts'
-import { KafkaProcess, skipWithoutKafkaServer } from '../backend/kafka-process.ts'
+import { KafkaProcess } from '../backend/kafka-process.ts'
 import { createTopic, readTopic, topicName } from '../backend/kafka-topic.ts'
+import { skipWithoutJars } from '../support/jars.ts'
 import { publishTo } from './publish-to.ts'
 
 const runner = {
@@ -15,7 +16,7 @@ const runner = {
 }
 const SESSION = 1_500
 
-describe('kafkaSubscription', { skip: skipWithoutKafkaServer() }, () => {
+describe('kafkaSubscription', { skip: skipWithoutJars('kafka') }, () => {
   let server: KafkaProcess
   before(async () => {
     server = await KafkaProcess.start({ 'group.min.session.timeout.ms': '500' })

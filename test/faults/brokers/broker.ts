@@ -24,6 +24,8 @@ export interface FaultyBroker {
   readonly title: string
   /** What it must do to lose nothing, as configured here; for the table. */
   readonly durability: string
+  /** As many acknowledged events as it may lose by itself at a SIGKILL, since it acknowledges before it writes. Default 0. */
+  readonly mayLose?: number
   /** The reason to skip for want of a program, or false. */
   skip(): string | false
   /** `observe`: all that arrives is read through `subscription`; `consume`: consumers are processes of their own. */
@@ -34,9 +36,10 @@ export interface FaultyBroker {
   readonly receive?: (address: Address, handling: HandlingOptions<PgTransaction>) => Promise<() => Promise<void>>
 }
 
-/** The names of the files beside this one. */
-export const BROKERS = ['redis-streams', 'kafka', 'nats', 'rabbitmq', 'webhook'] as const
-export type BrokerName = (typeof BROKERS)[number]
+/** The names of the files beside this one, of one for each backend. */
+export const BROKERS = ['redis-streams', 'kafka', 'nats', 'rabbitmq', 'mqtt', 'webhook'] as const
+/** And a second MQTT server, which unlike Mosquitto writes before it acknowledges. */
+export const BROKERS_TO_KILL = [...BROKERS, 'mqtt-hivemq'] as const
 
 export async function loadBroker(name: string): Promise<FaultyBroker> {
   const { broker } = (await import(`./${name}.ts`)) as { readonly broker: FaultyBroker }

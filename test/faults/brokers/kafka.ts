@@ -1,7 +1,8 @@
 import { kafka } from '../../../src/backend/kafka/kafka.ts'
 import { kafkaSubscription } from '../../../src/consumer/kafka/kafka-subscription.ts'
-import { KafkaProcess, skipWithoutKafkaServer } from '../../backend/kafka-process.ts'
+import { KafkaProcess } from '../../backend/kafka-process.ts'
 import { createTopic } from '../../backend/kafka-topic.ts'
+import { skipWithoutJars } from '../../support/jars.ts'
 import type { FaultyBroker } from './broker.ts'
 
 const connection = { connectTimeout: 2_000, timeout: 5_000 }
@@ -9,7 +10,7 @@ const connection = { connectTimeout: 2_000, timeout: 5_000 }
 export const broker: FaultyBroker = {
   title: 'Kafka',
   durability: 'acks=all of one replica, four partitions',
-  skip: skipWithoutKafkaServer,
+  skip: () => skipWithoutJars('kafka'),
   async start() {
     const server = await KafkaProcess.start({ 'group.min.session.timeout.ms': '500' })
     await createTopic(server.address, 'events')

@@ -1,0 +1,68 @@
+import { encodeBinaryMqtt, encodeStructuredMqtt } from '../../event/mqtt.ts'
+import type { OutboxEvent } from '../../record/outbox-event.ts'
+import { PermanentError } from '../send-error.ts'
+import type { PublishOptions } from './client.ts'
+import type { ResolvedMqttOptions } from './options.ts'
+import { isText } from './text.ts'
+import { topicOf } from './topic.ts'
+
+/** A message as it is published. */
+export interface Message {
+  readonly topic: string
+  readonly payload: Buffer
+  readonly options: PublishOptions
+}
+
+/** The message of an event. Throws a `PermanentError` when it cannot be written as one. */
+export function messageOf(event: OutboxEvent, options: ResolvedMqttOptions): Message {
+  const topic = topicOf(options.topic, event)
+  const encodable = event.toEncodable()
+  const { contentType, userProperties, payload } =
+    options.mode === 'binary' ? encodeBinaryMqtt(encodable) : encodeStructuredMqtt(encodable)
+  const texts: readonly (readonly [string, string])[] = [
+    ['datacontenttype', contentType ?? ''],
+    ...Object.entries(userProperties),
+  ]
+  for (const [name, value] of texts) {
+    if (isText(value)) continue
+    throw new PermanentError(
+      `the event's ${name} is longer than 65,535 bytes, or has a character that MQTT does not take`,
+      { field: name, value },
+    )
+  }
+  const body = payload ?? ''
+  return {
+    topic,
+    payload: typeof body === 'string' ? Buffer.from(body) : Buffer.from(body.buffer, body.byteOffset, body.length),
+    options: {
+      qos: options.qos,
+      retain: options.retain,
+      properties: {
+        ...(contentType === undefined ? {} : { contentType }),
+        ...(Object.keys(userProperties).length === 0 ? {} : { userProperties: { ...userProperties } }),
+        ...(options.expireAfter === undefined ? {} : { messageExpiryInterval: options.expireAfter }),
+      },
+    },
+  }
+}
+
+/** The bytes of the PUBLISH packet of a message, as the server's Maximum Packet Size counts them. */
+export function packetSize({ topic, payload, options: { properties } }: Message): number {
+  const text = (value: string | undefined): number => (value === undefined ? 0 : 2 + Buffer.byteLength(value))
+  let own = properties.contentType === undefined ? 0 : 1 + text(properties.contentType)
+  if (properties.messageExpiryInterval !== undefined) own += 5
+  if (properties.payloadFormatIndicator !== undefined) own += 2
+  if (properties.responseTopic !== undefined) own += 1 + text(properties.responseTopic)
+  if (properties.correlationData !== undefined) own += 3 + properties.correlationData.length
+  for (const [name, values] of Object.entries(properties.userProperties ?? {})) {
+    for (const value of typeof values === 'string' ? [values] : values) own += 1 + text(name) + text(value)
+  }
+  // With the packet identifier.
+  const rest = text(topic) + 2 + sizeOfInteger(own) + own + payload.length
+  return 1 + sizeOfInteger(rest) + rest
+}
+
+/** MQTT's integers of variable length: seven bits a byte. */
+function sizeOfInteger(value: number): number {
+  return value < 2 ** 7 ? 1 : value < 2 ** 14 ? 2 : value < 2 ** 21 ? 3 : 4
+}
