@@ -6,14 +6,17 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { describe, type TestContext, test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
+import { createConnection, type PoolConnection, type RowDataPacket } from 'mysql2/promise'
 import pg from 'pg'
 import { z } from 'zod'
 import { eachEvent } from '../../src/backend/each-event.ts'
 import { Broadcaster } from '../../src/broadcaster.ts'
 import type { Publisher } from '../../src/publish/publisher.ts'
+import { mysql } from '../../src/store/mysql/mysql.ts'
 import { postgres } from '../../src/store/postgres/postgres.ts'
 import { sqlite } from '../../src/store/sqlite/sqlite.ts'
 import type { Store } from '../../src/store/store.ts'
+import { openPlace as openMysqlPlace } from '../store/mysql-place.ts'
 import { openPlace } from '../store/postgres-place.ts'
 import { publisherOn } from '../support/publisher.ts'
 import { servers, skipWithout } from '../support/servers.ts'
@@ -250,6 +253,87 @@ describe('PostgreSQL', { skip: skipWithout('postgres') }, () => {
       assert.equal(await store.admin.count([]), 1)
     } finally {
       await client.end()
+      await store.close()
+      await close()
+    }
+  })
+})
+
+describe('MariaDB', { skip: skipWithout('mariadb') }, () => {
+  for (const level of ['REPEATABLE READ', 'READ COMMITTED']) {
+    test(`exactly the committed events are stored and arrive, of 1,000 overlapping transactions at ${level}`, async (t) => {
+      const { pool, close } = await openMysqlPlace(servers.mariadb()?.url ?? '', { connectionLimit: 16 })
+      const store = mysql({ pool }) as Store
+      try {
+        await store.schema.migrate()
+        await pool.query('CREATE TABLE orders (id char(36))')
+        const arrivals = await deliver(store)
+        const tally = await overlap(t, publisherOn(store), 'orders', async (_n, work) => {
+          const connection = await pool.getConnection()
+          try {
+            await connection.query(`SET TRANSACTION ISOLATION LEVEL ${level}`)
+            await connection.beginTransaction()
+            const exec = async (sql: string): Promise<void> => void (await connection.query(sql))
+            await connection.query((await work({ tx: connection, exec })) === 'commit' ? 'COMMIT' : 'ROLLBACK')
+            connection.release()
+          } catch (error) {
+            connection.destroy()
+            throw error
+          }
+        })
+        const [rows] = await pool.query<RowDataPacket[]>('SELECT id FROM orders')
+        const business = rows.map((row) => String(row['id']))
+        await verify(store, tally, business, await arrivals.of(tally.committed.size))
+        assert.ok(tally.mostOpen > 8, `${tally.mostOpen} were open at once`)
+      } finally {
+        await store.close()
+        await close()
+      }
+    })
+  }
+
+  test('a pool, a connection outside a transaction and one whose transaction ended are refused, and write nothing', async () => {
+    const { pool, url, close } = await openMysqlPlace(servers.mariadb()?.url ?? '')
+    const store = mysql({ pool }) as Store
+    const publisher = publisherOn(store)
+    const event = { type: 'order.created', source: '/orders' }
+    const connection = await createConnection(url)
+    const publish = (tx: unknown = connection) => publisher.publish(tx, event)
+    try {
+      await store.schema.migrate()
+      await assert.rejects(publish(pool), { code: 'NOT_A_TRANSACTION', message: /is a mysql2 pool/ })
+      await assert.rejects(publish(), { code: 'NOT_A_TRANSACTION', message: /beginTransaction/ })
+      await connection.beginTransaction()
+      await publish()
+      await connection.rollback()
+      await assert.rejects(publish(), { code: 'TRANSACTION_ENDED', message: /has ended/ })
+      // A ROLLBACK that nobody awaited.
+      await connection.beginTransaction()
+      const rolledBack = connection.rollback()
+      await assert.rejects(publish(), { code: 'TRANSACTION_ENDED' })
+      await rolledBack
+      // DDL commits what was published before it, and what comes after it is in no transaction.
+      await connection.beginTransaction()
+      await publish()
+      await connection.query('CREATE TABLE made_in_between (n int)')
+      await assert.rejects(publish(), { code: 'TRANSACTION_ENDED', message: /DDL/ })
+      await connection.rollback()
+      assert.equal(await store.admin.count([]), 1)
+      // An error in the middle ends the statement and not the transaction.
+      await connection.beginTransaction()
+      await assert.rejects(connection.query('SELECT * FROM nothing_there'))
+      await publish()
+      await connection.commit()
+      assert.equal(await store.admin.count([]), 2)
+      let ended: PoolConnection | undefined
+      await store.transaction(async (tx) => {
+        ended = tx as PoolConnection
+        await publish(tx)
+      })
+      await assert.rejects(publish(ended), { code: 'TRANSACTION_ENDED' })
+      assert.equal(await store.admin.count([]), 3)
+    } finally {
+      await connection.end()
       await store.close()
       await close()
     }

@@ -4,11 +4,23 @@
  */
 import type { DatabaseSync } from 'node:sqlite'
 import type { PGlite, Transaction } from '@electric-sql/pglite'
+import type {
+  Connection as CallbackConnection,
+  Pool as CallbackPool,
+  PoolConnection as CallbackPoolConnection,
+} from 'mysql2'
+import type {
+  Connection as MysqlConnection,
+  Pool as MysqlPool,
+  PoolConnection as MysqlPoolConnection,
+} from 'mysql2/promise'
 import type { Client, Pool, PoolClient } from 'pg'
 import type { BetterSqlite3Transaction } from '../../src/publish/transactions/better-sqlite3.ts'
+import type { Mysql2Transaction } from '../../src/publish/transactions/mysql2.ts'
 import type { NodeSqliteTransaction } from '../../src/publish/transactions/node-sqlite.ts'
 import type { PgTransaction } from '../../src/publish/transactions/pg.ts'
 import type { PgliteTransaction } from '../../src/publish/transactions/pglite.ts'
+import type { Mysql2Pool } from '../../src/store/mysql/mysql2-client.ts'
 
 declare const poolClient: PoolClient
 declare const client: Client
@@ -32,3 +44,26 @@ export const refusedPglite: PgliteTransaction = pglite
 export const refusedClient: PgliteTransaction = client
 // @ts-expect-error node:sqlite and better-sqlite3 tell of a transaction under different names
 export const refusedDatabase: BetterSqlite3Transaction = database
+
+declare const mysqlConnection: MysqlConnection
+declare const mysqlPoolConnection: MysqlPoolConnection
+declare const mysqlPool: MysqlPool
+declare const callbackConnection: CallbackConnection
+declare const callbackPoolConnection: CallbackPoolConnection
+declare const callbackPool: CallbackPool
+
+export const mysqlFits: readonly Mysql2Transaction[] = [
+  mysqlConnection,
+  mysqlPoolConnection,
+  callbackPoolConnection.promise(),
+]
+export const mysqlPools: readonly Mysql2Pool[] = [mysqlPool, callbackPool.promise()]
+
+// @ts-expect-error a pool is no transaction
+export const refusedMysqlPool: Mysql2Transaction = mysqlPool
+// @ts-expect-error a connection that calls back would never be awaited
+export const refusedCallback: Mysql2Transaction = callbackConnection
+// @ts-expect-error nor a pool that does
+export const refusedCallbackPool: Mysql2Pool = callbackPool
+// @ts-expect-error a connection is no pool
+export const refusedAsPool: Mysql2Pool = mysqlConnection
