@@ -49,6 +49,20 @@ WHERE table_schema = $1 AND table_name = 'outbox_events' ORDER BY column_name`,
             [where],
           )
         ).rows
+      /** Triggers, our indexes, functions and tables, without the name of the schema. */
+      const objects = async (where: string): Promise<readonly string[]> => {
+        const { rows } = await pool.query(
+          `SELECT pg_get_triggerdef(t.oid) AS def FROM pg_trigger AS t JOIN pg_class AS c ON c.oid = t.tgrelid
+WHERE c.relnamespace = $1::text::regnamespace AND NOT t.tgisinternal
+UNION ALL SELECT indexdef FROM pg_indexes
+WHERE schemaname = $1::text AND indexname ~ '_(identity|hot|parked|troubled|pkey|inbox_age)$'
+UNION ALL SELECT pg_get_functiondef(p.oid) FROM pg_proc AS p WHERE p.pronamespace = $1::text::regnamespace
+UNION ALL SELECT tablename FROM pg_tables WHERE schemaname = $1::text ORDER BY 1`,
+          [where],
+        )
+        assert.ok(rows.length > 20)
+        return rows.map(({ def }) => def.replaceAll(new RegExp(`"?${where}"?\\.`, 'g'), ''))
+      }
       const fresh = await open()
       try {
         await fresh.run('DROP TABLE outbox_events')
@@ -61,6 +75,7 @@ WHERE table_schema = $1 AND table_name = 'outbox_events' ORDER BY column_name`,
           return { ...column, data_type: 'jsonb', column_default: "'{}'::jsonb" }
         })
         assert.deepEqual(await columns(schema), wanted)
+        assert.deepEqual(await objects(schema), await objects(fresh.schema))
       } finally {
         await fresh.close()
       }
