@@ -1,11 +1,12 @@
 /**
  * Runs a benchmark: `npm run bench` (throughput), `npm run bench -- fetch-cost`, `npm run bench -- commit-cost`,
- * `npm run bench -- --backend kafka` (or several, or `backends` for all), each with its own flags after it.
+ * `npm run bench -- tenants`, `npm run bench -- --backend kafka` (or several, or `backends` for all), each with its own flags after it.
  */
 const BENCHMARKS = {
   throughput: () => import('./throughput/throughput.ts'),
   'fetch-cost': () => import('./fetch-cost.ts'),
   'commit-cost': () => import('./commit-cost.ts'),
+  tenants: () => import('./tenants.ts'),
   backends: () => import('./backends/backends.ts'),
 } as const
 

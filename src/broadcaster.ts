@@ -3,6 +3,7 @@ import type { Backend, BackendHealth } from './backend/backend.ts'
 import { checkHealth } from './backend/check-health.ts'
 import { BroadcasterError } from './errors.ts'
 import type { Catalogue, DataOutput, EventType, NoCatalogue, UnlistedEvents } from './event/catalogue.ts'
+import { hold, letGo } from './holders.ts'
 import { Inbox } from './inbox/inbox.ts'
 import { unknownKeys } from './options.ts'
 import { throwProblems } from './problem.ts'
@@ -10,6 +11,7 @@ import type { AnyEventInput, CloudEventInput, EventInput, PublishOptions } from 
 import { Publisher } from './publish/publisher.ts'
 import type { Route } from './publish/routes.ts'
 import type { OutboxEvent } from './record/outbox-event.ts'
+import type { SendShare } from './relay/send-slots.ts'
 import { Worker } from './relay/worker.ts'
 import type { WorkerOptions } from './relay/worker-options.ts'
 import type { Store } from './store/store.ts'
@@ -116,6 +118,7 @@ export class Broadcaster<
     const adapter = options.transaction ?? (options.store.transactionAdapter as unknown as TransactionAdapter<Tx>)
     this.#publisher = this.#makePublisher(adapter)
     this.inbox = new Inbox<Tx>({ store: options.store, transaction: adapter })
+    for (const resource of [options.store, ...this.#backends.values()]) hold(resource, this)
   }
 
   /**
@@ -185,10 +188,14 @@ export class Broadcaster<
       })
     }
     this.#backends.set(name, backend)
+    hold(backend, this)
   }
 
-  /** A worker, not started yet; `options` go before those of the constructor. `close` stops it. */
-  worker(options: WorkerOptions = {}): Worker {
+  /**
+   * A worker, not started yet; `options` go before those of the constructor. `close` stops it. A `WorkerPool` gives its
+   * `share` of the sends.
+   */
+  worker(options: WorkerOptions = {}, share?: SendShare): Worker {
     const worker = new Worker(
       {
         store: this.store,
@@ -196,6 +203,7 @@ export class Broadcaster<
         defaultBackend: this.#defaultBackend,
         records: this.events,
         signals: this.#signals,
+        share,
       },
       { ...this.#options.worker, ...options },
     )
@@ -227,7 +235,10 @@ export class Broadcaster<
     return Object.fromEntries(await Promise.all(checks))
   }
 
-  /** Stops the workers made here, then closes backends and store: what was injected stays open. Idempotent. */
+  /**
+   * Stops the workers made here, then closes backends and store: what was injected stays open, and so does a backend or
+   * store that another Broadcaster has, too, until the last of them closes. Idempotent.
+   */
   close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing
@@ -239,8 +250,8 @@ export class Broadcaster<
 
   async #close(): Promise<void> {
     await Promise.all([...this.#workers].map((worker) => worker.stop()))
-    const closed = await Promise.allSettled([...this.#backends.values()].map((backend) => backend.close()))
-    await this.store.close()
+    const closed = await Promise.allSettled([...this.#backends.values()].map((backend) => letGo(backend, this)))
+    await letGo(this.store, this)
     for (const result of closed) if (result.status === 'rejected') throw result.reason
   }
 

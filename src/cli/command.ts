@@ -6,9 +6,15 @@ import type { Terminal } from './terminal.ts'
 /** What a command works with. */
 export interface Context {
   readonly terminal: Terminal
-  /** What the configuration file describes, made at the first call and closed when the command has ended. */
-  configured(): Promise<Configured>
-  /** The same, once the outbox in the database is known to be there and to fit. Throws `SCHEMA_MISSING` and the like. */
+  /**
+   * The outboxes that the configuration file describes, or those of `--store`; made at the first call and closed when
+   * the command has ended.
+   */
+  stores(): Promise<readonly Configured[]>
+  /**
+   * The one outbox of a command about single events, once it is known to be there and to fit. Throws `UsageError` when
+   * there are several to choose from, and `SCHEMA_MISSING` and the like.
+   */
   ready(): Promise<Configured>
 }
 

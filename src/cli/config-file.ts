@@ -3,6 +3,8 @@ import { dirname, join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { Broadcaster, type BroadcasterOptions } from '../broadcaster.ts'
 import { BroadcasterError } from '../errors.ts'
+import { suggestion } from '../suggestion.ts'
+import { UsageError } from './exit-codes.ts'
 
 /** The names that are looked for, in this order. `.mts` and `.mjs` are for packages without `"type": "module"`. */
 export const CONFIG_NAMES = [
@@ -37,15 +39,20 @@ export function findConfig(cwd: string, asked: string | undefined): string {
   )
 }
 
-/** What a configuration file describes. */
+/** One outbox that a configuration file describes. */
 export interface Configured {
+  /** The Broadcaster's name, for `--store`. */
+  readonly name: string
   readonly broadcaster: Broadcaster
   /** The names of its backends. */
   readonly backends: readonly string[]
 }
 
-/** Makes the Broadcaster that a configuration file describes. Throws `CONFIG_INVALID`. */
-export async function loadConfig(path: string): Promise<Configured> {
+/**
+ * Makes the Broadcasters that a configuration file describes: one, or several with a name each. With `names` only these.
+ * Throws `CONFIG_INVALID`, and `UsageError` for a name that is not there.
+ */
+export async function loadConfig(path: string, names: readonly string[] = []): Promise<readonly Configured[]> {
   const invalid = (what: string, cause?: unknown): BroadcasterError =>
     new BroadcasterError('CONFIG_INVALID', `${path} ${what}`, { field: 'config', value: path, cause })
   let module: { readonly default?: unknown }
@@ -54,14 +61,40 @@ export async function loadConfig(path: string): Promise<Configured> {
   } catch (cause) {
     throw invalid(`cannot be loaded: ${cause instanceof Error ? cause.message : String(cause)}`, cause)
   }
-  const options = module.default
-  if (typeof options !== 'object' || options === null || !('store' in options && 'backends' in options)) {
-    throw invalid('exports no configuration; write `export default defineConfig({ store, backends })`')
+  const exported = module.default
+  const several = Array.isArray(exported)
+  const all: readonly unknown[] = several ? exported : [exported]
+  const configs = all.filter(isConfig)
+  if (configs.length < all.length || all.length === 0) {
+    throw invalid(
+      'exports no configuration; write `export default defineConfig({ store, backends })`, or a list of those',
+    )
   }
+  const named = configs.map((options, n) => {
+    if (several && options.name === undefined) {
+      throw invalid(`exports several configurations, and number ${n + 1} has no name; give each a name of its own`)
+    }
+    return { name: options.name ?? options.store?.description, options }
+  })
+  const known = named.map(({ name }) => name)
+  const twice = known.find((name, n) => known.indexOf(name) !== n)
+  if (twice !== undefined) throw invalid(`exports several configurations named '${twice}'; give each a name of its own`)
+  for (const name of names) {
+    if (known.includes(name)) continue
+    throw new UsageError(`there is no store ${name}${suggestion(name, known) || `; there are ${known.join(', ')}`}`)
+  }
+  const chosen = names.length === 0 ? named : named.filter(({ name }) => names.includes(name))
   try {
-    const broadcaster = new Broadcaster(options as BroadcasterOptions)
-    return { broadcaster, backends: Object.keys((options as BroadcasterOptions).backends) }
+    return chosen.map(({ name, options }) => ({
+      name,
+      broadcaster: new Broadcaster(options),
+      backends: Object.keys(options.backends),
+    }))
   } catch (cause) {
     throw invalid(`is refused: ${cause instanceof Error ? cause.message : String(cause)}`, cause)
   }
+}
+
+function isConfig(exported: unknown): exported is BroadcasterOptions {
+  return typeof exported === 'object' && exported !== null && 'store' in exported && 'backends' in exported
 }

@@ -44,6 +44,12 @@ export const COMMON_OPTIONS = {
     env: 'BROADCASTER_CONFIG',
     help: 'The configuration file. Default: broadcaster.config.ts (.mts, .js, .mjs) here or in a folder above.',
   },
+  store: {
+    kind: 'list',
+    value: 'name',
+    env: 'BROADCASTER_STORE',
+    help: 'Of a configuration file that exports several: only these. Commands about single events need one of them.',
+  },
   'env-file': { kind: 'text', value: 'path', help: 'Reads environment variables from this file first.' },
   json: { kind: 'flag', env: 'BROADCASTER_JSON', help: 'Prints JSON, for programs.' },
   help: { kind: 'flag', short: 'h', help: 'Shows this help.' },

@@ -1,11 +1,11 @@
 import { resolve } from 'node:path'
-import { BroadcasterError } from '../errors.ts'
 import { stringifyJson } from '../event/json.ts'
 import { suggestion } from '../suggestion.ts'
 import { readArguments } from './arguments.ts'
 import type { Command, Context } from './command.ts'
 import { commands } from './commands.ts'
 import { type Configured, findConfig, loadConfig } from './config-file.ts'
+import { errorFields } from './error-fields.ts'
 import { EXIT, exitCodeOf, UsageError } from './exit-codes.ts'
 import { commandHelp, generalHelp } from './help.ts'
 import type { Terminal } from './terminal.ts'
@@ -42,24 +42,33 @@ async function runCommand(command: Command, args: readonly string[], terminal: T
   }
   const envFile = input.options['env-file']
   if (envFile !== undefined) loadEnvironment(resolve(terminal.cwd, envFile))
-  let configured: Configured | undefined
+  let stores: readonly Configured[] = []
   const context: Context = {
     terminal,
-    async configured() {
-      configured ??= await loadConfig(findConfig(terminal.cwd, input.options.config))
-      return configured
+    async stores() {
+      if (stores.length === 0) {
+        stores = await loadConfig(findConfig(terminal.cwd, input.options.config), input.options.store)
+      }
+      return stores
     },
     async ready() {
-      const { broadcaster } = await context.configured()
-      await broadcaster.store.schema.check()
-      return context.configured()
+      const one = oneOf(await context.stores(), command)
+      await one.broadcaster.store.schema.check()
+      return one
     },
   }
   try {
     return await command.run(input, context)
   } finally {
-    await configured?.broadcaster.close()
+    await Promise.all(stores.map(({ broadcaster }) => broadcaster.close()))
   }
+}
+
+function oneOf(stores: readonly Configured[], command: Command): Configured {
+  const [one, ...more] = stores
+  if (one !== undefined && more.length === 0) return one
+  const names = stores.map(({ name }) => name).join(', ')
+  throw new UsageError(`${command.name} works on one store; give one of ${names} with --store`)
 }
 
 function commandNamed(name: string): Command {
@@ -80,14 +89,12 @@ function loadEnvironment(path: string): void {
 
 /** The error as a person wants it; with `--json` as a program wants it. The cause chain only when it says more. */
 function report(error: unknown, args: readonly string[], terminal: Terminal): void {
-  const message = error instanceof Error ? error.message : String(error)
-  const code = error instanceof BroadcasterError ? error.code : error instanceof UsageError ? 'USAGE' : 'UNEXPECTED'
+  const fields = errorFields(error)
   if (args.includes('--json')) {
-    const retryable = error instanceof BroadcasterError && error.retryable
-    terminal.note(stringifyJson({ error: { code, message, retryable } }))
+    terminal.note(stringifyJson({ error: fields }))
     return
   }
-  terminal.note(`broadcaster: ${message}`)
+  terminal.note(`broadcaster: ${fields.message}`)
   // Ours say all in the message; of a stranger the place is worth having.
-  if (code === 'UNEXPECTED' && error instanceof Error && error.stack !== undefined) terminal.note(error.stack)
+  if (fields.code === 'UNEXPECTED' && error instanceof Error && error.stack !== undefined) terminal.note(error.stack)
 }

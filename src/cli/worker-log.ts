@@ -25,6 +25,8 @@ const LINES: Lines = {
   'worker.started': ({ worker, backends }) => `worker ${worker} started for ${backends.join(', ')}`,
   'worker.stopped': ({ worker }) => `worker ${worker} stopped`,
   'worker.error': ({ error }) => `error: ${messageOf(error)}`,
+  'store.down': ({ error }) => `the database is DOWN: ${messageOf(error)}`,
+  'store.up': () => 'the database is back',
   'events.purged': ({ count }) => `purged ${countOf(count, 'settled event')}`,
 }
 
@@ -37,16 +39,18 @@ const EVERY_PASS: readonly SignalName[] = ['lane.gained', 'lane.lost']
 const NAMES = [...Object.keys(LINES), 'batch.sent', ...VERBOSE_ONLY] as readonly SignalName[]
 
 /**
- * Prints what the workers of one outbox do: lines for people, or with `json` one JSON object a line. Published events
+ * Prints what the workers of these outboxes do, each line with the name of its outbox when there are several: lines for people, or with `json` one JSON object a line. Published events
  * are counted every few seconds; `verbose` prints each. `passes`: the worker takes its lanes anew at each pass. Returns the function that stops it and prints the last count.
  */
 export function startWorkerLog(
-  outbox: string,
+  outboxes: readonly string[],
   terminal: Terminal,
   options: { readonly json: boolean; readonly verbose: boolean; readonly passes: boolean },
 ): () => void {
   const { json, verbose, passes } = options
   const quiet = new Set(verbose ? [] : [...VERBOSE_ONLY, ...(passes ? EVERY_PASS : [])])
+  const ours = new Set(outboxes)
+  const from = (outbox: string): string => (ours.size > 1 ? `${outbox}: ` : '')
   let published = 0
   let since = performance.now()
   const line = (text: string): void => terminal.out(`${new Date().toISOString()} ${text}`)
@@ -56,7 +60,7 @@ export function startWorkerLog(
     since = performance.now()
   }
   const print = <Name extends SignalName>(name: Name, message: SignalMessage<Name>): void => {
-    if (message.outbox !== outbox || quiet.has(name)) return
+    if (!ours.has(message.outbox) || quiet.has(name)) return
     if (json) {
       const fields = Object.entries(message).map(([key, value]) => [key, plain(value)])
       terminal.out(stringifyJson({ at: new Date().toISOString(), signal: name, ...Object.fromEntries(fields) }))
@@ -64,9 +68,9 @@ export function startWorkerLog(
     }
     if (name === 'batch.sent') published += (message as SignalMessage<'batch.sent'>).delivered
     const text = LINES[name]?.(message)
-    if (text !== undefined) line(text)
+    if (text !== undefined) line(from(message.outbox) + text)
     else if ('event' in message && message.event instanceof OutboxEvent && verbose)
-      line(`${name.slice(6)} ${named(message.event)}`)
+      line(`${from(message.outbox)}${name.slice(6)} ${named(message.event)}`)
   }
   const stops = NAMES.map((name) => onSignal(name, (message) => print(name, message)))
   const timer = setInterval(summarise, SUMMARY_INTERVAL)

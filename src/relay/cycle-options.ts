@@ -6,6 +6,7 @@ import type { SignalSource } from '../telemetry/signals.ts'
 import type { BreakerOptions } from './breaker.ts'
 import type { Lease } from './lease.ts'
 import type { FailurePolicy } from './outcomes.ts'
+import type { SendShare } from './send-slots.ts'
 import type { Waker } from './wake.ts'
 
 /** What one cycle works with. Durations are in milliseconds. */
@@ -33,6 +34,9 @@ export interface CycleOptions {
   /** How long one send may take. */
   readonly timeout: number
   readonly pollInterval: number
+  readonly idleInterval: number
+  /** The outbox's part of the sends that several outboxes share; absent = they share nothing. */
+  readonly share?: SendShare | undefined
   /** How many events may still be taken, shared by the cycles of one drain; absent = no limit. */
   readonly budget?: { left: number }
   readonly onError: (error: unknown) => void

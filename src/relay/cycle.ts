@@ -11,14 +11,12 @@ import { HeldKeys } from './held-keys.ts'
 import { Idle } from './idle.ts'
 import { type HeldEvent, hasKilledEnough, InHand, takeInHand } from './in-hand.ts'
 import { LaneReader } from './lane-reader.ts'
-import { judge, judgeWorkerKiller, type Verdict } from './outcomes.ts'
+import { type Answer, judgeAll, judgeWorkerKiller } from './outcomes.ts'
 import { OwnedLanes } from './owned-lanes.ts'
 import { SendBuffer } from './send-buffer.ts'
+import { SendTurns } from './send-turns.ts'
 import { Sender } from './sender.ts'
 import { Settler } from './settler.ts'
-
-/** What a send says of the backend; `unknown`: nothing was handed over. */
-type Answer = 'up' | 'down' | 'unknown'
 
 /**
  * The life of the events of one backend in one worker, from the row to the settled row:
@@ -42,7 +40,7 @@ export class Cycle {
   readonly #breaker: Breaker
   readonly #conclusion: Conclusion
   readonly #idle: Idle
-  #sending = 0
+  readonly #turns: SendTurns
   #full = false
   #resetAt = 0
   readonly #budget: { left: number }
@@ -51,13 +49,15 @@ export class Cycle {
   constructor(options: CycleOptions) {
     this.#options = options
     const { store, names, backend, lease, failure, timeout, onError } = options
+    this.#turns = new SendTurns(options.concurrency, backend, options.share, () => this.dispatch())
     this.#reader = new LaneReader(store.relay, names, this.#inHand)
     const giveUp = (failing: number): boolean =>
       (this.#stopping || options.budget !== undefined) && (lease.left <= 0 || failing > lease.length)
     const settler = new Settler(store.relay, onError, giveUp)
     this.#settler = settler
-    this.#sender = new Sender({ backend, lease, store: store.relay, settler, policy: failure, timeout, onError })
-    this.#idle = new Idle(options.waker, options.pollInterval)
+    const turns = this.#turns
+    this.#sender = new Sender({ backend, lease, store: store.relay, settler, turns, policy: failure, timeout, onError })
+    this.#idle = new Idle(options.waker, options)
     this.#breaker = new Breaker(store.coordination.breakers, options.name, options.breaker)
     this.#conclusion = new Conclusion({
       options,
@@ -108,7 +108,7 @@ export class Cycle {
           const fresh = await this.#fetch(space)
           if (fresh > 0) continue
         }
-        if (untilDry && this.#isDone()) break
+        if (untilDry && (this.#budget.left <= 0 || !this.#reader.hungry) && this.#inHand.size === 0) break
         await this.#rest(untilDry)
       } catch (error) {
         if (untilDry) {
@@ -150,18 +150,22 @@ export class Cycle {
 
   /** Starts sends while there is something to send, room in the pipeline, and lease enough. */
   dispatch(): void {
-    const { concurrency, batchSize, backend, lease, timeout } = this.#options
-    while (this.#sending < concurrency && !this.#breaker.isOpen && lease.allows(timeout)) {
+    const { batchSize, backend, lease, timeout } = this.#options
+    while (this.#buffer.size > 0 && !this.#breaker.isOpen && lease.allows(timeout) && this.#turns.begin()) {
       const batch = this.#buffer.take(batchSize, backend.capabilities?.ordersWithinSend === true)
-      if (batch.length === 0) return
+      // All that wait are of keys whose last run is not acknowledged yet.
+      if (batch.length === 0) {
+        this.#turns.end()
+        return
+      }
+      this.#turns.charge(batch.length)
       void this.#send(batch)
     }
   }
 
-  /** Sends one batch and sees to each of its results. Never rejects. */
+  /** Sends one batch, in a turn that has begun, and sees to each of its results. Never rejects. */
   async #send(batch: readonly HeldEvent[], probe = false): Promise<Answer> {
     const { signals, worker, name, onError } = this.#options
-    this.#sending++
     let answer: Answer = 'unknown'
     try {
       const start = performance.now()
@@ -174,7 +178,7 @@ export class Cycle {
       onError(error)
       for (const held of batch) this.#conclusion.giveBack(held)
     } finally {
-      this.#sending--
+      this.#turns.end()
       this.#buffer.done(batch)
       this.dispatch()
     }
@@ -188,21 +192,21 @@ export class Cycle {
     sentAt: number,
     probe: boolean,
   ): Promise<Answer> {
-    let answer: Answer = 'unknown'
-    let outage: Extract<Verdict, { kind: 'outage' }> | undefined
+    const { failure, onError } = this.#options
+    const { verdicts, answer, outage } = judgeAll(batch, results, settled, failure)
     for (const [n, held] of batch.entries()) {
-      const verdict = settled.has(held.id) ? undefined : judge(held, results[n], this.#options.failure)
-      if (verdict?.kind === 'outage') outage ??= verdict
-      else if (verdict?.kind !== 'not-attempted') answer = 'up'
+      const verdict = verdicts[n]
       if (verdict) this.#conclusion.conclude(held, verdict)
       else this.#conclusion.recorded(held)
     }
     if (outage === undefined) return answer
     const { error, retryAfter } = outage
-    if (probe) await this.#breaker.probeFailed(describeError(error), retryAfter).catch(this.#options.onError)
-    // A send from before the last probe tells nothing of now.
-    else if (!this.#breaker.isOpen && sentAt >= this.#resetAt) await this.#trip(error, retryAfter)
-    return 'down'
+    await this.#turns.aside(async () => {
+      if (probe) await this.#breaker.probeFailed(describeError(error), retryAfter).catch(onError)
+      // A send from before the last probe tells nothing of now.
+      else if (!this.#breaker.isOpen && sentAt >= this.#resetAt) await this.#trip(error, retryAfter)
+    })
+    return answer
   }
 
   /** An event left the hand. */
@@ -236,6 +240,7 @@ export class Cycle {
     await this.#reader.read(1, (row, suspect) => this.#accept(row, suspect))
     const batch = this.#buffer.take(1, false)
     if (batch.length > 0) {
+      await this.#turns.wait()
       if ((await this.#send(batch, true)) !== 'up') return this.#giveBackAll()
     } else {
       const health = await checkHealth(backend, timeout)
@@ -291,9 +296,5 @@ export class Cycle {
 
   #space(): number {
     return Math.min(this.#budget.left, this.#options.maxInHand - this.#inHand.size)
-  }
-
-  #isDone(): boolean {
-    return (this.#budget.left <= 0 || !this.#reader.hungry) && this.#inHand.size === 0
   }
 }

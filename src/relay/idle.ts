@@ -9,11 +9,16 @@ const POLL_BESIDE_BUSY = 250
 export class Idle {
   readonly #waker: Waker
   readonly #pollInterval: number
+  readonly #idleInterval: number
   #rounds = 0
 
-  constructor(waker: Waker, pollInterval: number) {
+  constructor(
+    waker: Waker,
+    { pollInterval, idleInterval }: { readonly pollInterval: number; readonly idleInterval: number },
+  ) {
     this.#waker = waker
     this.#pollInterval = pollInterval
+    this.#idleInterval = idleInterval
   }
 
   /** Something was found, or somebody called. */
@@ -29,7 +34,11 @@ export class Idle {
     if (round < QUICK_POLLS) return Math.min(quick, this.#pollInterval)
     const rest = await this.#waker.rest(sleeper)
     if (rest === 'sweep') return 0
-    const longest = rest === 'beside-busy' ? Math.min(this.#pollInterval, POLL_BESIDE_BUSY) : this.#pollInterval
-    return Math.min(longest, quick) * (0.75 + Math.random() / 2)
+    return Math.min(this.#longest(rest), quick) * (0.75 + Math.random() / 2)
+  }
+
+  #longest(rest: 'sleep' | 'poll' | 'beside-busy'): number {
+    if (rest === 'sleep') return this.#idleInterval
+    return rest === 'poll' ? this.#pollInterval : Math.min(this.#pollInterval, POLL_BESIDE_BUSY)
   }
 }

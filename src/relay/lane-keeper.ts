@@ -1,3 +1,4 @@
+import { BroadcasterError } from '../errors.ts'
 import { Pause } from '../pause.ts'
 import type { CoordinationStore, Lane, Survey } from '../store/coordination-store.ts'
 import type { SignalSource } from '../telemetry/signals.ts'
@@ -14,6 +15,10 @@ export interface LaneKeeperOptions {
   readonly worker: string
   /** A one-shot drain: takes every free lane, and counts for nobody's share. */
   readonly transient: boolean
+  /** Nothing is to do, and the store tells of the next commit: the heartbeat may be slow. */
+  readonly isQuiet: () => boolean
+  /** Milliseconds between two heartbeats then; a quarter of the lease when that is less. */
+  readonly idleInterval: number
   readonly onError: (error: unknown) => void
 }
 
@@ -33,11 +38,17 @@ export class LaneKeeper {
   readonly #pause = new Pause()
   #workerId: string | undefined
   #lastTick = 0
+  #storeError: unknown
   #stopping = false
 
   constructor(options: LaneKeeperOptions) {
     this.#options = options
     this.#cycles = new Map(options.cycles.map((cycle) => [cycle.name, cycle]))
+  }
+
+  /** Why the last heartbeat failed; undefined = it did not. */
+  get storeError(): unknown {
+    return this.#storeError
   }
 
   /** Enters and takes the first lanes. Throws when the store cannot be reached, and leaves again. */
@@ -53,17 +64,37 @@ export class LaneKeeper {
 
   /** Renews, looks and shares until `leave`. Never rejects. */
   async run(): Promise<void> {
-    const { lease, onError, cycles } = this.#options
+    // Workers of one process that started together do not go on in step.
+    let part = Math.random()
     while (!this.#stopping) {
-      const breakerOpen = cycles.some((cycle) => cycle.breakerIsOpen)
-      await this.#pause.sleep(Math.min(breakerOpen ? BREAKER_TICK : TICK, lease.length / 4))
+      await this.#pause.sleep(this.#interval() * part)
+      part = 1
       if (this.#stopping) return
       try {
         await this.tick()
+        this.#tellOfStore(undefined)
       } catch (error) {
-        onError(error)
+        this.#options.onError(error)
+        this.#tellOfStore(error)
       }
     }
+  }
+
+  #interval(): number {
+    const { lease, cycles, isQuiet, idleInterval } = this.#options
+    const breakerOpen = cycles.some((cycle) => cycle.breakerIsOpen)
+    const usual = isQuiet() ? Math.max(TICK, idleInterval) : TICK
+    return Math.min(breakerOpen ? BREAKER_TICK : usual, lease.length / 4)
+  }
+
+  /** A store that is only busy answers the next heartbeat, or is down then. */
+  #tellOfStore(error: unknown): void {
+    const { signals, worker } = this.#options
+    if (error instanceof BroadcasterError && error.code === 'STORE_BUSY') return
+    const wasDown = this.#storeError !== undefined
+    this.#storeError = error
+    if (error !== undefined && !wasDown) signals.emit('store.down', { worker, error })
+    if (error === undefined && wasDown) signals.emit('store.up', { worker })
   }
 
   /** One heartbeat. */

@@ -48,6 +48,31 @@ export function judge(held: HeldEvent, result: SendResult | undefined, policy: F
   return { kind: 'settle', outcome, error: given.error }
 }
 
+/** What a send says of the backend; `unknown`: nothing was handed over. */
+export type Answer = 'up' | 'down' | 'unknown'
+
+/** What one send came to. */
+export interface Judgement {
+  /** One per event; undefined = recorded already, in one transaction with the handler's own writes. */
+  readonly verdicts: readonly (Verdict | undefined)[]
+  readonly answer: Answer
+  /** The first outage among them. */
+  readonly outage: Extract<Verdict, { kind: 'outage' }> | undefined
+}
+
+/** Judges all results of a send; `settled` are the ids already recorded. */
+export function judgeAll(
+  batch: readonly HeldEvent[],
+  results: readonly (SendResult | undefined)[],
+  settled: ReadonlySet<string>,
+  policy: FailurePolicy,
+): Judgement {
+  const verdicts = batch.map((held, n) => (settled.has(held.id) ? undefined : judge(held, results[n], policy)))
+  const outage = verdicts.find((verdict) => verdict?.kind === 'outage')
+  const isUp = verdicts.some((verdict) => verdict?.kind !== 'outage' && verdict?.kind !== 'not-attempted')
+  return { verdicts, outage, answer: outage ? 'down' : isUp ? 'up' : 'unknown' }
+}
+
 /** What was sent stays sent, whatever the backend tells of it. */
 function progressOf(progress: unknown): string {
   try {

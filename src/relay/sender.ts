@@ -1,9 +1,12 @@
 import { type Backend, notAttempted, notDelivered, type SendResult } from '../backend/backend.ts'
 import { BroadcasterError } from '../errors.ts'
 import type { RelayStore } from '../store/relay-store.ts'
+import { takeAloneTurn } from './alone-turn.ts'
 import type { HeldEvent } from './in-hand.ts'
+import { isLate } from './is-late.ts'
 import type { Lease } from './lease.ts'
 import { type FailurePolicy, judge } from './outcomes.ts'
+import type { SendTurns } from './send-turns.ts'
 import type { Settler } from './settler.ts'
 
 export interface SenderOptions {
@@ -11,6 +14,7 @@ export interface SenderOptions {
   readonly lease: Lease
   readonly store: RelayStore
   readonly settler: Settler
+  readonly turns: SendTurns
   readonly policy: FailurePolicy
   /** Milliseconds. */
   readonly timeout: number
@@ -25,43 +29,62 @@ interface Sent {
 
 /** How long a backend that ignores its abort signal is waited for, in ms, before its events count as failed. */
 const ABORT_GRACE = 1_000
+/** How long a suspect that goes alone keeps others waiting while its attempt is recorded, in ms. */
+const MARK_WAIT = 1_000
 
 /** Hands a batch to the backend within its timeout and the lease. */
 export class Sender {
   readonly #options: SenderOptions
-  /** Serialises the events that may have killed a worker: one at a time in the whole process. */
-  static #alone: Promise<unknown> = Promise.resolve()
 
   constructor(options: SenderOptions) {
     this.#options = options
   }
 
-  /** One result per event. `published` names those whose settle was committed together with the handler's writes. */
+  /** One result per event. `settled` names those whose settle was committed together with the handler's writes. */
   async send(batch: readonly HeldEvent[]): Promise<Sent> {
     const first = batch[0]
-    if (first?.alone) return this.#oneAtATime(() => this.#marked(batch, first.retryCount + 1))
-    return batch.some((held) => held.marked) ? this.#marked(batch, undefined) : this.#handOver(batch)
+    if (first?.alone) return this.#alone(batch, first.retryCount + 1)
+    if (!batch.some((held) => held.marked)) return this.#handOver(batch)
+    return this.#handOverMarked(batch, await this.#mark(batch, undefined))
   }
 
-  /** Crash suspicion: the store says `processing` before the backend sees the event. */
-  async #marked(batch: readonly HeldEvent[], retryCount: number | undefined) {
+  /** Sent while no other suspect of this process is: an event that kills the process must not have company. */
+  async #alone(batch: readonly HeldEvent[], retryCount: number): Promise<Sent> {
+    const { turns } = this.#options
+    let end = await turns.aside(takeAloneTurn)
+    try {
+      const marking = this.#mark(batch, retryCount)
+      if (await isLate(marking, MARK_WAIT)) {
+        // Our store does not answer: that must not keep the suspects of other stores waiting.
+        end()
+        await marking
+        end = await turns.aside(takeAloneTurn)
+      }
+      return await this.#handOverMarked(batch, await marking)
+    } finally {
+      end()
+    }
+  }
+
+  /** Crash suspicion: the store says `processing` before the backend sees the event. Resolves with the ids recorded. */
+  #mark(batch: readonly HeldEvent[], retryCount: number | undefined): Promise<ReadonlySet<string>> {
     const marked = batch.filter((held) => held.marked)
-    const recorded = await this.#options.settler.record(marked, (held) => ({
-      kind: 'sending',
-      id: held.id,
-      lane: held.lane,
-      retryCount: retryCount ?? held.retryCount,
-    }))
+    const { turns, settler } = this.#options
+    return turns.aside(() =>
+      settler.record(marked, (held) => ({
+        kind: 'sending',
+        id: held.id,
+        lane: held.lane,
+        retryCount: retryCount ?? held.retryCount,
+      })),
+    )
+  }
+
+  async #handOverMarked(batch: readonly HeldEvent[], recorded: ReadonlySet<string>): Promise<Sent> {
     const go = batch.filter((held) => !held.marked || recorded.has(held.id))
     const { results, settled } = await this.#handOver(go)
     const byId = new Map(go.map((held, n) => [held.id, results[n]]))
     return { results: batch.map((held) => byId.get(held.id) ?? notAttempted), settled }
-  }
-
-  #oneAtATime<T>(work: () => Promise<T>): Promise<T> {
-    const turn = Sender.#alone.then(work, work)
-    Sender.#alone = turn.catch(() => undefined)
-    return turn
   }
 
   async #handOver(batch: readonly HeldEvent[]): Promise<Sent> {

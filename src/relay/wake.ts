@@ -76,6 +76,11 @@ export class Waker {
     return 'sweep'
   }
 
+  /** Whether all relays wait, and the store will tell of the next commit. */
+  get isQuiet(): boolean {
+    return this.#armed && this.#idle.size === this.#sleepers.size
+  }
+
   /** `sleeper` works again. */
   busy(sleeper: Sleeper): void {
     this.#idle.delete(sleeper)

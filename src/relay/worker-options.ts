@@ -20,6 +20,12 @@ export interface WorkerOptions {
   readonly maxInHand?: number
   /** The longest time between two looks for events when nothing else wakes the worker. Default 1,000. */
   readonly pollInterval?: number
+  /**
+   * The same while nothing is to do and the database tells of commits: it costs no delay, only idle looks. The worker's
+   * heartbeat then slows down with it, to a quarter of the lease at most. Default `pollInterval`; in a `WorkerPool`
+   * 5,000, where that is more.
+   */
+  readonly idleInterval?: number
   /** Passes of up to `batchSize` events, `pollInterval` apart, after which `run` ends; 0 = for ever. Default 0. */
   readonly maxIterations?: number
   /** How long the lanes of a killed worker stay its own, 100 to 600,000. Default 10,000. */
@@ -50,6 +56,7 @@ export function resolveWorkerOptions(options: WorkerOptions = {}): ResolvedWorke
     concurrency: 4,
     maxInHand: 20 * batchSize,
     pollInterval: 1_000,
+    idleInterval: options.pollInterval ?? 1_000,
     maxIterations: 0,
     lease: 10_000,
     sendTimeout: 5_000,
@@ -64,11 +71,20 @@ export function resolveWorkerOptions(options: WorkerOptions = {}): ResolvedWorke
     concurrency: { min: 1, max: 100, integer: true },
     maxInHand: { min: batchSize, max: 1_000_000, integer: true },
     pollInterval: { min: 1, max: 86_400_000 },
+    idleInterval: { min: 1, max: 86_400_000 },
     maxIterations: { min: 0, max: Number.MAX_SAFE_INTEGER, integer: true },
     lease: { min: 100, max: 600_000 },
     sendTimeout: { min: 1, max: 600_000 },
     onFailed: { oneOf: ['block', 'skip'] },
   })
+}
+
+/** A pool's idle outboxes may be hundreds, and each looks at its database for itself. */
+const POOLED_IDLE_INTERVAL = 5_000
+
+/** What is otherwise by default for a worker in a pool. */
+export function pooledDefaults({ pollInterval = 0 }: WorkerOptions): WorkerOptions {
+  return { idleInterval: Math.max(pollInterval, POOLED_IDLE_INTERVAL) }
 }
 
 /** Durations inside the nested options, in milliseconds. */

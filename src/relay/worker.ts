@@ -9,9 +9,15 @@ import { Cycle } from './cycle.ts'
 import { LaneKeeper } from './lane-keeper.ts'
 import { Lease } from './lease.ts'
 import { Retention } from './retention.ts'
+import type { SendShare } from './send-slots.ts'
 import { Waker } from './wake.ts'
 import { within } from './within.ts'
-import { type ResolvedWorkerOptions, resolveWorkerOptions, type WorkerOptions } from './worker-options.ts'
+import {
+  pooledDefaults,
+  type ResolvedWorkerOptions,
+  resolveWorkerOptions,
+  type WorkerOptions,
+} from './worker-options.ts'
 
 /** What a worker works with; a `Broadcaster` makes it. */
 export interface WorkerParts {
@@ -20,6 +26,8 @@ export interface WorkerParts {
   readonly defaultBackend: string
   readonly records: RecordSource
   readonly signals: SignalSource
+  /** The outbox's part of the sends that the outboxes of a pool share; absent = not in a pool. */
+  readonly share?: SendShare | undefined
 }
 
 /** One engagement of a worker: what runs between a start and a stop. */
@@ -46,7 +54,7 @@ export class Worker {
   readonly #rest = new Pause()
 
   constructor(parts: WorkerParts, options: WorkerOptions = {}) {
-    this.options = resolveWorkerOptions(options)
+    this.options = resolveWorkerOptions({ ...(parts.share && pooledDefaults(options)), ...options })
     this.#parts = parts
     const known = [...parts.backends.keys()]
     const unknown = (this.options.backends ?? []).find((name) => !parts.backends.has(name))
@@ -64,6 +72,11 @@ export class Worker {
 
   get isRunning(): boolean {
     return this.#shift !== undefined
+  }
+
+  /** Why its last heartbeat failed: its database cannot be used, and it goes on trying. Undefined = all is well. */
+  get storeError(): unknown {
+    return this.#shift?.keeper.storeError
   }
 
   /** Checks the schema, takes lanes and starts to deliver. Throws when the store cannot be used. */
@@ -161,7 +174,7 @@ export class Worker {
   }
 
   #assemble(transient: boolean, budget?: { left: number }) {
-    const { store, signals, records, defaultBackend } = this.#parts
+    const { store, signals, records, defaultBackend, share } = this.#parts
     const { name: worker, retry, onFailed, sendTimeout, ...sizes } = this.options
     const onError = (error: unknown): void => signals.emit('worker.error', { worker, error })
     const lease = new Lease(sizes.lease)
@@ -178,6 +191,7 @@ export class Worker {
         waker,
         signals,
         worker,
+        share,
         failure: { retry, onFailed, random: Math.random },
         timeout: backend.timeout ?? sendTimeout,
         onError,
@@ -186,7 +200,17 @@ export class Worker {
       waker.add(cycle)
       return cycle
     })
-    const keeper = new LaneKeeper({ store: store.coordination, lease, cycles, signals, worker, transient, onError })
+    const keeper = new LaneKeeper({
+      store: store.coordination,
+      lease,
+      cycles,
+      signals,
+      worker,
+      transient,
+      isQuiet: () => waker.isQuiet,
+      idleInterval: sizes.idleInterval,
+      onError,
+    })
     if (!transient) waker.watch(() => keeper.wake())
     return { keeper, cycles, waker, onError }
   }

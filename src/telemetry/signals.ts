@@ -61,6 +61,10 @@ export interface Signals {
   'worker.stopped': { readonly worker: string }
   /** Something went wrong that the worker survives, such as a database that cannot be reached. */
   'worker.error': { readonly worker: string; readonly error: unknown }
+  /** The worker cannot use its database: a heartbeat failed, or a pool could not start it. It goes on trying. */
+  'store.down': { readonly worker: string; readonly error: unknown }
+  /** The worker can use its database again. */
+  'store.up': { readonly worker: string }
   /** Retention deleted settled events. */
   'events.purged': { readonly worker: string; readonly count: number }
   'consumer.started': { readonly consumer: string; readonly subscription: string }
@@ -115,6 +119,8 @@ export const SIGNAL_NAMES = [
   'worker.started',
   'worker.stopped',
   'worker.error',
+  'store.down',
+  'store.up',
   'events.purged',
   'consumer.started',
   'consumer.stopped',

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
+import { setTimeout } from 'node:timers/promises'
 import type { Backend, SendResult } from '../../src/backend/backend.ts'
 import { type KafkaOptions, kafka } from '../../src/backend/kafka/kafka.ts'
 import { classifySendError } from '../../src/backend/send-error.ts'
@@ -120,21 +121,20 @@ describe('kafka: errors', { skip }, () => {
   test('no permission for a topic: likewise', async () => {
     const [secret, open] = [topicName(), topicName()]
     for (const topic of [secret, open]) await createTopic(server.address, topic)
-    await withAdmin(server.address, (admin) =>
-      admin.createAcls({
-        creations: [
-          {
-            resourceType: 2,
-            resourceName: secret,
-            resourcePatternType: 3,
-            principal: 'User:somebody-else',
-            host: '*',
-            operation: 2,
-            permissionType: 3,
-          },
-        ],
-      }),
-    )
+    const rule = {
+      resourceType: 2,
+      resourceName: secret,
+      resourcePatternType: 3,
+      principal: 'User:somebody-else',
+      host: '*',
+      operation: 2,
+      permissionType: 3,
+    } as const
+    await withAdmin(server.address, async (admin) => {
+      await admin.createAcls({ creations: [rule] })
+      // The answer comes when the rule is written down, which is before it is obeyed.
+      while ((await admin.describeAcls({ filter: rule })).length === 0) await setTimeout(20)
+    })
     await using(backendOn({ topic: secret }), async (backend) => {
       const [result] = await backend.send([sampleEvent()], never)
       assert.equal(kindOf(result), 'outage')

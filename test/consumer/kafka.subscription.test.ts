@@ -141,6 +141,18 @@ describe('kafkaSubscription', { skip: skipWithoutJars('kafka') }, () => {
       assert.deepEqual(idsOf(await take(subscription, 5)).toSorted(), publishedIds(later).toSorted())
     }))
 
+  test('what came after a first start with `new` is not lost when nothing was committed before the next start', () =>
+    place(async ({ subscribe, publish }) => {
+      await publish(wireEvents(5, 3))
+      const first = await opened(subscribe({ start: 'new' }))
+      assert.deepEqual(await takeFor(first, 700), [])
+      await first.close()
+      const later = wireEvents(5, 3)
+      await publish(later)
+      const next = await opened(subscribe({ start: 'new' }))
+      assert.deepEqual(idsOf(await take(next, 5)).toSorted(), publishedIds(later).toSorted())
+    }))
+
   test('goes on with the oldest record there is when those it had not read were deleted', () =>
     place(
       async ({ topic, subscribe, publish }) => {
@@ -159,6 +171,19 @@ describe('kafkaSubscription', { skip: skipWithoutJars('kafka') }, () => {
       },
       { 'cleanup.policy': 'delete' },
     ))
+
+  test('goes on with the oldest record there is when the log ends before the committed offset', () =>
+    place(async ({ topic, subscribe, publish }) => {
+      const events = wireEvents(3, 1)
+      await publish(events)
+      await withAdmin(server.address, (admin) =>
+        admin.alterConsumerGroupOffsets({
+          groupId: topic,
+          topics: [{ name: topic, partitionOffsets: [0, 1, 2, 3].map((partition) => ({ partition, offset: 1_000n })) }],
+        }),
+      )
+      assert.deepEqual(idsOf(await take(await opened(subscribe()), 3)), publishedIds(events))
+    }))
 
   test('a topic that is missing, or a dead-letter topic that is not to be made, is an outage that says so', () =>
     place(async ({ subscribe }) => {

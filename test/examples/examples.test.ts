@@ -60,6 +60,12 @@ const PRINTS: Readonly<Record<string, readonly string[]>> = {
   ],
   '11-mqtt.ts': ['order.placed {"id":"a"}', 'order.paid {"id":"a"}'],
   '10-kafka.ts': ['a', 'b', 'c', 'd'].map((id) => `${id}: order.placed, order.paid, order.shipped`),
+  '13-tenants.ts': [
+    'acme running, bolt running, away down',
+    "bolt's event went early, with acme's thousand still going out",
+    'away is back',
+    'acme, away, cargo',
+  ],
 }
 
 /** Two lines that different parts of the program print, in whichever order. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { Client } from 'pg'
+import { Client, Pool } from 'pg'
 import { postgres } from '../../src/store/postgres/postgres.ts'
 import type { Store } from '../../src/store/store.ts'
 import { insertOne, newEvent } from '../../src/testing/store/steps.ts'
@@ -136,6 +136,73 @@ describe('wake-up on PostgreSQL', { skip: skipWithout('postgres') }, () => {
       } finally {
         client.release()
         await listener?.close()
+      }
+    }))
+
+  test('outboxes on one pool listen on one connection of it, each to its own', () =>
+    withStore(async (store, place) => {
+      const schemas = ['b', 'c'].map((letter) => `${place.schema}_${letter}`)
+      // With a connection each, nothing would be left to work with.
+      const pool = new Pool({ connectionString: url, max: 2 })
+      const all = [place.schema, ...schemas].map((schema) => postgres({ pool, schema }))
+      const heard = [0, 0, 0, 0]
+      const listen = async (n: number, on: number) =>
+        all[on]?.wake?.listen(() => (heard[n] = (heard[n] ?? 0) + 1), unexpected) ?? assert.fail('no wake-up')
+      try {
+        for (const one of all) await one.schema.migrate({ lanes: 4 })
+        // Two for the first outbox, as two workers of one process have.
+        const listeners = [await listen(0, 0), await listen(1, 1), await listen(2, 2), await listen(3, 0)]
+        assert.equal(pool.totalCount, 2)
+        for (const listener of listeners) assert.equal(await listener.arm(), true)
+        const insertInto = async (schema: string) => {
+          const watcher = await watch({ ...place, schema })
+          await insertOne(postgres({ pool: place.pool, schema }))
+          assert.equal((await watcher.seen()).length, 1)
+          await watcher.close()
+          // What the server has sent to the other connection before our own question has arrived when it is answered.
+          await listeners[2]?.disarm()
+          await listeners[2]?.arm()
+        }
+        await insertInto(place.schema)
+        assert.deepEqual(heard, [1, 0, 0, 1])
+        await insertInto(schemas[0] ?? '')
+        assert.deepEqual(heard, [1, 1, 0, 1])
+        await listeners[0]?.close()
+        await insertInto(place.schema)
+        assert.deepEqual(heard, [1, 1, 0, 2])
+        for (const listener of listeners) await listener.close()
+        assert.equal(pool.totalCount, pool.idleCount)
+        // Nobody waits any more.
+        const watcher = await watch(place)
+        await insertOne(store)
+        assert.deepEqual(await watcher.seen(), [])
+        await watcher.close()
+      } finally {
+        await pool.end()
+        for (const schema of schemas) await place.pool.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`)
+      }
+    }))
+
+  test('when the connection of a pool is lost, everybody on it is told and can listen again', () =>
+    withStore(async (_store, place) => {
+      const pool = new Pool({ connectionString: url, max: 2 })
+      const [one, two] = [postgres({ pool, schema: place.schema }), postgres({ pool, schema: place.schema })]
+      const lost = [Promise.withResolvers<unknown>(), Promise.withResolvers<unknown>()]
+      try {
+        await one.wake?.listen(() => {}, lost[0]?.resolve ?? unexpected)
+        await two.wake?.listen(() => {}, lost[1]?.resolve ?? unexpected)
+        await place.pool.query(
+          `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = 'LISTEN "' || $1 || '"'`,
+          [
+            `broadcaster_${(await place.pool.query(`SELECT '${place.schema}.outbox_events'::regclass::oid`)).rows[0].oid}`,
+          ],
+        )
+        await Promise.all(lost.map(({ promise }) => promise))
+        const again = await one.wake?.listen(() => {}, unexpected)
+        assert.equal(await again?.arm(), true)
+        await again?.close()
+      } finally {
+        await pool.end()
       }
     }))
 })

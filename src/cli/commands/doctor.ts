@@ -1,7 +1,7 @@
-import { stringifyJson } from '../../event/json.ts'
 import type { MigrationStatus } from '../../store/store.ts'
 import { defineCommand } from '../command.ts'
 import type { Configured } from '../config-file.ts'
+import { eachStore } from '../each-store.ts'
 import { EXIT } from '../exit-codes.ts'
 import { countOf, formatDuration } from '../format.ts'
 
@@ -27,21 +27,22 @@ export const doctor = defineCommand({
   options: {
     'max-age': { kind: 'duration', help: 'How long a due event may have waited. Default: 5m.' },
   },
-  async run({ options }, { terminal, configured }) {
-    const place = await configured()
-    const status = await place.broadcaster.store.schema.status()
-    const findings = [
-      schemaFinding(place, status),
-      ...(status.pending.length > 0 ? [] : await examine(place, options['max-age'] ?? DEFAULT_MAX_AGE)),
-    ]
-    if (options.json) terminal.out(stringifyJson({ findings }))
-    else {
-      for (const { level, message, cure } of findings) {
-        terminal.out(`${level.padEnd(6)}  ${message}`)
-        if (cure !== undefined) terminal.out(`        -> ${cure}`)
+  async run({ options }, { terminal, stores }) {
+    return eachStore(await stores(), { terminal, json: options.json }, async (place) => {
+      const status = await place.broadcaster.store.schema.status()
+      const findings = [
+        schemaFinding(place, status),
+        ...(status.pending.length > 0 ? [] : await examine(place, options['max-age'] ?? DEFAULT_MAX_AGE)),
+      ]
+      return {
+        json: { findings },
+        lines: findings.flatMap(({ level, message, cure }) => [
+          `${level.padEnd(6)}  ${message}`,
+          ...(cure === undefined ? [] : [`        -> ${cure}`]),
+        ]),
+        code: findings.some(({ level }) => level === 'wrong') ? EXIT.unhealthy : EXIT.ok,
       }
-    }
-    return findings.some(({ level }) => level === 'wrong') ? EXIT.unhealthy : EXIT.ok
+    })
   },
 })
 

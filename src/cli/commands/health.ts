@@ -1,5 +1,5 @@
-import { stringifyJson } from '../../event/json.ts'
 import { defineCommand } from '../command.ts'
+import { eachStore } from '../each-store.ts'
 import { EXIT } from '../exit-codes.ts'
 import { formatTable } from '../format.ts'
 
@@ -12,27 +12,27 @@ export const health = defineCommand({
   options: {
     timeout: { kind: 'duration', help: 'How long each check may take. Default: 5s.' },
   },
-  async run({ options }, { terminal, configured }) {
-    const { broadcaster } = await configured()
-    const { timeout } = options
-    const [schema, backends] = await Promise.all([
-      broadcaster.store.schema.check(),
-      broadcaster.getBackendHealth(timeout === undefined ? {} : { timeout }),
-    ])
-    const healthy = Object.values(backends).every((one) => one.healthy)
-    if (options.json) {
+  async run({ options }, { terminal, stores }) {
+    const { timeout, json } = options
+    return eachStore(await stores(), { terminal, json }, async ({ broadcaster }) => {
+      const [schema, backends] = await Promise.all([
+        broadcaster.store.schema.check(),
+        broadcaster.getBackendHealth(timeout === undefined ? {} : { timeout }),
+      ])
       const { version, latest, lanes } = schema
-      terminal.out(stringifyJson({ healthy, store: { version, latest, lanes }, backends }))
-    } else {
+      const healthy = Object.values(backends).every((one) => one.healthy)
       const rows = Object.entries(backends).map(([name, { healthy, latency, detail = '' }]) => [
         name,
         healthy ? 'healthy' : 'NOT HEALTHY',
         latency === undefined ? '' : `${latency.toFixed(1)} ms`,
         detail,
       ])
-      const place = [broadcaster.store.description, 'healthy', '', `version ${schema.version} of ${schema.latest}`]
-      for (const line of formatTable(['NAME', 'STATE', 'ANSWERED IN', ''], [place, ...rows])) terminal.out(line)
-    }
-    return healthy ? EXIT.ok : EXIT.unhealthy
+      const place = [broadcaster.store.description, 'healthy', '', `version ${version} of ${latest}`]
+      return {
+        json: { healthy, store: { version, latest, lanes }, backends },
+        lines: formatTable(['NAME', 'STATE', 'ANSWERED IN', ''], [place, ...rows]),
+        code: healthy ? EXIT.ok : EXIT.unhealthy,
+      }
+    })
   },
 })

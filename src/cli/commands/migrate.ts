@@ -1,6 +1,6 @@
-import { stringifyJson } from '../../event/json.ts'
 import type { MigrationStatus } from '../../store/store.ts'
 import { defineCommand } from '../command.ts'
+import { eachStore } from '../each-store.ts'
 import { EXIT } from '../exit-codes.ts'
 import { countOf } from '../format.ts'
 
@@ -25,50 +25,42 @@ export const migrate = defineCommand({
     },
   },
   examples: ['broadcaster migrate', 'broadcaster migrate --print > outbox.sql'],
-  async run({ options }, { terminal, configured }) {
-    const { broadcaster } = await configured()
-    const { schema } = broadcaster.store
+  async run({ options }, { terminal, stores }) {
     const lanes = options.lanes === undefined ? {} : { lanes: options.lanes }
+    const dryRun = options['dry-run']
+    const all = await stores()
     if (options.print) {
-      const from = options.from === undefined ? {} : { from: options.from }
-      terminal.out(schema.print({ ...lanes, ...from, takeOver: options['take-over'] }).trimEnd())
+      for (const { name, broadcaster } of all) {
+        if (all.length > 1) terminal.out(`-- ${name}`)
+        const from = options.from === undefined ? {} : { from: options.from }
+        terminal.out(broadcaster.store.schema.print({ ...lanes, ...from, takeOver: options['take-over'] }).trimEnd())
+      }
       return EXIT.ok
     }
-    const before = await schema.status()
-    const after = options['dry-run']
-      ? before
-      : await schema.migrate({ ...lanes, onProgress: (message) => terminal.progress(message) })
-    const steps = before.pending.map(({ version, name, breaking }) => ({ version, name, breaking }))
-    if (options.json) {
-      const { version, latest, lanes: count } = after
+    return eachStore(all, { terminal, json: options.json }, async ({ broadcaster: { store } }) => {
+      const before = await store.schema.status()
+      const onProgress = (message: string): void => terminal.progress(message)
+      const after = dryRun ? before : await store.schema.migrate({ ...lanes, onProgress })
+      const steps = before.pending.map(({ version, name, breaking }) => ({ version, name, breaking }))
+      const { version, latest } = after
+      const done = steps.map(({ version, name, breaking }) => {
+        // On an empty database there is nobody yet for whom something could break.
+        const warning = breaking && before.version > 0 ? ' (breaking: older versions of this package stop working)' : ''
+        return `${dryRun ? 'to do' : 'done '}  ${version} ${name}${warning}`
+      })
       const takesOver = before.foreign === true
-      terminal.out(
-        stringifyJson({
-          version,
-          latest,
-          lanes: count,
-          from: before.version,
-          takesOver,
-          steps,
-          dryRun: options['dry-run'],
-        }),
+      if (takesOver) done.unshift(`${dryRun ? 'to do' : 'done '}  the table that Django made is taken over`)
+      const extra = takesOver && !dryRun ? ((await store.schema.inspect?.())?.extraIndexes ?? []) : []
+      const advice = extra.map(
+        ({ name, drop }) =>
+          `The index ${name} is Django's: workers do not need it, and every event pays for it. ${drop};`,
       )
-      return EXIT.ok
-    }
-    if (before.foreign) {
-      terminal.out(`${options['dry-run'] ? 'to do' : 'done '}  the table that Django made is taken over`)
-    }
-    for (const { version, name, breaking } of steps) {
-      // On an empty database there is nobody yet for whom something could break.
-      const warning = breaking && before.version > 0 ? ' (breaking: older versions of this package stop working)' : ''
-      terminal.out(`${options['dry-run'] ? 'to do' : 'done '}  ${version} ${name}${warning}`)
-    }
-    terminal.out(summary(broadcaster.store.description, after, options['dry-run'] ? steps.length : 0))
-    const extra = before.foreign && !options['dry-run'] ? ((await schema.inspect?.())?.extraIndexes ?? []) : []
-    for (const { name, drop } of extra) {
-      terminal.out(`The index ${name} is Django's: workers do not need it, and every event pays for it. ${drop};`)
-    }
-    return EXIT.ok
+      return {
+        json: { version, latest, lanes: after.lanes, from: before.version, takesOver, steps, dryRun },
+        lines: [...done, summary(store.description, after, dryRun ? steps.length : 0), ...advice],
+        code: EXIT.ok,
+      }
+    })
   },
 })
 

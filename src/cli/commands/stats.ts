@@ -1,6 +1,7 @@
-import { stringifyJson } from '../../event/json.ts'
-import type { BackendStats } from '../../store/admin-store.ts'
+import type { BackendStats, OutboxStats } from '../../store/admin-store.ts'
+import type { BreakerRow } from '../../store/coordination-store.ts'
 import { defineCommand } from '../command.ts'
+import { eachStore } from '../each-store.ts'
 import { EXIT } from '../exit-codes.ts'
 import { countOf, formatDuration, formatTable } from '../format.ts'
 
@@ -9,36 +10,42 @@ export const stats = defineCommand({
   name: 'stats',
   summary: 'Shows how much waits for each backend, who works, and which breakers are open.',
   options: {},
-  async run({ options }, { terminal, ready }) {
-    const { broadcaster, backends } = await ready()
-    const found = await broadcaster.events.stats()
-    const { workers, lanes, breakers } = await broadcaster.store.coordination.survey(backends)
-    const owned = (id: string): number => lanes.filter((lane) => lane.owner === id).length
-    if (options.json) {
-      terminal.out(
-        stringifyJson({
-          ...found,
-          workers: workers.map((worker) => ({ ...worker, lanes: owned(worker.id) })),
-          breakers,
-        }),
-      )
-      return EXIT.ok
-    }
-    for (const line of formatTable(TITLES, found.backends.map(row))) terminal.out(line)
-    terminal.out('')
-    terminal.out(`${found.totalRowsIsEstimate ? 'About ' : ''}${countOf(found.totalRows, 'row')} in all.`)
-    for (const worker of workers) {
-      terminal.out(`Worker ${worker.name}: ${countOf(owned(worker.id), 'lane')} of ${worker.backends.join(', ')}.`)
-    }
-    if (workers.length === 0) terminal.out('No worker is running.')
-    for (const { backend, since, error } of breakers.filter((breaker) => breaker.open)) {
-      terminal.out(
-        `The breaker of ${backend} is open${since === null ? '' : ` since ${formatDuration(since)}`}: ${error}`,
-      )
-    }
-    return EXIT.ok
+  async run({ options }, { terminal, stores }) {
+    return eachStore(await stores(), { terminal, json: options.json }, async ({ broadcaster, backends }) => {
+      await broadcaster.store.schema.check()
+      const found = await broadcaster.events.stats()
+      const survey = await broadcaster.store.coordination.survey(backends)
+      const { lanes, breakers } = survey
+      const workers = survey.workers.map((worker) => ({
+        ...worker,
+        lanes: lanes.filter((lane) => lane.owner === worker.id).length,
+      }))
+      return { json: { ...found, workers, breakers }, lines: linesOf(found, workers, breakers), code: EXIT.ok }
+    })
   },
 })
+
+function linesOf(
+  found: OutboxStats,
+  workers: readonly { readonly name: string; readonly backends: readonly string[]; readonly lanes: number }[],
+  breakers: readonly BreakerRow[],
+): readonly string[] {
+  return [
+    ...formatTable(TITLES, found.backends.map(row)),
+    '',
+    `${found.totalRowsIsEstimate ? 'About ' : ''}${countOf(found.totalRows, 'row')} in all.`,
+    ...workers.map(
+      ({ name, lanes, backends }) => `Worker ${name}: ${countOf(lanes, 'lane')} of ${backends.join(', ')}.`,
+    ),
+    ...(workers.length === 0 ? ['No worker is running.'] : []),
+    ...breakers
+      .filter(({ open }) => open)
+      .map(
+        ({ backend, since, error }) =>
+          `The breaker of ${backend} is open${since === null ? '' : ` since ${formatDuration(since)}`}: ${error}`,
+      ),
+  ]
+}
 
 const TITLES = ['BACKEND', 'PENDING', 'PARKED', 'BLOCKED', 'RETRYING', 'FAILED', 'BLOCKED KEYS', 'OLDEST']
 

@@ -1,5 +1,6 @@
 import type { Broadcaster } from '../../broadcaster.ts'
 import type { WorkerOptions } from '../../relay/worker-options.ts'
+import { WorkerPool } from '../../relay/worker-pool.ts'
 import type { Input } from '../arguments.ts'
 import { defineCommand } from '../command.ts'
 import { EXIT } from '../exit-codes.ts'
@@ -50,6 +51,13 @@ const OPTIONS = {
     env: 'BROADCASTER_ON_FAILED',
     help: 'What an event that failed for good does to later events of its key. Default: block.',
   },
+  'max-sends': {
+    kind: 'integer',
+    min: 1,
+    max: 100_000,
+    env: 'BROADCASTER_MAX_SENDS',
+    help: 'With several stores: sends in flight over all of them. Default: 64.',
+  },
   verbose: { kind: 'flag', env: 'BROADCASTER_VERBOSE', help: 'Prints a line for each published event.' },
 } as const
 
@@ -67,22 +75,41 @@ export const worker = defineCommand({
     'broadcaster worker --batch-size 500 --backend partners',
     'broadcaster worker --max-iterations 1',
   ],
-  async run({ options }, { terminal, configured }) {
-    const { broadcaster } = await configured()
-    const made = broadcaster.worker(workerOptions(options))
+  async run({ options }, { terminal, stores }) {
+    const all = (await stores()).map(({ broadcaster }) => broadcaster)
+    const runner = runnerFor(all, options)
     const signal = terminal.stopSignal()
     const { json, verbose } = options
-    const passes = made.options.maxIterations > 0
-    const stopLog = startWorkerLog(broadcaster.name, terminal, { json, verbose, passes })
+    const names = all.map(({ name }) => name)
+    const stopLog = startWorkerLog(names, terminal, { json, verbose, passes: runner.passes })
     try {
       // The check must not hold up the start: a backend that is down may take seconds to say so.
-      await Promise.all([made.run(signal), warnOfUnhealthy(broadcaster, terminal)])
+      await Promise.all([
+        runner.run(signal),
+        ...all.map((one) => warnOfUnhealthy(one, terminal, all.length > 1 ? ` of ${one.name}` : '')),
+      ])
     } finally {
       stopLog()
     }
     return EXIT.ok
   },
 })
+
+/** A worker for one outbox, a pool for several. `passes`: it makes single passes. */
+function runnerFor(
+  all: readonly Broadcaster[],
+  options: Input<typeof OPTIONS>['options'],
+): { readonly passes: boolean; run(signal: AbortSignal): Promise<void> } {
+  const worker = workerOptions(options)
+  const [only, ...more] = all
+  if (only !== undefined && more.length === 0) {
+    const made = only.worker(worker)
+    return { passes: made.options.maxIterations > 0, run: (signal) => made.run(signal) }
+  }
+  const concurrency = options['max-sends']
+  const pool = new WorkerPool(all, { worker, ...(concurrency !== undefined && { concurrency }) })
+  return { passes: (options['max-iterations'] ?? 0) > 0, run: (signal) => pool.run(signal) }
+}
 
 function workerOptions(options: Input<typeof OPTIONS>['options']): WorkerOptions {
   return {
@@ -98,8 +125,8 @@ function workerOptions(options: Input<typeof OPTIONS>['options']): WorkerOptions
   }
 }
 
-async function warnOfUnhealthy(broadcaster: Broadcaster, terminal: Terminal): Promise<void> {
+async function warnOfUnhealthy(broadcaster: Broadcaster, terminal: Terminal, place: string): Promise<void> {
   for (const [name, { healthy, detail = 'no reason given' }] of Object.entries(await broadcaster.getBackendHealth())) {
-    if (!healthy) terminal.note(`broadcaster: backend ${name} is not healthy: ${detail}`)
+    if (!healthy) terminal.note(`broadcaster: backend ${name}${place} is not healthy: ${detail}`)
   }
 }

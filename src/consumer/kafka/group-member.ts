@@ -158,6 +158,7 @@ export class GroupMember {
   async #begin(generation: number): Promise<Map<string, Partition> | undefined> {
     const assignments = (this.#consumer.assignments ?? []).filter(({ partitions }) => partitions.length > 0)
     const found = new Map<string, Partition>()
+    const begun: { topic: string; partition: number; offset: bigint; leaderEpoch: number }[] = []
     if (assignments.length > 0) {
       const { timeout, connectTimeout } = this.#options.connection
       const committed = await within(
@@ -173,9 +174,13 @@ export class GroupMember {
         for (const number of partitions) {
           const offset = committed.get(topic)?.[number] ?? -1n
           const start = offset >= 0n ? offset : (bounds.get(topic)?.[number] ?? 0n)
+          if (offset < 0n && timestamp === LATEST)
+            begun.push({ topic, partition: number, offset: start, leaderEpoch: -1 })
           found.set(`${topic} ${number}`, new Partition(topic, number, start))
         }
       }
+      // Where it began is kept, or what comes before the first commit is lost at the next start: that asks for the end again.
+      if (begun.length > 0) await within(timeout, this.#consumer.commit({ offsets: begun }))
     }
     return generation === this.generation ? found : undefined
   }
@@ -201,7 +206,7 @@ export class GroupMember {
     }
   }
 
-  /** Records that we had not read were deleted: goes on with the oldest that there are. Rethrows any other error. */
+  /** Records that we had not read were deleted, or the log ends before us: goes on with the oldest. Rethrows any other error. */
   async #outOfRange(error: unknown, partitions: readonly Partition[]): Promise<undefined> {
     const found = error instanceof AggregateError && 'findBy' in error ? error.findBy : undefined
     const isOutOfRange = typeof found === 'function' && found.call(error, 'apiId', 'OFFSET_OUT_OF_RANGE') !== null
@@ -210,13 +215,23 @@ export class GroupMember {
       throw error
     }
     const topics = [...new Set(partitions.map(({ topic }) => topic))]
-    const oldest = await within(
-      this.#options.connection.timeout,
-      this.#consumer.listOffsets({ topics, timestamp: EARLIEST }),
-    )
+    const { timeout } = this.#options.connection
+    const oldest = await within(timeout, this.#consumer.listOffsets({ topics, timestamp: EARLIEST }))
+    const newest = await within(timeout, this.#consumer.listOffsets({ topics, timestamp: LATEST }))
+    const beyond: { topic: string; partition: number; offset: bigint; leaderEpoch: number }[] = []
     for (const partition of partitions) {
-      const first = oldest.get(partition.topic)?.[partition.number] ?? 0n
+      const { topic, number } = partition
+      const first = oldest.get(topic)?.[number] ?? 0n
+      const end = newest.get(topic)?.[number]
       if (partition.next < first) partition.next = first
+      else if (end !== undefined && partition.next > end)
+        beyond.push({ topic, partition: number, offset: first, leaderEpoch: -1 })
+    }
+    if (beyond.length > 0) {
+      // The log was cut off before where we are, or the offset is of another one. Waiting there for the end to come by
+      // would pass over all that is written meanwhile, and say nothing: what there is comes again.
+      await within(timeout, this.#consumer.commit({ offsets: beyond }))
+      this.#shareOut()
     }
     return undefined
   }

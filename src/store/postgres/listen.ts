@@ -17,7 +17,10 @@ export interface ListenClient {
 /** A connection for listening alone, and how to be rid of it. */
 export interface ListenConnection {
   readonly client: ListenClient
+  /** Stops listening, and closes the connection unless other outboxes listen on it. */
   close(): Promise<void>
+  /** Closes it for all: it is in an unknown state. */
+  destroy(): void
 }
 
 /** How long our own notification may take to arrive, in ms, before the connection is judged unable to listen. */
@@ -29,12 +32,12 @@ const ANSWER = 5_000
 const SELF_TEST_PAYLOAD = 'test '
 
 /** Wake-up by LISTEN on a connection of its own; the other side is `outbox_wake` in the first migration. */
-export function listen(client: Client, t: Tables, connect: () => Promise<ListenConnection>): WakeStore {
+export function listen(client: Client, t: Tables, connect: (channel: string) => Promise<ListenConnection>): WakeStore {
   return {
     async listen(onWake, onLost) {
       const [row] = await client.query('SELECT $1::regclass::oid AS oid', [t.events])
       const oid = BigInt(row?.['oid'] ?? 0)
-      const connection = await connect()
+      const connection = await connect(`broadcaster_${oid}`)
       const listener = new Listener(connection, oid, onWake, onLost)
       try {
         await listener.start(async (token) => {
@@ -138,24 +141,29 @@ class Listener implements WakeListener {
 
   async close(): Promise<void> {
     if (this.#ended) return
+    // A connection that others share outlives us: leave nothing behind on it.
+    await this.disarm().catch(() => {})
+    if (this.#ended) return
     this.#ended = true
-    // A connection that a pooler shares outlives us: leave nothing behind on it.
-    await this.#query('UNLISTEN *').catch(() => {})
-    await this.#connection.close().catch(() => {})
+    await this.#answer(this.#connection.close()).catch(() => {})
+  }
+
+  async #query(text: string): Promise<readonly unknown[]> {
+    return (await this.#answer(this.#connection.client.query(text))).rows
   }
 
   /** A connection that died silently never answers. */
-  async #query(text: string): Promise<readonly unknown[]> {
+  async #answer<T>(answer: Promise<T>): Promise<T> {
     const late = Promise.withResolvers<never>()
     const timer = setTimeout(() => {
       late.reject(new BroadcasterError('STORE_UNAVAILABLE', 'the listening connection does not answer'))
     }, ANSWER)
     try {
-      return (await Promise.race([this.#connection.client.query(text), late.promise])).rows
+      return await Promise.race([answer, late.promise])
     } catch (error) {
       // Whoever called knows now; a connection in an unknown state is of no use to anybody.
       this.#ended = true
-      this.#connection.close().catch(() => {})
+      this.#connection.destroy()
       throw error
     } finally {
       clearTimeout(timer)
@@ -165,7 +173,7 @@ class Listener implements WakeListener {
   #lost(error: unknown): void {
     if (this.#ended) return
     this.#ended = true
-    this.#connection.close().catch(() => {})
+    this.#connection.destroy()
     this.#onLost(error)
   }
 }

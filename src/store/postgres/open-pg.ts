@@ -1,14 +1,16 @@
 import { BroadcasterError } from '../../errors.ts'
 import type { ListenConnection } from './listen.ts'
 import type { DedicatedClient, ResolvedOptions } from './options.ts'
-import type { PgPool, PgPoolClient } from './pg-client.ts'
+import type { PgPool } from './pg-client.ts'
+import { listenOnPool } from './pooled-listening.ts'
 
 /** The pool and the listening connection that the options ask for. What we open here we close. */
 export interface OpenPg {
   pool(): Promise<PgPool>
   /** Closes the pool if it is ours. Idempotent. */
   end(): Promise<void>
-  connectListener(): Promise<ListenConnection>
+  /** Listening stays with whoever asked; `channel` is all that it listens to. */
+  connectListener(channel: string): Promise<ListenConnection>
 }
 
 interface OwnPool extends PgPool {
@@ -48,11 +50,11 @@ export function openPg({ via, listen }: ResolvedOptions): OpenPg {
       closed = true
       await (await own?.catch(() => undefined))?.end()
     },
-    async connectListener() {
+    async connectListener(channel) {
       if (typeof listen === 'function') return dedicated(await listen())
       if (typeof listen === 'object') return connect(listen.connectionString)
       if ('connectionString' in via) return connect(via.connectionString)
-      return fromPool(await pool())
+      return listenOnPool(await pool(), channel)
     },
   }
 }
@@ -74,20 +76,14 @@ async function connect(connectionString: string): Promise<ListenConnection> {
 }
 
 function dedicated(client: DedicatedClient): ListenConnection {
-  return { client, close: () => client.end() }
-}
-
-/** One connection of the pool for good; destroyed at the end, since it has settings and locks of its own. */
-async function fromPool(pool: PgPool): Promise<ListenConnection> {
-  const client = (await pool.connect()) as PgPoolClient & DedicatedClient
-  let released = false
   return {
     client,
     async close() {
-      if (released) return
-      released = true
-      client.release(true)
+      // Behind a pooler the session outlives us.
+      await client.query('UNLISTEN *').catch(() => undefined)
+      await client.end()
     },
+    destroy: () => void client.end().catch(() => undefined),
   }
 }
 
