@@ -114,7 +114,8 @@ export interface RelayStore {
   settle(ownership: Ownership, outcomes: readonly Outcome[]): Promise<SettleReport>
   /**
    * For lanes just taken, or that want attention: releases rows that wait behind a key whose failed event is no
-   * longer there or no longer blocks, then returns the heads that do hold their key.
+   * longer there or no longer blocks, brings retries of a key back that are due, and returns the heads that do hold
+   * their key.
    */
   reconcile(names: readonly string[], lanes: readonly number[]): Promise<readonly HeldHead[]>
   /**

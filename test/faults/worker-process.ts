@@ -1,24 +1,22 @@
-/** A worker in a process of its own, to be killed. Delivers `schema` of PostgreSQL to a Redis stream. */
-import { Pool } from 'pg'
+/** A worker in a process of its own, to be killed. Delivers an outbox to a Redis stream. */
 import { redisStreams } from '../../src/backend/redis-streams/redis-streams.ts'
 import { Broadcaster } from '../../src/broadcaster.ts'
-import { postgres } from '../../src/store/postgres/postgres.ts'
+import { openStore, type StorePlace } from './store-place.ts'
 
 export interface WorkerTask {
   readonly name: string
-  readonly postgresUrl: string
+  readonly place: StorePlace
   readonly redisUrl: string
-  readonly schema: string
   readonly stream: string
   readonly batchSize: number
   readonly concurrency: number
   readonly maxInHand: number
 }
 
-const { name, postgresUrl, redisUrl, schema, stream, ...sizes } = JSON.parse(process.argv[2] ?? '{}') as WorkerTask
-const pool = new Pool({ connectionString: postgresUrl, max: 4 })
+const { name, place, redisUrl, stream, ...sizes } = JSON.parse(process.argv[2] ?? '{}') as WorkerTask
+const { store, close } = openStore(place)
 const broadcaster = new Broadcaster({
-  store: postgres({ pool, schema }),
+  store,
   backends: { default: redisStreams({ url: redisUrl, stream, trim: false }) },
 })
 const worker = broadcaster.worker({ name, retention: false, ...sizes })
@@ -26,6 +24,6 @@ await worker.start()
 process.send?.('started')
 process.once('message', async () => {
   await broadcaster.close()
-  await pool.end()
+  await close()
   process.disconnect?.()
 })

@@ -58,9 +58,11 @@ export function memoryRelay(outbox: MemoryOutbox): RelayStore {
         if (row.availableAt?.getTime() === FAR_FUTURE.getTime() && !held) row.availableAt = null
       }
       const now = outbox.now()
-      const retrying = unsettled(names, lanes).filter(
-        (row) => row.status === 'retry' && row.availableAt !== null && timeOf(row) > now,
+      const retries = unsettled(names, lanes).filter(
+        (row) => row.status === 'retry' && row.availableAt !== null && row.partitionKey !== null,
       )
+      const retrying = retries.filter((row) => timeOf(row) > now)
+      for (const row of retries) if (timeOf(row) <= now) row.availableAt = null
       return [...blocking, ...retrying].flatMap((row): readonly HeldHead[] => {
         const { id, seq, lane, partitionKey } = row
         if (partitionKey === null) return []

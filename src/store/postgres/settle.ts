@@ -79,8 +79,8 @@ SET status = 'retry', retry_count = o.retries, last_error = o.error, updated_at 
   available_at = statement_timestamp() + o.delay * interval '1 millisecond',
   progress = coalesce(o.progress::json, e.progress),
   attempts = ${attempts(t)}
-FROM json_to_recordset($5::json) AS o(id uuid, retries integer, delay float8, error text, progress text), owned
-WHERE e.id = o.id AND e.lane = owned.lane AND e.status IN ${UNSETTLED}
+FROM json_to_recordset($5::json) AS o(id uuid, lane integer, retries integer, delay float8, error text, progress text), owned
+WHERE e.id = o.id AND e.lane = o.lane AND e.lane = owned.lane AND e.status IN ${UNSETTLED}
 RETURNING e.id`,
 
     failed: `
@@ -90,8 +90,8 @@ SET status = 'failed', retry_count = o.retries, last_error = o.error, updated_at
   available_at = CASE WHEN o.blocks AND e.partition_key IS NOT NULL THEN ${FAR_FUTURE_SQL} END,
   progress = coalesce(o.progress::json, e.progress),
   attempts = ${attempts(t)}
-FROM json_to_recordset($5::json) AS o(id uuid, retries integer, blocks boolean, error text, progress text), owned
-WHERE e.id = o.id AND e.lane = owned.lane AND e.status IN ${UNSETTLED}
+FROM json_to_recordset($5::json) AS o(id uuid, lane integer, retries integer, blocks boolean, error text, progress text), owned
+WHERE e.id = o.id AND e.lane = o.lane AND e.lane = owned.lane AND e.status IN ${UNSETTLED}
 RETURNING e.id`,
 
     /** '-infinity' stands for a head that is not parked: NULL would be one that is not there. */
@@ -102,16 +102,16 @@ SET available_at = CASE WHEN o.delay IS NULL THEN ${FAR_FUTURE_SQL} ELSE nullif(
     SELECT coalesce(h.available_at, '-infinity') FROM ${t.events} AS h
     WHERE h.id = o.behind AND h.status IN ${UNSETTLED}
   ), statement_timestamp() + o.delay * interval '1 millisecond'), '-infinity') END
-FROM json_to_recordset($5::json) AS o(id uuid, delay float8, behind uuid), owned
-WHERE e.id = o.id AND e.lane = owned.lane AND e.status IN ${UNSETTLED}
+FROM json_to_recordset($5::json) AS o(id uuid, lane integer, delay float8, behind uuid), owned
+WHERE e.id = o.id AND e.lane = o.lane AND e.lane = owned.lane AND e.status IN ${UNSETTLED}
 RETURNING e.id`,
 
     sending: `
 WITH ${ownedLanes(t)}
 UPDATE ${t.events} AS e
 SET status = 'processing', retry_count = o.retries, updated_at = statement_timestamp()
-FROM json_to_recordset($5::json) AS o(id uuid, retries integer), owned
-WHERE e.id = o.id AND e.lane = owned.lane AND e.status IN ${UNSETTLED}
+FROM json_to_recordset($5::json) AS o(id uuid, lane integer, retries integer), owned
+WHERE e.id = o.id AND e.lane = o.lane AND e.lane = owned.lane AND e.status IN ${UNSETTLED}
 RETURNING e.id`,
 
     returned: `
@@ -119,8 +119,8 @@ WITH ${ownedLanes(t)}
 UPDATE ${t.events} AS e
 SET status = CASE WHEN o.retries > 0 THEN 'retry' ELSE 'pending' END, retry_count = o.retries,
   updated_at = statement_timestamp()
-FROM json_to_recordset($5::json) AS o(id uuid, retries integer), owned
-WHERE e.id = o.id AND e.lane = owned.lane AND e.status IN ${UNSETTLED}
+FROM json_to_recordset($5::json) AS o(id uuid, lane integer, retries integer), owned
+WHERE e.id = o.id AND e.lane = o.lane AND e.lane = owned.lane AND e.status IN ${UNSETTLED}
 RETURNING e.id`,
   }
 }
@@ -131,23 +131,25 @@ type Statements = ReturnType<typeof statements>
 const withoutNul = (text: string): string => text.replaceAll('\0', '')
 
 const PARAMETER: { readonly [K in Exclude<Kind, 'published'>]: (outcome: Of<K>) => object } = {
-  retry: ({ id, retryCount, delay, error, progress }) => ({
+  retry: ({ id, lane, retryCount, delay, error, progress }) => ({
     id,
+    lane,
     retries: retryCount,
     delay,
     error: withoutNul(error).toWellFormed(),
     progress,
   }),
-  failed: ({ id, retryCount, blocks, error, progress }) => ({
+  failed: ({ id, lane, retryCount, blocks, error, progress }) => ({
     id,
+    lane,
     retries: retryCount,
     blocks,
     error: withoutNul(error).toWellFormed(),
     progress,
   }),
-  park: ({ id, delay, behind }) => ({ id, delay, behind }),
-  sending: ({ id, retryCount }) => ({ id, retries: retryCount }),
-  returned: ({ id, retryCount }) => ({ id, retries: retryCount }),
+  park: ({ id, lane, delay, behind }) => ({ id, lane, delay, behind }),
+  sending: ({ id, lane, retryCount }) => ({ id, lane, retries: retryCount }),
+  returned: ({ id, lane, retryCount }) => ({ id, lane, retries: retryCount }),
 }
 /** `park` last: what is parked behind a head takes over the time that the same settle gives the head. */
 const GUARDED = ['sending', 'returned', 'retry', 'failed', 'park'] as const

@@ -17,6 +17,11 @@ export function reconcile(t: Tables) {
           SELECT lane, partition_key FROM ${t.events} INDEXED BY ${t.index.troubled}
           WHERE ${here} AND status IN ('retry', 'failed') AND status = 'failed'
             AND available_at IS NOT NULL AND partition_key IS NOT NULL)))`
+  const dueSql = `
+    UPDATE ${t.events} SET available_at = NULL WHERE seq IN (
+      SELECT seq FROM ${t.events} INDEXED BY ${t.index.troubled}
+      WHERE ${here} AND status IN ('retry', 'failed') AND status = 'retry' AND partition_key IS NOT NULL
+        AND available_at <= ${NOW})`
   const headsSql = `
     SELECT id, seq, lane, partition_key, status, available_at, ${NOW} AS now
     FROM ${t.events} INDEXED BY ${t.index.troubled}
@@ -26,6 +31,7 @@ export function reconcile(t: Tables) {
   return (db: Connection, names: readonly string[], lanes: readonly number[]): readonly HeldHead[] => {
     const values = [JSON.stringify(names), JSON.stringify(lanes)] as const
     db.run(releaseSql, ...values, ...values)
+    db.run(dueSql, ...values)
     return db.all(headsSql, ...values).map((row) => ({
       id: fromSqlId(String(row['id'])),
       seq: Number(row['seq']),

@@ -1,0 +1,119 @@
+import { randomBytes } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { createPool, type RowDataPacket } from 'mysql2/promise'
+import { Pool } from 'pg'
+import { mysql } from '../../src/store/mysql/mysql.ts'
+import { postgres } from '../../src/store/postgres/postgres.ts'
+import { sqlite } from '../../src/store/sqlite/sqlite.ts'
+import type { Store } from '../../src/store/store.ts'
+import { type ServerName, servers } from '../support/servers.ts'
+
+/** An outbox as another process finds it. */
+export type StorePlace =
+  | { readonly kind: 'postgres'; readonly url: string; readonly schema: string }
+  | { readonly kind: 'mysql'; readonly url: string }
+  | { readonly kind: 'sqlite'; readonly path: string }
+
+/** An outbox of this test's own. */
+export interface FaultyStore {
+  readonly place: StorePlace
+  readonly store: Store
+  /** Looks at a table past the store: the query names it `outbox_...`. */
+  look(sql: string): Promise<readonly Readonly<Record<string, unknown>>[]>
+  /** Closes and removes it. */
+  close(): Promise<void>
+}
+
+/** The kinds of store, and the server that each needs. */
+export const FAULTY_STORES: readonly {
+  readonly name: StorePlace['kind']
+  readonly server: ServerName | undefined
+  /** How long the lanes of a killed worker may wait, in ms: the lease of 10 s, a heartbeat, and what that waits for. */
+  readonly ownedWithin: number
+  open(): Promise<FaultyStore>
+}[] = [
+  {
+    name: 'postgres',
+    server: 'postgres',
+    ownedWithin: 12_000,
+    async open() {
+      const url = servers.postgres()?.url ?? ''
+      const schema = `faults_${randomBytes(4).toString('hex')}`
+      const pool = new Pool({ connectionString: url, max: 6 })
+      return {
+        place: { kind: 'postgres', url, schema },
+        store: postgres({ pool, schema }) as Store,
+        look: async (sql) => (await pool.query(sql.replaceAll('outbox_', `${schema}.outbox_`))).rows,
+        async close() {
+          await pool.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`)
+          await pool.end()
+        },
+      }
+    },
+  },
+  {
+    name: 'mysql',
+    server: 'mariadb',
+    ownedWithin: 12_000,
+    async open() {
+      const database = `faults_${randomBytes(4).toString('hex')}`
+      const root = createPool({ uri: servers.mariadb()?.url ?? '', connectionLimit: 1 })
+      await root.query(`CREATE DATABASE ${database}`)
+      const url = new URL(servers.mariadb()?.url ?? '')
+      url.pathname = `/${database}`
+      const pool = createPool({ uri: url.href, connectionLimit: 6 })
+      return {
+        place: { kind: 'mysql', url: url.href },
+        store: mysql({ pool }) as Store,
+        look: async (sql) => (await pool.query<RowDataPacket[]>(sql))[0],
+        async close() {
+          await pool.end()
+          await root.query(`DROP DATABASE ${database}`)
+          await root.end()
+        },
+      }
+    },
+  },
+  {
+    name: 'sqlite',
+    server: undefined,
+    // One writer at a time: a heartbeat stands in line with four processes.
+    ownedWithin: 15_000,
+    async open() {
+      const folder = mkdtempSync(join(tmpdir(), 'broadcaster-faults-'))
+      const path = join(folder, 'outbox.db')
+      const store = sqlite({ path }) as Store
+      let database: DatabaseSync | undefined
+      return {
+        place: { kind: 'sqlite', path },
+        store,
+        async look(sql) {
+          database ??= new DatabaseSync(path, { timeout: 5_000 })
+          return database.prepare(sql).all()
+        },
+        async close() {
+          database?.close()
+          await store.close()
+          rmSync(folder, { recursive: true })
+        },
+      }
+    },
+  },
+]
+
+/** Opens the store of a process that will be killed; it is closed with its process. */
+export function openStore(place: StorePlace): { readonly store: Store; close(): Promise<void> } {
+  if (place.kind === 'sqlite') {
+    const store = sqlite({ path: place.path }) as Store
+    return { store, close: () => store.close() }
+  }
+  if (place.kind === 'mysql') {
+    const store = mysql({ url: place.url }) as Store
+    return { store, close: () => store.close() }
+  }
+  const pool = new Pool({ connectionString: place.url, max: 4 })
+  return { store: postgres({ pool, schema: place.schema }) as Store, close: () => pool.end() }
+}
