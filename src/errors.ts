@@ -27,6 +27,7 @@ export const ERROR_CODES = {
   SCHEMA_MISSING: { retryable: false },
   SCHEMA_OUTDATED: { retryable: false },
   SCHEMA_TOO_NEW: { retryable: false },
+  TAKEOVER_REFUSED: { retryable: false },
   STORE_UNAVAILABLE: { retryable: true },
   STORE_BUSY: { retryable: true },
   // Sending

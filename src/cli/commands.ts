@@ -1,5 +1,7 @@
 import type { Command } from './command.ts'
+import { capture } from './commands/capture.ts'
 import { demo } from './commands/demo.ts'
+import { doctor } from './commands/doctor.ts'
 import { health } from './commands/health.ts'
 import { init } from './commands/init.ts'
 import { list } from './commands/list.ts'
@@ -25,4 +27,6 @@ export const commands: readonly Command[] = [
   replay,
   stats,
   health,
+  doctor,
+  capture,
 ]

@@ -13,7 +13,7 @@ export const EXIT = {
   schema: 4,
   /** The database cannot be reached, or is busy. */
   store: 5,
-  /** At least one backend is not healthy (`health`). */
+  /** Something is not healthy (`health`, `doctor`). */
   unhealthy: 6,
   /** No such event. */
   notFound: 7,
@@ -25,6 +25,7 @@ const BY_CODE: Partial<Record<ErrorCode, number>> = {
   SCHEMA_MISSING: EXIT.schema,
   SCHEMA_OUTDATED: EXIT.schema,
   SCHEMA_TOO_NEW: EXIT.schema,
+  TAKEOVER_REFUSED: EXIT.schema,
   STORE_UNAVAILABLE: EXIT.store,
   STORE_BUSY: EXIT.store,
   DOES_NOT_EXIST: EXIT.notFound,

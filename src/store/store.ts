@@ -1,7 +1,9 @@
 import type { InsertedRow, NewOutboxEvent, OutboxEventColumns } from '../record/columns.ts'
 import type { AdminStore } from './admin-store.ts'
+import type { CaptureOptions } from './capture.ts'
 import type { CoordinationStore } from './coordination-store.ts'
 import type { InboxStore } from './inbox-store.ts'
+import type { Inspection } from './inspection.ts'
 import type { RelayStore } from './relay-store.ts'
 import type { Dialect, Row, Statement } from './statement.ts'
 import type { TransactionAdapter } from './transaction-adapter.ts'
@@ -84,16 +86,43 @@ export interface MigrationStatus {
   readonly latest: number
   /** Number of lanes, fixed at the first migration; null before it. */
   readonly lanes: number | null
+  /** True: the events table is there and not ours, or not wholly. `migrate` takes it over if Django Broadcaster made it. */
+  readonly foreign?: true
   readonly pending: readonly { readonly version: number; readonly name: string; readonly breaking: boolean }[]
+}
+
+/** What `migrate` may be told. */
+export interface MigrateOptions {
+  /** The number of lanes, 1 to 1024. Default: 64. */
+  readonly lanes?: number
+  /** Is told what is being done, where that may take long. */
+  readonly onProgress?: (message: string) => void
+}
+
+/** What `print` may be told. */
+export interface PrintOptions {
+  /** Only the steps after this version. Default: 0. */
+  readonly from?: number
+  /** The number of lanes, 1 to 1024. Default: 64. */
+  readonly lanes?: number
+  /** The SQL that takes over a table made by Django Broadcaster. Default: false. */
+  readonly takeOver?: boolean
 }
 
 /** Migrations: append-only, printable, never run unless asked. */
 export interface SchemaStore {
   status(): Promise<MigrationStatus>
-  /** Applies what is missing, each step in its own transaction. `lanes` counts only at the very first. */
-  migrate(options?: { readonly lanes?: number }): Promise<MigrationStatus>
-  /** The SQL that `migrate` would run from `version` (default 0) to the latest, for people who run it themselves. */
-  print(options?: { readonly from?: number; readonly lanes?: number }): string
+  /**
+   * Applies what is missing, each step in its own transaction. `lanes` counts only at the very first. A table that
+   * Django Broadcaster made is taken over in place; `onProgress` is told its steps. Throws `TAKEOVER_REFUSED`.
+   */
+  migrate(options?: MigrateOptions): Promise<MigrationStatus>
+  /** The SQL that `migrate` would run, for people who run it themselves. */
+  print(options?: PrintOptions): string
+  /** What is there that costs, or misleads. Optional: without it nothing is known. */
+  inspect?(): Promise<Inspection>
+  /** The SQL of triggers that turn changes of a table into events. Optional: where there are triggers. */
+  capture?(options: CaptureOptions): Promise<string>
   /** Throws `SCHEMA_MISSING`, `SCHEMA_OUTDATED` or `SCHEMA_TOO_NEW` unless this code can work with the schema. */
   check(): Promise<MigrationStatus>
 }

@@ -8,10 +8,15 @@ import { countOf } from '../format.ts'
 export const migrate = defineCommand({
   name: 'migrate',
   summary: 'Makes the tables of the outbox, or brings them up to date.',
+  description: 'A table that Django Broadcaster made is taken over in place, while its application goes on inserting.',
   options: {
     print: { kind: 'flag', help: 'Prints the SQL instead of running it; needs no database.' },
     from: { kind: 'integer', min: 0, help: 'With --print: only the steps after this version. Default: 0.' },
     'dry-run': { kind: 'flag', help: 'Tells what would be done.' },
+    'take-over': {
+      kind: 'flag',
+      help: 'With --print: the SQL that takes over a table made by Django Broadcaster.',
+    },
     lanes: {
       kind: 'integer',
       min: 1,
@@ -28,13 +33,14 @@ export const migrate = defineCommand({
       for (const { name, broadcaster } of all) {
         if (all.length > 1) terminal.out(`-- ${name}`)
         const from = options.from === undefined ? {} : { from: options.from }
-        terminal.out(broadcaster.store.schema.print({ ...lanes, ...from }).trimEnd())
+        terminal.out(broadcaster.store.schema.print({ ...lanes, ...from, takeOver: options['take-over'] }).trimEnd())
       }
       return EXIT.ok
     }
     return eachStore(all, { terminal, json: options.json }, async ({ broadcaster: { store } }) => {
       const before = await store.schema.status()
-      const after = dryRun ? before : await store.schema.migrate(lanes)
+      const onProgress = (message: string): void => terminal.progress(message)
+      const after = dryRun ? before : await store.schema.migrate({ ...lanes, onProgress })
       const steps = before.pending.map(({ version, name, breaking }) => ({ version, name, breaking }))
       const { version, latest } = after
       const done = steps.map(({ version, name, breaking }) => {
@@ -42,9 +48,16 @@ export const migrate = defineCommand({
         const warning = breaking && before.version > 0 ? ' (breaking: older versions of this package stop working)' : ''
         return `${dryRun ? 'to do' : 'done '}  ${version} ${name}${warning}`
       })
+      const takesOver = before.foreign === true
+      if (takesOver) done.unshift(`${dryRun ? 'to do' : 'done '}  the table that Django made is taken over`)
+      const extra = takesOver && !dryRun ? ((await store.schema.inspect?.())?.extraIndexes ?? []) : []
+      const advice = extra.map(
+        ({ name, drop }) =>
+          `The index ${name} is Django's: workers do not need it, and every event pays for it. ${drop};`,
+      )
       return {
-        json: { version, latest, lanes: after.lanes, from: before.version, steps, dryRun },
-        lines: [...done, summary(store.description, after, dryRun ? steps.length : 0)],
+        json: { version, latest, lanes: after.lanes, from: before.version, takesOver, steps, dryRun },
+        lines: [...done, summary(store.description, after, dryRun ? steps.length : 0), ...advice],
         code: EXIT.ok,
       }
     })

@@ -10,6 +10,8 @@ export interface Tables {
   readonly settings: Sql
   readonly inbox: Sql
   readonly migrations: Sql
+  /** The procedure that SQL publishes by. */
+  readonly publish: Sql
   /** Indexes of the events table: what is to be done, insertion order, and the identity of events. */
   readonly index: { readonly work: Sql; readonly seq: Sql; readonly identity: Sql }
 }
@@ -44,6 +46,7 @@ export function tablesOf(table: string, database: string | undefined): Tables {
     settings: qualified(`${prefix}_settings`),
     inbox: qualified(`${prefix}_inbox`),
     migrations: qualified(`${prefix}_migrations`),
+    publish: qualified(`${prefix}_publish`),
     index: {
       work: new Sql(`\`${table}_work\``),
       seq: new Sql(`\`${table}_seq\``),

@@ -13,8 +13,10 @@ export interface Tables {
   readonly migrations: string
   /** A name that starts with the outbox's prefix, quoted but not qualified: for indexes, constraints and triggers. */
   index(suffix: string): string
-  /** The same, qualified: for functions. */
+  /** A name that starts with the outbox's prefix, qualified: for functions. */
   object(suffix: string): string
+  /** What `index` names, qualified: for dropping an index, and for sequences. */
+  named(suffix: string): string
 }
 
 /** PostgreSQL cuts names at 63 bytes; the longest suffix that we append takes 20. */
@@ -50,5 +52,6 @@ export function tablesOf(table: string, schema: string | undefined): Tables {
     migrations: qualified(`${prefix}_migrations`),
     index: (suffix) => `"${table}_${suffix}"`,
     object: (suffix) => qualified(`${prefix}_${suffix}`),
+    named: (suffix) => qualified(`${table}_${suffix}`),
   }
 }

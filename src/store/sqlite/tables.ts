@@ -9,8 +9,12 @@ export interface Tables {
   readonly settings: string
   readonly inbox: string
   readonly migrations: string
+  /** The view that SQL publishes through. */
+  readonly publish: string
   /** An index of the events table, and the one of the inbox. */
   readonly index: Readonly<Record<'identity' | 'hot' | 'parked' | 'troubled' | 'inboxAge', string>>
+  /** A trigger of the events table. */
+  trigger(suffix: string): string
 }
 
 /** The tables of an outbox: all are named after the events table. Throws `INVALID_OPTION`. */
@@ -31,6 +35,8 @@ export function tablesOf(events: string): Tables {
     settings: `"${prefix}_settings"`,
     inbox: `"${prefix}_inbox"`,
     migrations: `"${prefix}_migrations"`,
+    publish: `"${prefix}_publish"`,
+    trigger: (suffix) => `"${events}_${suffix}"`,
     index: {
       identity: `"${events}_identity"`,
       hot: `"${events}_hot"`,

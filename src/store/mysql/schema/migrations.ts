@@ -1,6 +1,7 @@
 import type { Migration } from './migration.ts'
 import { createOutbox } from './migrations/0001-create-outbox.ts'
 import { createInbox } from './migrations/0002-create-inbox.ts'
+import { publishBySql } from './migrations/0003-publish-by-sql.ts'
 
 /** All steps, in order. Append only. */
-export const MIGRATIONS: readonly Migration[] = [createOutbox, createInbox]
+export const MIGRATIONS: readonly Migration[] = [createOutbox, createInbox, publishBySql]

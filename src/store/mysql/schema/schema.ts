@@ -1,11 +1,15 @@
 import { BroadcasterError } from '../../../errors.ts'
 import type { MigrationStatus, SchemaStore } from '../../store.ts'
+import { capture } from '../capture.ts'
 import type { Client, RawRow, Runs } from '../client.ts'
+import { inspect } from '../inspect.ts'
 import { Sql, sql } from '../sql.ts'
 import { errorNumber } from '../store-error.ts'
 import type { Tables } from '../tables.ts'
 import type { Migration } from './migration.ts'
+import { createOutbox } from './migrations/0001-create-outbox.ts'
 import { MIGRATIONS } from './migrations.ts'
+import { isForeign, takeOver } from './takeover/take-over.ts'
 
 const DEFAULT_LANES = 64
 const MOST_LANES = 1024
@@ -22,30 +26,50 @@ interface Applied {
 export function schema(client: Client, t: Tables, migrations: readonly Migration[] = MIGRATIONS): SchemaStore {
   const latest = migrations.at(-1)?.version ?? 0
   const read = async () => ({ steps: await readSteps(client, t), lanes: await readLanes(client, t) })
-  const status = async (): Promise<MigrationStatus> => statusOf(await read(), migrations, latest)
+  const status = async (): Promise<MigrationStatus> => {
+    const found = statusOf(await read(), migrations, latest)
+    return (await isForeign(client, t)) ? { ...found, foreign: true } : found
+  }
 
   return {
     status,
 
-    async migrate({ lanes = DEFAULT_LANES } = {}) {
+    async migrate({ lanes = DEFAULT_LANES, onProgress } = {}) {
       checkLanes(lanes)
-      if ((await status()).pending.length > 0) {
-        await client.session((session) => migrate(session, t, migrations, lanes))
+      const before = await status()
+      if (before.pending.length > 0 || before.foreign) {
+        await client.session((session) => migrate(session, t, migrations, lanes, onProgress))
       }
       return status()
     },
 
-    print({ from = 0, lanes = DEFAULT_LANES } = {}) {
+    print({ from = 0, lanes = DEFAULT_LANES, takeOver: byScript = false } = {}) {
       checkLanes(lanes)
+      if (byScript) {
+        throw new BroadcasterError(
+          'INVALID_OPTION',
+          'takeOver is true, but MySQL takes a table over in batches between triggers, which no script can do; run `broadcaster migrate`',
+          { field: 'takeOver', value: true },
+        )
+      }
       return migrations
         .filter(({ version }) => version > from)
         .map((step) => `-- ${step.version} ${step.name}\n${statementsOf(step, t, lanes).join(';\n\n')};\n`)
         .join('\n')
     },
 
+    inspect: inspect(client, t),
+    capture: capture(client, t),
+
     async check() {
       const applied = await read()
       const found = statusOf(applied, migrations, latest)
+      if (found.pending.length > 0 && (await isForeign(client, t))) {
+        throw new BroadcasterError(
+          'SCHEMA_OUTDATED',
+          `${t.events.text} is there, but not taken over, or not to the end; run \`broadcaster migrate\``,
+        )
+      }
       if (found.version === 0) {
         throw new BroadcasterError('SCHEMA_MISSING', `there is no ${t.events.text}; run \`broadcaster migrate\``)
       }
@@ -84,13 +108,26 @@ function statusOf(
  * DDL commits by itself, so a step that stopped in the middle has made a part of its tables: it is run again, each
  * statement of it does nothing where it was done, and the number of lanes is the one it began with.
  */
-async function migrate(session: Runs, t: Tables, migrations: readonly Migration[], lanes: number): Promise<void> {
+async function migrate(
+  session: Runs,
+  t: Tables,
+  migrations: readonly Migration[],
+  lanes: number,
+  onProgress?: (message: string) => void,
+): Promise<void> {
   const lock = sql`CONCAT('broadcaster ', MD5(CONCAT(COALESCE(DATABASE(), ''), ' ', ${t.events.text})))`
   const [taken] = await session.query(sql`SELECT GET_LOCK(${lock}, ${PATIENCE}) AS taken`)
   if (Number(taken?.['taken']) !== 1) {
     throw new BroadcasterError('STORE_BUSY', `another process has been migrating ${t.events.text} for an hour`)
   }
   try {
+    if (await isForeign(session, t)) {
+      const begunWith = (await readLanes(session, t)) ?? lanes
+      const record = async (): Promise<void> => {
+        for (const text of statementsOf(createOutbox, t, begunWith)) await session.run(new Sql(text))
+      }
+      await takeOver(session, t, begunWith, record, onProgress && { onProgress })
+    }
     const done = await readSteps(session, t)
     const from = Math.max(0, ...done.map((step) => step.version))
     const begunWith = (await readLanes(session, t)) ?? lanes

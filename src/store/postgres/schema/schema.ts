@@ -1,9 +1,14 @@
 import { BroadcasterError } from '../../../errors.ts'
 import type { MigrationStatus, SchemaStore } from '../../store.ts'
+import { capture } from '../capture.ts'
 import type { Client, ClientTransaction } from '../client.ts'
+import { inspect } from '../inspect.ts'
 import type { Tables } from '../tables.ts'
 import type { Migration } from './migration.ts'
+import { scriptOf } from './migration-script.ts'
 import { MIGRATIONS } from './migrations.ts'
+import { printTakeOver } from './takeover/print.ts'
+import { isForeign, lockMigrations, takeOver } from './takeover/take-over.ts'
 
 const DEFAULT_LANES = 64
 const MOST_LANES = 1024
@@ -17,13 +22,18 @@ interface Applied {
 export function schema(client: Client, t: Tables, migrations: readonly Migration[] = MIGRATIONS): SchemaStore {
   const latest = migrations.at(-1)?.version ?? 0
 
-  const status = async (): Promise<MigrationStatus> => statusOf(await readApplied(client, t), migrations, latest)
+  const status = async (): Promise<MigrationStatus> => {
+    const applied = await readApplied(client, t)
+    const found = statusOf(applied, migrations, latest)
+    return applied.foreign ? { ...found, foreign: true } : found
+  }
 
   return {
     status,
 
-    async migrate({ lanes = DEFAULT_LANES } = {}) {
+    async migrate({ lanes = DEFAULT_LANES, onProgress } = {}) {
       checkLanes(lanes)
+      if ((await status()).foreign) await takeOver(client, t, { lanes, ...(onProgress && { onProgress }) })
       for (const migration of (await status()).pending) {
         const step = migrations.find(({ version }) => version === migration.version)
         if (step) await client.transaction((tx) => apply(tx, t, step, lanes))
@@ -31,17 +41,26 @@ export function schema(client: Client, t: Tables, migrations: readonly Migration
       return status()
     },
 
-    print({ from = 0, lanes = DEFAULT_LANES } = {}) {
+    print({ from = 0, lanes = DEFAULT_LANES, takeOver = false } = {}) {
       checkLanes(lanes)
-      return migrations
-        .filter(({ version }) => version > from)
-        .map((step) => `-- ${step.version} ${step.name}\nBEGIN;\n${scriptOf(step, t, lanes)}COMMIT;\n`)
-        .join('\n')
+      const scripts = migrations
+        .filter(({ version }) => version > (takeOver ? 1 : from))
+        .map((step) => `-- ${step.version} ${step.name}\nBEGIN;\n${scriptOf(step, t, step.sql(t, lanes))}COMMIT;\n`)
+      return [...(takeOver ? [printTakeOver(t, lanes)] : []), ...scripts].join('\n')
     },
+
+    inspect: inspect(client, t),
+    capture: capture(t),
 
     async check() {
       const applied = await readApplied(client, t)
       const found = statusOf(applied, migrations, latest)
+      if (applied.foreign) {
+        throw new BroadcasterError(
+          'SCHEMA_OUTDATED',
+          `${t.events.replaceAll('"', '')} is there, but not taken over, or not to the end; run \`broadcaster migrate\``,
+        )
+      }
       if (found.version === 0) {
         throw new BroadcasterError('SCHEMA_MISSING', `there is no ${t.events}; run \`broadcaster migrate\``)
       }
@@ -77,39 +96,27 @@ function statusOf(
 
 async function readApplied(client: Client, t: Tables) {
   const [found] = await client.query('SELECT to_regclass($1) AS found', [t.migrations])
-  if (found?.['found'] == null) return { steps: [], lanes: null }
+  if (found?.['found'] == null) return { steps: [], lanes: null, foreign: await isForeign(client, t) }
   const rows = await client.query(
     `SELECT version, breaking, (SELECT lanes FROM ${t.settings}) AS lanes FROM ${t.migrations} ORDER BY version`,
   )
   return {
     steps: rows.map((row): Applied => ({ version: Number(row['version']), breaking: row['breaking'] === 't' })),
     lanes: rows[0] ? Number(rows[0]['lanes']) : null,
+    foreign: false,
   }
 }
 
 /** Several processes may migrate at once: the second waits here and then finds nothing to do. */
 async function apply(tx: ClientTransaction, t: Tables, step: Migration, lanes: number): Promise<void> {
-  await tx.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [`ts-broadcaster migrate ${t.events}`])
+  await lockMigrations(tx, t)
   // Naming pg_class makes this session hear of tables made while it waited: by itself to_regclass answers from a cache.
   const [found] = await tx.query('SELECT to_regclass($1) AS found FROM pg_catalog.pg_class LIMIT 1', [t.migrations])
   if (found?.['found'] != null) {
     const done = await tx.query(`SELECT version FROM ${t.migrations} WHERE version = $1::integer`, [step.version])
     if (done.length > 0) return
   }
-  await tx.script(scriptOf(step, t, lanes))
-}
-
-function scriptOf(step: Migration, t: Tables, lanes: number): string {
-  const schema = t.schema === undefined ? '' : `CREATE SCHEMA IF NOT EXISTS ${t.schema};\n`
-  return `${schema}CREATE TABLE IF NOT EXISTS ${t.migrations} (
-  version integer PRIMARY KEY,
-  name text NOT NULL,
-  breaking boolean NOT NULL,
-  applied_at timestamptz NOT NULL DEFAULT statement_timestamp()
-);
-${step.sql(t, lanes)}
-INSERT INTO ${t.migrations} (version, name, breaking) VALUES (${step.version}, '${step.name}', ${step.breaking});
-`
+  await tx.script(scriptOf(step, t, step.sql(t, lanes)))
 }
 
 function checkLanes(lanes: number): void {

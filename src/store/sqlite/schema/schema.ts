@@ -1,14 +1,18 @@
 import { BroadcasterError } from '../../../errors.ts'
 import type { MigrationStatus, SchemaStore } from '../../store.ts'
+import { capture } from '../capture.ts'
 import type { Connection } from '../connection.ts'
 import type { Database } from '../database.ts'
+import { inspect } from '../inspect.ts'
 import type { Tables } from '../tables.ts'
 import { NOW } from '../values.ts'
 import type { Migration } from './migration.ts'
 import { outbox } from './migrations/0001-outbox.ts'
 import { inbox } from './migrations/0002-inbox.ts'
+import { rowsByOthers } from './migrations/0003-rows-by-others.ts'
+import { isForeign, printTakeOver, takeOver } from './take-over.ts'
 
-const MIGRATIONS: readonly Migration[] = [outbox, inbox]
+const MIGRATIONS: readonly Migration[] = [outbox, inbox, rowsByOthers]
 const LATEST = MIGRATIONS.at(-1)?.version ?? 0
 const DEFAULT_LANES = 64
 
@@ -17,6 +21,8 @@ interface Applied {
   readonly lanes: number | null
   /** The database has a step that this code does not know and cannot work with. */
   readonly tooNew: boolean
+  /** The events table is there, and not ours. */
+  readonly foreign: boolean
 }
 
 /** Migrations of an outbox in SQLite. */
@@ -28,18 +34,22 @@ export function sqliteSchema(database: Database, t: Tables): SchemaStore {
     FROM ${t.migrations}`
 
   const applied = (db: Connection): Applied => {
-    if (!db.get(tableSql, t.migrations.slice(1, -1))) return { version: 0, lanes: null, tooNew: false }
+    if (!db.get(tableSql, t.migrations.slice(1, -1))) {
+      return { version: 0, lanes: null, tooNew: false, foreign: isForeign(db, t) }
+    }
     const row = db.get(versionSql)
     return {
       version: Number(row?.['version'] ?? 0),
       lanes: row?.['lanes'] == null ? null : Number(row['lanes']),
       tooNew: Number(row?.['breaking'] ?? 0) > LATEST,
+      foreign: false,
     }
   }
-  const statusOf = ({ version, lanes }: Applied): MigrationStatus => ({
+  const statusOf = ({ version, lanes, foreign }: Applied): MigrationStatus => ({
     version,
     latest: LATEST,
     lanes,
+    ...(foreign && { foreign }),
     pending: MIGRATIONS.filter((step) => step.version > version).map(({ version, name, breaking }) => ({
       version,
       name,
@@ -51,6 +61,8 @@ export function sqliteSchema(database: Database, t: Tables): SchemaStore {
 VALUES (${step.version}, '${step.name}', ${step.breaking ? 1 : 0}, ${NOW});
 `
 
+  const look = inspect(t)
+  const write = capture(t)
   return {
     status: () => database.read((db) => statusOf(applied(db))),
 
@@ -62,7 +74,11 @@ VALUES (${step.version}, '${step.name}', ${step.breaking ? 1 : 0}, ${NOW});
           if (before.tooNew) throw tooNew(before)
           const next = MIGRATIONS.find((step) => step.version > before.version)
           if (!next) return before
-          db.exec(stepSql(next, before.lanes ?? lanes))
+          const apply = (): void => db.exec(stepSql(next, before.lanes ?? lanes))
+          if (before.foreign) {
+            options.onProgress?.('copy the table that Django made')
+            takeOver(db, t, apply)
+          } else apply()
           return undefined
         })
         if (after) return statusOf(after)
@@ -71,14 +87,24 @@ VALUES (${step.version}, '${step.name}', ${step.breaking ? 1 : 0}, ${NOW});
 
     print(options = {}) {
       const lanes = checkedLanes(options.lanes)
-      return MIGRATIONS.filter((step) => step.version > (options.from ?? 0))
-        .map((step) => `-- ${step.version}: ${step.name}\nBEGIN IMMEDIATE;${stepSql(step, lanes)}COMMIT;\n`)
-        .join('\n')
+      const scripts = MIGRATIONS.filter((step) => step.version > (options.takeOver ? 1 : (options.from ?? 0))).map(
+        (step) => `-- ${step.version}: ${step.name}\nBEGIN IMMEDIATE;${stepSql(step, lanes)}COMMIT;\n`,
+      )
+      return [...(options.takeOver ? [printTakeOver(t, stepSql(outbox, lanes))] : []), ...scripts].join('\n')
     },
+
+    inspect: () => database.read(look),
+    capture: (options) => database.read((db) => write(db, options)),
 
     async check() {
       const found = await database.read(applied)
       if (found.tooNew) throw tooNew(found)
+      if (found.foreign) {
+        throw new BroadcasterError(
+          'SCHEMA_OUTDATED',
+          `${t.events} is there, but not taken over; run \`broadcaster migrate\``,
+        )
+      }
       if (found.version === 0) {
         throw new BroadcasterError(
           'SCHEMA_MISSING',

@@ -1,0 +1,53 @@
+import type { Runs } from '../../client.ts'
+import { Sql, sql } from '../../sql.ts'
+import type { Tables } from '../../tables.ts'
+import type { TakeOverNames } from './names.ts'
+import { COLUMN_LIST, parkedUntil } from './triggers.ts'
+
+/**
+ * The id of a row `o` of Django's table as ours holds it: two columns of different collations are compared without any
+ * index, 60,000 times 60,000 rows.
+ */
+export const OLD_ID = new Sql('CONVERT(o.id USING ascii) COLLATE ascii_bin')
+
+/** Rows copied in one transaction: some 50 ms, for which a writer of one of these rows may wait. */
+const BATCH = 1_000
+
+/**
+ * Copies the next old rows in the order they were created, and numbers them so. They are locked by the statement that
+ * copies them: an update in between would reach neither the copy nor, through the trigger, the row that is not there
+ * yet. (The page is read from an index alone, where a lock would keep nobody from changing other columns.)
+ * Those that a trigger has written already are passed over. A scan that met rows which are just being inserted, or a
+ * duplicate, whose gap stays locked, ended in deadlocks that inserting applications lost.
+ */
+export async function copyBatch(
+  session: Runs,
+  t: Tables,
+  { state, next }: TakeOverNames,
+): Promise<{ readonly rows: number; readonly more: boolean }> {
+  await session.run(sql`SET TRANSACTION ISOLATION LEVEL READ COMMITTED`)
+  await session.run(sql`START TRANSACTION`)
+  const [from] = await session.query(
+    sql`SELECT CAST(last AS CHAR) AS last, CAST(created_at AS CHAR) AS at, id FROM ${state} FOR UPDATE`,
+  )
+  const at = String(from?.['at'])
+  const last = Number(from?.['last'])
+  const page = await session.query(sql`
+SELECT o.id, CAST(o.created_at AS CHAR) AS at FROM ${t.events} AS o
+WHERE o.created_at >= ${at} AND (o.created_at > ${at} OR o.id > ${String(from?.['id'])})
+  AND NOT EXISTS (SELECT 1 FROM ${next} AS n WHERE n.id = ${OLD_ID})
+ORDER BY o.created_at, o.id LIMIT ${BATCH}`)
+  const end = page.at(-1)
+  if (end !== undefined) {
+    await session.run(sql`
+INSERT INTO ${next} (${COLUMN_LIST}, seq, available_at)
+SELECT ${COLUMN_LIST}, ${last} + ROW_NUMBER() OVER (ORDER BY o.created_at, o.id), ${parkedUntil('o.')}
+FROM ${t.events} AS o FORCE INDEX (PRIMARY) WHERE o.id IN (${page.map((row) => String(row['id']))})
+LOCK IN SHARE MODE`)
+    await session.run(sql`
+UPDATE ${state} SET last = ${last + page.length}, created_at = ${String(end['at'])}, id = ${String(end['id'])}`)
+  }
+  await session.run(sql`COMMIT`)
+  // New rows come at the end, and triggers write those.
+  return { rows: page.length, more: page.length === BATCH }
+}

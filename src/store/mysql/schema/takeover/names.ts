@@ -1,0 +1,36 @@
+import { Sql, sql } from '../../sql.ts'
+import type { Tables } from '../../tables.ts'
+
+/** What a take-over needs to name, beside the outbox's own tables. */
+export interface TakeOverNames {
+  /** The database, as an expression, and the plain name of the events table, for the information schema. */
+  readonly database: Sql
+  readonly table: string
+  /** The table that is to take the place of Django's. */
+  readonly next: Sql
+  /** Django's, once that has happened. */
+  readonly aside: Sql
+  readonly asideTable: string
+  /** Where the take-over stands. */
+  readonly state: Sql
+  /** The triggers on Django's table. */
+  readonly triggers: { readonly added: Sql; readonly changed: Sql; readonly gone: Sql }
+}
+
+/** Names that begin with the events table's own; the longest is 61 characters, of 64 that MySQL takes. */
+export function namesOf(t: Tables): TakeOverNames {
+  const parts = t.events.text.split('.').map((part) => part.slice(1, -1))
+  const table = parts.at(-1) ?? ''
+  const database = parts.length > 1 ? parts[0] : undefined
+  const qualified = (suffix: string): Sql =>
+    new Sql(database === undefined ? `\`${table}_${suffix}\`` : `\`${database}\`.\`${table}_${suffix}\``)
+  return {
+    database: database === undefined ? sql`DATABASE()` : sql`${database}`,
+    table,
+    next: qualified('next'),
+    aside: qualified('django'),
+    asideTable: `${table}_django`,
+    state: qualified('taking'),
+    triggers: { added: qualified('added'), changed: qualified('changed'), gone: qualified('gone') },
+  }
+}

@@ -1,0 +1,16 @@
+import type { Tables } from '../tables.ts'
+import type { Migration } from './migration.ts'
+
+/** The statements of a step, and those that record it. `sql` are the step's own, or none when done in another way. */
+export function scriptOf(step: Migration, t: Tables, sql: string): string {
+  const schema = t.schema === undefined ? '' : `CREATE SCHEMA IF NOT EXISTS ${t.schema};\n`
+  return `${schema}CREATE TABLE IF NOT EXISTS ${t.migrations} (
+  version integer PRIMARY KEY,
+  name text NOT NULL,
+  breaking boolean NOT NULL,
+  applied_at timestamptz NOT NULL DEFAULT statement_timestamp()
+);
+${sql}
+INSERT INTO ${t.migrations} (version, name, breaking) VALUES (${step.version}, '${step.name}', ${step.breaking});
+`
+}
