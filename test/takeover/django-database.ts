@@ -123,7 +123,7 @@ export function dashedAndIso(row: DjangoRow): DjangoRow {
   const instant = (text: string | null): string | null => (text === null ? null : `${text.replace(' ', 'T')}Z`)
   return {
     ...row,
-    id: row.id.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-'),
+    id: row.id.replace(/^(\w{8})(\w{4})(\w{4})(\w{4})/, '$1-$2-$3-$4-'),
     created_at: instant(row.created_at) ?? '',
     updated_at: instant(row.updated_at) ?? '',
     scheduled_at: instant(row.scheduled_at) ?? '',
@@ -137,14 +137,15 @@ export interface MariadbDjango extends DjangoDatabase {
   readonly url: string
 }
 
-export async function mariadbDjango(server: string): Promise<MariadbDjango> {
+/** `id`: what Django 4.2 makes of it, or Django 5 on MariaDB 10.7 and newer. */
+export async function mariadbDjango(server: string, id: 'char(32)' | 'uuid' = 'char(32)'): Promise<MariadbDjango> {
   const database = `takeover_${randomBytes(6).toString('hex')}`
   const root = createPool({ uri: server, connectionLimit: 1 })
   await root.query(`CREATE DATABASE ${database} CHARACTER SET utf8mb4`)
   const url = new URL(server)
   url.pathname = `/${database}`
   const pool = createPool({ uri: url.href, connectionLimit: 6, dateStrings: true, multipleStatements: true })
-  await pool.query(djangoDdl('mariadb'))
+  await pool.query(djangoDdl('mariadb').replace('`id` char(32)', `\`id\` ${id}`))
   const store = mysql({ pool }) as Store
   const insert = `INSERT INTO \`outbox_events\` (${quoted('`')}) VALUES (${DJANGO_COLUMNS.map(() => '?').join(', ')})`
   return {
@@ -155,8 +156,9 @@ export async function mariadbDjango(server: string): Promise<MariadbDjango> {
       for (const row of rows) await pool.query(insert, [...DJANGO_COLUMNS.map((name) => hexAndPlain(name, row[name]))])
     },
     async rows() {
-      const [rows] = await pool.query(`SELECT ${quoted('`')} FROM outbox_events ORDER BY id`)
-      return (rows as DjangoRow[]).map(dashedAndIso)
+      const [rows] = await pool.query(`SELECT ${quoted('`')} FROM outbox_events`)
+      // Sorted here: MariaDB compares a uuid of version 4 from its end.
+      return (rows as DjangoRow[]).map(dashedAndIso).toSorted((a, b) => (a.id < b.id ? -1 : 1))
     },
     async run(sql) {
       await pool.query(sql)

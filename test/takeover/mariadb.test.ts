@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { setTimeout } from 'node:timers/promises'
 import { mysql2Client } from '../../src/store/mysql/mysql2-client.ts'
 import { takeOver } from '../../src/store/mysql/schema/takeover/take-over.ts'
 import { tablesOf } from '../../src/store/mysql/tables.ts'
@@ -82,6 +83,8 @@ describe('a Django table taken over on MariaDB', { skip: skipWithout('mariadb') 
           [name, name],
         )
         waits = (rows as object[]).length > 0
+        // InnoDB shows the same picture until it was left alone for 100 ms.
+        await setTimeout(150)
       }
       await writer.commit()
       writer.release()
@@ -151,7 +154,7 @@ describe('a Django table taken over on MariaDB', { skip: skipWithout('mariadb') 
   test('what Django could not have made, or the copy would lose, is refused', () =>
     withDatabase(async (database) => {
       const wrong: readonly (readonly [string, string, string])[] = [
-        ['MODIFY id uuid NOT NULL', 'MODIFY id char(32) NOT NULL', 'id'],
+        ['MODIFY id char(36) NOT NULL', 'MODIFY id char(32) NOT NULL', 'id'],
         ['MODIFY subject varchar(255) NULL', 'MODIFY subject varchar(255) NOT NULL', 'subject'],
         ['ADD COLUMN tenant int NOT NULL DEFAULT 0', 'DROP COLUMN tenant', 'tenant'],
         ['MODIFY source varchar(100) NOT NULL', 'MODIFY source varchar(255) NOT NULL', 'source'],
@@ -173,4 +176,27 @@ describe('a Django table taken over on MariaDB', { skip: skipWithout('mariadb') 
       assert.throws(() => store.schema.print({ takeOver: true }), { code: 'INVALID_OPTION' })
       await store.schema.migrate()
     }))
+})
+
+describe('a Django 5 table with ids of the type uuid, taken over on MariaDB', { skip: skipWithout('mariadb') }, () => {
+  const openUuid = (): Promise<MariadbDjango> => mariadbDjango(servers.mariadb()?.url ?? '', 'uuid')
+  takeoverCases(openUuid)
+
+  test('the ids stay what they are, and those of rows by others are UUIDs in the order of time', async () => {
+    const database = await openUuid()
+    try {
+      const { pool, store } = database
+      await database.insert(...OLD_ROWS)
+      await store.schema.migrate()
+      const [[column]] = (await pool.query("SHOW COLUMNS FROM outbox_events LIKE 'id'")) as unknown as [
+        [{ Type: string }],
+      ]
+      assert.equal(column.Type, 'uuid')
+      await pool.query("CALL outbox_publish('order.created', '/orders', NULL, NULL)")
+      const [[found]] = (await pool.query('SELECT @outbox_published AS id')) as unknown as [[{ id: string }]]
+      assert.match(found.id, /^[0-9a-f]{12}7[0-9a-f]{19}$/)
+    } finally {
+      await database.close()
+    }
+  })
 })

@@ -198,6 +198,6 @@ ${refuse(
     WHERE e.source = p_source AND e.event_id = o_id AND e.publisher_backend = COALESCE(o_backend, '')
       AND e.identity = UNHEX(SHA2(CONCAT(LENGTH(p_source), ':', p_source, LENGTH(o_id), ':', o_id, COALESCE(o_backend, '')), 256));
   END IF;
-  SET @outbox_published = row_id;
+  SET @outbox_published = REPLACE(row_id, '-', '');
 END`
 }

@@ -1,14 +1,9 @@
 import type { Runs } from '../../client.ts'
-import { Sql, sql } from '../../sql.ts'
+import { sql } from '../../sql.ts'
 import type { Tables } from '../../tables.ts'
 import type { TakeOverNames } from './names.ts'
+import type { OldId } from './old-id.ts'
 import { COLUMN_LIST, parkedUntil } from './triggers.ts'
-
-/**
- * The id of a row `o` of Django's table as ours holds it: two columns of different collations are compared without any
- * index, 60,000 times 60,000 rows.
- */
-export const OLD_ID = new Sql('CONVERT(o.id USING ascii) COLLATE ascii_bin')
 
 /** Rows copied in one transaction: some 50 ms, for which a writer of one of these rows may wait. */
 const BATCH = 1_000
@@ -24,6 +19,7 @@ export async function copyBatch(
   session: Runs,
   t: Tables,
   { state, next }: TakeOverNames,
+  id: OldId,
 ): Promise<{ readonly rows: number; readonly more: boolean }> {
   await session.run(sql`SET TRANSACTION ISOLATION LEVEL READ COMMITTED`)
   await session.run(sql`START TRANSACTION`)
@@ -35,7 +31,7 @@ export async function copyBatch(
   const page = await session.query(sql`
 SELECT o.id, CAST(o.created_at AS CHAR) AS at FROM ${t.events} AS o
 WHERE o.created_at >= ${at} AND (o.created_at > ${at} OR o.id > ${String(from?.['id'])})
-  AND NOT EXISTS (SELECT 1 FROM ${next} AS n WHERE n.id = ${OLD_ID})
+  AND NOT EXISTS (SELECT 1 FROM ${next} AS n WHERE n.id = ${id.of('o')})
 ORDER BY o.created_at, o.id LIMIT ${BATCH}`)
   const end = page.at(-1)
   if (end !== undefined) {

@@ -23,7 +23,8 @@ const count: Wanted = { said: 'integer unsigned', type: /^int(?:\(\d+\))? unsign
 
 /** The columns of the Django table. */
 const DJANGO: Readonly<Record<string, Wanted>> = {
-  id: { said: 'char(32)', type: /^char\(32\)$/, required: true },
+  // On MariaDB 10.7 and newer Django 5 makes a uuid.
+  id: { said: 'char(32), or uuid', type: /^(?:char\(32\)|uuid)$/, required: true },
   spec_version: varchar(10),
   event_type: varchar(255),
   source: varchar(255),
@@ -58,8 +59,7 @@ FROM information_schema.columns WHERE table_schema = ${database} AND table_name 
     if (column === undefined) throw refused(table, name, undefined, `is missing; it should be ${said}`)
     const found = String(column['type'])
     if (!type.test(found)) {
-      const cure = found === 'uuid' ? " (Django's Char32UUIDField keeps that on MariaDB 10.7 and newer)" : ''
-      throw refused(table, name, found, `is ${found}; it should be ${said}${cure}`)
+      throw refused(table, name, found, `is ${found}; it should be ${said}`)
     }
     if (required && Number(column['required']) !== 1) {
       throw refused(table, name, 'NULL', 'may be NULL; it should be NOT NULL')

@@ -3,9 +3,11 @@ import { Pause } from '../../../../pause.ts'
 import type { Runs } from '../../client.ts'
 import { Sql, sql } from '../../sql.ts'
 import type { Tables } from '../../tables.ts'
+import { UUID_V7 } from '../columns.ts'
 import { createOutbox } from '../migrations/0001-create-outbox.ts'
-import { copyBatch, OLD_ID } from './copy.ts'
+import { copyBatch } from './copy.ts'
 import { namesOf, type TakeOverNames } from './names.ts'
+import { type OldId, oldIdOf } from './old-id.ts'
 import { recognise } from './recognise.ts'
 import { triggerStatements } from './triggers.ts'
 
@@ -57,26 +59,27 @@ export async function takeOver(
   const { lockWait = 1, lockPause = 2_000, patience = 300_000 } = options
   const say = options.onProgress ?? (() => undefined)
   if ((await stepsDone(session, names)) === 0) await recognise(session, t)
+  const id = await oldIdOf(session, names)
   const steps: readonly Step[] = [
-    { name: 'make the tables beside it', run: () => prepare(session, t, names, lanes) },
+    { name: 'make the tables beside it', run: () => prepare(session, t, names, id, lanes) },
     {
       name: 'let triggers write into ours, too',
       async run() {
-        for (const statement of triggerStatements(t, names)) await session.run(statement)
+        for (const statement of triggerStatements(t, names, id)) await session.run(statement)
       },
     },
     {
       name: 'copy the old rows',
       async run() {
         for (let total = 0, more = true; more; ) {
-          const copied = await copyBatch(session, t, names)
+          const copied = await copyBatch(session, t, names, id)
           more = copied.more
           total += copied.rows
           if (more) say(`${total} rows so far`)
         }
       },
     },
-    { name: 'compare the two', run: () => compare(session, t, names) },
+    { name: 'compare the two', run: () => compare(session, t, names, id) },
     { name: 'let the two change places', run: () => swap(session, t, names) },
     { name: 'finish', run: record },
   ]
@@ -126,16 +129,17 @@ SELECT 1 AS found FROM information_schema.tables WHERE table_schema = ${database
 }
 
 /** Ours, empty, under another name, with Django's indexes, and numbers for new rows above those of old ones. */
-async function prepare(session: Runs, t: Tables, names: TakeOverNames, lanes: number): Promise<void> {
+async function prepare(session: Runs, t: Tables, names: TakeOverNames, id: OldId, lanes: number): Promise<void> {
   const { state, next, database, table } = names
   for (const text of createOutbox.statements({ ...t, events: next }, lanes)) await session.run(new Sql(text))
+  if (id.isUuid) await session.run(sql`ALTER TABLE ${next} MODIFY id uuid NOT NULL DEFAULT ${new Sql(UUID_V7)}`)
   await session.run(sql`CREATE TABLE IF NOT EXISTS ${state} (
   single tinyint NOT NULL PRIMARY KEY,
   done int NOT NULL,
   first bigint NOT NULL,
   last bigint NOT NULL DEFAULT 0,
   created_at datetime(6) NOT NULL DEFAULT '1000-01-01 00:00:00',
-  id char(32) NOT NULL DEFAULT ''
+  id char(36) NOT NULL DEFAULT ''
 ) ENGINE = InnoDB`)
   await session.run(sql`INSERT INTO ${state} (single, done, first)
 SELECT 1, 0, 2 * COUNT(*) + 1000000 FROM ${t.events} ON DUPLICATE KEY UPDATE single = 1`)
@@ -156,9 +160,9 @@ GROUP BY index_name`)
 }
 
 /** Whether each row that Django's table has now is in ours: one statement, one snapshot. */
-async function compare(session: Runs, t: Tables, { next }: TakeOverNames): Promise<void> {
+async function compare(session: Runs, t: Tables, { next }: TakeOverNames, id: OldId): Promise<void> {
   const [row] = await session.query(sql`
-SELECT COUNT(*) AS missing FROM ${t.events} AS o LEFT JOIN ${next} AS n ON n.id = ${OLD_ID} WHERE n.id IS NULL`)
+SELECT COUNT(*) AS missing FROM ${t.events} AS o LEFT JOIN ${next} AS n ON n.id = ${id.of('o')} WHERE n.id IS NULL`)
   const missing = Number(row?.['missing'])
   if (missing === 0) return
   throw new BroadcasterError(

@@ -2,6 +2,7 @@ import { NOW, UNSETTLED } from '../../literals.ts'
 import { Sql, sql } from '../../sql.ts'
 import type { Tables } from '../../tables.ts'
 import type { TakeOverNames } from './names.ts'
+import type { OldId } from './old-id.ts'
 import { DJANGO_COLUMNS } from './recognise.ts'
 
 /** Names, one after the other. */
@@ -18,11 +19,10 @@ export function parkedUntil(row: string): Sql {
  * What is written to Django's table is written to ours, in the same transaction. Making a trigger waits for the
  * transactions that use the table: those that begin later fire it.
  */
-export function triggerStatements(t: Tables, { next, triggers }: TakeOverNames): readonly Sql[] {
+export function triggerStatements(t: Tables, { next, triggers }: TakeOverNames, id: OldId): readonly Sql[] {
   const values = new Sql(DJANGO_COLUMNS.map((name) => `NEW.${name}`).join(', '))
   const changes = new Sql(DJANGO_COLUMNS.map((name) => `${name} = NEW.${name}`).join(', '))
-  // In the collation of ours, or the trigger would read the whole table.
-  const oldId = new Sql('CONVERT(OLD.id USING ascii) COLLATE ascii_bin')
+  const oldId = id.of('OLD')
   return [
     sql`DROP TRIGGER IF EXISTS ${triggers.changed}`,
     sql`DROP TRIGGER IF EXISTS ${triggers.gone}`,
