@@ -3,15 +3,13 @@
  * what is due and one with millions of published rows, 500,000 scheduled for tomorrow and 100,000 waiting behind one
  * blocked key, with the statistics of an empty table and with fresh ones.
  *
- *     node bench/fetch-cost.ts [--published 5000000] [--json]
+ *     npm run bench -- fetch-cost [--store postgres|mysql] [--published 5000000] [--json]
  *
  * Both outboxes have the same due rows and are measured in turns (A B A B). Exits with 1 when a ratio is above 1.5.
  */
 import { parseArgs } from 'node:util'
-import { postgres } from '../src/store/postgres/postgres.ts'
 import type { LaneCursor } from '../src/store/relay-store.ts'
-import { openPlace, type Place } from '../test/store/postgres-place.ts'
-import { servers } from '../test/support/servers.ts'
+import { FETCH_OUTBOXES, type FetchOutbox } from './fetch-outboxes.ts'
 
 const LANES = 64
 const DUE = 20_000
@@ -29,28 +27,33 @@ interface Measured {
 }
 
 const { values } = parseArgs({
-  options: { published: { type: 'string', default: '5000000' }, json: { type: 'boolean', default: false } },
+  options: {
+    store: { type: 'string', default: 'postgres' },
+    published: { type: 'string', default: '5000000' },
+    json: { type: 'boolean', default: false },
+  },
 })
 const published = Number(values.published)
-const server = servers.postgres()
-if (server === undefined) throw new Error('no PostgreSQL: start one with scripts/services, or set POSTGRES_URL')
+const open = FETCH_OUTBOXES[values.store]
+if (open === undefined) {
+  throw new Error(`there is no store '${values.store}' here; known are ${Object.keys(FETCH_OUTBOXES).join(', ')}`)
+}
 
 const say = (text: string): void => {
   if (!values.json) console.log(text)
 }
-const empty = openPlace(server.url, 2)
-const full = openPlace(server.url, 2)
+const [empty, full] = [await open(LANES), await open(LANES)]
 try {
-  const stores = await Promise.all([create(empty), create(full)])
+  const stores = [fetchOf(empty), fetchOf(full)]
   const start = performance.now()
   await fill(full)
-  await Promise.all([insertDue(empty), insertDue(full)])
+  for (const outbox of [empty, full]) await outbox.insert({ count: DUE, status: 'pending', available: 'at once' })
   say(
     `filled in ${((performance.now() - start) / 1000).toFixed(0)} s: ${published} published, 500000 scheduled, 100000 blocked`,
   )
   const results: Measured[] = []
   for (const statistics of ['stale', 'fresh'] as const) {
-    if (statistics === 'fresh') await Promise.all([empty, full].map((place) => analyse(place)))
+    if (statistics === 'fresh') await Promise.all([empty, full].map((outbox) => outbox.analyse()))
     for (const read of ['from the head', 'from the cursor'] as const) {
       results.push(await measure(stores, statistics, read))
     }
@@ -66,6 +69,7 @@ try {
   console.log(
     JSON.stringify({
       bench: 'fetch-cost',
+      store: values.store,
       published,
       due: DUE,
       lanes: LANES,
@@ -82,49 +86,15 @@ try {
 
 type Fetch = (lanes: readonly LaneCursor[]) => Promise<readonly unknown[]>
 
-async function create({ pool, schema }: Place): Promise<Fetch> {
-  const store = postgres({ pool, schema, listen: false })
-  await store.schema.migrate({ lanes: LANES })
-  // The statistics of an empty table, kept for as long as they are wanted. Unlogged only to fill it faster.
-  await pool.query(`ALTER TABLE ${schema}.outbox_events SET UNLOGGED`)
-  await pool.query(`ALTER TABLE ${schema}.outbox_events SET (autovacuum_enabled = false)`)
-  await pool.query(`ANALYZE ${schema}.outbox_events`)
+function fetchOf({ store }: FetchOutbox): Fetch {
   return (lanes) => store.relay.fetch(['default', ''], lanes)
 }
 
-async function analyse({ pool, schema }: Place): Promise<void> {
-  await pool.query(`VACUUM ANALYZE ${schema}.outbox_events`)
-}
-
-async function fill(place: Place): Promise<void> {
-  const { pool, schema } = place
-  const trigger = (state: string) => pool.query(`ALTER TABLE ${schema}.outbox_events ${state} TRIGGER USER`)
-  await trigger('DISABLE')
-  await insert(place, published, `'published'`, 'NULL', `'k' || g % 1000`)
-  await insert(place, 500_000, `'pending'`, `now() + interval '1 day'`, `'k' || g % 1000`)
-  await insert(place, 1, `'failed'`, `timestamptz '9999-12-31 00:00:00+00'`, `'blocked'`, '7')
-  await insert(place, 100_000, `'pending'`, `timestamptz '9999-12-31 00:00:00+00'`, `'blocked'`, '7')
-  await trigger('ENABLE')
-}
-
-async function insertDue(place: Place): Promise<void> {
-  await insert(place, DUE, `'pending'`, 'NULL', `'k' || g % 1000`)
-}
-
-async function insert(
-  { pool, schema }: Place,
-  count: number,
-  status: string,
-  availableAt: string,
-  key: string,
-  lane = `g % ${LANES}`,
-): Promise<void> {
-  await pool.query(`
-    INSERT INTO ${schema}.outbox_events
-      (event_type, source, data, publisher_backend, status, published_at, available_at, partition_key, lane)
-    SELECT 'order.created', '/orders', '{"order":1,"text":"0123456789012345678901234567890123456789"}', 'default',
-      ${status}, CASE ${status} WHEN 'published' THEN now() END, ${availableAt}, ${key}, ${lane}
-    FROM generate_series(1, ${count}) AS g`)
+async function fill(outbox: FetchOutbox): Promise<void> {
+  await outbox.insert({ count: published, status: 'published', available: 'at once' })
+  await outbox.insert({ count: 500_000, status: 'pending', available: 'tomorrow' })
+  await outbox.insert({ count: 1, status: 'failed', available: 'never', blocked: true })
+  await outbox.insert({ count: 100_000, status: 'pending', available: 'never', blocked: true })
 }
 
 async function measure(

@@ -31,6 +31,8 @@ const AUTOCOMMIT = 0x0002
 
 const LOCK_WAIT_TIMEOUT = 1205
 const DEADLOCK = 1213
+/** MariaDB with `innodb_snapshot_isolation`: a row has changed since the snapshot of this transaction. */
+const CHANGED = 1020
 const PACKET_TOO_LARGE = 1153
 
 /**
@@ -103,10 +105,15 @@ export function throwTranslated(cause: unknown): never {
         { field: 'tx', cause },
       )
     case LOCK_WAIT_TIMEOUT:
-      throw new BroadcasterError('STORE_BUSY', `another transaction holds a lock (${said}); roll back and try again`, {
-        field: 'tx',
-        cause,
-      })
+    case CHANGED:
+      throw new BroadcasterError(
+        'STORE_BUSY',
+        `another transaction was there first (${said}); roll back and try again`,
+        {
+          field: 'tx',
+          cause,
+        },
+      )
     case PACKET_TOO_LARGE:
       throw new BroadcasterError(
         'EVENT_TOO_LARGE',
