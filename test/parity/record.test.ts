@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import type { RowDataPacket } from 'mysql2/promise'
 import { notDelivered } from '../../src/backend/backend.ts'
 import { memoryBackend } from '../../src/backend/memory/memory-backend.ts'
 import { Broadcaster } from '../../src/broadcaster.ts'
 import { isUuid } from '../../src/event/uuid.ts'
+import { mysql } from '../../src/store/mysql/mysql.ts'
 import { recordingBackend } from '../relay/outbox.ts'
+import { openPlace as openMysqlPlace } from '../store/mysql-place.ts'
 import { openPlace } from '../store/postgres-place.ts'
 import { requireServer } from '../support/servers.ts'
 import { STORES } from '../support/stores.ts'
@@ -12,25 +15,25 @@ import { openOutbox } from './open-outbox.ts'
 
 /** Django's column types, as its migrations make them. */
 const DJANGO_COLUMNS = {
-  id: { postgres: 'uuid', sqlite: 'char(32)' },
-  spec_version: { postgres: 'character varying(10)', sqlite: 'varchar(10)' },
-  event_type: { postgres: 'character varying(255)', sqlite: 'varchar(255)' },
-  source: { postgres: 'character varying(255)', sqlite: 'varchar(255)' },
-  subject: { postgres: 'character varying(255)', sqlite: 'varchar(255)' },
-  data_content_type: { postgres: 'character varying(100)', sqlite: 'varchar(100)' },
-  data_schema: { postgres: 'character varying(200)', sqlite: 'varchar(200)' },
+  id: { postgres: 'uuid', sqlite: 'char(32)', mysql: 'char(32)' },
+  spec_version: { postgres: 'character varying(10)', sqlite: 'varchar(10)', mysql: 'varchar(10)' },
+  event_type: { postgres: 'character varying(255)', sqlite: 'varchar(255)', mysql: 'varchar(255)' },
+  source: { postgres: 'character varying(255)', sqlite: 'varchar(255)', mysql: 'varchar(255)' },
+  subject: { postgres: 'character varying(255)', sqlite: 'varchar(255)', mysql: 'varchar(255)' },
+  data_content_type: { postgres: 'character varying(100)', sqlite: 'varchar(100)', mysql: 'varchar(100)' },
+  data_schema: { postgres: 'character varying(200)', sqlite: 'varchar(200)', mysql: 'varchar(200)' },
   // Django has jsonb, which changes the text; ours works with both.
-  data: { postgres: 'json', sqlite: 'text' },
-  status: { postgres: 'character varying(20)', sqlite: 'varchar(20)' },
-  created_at: { postgres: 'timestamp with time zone', sqlite: 'datetime' },
-  updated_at: { postgres: 'timestamp with time zone', sqlite: 'datetime' },
-  scheduled_at: { postgres: 'timestamp with time zone', sqlite: 'datetime' },
-  published_at: { postgres: 'timestamp with time zone', sqlite: 'datetime' },
-  retry_count: { postgres: 'integer', sqlite: 'integer' },
-  max_retries: { postgres: 'integer', sqlite: 'integer' },
-  last_error: { postgres: 'text', sqlite: 'text' },
-  publisher_backend: { postgres: 'character varying(100)', sqlite: 'varchar(100)' },
-  publisher_config: { postgres: 'json', sqlite: 'text' },
+  data: { postgres: 'json', sqlite: 'text', mysql: 'longtext' },
+  status: { postgres: 'character varying(20)', sqlite: 'varchar(20)', mysql: 'varchar(20)' },
+  created_at: { postgres: 'timestamp with time zone', sqlite: 'datetime', mysql: 'datetime(6)' },
+  updated_at: { postgres: 'timestamp with time zone', sqlite: 'datetime', mysql: 'datetime(6)' },
+  scheduled_at: { postgres: 'timestamp with time zone', sqlite: 'datetime', mysql: 'datetime(6)' },
+  published_at: { postgres: 'timestamp with time zone', sqlite: 'datetime', mysql: 'datetime(6)' },
+  retry_count: { postgres: 'integer', sqlite: 'integer', mysql: 'int(10) unsigned' },
+  max_retries: { postgres: 'integer', sqlite: 'integer', mysql: 'int(10) unsigned' },
+  last_error: { postgres: 'text', sqlite: 'text', mysql: 'longtext' },
+  publisher_backend: { postgres: 'character varying(100)', sqlite: 'varchar(100)', mysql: 'varchar(100)' },
+  publisher_config: { postgres: 'json', sqlite: 'text', mysql: 'longtext' },
 }
 
 /** What may be null in the Django table. */
@@ -38,7 +41,7 @@ const NULLABLE = ['data', 'published_at']
 
 function assertColumns(
   found: ReadonlyMap<string, { readonly type: string; readonly nullable: boolean }>,
-  dialect: 'postgres' | 'sqlite',
+  dialect: 'postgres' | 'sqlite' | 'mysql',
 ): void {
   for (const [name, types] of Object.entries(DJANGO_COLUMNS)) {
     assert.deepEqual(found.get(name), { type: types[dialect], nullable: NULLABLE.includes(name) }, name)
@@ -73,6 +76,21 @@ describe('the table', () => {
       [`${schema}.outbox_events`],
     )
     assertColumns(new Map(rows.map(({ name, ...rest }) => [name, rest])), 'postgres')
+  })
+
+  test('has the columns of the Django table on MariaDB', async (t) => {
+    const server = requireServer(t, 'mariadb')
+    if (!server) return
+    const { pool, close } = await openMysqlPlace(server.url)
+    t.after(close)
+    await mysql({ pool }).schema.migrate()
+    const [rows] = await pool.query<RowDataPacket[]>('SHOW COLUMNS FROM outbox_events')
+    assertColumns(
+      new Map(
+        rows.map((row) => [String(row['Field']), { type: String(row['Type']), nullable: row['Null'] === 'YES' }]),
+      ),
+      'mysql',
+    )
   })
 })
 

@@ -162,7 +162,8 @@ describe('plans on MariaDB with stale statistics', { skip: skipWithout('mariadb'
       plans.every((plan) => plan.endsWith('outbox_events_work') || plan === 'ALL null' || plan === 'null null'),
       String(plans),
     )
-    assert.ok(reads < 28_000, `${reads} reads`)
+    // Each counted row is read, and once more from the table that groups them.
+    assert.ok(reads < 60_000, `${reads} reads`)
   })
 
   test('the control: without the work index nothing is found by it', async () => {

@@ -35,6 +35,11 @@ const DEADLOCK = 1213
 const CHANGED = 1020
 const PACKET_TOO_LARGE = 1153
 
+/** Bytes from which a statement may be too large; no server's default is smaller. */
+const LARGE = 1_000_000
+/** Bytes of a value beside its text. */
+const OVERHEAD = 12
+
 /**
  * The transaction adapter of `mysql2/promise`: pass the connection on which you began a transaction.
  *
@@ -73,6 +78,7 @@ export function mysql2Transaction(): TransactionAdapter<Mysql2Transaction> {
         joinStatement(statement, () => '?'),
         statement.values as readonly (string | number | null)[],
       )
+      await checkSize(tx, query)
       // A savepoint, say, is nothing that can be prepared.
       const running = query.values.length === 0 ? tx.query(query) : tx.execute(query)
       const [rows] = await running.catch(throwTranslated)
@@ -92,6 +98,23 @@ export async function isOpen(tx: Pick<Mysql2Transaction, 'query'>): Promise<bool
   const status = isObject(answer) && typeof answer['serverStatus'] === 'number' ? answer['serverStatus'] : 0
   // Without autocommit everything is in a transaction, though none has begun before the first statement.
   return (status & IN_TRANSACTION) !== 0 || (status & AUTOCOMMIT) === 0
+}
+
+/**
+ * A statement over `max_allowed_packet` costs the connection, and the transaction with it, and often the answer that says
+ * why. So a large one asks first.
+ */
+async function checkSize(tx: Mysql2Transaction, { sql, values }: Mysql2Query): Promise<void> {
+  const size = values.reduce<number>((sum, value) => sum + OVERHEAD + Buffer.byteLength(String(value)), sql.length)
+  if (size < LARGE) return
+  const [rows] = await tx.query(queryOf('SELECT @@max_allowed_packet AS most', []))
+  const most = Number((rows as readonly { readonly most: unknown }[])[0]?.most)
+  if (size <= most) return
+  throw new BroadcasterError(
+    'EVENT_TOO_LARGE',
+    `what is published at once takes ${size} bytes, and the server's max_allowed_packet is ${most}; publish less, or raise it`,
+    { value: size },
+  )
 }
 
 /** Throws what an error of the driver means; one that means nothing to us as it is. */

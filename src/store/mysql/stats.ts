@@ -1,5 +1,6 @@
 import type { BackendStats, OutboxStats } from '../admin-store.ts'
 import type { Client, RawRow } from './client.ts'
+import { isNamed } from './fetch.ts'
 import { FAR_FUTURE_SQL, NOW, STAGE } from './literals.ts'
 import { sql } from './sql.ts'
 import type { Tables } from './tables.ts'
@@ -9,23 +10,25 @@ const COUNTED = 100_000
 
 /** Numbers for people and monitors, from the work index: no published row is read, however many there are. */
 export function stats(client: Client, t: Tables) {
-  // The names, by jumps along the index; then of each what is to be done.
+  // By jumps along the index; then of each name what is to be done. Names that differ only in what a collation of
+  // Django's ignores are one here, and told apart by their bytes there.
   const names = sql`
-SELECT DISTINCT e.publisher_backend AS backend FROM ${t.events} AS e FORCE INDEX (${t.index.work})
-UNION SELECT backend FROM ${t.lanes}`
-  const counts = (backend: string) => sql`
-SELECT e.stage, COUNT(*) AS count, SUM(e.available_at = ${FAR_FUTURE_SQL}) AS never, SUM(e.status = 'retry') AS retrying,
+SELECT DISTINCT e.publisher_backend AS backend FROM ${t.events} AS e FORCE INDEX (${t.index.work})`
+  const known = sql`SELECT DISTINCT backend FROM ${t.lanes}`
+  const counts = (name: string) => sql`
+SELECT CAST(e.publisher_backend AS BINARY) AS backend, e.stage, COUNT(*) AS count,
+  SUM(e.available_at = ${FAR_FUTURE_SQL}) AS never, SUM(e.status = 'retry') AS retrying,
   COUNT(DISTINCT CASE WHEN e.available_at IS NOT NULL THEN e.partition_key END) AS keys_held
 FROM ${t.events} AS e FORCE INDEX (${t.index.work})
-WHERE e.publisher_backend = ${backend} AND e.stage IN (1, 2, 3, 4)
-GROUP BY e.stage`
-  /** The oldest due event is looked for among the first of each lane by \`seq\`. */
+WHERE e.publisher_backend = ${name} AND e.stage IN (${Object.values(STAGE)})
+GROUP BY CAST(e.publisher_backend AS BINARY), e.stage`
+  /** The oldest due event is looked for among the first of each lane by `seq`. */
   const oldest = (backend: string) => sql`
 SELECT TIMESTAMPDIFF(MICROSECOND, MIN(f.at), ${NOW}) / 1000 AS age
 FROM (
   SELECT (
     SELECT e.scheduled_at FROM ${t.events} AS e FORCE INDEX (${t.index.work})
-    WHERE e.publisher_backend = ${backend} AND e.stage = ${STAGE.hot} AND e.lane = l.lane AND e.available_at IS NULL
+    WHERE ${isNamed([backend])} AND e.stage = ${STAGE.hot} AND e.lane = l.lane AND e.available_at IS NULL
     ORDER BY e.seq LIMIT 1) AS at
   FROM (SELECT DISTINCT lane FROM ${t.lanes}) AS l) AS f
 WHERE f.at <= ${NOW}`
@@ -34,17 +37,20 @@ WHERE f.at <= ${NOW}`
 
   return (): Promise<OutboxStats> =>
     client.transaction(async (tx) => {
+      const rows: RawRow[] = []
+      for (const row of await tx.query(names)) rows.push(...(await tx.query(counts(String(row['backend'])))))
+      const all = new Set([...rows, ...(await tx.query(known))].map((row) => String(row['backend'])))
       const backends: BackendStats[] = []
-      for (const row of await tx.query(names)) {
-        const backend = String(row['backend'])
+      for (const backend of [...all].sort()) {
         const [age] = await tx.query(oldest(backend))
-        backends.push(statsOf(backend, await tx.query(counts(backend)), age))
+        const own = rows.filter((row) => String(row['backend']) === backend)
+        backends.push(statsOf(backend, own, age))
       }
       const [size] = await tx.query(range)
       const seqs = Number(size?.['seqs'] ?? 0)
       const [counted] = seqs > COUNTED ? [] : await tx.query(total)
       return {
-        backends: backends.sort((a, b) => (a.backend < b.backend ? -1 : 1)),
+        backends,
         totalRows: counted === undefined ? seqs : Number(counted['count']),
         totalRowsIsEstimate: counted === undefined,
       }
