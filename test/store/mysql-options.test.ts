@@ -219,7 +219,7 @@ describe('text on MariaDB', { skip: skipWithout('mariadb') }, () => {
     withStore(async (store) => {
       const { ownership } = await own(store, { name: 'it\'s \\ " 🎉 ; DROP TABLE outbox_events; --' })
       const { id, lane } = await insertOne(store)
-      const error = "it's \\' \\\\ \" \n \u0000 🎉 ? :name ${x} /* */ -- '"
+      const error = "it's \\' \\\\ \" \n \u0000 🎉 ? :name $x /* */ -- '"
       const progress = JSON.stringify({ error })
       await store.relay.settle(ownership, [{ kind: 'retry', id, lane, retryCount: 1, delay: 0, error, progress }])
       const stored = await read(store, id)
