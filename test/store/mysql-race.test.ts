@@ -168,6 +168,23 @@ describe('races on MariaDB', { skip: skipWithout('mariadb') }, () => {
       }))
   }
 
+  test("the store's own transactions are at READ COMMITTED, whatever the session's default: a search locks no gap", () =>
+    withStore(async ({ store, pool }) => {
+      await insertOne(store, { partitionKey: 'k' })
+      await store.transaction(async (tx) => {
+        const searching = tx as PoolConnection
+        const count = 'SELECT COUNT(*) AS count FROM outbox_events'
+        const [[before]] = await searching.query<RowDataPacket[]>(count)
+        await searching.query("SELECT id FROM outbox_events WHERE event_type = 'nothing' FOR UPDATE")
+        // At REPEATABLE READ this insert would wait for the search, and the count would not see it.
+        await insert(store, newEvent({ partitionKey: 'k', eventId: 'beside' }))
+        const [[after]] = await searching.query<RowDataPacket[]>(count)
+        assert.deepEqual([before?.['count'], after?.['count']], [1, 2])
+      })
+      const [[session]] = await pool.query<RowDataPacket[]>('SELECT @@tx_isolation AS level')
+      assert.equal(session?.['level'], 'REPEATABLE-READ')
+    }))
+
   test('a publish that waits for the same event of another transaction keeps nobody else waiting', () =>
     withStore(async ({ store, pool, begin }) => {
       const [first, second, third] = [await begin(), await begin(), await begin()]
