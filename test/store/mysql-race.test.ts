@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { setTimeout as delay } from 'node:timers/promises'
 import type { Pool, PoolConnection, RowDataPacket } from 'mysql2/promise'
 import { mysql } from '../../src/store/mysql/mysql.ts'
 import type { Store } from '../../src/store/store.ts'
@@ -56,16 +55,21 @@ async function withStore(work: (stage: Stage) => Promise<void>): Promise<void> {
   }
 }
 
-/** Until a transaction waits for a lock. */
+/**
+ * Until a transaction on this database waits for a lock. Not by information_schema.innodb_trx, which the server refreshes only
+ * when nobody at all has asked for 100 ms.
+ */
 async function untilOneWaits(pool: Pool): Promise<void> {
   await until('a statement waits for a lock', async () => {
-    // The server looks again only when nobody has asked for 100 ms.
-    await delay(150)
-    const [rows] = await pool.query<RowDataPacket[]>(
-      `SELECT 1 FROM information_schema.innodb_trx AS t JOIN information_schema.processlist AS p
-       ON p.id = t.trx_mysql_thread_id WHERE t.trx_state = 'LOCK WAIT' AND p.db = DATABASE()`,
+    const [[status]] = await pool.query<RowDataPacket[]>('SHOW ENGINE INNODB STATUS')
+    const [ours] = await pool.query<RowDataPacket[]>(
+      'SELECT id FROM information_schema.processlist WHERE db = DATABASE()',
     )
-    return rows.length > 0
+    const threads = new Set(ours.map((row) => String(row['id'])))
+    const transactions = String(status?.['Status']).split('---TRANSACTION')
+    return transactions.some(
+      (text) => text.includes('\nLOCK WAIT ') && threads.has(/ thread id (\d+)/.exec(text)?.[1] ?? ''),
+    )
   })
 }
 
