@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
@@ -17,10 +18,10 @@ import { openPlace } from './mysql-place.ts'
 const DUMP = new URL('./mysql-schema.sql', import.meta.url)
 const TABLES = ['events', 'lanes', 'workers', 'breakers', 'settings', 'inbox', 'migrations']
 
-async function withPlace(work: (store: Store, pool: Pool) => Promise<void>): Promise<void> {
-  const { pool, close } = await openPlace(servers.mariadb()?.url ?? '')
+async function withPlace(work: (store: Store, pool: Pool, url: string) => Promise<void>): Promise<void> {
+  const { pool, url, close } = await openPlace(servers.mariadb()?.url ?? '')
   try {
-    await work(mysql({ pool }) as Store, pool)
+    await work(mysql({ pool }) as Store, pool, url)
   } finally {
     await close()
   }
@@ -60,17 +61,26 @@ describe('the schema on MariaDB', { skip: skipWithout('mariadb') }, () => {
       assert.equal(dump, readFileSync(DUMP, 'utf8'))
     }))
 
-  test('what print says makes the same schema', () =>
-    withPlace(async (store, pool) => {
-      for (const statement of store.schema.print({ lanes: 64 }).split(/;\n/)) {
-        if (statement.trim() !== '') await pool.query(statement)
-      }
+  test("what print says makes the same schema, through the server's own client", () =>
+    withPlace(async (store, pool, url) => {
+      const { hostname, port, username, password, pathname } = new URL(url)
+      const login = ['--no-defaults', '-h', hostname, '-P', port || '3306', '-u', username, `--password=${password}`]
+      const input = store.schema.print({ lanes: 64 })
+      const { stderr, status } = spawnSync('mariadb', [...login, pathname.slice(1)], { input, encoding: 'utf8' })
+      assert.equal(stderr, '')
+      assert.equal(status, 0)
       const printed = await dumpOf(pool)
       await store.schema.check()
       await insertOne(store)
+      const routines = 'SELECT ROUTINE_NAME AS name FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = DATABASE()'
+      // The client has left comments out, so their texts differ.
+      const [ours] = await pool.query<RowDataPacket[]>(routines)
+      await pool.query("CALL outbox_publish('t', '/s', '{}', NULL)")
+      assert.equal(await store.admin.count([]), 2)
       await withPlace(async (other, elsewhere) => {
         await other.schema.migrate()
         assert.equal(await dumpOf(elsewhere), printed)
+        assert.deepEqual((await elsewhere.query<RowDataPacket[]>(routines))[0], ours)
       })
     }))
 
@@ -108,10 +118,19 @@ describe('the schema on MariaDB', { skip: skipWithout('mariadb') }, () => {
       await schemaOn(pool, [first]).migrate()
       await assert.rejects(schemaOn(pool, MIGRATIONS).check(), { code: 'SCHEMA_OUTDATED' })
       await schemaOn(pool, MIGRATIONS).migrate()
-      const later: Migration = { version: 3, name: 'later', breaking: false, statements: () => ['DO 0'] }
+      const later: Migration = {
+        version: MIGRATIONS.length + 1,
+        name: 'later',
+        breaking: false,
+        statements: () => ['DO 0'],
+      }
       await schemaOn(pool, [...MIGRATIONS, later]).migrate()
       await schemaOn(pool, MIGRATIONS).check()
-      await schemaOn(pool, [...MIGRATIONS, later, { ...later, version: 4, breaking: true }]).migrate()
+      await schemaOn(pool, [
+        ...MIGRATIONS,
+        later,
+        { ...later, version: MIGRATIONS.length + 2, breaking: true },
+      ]).migrate()
       await assert.rejects(schemaOn(pool, MIGRATIONS).check(), { code: 'SCHEMA_TOO_NEW' })
     }))
 

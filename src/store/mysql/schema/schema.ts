@@ -54,7 +54,7 @@ export function schema(client: Client, t: Tables, migrations: readonly Migration
       }
       return migrations
         .filter(({ version }) => version > from)
-        .map((step) => `-- ${step.version} ${step.name}\n${statementsOf(step, t, lanes).join(';\n\n')};\n`)
+        .map((step) => `-- ${step.version} ${step.name}\n${statementsOf(step, t, lanes).map(printed).join('\n')}`)
         .join('\n')
     },
 
@@ -151,6 +151,11 @@ function statementsOf(step: Migration, t: Tables, lanes: number): readonly strin
     `INSERT INTO ${t.migrations.text} (version, name, breaking) VALUES (${step.version}, '${step.name}', ${step.breaking ? 1 : 0})
 ON DUPLICATE KEY UPDATE version = version`,
   ]
+}
+
+/** A statement as the command-line client takes it, which ends one at each semicolon unless told another sign. */
+function printed(text: string): string {
+  return text.includes(';') ? `DELIMITER //\n${text}\n//\nDELIMITER ;\n` : `${text};\n`
 }
 
 async function readSteps(runs: Runs, t: Tables): Promise<readonly Applied[]> {
