@@ -1,6 +1,6 @@
 import { mqtt } from '../../../src/backend/mqtt/mqtt.ts'
 import { mqttSubscription } from '../../../src/consumer/mqtt/mqtt-subscription.ts'
-import { MosquittoProcess, skipWithoutMosquitto } from '../../backend/mosquitto-process.ts'
+import { DURABLE, MosquittoProcess, skipWithoutMosquitto } from '../../backend/mosquitto-process.ts'
 import type { FaultyBroker } from './broker.ts'
 
 /** The backend's messages that wait for their acknowledgement. */
@@ -12,8 +12,8 @@ export const broker: FaultyBroker = {
   // It writes at the end of each round of its loop, and acknowledges within it: what was under way at each of two kills.
   mayLose: 2 * IN_FLIGHT,
   skip: skipWithoutMosquitto,
-  async start() {
-    const server = await MosquittoProcess.start()
+  async start(purpose) {
+    const server = await MosquittoProcess.start(...(purpose === 'observe' ? DURABLE : []))
     return {
       address: { url: server.url },
       kill: () => server.kill(),
