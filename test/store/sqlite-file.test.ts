@@ -246,3 +246,23 @@ const store = sqlite({ path: process.argv.at(-1) })
 for (let n = 0; n < 100; n++) await insert(store, newEvent({ eventType: 'child' }))
 await store.close()
 `
+
+test('reads that come between a write and its transaction are no trouble', async () => {
+  const store = sqlite({ path: newFile() })
+  try {
+    await store.schema.migrate()
+    const { coordination, relay } = store
+    const work = Array.from({ length: 50 }, async (_, n) => {
+      // Each begins some microtasks after the one before it.
+      for (let turn = 0; turn < n; turn++) await undefined
+      await Promise.all([
+        coordination.breakers.open(`backend ${n}`, 1_000, 'away'),
+        relay.fetch(['default'], [{ lane: n % 8, after: 0, limit: 10 }]),
+      ])
+    })
+    await Promise.all(work)
+    assert.equal((await coordination.survey(['backend 49'])).breakers.length, 1)
+  } finally {
+    await store.close()
+  }
+})

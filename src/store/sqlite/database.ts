@@ -56,15 +56,20 @@ export class Database {
     const { main } = await this.#open()
     const done = await this.#turns.take(this.#options.busyTimeout)
     try {
-      await whileBusy(this.#options.busyTimeout, () => main.run('BEGIN IMMEDIATE'))
-      try {
-        const value = work(main)
-        main.run('COMMIT')
-        return value
-      } catch (error) {
-        if (main.isTransaction) main.run('ROLLBACK')
-        throw error
-      }
+      // To its end without an await: a read that came in between would find this transaction open.
+      const end = await whileBusy(this.#options.busyTimeout, () => {
+        main.run('BEGIN IMMEDIATE')
+        try {
+          const value = work(main)
+          main.run('COMMIT')
+          return { value }
+        } catch (error) {
+          if (main.isTransaction) main.run('ROLLBACK')
+          return { error }
+        }
+      })
+      if ('error' in end) throw end.error
+      return end.value
     } finally {
       done()
     }
