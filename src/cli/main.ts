@@ -12,6 +12,12 @@ process.on('warning', (warning) => {
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
   readonly version: string
 }
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
+if (major < 22 || (major === 22 && minor < 18)) {
+  // Older ones fail later, and do not say why: node:sqlite and TypeScript files are not there.
+  process.stderr.write(`broadcaster: this is Node.js ${process.versions.node}; it needs 22.18 or newer\n`)
+  process.exit(1)
+}
 const code = await runCli(process.argv.slice(2), processTerminal(), version)
 // A configuration file may hold pools open that only it could close. Leave once everything is printed.
 process.stdout.write('', () => process.stderr.write('', () => process.exit(code)))
