@@ -17,6 +17,12 @@ const KEYS = 200
 const WORKERS = 3
 const KILL_EVERY = 2_000
 const LEASE = 10_000
+/**
+ * How long the lanes of a killed worker may wait: its lease, a heartbeat (with SQLite one that stands in line with four
+ * processes), and the next death. The dead keep their share until their lease ends, so a lane that the living have no
+ * share for waits for another of them.
+ */
+const OWNED_WITHIN = LEASE + KILL_EVERY + 3_000
 const SIZES = { batchSize: 50, concurrency: 2, maxInHand: 200 }
 
 for (const kind of PLACED_STORES) {
@@ -80,7 +86,7 @@ for (const kind of PLACED_STORES) {
       assert.equal(judged.disordered, 0)
       assert.ok(judged.duplicates <= inFlight, `${judged.duplicates} duplicates`)
       assert.ok(kills >= 5, `only ${kills} kills`)
-      assert.ok(watch.longest <= kind.ownedWithin, `a lane waited ${watch.longest} ms`)
+      assert.ok(watch.longest <= OWNED_WITHIN, `a lane waited ${watch.longest} ms`)
       assert.equal(pending, 0)
       assert.equal(await broadcaster.events.filter({ status: 'failed' }).count(), 0)
     } finally {

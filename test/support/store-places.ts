@@ -31,14 +31,11 @@ export interface PlacedStore {
 export const PLACED_STORES: readonly {
   readonly name: StorePlace['kind']
   readonly server: ServerName | undefined
-  /** How long the lanes of a killed worker may wait, in ms: the lease of 10 s, a heartbeat, and what that waits for. */
-  readonly ownedWithin: number
   open(): Promise<PlacedStore>
 }[] = [
   {
     name: 'postgres',
     server: 'postgres',
-    ownedWithin: 12_000,
     async open() {
       const url = servers.postgres()?.url ?? ''
       const schema = `place_${randomBytes(4).toString('hex')}`
@@ -57,7 +54,6 @@ export const PLACED_STORES: readonly {
   {
     name: 'mysql',
     server: 'mariadb',
-    ownedWithin: 12_000,
     async open() {
       const database = `place_${randomBytes(4).toString('hex')}`
       const root = createPool({ uri: servers.mariadb()?.url ?? '', connectionLimit: 1 })
@@ -80,8 +76,6 @@ export const PLACED_STORES: readonly {
   {
     name: 'sqlite',
     server: undefined,
-    // One writer at a time: a heartbeat stands in line with four processes.
-    ownedWithin: 15_000,
     async open() {
       const folder = mkdtempSync(join(tmpdir(), 'broadcaster-place-'))
       const path = join(folder, 'outbox.db')
