@@ -56,9 +56,7 @@ class Publisher {
     const onAbort = (): void =>
       aborted.resolve(notDelivered(errorOfConnection(signal.reason, 'the send ended before the acknowledgement')))
     signal.addEventListener('abort', onAbort, { once: true })
-    const sending = sendByKey(events, signal, (event) =>
-      Promise.race([this.#sendOne(event, signal).catch(notDelivered), aborted.promise]),
-    )
+    const sending = sendByKey(events, signal, (event) => Promise.race([this.#sendOne(event, signal), aborted.promise]))
     this.#sends.add(sending)
     try {
       return await sending
