@@ -29,6 +29,14 @@ test('one worker takes every lane, and also those of a worker that is gone', () 
   assert.deepEqual(plan.release, [])
 })
 
+test('a worker that is listed keeps its share, dead or not, until its lease has ended', () => {
+  const lanes = lanesOf(['w1', 'w1', 'w2', 'w2', 'gone', 'gone'])
+  const claims = (...listed: string[]): number[] =>
+    ['w1', 'w2'].map((workerId) => planLanes({ workerId, workers: workersOf(...listed), lanes }).claim.length)
+  assert.deepEqual(claims('w1', 'w2', 'died-early'), [0, 0], 'nobody alive has a share for the lanes of the one gone')
+  assert.deepEqual(claims('w1', 'w2'), [1, 1])
+})
+
 test('a lane of a living worker is never claimed', () => {
   const plan = planLanes({ workerId: 'w1', workers: workersOf('w1', 'w2'), lanes: lanesOf(['w2', 'w2', 'w2', 'w2']) })
   assert.deepEqual(plan.claim, [])
