@@ -8,9 +8,18 @@ export interface Held<Message> {
   readonly lost: AbortController
 }
 
-/** What is in hand, where a broker takes back what it has not heard of for some time. */
+/** The longest that a timer can wait, in milliseconds. */
+const LONGEST_TIMER = 2 ** 31 - 1
+
+/**
+ * What is in hand, where a broker takes back what it has not heard of for some time. Each is lost the moment its time is
+ * over, whatever else is going on: a sign of life to a broker that does not answer can take longer than that.
+ */
 export class HeldDeliveries<Message> {
   readonly #held = new Map<string, Held<Message>>()
+  #timer: NodeJS.Timeout | undefined
+  /** When the timer looks, by the monotonic clock. */
+  #looksAt = Number.POSITIVE_INFINITY
 
   /** Undefined for one that is in hand already: it is still ours, as it came last. */
   add(id: string, message: Message, safeUntil: number): Held<Message> | undefined {
@@ -18,10 +27,12 @@ export class HeldDeliveries<Message> {
     if (known) {
       known.message = message
       known.safeUntil = safeUntil
+      this.#lookAt(Math.min(this.#looksAt, safeUntil))
       return undefined
     }
     const held: Held<Message> = { id, message, safeUntil, lost: new AbortController() }
     this.#held.set(id, held)
+    this.#lookAt(Math.min(this.#looksAt, safeUntil))
     return held
   }
 
@@ -31,7 +42,10 @@ export class HeldDeliveries<Message> {
 
   /** Whether it was in hand. */
   remove(held: Held<Message>): boolean {
-    return this.has(held) && this.#held.delete(held.id)
+    if (!this.has(held)) return false
+    this.#held.delete(held.id)
+    if (this.#held.size === 0) this.#lookAt(Number.POSITIVE_INFINITY)
+    return true
   }
 
   all(): readonly Held<Message>[] {
@@ -51,5 +65,22 @@ export class HeldDeliveries<Message> {
   /** Forgets what was not heard of in time. */
   loseLate(now: number): void {
     for (const held of this.all()) if (held.safeUntil <= now) this.lose(held)
+  }
+
+  #lookAt(time: number): void {
+    if (time === this.#looksAt) return
+    this.#looksAt = time
+    clearTimeout(this.#timer)
+    if (time === Number.POSITIVE_INFINITY) return
+    const wait = Math.min(Math.max(1, time - performance.now()), LONGEST_TIMER)
+    this.#timer = setTimeout(() => this.#look(), Math.ceil(wait))
+  }
+
+  #look(): void {
+    this.#looksAt = Number.POSITIVE_INFINITY
+    this.loseLate(performance.now())
+    let next = Number.POSITIVE_INFINITY
+    for (const { safeUntil } of this.#held.values()) next = Math.min(next, safeUntil)
+    this.#lookAt(next)
   }
 }
