@@ -3,6 +3,7 @@ import { Pause } from '../pause.ts'
 import type { CoordinationStore, Lane, Survey } from '../store/coordination-store.ts'
 import type { SignalSource } from '../telemetry/signals.ts'
 import type { Cycle } from './cycle.ts'
+import { Heartbeats } from './heartbeats.ts'
 import { planLanes } from './lane-plan.ts'
 import type { Lease } from './lease.ts'
 
@@ -35,6 +36,7 @@ export class LaneKeeper {
   readonly #cycles: ReadonlyMap<string, Cycle>
   readonly #owned = new Map<string, Lane>()
   readonly #leaving = new Map<string, Promise<void>>()
+  readonly #heartbeats = new Heartbeats()
   readonly #pause = new Pause()
   #workerId: string | undefined
   #lastTick = 0
@@ -177,7 +179,8 @@ export class LaneKeeper {
     const survey = await store.survey([...this.#cycles.keys()])
     for (const row of survey.breakers) this.#cycles.get(row.backend)?.observeBreaker(row)
     this.#attend(survey, workerId)
-    const plan = planLanes({ workerId, workers: survey.workers, lanes: survey.lanes, greedy: transient })
+    const late = this.#heartbeats.observe(survey.workers)
+    const plan = planLanes({ workerId, workers: survey.workers, lanes: survey.lanes, late, greedy: transient })
     for (const [backend, lanes] of Map.groupBy(plan.release, (lane) => lane.backend)) this.#release(backend, lanes)
     // Ours in the store, and nobody here reads them: the answer to a claim was lost, or giving them back failed.
     const astray = survey.lanes.filter(

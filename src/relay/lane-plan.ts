@@ -13,17 +13,24 @@ export interface LanePlanInput {
   readonly workers: readonly LiveWorker[]
   /** Lanes of any backends; each backend is shared out by itself among the workers that serve it. */
   readonly lanes: readonly Lane[]
+  /** Listed workers that missed heartbeats: what they own is theirs until their lease ends, and no more is kept for them. */
+  readonly late?: ReadonlySet<string>
   /** Take every free lane, whatever the share: for a one-shot drain. */
   readonly greedy?: boolean
 }
 
+const NOBODY: ReadonlySet<string> = new Set()
+
 /**
  * The fair share: with n workers for a backend each owns floor or ceil of lanes/n, and the shares add up exactly, so
  * that two workers never want the same last lane for ever. Where a worker starts to look among the free lanes depends
- * on its rank, so that several who arrive together seldom collide (a collision costs only a failed claim).
+ * on its rank, so that several who arrive together seldom collide (a collision costs only a failed claim). Shares are
+ * worked out without the workers that are late: while several die in a row, the lanes of the first would else wait
+ * for the leases of the others to end.
  */
-export function planLanes({ workerId, workers, lanes, greedy = false }: LanePlanInput): LanePlan {
+export function planLanes({ workerId, workers, lanes, late = NOBODY, greedy = false }: LanePlanInput): LanePlan {
   const alive = new Set(workers.map((worker) => worker.id))
+  const punctual = workers.filter(({ id }) => id === workerId || !late.has(id))
   const claim: Lane[] = []
   const release: Lane[] = []
   for (const [backend, of] of Map.groupBy(lanes, (lane) => lane.backend)) {
@@ -33,7 +40,7 @@ export function planLanes({ workerId, workers, lanes, greedy = false }: LanePlan
       claim.push(...free)
       continue
     }
-    const { share, rank, count } = fairShare(workerId, backend, workers, of.length)
+    const { share, rank, count } = fairShare(workerId, backend, punctual, of.length)
     if (mine.length > share) release.push(...mine.slice(share))
     const want = Math.min(Math.max(0, share - mine.length), free.length)
     const start = count === 0 ? 0 : Math.floor((free.length * rank) / count)

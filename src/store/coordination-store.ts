@@ -15,6 +15,8 @@ export interface LiveWorker {
   /** For people: `host:pid`, or what the operator named it. */
   readonly name: string
   readonly backends: readonly string[]
+  /** Milliseconds until its lease ends, by the database's clock. */
+  readonly leaseLeft: number
 }
 
 export interface Survey {

@@ -221,7 +221,7 @@ test('a worker prints signals as JSON lines, and stops when told to', async () =
   const line = JSON.parse(await terminal.line(/"event\.published"/)) as Record<string, unknown>
   assert.deepEqual([line['worker'], line['backend'], (line['event'] as { id: string }).id], ['w1', 'local', id])
   const stats = await broadcaster('stats')
-  assert.match(stats.output, /^Worker w1: \d+ lanes of local, broken\.$/m)
+  assert.match(stats.output, /^Worker w1: \d+ lanes of local, broken; its lease ends in [\d.]+ s unless renewed\.$/m)
   terminal.stop.abort()
   assert.equal(await ended, 0)
   assert.match(terminal.output, /"worker\.started"/)

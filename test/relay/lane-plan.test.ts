@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { Heartbeats } from '../../src/relay/heartbeats.ts'
 import { planLanes } from '../../src/relay/lane-plan.ts'
 import type { Lane } from '../../src/store/coordination-store.ts'
 
 const lanesOf = (owners: readonly (string | null)[], backend = 'a'): Lane[] =>
   owners.map((owner, lane) => ({ backend, lane, owner, fence: 0, attention: 0 }))
-const workersOf = (...ids: string[]) => ids.map((id) => ({ id, name: id, backends: ['a'] }))
+const workersOf = (...ids: string[]) => ids.map((id) => ({ id, name: id, backends: ['a'], leaseLeft: 10_000 }))
 
 /** Lets all workers act on the same picture again and again, as conditional claims would. */
 function settle(ids: readonly string[], lanes: readonly Lane[], rounds: number): readonly Lane[] {
@@ -29,12 +30,42 @@ test('one worker takes every lane, and also those of a worker that is gone', () 
   assert.deepEqual(plan.release, [])
 })
 
-test('a worker that is listed keeps its share, dead or not, until its lease has ended', () => {
-  const lanes = lanesOf(['w1', 'w1', 'w2', 'w2', 'gone', 'gone'])
-  const claims = (...listed: string[]): number[] =>
-    ['w1', 'w2'].map((workerId) => planLanes({ workerId, workers: workersOf(...listed), lanes }).claim.length)
-  assert.deepEqual(claims('w1', 'w2', 'died-early'), [0, 0], 'nobody alive has a share for the lanes of the one gone')
-  assert.deepEqual(claims('w1', 'w2'), [1, 1])
+test('a worker that missed heartbeats keeps its lanes until its lease ends, and others take what it would get', () => {
+  const workers = workersOf('w1', 'w2', 'late')
+  const plans = (lanes: readonly Lane[], late = new Set<string>()) =>
+    ['w1', 'w2'].map((workerId) => planLanes({ workerId, workers, lanes, late }))
+  const free = lanesOf(['w1', 'w1', 'w2', 'w2', 'gone', 'gone'])
+  assert.deepEqual(
+    plans(free).map(({ claim }) => claim.length),
+    [0, 0],
+    'before, the lanes of the one gone are for the third',
+  )
+  assert.deepEqual(
+    plans(free, new Set(['late'])).map(({ claim }) => claim.map(({ lane }) => lane)),
+    [[4], [5]],
+  )
+  const owned = lanesOf(['w1', 'w1', 'w2', 'w2', 'late', 'late'])
+  for (const plan of plans(owned, new Set(['late']))) assert.deepEqual(plan, { claim: [], release: [] })
+})
+
+test('a worker counts itself, late or not', () => {
+  const lanes = lanesOf([null, null])
+  assert.equal(planLanes({ workerId: 'w1', workers: workersOf('w1'), lanes, late: new Set(['w1']) }).claim.length, 2)
+})
+
+test('a worker is late when less than 0.6 of its own lease is left, however long that is', () => {
+  const heartbeats = new Heartbeats()
+  const late = (left: Readonly<Record<string, number>>) => [
+    ...heartbeats.observe(
+      Object.entries(left).map(([id, leaseLeft]) => ({ id, name: id, backends: ['a'], leaseLeft })),
+    ),
+  ]
+  assert.deepEqual(late({ long: 60_000, short: 2_000 }), [])
+  assert.deepEqual(late({ long: 45_000, short: 1_500 }), [], 'a quarter may pass between two heartbeats')
+  assert.deepEqual(late({ long: 40_000, short: 1_190 }), ['short'])
+  assert.deepEqual(late({ long: 35_000, short: 2_000 }), ['long'], 'and what is back is not late')
+  assert.deepEqual(late({ short: 1_900 }), [])
+  assert.deepEqual(late({ short: 1_900, long: 20_000 }), [], 'one that entered anew is measured anew')
 })
 
 test('a lane of a living worker is never claimed', () => {
@@ -63,15 +94,15 @@ test('from any state the shares become fair, and then nothing moves', () => {
 test('each backend is shared out among the workers that serve it', () => {
   const lanes = [...lanesOf([null, null], 'a'), ...lanesOf([null, null], 'b')]
   const workers = [
-    { id: 'w1', name: 'w1', backends: ['a', 'b'] },
-    { id: 'w2', name: 'w2', backends: ['b'] },
+    { id: 'w1', name: 'w1', backends: ['a', 'b'], leaseLeft: 10_000 },
+    { id: 'w2', name: 'w2', backends: ['b'], leaseLeft: 10_000 },
   ]
   const claimed = planLanes({ workerId: 'w1', workers, lanes }).claim.map((lane) => lane.backend)
   assert.deepEqual(claimed, ['a', 'a', 'b'])
 })
 
 test('a drain takes every free lane, and no worker gives lanes up for it', () => {
-  const workers = [...workersOf('w1'), { id: 'drain', name: 'drain', backends: [] }]
+  const workers = [...workersOf('w1'), { id: 'drain', name: 'drain', backends: [], leaseLeft: 10_000 }]
   const lanes = lanesOf(['w1', null, 'w1', null])
   assert.equal(planLanes({ workerId: 'drain', workers, lanes, greedy: true }).claim.length, 2)
   assert.deepEqual(planLanes({ workerId: 'w1', workers, lanes }).release, [])

@@ -1,5 +1,5 @@
 import type { BackendStats, OutboxStats } from '../../store/admin-store.ts'
-import type { BreakerRow } from '../../store/coordination-store.ts'
+import type { BreakerRow, LiveWorker } from '../../store/coordination-store.ts'
 import { defineCommand } from '../command.ts'
 import { eachStore } from '../each-store.ts'
 import { EXIT } from '../exit-codes.ts'
@@ -27,7 +27,7 @@ export const stats = defineCommand({
 
 function linesOf(
   found: OutboxStats,
-  workers: readonly { readonly name: string; readonly backends: readonly string[]; readonly lanes: number }[],
+  workers: readonly (Omit<LiveWorker, 'id'> & { readonly lanes: number })[],
   breakers: readonly BreakerRow[],
 ): readonly string[] {
   return [
@@ -35,7 +35,8 @@ function linesOf(
     '',
     `${found.totalRowsIsEstimate ? 'About ' : ''}${countOf(found.totalRows, 'row')} in all.`,
     ...workers.map(
-      ({ name, lanes, backends }) => `Worker ${name}: ${countOf(lanes, 'lane')} of ${backends.join(', ')}.`,
+      ({ name, lanes, backends, leaseLeft }) =>
+        `Worker ${name}: ${countOf(lanes, 'lane')} of ${backends.join(', ')}; its lease ends in ${formatDuration(leaseLeft)} unless renewed.`,
     ),
     ...(workers.length === 0 ? ['No worker is running.'] : []),
     ...breakers

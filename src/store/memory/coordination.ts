@@ -34,7 +34,10 @@ export function memoryCoordination(outbox: MemoryOutbox): CoordinationStore {
         if (worker.leaseUntil <= now) outbox.workers.delete(worker.id)
       }
       return {
-        workers: [...outbox.workers.values()].map(({ leaseUntil, ...worker }) => worker),
+        workers: [...outbox.workers.values()].map(({ leaseUntil, ...worker }) => ({
+          ...worker,
+          leaseLeft: leaseUntil - now,
+        })),
         lanes: outbox.lanes.filter((lane) => backends.includes(lane.backend)).map((lane) => ({ ...lane })),
         breakers: [...outbox.breakers]
           .filter(([backend]) => backends.includes(backend))

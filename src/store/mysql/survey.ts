@@ -17,7 +17,7 @@ export function survey(client: Client, t: Tables): CoordinationStore['survey'] {
     const names = backends.length > 0 ? backends : [null]
     return client.query(sql`
 SELECT 'worker' AS kind, id AS name, name AS label, backends AS text, lease_until <= ${NOW} AS number,
-  NULL AS fence, NULL AS attention
+  TIMESTAMPDIFF(MICROSECOND, ${NOW}, lease_until) AS fence, NULL AS attention
 FROM ${t.workers}
 UNION ALL
 SELECT 'lane', backend, owner, NULL, lane, fence, attention FROM ${t.lanes} WHERE backend IN (${names})
@@ -46,6 +46,7 @@ function surveyOf(rows: readonly RawRow[]): Survey {
         id: String(row['name']),
         name: String(row['label']),
         backends: JSON.parse(String(row['text'])) as readonly string[],
+        leaseLeft: Number(row['fence']) / 1_000,
       })),
     lanes: of('lane').map((row) => ({
       backend: String(row['name']),

@@ -15,7 +15,8 @@ WITH ended AS (
 )
 SELECT json_build_object(
   'workers', (
-    SELECT coalesce(json_agg(json_build_object('id', w.id, 'name', w.name, 'backends', w.backends) ORDER BY w.id), '[]')
+    SELECT coalesce(json_agg(json_build_object('id', w.id, 'name', w.name, 'backends', w.backends,
+      'leaseLeft', date_part('epoch', w.lease_until - clock_timestamp()) * 1000) ORDER BY w.id), '[]')
     FROM ${t.workers} AS w WHERE w.lease_until > clock_timestamp()),
   'lanes', (
     SELECT coalesce(json_agg(json_build_object('backend', l.backend, 'lane', l.lane, 'owner', l.owner,

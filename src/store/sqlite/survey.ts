@@ -7,7 +7,9 @@ import { fromSqlDate, NOW } from './values.ts'
 export function survey(t: Tables) {
   const expiredSql = `SELECT 1 FROM ${t.workers} WHERE lease_until <= ${NOW} LIMIT 1`
   const removeSql = `DELETE FROM ${t.workers} WHERE lease_until <= ${NOW}`
-  const workersSql = `SELECT id, name, backends FROM ${t.workers} WHERE lease_until > ${NOW} ORDER BY entered_at, id`
+  const workersSql = `
+    SELECT id, name, backends, lease_until, ${NOW} AS now FROM ${t.workers}
+    WHERE lease_until > ${NOW} ORDER BY entered_at, id`
   const lanesSql = `
     SELECT backend, lane, owner, fence, attention FROM ${t.lanes}
     WHERE backend IN (SELECT value FROM json_each(?)) ORDER BY backend, lane`
@@ -26,22 +28,27 @@ export function survey(t: Tables) {
             id: String(row['id']),
             name: String(row['name']),
             backends: JSON.parse(String(row['backends'])),
+            leaseLeft: timeOf(row['lease_until']) - timeOf(row['now']),
           }),
         ),
         lanes: db.all(lanesSql, names).map(toLane),
         breakers: db.all(breakersSql, names).map((row): BreakerRow => {
-          const now = fromSqlDate(String(row['now'])).getTime()
+          const now = timeOf(row['now'])
           return {
             backend: String(row['backend']),
             open: row['open'] === 1,
-            probeIn: fromSqlDate(String(row['probe_at'])).getTime() - now,
-            since: now - fromSqlDate(String(row['since'])).getTime(),
+            probeIn: timeOf(row['probe_at']) - now,
+            since: now - timeOf(row['since']),
             error: String(row['error']),
           }
         }),
       }
     },
   }
+}
+
+function timeOf(date: unknown): number {
+  return fromSqlDate(String(date)).getTime()
 }
 
 /** Reads a row of the lanes table. */

@@ -35,7 +35,10 @@ export const coordinationCases: readonly StoreCase[] = [
       const { coordination } = store
       const id = await coordination.enter({ name: 'drain', backends: [BACKEND], lease: LONG_LEASE, transient: true })
       const survey = await coordination.survey([BACKEND])
-      assert.deepEqual(survey.workers, [{ id, name: 'drain', backends: [] }])
+      assert.deepEqual(
+        survey.workers.map((worker) => [worker.id, worker.name, worker.backends]),
+        [[id, 'drain', []]],
+      )
       assert.equal(survey.lanes.length, await laneCount(store))
       assert.equal((await coordination.claim(id, survey.lanes)).length, survey.lanes.length)
     },
@@ -139,6 +142,29 @@ export const coordinationCases: readonly StoreCase[] = [
     },
   },
   {
+    name: 'coordination: the survey tells how much is left of each lease',
+    async run({ store }) {
+      const { coordination } = store
+      const left = async (): Promise<readonly number[]> => {
+        const { workers } = await coordination.survey([BACKEND])
+        return workers.map(({ leaseLeft }) => leaseLeft).toSorted((a, b) => a - b)
+      }
+      const short = await coordination.enter({ name: 'short', backends: [BACKEND], lease: LONG_LEASE })
+      await coordination.enter({ name: 'long', backends: [BACKEND], lease: LONG_LEASE * 2 })
+      const atFirst = await left()
+      assert.ok(isWithin(atFirst[0], LONG_LEASE / 2, LONG_LEASE), `${atFirst} ms`)
+      assert.ok(isWithin(atFirst[1], LONG_LEASE * 1.5, LONG_LEASE * 2), `${atFirst} ms`)
+      const later = await until('some time passes', async () => {
+        const now = await left()
+        return (now[0] ?? 0) < (atFirst[0] ?? 0) && now
+      })
+      assert.ok((later[1] ?? 0) < (atFirst[1] ?? 0), `${later} ms, and before ${atFirst} ms`)
+      assert.equal(await coordination.renew(short, LONG_LEASE * 4), true)
+      const renewed = await left()
+      assert.ok(isWithin(renewed[1], LONG_LEASE * 3, LONG_LEASE * 4), `${renewed} ms`)
+    },
+  },
+  {
     name: 'coordination: renewing counts from now, and fails once the lease has ended, removed or not',
     async run({ store }) {
       const { coordination } = store
@@ -195,3 +221,7 @@ export const coordinationCases: readonly StoreCase[] = [
     },
   },
 ]
+
+function isWithin(value: number | undefined, least: number, most: number): boolean {
+  return value !== undefined && value >= least && value <= most
+}
