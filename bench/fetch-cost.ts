@@ -3,7 +3,7 @@
  * what is due and one with millions of published rows, 500,000 scheduled for tomorrow and 100,000 waiting behind one
  * blocked key, with the statistics of an empty table and with fresh ones.
  *
- *     npm run bench -- fetch-cost [--store postgres|mysql] [--published 5000000] [--json]
+ *     npm run bench -- fetch-cost [--store postgres|mariadb|mysql] [--published 5000000] [--json]
  *
  * Both outboxes have the same due rows and are measured in turns (A B A B). Exits with 1 when a ratio is above 1.5.
  */

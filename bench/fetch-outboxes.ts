@@ -2,7 +2,7 @@ import type { RowDataPacket } from 'mysql2/promise'
 import { mysql } from '../src/store/mysql/mysql.ts'
 import { postgres } from '../src/store/postgres/postgres.ts'
 import type { Store } from '../src/store/store.ts'
-import { openPlace as openMysqlPlace } from '../test/store/mysql-place.ts'
+import { numbers, openPlace as openMysqlPlace } from '../test/store/mysql-place.ts'
 import { openPlace } from '../test/store/postgres-place.ts'
 import { servers } from '../test/support/servers.ts'
 
@@ -61,35 +61,38 @@ export const FETCH_OUTBOXES: Readonly<Record<string, (lanes: number) => Promise<
     }
   },
 
-  async mysql(lanes) {
-    const { pool, close } = await openMysqlPlace(urlOf('mariadb'), { connectionLimit: 2 })
-    const store = mysql({ pool })
-    await store.schema.migrate({ lanes })
-    await pool.query('ALTER TABLE outbox_events STATS_PERSISTENT = 1, STATS_AUTO_RECALC = 0')
-    await pool.query('ANALYZE TABLE outbox_events')
-    const at = { 'at once': 'NULL', tomorrow: 'UTC_TIMESTAMP(6) + INTERVAL 1 DAY', never: `'9999-12-31'` } as const
-    return {
-      store: store as Store,
-      async insert({ count, status, available, blocked = false }) {
-        for (let left = count; left > 0; left -= CHUNK) {
-          await pool.query(`
+  mariadb: (lanes) => openMysql('mariadb', lanes),
+  mysql: (lanes) => openMysql('mysql', lanes),
+}
+
+async function openMysql(server: 'mariadb' | 'mysql', lanes: number): Promise<FetchOutbox> {
+  const { pool, close } = await openMysqlPlace(urlOf(server), { connectionLimit: 2 })
+  const store = mysql({ pool })
+  await store.schema.migrate({ lanes })
+  await pool.query('ALTER TABLE outbox_events STATS_PERSISTENT = 1, STATS_AUTO_RECALC = 0')
+  await pool.query('ANALYZE TABLE outbox_events')
+  const at = { 'at once': 'NULL', tomorrow: 'UTC_TIMESTAMP(6) + INTERVAL 1 DAY', never: `'9999-12-31'` } as const
+  return {
+    store: store as Store,
+    async insert({ count, status, available, blocked = false }) {
+      for (let left = count; left > 0; left -= CHUNK) {
+        await pool.query(`
             INSERT INTO outbox_events
               (event_type, source, data, publisher_backend, status, published_at, available_at, partition_key, lane)
             SELECT 'order.created', '/orders', '${DATA}', 'default', '${status}',
               CASE '${status}' WHEN 'published' THEN UTC_TIMESTAMP(6) END, ${at[available]},
               ${blocked ? `'blocked', 7` : `CONCAT('k', seq MOD 1000), seq MOD ${lanes}`}
-            FROM seq_1_to_${Math.min(left, CHUNK)}`)
-        }
-      },
-      async analyse() {
-        await pool.query<RowDataPacket[]>('ANALYZE TABLE outbox_events')
-      },
-      close,
-    }
-  },
+            FROM ${numbers(Math.min(left, CHUNK))}`)
+      }
+    },
+    async analyse() {
+      await pool.query<RowDataPacket[]>('ANALYZE TABLE outbox_events')
+    },
+    close,
+  }
 }
 
-function urlOf(name: 'postgres' | 'mariadb'): string {
+function urlOf(name: 'postgres' | 'mariadb' | 'mysql'): string {
   const server = servers[name]()
   if (server === undefined) throw new Error(`no ${name}: start one with scripts/services`)
   return server.url

@@ -1,5 +1,5 @@
 /**
- * Runs a benchmark: `npm run bench` (throughput; `-- --store mysql`), `npm run bench -- fetch-cost`, `npm run bench -- commit-cost`,
+ * Runs a benchmark: `npm run bench` (throughput; `-- --store mariadb`), `npm run bench -- fetch-cost`, `npm run bench -- commit-cost`,
  * `npm run bench -- tenants`, `npm run bench -- --backend kafka` (or several, or `backends` for all), each with its own flags after it.
  */
 const BENCHMARKS = {

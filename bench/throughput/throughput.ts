@@ -2,7 +2,7 @@
  * Events a second, CPU for each event, latency and memory from a store to Redis Streams; on PostgreSQL beside the
  * algorithm of Django Broadcaster in the same run: ours, seed, ours, seed.
  *
- *     npm run bench -- [--store postgres|mysql|sqlite] [--events 100000] [--seed-events 3000] [--pairs 2] [--batch-size 500] [--json path] [--svg path]
+ *     npm run bench -- [--store postgres|mariadb|mysql|sqlite] [--events 100000] [--seed-events 3000] [--pairs 2] [--batch-size 500] [--json path] [--svg path]
  */
 import { fork } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
@@ -30,9 +30,10 @@ const { values } = parseArgs({
     json: { type: 'string', default: 'bench/results/throughput.json' },
   },
 })
-const SERVERS = { postgres: 'postgres', mysql: 'mariadbd', sqlite: 'no server' } as const
+const SERVERS = { postgres: 'postgres', mariadb: 'mariadbd', mysql: 'mysqld', sqlite: 'no server' } as const
 const kind = PLACED_STORES.find(({ name }) => name === values.store)
-if (kind === undefined) throw new Error(`there is no store '${values.store}'; known are postgres, mysql, sqlite`)
+if (kind === undefined)
+  throw new Error(`there is no store '${values.store}'; known are postgres, mariadb, mysql, sqlite`)
 const serverName = SERVERS[kind.name]
 const redisUrl = process.env['REDIS_URL'] ?? 'redis://127.0.0.1:6379'
 const stream = `bench_throughput_${process.pid}`
@@ -117,7 +118,7 @@ function show({ algorithm, events, eventsPerSecond, relayCpu, storeCpu, redisCpu
 }
 
 /** The other algorithm is written for PostgreSQL. */
-const ALGORITHMS = { postgres: ['ours', 'seed'], mysql: ['ours'], sqlite: ['ours'] } as const
+const ALGORITHMS = { postgres: ['ours', 'seed'], mariadb: ['ours'], mysql: ['ours'], sqlite: ['ours'] } as const
 
 const median = (numbers: readonly number[]): number =>
   numbers.toSorted((one, other) => one - other)[Math.floor(numbers.length / 2)] ?? 0

@@ -106,7 +106,7 @@ for (const [name, lines] of Object.entries(PRINTS)) {
       t.after(() => dropSchema(database.url, schema))
     }
     if (name.includes('mysql')) {
-      const database = requireServer(t, 'mariadb')
+      const database = requireServer(t, 'mysql')
       if (!database) return
       const place = await openMysqlPlace(database.url)
       t.after(() => place.close())

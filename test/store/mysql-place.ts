@@ -32,6 +32,11 @@ export async function openPlace(server: string, options: PoolOptions = {}): Prom
   }
 }
 
+/** A table with a column `seq`: the numbers from 1 to `count`, on either server. */
+export function numbers(count: number): string {
+  return `JSON_TABLE(CONCAT('[0', REPEAT(',0', ${count - 1}), ']'), '$[*]' COLUMNS (seq FOR ORDINALITY)) AS numbers`
+}
+
 /** Fixtures of the conformance suite, one after the other, on one database: to make the tables takes longer than a case. */
 export class Fixtures {
   readonly #place: Promise<Place>

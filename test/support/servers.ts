@@ -32,12 +32,18 @@ const KNOWN = {
     hello: SSL_REQUEST,
     answers: /^[SN]/,
   },
+  // Their greeting begins with the version of the protocol, and that of the server follows.
   mariadb: {
-    variable: 'MYSQL_URL',
+    variable: 'MARIADB_URL',
     url: 'mysql://root@127.0.0.1:3306/test',
     hello: Buffer.alloc(0),
-    // Its greeting begins with the version of the protocol.
-    answers: (answer: string) => answer.charCodeAt(4) === 10,
+    answers: (answer: string) => answer.charCodeAt(4) === 10 && answer.includes('MariaDB'),
+  },
+  mysql: {
+    variable: 'MYSQL_URL',
+    url: 'mysql://root@127.0.0.1:3307/test',
+    hello: Buffer.alloc(0),
+    answers: (answer: string) => answer.charCodeAt(4) === 10 && !answer.includes('MariaDB'),
   },
   redis: {
     variable: 'REDIS_URL',
@@ -81,6 +87,7 @@ export const servers = {
   postgres: (): Server | undefined => found.get('postgres'),
   pgbouncer: (): Server | undefined => found.get('pgbouncer'),
   mariadb: (): Server | undefined => found.get('mariadb'),
+  mysql: (): Server | undefined => found.get('mysql'),
   redis: (): Server | undefined => found.get('redis'),
   nats: (): Server | undefined => found.get('nats'),
   rabbitmq: (): Server | undefined => found.get('rabbitmq'),

@@ -27,12 +27,14 @@ export interface PlacedStore {
   close(): Promise<void>
 }
 
-/** The kinds of store, and the server that each needs. */
-export const PLACED_STORES: readonly {
-  readonly name: StorePlace['kind']
+interface PlacedStoreKind {
+  readonly name: 'postgres' | 'mariadb' | 'mysql' | 'sqlite'
   readonly server: ServerName | undefined
   open(): Promise<PlacedStore>
-}[] = [
+}
+
+/** The kinds of store, and the server that each needs. */
+export const PLACED_STORES: readonly PlacedStoreKind[] = [
   {
     name: 'postgres',
     server: 'postgres',
@@ -51,28 +53,8 @@ export const PLACED_STORES: readonly {
       }
     },
   },
-  {
-    name: 'mysql',
-    server: 'mariadb',
-    async open() {
-      const database = `place_${randomBytes(4).toString('hex')}`
-      const root = createPool({ uri: servers.mariadb()?.url ?? '', connectionLimit: 1 })
-      await root.query(`CREATE DATABASE ${database}`)
-      const url = new URL(servers.mariadb()?.url ?? '')
-      url.pathname = `/${database}`
-      const pool = createPool({ uri: url.href, connectionLimit: 6 })
-      return {
-        place: { kind: 'mysql', url: url.href },
-        store: mysql({ pool }) as Store,
-        look: async (sql) => (await pool.query<RowDataPacket[]>(sql))[0],
-        async close() {
-          await pool.end()
-          await root.query(`DROP DATABASE ${database}`)
-          await root.end()
-        },
-      }
-    },
-  },
+  mysqlStore('mariadb'),
+  mysqlStore('mysql'),
   {
     name: 'sqlite',
     server: undefined,
@@ -110,4 +92,30 @@ export function openStore(place: StorePlace): { readonly store: Store; close(): 
   }
   const pool = new Pool({ connectionString: place.url, max: 4 })
   return { store: postgres({ pool, schema: place.schema }) as Store, close: () => pool.end() }
+}
+
+function mysqlStore(name: 'mariadb' | 'mysql'): PlacedStoreKind {
+  return {
+    name,
+    server: name,
+    async open() {
+      const server = servers[name]()?.url ?? ''
+      const database = `place_${randomBytes(4).toString('hex')}`
+      const root = createPool({ uri: server, connectionLimit: 1 })
+      await root.query(`CREATE DATABASE ${database}`)
+      const url = new URL(server)
+      url.pathname = `/${database}`
+      const pool = createPool({ uri: url.href, connectionLimit: 6 })
+      return {
+        place: { kind: 'mysql', url: url.href },
+        store: mysql({ pool }) as Store,
+        look: async (sql) => (await pool.query<RowDataPacket[]>(sql))[0],
+        async close() {
+          await pool.end()
+          await root.query(`DROP DATABASE ${database}`)
+          await root.end()
+        },
+      }
+    },
+  }
 }

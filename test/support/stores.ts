@@ -65,11 +65,16 @@ export const STORES: readonly StoreKind[] = [
       }
     },
   },
-  {
-    name: 'mysql',
-    skip: skipWithout('mariadb'),
+  mysqlKind('mariadb'),
+  mysqlKind('mysql'),
+]
+
+function mysqlKind(name: 'mariadb' | 'mysql'): StoreKind {
+  return {
+    name,
+    skip: skipWithout(name),
     async open() {
-      const { pool, close } = await openMysqlPlace(servers.mariadb()?.url ?? '')
+      const { pool, close } = await openMysqlPlace(servers[name]()?.url ?? '')
       const store: Store = mysql({ pool }) as Store
       await store.schema.migrate()
       return {
@@ -80,5 +85,5 @@ export const STORES: readonly StoreKind[] = [
         },
       }
     },
-  },
-]
+  }
+}
