@@ -14,66 +14,67 @@ const runner = {
   test: (name: string, run: () => Promise<void>) => test(name, run),
   skip: (name: string, reason: string) => test(name, { skip: reason }, () => undefined),
 }
-const SESSION = 1_500
+const SESSION = 2_500
 
-describe('kafkaSubscription', { skip: skipWithoutJars('kafka') }, () => {
-  let server: KafkaProcess
-  before(async () => {
-    server = await KafkaProcess.start({ 'group.min.session.timeout.ms': '500' })
-  })
-  after(() => server?.remove())
-
-  const fixture = async (mode: 'structured' | 'binary'): Promise<SubscriptionFixture> => {
-    const topic = topicName()
-    // One partition: the cases compare what comes with what was published, in order.
-    await createTopic(server.address, topic, 1)
-    const made: Subscription[] = []
-    const connection = { bootstrapServers: server.address, connectTimeout: 2_000, timeout: 3_000 }
-    const backend = kafka({ ...connection, topic, mode })
-    return {
-      subscribe() {
-        const subscription = kafkaSubscription({
-          ...connection,
-          topics: topic,
-          // A topic is made anew for each case, a group is not.
-          sessionTimeout: SESSION,
-          heartbeatInterval: 200,
-        })
-        // Each case has its own groups, as it has its own topic.
-        const { open } = subscription
-        subscription.open = ({ consumer }, signal) =>
-          open.call(subscription, { consumer: `${topic}-${consumer}` }, signal)
-        made.push(subscription)
-        return subscription
-      },
-      publish: (events) => publishTo(backend, events),
-      async publishUnreadable(body) {
-        const producer = new Producer({ clientId: 'test', bootstrapBrokers: [server.address] })
-        await producer.send({ messages: [{ topic, value: Buffer.from(body) }] })
-        await producer.close()
-      },
-      async deadLetters() {
-        return (await readTopic(server.address, `${topic}.dead`)).map(({ headers, value }) => ({
-          body: value,
-          consumer: headers.get('broadcaster-consumer') ?? '',
-          error: headers.get('broadcaster-error') ?? '',
-          attempts: Number(headers.get('broadcaster-attempts')),
-        }))
-      },
-      stopServer: () => server.kill(),
-      startServer: () => server.start(),
-      redeliverAfter: SESSION,
-      async close() {
-        for (const subscription of made) await subscription.close()
-        await backend.close()
-      },
-    }
+async function fixture(server: KafkaProcess, mode: 'structured' | 'binary'): Promise<SubscriptionFixture> {
+  const topic = topicName()
+  // One partition: the cases compare what comes with what was published, in order.
+  await createTopic(server.address, topic, 1)
+  const made: Subscription[] = []
+  const connection = { bootstrapServers: server.address, connectTimeout: 2_000, timeout: 3_000 }
+  const backend = kafka({ ...connection, topic, mode })
+  return {
+    subscribe() {
+      const subscription = kafkaSubscription({
+        ...connection,
+        topics: topic,
+        // A topic is made anew for each case, a group is not.
+        sessionTimeout: SESSION,
+        heartbeatInterval: 200,
+      })
+      // Each case has its own groups, as it has its own topic.
+      const { open } = subscription
+      subscription.open = ({ consumer }, signal) =>
+        open.call(subscription, { consumer: `${topic}-${consumer}` }, signal)
+      made.push(subscription)
+      return subscription
+    },
+    publish: (events) => publishTo(backend, events),
+    async publishUnreadable(body) {
+      const producer = new Producer({ clientId: 'test', bootstrapBrokers: [server.address] })
+      await producer.send({ messages: [{ topic, value: Buffer.from(body) }] })
+      await producer.close()
+    },
+    async deadLetters() {
+      return (await readTopic(server.address, `${topic}.dead`)).map(({ headers, value }) => ({
+        body: value,
+        consumer: headers.get('broadcaster-consumer') ?? '',
+        error: headers.get('broadcaster-error') ?? '',
+        attempts: Number(headers.get('broadcaster-attempts')),
+      }))
+    },
+    stopServer: () => server.kill(),
+    startServer: () => server.start(),
+    redeliverAfter: SESSION,
+    async close() {
+      for (const subscription of made) await subscription.close()
+      await backend.close()
+    },
   }
+}
 
-  const limits = { counts: 'Kafka does not count how often it hands a record out' }
+const limits = { counts: 'Kafka does not count how often it hands a record out' }
+
+describe('kafkaSubscription', { skip: skipWithoutJars('kafka'), concurrency: true }, () => {
   for (const mode of ['structured', 'binary'] as const) {
-    describe(mode, () => {
-      runConformance(runner, subscriptionConformance, () => fixture(mode), limits)
+    // Each on a server of its own, which its cases stop.
+    describe(mode, { concurrency: 1 }, () => {
+      let server: KafkaProcess
+      before(async () => {
+        server = await KafkaProcess.start({ 'group.min.session.timeout.ms': '500' })
+      })
+      after(() => server?.remove())
+      runConformance(runner, subscriptionConformance, () => fixture(server, mode), limits)
     })
   }
 })

@@ -18,14 +18,7 @@ const runner = {
   skip: (name: string, reason: string) => test(name, { skip: reason }, () => undefined),
 }
 /** As short as it may be without being shorter than a hiccup of the machine. */
-const CLAIM_AFTER = 900
-
-let server: RedisProcess
-let made = 0
-before(async () => {
-  if (skip === false) server = await RedisProcess.start()
-})
-after(() => server?.remove())
+const CLAIM_AFTER = 2_000
 
 /** A client that the subscription does not own, and how to close it. */
 interface Injected {
@@ -33,7 +26,10 @@ interface Injected {
   close(): Promise<unknown>
 }
 
+let made = 0
+
 async function fixture(
+  server: RedisProcess,
   options: RedisStreamsSubscriptionOptions = {},
   inject?: () => Promise<Injected>,
 ): Promise<SubscriptionFixture> {
@@ -78,29 +74,35 @@ async function fixture(
   }
 }
 
-describe('redisStreamsSubscription, its own connections', { skip }, () => {
-  runConformance(runner, subscriptionConformance, () => fixture())
-})
+/** Each way on a server of its own, which its cases stop: so all go on at once. */
+const WAYS: Readonly<Record<string, (server: RedisProcess) => Promise<SubscriptionFixture>>> = {
+  'its own connections': (server) => fixture(server),
+  exclusive: (server) => fixture(server, { exclusive: true }),
+  'node-redis injected': (server) =>
+    fixture(server, {}, async () => {
+      const client = createClient({ url: server.url })
+      client.on('error', () => undefined)
+      await client.connect()
+      return { client, close: async () => client.destroy() }
+    }),
+  'ioredis injected': (server) =>
+    fixture(server, {}, async () => {
+      const client = new Redis(server.port)
+      client.on('error', () => undefined)
+      return { client, close: async () => client.disconnect() }
+    }),
+}
 
-describe('redisStreamsSubscription, exclusive', { skip }, () => {
-  runConformance(runner, subscriptionConformance, () => fixture({ exclusive: true }))
-})
-
-describe('redisStreamsSubscription, node-redis injected', { skip }, () => {
-  const inject = async (): Promise<Injected> => {
-    const client = createClient({ url: server.url })
-    client.on('error', () => undefined)
-    await client.connect()
-    return { client, close: async () => client.destroy() }
+describe('redisStreamsSubscription', { skip, concurrency: true }, () => {
+  for (const [name, open] of Object.entries(WAYS)) {
+    // Its cases one after the other.
+    describe(name, { concurrency: 1 }, () => {
+      let server: RedisProcess
+      before(async () => {
+        server = await RedisProcess.start()
+      })
+      after(() => server?.remove())
+      runConformance(runner, subscriptionConformance, () => open(server))
+    })
   }
-  runConformance(runner, subscriptionConformance, () => fixture({}, inject))
-})
-
-describe('redisStreamsSubscription, ioredis injected', { skip }, () => {
-  const inject = async (): Promise<Injected> => {
-    const client = new Redis(server.port)
-    client.on('error', () => undefined)
-    return { client, close: async () => client.disconnect() }
-  }
-  runConformance(runner, subscriptionConformance, () => fixture({}, inject))
 })

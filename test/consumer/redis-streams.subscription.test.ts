@@ -21,7 +21,7 @@ import { StoppableProxy } from '../backend/stoppable-proxy.ts'
 import { publishTo } from './publish-to.ts'
 
 const skip = skipWithoutRedisServer()
-const CLAIM_AFTER = 900
+const CLAIM_AFTER = 1_500
 
 interface Place {
   readonly stream: string
