@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
-import { describe, test } from 'node:test'
+import { after, describe, test } from 'node:test'
 import { BroadcasterError } from '../../src/errors.ts'
 import { postgres } from '../../src/store/postgres/postgres.ts'
 import { runConformance } from '../../src/testing/conformance.ts'
 import { storeConformance } from '../../src/testing/store-conformance.ts'
 import { servers, skipWithout } from '../support/servers.ts'
-import { openPlace, postgresFixture } from './postgres-place.ts'
+import { Fixtures, openPlace } from './postgres-place.ts'
 
 const runner = { test, skip: (name: string, reason: string) => test(name, { skip: reason }, () => {}) }
 
@@ -16,7 +16,9 @@ describe('store behind PgBouncer in transaction mode', { skip: skipWithout('post
   const pooled = servers.pgbouncer()?.url ?? ''
 
   // Listening goes past the pooler, as the option `listen` is for.
-  runConformance(runner, storeConformance, () => postgresFixture(pooled, direct))
+  const fixtures = new Fixtures(pooled, direct)
+  after(() => fixtures.close())
+  runConformance(runner, storeConformance, () => fixtures.next())
 
   test('listening through the pooler is refused, so that the worker polls; past it, it works', async () => {
     const { pool, schema, close } = openPlace(pooled)

@@ -24,25 +24,42 @@ export function openPlace(url: string, max = 8): Place {
   }
 }
 
-/** The fixture of the conformance suite, on a server. */
-export async function postgresFixture(url: string, listen: string = url): Promise<StoreFixture> {
-  const { pool, schema, close } = openPlace(url)
-  const options = { schema, listen: { connectionString: listen } }
-  const store = postgres({ pool, ...options })
-  await store.schema.migrate({ lanes: 8 })
-  const elsewhere = `${schema}_2`
-  return {
-    store,
-    async another() {
-      return postgres({ connectionString: url, ...options })
-    },
-    async unmigrated() {
-      return postgres({ pool, schema: elsewhere })
-    },
-    async close() {
-      await pool.query(`DROP SCHEMA IF EXISTS ${elsewhere} CASCADE`)
-      await store.close()
-      await close()
-    },
+/** Fixtures of the conformance suite, one after the other, in one schema: to make the tables takes longer than a case. */
+export class Fixtures {
+  readonly #place: Place
+  readonly #url: string
+  readonly #listen: string
+
+  /** `listen`: where notifications come from, past a pooler. */
+  constructor(url: string, listen: string = url) {
+    this.#place = openPlace(url)
+    this.#url = url
+    this.#listen = listen
+  }
+
+  /** The store on empty tables. */
+  async next(): Promise<StoreFixture> {
+    const { pool, schema } = this.#place
+    const options = { schema, listen: { connectionString: this.#listen } }
+    const store = postgres({ pool, ...options })
+    await store.schema.migrate({ lanes: 8 })
+    const tables = ['events', 'lanes', 'workers', 'breakers', 'inbox'].map((name) => `${schema}.outbox_${name}`)
+    await pool.query(`TRUNCATE ${tables.join(', ')}`)
+    const elsewhere = `${schema}_2`
+    return {
+      store,
+      another: async () => postgres({ connectionString: this.#url, ...options }),
+      async unmigrated() {
+        await pool.query(`DROP SCHEMA IF EXISTS ${elsewhere} CASCADE`)
+        return postgres({ pool, schema: elsewhere })
+      },
+      close: () => store.close(),
+    }
+  }
+
+  async close(): Promise<void> {
+    const { pool, schema, close } = this.#place
+    await pool.query(`DROP SCHEMA IF EXISTS ${schema}_2 CASCADE`)
+    await close()
   }
 }

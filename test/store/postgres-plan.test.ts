@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { postgres } from '../../src/store/postgres/postgres.ts'
 import type { Store } from '../../src/store/store.ts'
+import { POSTGRES_SERVERS } from '../support/postgres-servers.ts'
 import { servers, skipWithout } from '../support/servers.ts'
 import { openPlace } from './postgres-place.ts'
 
@@ -16,113 +17,115 @@ function nodesOf(plan: Plan): readonly Plan[] {
   return [plan, ...(plan.Plans ?? []).flatMap(nodesOf)]
 }
 
-/** Plans with the worst statistics there are: those of an empty table that has grown to 300,000 rows since. */
-describe('plans on PostgreSQL with stale statistics', { skip: skipWithout('postgres') }, () => {
-  const { pool, schema, close } = openPlace(servers.postgres()?.url ?? '')
-  const statements: { readonly text: string; readonly values: unknown[] }[] = []
-  let store: Store
+for (const { name, title } of POSTGRES_SERVERS) {
+  /** Plans with the worst statistics there are: those of an empty table that has grown to 300,000 rows since. */
+  describe(`plans on ${title} with stale statistics`, { skip: skipWithout(name) }, () => {
+    const { pool, schema, close } = openPlace(servers[name]()?.url ?? '')
+    const statements: { readonly text: string; readonly values: unknown[] }[] = []
+    let store: Store
 
-  before(async () => {
-    // Notes what the store runs.
-    const spy = new Proxy(pool, {
-      get: (target, name) =>
-        name === 'query'
-          ? (query: { readonly text: string; readonly values: unknown[] }) => {
-              statements.push(query)
-              return target.query(query)
-            }
-          : Reflect.get(target, name, target),
-    })
-    store = postgres({ pool: spy, schema, listen: false })
-    await store.schema.migrate({ lanes: 16 })
-    await pool.query(`ALTER TABLE ${schema}.outbox_events SET (autovacuum_enabled = false)`)
-    await pool.query(`ANALYZE ${schema}.outbox_events`)
-    await pool.query(`ALTER TABLE ${schema}.outbox_events DISABLE TRIGGER USER`)
-    const fill = (count: number, status: string, availableAt: string) =>
-      pool.query(`
+    before(async () => {
+      // Notes what the store runs.
+      const spy = new Proxy(pool, {
+        get: (target, name) =>
+          name === 'query'
+            ? (query: { readonly text: string; readonly values: unknown[] }) => {
+                statements.push(query)
+                return target.query(query)
+              }
+            : Reflect.get(target, name, target),
+      })
+      store = postgres({ pool: spy, schema, listen: false })
+      await store.schema.migrate({ lanes: 16 })
+      await pool.query(`ALTER TABLE ${schema}.outbox_events SET (autovacuum_enabled = false)`)
+      await pool.query(`ANALYZE ${schema}.outbox_events`)
+      await pool.query(`ALTER TABLE ${schema}.outbox_events DISABLE TRIGGER USER`)
+      const fill = (count: number, status: string, availableAt: string) =>
+        pool.query(`
         INSERT INTO ${schema}.outbox_events (event_type, source, publisher_backend, status, published_at, available_at,
           partition_key, lane)
         SELECT 'a', 'b', 'default', '${status}', now(), ${availableAt}, 'k' || g % 1000, g % 16
         FROM generate_series(1, ${count}) AS g`)
-    await fill(200_000, 'published', 'NULL')
-    await fill(50_000, 'pending', `now() + interval '1 day'`)
-    await fill(20_000, 'pending', `timestamptz '9999-12-31 00:00:00+00'`)
-    await fill(20, 'failed', `timestamptz '9999-12-31 00:00:00+00'`)
-    await fill(30_000, 'pending', 'NULL')
-  })
-  after(close)
+      await fill(200_000, 'published', 'NULL')
+      await fill(50_000, 'pending', `now() + interval '1 day'`)
+      await fill(20_000, 'pending', `timestamptz '9999-12-31 00:00:00+00'`)
+      await fill(20, 'failed', `timestamptz '9999-12-31 00:00:00+00'`)
+      await fill(30_000, 'pending', 'NULL')
+    })
+    after(close)
 
-  /** How the statements of a call read the events table: `Index Scan outbox_events_hot`, without repeats. */
-  async function accessOf(call: () => Promise<unknown>): Promise<readonly string[]> {
-    statements.length = 0
-    await call()
-    const access = new Set<string>()
-    for (const { text, values } of statements) {
-      const { rows } = await pool.query(`EXPLAIN (FORMAT JSON) ${text}`, values)
-      const plan: Plan = rows[0]['QUERY PLAN'][0].Plan
-      for (const node of nodesOf(plan)) {
-        const index = node['Index Name']?.startsWith('outbox_events')
-        if (index || (node['Relation Name'] === 'outbox_events' && node['Node Type'] !== 'ModifyTable')) {
-          access.add(`${node['Node Type']} ${node['Index Name'] ?? node['Relation Name']}`)
+    /** How the statements of a call read the events table: `Index Scan outbox_events_hot`, without repeats. */
+    async function accessOf(call: () => Promise<unknown>): Promise<readonly string[]> {
+      statements.length = 0
+      await call()
+      const access = new Set<string>()
+      for (const { text, values } of statements) {
+        const { rows } = await pool.query(`EXPLAIN (FORMAT JSON) ${text}`, values)
+        const plan: Plan = rows[0]['QUERY PLAN'][0].Plan
+        for (const node of nodesOf(plan)) {
+          const index = node['Index Name']?.startsWith('outbox_events')
+          if (index || (node['Relation Name'] === 'outbox_events' && node['Node Type'] !== 'ModifyTable')) {
+            access.add(`${node['Node Type']} ${node['Index Name'] ?? node['Relation Name']}`)
+          }
         }
       }
+      return [...access].toSorted()
     }
-    return [...access].toSorted()
-  }
 
-  const lanes = Array.from({ length: 16 }, (_, lane) => lane)
-  const names = ['default', '']
-  const hot = ['Index Scan outbox_events_hot']
+    const lanes = Array.from({ length: 16 }, (_, lane) => lane)
+    const names = ['default', '']
+    const hot = ['Index Scan outbox_events_hot']
 
-  for (const limit of [1, 16, 500, 1500]) {
-    for (const from of [0, 275_000]) {
-      test(`fetch of ${limit} a lane after ${from} is one ordered index scan a lane`, async () => {
-        const cursors = lanes.map((lane) => ({ lane, after: from, limit }))
-        assert.deepEqual(await accessOf(() => store.relay.fetch(names, cursors)), hot)
-      })
+    for (const limit of [1, 16, 500, 1500]) {
+      for (const from of [0, 275_000]) {
+        test(`fetch of ${limit} a lane after ${from} is one ordered index scan a lane`, async () => {
+          const cursors = lanes.map((lane) => ({ lane, after: from, limit }))
+          assert.deepEqual(await accessOf(() => store.relay.fetch(names, cursors)), hot)
+        })
+      }
     }
-  }
 
-  test('unpark reads the parked index', async () => {
-    assert.deepEqual(await accessOf(() => store.relay.unpark(names, lanes, 1000)), [
-      'Index Only Scan outbox_events_parked',
-      'Index Scan outbox_events_parked',
-      'Index Scan outbox_events_pkey',
-    ])
-  })
+    test('unpark reads the parked index', async () => {
+      assert.deepEqual(await accessOf(() => store.relay.unpark(names, lanes, 1000)), [
+        'Index Only Scan outbox_events_parked',
+        'Index Scan outbox_events_parked',
+        'Index Scan outbox_events_pkey',
+      ])
+    })
 
-  test('settle of published events is by primary key', async () => {
-    const rows = await store.relay.fetch(
-      names,
-      lanes.map((lane) => ({ lane, after: 0, limit: 30 })),
-    )
-    const ownership = { workerId: '00000000-0000-7000-8000-000000000000', backend: 'default', fences: new Map() }
-    const outcomes = rows.map(({ id, lane }) => ({ kind: 'published', id, lane }) as const)
-    const access = await accessOf(() => store.relay.settle(ownership, outcomes))
-    assert.ok(
-      access.every((each) => /^(Index Scan|Bitmap Index Scan) outbox_events_pkey$|^Bitmap Heap Scan/.test(each)),
-      String(access),
-    )
-    const parked = outcomes.map(({ id, lane }) => ({ kind: 'park', id, lane, delay: null }) as const)
-    assert.deepEqual(await accessOf(() => store.relay.settle(ownership, parked)), ['Index Scan outbox_events_pkey'])
-  })
+    test('settle of published events is by primary key', async () => {
+      const rows = await store.relay.fetch(
+        names,
+        lanes.map((lane) => ({ lane, after: 0, limit: 30 })),
+      )
+      const ownership = { workerId: '00000000-0000-7000-8000-000000000000', backend: 'default', fences: new Map() }
+      const outcomes = rows.map(({ id, lane }) => ({ kind: 'published', id, lane }) as const)
+      const access = await accessOf(() => store.relay.settle(ownership, outcomes))
+      assert.ok(
+        access.every((each) => /^(Index Scan|Bitmap Index Scan) outbox_events_pkey$|^Bitmap Heap Scan/.test(each)),
+        String(access),
+      )
+      const parked = outcomes.map(({ id, lane }) => ({ kind: 'park', id, lane, delay: null }) as const)
+      assert.deepEqual(await accessOf(() => store.relay.settle(ownership, parked)), ['Index Scan outbox_events_pkey'])
+    })
 
-  test('reconcile reads the parked and the troubled index', async () => {
-    const access = await accessOf(() => store.relay.reconcile(names, lanes))
-    assert.ok(
-      access.every((each) => /outbox_events_(troubled|parked|pkey)$/.test(each)),
-      String(access),
-    )
-  })
+    test('reconcile reads the parked and the troubled index', async () => {
+      const access = await accessOf(() => store.relay.reconcile(names, lanes))
+      assert.ok(
+        access.every((each) => /outbox_events_(troubled|parked|pkey)$/.test(each)),
+        String(access),
+      )
+    })
 
-  test('purge walks the primary key', async () => {
-    const access = await accessOf(() => store.relay.purge({ publishedFor: 1e9, failedFor: null, limit: 100 }))
-    assert.deepEqual(access, ['Index Scan outbox_events_pkey'])
-  })
+    test('purge walks the primary key', async () => {
+      const access = await accessOf(() => store.relay.purge({ publishedFor: 1e9, failedFor: null, limit: 100 }))
+      assert.deepEqual(access, ['Index Scan outbox_events_pkey'])
+    })
 
-  test('the control: without the hot index the plan is another one', async () => {
-    await pool.query(`DROP INDEX ${schema}.outbox_events_hot`)
-    const cursors = lanes.map((lane) => ({ lane, after: 0, limit: 16 }))
-    assert.notDeepEqual(await accessOf(() => store.relay.fetch(names, cursors)), hot)
+    test('the control: without the hot index the plan is another one', async () => {
+      await pool.query(`DROP INDEX ${schema}.outbox_events_hot`)
+      const cursors = lanes.map((lane) => ({ lane, after: 0, limit: 16 }))
+      assert.notDeepEqual(await accessOf(() => store.relay.fetch(names, cursors)), hot)
+    })
   })
-})
+}

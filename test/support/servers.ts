@@ -26,6 +26,18 @@ const KNOWN = {
     hello: SSL_REQUEST,
     answers: /^[SN]/,
   },
+  postgres13: {
+    variable: 'POSTGRES13_URL',
+    url: 'postgres://postgres@127.0.0.1:5413/test',
+    hello: SSL_REQUEST,
+    answers: /^[SN]/,
+  },
+  postgres18: {
+    variable: 'POSTGRES18_URL',
+    url: 'postgres://postgres@127.0.0.1:5418/test',
+    hello: SSL_REQUEST,
+    answers: /^[SN]/,
+  },
   pgbouncer: {
     variable: 'PGBOUNCER_URL',
     url: 'postgres://postgres@127.0.0.1:6432/test',
@@ -85,6 +97,8 @@ await Promise.all((Object.keys(KNOWN) as ServerName[]).map(find))
 /** The servers that answered when this file was loaded. */
 export const servers = {
   postgres: (): Server | undefined => found.get('postgres'),
+  postgres13: (): Server | undefined => found.get('postgres13'),
+  postgres18: (): Server | undefined => found.get('postgres18'),
   pgbouncer: (): Server | undefined => found.get('pgbouncer'),
   mariadb: (): Server | undefined => found.get('mariadb'),
   mysql: (): Server | undefined => found.get('mysql'),
