@@ -3,7 +3,11 @@ export class TimeLimit {
   readonly #stop = new AbortController()
   readonly #outer: AbortSignal
   readonly #timer: NodeJS.Timeout
-  readonly #onAbort = (): void => this.#stop.abort(this.#outer.reason)
+  readonly #onAbort = (): void => {
+    // What is aborted may never end; a timer would keep the process alive for it.
+    clearTimeout(this.#timer)
+    this.#stop.abort(this.#outer.reason)
+  }
   #timedOut = false
 
   /** `timeout` in milliseconds. */

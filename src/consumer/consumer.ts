@@ -129,10 +129,12 @@ export class Consumer<Tx = unknown, Events extends Catalogue | NoCatalogue = NoC
       () => true,
       () => false,
     )
-    if (started && !(await within(started, this.#settings.stopTimeout))) this.#hurry.abort()
-    await within(this.#running, this.#settings.stopTimeout)
+    const deadline = performance.now() + this.#settings.stopTimeout
+    const left = (): number => Math.max(0, deadline - performance.now())
+    if (started && !(await within(started, left()))) this.#hurry.abort()
+    await within(this.#running, left())
     for (const timer of this.#sleeping) clearTimeout(timer)
-    if (!(await within(this.#idle(), this.#settings.stopTimeout))) {
+    if (!(await within(this.#idle(), left()))) {
       this.#hurry.abort()
       await within(this.#idle(), LAST_MOMENT)
     }
@@ -226,15 +228,33 @@ export class Consumer<Tx = unknown, Events extends Catalogue | NoCatalogue = NoC
       held.uncounted = 0
     } else held.uncounted++
     this.#tellOfRetry(held, delay, thrown)
-    const timer = setTimeout(
-      () => {
-        this.#sleeping.delete(timer)
-        this.#intake.putBack(held)
+    this.#sleep(held, delay)
+  }
+
+  /** Until the next attempt, or until the delivery is lost: it comes again, and finds its key free. */
+  #sleep(held: Held, delay: number): void {
+    const { lost } = held.delivery
+    const awake = (): void => {
+      clearTimeout(timer)
+      this.#sleeping.delete(timer)
+      lost?.removeEventListener('abort', onLost)
+    }
+    const onLost = (): void => {
+      awake()
+      // Once all that is lost with it is known to be: the next of its key must not pass it.
+      queueMicrotask(() => {
+        this.#remove(held)
         this.#work()
-      },
-      Math.min(delay, 2 ** 31 - 1),
-    )
+      })
+    }
+    const again = (): void => {
+      awake()
+      this.#intake.putBack(held)
+      this.#work()
+    }
+    const timer = setTimeout(again, Math.min(delay, 2 ** 31 - 1))
     this.#sleeping.add(timer)
+    lost?.addEventListener('abort', onLost, { once: true })
   }
 
   #tellOfRetry({ delivery, attempts, givenUp }: Held, delay: number, error: unknown): void {

@@ -324,6 +324,27 @@ describe('order and concurrency', () => {
     )
   })
 
+  test('what is lost while it waits for a retry is handled as soon as it comes again', {
+    timeout: 20_000,
+  }, async () => {
+    const seen: unknown[] = []
+    const retried = Promise.withResolvers<unknown>()
+    const stop = onSignal('delivery.retried', retried.resolve)
+    const handlers = {
+      '*': ({ data }: CloudEvent) => {
+        seen.push(data)
+        if (seen.length === 1) throw new Error('not today')
+      },
+    }
+    await running({ handlers, retry: { base: 60_000, jitter: 'none' } }, async ({ subscription }) => {
+      subscription.deliver(event(1, { partitionkey: 'k' }), event(2, { partitionkey: 'k' }))
+      await retried.promise
+      subscription.disconnect()
+      await subscription.settled()
+      assert.deepEqual(seen, [1, 1, 2])
+    }).finally(stop)
+  })
+
   test('a lost connection in the middle loses nothing and handles nothing twice', async () => {
     const seen: unknown[] = []
     const handlers = {
@@ -354,6 +375,38 @@ describe('order and concurrency', () => {
 })
 
 describe('start and stop', () => {
+  test('stop takes stopTimeout, and a second for what was aborted, whatever does not end', async () => {
+    const stuck = new Promise<never>(() => undefined)
+    const subscription = memorySubscription()
+    const { receive } = subscription
+    let first = true
+    subscription.receive = (...given) => {
+      if (!first) return stuck
+      first = false
+      return receive.apply(subscription, given)
+    }
+    const begun = Promise.withResolvers<void>()
+    const consumer = new Consumer({
+      name: 'billing',
+      subscription,
+      store: memoryStore(),
+      stopTimeout: 1_500,
+      handlers: {
+        '*': () => {
+          begun.resolve()
+          return stuck
+        },
+      },
+    })
+    await consumer.start()
+    subscription.deliver(event({}))
+    await begun.promise
+    const started = performance.now()
+    await consumer.stop()
+    const took = performance.now() - started
+    assert.ok(took >= 1_500 && took < 3_500, `${took} ms`)
+  })
+
   test('stop waits for handlers, and gives back what was not begun, in order', async () => {
     const subscription = memorySubscription()
     const release = Promise.withResolvers<void>()

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { type ChildProcess, fork } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
-import { test } from 'node:test'
+import { describe, test } from 'node:test'
 import { createClient } from 'redis'
 import { eachEvent } from '../../src/backend/each-event.ts'
 import { Broadcaster } from '../../src/broadcaster.ts'
@@ -24,83 +24,86 @@ const LEASE = 10_000
 const OWNED_WITHIN = LEASE * 2
 const SIZES = { batchSize: 50, concurrency: 2, maxInHand: 200 }
 
-for (const kind of PLACED_STORES) {
-  test(`three workers on ${kind.name}, one killed every 2 s: nothing lost, every key in order, lanes owned again`, async (t) => {
-    const broker = requireServer(t, 'redis')
-    if (!broker || (kind.server !== undefined && !requireServer(t, kind.server))) return
-    const { place, store, look, close } = await kind.open()
-    const stream = `faults_${randomUUID().slice(0, 8)}`
-    const redis = redisAt(broker.url)
-    await redis.connect()
-    const children = new Map<string, ChildProcess>()
-    let born = 0
+// Two at a time: most of it is waiting for leases to end.
+describe('killed workers', { concurrency: 2 }, () => {
+  for (const kind of PLACED_STORES) {
+    test(`three workers on ${kind.name}, one killed every 2 s: nothing lost, every key in order, lanes owned again`, async (t) => {
+      const broker = requireServer(t, 'redis')
+      if (!broker || (kind.server !== undefined && !requireServer(t, kind.server))) return
+      const { place, store, look, close } = await kind.open()
+      const stream = `faults_${randomUUID().slice(0, 8)}`
+      const redis = redisAt(broker.url)
+      await redis.connect()
+      const children = new Map<string, ChildProcess>()
+      let born = 0
 
-    const start = async (): Promise<void> => {
-      const name = `worker-${++born}`
-      const task: WorkerTask = { name, place, redisUrl: broker.url, stream, ...SIZES }
-      const child = fork(new URL('./worker-process.ts', import.meta.url), [JSON.stringify(task)])
-      children.set(name, child)
-      await Promise.race([
-        once(child, 'message'),
-        once(child, 'exit').then(() => Promise.reject(new Error(`${name} ended before it started`))),
-      ])
-    }
-    /** Kills the worker that has worked longest; another starts in its place. */
-    const killOne = async (watch: LaneWatch): Promise<void> => {
-      const [name, child] = children.entries().next().value ?? []
-      if (name === undefined || child === undefined) return
-      children.delete(name)
-      const ended = once(child, 'exit')
-      child.kill('SIGKILL')
-      await ended
-      await watch.died(name)
-      await start()
-    }
-
-    try {
-      await using broadcaster = new Broadcaster({ store, backends: { default: eachEvent(() => undefined) } })
-      await broadcaster.store.schema.migrate()
-      await Promise.all(Array.from({ length: WORKERS }, start))
-      const watch = new LaneWatch(look)
-
-      const publishing = publish(broadcaster)
-      let kills = 0
-      for (let busy = true; busy; kills++) {
-        busy = await Promise.race([publishing.then(() => false), pause(KILL_EVERY).then(() => true)])
-        await killOne(watch)
+      const start = async (): Promise<void> => {
+        const name = `worker-${++born}`
+        const task: WorkerTask = { name, place, redisUrl: broker.url, stream, ...SIZES }
+        const child = fork(new URL('./worker-process.ts', import.meta.url), [JSON.stringify(task)])
+        children.set(name, child)
+        await Promise.race([
+          once(child, 'message'),
+          once(child, 'exit').then(() => Promise.reject(new Error(`${name} ended before it started`))),
+        ])
       }
-      const published = await publishing
-      await redisHas(redis, stream, published)
-      await watch.settle(LEASE + 5_000)
-      const pending = await broadcaster.events.exclude({ status: 'published' }).count()
+      /** Kills the worker that has worked longest; another starts in its place. */
+      const killOne = async (watch: LaneWatch): Promise<void> => {
+        const [name, child] = children.entries().next().value ?? []
+        if (name === undefined || child === undefined) return
+        children.delete(name)
+        const ended = once(child, 'exit')
+        child.kill('SIGKILL')
+        await ended
+        await watch.died(name)
+        await start()
+      }
 
-      const judged = judgeDeliveries(await readStream(redis, stream), published, KEYS)
-      const inFlight = kills * SIZES.maxInHand
-      t.diagnostic(
-        `${kills} workers killed; ${published} events, ${judged.lost} lost, ${judged.disordered} out of order, ` +
-          `${judged.duplicates} duplicates (at most ${inFlight} were in flight); ` +
-          `a lane waited at most ${(watch.longest / 1_000).toFixed(1)} s for a new owner`,
-      )
-      assert.equal(judged.lost, 0)
-      assert.equal(judged.disordered, 0)
-      assert.ok(judged.duplicates <= inFlight, `${judged.duplicates} duplicates`)
-      assert.ok(kills >= 5, `only ${kills} kills`)
-      assert.ok(watch.longest <= OWNED_WITHIN, `a lane waited ${watch.longest} ms`)
-      assert.equal(pending, 0)
-      assert.equal(await broadcaster.events.filter({ status: 'failed' }).count(), 0)
-    } finally {
-      const ended = [...children.values()].map((child) => {
-        const exit = once(child, 'exit')
-        child.send('stop')
-        return exit
-      })
-      await Promise.all(ended)
-      await redis.del(stream)
-      redis.destroy()
-      await close()
-    }
-  })
-}
+      try {
+        await using broadcaster = new Broadcaster({ store, backends: { default: eachEvent(() => undefined) } })
+        await broadcaster.store.schema.migrate()
+        await Promise.all(Array.from({ length: WORKERS }, start))
+        const watch = new LaneWatch(look)
+
+        const publishing = publish(broadcaster)
+        let kills = 0
+        for (let busy = true; busy; kills++) {
+          busy = await Promise.race([publishing.then(() => false), pause(KILL_EVERY).then(() => true)])
+          await killOne(watch)
+        }
+        const published = await publishing
+        await redisHas(redis, stream, published)
+        await watch.settle(LEASE + 5_000)
+        const pending = await broadcaster.events.exclude({ status: 'published' }).count()
+
+        const judged = judgeDeliveries(await readStream(redis, stream), published, KEYS)
+        const inFlight = kills * SIZES.maxInHand
+        t.diagnostic(
+          `${kills} workers killed; ${published} events, ${judged.lost} lost, ${judged.disordered} out of order, ` +
+            `${judged.duplicates} duplicates (at most ${inFlight} were in flight); ` +
+            `a lane waited at most ${(watch.longest / 1_000).toFixed(1)} s for a new owner`,
+        )
+        assert.equal(judged.lost, 0)
+        assert.equal(judged.disordered, 0)
+        assert.ok(judged.duplicates <= inFlight, `${judged.duplicates} duplicates`)
+        assert.ok(kills >= 5, `only ${kills} kills`)
+        assert.ok(watch.longest <= OWNED_WITHIN, `a lane waited ${watch.longest} ms`)
+        assert.equal(pending, 0)
+        assert.equal(await broadcaster.events.filter({ status: 'failed' }).count(), 0)
+      } finally {
+        const ended = [...children.values()].map((child) => {
+          const exit = once(child, 'exit')
+          child.send('stop')
+          return exit
+        })
+        await Promise.all(ended)
+        await redis.del(stream)
+        redis.destroy()
+        await close()
+      }
+    })
+  }
+})
 
 const redisAt = (url: string) => createClient({ url })
 type Redis = ReturnType<typeof redisAt>
