@@ -103,6 +103,36 @@ for (const { name, title } of MYSQL_SERVERS) {
         }))
     }
 
+    test('neither a settle nor an operator waits for who holds other lanes, whatever the statistics say', () =>
+      withStore(async ({ store, pool, begin }) => {
+        await pool.query('ALTER TABLE outbox_lanes STATS_PERSISTENT = 1, STATS_AUTO_RECALC = 0')
+        await pool.query('ANALYZE TABLE outbox_lanes')
+        const { ownership } = await own(store)
+        // MySQL has counted rows meanwhile, and forgets it when a table is changed.
+        await pool.query("ALTER TABLE outbox_lanes COMMENT = 'who works where'")
+        const keys = Array.from({ length: 40 }, (_, n) => `k${n}`)
+        const rows = await insert(store, ...keys.map((partitionKey) => newEvent({ partitionKey })))
+        const free = rows.filter(({ lane }) => lane > 1)
+        const other = await begin('READ COMMITTED')
+        await other.query(
+          'SELECT * FROM outbox_lanes FORCE INDEX (PRIMARY) WHERE backend = ? AND lane IN (0, 1) FOR UPDATE',
+          [BACKEND],
+        )
+        const retries = free.map(
+          ({ id, lane }) => ({ kind: 'retry', id, lane, retryCount: 1, delay: 0, error: 'no' }) as const,
+        )
+        assert.deepEqual((await store.relay.settle(ownership, retries)).lost, [])
+        const [first, ...more] = free.map(({ id }) => id)
+        assert.deepEqual(await store.admin.move([first ?? ''], { kind: 'cancel' }), [first])
+        assert.equal(await store.admin.delete(more), more.length)
+        // The control: those lanes are held.
+        const held = rows.filter(({ lane }) => lane === 1).map(({ id }) => id)
+        const deleting = store.admin.delete(held)
+        await untilOneWaits(pool)
+        await other.rollback()
+        assert.equal(await deleting, held.length)
+      }))
+
     test('a claim waits for a settle under way, and wins afterwards', () =>
       withStore(async ({ store, pool }) => {
         const { ownership } = await own(store)
