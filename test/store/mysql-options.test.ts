@@ -1,16 +1,16 @@
 import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
 import { createPool as createCallbackPool } from 'mysql2'
-import { createPool, type Pool, type PoolConnection, type PoolOptions } from 'mysql2/promise'
+import { createPool, type Pool, type PoolConnection, type PoolOptions, type RowDataPacket } from 'mysql2/promise'
 import { type MysqlOptions, mysql } from '../../src/store/mysql/mysql.ts'
 import type { Store } from '../../src/store/store.ts'
 import { runConformance } from '../../src/testing/conformance.ts'
 import { insert, insertIn, insertOne, NAMES, newEvent, own, read, until } from '../../src/testing/store/steps.ts'
 import { type StoreCase, storeConformance } from '../../src/testing/store-conformance.ts'
+import { MYSQL_SERVERS } from '../support/mysql-servers.ts'
 import { servers, skipWithout } from '../support/servers.ts'
 import { Fixtures, openPlace } from './mysql-place.ts'
 
-const url = servers.mariadb()?.url ?? ''
 const cannot = { wake: 'MySQL cannot tell of commits; relays poll' }
 
 /** How often RETURNING was left out. */
@@ -76,202 +76,214 @@ const SESSIONS: Readonly<Record<string, readonly string[]>> = {
   ],
 }
 
-describe('settings of the application, on MariaDB', { skip: skipWithout('mariadb') }, () => {
-  const runner = { test, skip: (name: string, reason: string) => test(name, { skip: reason }, () => {}) }
-  const runOn = (name: string, options: PoolOptions, wrap?: (pool: Pool) => Pool): void => {
-    describe(name, () => {
-      const fixtures = new Fixtures(url, options, wrap)
-      after(() => fixtures.close())
-      runConformance(runner, touchy, () => fixtures.next(), cannot)
-    })
-  }
-
-  for (const [name, options] of Object.entries(POOLS)) runOn(name, options)
-  for (const [name, settings] of Object.entries(SESSIONS)) {
-    runOn(name, {}, (pool) => {
-      pool.removeAllListeners('connection').on('connection', (connection) => {
-        for (const setting of settings) void connection.query(setting)
+for (const { name: server, title } of MYSQL_SERVERS) {
+  describe(`settings of the application, on ${title}`, { skip: skipWithout(server) }, () => {
+    const url = servers[server]()?.url ?? ''
+    const runner = { test, skip: (name: string, reason: string) => test(name, { skip: reason }, () => {}) }
+    const runOn = (name: string, options: PoolOptions, wrap?: (pool: Pool) => Pool): void => {
+      describe(name, () => {
+        const fixtures = new Fixtures(url, options, wrap)
+        after(() => fixtures.close())
+        runConformance(runner, touchy, () => fixtures.next(), cannot)
       })
-      return pool
-    })
-  }
-  runOn('an INSERT that returns no rows, as on MySQL', {}, withoutReturning)
-  test('the control: RETURNING was left out', () => assert.ok(left > 100, `${left} times`))
-})
+    }
+
+    for (const [name, options] of Object.entries(POOLS)) runOn(name, options)
+    for (const [name, settings] of Object.entries(SESSIONS)) {
+      runOn(name, {}, (pool) => {
+        pool.removeAllListeners('connection').on('connection', (connection) => {
+          for (const setting of settings) void connection.query(setting)
+        })
+        return pool
+      })
+    }
+    if (server === 'mariadb') {
+      runOn('an INSERT that returns no rows, as on MySQL', {}, withoutReturning)
+      test('the control: RETURNING was left out', () => assert.ok(left > 100, `${left} times`))
+    }
+  })
+}
 
 /** Text that a collation may take for other text. */
 const ALIKE = ['a', 'A', 'a ', ' a', 'á', 'ß', 'ss', 'ſ', '🔑', '🔐', 'a\u0000', 'Å', 'A\u030a', "a'", 'a\\', '']
 
-describe('text on MariaDB', { skip: skipWithout('mariadb') }, () => {
-  async function withStore(work: (store: Store, pool: Pool) => Promise<void>): Promise<void> {
-    const place = await openPlace(url)
-    const store: Store = mysql({ pool: place.pool }) as Store
-    try {
-      await store.schema.migrate({ lanes: 4 })
-      await work(store, place.pool)
-    } finally {
-      await place.close()
+for (const { name: server, title } of MYSQL_SERVERS) {
+  describe(`text on ${title}`, { skip: skipWithout(server) }, () => {
+    const url = servers[server]()?.url ?? ''
+    async function withStore(work: (store: Store, pool: Pool) => Promise<void>): Promise<void> {
+      const place = await openPlace(url)
+      const store: Store = mysql({ pool: place.pool }) as Store
+      try {
+        await store.schema.migrate({ lanes: 4 })
+        await work(store, place.pool)
+      } finally {
+        await place.close()
+      }
     }
-  }
 
-  test('what only looks alike is not the same: ids, sources, backends, keys, consumers', () =>
-    withStore(async (store) => {
-      const some = ALIKE.filter((text) => text !== '')
-      for (const rows of [
-        await insert(store, ...some.map((eventId) => newEvent({ eventId }))),
-        await insert(store, ...some.map((source) => newEvent({ eventId: 'same', source }))),
-        await insert(store, ...ALIKE.map((publisherBackend) => newEvent({ eventId: 'one', publisherBackend }))),
-        await insert(store, ...some.map((partitionKey) => newEvent({ partitionKey, keyHash: 1, subject: 'keyed' }))),
-      ]) {
-        assert.ok(rows.length >= some.length, `${rows.length} of ${some.length}`)
-      }
-      for (const backend of some) {
-        const fetched = await store.relay.fetch(
-          [backend],
-          [0, 1, 2, 3].map((lane) => ({ lane, after: 0, limit: 100 })),
-        )
-        assert.deepEqual(
-          fetched.map((row) => row.publisherBackend),
-          [backend],
-        )
-        assert.equal(await store.admin.count([{ column: 'publisherBackend', op: 'eq', value: backend }]), 1)
-        assert.equal(await store.admin.count([{ column: 'partitionKey', op: 'eq', value: backend }]), 1)
-        assert.equal(await store.admin.count([{ column: 'publisherBackend', op: 'in', values: [backend] }]), 1)
-      }
-      // Each backend has lanes, owners and a breaker of its own.
-      const worker = await store.coordination.enter({ name: 'w', backends: some, lease: 60_000 })
-      assert.equal((await store.coordination.survey(some)).lanes.length, some.length * 4)
-      for (const backend of some) {
-        const { lanes } = await store.coordination.survey([backend])
-        assert.deepEqual([...new Set(lanes.map((lane) => lane.backend))], [backend])
-        assert.equal((await store.coordination.claim(worker, lanes)).length, 4)
-        assert.equal(await store.coordination.breakers.open(backend, 1000, 'down'), true)
-      }
-    }))
-
-  test('the same in columns that ignore case, accents and trailing spaces, as Django makes them', () =>
-    withStore(async (store, pool) => {
-      const columns = ['source varchar(255)', 'publisher_backend varchar(100)', 'event_type varchar(255)']
-      for (const column of columns) {
-        await pool.query(
-          `ALTER TABLE outbox_events MODIFY ${column} CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci NOT NULL`,
-        )
-      }
-      const some = ['a', 'A', 'a ', 'á', 'b']
-      const lanes = [0, 1, 2, 3]
-      assert.equal((await insert(store, ...some.map((source) => newEvent({ eventId: 'same', source })))).length, 5)
-      const due = await insert(
-        store,
-        ...some.map((publisherBackend) => newEvent({ publisherBackend, eventType: publisherBackend, delay: 1 })),
-      )
-      assert.equal(due.length, 5)
-      for (const name of some) {
-        const one = async (): Promise<boolean> => (await store.relay.unpark([name], lanes, 10)).woken.length === 1
-        await until('it is due', one)
-        const fetched = await store.relay.fetch(
-          [name],
-          lanes.map((lane) => ({ lane, after: 0, limit: 10 })),
-        )
-        assert.deepEqual(
-          fetched.map((row) => row.publisherBackend),
-          [name],
-        )
-        for (const column of ['publisherBackend', 'eventType'] as const) {
-          assert.equal(await store.admin.count([{ column, op: 'eq', value: name }]), 1)
+    test('what only looks alike is not the same: ids, sources, backends, keys, consumers', () =>
+      withStore(async (store) => {
+        const some = ALIKE.filter((text) => text !== '')
+        for (const rows of [
+          await insert(store, ...some.map((eventId) => newEvent({ eventId }))),
+          await insert(store, ...some.map((source) => newEvent({ eventId: 'same', source }))),
+          await insert(store, ...ALIKE.map((publisherBackend) => newEvent({ eventId: 'one', publisherBackend }))),
+          await insert(store, ...some.map((partitionKey) => newEvent({ partitionKey, keyHash: 1, subject: 'keyed' }))),
+        ]) {
+          assert.ok(rows.length >= some.length, `${rows.length} of ${some.length}`)
         }
-        assert.equal(await store.admin.count([{ column: 'source', op: 'endsWith', value: name }]), 1)
-      }
-      const { backends } = await store.admin.stats()
-      assert.deepEqual(
-        backends.map(({ backend, pending }) => `${backend}:${pending}`).toSorted(),
-        [...some, 'default'].map((name) => `${name}:${name === 'default' ? 5 : 1}`).toSorted(),
-      )
-    }))
+        for (const backend of some) {
+          const fetched = await store.relay.fetch(
+            [backend],
+            [0, 1, 2, 3].map((lane) => ({ lane, after: 0, limit: 100 })),
+          )
+          assert.deepEqual(
+            fetched.map((row) => row.publisherBackend),
+            [backend],
+          )
+          assert.equal(await store.admin.count([{ column: 'publisherBackend', op: 'eq', value: backend }]), 1)
+          assert.equal(await store.admin.count([{ column: 'partitionKey', op: 'eq', value: backend }]), 1)
+          assert.equal(await store.admin.count([{ column: 'publisherBackend', op: 'in', values: [backend] }]), 1)
+        }
+        // Each backend has lanes, owners and a breaker of its own.
+        const worker = await store.coordination.enter({ name: 'w', backends: some, lease: 60_000 })
+        assert.equal((await store.coordination.survey(some)).lanes.length, some.length * 4)
+        for (const backend of some) {
+          const { lanes } = await store.coordination.survey([backend])
+          assert.deepEqual([...new Set(lanes.map((lane) => lane.backend))], [backend])
+          assert.equal((await store.coordination.claim(worker, lanes)).length, 4)
+          assert.equal(await store.coordination.breakers.open(backend, 1000, 'down'), true)
+        }
+      }))
 
-  test('a failed event blocks its own key, and none that looks like it', () =>
-    withStore(async (store) => {
-      const { ownership } = await own(store)
-      const keys = ALIKE.filter((text) => text !== '')
-      const heads = await insert(store, ...keys.map((partitionKey) => newEvent({ partitionKey, keyHash: 1 })))
-      const behind = await insert(store, ...keys.map((partitionKey) => newEvent({ partitionKey, keyHash: 1 })))
-      const [head] = heads
-      assert.ok(head)
-      await store.relay.settle(ownership, [
-        { kind: 'failed', id: head.id, lane: head.lane, retryCount: 1, blocks: true, error: 'no' },
-        ...behind.map(({ id, lane }) => ({ kind: 'park', id, lane, delay: null }) as const),
-      ])
-      const held = await store.relay.reconcile(NAMES, [0, 1, 2, 3])
-      assert.deepEqual(
-        held.map(({ partitionKey }) => partitionKey),
-        ['a'],
-      )
-      const parked = await store.admin.list({
-        where: [{ column: 'availableAt', op: 'isNull', value: false }],
-        order: [],
-        limit: null,
-        offset: 0,
-        columns: ['id'],
-      })
-      assert.deepEqual(parked.map(({ id }) => id).toSorted(), [head.id, behind[0]?.id].toSorted())
-    }))
+    test('the same in columns that ignore case, accents and trailing spaces, as Django makes them', () =>
+      withStore(async (store, pool) => {
+        const columns = ['source varchar(255)', 'publisher_backend varchar(100)', 'event_type varchar(255)']
+        for (const column of columns) {
+          await pool.query(
+            `ALTER TABLE outbox_events MODIFY ${column} CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci NOT NULL`,
+          )
+        }
+        const some = ['a', 'A', 'a ', 'á', 'b']
+        const lanes = [0, 1, 2, 3]
+        assert.equal((await insert(store, ...some.map((source) => newEvent({ eventId: 'same', source })))).length, 5)
+        const due = await insert(
+          store,
+          ...some.map((publisherBackend) => newEvent({ publisherBackend, eventType: publisherBackend, delay: 1 })),
+        )
+        assert.equal(due.length, 5)
+        for (const name of some) {
+          const one = async (): Promise<boolean> => (await store.relay.unpark([name], lanes, 10)).woken.length === 1
+          await until('it is due', one)
+          const fetched = await store.relay.fetch(
+            [name],
+            lanes.map((lane) => ({ lane, after: 0, limit: 10 })),
+          )
+          assert.deepEqual(
+            fetched.map((row) => row.publisherBackend),
+            [name],
+          )
+          for (const column of ['publisherBackend', 'eventType'] as const) {
+            assert.equal(await store.admin.count([{ column, op: 'eq', value: name }]), 1)
+          }
+          assert.equal(await store.admin.count([{ column: 'source', op: 'endsWith', value: name }]), 1)
+        }
+        const { backends } = await store.admin.stats()
+        assert.deepEqual(
+          backends.map(({ backend, pending }) => `${backend}:${pending}`).toSorted(),
+          [...some, 'default'].map((name) => `${name}:${name === 'default' ? 5 : 1}`).toSorted(),
+        )
+      }))
 
-  test('errors, names and progress of any text are stored as they are', () =>
-    withStore(async (store) => {
-      const { ownership } = await own(store, { name: 'it\'s \\ " 🎉 ; DROP TABLE outbox_events; --' })
-      const { id, lane } = await insertOne(store)
-      const error = "it's \\' \\\\ \" \n \u0000 🎉 ? :name $x /* */ -- '"
-      const progress = JSON.stringify({ error })
-      await store.relay.settle(ownership, [{ kind: 'retry', id, lane, retryCount: 1, delay: 0, error, progress }])
-      const stored = await read(store, id)
-      assert.equal(stored.lastError, error)
-      assert.equal(stored.progress, progress)
-      const [attempt] = JSON.parse(stored.attempts ?? '[]') as { worker: string; error: string; at: string }[]
-      assert.equal(attempt?.error, error)
-      assert.equal(attempt?.worker, 'it\'s \\ " 🎉 ; DROP TABLE outbox_events; --')
-      assert.match(attempt?.at ?? '', /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
-    }))
+    test('a failed event blocks its own key, and none that looks like it', () =>
+      withStore(async (store) => {
+        const { ownership } = await own(store)
+        const keys = ALIKE.filter((text) => text !== '')
+        const heads = await insert(store, ...keys.map((partitionKey) => newEvent({ partitionKey, keyHash: 1 })))
+        const behind = await insert(store, ...keys.map((partitionKey) => newEvent({ partitionKey, keyHash: 1 })))
+        const [head] = heads
+        assert.ok(head)
+        await store.relay.settle(ownership, [
+          { kind: 'failed', id: head.id, lane: head.lane, retryCount: 1, blocks: true, error: 'no' },
+          ...behind.map(({ id, lane }) => ({ kind: 'park', id, lane, delay: null }) as const),
+        ])
+        const held = await store.relay.reconcile(NAMES, [0, 1, 2, 3])
+        assert.deepEqual(
+          held.map(({ partitionKey }) => partitionKey),
+          ['a'],
+        )
+        const parked = await store.admin.list({
+          where: [{ column: 'availableAt', op: 'isNull', value: false }],
+          order: [],
+          limit: null,
+          offset: 0,
+          columns: ['id'],
+        })
+        assert.deepEqual(parked.map(({ id }) => id).toSorted(), [head.id, behind[0]?.id].toSorted())
+      }))
 
-  test('microseconds that others wrote are kept, and seen to the millisecond', () =>
-    withStore(async (store, pool) => {
-      await pool.query(
-        "INSERT INTO outbox_events (event_type, source, publisher_backend, created_at) VALUES ('t', '/s', 'default', '2026-03-29 02:30:00.123999')",
-      )
-      const at = new Date('2026-03-29T02:30:00.123Z')
-      const [row] = await store.admin.list({
-        where: [{ column: 'createdAt', op: 'eq', value: at }],
-        order: [],
-        limit: null,
-        offset: 0,
-        columns: ['createdAt'],
-      })
-      assert.equal(row?.createdAt?.getTime(), at.getTime())
-    }))
+    test('errors, names and progress of any text are stored as they are', () =>
+      withStore(async (store) => {
+        const { ownership } = await own(store, { name: 'it\'s \\ " 🎉 ; DROP TABLE outbox_events; --' })
+        const { id, lane } = await insertOne(store)
+        const error = "it's \\' \\\\ \" \n \u0000 🎉 ? :name $x /* */ -- '"
+        const progress = JSON.stringify({ error })
+        await store.relay.settle(ownership, [{ kind: 'retry', id, lane, retryCount: 1, delay: 0, error, progress }])
+        const stored = await read(store, id)
+        assert.equal(stored.lastError, error)
+        assert.equal(stored.progress, progress)
+        const [attempt] = JSON.parse(stored.attempts ?? '[]') as { worker: string; error: string; at: string }[]
+        assert.equal(attempt?.error, error)
+        assert.equal(attempt?.worker, 'it\'s \\ " 🎉 ; DROP TABLE outbox_events; --')
+        assert.match(attempt?.at ?? '', /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
+      }))
 
-  test('an id in a native uuid column is read and found all the same', () =>
-    withStore(async (store, pool) => {
-      await pool.query('ALTER TABLE outbox_events MODIFY id uuid NOT NULL')
-      const { ownership } = await own(store)
-      const rows = await insert(store, newEvent(), newEvent({ eventId: 'e' }), newEvent())
-      const fetched = await store.relay.fetch(
-        NAMES,
-        [0, 1, 2, 3].map((lane) => ({ lane, after: 0, limit: 10 })),
-      )
-      assert.deepEqual(
-        fetched.map(({ id }) => id),
-        rows.map(({ id }) => id),
-      )
-      const at = (n: number) => ({ id: rows[n]?.id ?? '', lane: rows[n]?.lane ?? 0 })
-      const report = await store.relay.settle(ownership, [
-        { kind: 'published', ...at(0) },
-        { kind: 'retry', ...at(1), retryCount: 1, delay: 0, error: 'no' },
-        { kind: 'park', ...at(2), delay: null, behind: at(1).id },
-      ])
-      assert.deepEqual(report.lost, [])
-      assert.equal((await read(store, at(0).id)).status, 'published')
-      assert.deepEqual(await store.admin.move([at(1).id], { kind: 'cancel' }), [at(1).id])
-      assert.equal(await store.admin.delete([at(2).id]), 1)
-    }))
-})
+    test('microseconds that others wrote are kept, and seen to the millisecond', () =>
+      withStore(async (store, pool) => {
+        await pool.query(
+          "INSERT INTO outbox_events (event_type, source, publisher_backend, created_at) VALUES ('t', '/s', 'default', '2026-03-29 02:30:00.123999')",
+        )
+        const at = new Date('2026-03-29T02:30:00.123Z')
+        const [row] = await store.admin.list({
+          where: [{ column: 'createdAt', op: 'eq', value: at }],
+          order: [],
+          limit: null,
+          offset: 0,
+          columns: ['createdAt'],
+        })
+        assert.equal(row?.createdAt?.getTime(), at.getTime())
+      }))
+
+    test(
+      'an id in a native uuid column is read and found all the same',
+      { skip: server === 'mysql' && 'MySQL has no type uuid' },
+      () =>
+        withStore(async (store, pool) => {
+          await pool.query('ALTER TABLE outbox_events MODIFY id uuid NOT NULL')
+          const { ownership } = await own(store)
+          const rows = await insert(store, newEvent(), newEvent({ eventId: 'e' }), newEvent())
+          const fetched = await store.relay.fetch(
+            NAMES,
+            [0, 1, 2, 3].map((lane) => ({ lane, after: 0, limit: 10 })),
+          )
+          assert.deepEqual(
+            fetched.map(({ id }) => id),
+            rows.map(({ id }) => id),
+          )
+          const at = (n: number) => ({ id: rows[n]?.id ?? '', lane: rows[n]?.lane ?? 0 })
+          const report = await store.relay.settle(ownership, [
+            { kind: 'published', ...at(0) },
+            { kind: 'retry', ...at(1), retryCount: 1, delay: 0, error: 'no' },
+            { kind: 'park', ...at(2), delay: null, behind: at(1).id },
+          ])
+          assert.deepEqual(report.lost, [])
+          assert.equal((await read(store, at(0).id)).status, 'published')
+          assert.deepEqual(await store.admin.move([at(1).id], { kind: 'cancel' }), [at(1).id])
+          assert.equal(await store.admin.delete([at(2).id]), 1)
+        }),
+    )
+  })
+}
 
 describe('options of mysql()', () => {
   const refused = (options: unknown, ...words: readonly RegExp[]): void => {
@@ -305,58 +317,68 @@ describe('options of mysql()', () => {
     await store.close()
     await assert.rejects(store.admin.count([]), { code: 'CLOSED' })
   })
-
-  test('another database, another table, and a pool without autocommit', { skip: skipWithout('mariadb') }, async () => {
-    const place = await openPlace(url)
-    const options = { pool: place.pool, database: place.database, table: 'billing_events' }
-    const elsewhere = createPool({ uri: url })
-    try {
-      const store: Store = mysql({ ...options, pool: elsewhere }) as Store
-      assert.equal(store.description, `mysql ${place.database}.billing_events`)
-      await assert.rejects(store.admin.count([]), { code: 'SCHEMA_MISSING' })
-      await store.schema.migrate()
-      await insertOne(store)
-      const [tables] = await place.pool.query('SHOW TABLES')
-      assert.equal((tables as unknown[]).length, 7)
-      const off = createPool({ uri: place.url })
-      off.on('connection', (connection) => void connection.query('SET autocommit = 0'))
-      try {
-        const without = mysql({ ...options, pool: off })
-        await assert.rejects(without.coordination.enter({ name: 'w', backends: ['b'], lease: 1000 }), {
-          code: 'INVALID_OPTION',
-          message: /autocommit/,
-        })
-        // In a transaction of the caller's there it does not matter.
-        const connection = await off.getConnection()
-        await insertIn(store, connection, [newEvent()])
-        await connection.commit()
-        connection.release()
-      } finally {
-        await off.end()
-      }
-      assert.equal(await store.admin.count([]), 2)
-    } finally {
-      await elsewhere.end()
-      await place.close()
-    }
-  })
-
-  test('what is larger than max_allowed_packet is told so', { skip: skipWithout('mariadb') }, async () => {
-    const fixtures = new Fixtures(url)
-    const { store } = await fixtures.next()
-    try {
-      const data = JSON.stringify('x'.repeat(17 * 1024 * 1024))
-      await store.transaction(async (tx) => {
-        await assert.rejects(insertIn(store, tx, [newEvent({ data })]), {
-          code: 'EVENT_TOO_LARGE',
-          message: /max_allowed_packet/,
-        })
-        // It was not sent, so the transaction goes on.
-        await insertIn(store, tx, [newEvent({ data: JSON.stringify('x'.repeat(2 * 1024 * 1024)) })])
-      })
-      assert.equal(await store.admin.count([]), 1)
-    } finally {
-      await fixtures.close()
-    }
-  })
 })
+
+for (const { name: server, title } of MYSQL_SERVERS) {
+  describe(`mysql() on ${title}`, { skip: skipWithout(server) }, () => {
+    const url = servers[server]()?.url ?? ''
+
+    test('another database, another table, and a pool without autocommit', async () => {
+      const place = await openPlace(url)
+      const options = { pool: place.pool, database: place.database, table: 'billing_events' }
+      const elsewhere = createPool({ uri: url })
+      try {
+        const store: Store = mysql({ ...options, pool: elsewhere }) as Store
+        assert.equal(store.description, `mysql ${place.database}.billing_events`)
+        await assert.rejects(store.admin.count([]), { code: 'SCHEMA_MISSING' })
+        await store.schema.migrate()
+        await insertOne(store)
+        const [tables] = await place.pool.query('SHOW TABLES')
+        assert.equal((tables as unknown[]).length, 7)
+        const off = createPool({ uri: place.url })
+        off.on('connection', (connection) => void connection.query('SET autocommit = 0'))
+        try {
+          const without = mysql({ ...options, pool: off })
+          await assert.rejects(without.coordination.enter({ name: 'w', backends: ['b'], lease: 1000 }), {
+            code: 'INVALID_OPTION',
+            message: /autocommit/,
+          })
+          // In a transaction of the caller's there it does not matter.
+          const connection = await off.getConnection()
+          await insertIn(store, connection, [newEvent()])
+          await connection.commit()
+          connection.release()
+        } finally {
+          await off.end()
+        }
+        assert.equal(await store.admin.count([]), 2)
+      } finally {
+        await elsewhere.end()
+        await place.close()
+      }
+    })
+
+    test('what is larger than max_allowed_packet is told so', async () => {
+      const fixtures = new Fixtures(url)
+      const { store } = await fixtures.next()
+      const pool = createPool({ uri: url, connectionLimit: 1 })
+      try {
+        const [[limit]] = await pool.query<RowDataPacket[]>('SELECT @@max_allowed_packet AS most')
+        const most = Number(limit?.['most'])
+        const data = JSON.stringify('x'.repeat(most))
+        await store.transaction(async (tx) => {
+          await assert.rejects(insertIn(store, tx, [newEvent({ data })]), {
+            code: 'EVENT_TOO_LARGE',
+            message: /max_allowed_packet/,
+          })
+          // It was not sent, so the transaction goes on.
+          await insertIn(store, tx, [newEvent({ data: JSON.stringify('x'.repeat(2 * 1024 * 1024)) })])
+        })
+        assert.equal(await store.admin.count([]), 1)
+      } finally {
+        await pool.end()
+        await fixtures.close()
+      }
+    })
+  })
+}

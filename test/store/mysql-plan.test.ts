@@ -4,9 +4,10 @@ import type { Pool, PoolConnection, RowDataPacket } from 'mysql2/promise'
 import { mysql } from '../../src/store/mysql/mysql.ts'
 import type { Mysql2Pool, Mysql2PoolConnection } from '../../src/store/mysql/mysql2-client.ts'
 import type { Store } from '../../src/store/store.ts'
-import { insertOne, own } from '../../src/testing/store/steps.ts'
+import { insert, insertOne, newEvent, own } from '../../src/testing/store/steps.ts'
+import { MYSQL_SERVERS } from '../support/mysql-servers.ts'
 import { servers, skipWithout } from '../support/servers.ts'
-import { openPlace, type Place } from './mysql-place.ts'
+import { numbers, openPlace, type Place } from './mysql-place.ts'
 
 /** What a call did to the events table. */
 interface Access {
@@ -17,160 +18,201 @@ interface Access {
 }
 
 /** Plans with the worst statistics there are: those of an empty table that has grown to 50,000 rows since. */
-describe('plans on MariaDB with stale statistics', { skip: skipWithout('mariadb') }, () => {
-  const statements: string[] = []
-  let place: Place
-  let pool: Pool
-  let store: Store
+for (const { name, title } of MYSQL_SERVERS) {
+  describe(`plans on ${title} with stale statistics`, { skip: skipWithout(name) }, () => {
+    const statements: string[] = []
+    let place: Place
+    let pool: Pool
+    let store: Store
 
-  /** Notes what the store runs. */
-  function spied(connection: PoolConnection): PoolConnection {
-    return new Proxy(connection, {
-      get(target, name) {
-        const member: unknown = Reflect.get(target, name, target)
-        if (typeof member !== 'function') return member
-        return (...values: { readonly sql: string }[]) => {
-          if (name === 'query') statements.push(values[0]?.sql ?? '')
-          return Reflect.apply(member, target, values)
-        }
-      },
-    })
-  }
-
-  before(async () => {
-    // One connection, since the server counts reads by connection.
-    place = await openPlace(servers.mariadb()?.url ?? '', { connectionLimit: 1 })
-    pool = place.pool
-    const spy: Mysql2Pool = {
-      getConnection: async () => spied(await pool.getConnection()) as unknown as Mysql2PoolConnection,
-    }
-    store = mysql({ pool: spy }) as Store
-    await store.schema.migrate({ lanes: 16 })
-    await pool.query('ALTER TABLE outbox_events STATS_PERSISTENT = 1, STATS_AUTO_RECALC = 0')
-    await pool.query('ANALYZE TABLE outbox_events')
-    const fill = (count: number, status: string, availableAt: string) =>
-      pool.query(`
-        INSERT INTO outbox_events (event_type, source, publisher_backend, status, published_at, available_at,
-          partition_key, lane)
-        SELECT 'a', 'b', 'default', '${status}', UTC_TIMESTAMP(6), ${availableAt}, CONCAT('k', seq MOD 1000), seq MOD 16
-        FROM seq_1_to_${count}`)
-    await fill(25_000, 'published', 'NULL')
-    await fill(12_000, 'pending', 'UTC_TIMESTAMP(6) + INTERVAL 1 DAY')
-    await fill(5_000, 'pending', "'9999-12-31'")
-    await fill(20, 'failed', "'9999-12-31'")
-    await fill(8_000, 'pending', 'NULL')
-    // Past it, rows are not counted one by one.
-    await pool.query('ALTER TABLE outbox_events AUTO_INCREMENT = 200000')
-  })
-  after(() => place.close())
-
-  async function readsSoFar(): Promise<number> {
-    const [rows] = await pool.query<RowDataPacket[]>("SHOW SESSION STATUS LIKE 'Handler_read%'")
-    return rows.reduce((sum, row) => sum + Number(row['Value']), 0)
-  }
-
-  async function accessOf(call: () => Promise<unknown>): Promise<Access> {
-    statements.length = 0
-    // To ask is a read, too.
-    const [first, second] = [await readsSoFar(), await readsSoFar()]
-    await call()
-    const reads = (await readsSoFar()) - second - (second - first)
-    const plans = new Set<string>()
-    for (const sql of [...statements]) {
-      if (!/^\s*\(?(SELECT|UPDATE|DELETE)/.test(sql)) continue
-      const [rows] = await pool.query<RowDataPacket[]>(`EXPLAIN ${sql}`)
-      for (const { table, type, key } of rows) {
-        if (/^(e|f|p|outbox_events)$/.test(table ?? '')) plans.add(`${type} ${key}`)
-      }
-    }
-    return { plans: [...plans].toSorted(), reads }
-  }
-
-  const lanes = Array.from({ length: 16 }, (_, lane) => lane)
-  const names = ['default', '']
-
-  for (const limit of [1, 16, 500, 1500]) {
-    for (const from of [0, 49_500]) {
-      test(`fetch of ${limit} a lane after ${from} reads what it returns`, async () => {
-        const cursors = lanes.map((lane) => ({ lane, after: from, limit }))
-        let found = 0
-        for (let time = 0; time < 2; time++) {
-          const { plans, reads } = await accessOf(async () => {
-            found = (await store.relay.fetch(names, cursors)).length
-          })
-          assert.deepEqual(plans, ['range outbox_events_work'])
-          // The scan of all lanes comes first where no backlog is known of; the union's rows are read once more.
-          assert.ok(reads <= 4 * found + 300, `${reads} reads for ${found} rows`)
-        }
-        assert.ok(found > 0)
+    /** Notes what the store runs. */
+    function spied(connection: PoolConnection): PoolConnection {
+      return new Proxy(connection, {
+        get(target, name) {
+          const member: unknown = Reflect.get(target, name, target)
+          if (typeof member !== 'function') return member
+          return (...values: { readonly sql: string }[]) => {
+            if (name === 'query') statements.push(values[0]?.sql ?? '')
+            return Reflect.apply(member, target, values)
+          }
+        },
       })
     }
-  }
 
-  test('unpark reads the first of each lane, and then what is due', async () => {
-    const nothing = await accessOf(() => store.relay.unpark(names, lanes, 1000))
-    assert.deepEqual(nothing.plans, ['ref outbox_events_work'])
-    assert.ok(nothing.reads < 500, `${nothing.reads} reads`)
-    await insertOne(store, { delay: 1 })
-    const due = await accessOf(async () => {
-      while ((await store.relay.unpark(names, lanes, 1000)).woken.length === 0);
+    before(async () => {
+      // One connection, since the server counts reads by connection.
+      place = await openPlace(servers[name]()?.url ?? '', { connectionLimit: 1 })
+      pool = place.pool
+      const spy: Mysql2Pool = {
+        getConnection: async () => spied(await pool.getConnection()) as unknown as Mysql2PoolConnection,
+      }
+      store = mysql({ pool: spy }) as Store
+      await store.schema.migrate({ lanes: 16 })
+      await pool.query('ALTER TABLE outbox_events STATS_PERSISTENT = 1, STATS_AUTO_RECALC = 0')
+      await pool.query('ANALYZE TABLE outbox_events')
+      const fill = (count: number, status: string, availableAt: string, backend = 'default') =>
+        pool.query(`
+        INSERT INTO outbox_events (event_type, source, publisher_backend, status, published_at, available_at,
+          partition_key, lane)
+        SELECT 'a', 'b', '${backend}', '${status}', UTC_TIMESTAMP(6), ${availableAt}, CONCAT('k', seq MOD 1000), seq MOD 16
+        FROM ${numbers(count)}`)
+      await fill(25_000, 'published', 'NULL')
+      await fill(12_000, 'pending', 'UTC_TIMESTAMP(6) + INTERVAL 1 DAY')
+      await fill(5_000, 'pending', "'9999-12-31'")
+      await fill(20, 'failed', "'9999-12-31'")
+      await fill(8_000, 'pending', 'NULL')
+      await fill(3_000, 'pending', "'9999-12-31'", 'held up')
+      await pool.query('ALTER TABLE outbox_inbox STATS_PERSISTENT = 1, STATS_AUTO_RECALC = 0')
+      await pool.query('ANALYZE TABLE outbox_inbox')
+      await pool.query(`
+        INSERT INTO outbox_inbox (consumer, source, event_id, handled_at)
+        SELECT 'c', '/s', seq, UTC_TIMESTAMP(6) - INTERVAL (seq <= 300) DAY FROM ${numbers(10_000)}`)
+      // MySQL has counted rows meanwhile, and forgets it when a table is changed.
+      await pool.query("ALTER TABLE outbox_inbox COMMENT = 'what consumers have handled'")
+      // Past it, rows are not counted one by one. (And see above.)
+      await pool.query('ALTER TABLE outbox_events AUTO_INCREMENT = 200000')
     })
-    assert.ok(due.plans.every((plan) => /^(ref|range) (outbox_events_work|PRIMARY)$/.test(plan)))
-  })
+    after(() => place.close())
 
-  test('settle is by primary key', async () => {
-    const { ownership } = await own(store)
-    const rows = await store.relay.fetch(
-      names,
-      lanes.map((lane) => ({ lane, after: 0, limit: 60 })),
-    )
-    assert.ok(rows.length > 900)
-    const published = rows.map(({ id, lane }) => ({ kind: 'published', id, lane }) as const)
-    const parked = published.map(({ id, lane }) => ({ kind: 'park', id, lane, delay: null }) as const)
-    const park = await accessOf(() => store.relay.settle(ownership, parked))
-    assert.deepEqual(park.plans, ['eq_ref PRIMARY', 'range PRIMARY'])
-    // Each is locked and written; what they are written from is a table of its own in the statement.
-    assert.ok(park.reads < 8 * rows.length, `${park.reads} reads for ${rows.length} rows`)
-    const publish = await accessOf(() => store.relay.settle(ownership, published))
-    assert.deepEqual(publish.plans, ['range PRIMARY'])
-    assert.ok(publish.reads < 2 * rows.length + 100, `${publish.reads} reads for ${rows.length} rows`)
-  })
+    async function readsSoFar(): Promise<number> {
+      const [rows] = await pool.query<RowDataPacket[]>("SHOW SESSION STATUS LIKE 'Handler_read%'")
+      return rows.reduce((sum, row) => sum + Number(row['Value']), 0)
+    }
 
-  test('reconcile reads what waits behind a failed event, and what failed', async () => {
-    const { plans, reads } = await accessOf(() => store.relay.reconcile(names, lanes))
-    assert.ok(
-      plans.every((plan) => /^(ref|range) (outbox_events_work|PRIMARY)$/.test(plan)),
-      String(plans),
-    )
-    assert.ok(reads < 35_000, `${reads} reads`)
-  })
+    async function accessOf(call: () => Promise<unknown>): Promise<Access> {
+      statements.length = 0
+      // To ask is a read, too.
+      const [first, second] = [await readsSoFar(), await readsSoFar()]
+      await call()
+      const reads = (await readsSoFar()) - second - (second - first)
+      const plans = new Set<string>()
+      for (const sql of [...statements]) {
+        if (!/^\s*\(?(SELECT|UPDATE|DELETE)/.test(sql)) continue
+        const [rows] = await pool.query<RowDataPacket[]>(`EXPLAIN ${sql}`)
+        for (const { table, type, key } of rows) {
+          if (/^(e|f|p|outbox_events)$/.test(table ?? '')) plans.add(`${type} ${key}`)
+        }
+      }
+      return { plans: [...plans].toSorted(), reads }
+    }
 
-  test('purge, move and delete go by seq and by primary key', async () => {
-    const ids = (await store.relay.fetch(names, [{ lane: 0, after: 0, limit: 300 }])).map(({ id }) => id)
-    const purged = await accessOf(() => store.relay.purge({ publishedFor: 0, failedFor: null, limit: 400 }))
-    assert.deepEqual(purged.plans, ['range PRIMARY', 'range outbox_events_seq'])
-    assert.ok(purged.reads < 5_000, `${purged.reads} reads`)
-    const moved = await accessOf(() => store.admin.move(ids, { kind: 'cancel' }))
-    assert.deepEqual(moved.plans, ['range PRIMARY'])
-    const deleted = await accessOf(() => store.admin.delete(ids))
-    assert.deepEqual(deleted.plans, ['range PRIMARY'])
-  })
+    const lanes = Array.from({ length: 16 }, (_, lane) => lane)
+    const names = ['default', '']
 
-  test('stats read no published row', async () => {
-    const { plans, reads } = await accessOf(() => store.admin.stats())
-    assert.ok(
-      plans.every((plan) => plan.endsWith('outbox_events_work') || plan === 'ALL null' || plan === 'null null'),
-      String(plans),
-    )
-    // Each counted row is read, and once more from the table that groups them.
-    assert.ok(reads < 60_000, `${reads} reads`)
-  })
+    for (const limit of [1, 16, 500, 1500]) {
+      for (const from of [0, 49_500]) {
+        test(`fetch of ${limit} a lane after ${from} reads what it returns`, async () => {
+          const cursors = lanes.map((lane) => ({ lane, after: from, limit }))
+          let found = 0
+          for (let time = 0; time < 2; time++) {
+            const { plans, reads } = await accessOf(async () => {
+              found = (await store.relay.fetch(names, cursors)).length
+            })
+            assert.deepEqual(plans, ['range outbox_events_work'])
+            // The scan of all lanes comes first where no backlog is known of; the union's rows are read once more.
+            assert.ok(reads <= 4 * found + 300, `${reads} reads for ${found} rows`)
+          }
+          assert.ok(found > 0)
+        })
+      }
+    }
 
-  test('the control: without the work index nothing is found by it', async () => {
-    await pool.query('ALTER TABLE outbox_events DROP INDEX outbox_events_work, ADD INDEX outbox_events_work (status)')
-    const cursors = lanes.map((lane) => ({ lane, after: 0, limit: 1 }))
-    const { plans, reads } = await accessOf(() => store.relay.fetch(names, cursors))
-    assert.notDeepEqual(plans, ['range outbox_events_work'])
-    assert.ok(reads > 2_000, `${reads} reads`)
+    test('unpark reads the first of each lane, and then what is due', async () => {
+      const nothing = await accessOf(() => store.relay.unpark(names, lanes, 1000))
+      assert.deepEqual(nothing.plans, ['ref outbox_events_work'])
+      assert.ok(nothing.reads < 500, `${nothing.reads} reads`)
+      await insertOne(store, { delay: 1 })
+      const due = await accessOf(async () => {
+        while ((await store.relay.unpark(names, lanes, 1000)).woken.length === 0);
+      })
+      assert.ok(due.plans.every((plan) => /^(ref|range) (outbox_events_work|PRIMARY)$/.test(plan)))
+    })
+
+    test('unpark passes nothing that waits behind a blocked key', async () => {
+      let next: number | null = 0
+      const { reads } = await accessOf(async () => {
+        next = (await store.relay.unpark(['held up'], lanes, 1000)).nextDueIn
+      })
+      assert.equal(next, null)
+      assert.ok(reads < 300, `${reads} reads`)
+    })
+
+    test('publish looks for nothing but its own events', async () => {
+      const one = newEvent({ eventId: 'one' })
+      const events = [one, ...Array.from({ length: 49 }, (_, n) => newEvent({ eventId: `e${n}` }))]
+      const first = await accessOf(() => insert(store, ...events))
+      assert.ok(first.reads < 1_000, `${first.reads} reads`)
+      const again = await accessOf(async () => assert.deepEqual(await insert(store, ...events), []))
+      assert.ok(again.reads < 1_000, `${again.reads} reads`)
+      const duplicate = await accessOf(() =>
+        store.transaction((tx) => store.transactionAdapter.execute(tx, store.publish.findDuplicate(one))),
+      )
+      assert.ok(duplicate.reads < 50, `${duplicate.reads} reads`)
+    })
+
+    test('the inbox is pruned by age', async () => {
+      let pruned = 0
+      const { reads } = await accessOf(async () => {
+        pruned = await store.inbox.prune({ age: 3_600_000, limit: 1_000 })
+      })
+      assert.equal(pruned, 300)
+      assert.ok(reads < 2_000, `${reads} reads`)
+    })
+
+    test('settle is by primary key', async () => {
+      const { ownership } = await own(store)
+      const rows = await store.relay.fetch(
+        names,
+        lanes.map((lane) => ({ lane, after: 0, limit: 60 })),
+      )
+      assert.ok(rows.length > 900)
+      const published = rows.map(({ id, lane }) => ({ kind: 'published', id, lane }) as const)
+      const parked = published.map(({ id, lane }) => ({ kind: 'park', id, lane, delay: null }) as const)
+      const park = await accessOf(() => store.relay.settle(ownership, parked))
+      assert.deepEqual(park.plans, ['eq_ref PRIMARY', 'range PRIMARY'])
+      // Each is locked and written; what they are written from is a table of its own in the statement.
+      assert.ok(park.reads < 8 * rows.length, `${park.reads} reads for ${rows.length} rows`)
+      const publish = await accessOf(() => store.relay.settle(ownership, published))
+      assert.deepEqual(publish.plans, ['range PRIMARY'])
+      assert.ok(publish.reads < 2 * rows.length + 100, `${publish.reads} reads for ${rows.length} rows`)
+    })
+
+    test('reconcile reads what waits behind a failed event, and what failed', async () => {
+      const { plans, reads } = await accessOf(() => store.relay.reconcile(names, lanes))
+      assert.ok(
+        plans.every((plan) => /^(ref|range) (outbox_events_work|PRIMARY)$/.test(plan)),
+        String(plans),
+      )
+      assert.ok(reads < 35_000, `${reads} reads`)
+    })
+
+    test('purge, move and delete go by seq and by primary key', async () => {
+      const ids = (await store.relay.fetch(names, [{ lane: 0, after: 0, limit: 300 }])).map(({ id }) => id)
+      const purged = await accessOf(() => store.relay.purge({ publishedFor: 0, failedFor: null, limit: 400 }))
+      assert.deepEqual(purged.plans, ['range PRIMARY', 'range outbox_events_seq'])
+      assert.ok(purged.reads < 5_000, `${purged.reads} reads`)
+      const moved = await accessOf(() => store.admin.move(ids, { kind: 'cancel' }))
+      assert.deepEqual(moved.plans, ['range PRIMARY'])
+      const deleted = await accessOf(() => store.admin.delete(ids))
+      assert.deepEqual(deleted.plans, ['range PRIMARY'])
+    })
+
+    test('stats read no published row', async () => {
+      const { plans, reads } = await accessOf(() => store.admin.stats())
+      assert.ok(
+        plans.every((plan) => plan.endsWith('outbox_events_work') || plan === 'ALL null' || plan === 'null null'),
+        String(plans),
+      )
+      // Each counted row is read, and once more from the table that groups them.
+      assert.ok(reads < 60_000, `${reads} reads`)
+    })
+
+    test('the control: without the work index nothing is found by it', async () => {
+      await pool.query('ALTER TABLE outbox_events DROP INDEX outbox_events_work, ADD INDEX outbox_events_work (status)')
+      const cursors = lanes.map((lane) => ({ lane, after: 0, limit: 1 }))
+      const { plans, reads } = await accessOf(() => store.relay.fetch(names, cursors))
+      assert.notDeepEqual(plans, ['range outbox_events_work'])
+      assert.ok(reads > 2_000, `${reads} reads`)
+    })
   })
-})
+}

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Pool, PoolConnection, RowDataPacket } from 'mysql2/promise'
 import { mysql } from '../../src/store/mysql/mysql.ts'
 import type { Store } from '../../src/store/store.ts'
@@ -16,10 +17,10 @@ import {
   read,
   until,
 } from '../../src/testing/store/steps.ts'
+import { MYSQL_SERVERS } from '../support/mysql-servers.ts'
 import { servers, skipWithout } from '../support/servers.ts'
 import { openPlace } from './mysql-place.ts'
 
-const url = servers.mariadb()?.url ?? ''
 const LEVELS = ['READ COMMITTED', 'REPEATABLE READ'] as const
 
 interface Stage {
@@ -30,7 +31,7 @@ interface Stage {
 }
 
 /** Who waits for a lock without need fails instead, after three seconds. */
-async function withStore(work: (stage: Stage) => Promise<void>): Promise<void> {
+async function withStoreAt(url: string, work: (stage: Stage) => Promise<void>): Promise<void> {
   const place = await openPlace(url, { connectionLimit: 12 })
   const { pool } = place
   pool.on('connection', (connection) => void connection.query('SET innodb_lock_wait_timeout = 3'))
@@ -56,286 +57,335 @@ async function withStore(work: (stage: Stage) => Promise<void>): Promise<void> {
 }
 
 /**
- * Until a transaction on this database waits for a lock. Not by information_schema.innodb_trx, which the server refreshes only
- * when nobody at all has asked for 100 ms.
+ * Until a transaction on this database waits for a lock. SHOW ENGINE INNODB STATUS tells it at once, but MySQL leaves out
+ * there who has written nothing yet. `innodb_trx` leaves nobody out, but is refreshed only when nobody at all has asked
+ * for 100 ms: so that is asked second, and not in step with others who ask.
  */
 async function untilOneWaits(pool: Pool): Promise<void> {
   await until('a statement waits for a lock', async () => {
     const [[status]] = await pool.query<RowDataPacket[]>('SHOW ENGINE INNODB STATUS')
     const [ours] = await pool.query<RowDataPacket[]>(
-      'SELECT id FROM information_schema.processlist WHERE db = DATABASE()',
+      'SELECT id AS thread FROM information_schema.processlist WHERE db = DATABASE()',
     )
-    const threads = new Set(ours.map((row) => String(row['id'])))
+    const threads = new Set(ours.map((row) => String(row['thread'])))
     const transactions = String(status?.['Status']).split('---TRANSACTION')
-    return transactions.some(
+    const isListed = transactions.some(
       (text) => text.includes('\nLOCK WAIT ') && threads.has(/ thread id (\d+)/.exec(text)?.[1] ?? ''),
     )
+    if (isListed) return true
+    await sleep(100 + Math.random() * 100)
+    const [waiting] = await pool.query<RowDataPacket[]>(
+      "SELECT trx_mysql_thread_id AS thread FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'",
+    )
+    return waiting.some((row) => threads.has(String(row['thread'])))
   })
 }
 
-describe('races on MariaDB', { skip: skipWithout('mariadb') }, () => {
-  for (const end of ['COMMIT', 'ROLLBACK']) {
-    test(`a settle that meets a claim under way is decided by its ${end}`, () =>
+for (const { name, title } of MYSQL_SERVERS) {
+  describe(`races on ${title}`, { skip: skipWithout(name) }, () => {
+    const withStore = (work: (stage: Stage) => Promise<void>): Promise<void> =>
+      withStoreAt(servers[name]()?.url ?? '', work)
+
+    for (const end of ['COMMIT', 'ROLLBACK']) {
+      test(`a settle that meets a claim under way is decided by its ${end}`, () =>
+        withStore(async ({ store, pool, begin }) => {
+          const { ownership } = await own(store)
+          const { id, lane } = await insertOne(store)
+          const other = await begin()
+          await other.query('UPDATE outbox_lanes SET owner = UUID(), fence = fence + 1')
+          const settling = store.relay.settle(ownership, [
+            { kind: 'retry', id, lane, retryCount: 1, delay: 1000, error: 'no' },
+          ])
+          await untilOneWaits(pool)
+          await other.query(end)
+          assert.deepEqual((await settling).lost, end === 'COMMIT' ? [id] : [])
+          assert.equal((await read(store, id)).status, end === 'COMMIT' ? 'pending' : 'retry')
+        }))
+    }
+
+    test('neither a settle nor an operator waits for who holds other lanes, whatever the statistics say', () =>
       withStore(async ({ store, pool, begin }) => {
+        await pool.query('ALTER TABLE outbox_lanes STATS_PERSISTENT = 1, STATS_AUTO_RECALC = 0')
+        await pool.query('ANALYZE TABLE outbox_lanes')
+        const { ownership } = await own(store)
+        // MySQL has counted rows meanwhile, and forgets it when a table is changed.
+        await pool.query("ALTER TABLE outbox_lanes COMMENT = 'who works where'")
+        const keys = Array.from({ length: 40 }, (_, n) => `k${n}`)
+        const rows = await insert(store, ...keys.map((partitionKey) => newEvent({ partitionKey })))
+        const free = rows.filter(({ lane }) => lane > 1)
+        const other = await begin('READ COMMITTED')
+        await other.query(
+          'SELECT * FROM outbox_lanes FORCE INDEX (PRIMARY) WHERE backend = ? AND lane IN (0, 1) FOR UPDATE',
+          [BACKEND],
+        )
+        const retries = free.map(
+          ({ id, lane }) => ({ kind: 'retry', id, lane, retryCount: 1, delay: 0, error: 'no' }) as const,
+        )
+        assert.deepEqual((await store.relay.settle(ownership, retries)).lost, [])
+        const [first, ...more] = free.map(({ id }) => id)
+        assert.deepEqual(await store.admin.move([first ?? ''], { kind: 'cancel' }), [first])
+        assert.equal(await store.admin.delete(more), more.length)
+        // The control: those lanes are held.
+        const held = rows.filter(({ lane }) => lane === 1).map(({ id }) => id)
+        const deleting = store.admin.delete(held)
+        await untilOneWaits(pool)
+        await other.rollback()
+        assert.equal(await deleting, held.length)
+      }))
+
+    test('a claim waits for a settle under way, and wins afterwards', () =>
+      withStore(async ({ store, pool }) => {
+        const { ownership } = await own(store)
+        const second = await store.coordination.enter({ name: 'second', backends: [BACKEND], lease: 60_000 })
+        const { lanes } = await store.coordination.survey([BACKEND])
+        let claimed = false
+        const row = await insertOne(store)
+        const held = await pool.getConnection()
+        await held.beginTransaction()
+        await held.query('SELECT lane FROM outbox_lanes WHERE backend = ? ORDER BY lane LOCK IN SHARE MODE', [BACKEND])
+        // What a settle does first, held open.
+        const claiming = store.coordination.claim(second, lanes).then((taken) => {
+          claimed = true
+          return taken
+        })
+        await untilOneWaits(pool)
+        assert.equal(claimed, false)
+        await held.query('COMMIT')
+        held.release()
+        assert.equal((await claiming).length, lanes.length)
+        const late = await store.relay.settle(ownership, [
+          { kind: 'retry', id: row.id, lane: row.lane, retryCount: 1, delay: 0, error: 'no' },
+        ])
+        assert.deepEqual(late.lost, [row.id])
+      }))
+
+    for (const level of LEVELS) {
+      test(`publishing at ${level} waits for no worker that holds every lane and every row`, () =>
+        withStore(async ({ store, begin }) => {
+          const { ownership } = await own(store)
+          const stored = Array.from({ length: 20 }, (_, n) => newEvent({ partitionKey: `k${n}`, eventId: `e${n}` }))
+          await insert(store, ...stored)
+          const worker = await begin('READ COMMITTED')
+          await worker.query('SELECT * FROM outbox_lanes FOR UPDATE')
+          await worker.query('SELECT * FROM outbox_workers FOR UPDATE')
+          await worker.query("UPDATE outbox_events SET status = 'published'")
+          const caller = await begin(level)
+          await insertIn(store, caller, [
+            ...Array.from({ length: 100 }, (_, n) => newEvent({ partitionKey: `k${n}`, eventId: `new ${n}` })),
+            newEvent({ delay: 60_000 }),
+          ])
+          // The control: what is not a publish does wait.
+          await assert.rejects(
+            store.relay.settle(ownership, [{ kind: 'published', id: stored[0]?.id ?? '', lane: 0 }]),
+            {
+              code: 'STORE_BUSY',
+            },
+          )
+        }))
+
+      test(`a worker waits for no open transaction that has published at ${level}`, () =>
+        withStore(async ({ store, begin }) => {
+          const { ownership, workerId } = await own(store)
+          const lanes = [0, 1, 2, 3]
+          const rows = await insert(
+            store,
+            ...Array.from({ length: 12 }, (_, n) =>
+              newEvent({ partitionKey: `k${n % 3}`, delay: n % 4 === 0 ? 1 : 0 }),
+            ),
+          )
+          const caller = await begin(level)
+          const events = Array.from({ length: 40 }, (_, n) => newEvent({ partitionKey: `k${n % 3}`, eventId: `e${n}` }))
+          await insertIn(store, caller, events)
+          await caller.query('SELECT COUNT(*) FROM outbox_events')
+          await until('something is due', async () => (await store.relay.unpark(NAMES, lanes, 10)).woken.length > 0)
+          const at = (n: number) => ({ id: rows[n]?.id ?? '', lane: rows[n]?.lane ?? 0 })
+          const { lost } = await store.relay.settle(ownership, [
+            { kind: 'published', ...at(1) },
+            { kind: 'retry', ...at(2), retryCount: 1, delay: 0, error: 'no' },
+            { kind: 'failed', ...at(3), retryCount: 1, blocks: true, error: 'no' },
+            { kind: 'park', ...at(5), delay: null },
+            { kind: 'park', ...at(6), delay: 10 },
+          ])
+          assert.deepEqual(lost, [])
+          await store.relay.reconcile(NAMES, lanes)
+          await store.relay.purge({ publishedFor: 0, failedFor: 0, limit: 100 })
+          await store.admin.move([at(7).id], { kind: 'cancel' })
+          await store.admin.delete([at(9).id])
+          assert.equal(await store.coordination.renew(workerId, 60_000), true)
+          await store.coordination.enter({ name: 'another', backends: [BACKEND, 'new'], lease: 60_000 })
+          await store.coordination.leave(workerId)
+          // And the caller goes on.
+          await insertIn(store, caller, [newEvent()])
+        }))
+    }
+
+    test("the store's own transactions are at READ COMMITTED, whatever the session's default: a search locks no gap", () =>
+      withStore(async ({ store, pool }) => {
+        await insertOne(store, { partitionKey: 'k' })
+        await store.transaction(async (tx) => {
+          const searching = tx as PoolConnection
+          const count = 'SELECT COUNT(*) AS count FROM outbox_events'
+          const [[before]] = await searching.query<RowDataPacket[]>(count)
+          await searching.query("SELECT id FROM outbox_events WHERE event_type = 'nothing' FOR UPDATE")
+          // At REPEATABLE READ this insert would wait for the search, and the count would not see it.
+          await insert(store, newEvent({ partitionKey: 'k', eventId: 'beside' }))
+          const [[after]] = await searching.query<RowDataPacket[]>(count)
+          assert.deepEqual([before?.['count'], after?.['count']], [1, 2])
+        })
+        const [[session]] = await pool.query<RowDataPacket[]>(
+          "SHOW VARIABLES WHERE Variable_name IN ('tx_isolation', 'transaction_isolation')",
+        )
+        assert.equal(session?.['Value'], 'REPEATABLE-READ')
+      }))
+
+    test('a publish that waits for the same event of another transaction keeps nobody else waiting', () =>
+      withStore(async ({ store, pool, begin }) => {
+        const [first, second, third] = [await begin(), await begin(), await begin()]
+        await insertIn(store, first, [newEvent({ eventId: 'same' })])
+        await second.query('SET innodb_lock_wait_timeout = 20')
+        const waiting = insertIn(store, second, [newEvent({ eventId: 'same' })])
+        await untilOneWaits(pool)
+        await insertIn(store, third, [newEvent(), newEvent({ eventId: 'other' })])
+        await third.commit()
+        await first.rollback()
+        assert.equal((await waiting).length, 1)
+      }))
+
+    for (const level of LEVELS) {
+      test(`an event that was stored after the snapshot of a transaction at ${level} is found`, () =>
+        withStore(async ({ store, begin }) => {
+          const caller = await begin(level)
+          await caller.query('SELECT COUNT(*) FROM outbox_events')
+          const stored = await insertOne(store, { eventId: 'late', data: '"first"' })
+          const again = newEvent({ eventId: 'late', data: '"second"' })
+          assert.deepEqual(await insertIn(store, caller, [again]), [])
+          const found = store.publish.found(
+            await store.transactionAdapter.execute(caller, store.publish.findDuplicate(again)),
+          )
+          assert.equal(found?.id, stored.id)
+          assert.equal(found?.data, '"first"')
+        }))
+
+      test(`an event that was stored before is left out at ${level} without a lock`, () =>
+        withStore(async ({ store, begin }) => {
+          const { ownership } = await own(store)
+          const stored = await insertOne(store, { eventId: 'old' })
+          const caller = await begin(level)
+          const again = newEvent({ eventId: 'old' })
+          assert.deepEqual(await insertIn(store, caller, [again]), [])
+          await store.transactionAdapter.execute(caller, store.publish.findDuplicate(again))
+          // Neither the row nor the gaps beside it are locked.
+          await store.relay.settle(ownership, [{ kind: 'published', id: stored.id, lane: stored.lane }])
+          await insert(store, ...Array.from({ length: 20 }, (_, n) => newEvent({ eventId: `new ${n}` })), newEvent())
+        }))
+    }
+
+    test('a deadlock tells the publisher that its transaction is over, and nothing is published outside of it', () =>
+      withStore(async ({ store, pool, begin }) => {
+        const [first, second] = [await begin(), await begin()]
+        // The heavier transaction survives.
+        await insertIn(
+          store,
+          first,
+          Array.from({ length: 50 }, () => newEvent()),
+        )
+        await insertIn(store, first, [newEvent({ eventId: 'a' })])
+        await insertIn(store, second, [newEvent({ eventId: 'b' })])
+        await first.query('SET innodb_lock_wait_timeout = 20')
+        const waiting = insertIn(store, first, [newEvent({ eventId: 'b' })])
+        await untilOneWaits(pool)
+        await assert.rejects(insertIn(store, second, [newEvent({ eventId: 'a' })]), {
+          code: 'TRANSACTION_ABORTED',
+          message: /run it again/,
+        })
+        await assert.rejects(insertIn(store, second, [newEvent()]), { code: 'TRANSACTION_ENDED', message: /deadlock/ })
+        assert.equal((await waiting).length, 1)
+        await first.commit()
+        assert.equal(await store.admin.count([]), 52)
+      }))
+
+    test('a deadlock whose error a handler caught does not record its event', () =>
+      withStore(async ({ store }) => {
         const { ownership } = await own(store)
         const { id, lane } = await insertOne(store)
-        const other = await begin()
-        await other.query('UPDATE outbox_lanes SET owner = UUID(), fence = fence + 1')
-        const settling = store.relay.settle(ownership, [
-          { kind: 'retry', id, lane, retryCount: 1, delay: 1000, error: 'no' },
-        ])
-        await untilOneWaits(pool)
-        await other.query(end)
-        assert.deepEqual((await settling).lost, end === 'COMMIT' ? [id] : [])
-        assert.equal((await read(store, id)).status, end === 'COMMIT' ? 'pending' : 'retry')
-      }))
-  }
-
-  test('a claim waits for a settle under way, and wins afterwards', () =>
-    withStore(async ({ store, pool }) => {
-      const { ownership } = await own(store)
-      const second = await store.coordination.enter({ name: 'second', backends: [BACKEND], lease: 60_000 })
-      const { lanes } = await store.coordination.survey([BACKEND])
-      let claimed = false
-      const row = await insertOne(store)
-      const held = await pool.getConnection()
-      await held.beginTransaction()
-      await held.query('SELECT lane FROM outbox_lanes WHERE backend = ? ORDER BY lane LOCK IN SHARE MODE', [BACKEND])
-      // What a settle does first, held open.
-      const claiming = store.coordination.claim(second, lanes).then((taken) => {
-        claimed = true
-        return taken
-      })
-      await untilOneWaits(pool)
-      assert.equal(claimed, false)
-      await held.query('COMMIT')
-      held.release()
-      assert.equal((await claiming).length, lanes.length)
-      const late = await store.relay.settle(ownership, [
-        { kind: 'retry', id: row.id, lane: row.lane, retryCount: 1, delay: 0, error: 'no' },
-      ])
-      assert.deepEqual(late.lost, [row.id])
-    }))
-
-  for (const level of LEVELS) {
-    test(`publishing at ${level} waits for no worker that holds every lane and every row`, () =>
-      withStore(async ({ store, begin }) => {
-        const { ownership } = await own(store)
-        const stored = Array.from({ length: 20 }, (_, n) => newEvent({ partitionKey: `k${n}`, eventId: `e${n}` }))
-        await insert(store, ...stored)
-        const worker = await begin('READ COMMITTED')
-        await worker.query('SELECT * FROM outbox_lanes FOR UPDATE')
-        await worker.query('SELECT * FROM outbox_workers FOR UPDATE')
-        await worker.query("UPDATE outbox_events SET status = 'published'")
-        const caller = await begin(level)
-        await insertIn(store, caller, [
-          ...Array.from({ length: 100 }, (_, n) => newEvent({ partitionKey: `k${n}`, eventId: `new ${n}` })),
-          newEvent({ delay: 60_000 }),
-        ])
-        // The control: what is not a publish does wait.
-        await assert.rejects(store.relay.settle(ownership, [{ kind: 'published', id: stored[0]?.id ?? '', lane: 0 }]), {
-          code: 'STORE_BUSY',
-        })
-      }))
-
-    test(`a worker waits for no open transaction that has published at ${level}`, () =>
-      withStore(async ({ store, begin }) => {
-        const { ownership, workerId } = await own(store)
-        const lanes = [0, 1, 2, 3]
-        const rows = await insert(
-          store,
-          ...Array.from({ length: 12 }, (_, n) => newEvent({ partitionKey: `k${n % 3}`, delay: n % 4 === 0 ? 1 : 0 })),
+        const outcome = { kind: 'published', id, lane } as const
+        await assert.rejects(
+          store.relay.settleInTransaction(ownership, async (tx) => {
+            // What a deadlock does to a transaction.
+            await (tx as PoolConnection).query('ROLLBACK')
+            return outcome
+          }),
+          { code: 'TRANSACTION_ENDED' },
         )
-        const caller = await begin(level)
-        const events = Array.from({ length: 40 }, (_, n) => newEvent({ partitionKey: `k${n % 3}`, eventId: `e${n}` }))
-        await insertIn(store, caller, events)
-        await caller.query('SELECT COUNT(*) FROM outbox_events')
-        await until('something is due', async () => (await store.relay.unpark(NAMES, lanes, 10)).woken.length > 0)
-        const at = (n: number) => ({ id: rows[n]?.id ?? '', lane: rows[n]?.lane ?? 0 })
-        const { lost } = await store.relay.settle(ownership, [
-          { kind: 'published', ...at(1) },
-          { kind: 'retry', ...at(2), retryCount: 1, delay: 0, error: 'no' },
-          { kind: 'failed', ...at(3), retryCount: 1, blocks: true, error: 'no' },
-          { kind: 'park', ...at(5), delay: null },
-          { kind: 'park', ...at(6), delay: 10 },
-        ])
-        assert.deepEqual(lost, [])
-        await store.relay.reconcile(NAMES, lanes)
-        await store.relay.purge({ publishedFor: 0, failedFor: 0, limit: 100 })
-        await store.admin.move([at(7).id], { kind: 'cancel' })
-        await store.admin.delete([at(9).id])
-        assert.equal(await store.coordination.renew(workerId, 60_000), true)
-        await store.coordination.enter({ name: 'another', backends: [BACKEND, 'new'], lease: 60_000 })
-        await store.coordination.leave(workerId)
-        // And the caller goes on.
-        await insertIn(store, caller, [newEvent()])
-      }))
-  }
-
-  test("the store's own transactions are at READ COMMITTED, whatever the session's default: a search locks no gap", () =>
-    withStore(async ({ store, pool }) => {
-      await insertOne(store, { partitionKey: 'k' })
-      await store.transaction(async (tx) => {
-        const searching = tx as PoolConnection
-        const count = 'SELECT COUNT(*) AS count FROM outbox_events'
-        const [[before]] = await searching.query<RowDataPacket[]>(count)
-        await searching.query("SELECT id FROM outbox_events WHERE event_type = 'nothing' FOR UPDATE")
-        // At REPEATABLE READ this insert would wait for the search, and the count would not see it.
-        await insert(store, newEvent({ partitionKey: 'k', eventId: 'beside' }))
-        const [[after]] = await searching.query<RowDataPacket[]>(count)
-        assert.deepEqual([before?.['count'], after?.['count']], [1, 2])
-      })
-      const [[session]] = await pool.query<RowDataPacket[]>('SELECT @@tx_isolation AS level')
-      assert.equal(session?.['level'], 'REPEATABLE-READ')
-    }))
-
-  test('a publish that waits for the same event of another transaction keeps nobody else waiting', () =>
-    withStore(async ({ store, pool, begin }) => {
-      const [first, second, third] = [await begin(), await begin(), await begin()]
-      await insertIn(store, first, [newEvent({ eventId: 'same' })])
-      await second.query('SET innodb_lock_wait_timeout = 20')
-      const waiting = insertIn(store, second, [newEvent({ eventId: 'same' })])
-      await untilOneWaits(pool)
-      await insertIn(store, third, [newEvent(), newEvent({ eventId: 'other' })])
-      await third.commit()
-      await first.rollback()
-      assert.equal((await waiting).length, 1)
-    }))
-
-  for (const level of LEVELS) {
-    test(`an event that was stored after the snapshot of a transaction at ${level} is found`, () =>
-      withStore(async ({ store, begin }) => {
-        const caller = await begin(level)
-        await caller.query('SELECT COUNT(*) FROM outbox_events')
-        const stored = await insertOne(store, { eventId: 'late', data: '"first"' })
-        const again = newEvent({ eventId: 'late', data: '"second"' })
-        assert.deepEqual(await insertIn(store, caller, [again]), [])
-        const found = store.publish.found(
-          await store.transactionAdapter.execute(caller, store.publish.findDuplicate(again)),
+        assert.equal((await read(store, id)).status, 'pending')
+        await assert.rejects(
+          store.transaction(async (tx) => {
+            await (tx as PoolConnection).query('CREATE TABLE made_by_hand (n int)')
+          }),
+          { code: 'TRANSACTION_ENDED', message: /DDL/ },
         )
-        assert.equal(found?.id, stored.id)
-        assert.equal(found?.data, '"first"')
+        // The control.
+        assert.equal((await store.relay.settleInTransaction(ownership, async () => outcome)).recorded, true)
       }))
 
-    test(`an event that was stored before is left out at ${level} without a lock`, () =>
-      withStore(async ({ store, begin }) => {
+    test('writers, two owners and an operator at once: nothing is lost, no error reaches anybody', () =>
+      withStore(async ({ store, pool }) => {
+        const second: Store = mysql({ pool }) as Store
         const { ownership } = await own(store)
-        const stored = await insertOne(store, { eventId: 'old' })
-        const caller = await begin(level)
-        const again = newEvent({ eventId: 'old' })
-        assert.deepEqual(await insertIn(store, caller, [again]), [])
-        await store.transactionAdapter.execute(caller, store.publish.findDuplicate(again))
-        // Neither the row nor the gaps beside it are locked.
-        await store.relay.settle(ownership, [{ kind: 'published', id: stored.id, lane: stored.lane }])
-        await insert(store, ...Array.from({ length: 20 }, (_, n) => newEvent({ eventId: `new ${n}` })), newEvent())
-      }))
-  }
-
-  test('a deadlock tells the publisher that its transaction is over, and nothing is published outside of it', () =>
-    withStore(async ({ store, pool, begin }) => {
-      const [first, second] = [await begin(), await begin()]
-      // The heavier transaction survives.
-      await insertIn(
-        store,
-        first,
-        Array.from({ length: 50 }, () => newEvent()),
-      )
-      await insertIn(store, first, [newEvent({ eventId: 'a' })])
-      await insertIn(store, second, [newEvent({ eventId: 'b' })])
-      await first.query('SET innodb_lock_wait_timeout = 20')
-      const waiting = insertIn(store, first, [newEvent({ eventId: 'b' })])
-      await untilOneWaits(pool)
-      await assert.rejects(insertIn(store, second, [newEvent({ eventId: 'a' })]), {
-        code: 'TRANSACTION_ABORTED',
-        message: /run it again/,
-      })
-      await assert.rejects(insertIn(store, second, [newEvent()]), { code: 'TRANSACTION_ENDED', message: /deadlock/ })
-      assert.equal((await waiting).length, 1)
-      await first.commit()
-      assert.equal(await store.admin.count([]), 52)
-    }))
-
-  test('a deadlock whose error a handler caught does not record its event', () =>
-    withStore(async ({ store }) => {
-      const { ownership } = await own(store)
-      const { id, lane } = await insertOne(store)
-      const outcome = { kind: 'published', id, lane } as const
-      await assert.rejects(
-        store.relay.settleInTransaction(ownership, async (tx) => {
-          // What a deadlock does to a transaction.
-          await (tx as PoolConnection).query('ROLLBACK')
-          return outcome
-        }),
-        { code: 'TRANSACTION_ENDED' },
-      )
-      assert.equal((await read(store, id)).status, 'pending')
-      await assert.rejects(
-        store.transaction(async (tx) => {
-          await (tx as PoolConnection).query('CREATE TABLE made_by_hand (n int)')
-        }),
-        { code: 'TRANSACTION_ENDED', message: /DDL/ },
-      )
-      // The control.
-      assert.equal((await store.relay.settleInTransaction(ownership, async () => outcome)).recorded, true)
-    }))
-
-  test('writers, two owners and an operator at once: nothing is lost, no error reaches anybody', () =>
-    withStore(async ({ store, pool }) => {
-      const second: Store = mysql({ pool }) as Store
-      const { ownership } = await own(store)
-      const published = new Set<string>()
-      let writing = true
-      const write = async (writer: number): Promise<void> => {
-        for (let n = 0; n < 30; n++) {
-          const events = Array.from({ length: 4 }, () => newEvent({ partitionKey: `k${writer}` }))
-          try {
-            await store.transaction(async (tx) => {
-              await insertIn(store, tx, events)
-              if (n % 5 === 0) throw new RolledBack()
-            })
-          } catch (error) {
-            if (!(error instanceof RolledBack)) throw error
-            continue
+        const published = new Set<string>()
+        let writing = true
+        const write = async (writer: number): Promise<void> => {
+          for (let n = 0; n < 30; n++) {
+            const events = Array.from({ length: 4 }, () => newEvent({ partitionKey: `k${writer}` }))
+            try {
+              await store.transaction(async (tx) => {
+                await insertIn(store, tx, events)
+                if (n % 5 === 0) throw new RolledBack()
+              })
+            } catch (error) {
+              if (!(error instanceof RolledBack)) throw error
+              continue
+            }
+            for (const event of events) published.add(event.id)
           }
-          for (const event of events) published.add(event.id)
         }
-      }
-      const recorded = new Set<string>()
-      const relay = async (with_: Store): Promise<void> => {
-        for (let idle = false; writing || !idle; ) {
-          const rows = await fetchAll(with_)
-          const outcomes = rows
-            .slice(0, 40)
-            .map(({ id, lane, retryCount }, n) =>
-              n % 4 === 0 && retryCount === 0
-                ? ({ kind: 'retry', id, lane, retryCount: 1, delay: 0, error: 'no' } as const)
-                : ({ kind: 'published', id, lane } as const),
-            )
-          const { lost } = await with_.relay.settle(ownership, outcomes)
-          for (const { kind, id } of outcomes) if (kind === 'published' && !lost.includes(id)) recorded.add(id)
-          const { woken } = await with_.relay.unpark(NAMES, [0, 1, 2, 3], 100)
-          idle = rows.length === 0 && woken.length === 0
+        const recorded = new Set<string>()
+        const relay = async (with_: Store): Promise<void> => {
+          for (let idle = false; writing || !idle; ) {
+            const rows = await fetchAll(with_)
+            const outcomes = rows
+              .slice(0, 40)
+              .map(({ id, lane, retryCount }, n) =>
+                n % 4 === 0 && retryCount === 0
+                  ? ({ kind: 'retry', id, lane, retryCount: 1, delay: 0, error: 'no' } as const)
+                  : ({ kind: 'published', id, lane } as const),
+              )
+            const { lost } = await with_.relay.settle(ownership, outcomes)
+            for (const { kind, id } of outcomes) if (kind === 'published' && !lost.includes(id)) recorded.add(id)
+            const { woken } = await with_.relay.unpark(NAMES, [0, 1, 2, 3], 100)
+            idle = rows.length === 0 && woken.length === 0
+          }
         }
-      }
-      const operate = async (): Promise<void> => {
-        while (writing) {
-          const some = await store.admin.list({ where: [], order: [], limit: 5, offset: 0, columns: ['id'] })
-          const ids = some.flatMap(({ id }) => id ?? [])
-          await store.admin.move(ids, { kind: 'incrementRetry', error: 'by hand', delay: 1 })
-          await store.admin.move(ids, { kind: 'requeue' })
+        const operate = async (): Promise<void> => {
+          while (writing) {
+            const some = await store.admin.list({ where: [], order: [], limit: 5, offset: 0, columns: ['id'] })
+            const ids = some.flatMap(({ id }) => id ?? [])
+            await store.admin.move(ids, { kind: 'incrementRetry', error: 'by hand', delay: 1 })
+            await store.admin.move(ids, { kind: 'requeue' })
+          }
         }
-      }
-      const relays = [relay(store), relay(second)]
-      const operator = operate()
-      await Promise.all([0, 1, 2, 3].map(write))
-      writing = false
-      await operator
-      await until('all is published', async () => {
-        await Promise.all(relays)
-        await relay(store)
-        return (await store.admin.count([{ column: 'status', op: 'ne', value: 'published' }])) === 0
-      })
-      assert.equal(await store.admin.count([]), published.size)
-      assert.ok([...published].every((id) => recorded.has(id)))
-    }))
-})
+        const relays = [relay(store), relay(second)]
+        const operator = operate()
+        await Promise.all([0, 1, 2, 3].map(write))
+        writing = false
+        await operator
+        await until('all is published', async () => {
+          await Promise.all(relays)
+          await relay(store)
+          return (await store.admin.count([{ column: 'status', op: 'ne', value: 'published' }])) === 0
+        })
+        assert.equal(await store.admin.count([]), published.size)
+        assert.ok([...published].every((id) => recorded.has(id)))
+      }))
+  })
+}

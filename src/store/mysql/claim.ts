@@ -17,7 +17,8 @@ export function claim(client: Client, t: Tables): CoordinationStore['claim'] {
     return runAgainOnConflict(() =>
       client.transaction(async (tx) => {
         const rows = await tx.query(sql`
-SELECT backend, lane, fence, attention FROM ${t.lanes} WHERE ${areLanes(lanes)} ORDER BY backend, lane FOR UPDATE`)
+SELECT backend, lane, fence, attention FROM ${t.lanes} FORCE INDEX (PRIMARY)
+WHERE ${areLanes(lanes)} ORDER BY backend, lane FOR UPDATE`)
         const seen = new Map(lanes.map((lane) => [nameOf(lane), lane.fence]))
         const free = rows
           .map(

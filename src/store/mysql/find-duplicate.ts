@@ -12,14 +12,19 @@ const aliasOf = (column: ColumnName): string => column.toLowerCase()
  * Selects the stored row of an event that was left out by `insert`: the same identity, or else the same id. Without a
  * lock, which would take the gap beside an id that is not there, and keep other publishers out of it: this transaction
  * sees the row, since it did so before, or since `insert` has updated it.
+ *
+ * Two lookups and not one with OR: for that, MySQL merges no descending index, and reads the whole table.
  */
 export function findDuplicate(t: Tables): (row: NewOutboxEvent) => Statement {
   const strings = [
     `SELECT ${selectList(COLUMN_NAMES, aliasOf, 'base64').text}
-FROM ${t.events.text} AS e FORCE INDEX (PRIMARY, ${t.index.identity.text})
-WHERE e.id = `,
-    ' OR e.identity = UNHEX(',
-    `)
+FROM (
+  SELECT id FROM ${t.events.text} FORCE INDEX (PRIMARY) WHERE id = `,
+    `
+  UNION
+  SELECT id FROM ${t.events.text} FORCE INDEX (${t.index.identity.text}) WHERE identity = UNHEX(`,
+    `)) AS d
+STRAIGHT_JOIN ${t.events.text} AS e FORCE INDEX (PRIMARY) ON e.id = d.id
 ORDER BY e.event_id IS NULL, e.seq
 LIMIT 1`,
   ]

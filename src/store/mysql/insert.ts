@@ -84,7 +84,8 @@ function base64({ buffer, byteOffset, byteLength }: Uint8Array): string {
 
 /** Reads the rows that were just inserted, where the insert itself returned none. */
 export function readBack(t: Tables): (rows: readonly NewOutboxEvent[]) => Statement {
-  const before = `SELECT ${RETURNED}, created_at = updated_at AS fresh FROM ${t.events.text} WHERE id IN (`
+  const before = `SELECT ${RETURNED}, created_at = updated_at AS fresh
+FROM ${t.events.text} FORCE INDEX (PRIMARY) WHERE id IN (`
   return (rows) => ({
     strings: [before, ...rows.slice(1).map(() => ', '), ')'],
     values: rows.map(({ id }) => toSqlId(id)),

@@ -98,7 +98,8 @@ function ownedLanes(t: Tables) {
     const lanes = [...new Set(outcomes.map(({ lane }) => lane))].filter((lane) => fences.has(lane))
     if (lanes.length === 0) return new Set<number>()
     const rows = await tx.query(sql`
-SELECT lane, fence FROM ${t.lanes} WHERE backend = ${backend} AND lane IN (${lanes}) AND owner = ${workerId}
+SELECT lane, fence FROM ${t.lanes} FORCE INDEX (PRIMARY)
+WHERE backend = ${backend} AND lane IN (${lanes}) AND owner = ${workerId}
 ORDER BY lane LOCK IN SHARE MODE`)
     const owned = rows.map((row) => ({ lane: Number(row['lane']), fence: Number(row['fence']) }))
     return new Set(owned.filter(({ lane, fence }) => fences.get(lane) === fence).map(({ lane }) => lane))

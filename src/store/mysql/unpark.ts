@@ -17,19 +17,26 @@ interface Due {
  * index lookup for each lane, name and stage, 4 ms for 64 lanes and two names with 50,000 parked; most calls end there.
  */
 export function unpark(client: Client, t: Tables) {
-  const firstOf = (stage: number): Sql => sql`(
+  // Ordered by the lane, too: MySQL takes a column of another table for no constant, and would sort all that is parked.
+  // What waits for ever comes last and is told apart by the caller: a condition here would pass all of it in vain.
+  const firstOf = (name: string, stage: number): Sql => sql`COALESCE((
     SELECT e.available_at FROM ${t.events} AS e FORCE INDEX (${t.index.work})
-    WHERE e.publisher_backend = n.name AND CAST(e.publisher_backend AS BINARY) = CAST(n.name AS BINARY)
-      AND e.stage = ${stage} AND e.lane = l.lane AND e.available_at < ${FAR_FUTURE_SQL}
-    ORDER BY e.available_at LIMIT 1)`
+    WHERE ${isNamed([name])} AND e.stage = ${stage} AND e.lane = l.lane
+    ORDER BY e.lane, e.available_at LIMIT 1), ${FAR_FUTURE_SQL})`
+
+  // Each name is a literal: a column of JSON_TABLE has a collation of its own, and MySQL refuses to compare it with
+  // the collation of a table that Django made.
+  const firsts = (name: string, lanes: readonly number[]): Sql => sql`
+  SELECT l.lane, LEAST(${firstOf(name, STAGE.parked)}, ${firstOf(name, STAGE.retrying)}) AS at
+  FROM JSON_TABLE(${JSON.stringify(lanes)}, '$[*]' COLUMNS (lane smallint PATH '$')) AS l`
 
   const look = (names: readonly string[], lanes: readonly number[]): Sql => sql`
-SELECT f.lane, TIMESTAMPDIFF(MICROSECOND, ${NOW}, LEAST(COALESCE(f.parked, f.retrying), COALESCE(f.retrying, f.parked))) AS due
-FROM (
-  SELECT l.lane, ${firstOf(STAGE.parked)} AS parked, ${firstOf(STAGE.retrying)} AS retrying
-  FROM JSON_TABLE(${JSON.stringify(lanes)}, '$[*]' COLUMNS (lane int PATH '$')) AS l
-  CROSS JOIN JSON_TABLE(${JSON.stringify(names)}, '$[*]' COLUMNS (name varchar(100) PATH '$')) AS n) AS f
-WHERE f.parked IS NOT NULL OR f.retrying IS NOT NULL`
+SELECT f.lane, TIMESTAMPDIFF(MICROSECOND, ${NOW}, f.at) AS due
+FROM (${join(
+    names.map((name) => firsts(name, lanes)),
+    '\n  UNION ALL',
+  )}) AS f
+WHERE f.at < ${FAR_FUTURE_SQL}`
 
   const dueOf = (name: string, stage: number, lane: number, limit: number): Sql => sql`(
 SELECT e.id, e.lane, e.seq, CAST(e.available_at AS CHAR) AS at FROM ${t.events} AS e FORCE INDEX (${t.index.work})

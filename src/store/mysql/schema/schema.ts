@@ -52,10 +52,15 @@ export function schema(client: Client, t: Tables, migrations: readonly Migration
           { field: 'takeOver', value: true },
         )
       }
-      return migrations
-        .filter(({ version }) => version > from)
-        .map((step) => `-- ${step.version} ${step.name}\n${statementsOf(step, t, lanes).map(printed).join('\n')}`)
-        .join('\n')
+      const steps = migrations.filter(({ version }) => version > from)
+      // MySQL writes the client's character set into each literal of a default, and some clients have another one.
+      const before = steps.length > 0 ? 'SET NAMES utf8mb4;\n\n' : ''
+      return (
+        before +
+        steps
+          .map((step) => `-- ${step.version} ${step.name}\n${statementsOf(step, t, lanes).map(printed).join('\n')}`)
+          .join('\n')
+      )
     },
 
     inspect: inspect(client, t),
