@@ -13,8 +13,9 @@ import { type HandlingParts, handleOnce, OUTCOME_SIGNALS } from './handling.ts'
 import { InboxPruning } from './inbox-pruning.ts'
 import { type Held, Intake } from './intake.ts'
 import { Reception } from './reception.ts'
+import { settlesWithin } from './settles-within.ts'
 import type { Delivery, Subscription } from './subscription.ts'
-import { verdictOn } from './verdict.ts'
+import { handedOutTooOften, verdictOn } from './verdict.ts'
 
 /** How long `stop` waits for handlers after their signals have aborted, in milliseconds. */
 const LAST_MOMENT = 1_000
@@ -131,12 +132,12 @@ export class Consumer<Tx = unknown, Events extends Catalogue | NoCatalogue = NoC
     )
     const deadline = performance.now() + this.#settings.stopTimeout
     const left = (): number => Math.max(0, deadline - performance.now())
-    if (started && !(await within(started, left()))) this.#hurry.abort()
-    await within(this.#running, left())
+    if (started && !(await settlesWithin(started, left()))) this.#hurry.abort()
+    await settlesWithin(this.#running, left())
     for (const timer of this.#sleeping) clearTimeout(timer)
-    if (!(await within(this.#idle(), left()))) {
+    if (!(await settlesWithin(this.#idle(), left()))) {
       this.#hurry.abort()
-      await within(this.#idle(), LAST_MOMENT)
+      await settlesWithin(this.#idle(), LAST_MOMENT)
     }
     // Not before the handlers have ended: somebody else would begin with the next event of a key that is being handled.
     await Promise.allSettled(this.#intake.clear().map((delivery) => delivery.release()))
@@ -181,7 +182,7 @@ export class Consumer<Tx = unknown, Events extends Catalogue | NoCatalogue = NoC
   async #handle(held: Held): Promise<void> {
     const { delivery } = held
     if (delivery.event === undefined || delivery.count > this.#settings.maxDeliveries) {
-      held.givenUp = { error: delivery.event === undefined ? delivery.problem : this.#handedOutTooOften(delivery) }
+      held.givenUp = { error: delivery.event === undefined ? delivery.problem : handedOutTooOften(delivery.count) }
       return
     }
     const outer = delivery.lost ? AbortSignal.any([delivery.lost, this.#hurry.signal]) : this.#hurry.signal
@@ -290,25 +291,5 @@ export class Consumer<Tx = unknown, Events extends Catalogue | NoCatalogue = NoC
   #remove(held: Held): void {
     this.#intake.remove(held)
     this.#reception.makeRoom()
-  }
-
-  #handedOutTooOften(delivery: Delivery): BroadcasterError {
-    return new BroadcasterError(
-      'WORKER_DIED',
-      `handed out ${delivery.count} times without an end: its handler may have killed the process`,
-    )
-  }
-}
-
-/** Whether a promise settled within `timeout` ms. */
-async function within(promise: Promise<unknown>, timeout: number): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<boolean>((resolve) => {
-    timer = setTimeout(() => resolve(false), timeout)
-  })
-  try {
-    return await Promise.race([promise.then(() => true), late])
-  } finally {
-    clearTimeout(timer)
   }
 }

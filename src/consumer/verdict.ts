@@ -68,3 +68,11 @@ function isConflict(error: unknown): boolean {
   }
   return false
 }
+
+/** Why a message is given up untried that was handed out `count` times. */
+export function handedOutTooOften(count: number): BroadcasterError {
+  return new BroadcasterError(
+    'WORKER_DIED',
+    `handed out ${count} times without an end: its handler may have killed the process`,
+  )
+}
