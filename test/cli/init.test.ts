@@ -9,6 +9,7 @@ import { runCli } from '../../src/cli/run.ts'
 import { root } from '../project/source-files.ts'
 import { openPlace } from '../store/mysql-place.ts'
 import { FakeTerminal } from '../support/fake-terminal.ts'
+import { MYSQL_SERVERS } from '../support/mysql-servers.ts'
 import { requireServer } from '../support/servers.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'broadcaster-init-'))
@@ -137,19 +138,21 @@ test('what init writes works: PostgreSQL and Redis Streams', async (t) => {
   }
 })
 
-test('what init writes works: MariaDB and local handlers', async (t) => {
-  const server = requireServer(t, 'mariadb')
-  if (!server) return
-  const { url, close } = await openPlace(server.url)
-  try {
-    const path = project('mariadb', { type: 'module', dependencies: { mysql2: '3' } })
-    const env = { DATABASE_URL: url }
-    assert.match(broadcaster(path, env, 'init'), /mysql2: the outbox goes into MySQL or MariaDB/)
-    broadcaster(path, env, 'migrate')
-    const id = broadcaster(path, env, 'publish', 'order.created', '--source', '/orders').trim()
-    broadcaster(path, env, 'worker', '--max-iterations', '1')
-    assert.match(broadcaster(path, env, 'show', id), /^status +published$/m)
-  } finally {
-    await close()
-  }
-})
+for (const { name, title } of MYSQL_SERVERS) {
+  test(`what init writes works: ${title} and local handlers`, async (t) => {
+    const server = requireServer(t, name)
+    if (!server) return
+    const { url, close } = await openPlace(server.url)
+    try {
+      const path = project(name, { type: 'module', dependencies: { mysql2: '3' } })
+      const env = { DATABASE_URL: url }
+      assert.match(broadcaster(path, env, 'init'), /mysql2: the outbox goes into MySQL or MariaDB/)
+      broadcaster(path, env, 'migrate')
+      const id = broadcaster(path, env, 'publish', 'order.created', '--source', '/orders').trim()
+      broadcaster(path, env, 'worker', '--max-iterations', '1')
+      assert.match(broadcaster(path, env, 'show', id), /^status +published$/m)
+    } finally {
+      await close()
+    }
+  })
+}

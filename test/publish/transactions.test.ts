@@ -11,6 +11,7 @@ import { nodeSqliteTransaction } from '../../src/publish/transactions/node-sqlit
 import { type PgTransaction, pgTransaction } from '../../src/publish/transactions/pg.ts'
 import { pgliteTransaction } from '../../src/publish/transactions/pglite.ts'
 import type { Statement } from '../../src/store/statement.ts'
+import { MYSQL_SERVERS } from '../support/mysql-servers.ts'
 import { servers, skipWithout } from '../support/servers.ts'
 
 const sql = (strings: TemplateStringsArray, ...values: unknown[]): Statement => ({ strings, values })
@@ -128,82 +129,84 @@ describe('PGlite', () => {
   })
 })
 
-describe('mysql2', { skip: skipWithout('mariadb') }, () => {
-  const MYSQL_ADD = sql`select ${1} + ${2} as sum, ${"it's \\ ?"} as text`
-  const ADDED = [{ sum: 3, text: "it's \\ ?" }]
-  let pool: Pool
-  let connection: PoolConnection
-  before(async () => {
-    pool = createPool({ uri: servers.mariadb()?.url ?? '', connectionLimit: 2 })
-    connection = await pool.getConnection()
-  })
-  after(async () => {
-    connection.release()
-    await pool.end()
-  })
-  const run = async (adapter = mysql2Transaction(), tx: Mysql2Transaction = connection) => {
-    adapter.check(tx)
-    return adapter.execute(tx, MYSQL_ADD)
-  }
-
-  for (const begin of ['BEGIN', 'START TRANSACTION READ ONLY', 'SET autocommit = 0']) {
-    test(`runs a statement after ${begin}, in a savepoint, and after one was rolled back`, async () => {
-      await connection.query(begin)
-      assert.deepEqual(await run(), ADDED)
-      await connection.query('SAVEPOINT s')
-      assert.deepEqual(await run(), ADDED)
-      await connection.query('ROLLBACK TO SAVEPOINT s')
-      assert.deepEqual(await run(), ADDED)
-      await connection.query('ROLLBACK')
-      await connection.query('SET autocommit = 1')
+for (const { name, title } of MYSQL_SERVERS) {
+  describe(`mysql2 on ${title}`, { skip: skipWithout(name) }, () => {
+    const MYSQL_ADD = sql`select ${1} + ${2} as sum, ${"it's \\ ?"} as text`
+    const ADDED = [{ sum: 3, text: "it's \\ ?" }]
+    let pool: Pool
+    let connection: PoolConnection
+    before(async () => {
+      pool = createPool({ uri: servers[name]()?.url ?? '', connectionLimit: 2 })
+      connection = await pool.getConnection()
     })
-  }
+    after(async () => {
+      connection.release()
+      await pool.end()
+    })
+    const run = async (adapter = mysql2Transaction(), tx: Mysql2Transaction = connection) => {
+      adapter.check(tx)
+      return adapter.execute(tx, MYSQL_ADD)
+    }
 
-  test('refuses a connection that is in no transaction', async () => {
-    await assert.rejects(run(), { code: 'NOT_A_TRANSACTION', field: 'tx', message: /beginTransaction/ })
-  })
+    for (const begin of ['BEGIN', 'START TRANSACTION READ ONLY', 'SET autocommit = 0']) {
+      test(`runs a statement after ${begin}, in a savepoint, and after one was rolled back`, async () => {
+        await connection.query(begin)
+        assert.deepEqual(await run(), ADDED)
+        await connection.query('SAVEPOINT s')
+        assert.deepEqual(await run(), ADDED)
+        await connection.query('ROLLBACK TO SAVEPOINT s')
+        assert.deepEqual(await run(), ADDED)
+        await connection.query('ROLLBACK')
+        await connection.query('SET autocommit = 1')
+      })
+    }
 
-  test('refuses a connection whose transaction ended, also by a DDL statement', async (t) => {
-    const adapter = mysql2Transaction()
-    for (const end of [
-      'COMMIT',
-      'ROLLBACK',
-      'CREATE OR REPLACE VIEW broadcaster_ddl AS SELECT 1',
-      'LOCK TABLES mysql.user READ',
-    ]) {
+    test('refuses a connection that is in no transaction', async () => {
+      await assert.rejects(run(), { code: 'NOT_A_TRANSACTION', field: 'tx', message: /beginTransaction/ })
+    })
+
+    test('refuses a connection whose transaction ended, also by a DDL statement', async (t) => {
+      const adapter = mysql2Transaction()
+      for (const end of [
+        'COMMIT',
+        'ROLLBACK',
+        'CREATE OR REPLACE VIEW broadcaster_ddl AS SELECT 1',
+        'LOCK TABLES mysql.user READ',
+      ]) {
+        await connection.beginTransaction()
+        await run(adapter)
+        await connection.query(end)
+        await t.test(end, () => assert.rejects(run(adapter), { code: 'TRANSACTION_ENDED', field: 'tx' }))
+        await connection.query('UNLOCK TABLES')
+      }
+      await connection.query('DROP VIEW broadcaster_ddl')
+    })
+
+    test('refuses when a COMMIT that nobody awaited goes before', async () => {
+      const adapter = mysql2Transaction()
       await connection.beginTransaction()
       await run(adapter)
-      await connection.query(end)
-      await t.test(end, () => assert.rejects(run(adapter), { code: 'TRANSACTION_ENDED', field: 'tx' }))
-      await connection.query('UNLOCK TABLES')
-    }
-    await connection.query('DROP VIEW broadcaster_ddl')
-  })
-
-  test('refuses when a COMMIT that nobody awaited goes before', async () => {
-    const adapter = mysql2Transaction()
-    await connection.beginTransaction()
-    await run(adapter)
-    const committed = connection.commit()
-    await assert.rejects(run(adapter), { code: 'TRANSACTION_ENDED' })
-    await committed
-  })
-
-  test('refuses a pool, what calls back and what is no connection', async () => {
-    await assert.rejects(run(undefined, pool as unknown as Mysql2Transaction), {
-      code: 'NOT_A_TRANSACTION',
-      message: /is a mysql2 pool, .*pool\.getConnection\(\)/,
+      const committed = connection.commit()
+      await assert.rejects(run(adapter), { code: 'TRANSACTION_ENDED' })
+      await committed
     })
-    const callback = createCallbackPool(servers.mariadb()?.url ?? '')
-    const { promise, resolve } = Promise.withResolvers<unknown>()
-    callback.getConnection((_error, given) => resolve(given))
-    await assert.rejects(run(undefined, (await promise) as Mysql2Transaction), { message: /connection\.promise\(\)/ })
-    callback.end(() => undefined)
-    for (const wrong of [undefined, null, {}, 'tx', 7]) {
-      await assert.rejects(run(undefined, wrong as unknown as Mysql2Transaction), { code: 'NOT_A_TRANSACTION' })
-    }
+
+    test('refuses a pool, what calls back and what is no connection', async () => {
+      await assert.rejects(run(undefined, pool as unknown as Mysql2Transaction), {
+        code: 'NOT_A_TRANSACTION',
+        message: /is a mysql2 pool, .*pool\.getConnection\(\)/,
+      })
+      const callback = createCallbackPool(servers[name]()?.url ?? '')
+      const { promise, resolve } = Promise.withResolvers<unknown>()
+      callback.getConnection((_error, given) => resolve(given))
+      await assert.rejects(run(undefined, (await promise) as Mysql2Transaction), { message: /connection\.promise\(\)/ })
+      callback.end(() => undefined)
+      for (const wrong of [undefined, null, {}, 'tx', 7]) {
+        await assert.rejects(run(undefined, wrong as unknown as Mysql2Transaction), { code: 'NOT_A_TRANSACTION' })
+      }
+    })
   })
-})
+}
 
 const SQLITE_ADD = sql`select ${1} + ${2} as sum`
 

@@ -5,8 +5,10 @@ import { type TestContext, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { type Backend, delivered } from '../../src/backend/backend.ts'
 import { Broadcaster } from '../../src/broadcaster.ts'
+import { numbers } from '../store/mysql-place.ts'
+import { MYSQL_SERVERS } from '../support/mysql-servers.ts'
 import { requireServer } from '../support/servers.ts'
-import { type DjangoDatabase, mariadbDjango, postgresDjango, sqliteDjango } from './django-database.ts'
+import { type DjangoDatabase, mysqlDjango, postgresDjango, sqliteDjango } from './django-database.ts'
 import type { DjangoTask, Pulse } from './django-process.ts'
 
 /*
@@ -157,18 +159,19 @@ test('SQLite: 100,000 rows while the table is taken over', async (t) => {
   }
 })
 
-test('MariaDB: 100,000 rows while the table is taken over', async (t) => {
-  const server = requireServer(t, 'mariadb')
-  if (!server) return
-  const database = await mariadbDjango(server.url)
-  try {
-    const old = `INSERT INTO outbox_events ${COLUMNS}
-      SELECT LOWER(REPLACE(UUID(), '-', '')), '1.0', 'order.created', '/orders', '', 'application/json', '',
-        JSON_OBJECT('n', seq), ${STATUS.replaceAll('n %', 'seq %')}, UTC_TIMESTAMP(6) - INTERVAL seq SECOND,
-        UTC_TIMESTAMP(6), UTC_TIMESTAMP(6), NULL, 0, 3, '', '', '{}'
-      FROM seq_1_to_${OLD}`
-    await takeOverUnderLoad(t, database, old, { database: 'mariadb', place: database.url, writers: 4, pause: 2 })
-  } finally {
-    await database.close()
-  }
-})
+for (const { name, title } of MYSQL_SERVERS) {
+  test(`${title}: 100,000 rows while the table is taken over`, async (t) => {
+    if (!requireServer(t, name)) return
+    const database = await mysqlDjango(name)
+    try {
+      const old = `INSERT INTO outbox_events ${COLUMNS}
+        SELECT LOWER(REPLACE(UUID(), '-', '')), '1.0', 'order.created', '/orders', '', 'application/json', '',
+          JSON_OBJECT('n', seq), ${STATUS.replaceAll('n %', 'seq %')}, UTC_TIMESTAMP(6) - INTERVAL seq SECOND,
+          UTC_TIMESTAMP(6), UTC_TIMESTAMP(6), NULL, 0, 3, '', '', '{}'
+        FROM ${numbers(OLD)}`
+      await takeOverUnderLoad(t, database, old, { database: 'mysql', place: database.url, writers: 4, pause: 2 })
+    } finally {
+      await database.close()
+    }
+  })
+}

@@ -9,6 +9,7 @@ import { mysql } from '../../src/store/mysql/mysql.ts'
 import { postgres } from '../../src/store/postgres/postgres.ts'
 import { sqlite } from '../../src/store/sqlite/sqlite.ts'
 import type { Store } from '../../src/store/store.ts'
+import { servers } from '../support/servers.ts'
 import { DJANGO_COLUMNS, type DjangoRow } from './django-rows.ts'
 
 /** A database with the table of a Django app, as that app sees it, and our store on it. Removes itself. */
@@ -24,9 +25,12 @@ export interface DjangoDatabase {
 }
 
 /** The DDL that Django makes. */
-export function djangoDdl(database: 'postgres' | 'sqlite' | 'mariadb'): string {
+export function djangoDdl(database: 'postgres' | 'sqlite' | 'mariadb' | 'mysql'): string {
   return readFileSync(new URL(`./django.${database}.sql`, import.meta.url), 'utf8')
 }
+
+/** Instants and JSON as the database writes them. */
+const AS_TEXT = { dateStrings: true, jsonStrings: true }
 
 /** A schema of one test in PostgreSQL, through connections whose search path leads there, as a Django app has them. */
 export interface PostgresDjango extends DjangoDatabase {
@@ -131,21 +135,25 @@ export function dashedAndIso(row: DjangoRow): DjangoRow {
   }
 }
 
-/** A database of one test on MariaDB, and the connections of a Django app to it. */
-export interface MariadbDjango extends DjangoDatabase {
+/** A database of one test on MariaDB or MySQL, and the connections of a Django app to it. */
+export interface MysqlDjango extends DjangoDatabase {
   readonly pool: MysqlPool
   readonly url: string
 }
 
 /** `id`: what Django 4.2 makes of it, or Django 5 on MariaDB 10.7 and newer. */
-export async function mariadbDjango(server: string, id: 'char(32)' | 'uuid' = 'char(32)'): Promise<MariadbDjango> {
+export async function mysqlDjango(
+  name: 'mariadb' | 'mysql',
+  id: 'char(32)' | 'uuid' = 'char(32)',
+): Promise<MysqlDjango> {
+  const server = servers[name]()?.url ?? ''
   const database = `takeover_${randomBytes(6).toString('hex')}`
   const root = createPool({ uri: server, connectionLimit: 1 })
   await root.query(`CREATE DATABASE ${database} CHARACTER SET utf8mb4`)
   const url = new URL(server)
   url.pathname = `/${database}`
-  const pool = createPool({ uri: url.href, connectionLimit: 6, dateStrings: true, multipleStatements: true })
-  await pool.query(djangoDdl('mariadb').replace('`id` char(32)', `\`id\` ${id}`))
+  const pool = createPool({ uri: url.href, connectionLimit: 6, ...AS_TEXT, multipleStatements: true })
+  await pool.query(djangoDdl(name).replace('`id` char(32)', `\`id\` ${id}`))
   const store = mysql({ pool }) as Store
   const insert = `INSERT INTO \`outbox_events\` (${quoted('`')}) VALUES (${DJANGO_COLUMNS.map(() => '?').join(', ')})`
   return {

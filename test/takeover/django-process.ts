@@ -11,7 +11,7 @@ import { DJANGO_COLUMNS, djangoRow } from './django-rows.ts'
  */
 
 export interface DjangoTask {
-  readonly database: 'postgres' | 'sqlite' | 'mariadb'
+  readonly database: 'postgres' | 'sqlite' | 'mysql'
   /** A connection string, or a path. */
   readonly place: string
   readonly schema?: string
@@ -62,7 +62,7 @@ function postgresWriter({ place, schema, writers }: DjangoTask): Writer {
   }
 }
 
-function mariadbWriter({ place, writers }: DjangoTask): Writer {
+function mysqlWriter({ place, writers }: DjangoTask): Writer {
   const pool = createPool({ uri: place, connectionLimit: writers })
   const text = `INSERT INTO \`outbox_events\` (${quoted('`')}) VALUES (${DJANGO_COLUMNS.map(() => '?')})`
   return {
@@ -80,7 +80,7 @@ function mariadbWriter({ place, writers }: DjangoTask): Writer {
   }
 }
 
-const WRITERS = { postgres: postgresWriter, mariadb: mariadbWriter, sqlite: sqliteWriter }
+const WRITERS = { postgres: postgresWriter, mysql: mysqlWriter, sqlite: sqliteWriter }
 
 function sqliteWriter({ place }: DjangoTask): Writer {
   // Django's default is 5 s, which a busy machine can exceed; docs/from-django.md says to raise it, as here.

@@ -1,6 +1,7 @@
 import { BroadcasterError } from '../../errors.ts'
 import type { Row, Statement } from '../../store/statement.ts'
 import type { TransactionAdapter } from '../../store/transaction-adapter.ts'
+import { answerOf, rowsOf } from './driver-result.ts'
 import { type DrizzleQuery, drizzleQuery } from './drizzle-query.ts'
 import { drizzleState } from './drizzle-state.ts'
 import { guarded } from './guarded.ts'
@@ -51,6 +52,7 @@ export function drizzleTransaction(
 }
 
 function serverAdapter(dialect: SqlDialect): TransactionAdapter<DrizzleTransaction> {
+  const runGuarded = guarded(dialect, WHAT)
   return {
     name: 'drizzle',
     dialect,
@@ -60,8 +62,9 @@ function serverAdapter(dialect: SqlDialect): TransactionAdapter<DrizzleTransacti
         await requireOpenByLock(WHAT, (text) => tx.execute(text))
       }
       const run = async (text: string, values: readonly unknown[]): Promise<readonly Row[]> =>
-        rowsOf(await tx.execute(drizzleQuery(text, values)))
-      return guarded(dialect, WHAT, run, joinFor(dialect, statement), statement.values)
+        rowsOf(dialect, await tx.execute(drizzleQuery(text, values)))
+      const answer = async (text: string): Promise<unknown> => answerOf(await tx.execute(text))
+      return runGuarded({ run, answer }, joinFor(dialect, statement), statement.values)
     },
   }
 }
@@ -95,10 +98,4 @@ function check(tx: unknown, method: 'execute' | 'all'): void {
   const state = drizzleState(tx)
   if (state === 'ended') throw transactionEnded(WHAT)
   if (state === 'aborted') refuseAborted(WHAT)({ code: '25P02' })
-}
-
-/** Drizzle hands over what the driver gave: pg and PGlite an object, postgres.js the rows, mysql2 rows and fields. */
-function rowsOf(result: unknown): readonly Row[] {
-  if (!Array.isArray(result)) return isObject(result) && Array.isArray(result['rows']) ? result['rows'] : []
-  return Array.isArray(result[0]) ? result[0] : result
 }

@@ -1,7 +1,8 @@
 import type { Row, Statement } from '../../store/statement.ts'
 import type { TransactionAdapter } from '../../store/transaction-adapter.ts'
+import { answerOf, rowsOf } from './driver-result.ts'
 import { guarded } from './guarded.ts'
-import { describe, hasMethods, isObject, notATransaction, transactionEnded } from './refusal.ts'
+import { describe, hasMethods, notATransaction, transactionEnded } from './refusal.ts'
 import { type DialectOption, dialectOf } from './sql-dialect.ts'
 
 type Value = string | number | null
@@ -25,6 +26,7 @@ export interface KnexTransaction {
  */
 export function knexTransaction(options: DialectOption): TransactionAdapter<KnexTransaction> {
   const dialect = dialectOf('knexTransaction', options)
+  const runGuarded = guarded(dialect, 'a Knex transaction')
   return {
     name: 'knex',
     dialect,
@@ -37,15 +39,10 @@ export function knexTransaction(options: DialectOption): TransactionAdapter<Knex
     },
     execute(tx: KnexTransaction, { strings, values }: Statement): Promise<readonly Row[]> {
       const run = async (text: string, bindings: readonly unknown[]): Promise<readonly Row[]> =>
-        rowsOf(await tx.raw(text, bindings as readonly Value[]))
+        rowsOf(dialect, await tx.raw(text, bindings as readonly Value[]))
+      const answer = async (text: string): Promise<unknown> => answerOf(await tx.raw(text, []))
       // Knex reads `?` in every dialect and numbers it itself; no statement of a store has one of its own.
-      return guarded(dialect, 'a Knex transaction', run, strings.join('?'), values)
+      return runGuarded({ run, answer }, strings.join('?'), values)
     },
   }
-}
-
-/** Knex hands over what the driver gave: pg an object, mysql2 rows and fields, better-sqlite3 the rows. */
-function rowsOf(result: unknown): readonly Row[] {
-  if (!Array.isArray(result)) return isObject(result) && Array.isArray(result['rows']) ? result['rows'] : []
-  return Array.isArray(result[0]) ? result[0] : result
 }

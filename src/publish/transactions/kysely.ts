@@ -1,8 +1,8 @@
-import type { Row, Statement } from '../../store/statement.ts'
+import type { Row } from '../../store/statement.ts'
 import type { TransactionAdapter } from '../../store/transaction-adapter.ts'
-import { guarded } from './guarded.ts'
+import { type Guarded, guarded } from './guarded.ts'
 import { describe, hasMethods, isObject, notATransaction, transactionEnded } from './refusal.ts'
-import { type DialectOption, dialectOf, joinFor, type SqlDialect } from './sql-dialect.ts'
+import { type DialectOption, dialectOf, joinFor } from './sql-dialect.ts'
 
 /** A `CompiledQuery`, as `CompiledQuery.raw` makes it. */
 export interface KyselyQuery {
@@ -43,6 +43,7 @@ export interface KyselyTransaction {
  */
 export function kyselyTransaction(options: DialectOption): TransactionAdapter<KyselyTransaction> {
   const dialect = dialectOf('kyselyTransaction', options)
+  const runGuarded = guarded(dialect, 'a Kysely transaction')
   return {
     name: 'kysely',
     dialect,
@@ -53,7 +54,7 @@ export function kyselyTransaction(options: DialectOption): TransactionAdapter<Ky
       }
       if (hasKyselyEnded(tx)) throw transactionEnded('a Kysely transaction')
     },
-    execute: (tx, statement) => runOnKysely(tx, dialect, statement, 'a Kysely transaction'),
+    execute: (tx, statement) => runOnKysely(tx, joinFor(dialect, statement), statement.values, runGuarded),
   }
 }
 
@@ -75,19 +76,19 @@ export function hasKyselyEnded(tx: KyselyTransaction): boolean {
   }
 }
 
-/** Runs a statement verbatim, past all plugins, on the transaction that is `what`. */
+/** Runs a statement verbatim, past all plugins. */
 export async function runOnKysely(
   tx: KyselyTransaction,
-  dialect: SqlDialect,
-  statement: Statement,
-  what: string,
+  text: string,
+  parameters: readonly unknown[],
+  runGuarded: Guarded,
 ): Promise<readonly Row[]> {
   // The executor, not the transaction, is asked for itself without plugins: up to 0.29.6 a copy of a controlled
   // transaction does not know when that has ended.
   const executor = tx.getExecutor().withoutPlugins()
   const run = async (sql: string, values: readonly unknown[]): Promise<readonly Row[]> =>
     (await executor.executeQuery(rawQuery(sql, values))).rows as Row[]
-  return guarded(dialect, what, run, joinFor(dialect, statement), statement.values)
+  return runGuarded({ run }, text, parameters)
 }
 
 function rawQuery(sql: string, values: readonly unknown[]): KyselyQuery {

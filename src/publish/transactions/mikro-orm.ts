@@ -1,8 +1,9 @@
 import type { Statement } from '../../store/statement.ts'
 import type { TransactionAdapter } from '../../store/transaction-adapter.ts'
+import { guarded } from './guarded.ts'
 import { hasKyselyEnded, isKyselyTransaction, type KyselyTransaction, runOnKysely } from './kysely.ts'
 import { describe, hasMethods, notATransaction, transactionEnded } from './refusal.ts'
-import { type DialectOption, dialectOf } from './sql-dialect.ts'
+import { type DialectOption, dialectOf, joinFor } from './sql-dialect.ts'
 
 /**
  * What we need of an SQL `EntityManager` of MikroORM. Every one has the same type, also `orm.em`: the rule is checked at
@@ -27,6 +28,7 @@ export interface MikroOrmTransaction {
  */
 export function mikroOrmTransaction(options: DialectOption): TransactionAdapter<MikroOrmTransaction> {
   const dialect = dialectOf('mikroOrmTransaction', options)
+  const runGuarded = guarded(dialect, 'a MikroORM transaction')
   const seen = new WeakSet<MikroOrmTransaction>()
   const cure = 'pass the argument of the function that you give to em.transactional()'
   return {
@@ -49,7 +51,7 @@ export function mikroOrmTransaction(options: DialectOption): TransactionAdapter<
     async execute(tx: MikroOrmTransaction, statement: Statement) {
       const context = contextOf(tx)
       if (context === undefined) throw transactionEnded('a MikroORM EntityManager in a transaction')
-      return runOnKysely(context, dialect, statement, 'a MikroORM transaction')
+      return runOnKysely(context, joinFor(dialect, statement), statement.values, runGuarded)
     },
   }
 }

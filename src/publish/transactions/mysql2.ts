@@ -95,7 +95,13 @@ function queryOf(sql: string, values: readonly (string | number | null)[]): Mysq
 /** Asks the server whether a transaction is open: one round trip. */
 export async function isOpen(tx: Pick<Mysql2Transaction, 'query'>): Promise<boolean> {
   const [answer] = await tx.query(queryOf('DO 0', []))
-  const status = isObject(answer) && typeof answer['serverStatus'] === 'number' ? answer['serverStatus'] : 0
+  return isOpenBy(answer) === true
+}
+
+/** Whether a transaction is open by the status that came with an answer, or undefined if none did. */
+export function isOpenBy(answer: unknown): boolean | undefined {
+  if (!isObject(answer) || typeof answer['serverStatus'] !== 'number') return undefined
+  const status = answer['serverStatus']
   // Without autocommit everything is in a transaction, though none has begun before the first statement.
   return (status & IN_TRANSACTION) !== 0 || (status & AUTOCOMMIT) === 0
 }

@@ -1,6 +1,7 @@
 import type { Row, Statement } from '../../store/statement.ts'
 import type { TransactionAdapter } from '../../store/transaction-adapter.ts'
 import { guarded } from './guarded.ts'
+import type { Run } from './mysql-probe.ts'
 import { describe, hasCode, hasMethods, isObject, notATransaction, transactionEnded } from './refusal.ts'
 import { type DialectOption, dialectOf, joinFor } from './sql-dialect.ts'
 
@@ -29,6 +30,7 @@ export interface PrismaTransaction {
  */
 export function prismaTransaction(options: DialectOption): TransactionAdapter<PrismaTransaction> {
   const dialect = dialectOf('prismaTransaction', options)
+  const runGuarded = guarded(dialect, 'a Prisma transaction')
   return {
     name: 'prisma',
     dialect,
@@ -39,8 +41,14 @@ export function prismaTransaction(options: DialectOption): TransactionAdapter<Pr
     },
     async execute(tx: PrismaTransaction, statement: Statement): Promise<readonly Row[]> {
       const run = (text: string, values: readonly unknown[]) => tx.$queryRawUnsafe<readonly Row[]>(text, ...values)
+      // Prisma sends what is asked for in one turn of the event loop as a batch, and when one of it fails it drops those
+      // behind it without a word. Prisma sends when the turn ends, so a turn of our own has nothing else in it.
+      const runApart: Run = (text, values) =>
+        new Promise((resolve, reject) => {
+          setImmediate(() => run(text, values).then(resolve, reject))
+        })
       try {
-        return await guarded(dialect, 'a Prisma transaction', run, joinFor(dialect, statement), statement.values)
+        return await runGuarded({ run, runApart }, joinFor(dialect, statement), statement.values)
       } catch (error) {
         throw hasCode(error, TRANSACTION_CLOSED) ? transactionEnded('a Prisma transaction', error) : error
       }

@@ -1,5 +1,6 @@
 import { joinStatement, type Row, type Statement } from '../../store/statement.ts'
 import type { TransactionAdapter } from '../../store/transaction-adapter.ts'
+import { answerOf } from './driver-result.ts'
 import { guarded } from './guarded.ts'
 import { describe, hasMethods, isObject, notATransaction, transactionEnded } from './refusal.ts'
 import { type DialectOption, dialectOf } from './sql-dialect.ts'
@@ -34,6 +35,7 @@ interface Inside {
  */
 export function sequelizeTransaction(options: DialectOption): TransactionAdapter<SequelizeTransaction> {
   const dialect = dialectOf('sequelizeTransaction', options)
+  const runGuarded = guarded(dialect, 'a Sequelize transaction')
   return {
     name: 'sequelize',
     dialect,
@@ -44,14 +46,17 @@ export function sequelizeTransaction(options: DialectOption): TransactionAdapter
     },
     async execute(tx: SequelizeTransaction, statement: Statement): Promise<readonly Row[]> {
       const { sequelize } = insideOf(tx)
-      const run = async (text: string, values: readonly unknown[]): Promise<readonly Row[]> => {
+      const query = async (text: string, values: readonly unknown[]): Promise<unknown> => {
         // `bind` numbers its values on every database; RAW, since SELECT is taken to be a read of a model's table.
-        const result = await sequelize.query(text, { bind: [...values], transaction: tx, raw: true, type: 'RAW' })
-        const rows = Array.isArray(result) ? result[0] : undefined
+        return answerOf(await sequelize.query(text, { bind: [...values], transaction: tx, raw: true, type: 'RAW' }))
+      }
+      const run = async (text: string, values: readonly unknown[]): Promise<readonly Row[]> => {
+        const rows = await query(text, values)
         return Array.isArray(rows) ? rows : []
       }
+      const answer = (text: string): Promise<unknown> => query(text, [])
       const text = joinStatement(statement, (n) => `$${n}`)
-      return guarded(dialect, 'a Sequelize transaction', run, text, statement.values)
+      return runGuarded({ run, answer }, text, statement.values)
     },
   }
 }

@@ -8,7 +8,7 @@ import { type DialectOption, dialectOf, joinFor } from './sql-dialect.ts'
 export interface TypeormQueryRunner {
   readonly isTransactionActive: boolean
   readonly isReleased: boolean
-  query(text: string, values: unknown[], structured: true): Promise<{ records?: unknown[] }>
+  query(text: string, values: unknown[], structured: true): Promise<{ records?: unknown[]; raw?: unknown }>
 }
 
 /**
@@ -36,6 +36,7 @@ export type TypeormTransaction = TypeormManager | TypeormQueryRunner
  */
 export function typeormTransaction(options: DialectOption): TransactionAdapter<TypeormTransaction> {
   const dialect = dialectOf('typeormTransaction', options)
+  const runGuarded = guarded(dialect, 'a TypeORM transaction')
   const seen = new WeakSet<TypeormQueryRunner>()
   return {
     name: 'typeorm',
@@ -61,7 +62,8 @@ export function typeormTransaction(options: DialectOption): TransactionAdapter<T
         const { records = [] } = await runner.query(text, [...values], true)
         return records as Row[]
       }
-      return guarded(dialect, 'a TypeORM transaction', run, joinFor(dialect, statement), statement.values)
+      const answer = async (text: string): Promise<unknown> => (await runner.query(text, [], true)).raw
+      return runGuarded({ run, answer }, joinFor(dialect, statement), statement.values)
     },
   }
 }

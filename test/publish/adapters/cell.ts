@@ -3,7 +3,7 @@ import type { Store } from '../../../src/store/store.ts'
 import type { TransactionAdapter } from '../../../src/store/transaction-adapter.ts'
 
 /** The databases of the matrix. */
-export const DATABASES = ['postgres', 'pglite', 'sqlite', 'mariadb'] as const
+export const DATABASES = ['postgres', 'pglite', 'sqlite', 'mariadb', 'mysql'] as const
 export type DatabaseName = (typeof DATABASES)[number]
 
 /** One database with a migrated outbox and a table `orders (id text)`, as the application's client reaches it. */

@@ -43,29 +43,8 @@ export const PLACES: Readonly<Record<DatabaseName, Database>> = {
       }
     },
   },
-  mariadb: {
-    skip: skipWithout('mariadb'),
-    async open() {
-      const { pool, url, close } = await openMysqlPlace(servers.mariadb()?.url ?? '')
-      const store = mysql({ pool }) as Store
-      await store.schema.migrate()
-      await pool.query('CREATE TABLE orders (id varchar(255) PRIMARY KEY)')
-      return {
-        ...NOWHERE,
-        store,
-        url,
-        orders: 'orders',
-        async orderIds() {
-          const [rows] = await pool.query('SELECT id FROM orders')
-          return idsOf(rows as unknown[])
-        },
-        async close() {
-          await store.close()
-          await close()
-        },
-      }
-    },
-  },
+  mariadb: mysqlDatabase('mariadb'),
+  mysql: mysqlDatabase('mysql'),
   pglite: {
     skip: false,
     async open() {
@@ -111,6 +90,32 @@ export const PLACES: Readonly<Record<DatabaseName, Database>> = {
       }
     },
   },
+}
+
+function mysqlDatabase(server: 'mariadb' | 'mysql'): Database {
+  return {
+    skip: skipWithout(server),
+    async open() {
+      const { pool, url, close } = await openMysqlPlace(servers[server]()?.url ?? '')
+      const store = mysql({ pool }) as Store
+      await store.schema.migrate()
+      await pool.query('CREATE TABLE orders (id varchar(255) PRIMARY KEY)')
+      return {
+        ...NOWHERE,
+        store,
+        url,
+        orders: 'orders',
+        async orderIds() {
+          const [rows] = await pool.query('SELECT id FROM orders')
+          return idsOf(rows as unknown[])
+        },
+        async close() {
+          await store.close()
+          await close()
+        },
+      }
+    },
+  }
 }
 
 function idsOf(rows: readonly unknown[]): readonly string[] {

@@ -254,6 +254,19 @@ export function adapterSuite(
       assert.deepEqual(new Set(await delivered()), new Set(['one', 'two', 'three']))
     })
 
+    test('a publish beside a statement of the application on one transaction', async (t) => {
+      if (cell.sync) return t.skip('a synchronous library does one thing at a time')
+      await transact(function* (scope) {
+        yield Promise.all([
+          publish(scope, { data: 'beside' }),
+          addOrder(scope, 'beside'),
+          publish(scope, { data: 'it' }),
+        ])
+      })
+      assert.deepEqual(new Set(await delivered()), new Set(['beside', 'it']))
+      assert.ok((await place.orderIds()).includes('beside'))
+    })
+
     test('a transaction that MySQL has ended by itself is refused', async (t) => {
       if (cell.adapter.dialect !== 'mysql') return t.skip('only MySQL commits when the schema changes')
       let late: unknown

@@ -23,4 +23,4 @@ export const postgres: OpenCell = async ({ url }) => cellOf('postgres', { client
 export const sqlite: OpenCell = async ({ path }) =>
   cellOf('sqlite', { client: 'better-sqlite3', connection: { filename: path }, useNullAsDefault: true })
 
-export const mariadb: OpenCell = async ({ url }) => cellOf('mysql', { client: 'mysql2', connection: url })
+export const mysql: OpenCell = async ({ url }) => cellOf('mysql', { client: 'mysql2', connection: url })

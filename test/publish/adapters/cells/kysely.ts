@@ -40,7 +40,7 @@ const DRIVERS: Readonly<Record<string, { speaks: SqlDialect; connect(place: Plac
     },
     keep: true,
   },
-  mariadb: {
+  mysql: {
     speaks: 'mysql',
     connect: ({ url }) => new MysqlDialect({ pool: createPool({ uri: url, connectionLimit: 2 }) }),
   },

@@ -1,5 +1,6 @@
 import { defineEntity, p } from '@mikro-orm/core'
 import { MikroORM as OnMariadb } from '@mikro-orm/mariadb'
+import { MikroORM as OnMysql } from '@mikro-orm/mysql'
 import { MikroORM as OnPostgres } from '@mikro-orm/postgresql'
 import type { SqlEntityManager } from '@mikro-orm/sql'
 import { MikroORM as OnSqlite } from '@mikro-orm/sqlite'
@@ -38,3 +39,6 @@ export const sqlite: OpenCell = async ({ path }) => cellOf('sqlite', await OnSql
 
 export const mariadb: OpenCell = async ({ url }) =>
   cellOf('mysql', await OnMariadb.init({ ...ENTITIES, clientUrl: url, pool: { max: 2 } }))
+
+export const mysql: OpenCell = async ({ url }) =>
+  cellOf('mysql', await OnMysql.init({ ...ENTITIES, clientUrl: url, pool: { max: 2 } }))

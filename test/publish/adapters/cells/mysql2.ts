@@ -2,7 +2,7 @@ import { createPool } from 'mysql2/promise'
 import { mysql2Transaction } from '../../../../src/publish/transactions/mysql2.ts'
 import { betweenBeginAndCommit, type OpenCell } from '../cell.ts'
 
-export const mariadb: OpenCell = async ({ url }) => {
+export const mysql: OpenCell = async ({ url }) => {
   const pool = createPool({ uri: url, connectionLimit: 2 })
   const idle = await pool.getConnection()
   return {

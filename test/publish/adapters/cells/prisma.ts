@@ -42,7 +42,7 @@ export const pglite: OpenCell = async ({ pglite: db }) => {
 export const sqlite: OpenCell = async ({ path }) =>
   cellOf('sqlite', new OnSqlite({ adapter: new PrismaLibSql({ url: `file:${path}` }) }) as unknown as OnPostgres)
 
-export const mariadb: OpenCell = async ({ url }) => {
+export const mysql: OpenCell = async ({ url }) => {
   const { hostname: host, port, username: user, password, pathname } = new URL(url)
   const adapter = new PrismaMariaDb({
     host,

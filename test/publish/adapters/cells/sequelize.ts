@@ -20,5 +20,5 @@ function cellOf(dialect: SqlDialect, sequelize: Sequelize): Cell {
 export const postgres: OpenCell = async ({ url }) =>
   cellOf('postgres', new Sequelize(url, { logging: false, pool: { max: 2 } }))
 
-export const mariadb: OpenCell = async ({ url }) =>
+export const mysql: OpenCell = async ({ url }) =>
   cellOf('mysql', new Sequelize(url, { logging: false, pool: { max: 2 } }))

@@ -3,15 +3,22 @@ import type { SqlDialect } from '../../../../src/publish/transactions/sql-dialec
 import { typeormTransaction } from '../../../../src/publish/transactions/typeorm.ts'
 import { type Cell, type OpenCell, type Place, type Scope, walk } from '../cell.ts'
 
-const OPTIONS: Readonly<Record<string, (place: Place) => DataSourceOptions>> = {
-  postgres: ({ url }) => ({ type: 'postgres', url, poolSize: 2 }),
-  mysql: ({ url }) => ({ type: 'mariadb', url, poolSize: 2 }),
-  sqlite: ({ path }) => ({ type: 'better-sqlite3', database: path }),
+interface Driver {
+  readonly dialect: SqlDialect
+  options(place: Place): DataSourceOptions
 }
 
-async function open(dialect: SqlDialect, place: Place) {
-  const options = OPTIONS[dialect]
-  if (!options) throw new Error(`no ${dialect}`)
+const DRIVERS = {
+  postgres: { dialect: 'postgres', options: ({ url }) => ({ type: 'postgres', url, poolSize: 2 }) },
+  mariadb: { dialect: 'mysql', options: ({ url }) => ({ type: 'mariadb', url, poolSize: 2 }) },
+  mysql: { dialect: 'mysql', options: ({ url }) => ({ type: 'mysql', url, poolSize: 2 }) },
+  sqlite: { dialect: 'sqlite', options: ({ path }) => ({ type: 'better-sqlite3', database: path }) },
+} as const satisfies Readonly<Record<string, Driver>>
+
+type DriverName = keyof typeof DRIVERS
+
+async function open(name: DriverName, place: Place) {
+  const { dialect, options }: Driver = DRIVERS[name]
   const source = await new DataSource(options(place)).initialize()
   // With SQLite there is one for all.
   const idle = dialect === 'sqlite' ? undefined : source.createQueryRunner()
@@ -31,9 +38,9 @@ async function open(dialect: SqlDialect, place: Place) {
 }
 
 /** `dataSource.transaction()`. */
-export function manager(dialect: SqlDialect): OpenCell {
+export function manager(name: DriverName): OpenCell {
   return async (place): Promise<Cell> => {
-    const { source, base } = await open(dialect, place)
+    const { source, base } = await open(name, place)
     const scopeOf = (tx: EntityManager): Scope => ({
       tx,
       exec: (sql) => tx.query(sql),
@@ -44,9 +51,9 @@ export function manager(dialect: SqlDialect): OpenCell {
 }
 
 /** `queryRunner.startTransaction()`. */
-export function queryRunner(dialect: SqlDialect): OpenCell {
+export function queryRunner(name: DriverName): OpenCell {
   return async (place): Promise<Cell> => {
-    const { source, base } = await open(dialect, place)
+    const { source, base } = await open(name, place)
     const inTransaction = async (runner: QueryRunner, work: (scope: Scope) => Promise<void>): Promise<void> => {
       await runner.startTransaction()
       try {
