@@ -39,18 +39,18 @@ export function numbers(count: number): string {
 
 /** Fixtures of the conformance suite, one after the other, on one database: to make the tables takes longer than a case. */
 export class Fixtures {
-  readonly #place: Promise<Place>
+  readonly place: Promise<Place>
   readonly #wrap: (pool: Pool) => Pool
 
   /** `wrap` changes the pool that the store is given. */
   constructor(server: string, options: PoolOptions = {}, wrap: (pool: Pool) => Pool = (pool) => pool) {
-    this.#place = openPlace(server, options)
+    this.place = openPlace(server, options)
     this.#wrap = wrap
   }
 
   /** The store on empty tables. */
   async next(): Promise<StoreFixture> {
-    const { pool, url } = await this.#place
+    const { pool, url } = await this.place
     const store = mysql({ pool: this.#wrap(pool) })
     await store.schema.migrate({ lanes: 8 })
     for (const table of ['events', 'lanes', 'workers', 'breakers', 'inbox'])
@@ -70,6 +70,6 @@ export class Fixtures {
   }
 
   async close(): Promise<void> {
-    await (await this.#place).close()
+    await (await this.place).close()
   }
 }

@@ -197,10 +197,11 @@ for (const { name, title } of MYSQL_SERVERS) {
       assert.deepEqual(deleted.plans, ['range PRIMARY'])
     })
 
-    test('stats read no published row', async () => {
+    test('stats read no published row, but for counting the first 10,000', async () => {
       const { plans, reads } = await accessOf(() => store.admin.stats())
+      const allowed = ['index outbox_events_seq', 'ALL null', 'null null']
       assert.ok(
-        plans.every((plan) => plan.endsWith('outbox_events_work') || plan === 'ALL null' || plan === 'null null'),
+        plans.every((plan) => plan.endsWith('outbox_events_work') || allowed.includes(plan)),
         String(plans),
       )
       // Each counted row is read, and once more from the table that groups them.

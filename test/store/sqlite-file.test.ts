@@ -266,3 +266,18 @@ test('reads that come between a write and its transaction are no trouble', async
     await store.close()
   }
 })
+
+test('rows are counted, and not the holes that a purge left between them', async () => {
+  const path = newFile()
+  const store = sqlite({ path })
+  try {
+    await store.schema.migrate()
+    using database = new DatabaseSync(path)
+    const row = (seq: number): string => `(lower(hex(randomblob(16))), 'a', 'b', ${seq})`
+    database.exec(`INSERT INTO outbox_events (id, event_type, source, seq) VALUES ${row(1)}, ${row(5_000_000)}`)
+    const { totalRows, totalRowsIsEstimate } = await store.admin.stats()
+    assert.deepEqual({ totalRows, totalRowsIsEstimate }, { totalRows: 2, totalRowsIsEstimate: false })
+  } finally {
+    await store.close()
+  }
+})

@@ -29,7 +29,7 @@ export function stats(t: Tables) {
     WHERE status IN ('retry', 'failed')
     GROUP BY publisher_backend`
   const rangeSql = `SELECT (SELECT max(seq) FROM ${t.events}) - (SELECT min(seq) FROM ${t.events}) + 1 AS range`
-  const countSql = `SELECT count(*) AS n FROM ${t.events}`
+  const countSql = `SELECT count(*) AS n FROM (SELECT seq FROM ${t.events} LIMIT ${COUNTED + 1})`
 
   return (db: Connection): OutboxStats => {
     const lanes = db.all(hotSql)
@@ -55,12 +55,12 @@ export function stats(t: Tables) {
         oldestPendingAge: ages.length === 0 ? null : Math.max(...ages),
       }
     })
-    const range = Number(db.get(rangeSql)?.['range'] ?? 0)
-    const estimate = range > COUNTED
+    const counted = Number(db.get(countSql)?.['n'])
+    const isEstimate = counted > COUNTED
     return {
       backends,
-      totalRows: estimate ? range : Number(db.get(countSql)?.['n']),
-      totalRowsIsEstimate: estimate,
+      totalRows: isEstimate ? Number(db.get(rangeSql)?.['range']) : counted,
+      totalRowsIsEstimate: isEstimate,
     }
   }
 }
