@@ -15,6 +15,22 @@ for (const { name, title } of MYSQL_SERVERS) {
     after(() => fixtures.close())
     runConformance(runner, storeConformance, () => fixtures.next(), cannot)
 
+    test('an index that is not ours is told of, with what it is on', async () => {
+      const { store, close } = await fixtures.next()
+      const { pool } = await fixtures.place
+      // MariaDB has no index on an expression.
+      const on = name === 'mysql' ? '(lower(`event_type`))' : 'event_type'
+      await pool.query(`CREATE INDEX by_type ON outbox_events (${on}, subject)`)
+      try {
+        const [extra, ...others] = (await store.schema.inspect?.())?.extraIndexes ?? []
+        assert.deepEqual([extra?.name, others], ['by_type', []])
+        assert.equal(extra?.on, `(${on.replace(/^\((.*)\)$/, '$1')}, subject)`)
+        await pool.query(extra?.drop ?? '')
+      } finally {
+        await close()
+      }
+    })
+
     test('rows are counted, and not the holes that a purge or a take-over left between them', async () => {
       const { store, close } = await fixtures.next()
       try {

@@ -15,7 +15,8 @@ export function inspect(client: Client, t: Tables): () => Promise<Inspection> {
     for (const row of rows) {
       const name = String(row['Key_name'])
       if (ours.has(name)) continue
-      columns.set(name, [...(columns.get(name) ?? []), String(row['Column_name'])])
+      // MySQL indexes expressions, too.
+      columns.set(name, [...(columns.get(name) ?? []), String(row['Column_name'] ?? row['Expression'])])
     }
     return {
       now: new Date(`${String(clock?.['now']).slice(0, 23).replace(' ', 'T')}Z`),
