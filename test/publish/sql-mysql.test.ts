@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import type { Pool } from 'mysql2/promise'
+import type { Pool, RowDataPacket } from 'mysql2/promise'
 import { mysql } from '../../src/store/mysql/mysql.ts'
 import type { Store } from '../../src/store/store.ts'
 import { openPlace } from '../store/mysql-place.ts'
@@ -101,6 +101,17 @@ for (const { name, title } of MYSQL_SERVERS) {
         await assert.rejects(call('[]'), /options is no JSON object/)
         await assert.rejects(call('{'), /options is not JSON/)
         assert.equal(await store.admin.count([]), 0)
+      }))
+
+    test('captures bytes as Base64 in one line', () =>
+      withOutbox(async (outbox) => {
+        const { pool, store } = outbox
+        await pool.query('CREATE TABLE photos (id int PRIMARY KEY, bytes blob)')
+        await outbox.run((await store.schema.capture?.({ table: 'photos', type: 'photo', source: '/photos' })) ?? '')
+        const bytes = Buffer.alloc(1_000, 'photo')
+        await pool.query('INSERT INTO photos VALUES (?, ?)', [1, bytes])
+        const [rows] = await pool.query<RowDataPacket[]>('SELECT data FROM outbox_events')
+        assert.deepEqual(JSON.parse(String(rows[0]?.['data'])).after, { id: 1, bytes: bytes.toString('base64') })
       }))
 
     test('publishes from a trigger, in the transaction of the change', () =>
