@@ -31,8 +31,6 @@ const START_TIME = 10_000
 const GATE_TIME = 1_000
 /** The first pause between two tries, in ms; each is twice the one before. */
 const FIRST_PAUSE = 250
-/** What a stop may take beyond the longest send and the lease, in ms. */
-const STOP_MARGIN = 5_000
 
 /** One worker of a pool: started again and again until its database answers, and stopped in bounded time. */
 export class PooledWorker {
@@ -76,15 +74,12 @@ export class PooledWorker {
     this.#engagement?.tried.resolve()
     this.#engagement = undefined
     this.#state = 'stopped'
-    const { lease, sendTimeout } = this.worker.options
-    // One that has never started has nothing to hand over.
-    const patience = this.#pending === undefined ? lease + sendTimeout + STOP_MARGIN : GATE_TIME
     // A start after this one is another: what is under way now is undone.
+    const pending = this.#pending
     this.#pending = undefined
     const stopping = this.worker.stop().catch((error: unknown) => this.#tell(error))
-    if (!(await isLate(stopping, patience))) return
-    const message = `the database does not answer; lanes that could not be handed over are free when the lease of ${lease} ms ends`
-    this.#tell(new BroadcasterError('STORE_UNAVAILABLE', message))
+    // One that has never started has nothing to hand over.
+    await (pending === undefined ? stopping : isLate(stopping, GATE_TIME))
   }
 
   async #engage({ rest, stop: { signal }, tried }: Engagement): Promise<void> {

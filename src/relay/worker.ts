@@ -6,6 +6,7 @@ import type { Store } from '../store/store.ts'
 import { suggestion } from '../suggestion.ts'
 import type { SignalSource } from '../telemetry/signals.ts'
 import { Cycle } from './cycle.ts'
+import { isLate } from './is-late.ts'
 import { LaneKeeper } from './lane-keeper.ts'
 import { Lease } from './lease.ts'
 import { Retention } from './retention.ts'
@@ -18,6 +19,9 @@ import {
   resolveWorkerOptions,
   type WorkerOptions,
 } from './worker-options.ts'
+
+/** What a stop may take beyond the longest send and the lease, in milliseconds. */
+const STOP_MARGIN = 5_000
 
 /** What a worker works with; a `Broadcaster` makes it. */
 export interface WorkerParts {
@@ -92,17 +96,24 @@ export class Worker {
 
   /**
    * Stops fetching, finishes or gives back what is in flight, settles, hands the lanes over, and resolves. Takes at
-   * most the longest send timeout and a second or two.
+   * most the longest send timeout and a second or two; with a database that does not answer, a lease and 5 s more, and then
+   * says so with the signal `worker.error`.
    */
-  stop(): Promise<void> {
+  async stop(): Promise<void> {
     this.#rest.end()
-    return this.#change(async () => {
+    const stopping = this.#change(async () => {
       const shift = this.#shift
       if (shift === undefined) return
       this.#shift = undefined
       await end(shift, this.options.lease)
       this.#parts.signals.emit('worker.stopped', { worker: this.name })
     })
+    const { lease, sendTimeout } = this.options
+    const longestSend = Math.max(sendTimeout, ...this.#served.map(([, { timeout = 0 }]) => timeout))
+    if (!(await isLate(stopping, lease + longestSend + STOP_MARGIN))) return stopping
+    const message = `the database does not answer; lanes that could not be handed over are free when the lease of ${lease} ms ends`
+    const error = new BroadcasterError('STORE_UNAVAILABLE', message)
+    this.#parts.signals.emit('worker.error', { worker: this.name, error })
   }
 
   /** Look for events now. */

@@ -153,6 +153,28 @@ describe('a pool on PostgreSQL and SQLite', { skip: skipWithout('postgres') }, (
     assert.deepEqual(tenants.heard('worker.error', steady), [])
   })
 
+  test('a worker stops and says so, though its database answers no more', { timeout: 20_000 }, async (t) => {
+    const tenants = new Tenants(t)
+    const { port, pathname, username } = new URL(url)
+    const proxy = await StoppableProxy.to(Number(port || 5432))
+    t.after(() => proxy.stop())
+    const place = openPlace(url)
+    t.after(() => place.close())
+    await postgres({ pool: place.pool, schema: place.schema }).schema.migrate({ lanes: 8 })
+    const connectionString = `postgres://${username}@127.0.0.1:${proxy.port}${pathname}`
+    const store = postgres({ connectionString, schema: place.schema }) as Store
+    const mute = await tenants.open('mute', { main: recordingBackend() }, store, { lease: 1_000, sendTimeout: 500 })
+    const worker = mute.worker()
+    await worker.start()
+    proxy.silence('both')
+    await worker.stop()
+    const said = tenants.heard('worker.error', mute).at(-1)?.error
+    assert.ok(said instanceof BroadcasterError && said.code === 'STORE_UNAVAILABLE', String(said))
+    assert.match(said.message, /free when the lease of 1000 ms ends/)
+    // What waits for an answer would keep this file from ending.
+    await proxy.stop()
+  })
+
   test('a database that does not answer holds up neither the start of others nor the stop', async (t) => {
     const tenants = new Tenants(t)
     const backend = recordingBackend()
