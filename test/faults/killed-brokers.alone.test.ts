@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
-import { after, describe, test } from 'node:test'
+import { after, test } from 'node:test'
 import { Pool } from 'pg'
 import { Broadcaster } from '../../src/broadcaster.ts'
 import type { Subscription } from '../../src/consumer/subscription.ts'
@@ -22,69 +22,64 @@ const SILENCE = 45_000
 
 const rows: (readonly string[])[] = []
 
-/** Two at a time, for most of it is waiting for brokers to start; by itself where the times are written down. */
-const CONCURRENCY = process.env['BROADCASTER_WRITE_FIGURES'] === '1' ? 1 : 2
+for (const name of BROKERS_TO_KILL) {
+  test(`${name}, killed twice under ${EVENTS} keyed events: nothing lost, keys in order, no retry spent`, async (t) => {
+    const database = requireServer(t, 'postgres')
+    const broker = await loadBroker(name)
+    const reason = broker.skip()
+    if (!database || reason !== false) return t.skip(reason || 'no database')
+    const running = await broker.start('observe')
+    const schema = `faults_${randomUUID().slice(0, 8)}`
+    const pool = new Pool({ connectionString: database.url, max: 6 })
+    const backend = broker.backend(running.address)
+    const subscription = broker.subscription(running.address)
+    try {
+      // Some make what the subscription reads from.
+      await backend.connect?.(AbortSignal.timeout(SILENCE))
+      await subscription.open({ consumer: 'observer' }, AbortSignal.timeout(SILENCE))
+      await pool.query(`CREATE SCHEMA ${schema}`)
+      await using broadcaster = new Broadcaster({
+        store: postgres({ pool, schema }),
+        backends: { default: backend },
+      })
+      await broadcaster.store.schema.migrate()
+      await broadcaster.worker({ ...SIZES, retention: false }).start()
+      const publishing = publish(broadcaster)
+      const { mayLose = 0 } = broker
+      const { deliveries, recoveries } = await observe(subscription, running, mayLose)
+      await publishing
+      await settled(broadcaster)
 
-describe('killed brokers', { concurrency: CONCURRENCY }, () => {
-  for (const name of BROKERS_TO_KILL) {
-    test(`${name}, killed twice under ${EVENTS} keyed events: nothing lost, keys in order, no retry spent`, async (t) => {
-      const database = requireServer(t, 'postgres')
-      const broker = await loadBroker(name)
-      const reason = broker.skip()
-      if (!database || reason !== false) return t.skip(reason || 'no database')
-      const running = await broker.start('observe')
-      const schema = `faults_${randomUUID().slice(0, 8)}`
-      const pool = new Pool({ connectionString: database.url, max: 6 })
-      const backend = broker.backend(running.address)
-      const subscription = broker.subscription(running.address)
-      try {
-        // Some make what the subscription reads from.
-        await backend.connect?.(AbortSignal.timeout(SILENCE))
-        await subscription.open({ consumer: 'observer' }, AbortSignal.timeout(SILENCE))
-        await pool.query(`CREATE SCHEMA ${schema}`)
-        await using broadcaster = new Broadcaster({
-          store: postgres({ pool, schema }),
-          backends: { default: backend },
-        })
-        await broadcaster.store.schema.migrate()
-        await broadcaster.worker({ ...SIZES, retention: false }).start()
-        const publishing = publish(broadcaster)
-        const { mayLose = 0 } = broker
-        const { deliveries, recoveries } = await observe(subscription, running, mayLose)
-        await publishing
-        await settled(broadcaster)
-
-        const judged = judgeDeliveries(deliveries, EVENTS, KEYS)
-        const { rows: spent } = await pool.query(
-          `SELECT max(retry_count) AS retries, count(*) FILTER (WHERE status <> 'published') AS left FROM ${schema}.outbox_events`,
-        )
-        const slowest = Math.max(...recoveries)
-        t.diagnostic(
-          `${judged.lost} lost, ${judged.disordered} out of order, ${judged.duplicates} duplicates, ` +
-            `${spent[0].retries} retries, next event ${recoveries.map((ms) => `${(ms / 1_000).toFixed(1)} s`).join(' and ')} after the restart`,
-        )
-        assert.ok(judged.lost <= mayLose, `${judged.lost} lost`)
-        // What is missing leaves a gap in its key.
-        assert.ok(judged.disordered <= judged.lost, `${judged.disordered} out of order`)
-        assert.deepEqual(spent[0], { retries: 0, left: '0' })
-        rows.push([
-          broker.title,
-          broker.durability,
-          EVENTS.toLocaleString('en'),
-          String(judged.lost),
-          String(judged.disordered),
-          String(judged.duplicates),
-          `${(slowest / 1_000).toFixed(1)} s`,
-        ])
-      } finally {
-        await subscription.close()
-        await pool.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`)
-        await pool.end()
-        await running.remove()
-      }
-    })
-  }
-})
+      const judged = judgeDeliveries(deliveries, EVENTS, KEYS)
+      const { rows: spent } = await pool.query(
+        `SELECT max(retry_count) AS retries, count(*) FILTER (WHERE status <> 'published') AS left FROM ${schema}.outbox_events`,
+      )
+      const slowest = Math.max(...recoveries)
+      t.diagnostic(
+        `${judged.lost} lost, ${judged.disordered} out of order, ${judged.duplicates} duplicates, ` +
+          `${spent[0].retries} retries, next event ${recoveries.map((ms) => `${(ms / 1_000).toFixed(1)} s`).join(' and ')} after the restart`,
+      )
+      assert.ok(judged.lost <= mayLose, `${judged.lost} lost`)
+      // What is missing leaves a gap in its key.
+      assert.ok(judged.disordered <= judged.lost, `${judged.disordered} out of order`)
+      assert.deepEqual(spent[0], { retries: 0, left: '0' })
+      rows.push([
+        broker.title,
+        broker.durability,
+        EVENTS.toLocaleString('en'),
+        String(judged.lost),
+        String(judged.disordered),
+        String(judged.duplicates),
+        `${(slowest / 1_000).toFixed(1)} s`,
+      ])
+    } finally {
+      await subscription.close()
+      await pool.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`)
+      await pool.end()
+      await running.remove()
+    }
+  })
+}
 
 after(() => {
   const head = [
