@@ -25,7 +25,8 @@ export interface Transfer {
 }
 
 const { role, broker: name, address, postgresUrl, schema } = JSON.parse(process.argv[2] ?? '{}') as TransferTask
-const pool = new Pool({ connectionString: postgresUrl, max: 12 })
+// PostgreSQL is not killed here, so nobody need wait for its disk.
+const pool = new Pool({ connectionString: postgresUrl, max: 12, options: '-c synchronous_commit=off' })
 // The parent kills processes whose connections the server then ends.
 pool.on('error', () => undefined)
 const store = postgres({ pool, schema })

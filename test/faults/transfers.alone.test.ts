@@ -84,7 +84,7 @@ for (const name of BROKERS) {
         if (applied >= killAt) {
           await killOne(kills.worker < kills.consumer ? 'worker' : 'consumer')
           killAt = applied + KILL_EVERY / 2 + randomInt(KILL_EVERY)
-        } else await pause(50)
+        } else await pause(200)
       }
       const expected = await publishing
 

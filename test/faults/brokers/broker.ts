@@ -26,6 +26,8 @@ export interface FaultyBroker {
   readonly durability: string
   /** As many acknowledged events as it may lose by itself at a SIGKILL, since it acknowledges before it writes. Default 0. */
   readonly mayLose?: number
+  /** Whether it now and then keeps what it has until its client connects anew. */
+  readonly mayStall?: boolean
   /** The reason to skip for want of a program, or false. */
   skip(): string | false
   /** `observe`: all that arrives is read through `subscription`; `consume`: consumers are processes of their own. */

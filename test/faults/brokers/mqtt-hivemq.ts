@@ -7,6 +7,10 @@ import type { FaultyBroker } from './broker.ts'
 export const broker: FaultyBroker = {
   title: 'MQTT (HiveMQ CE)',
   durability: 'persistence mode `file`',
+  // One of 20,000 did not come in two of some thirty runs, on a machine with several times the load that it can bear;
+  // not explained, and since then not seen again.
+  mayLose: 1,
+  mayStall: true,
   skip: () => skipWithoutJars('hivemq'),
   async start() {
     const server = await HiveMqProcess.start()
