@@ -7,8 +7,9 @@ import type { FaultyBroker } from './broker.ts'
 export const broker: FaultyBroker = {
   title: 'MQTT (HiveMQ CE)',
   durability: 'persistence mode `file`',
-  // One of 20,000 did not come in two of some thirty runs, on a machine with several times the load that it can bear;
-  // not explained, and since then not seen again.
+  // Where two such tests ran side by side, one of 20,000 did not come in 6 of 26 runs; alone, in none. In the one
+  // that was looked at it had been published as the server had just started, and acknowledged. With requireSubscriber it
+  // is the same, so the server had found the subscriber. Not explained.
   mayLose: 1,
   mayStall: true,
   skip: () => skipWithoutJars('hivemq'),
