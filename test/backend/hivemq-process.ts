@@ -38,6 +38,8 @@ export class HiveMqProcess {
       'java',
       [
         ...['-Xmx384m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'],
+        // It unpacks libraries there, and cannot take them away when it is killed.
+        `-Djava.io.tmpdir=${this.directory}`,
         ...OPENED.map((name) => `--add-opens=${name}=ALL-UNNAMED`),
         ...['-cp', `${jarsOf('hivemq')}/*`, join(root, 'scripts/hivemq/HiveMq.java'), this.directory],
       ],
