@@ -24,6 +24,20 @@ function sourcesOf(backend: { readonly received: readonly { readonly source: str
   return backend.received.map(({ source }) => source.replace(/^\/(\w+)-.*/, '$1'))
 }
 
+/** A migrated outbox, and a way to it that can be cut. */
+async function behindProxy(t: TestContext) {
+  const { hostname, port, pathname, username } = new URL(url)
+  assert.equal(hostname, '127.0.0.1')
+  const proxy = await StoppableProxy.to(Number(port || 5432))
+  t.after(() => proxy.stop())
+  const place = openPlace(url)
+  t.after(() => place.close())
+  await postgres({ pool: place.pool, schema: place.schema }).schema.migrate({ lanes: 8 })
+  const connectionString = `postgres://${username}@127.0.0.1:${proxy.port}${pathname}`
+  const store = postgres({ connectionString, schema: place.schema }) as Store
+  return { proxy, store }
+}
+
 /** Outboxes in schemas of one database, on one pool of connections. */
 async function schemas(t: TestContext, count: number): Promise<readonly Store[]> {
   const places = Array.from({ length: count }, () => openPlace(url))
@@ -102,15 +116,7 @@ describe('a pool on PostgreSQL and SQLite', { skip: skipWithout('postgres') }, (
   test('a database that is away delays nobody, and is taken up again', async (t) => {
     const tenants = new Tenants(t)
     const backend = recordingBackend()
-    const { hostname, port, pathname, username } = new URL(url)
-    assert.equal(hostname, '127.0.0.1')
-    const proxy = await StoppableProxy.to(Number(port || 5432))
-    t.after(() => proxy.stop())
-    const place = openPlace(url)
-    t.after(() => place.close())
-    await postgres({ pool: place.pool, schema: place.schema }).schema.migrate({ lanes: 8 })
-    const connectionString = `postgres://${username}@127.0.0.1:${proxy.port}${pathname}`
-    const store = postgres({ connectionString, schema: place.schema }) as Store
+    const { proxy, store } = await behindProxy(t)
     const shaky = await tenants.open('shaky', { main: backend }, store, { lease: 1_000 })
     const steady = await tenants.open('steady', { main: backend })
     await using pool = new WorkerPool([shaky, steady], { restartInterval: 300 })
@@ -155,14 +161,7 @@ describe('a pool on PostgreSQL and SQLite', { skip: skipWithout('postgres') }, (
 
   test('a worker stops and says so, though its database answers no more', { timeout: 20_000 }, async (t) => {
     const tenants = new Tenants(t)
-    const { port, pathname, username } = new URL(url)
-    const proxy = await StoppableProxy.to(Number(port || 5432))
-    t.after(() => proxy.stop())
-    const place = openPlace(url)
-    t.after(() => place.close())
-    await postgres({ pool: place.pool, schema: place.schema }).schema.migrate({ lanes: 8 })
-    const connectionString = `postgres://${username}@127.0.0.1:${proxy.port}${pathname}`
-    const store = postgres({ connectionString, schema: place.schema }) as Store
+    const { proxy, store } = await behindProxy(t)
     const mute = await tenants.open('mute', { main: recordingBackend() }, store, { lease: 1_000, sendTimeout: 500 })
     const worker = mute.worker()
     await worker.start()

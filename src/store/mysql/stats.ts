@@ -8,7 +8,7 @@ import type { Tables } from './tables.ts'
 /** Above this many, rows are not counted one by one. */
 const COUNTED = 10_000
 
-/** Numbers for people and monitors, from the work index: no published row is read, however many there are. */
+/** Numbers for people and monitors, from the work index: published rows are read only to count the first of all. */
 export function stats(client: Client, t: Tables) {
   // By a jump along the index for each name; then of each what is to be done. Names that differ only in what a collation
   // of Django's ignores are one here, and told apart by their bytes there. (For a SELECT DISTINCT, MySQL with the

@@ -7,7 +7,7 @@ import { FAR_FUTURE_SQL, fromSqlDate, NOW } from './values.ts'
 /** Above this many, rows are not counted one by one: the range of `seq` says about how many there are. */
 const COUNTED = 100_000
 
-/** Counts from the partial indexes: published rows are not looked at. */
+/** Counts from the partial indexes: published rows are read only to count the first of all. */
 export function stats(t: Tables) {
   const hot = `
     FROM ${t.events} INDEXED BY ${t.index.hot}
