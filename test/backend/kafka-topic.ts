@@ -27,6 +27,10 @@ export async function withAdmin<T>(server: string, work: (admin: Admin) => Promi
   }
 }
 
+/** How long a broker may take to hear of a topic, in milliseconds. */
+const PATIENCE = 10_000
+
+/** Resolves when the broker knows of the topic: its controller has answered before. */
 export async function createTopic(
   server: string,
   name: string,
@@ -34,7 +38,16 @@ export async function createTopic(
   config: Readonly<Record<string, string>> = {},
 ): Promise<void> {
   const configs = Object.entries(config).map(([key, value]) => ({ name: key, value }))
-  await withAdmin(server, (admin) => admin.createTopics({ topics: [name], partitions, replicas: 1, configs }))
+  await withAdmin(server, async (admin) => {
+    await admin.createTopics({ topics: [name], partitions, replicas: 1, configs })
+    for (const end = Date.now() + PATIENCE; ; ) {
+      try {
+        return void (await admin.metadata({ topics: [name], forceUpdate: true }))
+      } catch (error) {
+        if (Date.now() > end) throw error
+      }
+    }
+  })
 }
 
 export async function deleteTopics(server: string, names: readonly string[]): Promise<void> {

@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import { clientOptions, importKafka, type KafkaModule, within } from './client.ts'
 import { chainOf, failureOf, failureOfCode, type KafkaFailure } from './failure.ts'
 import type { ResolvedKafkaOptions } from './options.ts'
@@ -32,7 +33,8 @@ export class ProducerPort implements ProducePort {
     const { createTopics } = this.#options
     let count: number
     try {
-      const metadata = await this.#patiently(producer.metadata({ topics: [name], autocreateTopics: createTopics }))
+      const ask = () => producer.metadata({ topics: [name], autocreateTopics: createTopics })
+      const metadata = await this.#patiently(this.#repeated(ask))
       count = metadata.topics.get(name)?.partitionsCount ?? 1
     } catch (error) {
       // The only mistake of ours that the client finds here.
@@ -101,6 +103,21 @@ export class ProducerPort implements ProducePort {
     })
     this.#opened = { producer, kafka }
     return this.#opened
+  }
+
+  /**
+   * A question may be asked again, even by a producer that may not write again: a topic made a moment ago is not yet known
+   * to every broker, or has no leader. An idempotent producer repeats it by itself.
+   */
+  async #repeated<T>(ask: () => Promise<T>): Promise<T> {
+    for (let left = this.#options.idempotent ? 0 : REPEATS; ; left--) {
+      try {
+        return await ask()
+      } catch (error) {
+        if (left === 0) throw error
+        await setTimeout(REPEAT_DELAY)
+      }
+    }
   }
 
   /** The client's own time limits are for each of its steps. */

@@ -1,0 +1,38 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { type KafkaOptions, kafka } from '../../src/backend/kafka/kafka.ts'
+
+test('kafka refuses wrong options, all at once, before anything is opened', () => {
+  const refused = (options: object): string => {
+    try {
+      kafka(options as KafkaOptions)
+    } catch (error) {
+      return String(error)
+    }
+    return assert.fail('accepted')
+  }
+  const said = refused({
+    bootstrapServer: 'x:1',
+    topic: 'a b',
+    compression: 'zip',
+    timeout: 0,
+    sasl: { password: 'hidden' },
+  })
+  for (const part of [
+    /did you mean "bootstrapServers"/,
+    /topic must be/,
+    /compression must be 'none' or 'gzip'/,
+    /timeout must be/,
+    /sasl must be \{ mechanism/,
+  ]) {
+    assert.match(said, part)
+  }
+  assert.doesNotMatch(said, /hidden/)
+  assert.match(refused({ bootstrapServers: ['host'] }), /bootstrapServers must be host:port/)
+  assert.match(refused({ producer: {} }), /producer must be a producer with sendBatch/)
+  assert.match(
+    refused({ producer: { sendBatch: () => undefined }, clientId: 'x' }),
+    /clientId has no effect beside producer/,
+  )
+  assert.throws(() => kafka().checkConfig?.({ topic: 'x' }), { code: 'INVALID_OPTION', field: 'backendConfig.topic' })
+})
