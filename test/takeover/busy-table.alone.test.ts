@@ -31,9 +31,13 @@ class Application {
   readonly #pulses: Pulse[] = []
 
   constructor(task: DjangoTask) {
-    this.#child = fork(new URL('./django-process.ts', import.meta.url), [JSON.stringify(task)])
+    this.#child = fork(new URL('./django-process.ts', import.meta.url), [JSON.stringify(task)], { silent: true })
     this.#child.on('message', (message) => this.#pulses.push(message as Pulse))
-    this.ended = once(this.#child, 'exit').then(([code]) => assert.equal(code, 0, 'the application failed'))
+    let said = ''
+    this.#child.stderr?.on('data', (text) => (said += text))
+    this.ended = once(this.#child, 'close').then(([code]) => assert.equal(code, 0, `the application failed:\n${said}`))
+    // Whoever waits for it hears of it, however late.
+    this.ended.catch(() => undefined)
   }
 
   /** Rows inserted so far. */

@@ -6,8 +6,8 @@ import { takeOver } from '../../src/store/mysql/schema/takeover/take-over.ts'
 import { tablesOf } from '../../src/store/mysql/tables.ts'
 import { MYSQL_SERVERS } from '../support/mysql-servers.ts'
 import { skipWithout } from '../support/servers.ts'
-import { type MysqlDjango, mysqlDjango } from './django-database.ts'
-import { djangoRow, isDue, OLD_ROWS } from './django-rows.ts'
+import { hexAndPlain, type MysqlDjango, mysqlDjango, quoted } from './django-database.ts'
+import { DJANGO_COLUMNS, djangoRow, isDue, OLD_ROWS } from './django-rows.ts'
 import { deliver, takeoverCases } from './takeover-cases.ts'
 
 const hex = (id: string): string => id.replaceAll('-', '')
@@ -144,23 +144,30 @@ for (const { name, title } of MYSQL_SERVERS) {
         }
       }))
 
-    test('a long transaction holds up the take-over, and nobody else', () =>
+    test('a long transaction holds up the triggers of the take-over, and nobody else', () =>
       withDatabase(async (database) => {
         const { pool, store } = database
         await database.insert(...OLD_ROWS)
         const reader = await pool.getConnection()
         await reader.query('START TRANSACTION')
-        await reader.query('SELECT COUNT(*) FROM outbox_events')
+        // In every index: whoever counts with locks waits for it.
+        const held = djangoRow()
+        const values = DJANGO_COLUMNS.map((name) => hexAndPlain(name, held[name]))
+        const columns = quoted('`')
+        await reader.query(`INSERT INTO outbox_events (${columns}) VALUES (?)`, [values])
         const t = tablesOf('outbox_events', undefined)
         const client = mysql2Client(
           async () => pool,
           async () => {},
         )
-        const options = { lockWait: 1, lockPause: 10, patience: 1_500 }
+        const steps: string[] = []
+        const onProgress = (step: string): number => steps.push(step)
+        const options = { lockWait: 1, lockPause: 10, patience: 1_500, onProgress }
         await assert.rejects(
           client.session((session) => takeOver(session, t, 8, async () => {}, options)),
           { code: 'STORE_BUSY' },
         )
+        assert.deepEqual(steps, ['make the tables beside it', 'let triggers write into ours, too'])
         const row = djangoRow()
         await database.insert(row)
         const migrating = store.schema.migrate()
@@ -174,7 +181,7 @@ for (const { name, title } of MYSQL_SERVERS) {
         reader.release()
         await migrating
         const arrived = await deliver(database)
-        assert.equal(arrived.default.length + arrived.partners.length, OLD_ROWS.filter(isDue).length + 2)
+        assert.equal(arrived.default.length + arrived.partners.length, OLD_ROWS.filter(isDue).length + 3)
       }))
 
     test('what Django could not have made, or the copy would lose, is refused', () =>

@@ -141,8 +141,10 @@ async function prepare(session: Runs, t: Tables, names: TakeOverNames, id: OldId
   created_at datetime(6) NOT NULL DEFAULT '1000-01-01 00:00:00',
   id char(36) NOT NULL DEFAULT ''
 ) ENGINE = InnoDB`)
+  // Counted by itself: INSERT ... SELECT locks what it reads, and inserting applications lost the deadlock.
+  const [counted] = await session.query(sql`SELECT COUNT(*) AS count FROM ${t.events}`)
   await session.run(sql`INSERT INTO ${state} (single, done, first)
-SELECT 1, 0, 2 * COUNT(*) + 1000000 FROM ${t.events} ON DUPLICATE KEY UPDATE single = 1`)
+VALUES (1, 0, ${2 * Number(counted?.['count']) + 1_000_000}) ON DUPLICATE KEY UPDATE single = 1`)
   const [row] = await session.query(sql`SELECT first FROM ${state}`)
   await session.run(sql`ALTER TABLE ${next} AUTO_INCREMENT = ${Number(row?.['first'])}`)
   const indexes = await session.query(sql`
