@@ -83,13 +83,16 @@ class Listener implements WakeListener {
   async start(notify: (token: string) => Promise<void>): Promise<void> {
     const arrived = Promise.withResolvers<void>()
     this.#arrived = () => arrived.resolve()
-    const inVain = setTimeout(() => {
-      arrived.reject(
-        new BroadcasterError(
-          'STORE_UNAVAILABLE',
-          'notifications do not arrive on the listening connection, as behind PgBouncer in transaction mode; set `listen` to a direct connection, or to false',
-          { field: 'listen' },
-        ),
+    const inVain = new BroadcasterError(
+      'STORE_UNAVAILABLE',
+      'notifications do not arrive on the listening connection, as behind PgBouncer in transaction mode; set `listen` to a direct connection, or to false',
+      { field: 'listen' },
+    )
+    const timer = setTimeout(() => {
+      // It may be us who paused: what has arrived meanwhile is read before this answer.
+      this.#query('SELECT 1').then(
+        () => arrived.reject(inVain),
+        (error: unknown) => arrived.reject(error),
       )
     }, SELF_TEST)
     try {
@@ -98,7 +101,7 @@ class Listener implements WakeListener {
       await notify(this.#token)
       await arrived.promise
     } finally {
-      clearTimeout(inVain)
+      clearTimeout(timer)
     }
   }
 
