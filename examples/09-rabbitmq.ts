@@ -53,7 +53,9 @@ onSignal('event.retried', () => {
 })
 await broadcaster.worker({ retry: { base: 100 } }).start()
 for (const type of ['order.placed', 'order.paid', 'order.cursed']) {
-  await broadcaster.events.create({ type, source: '/shop', data: { id: 'a' }, partitionKey: 'a' })
+  const event = { type, source: '/shop', data: { id: 'a' }, partitionKey: 'a' }
+  // Nobody knows how long it takes until a queue wants it.
+  await broadcaster.events.create(event, { maxRetries: 100 })
 }
 await all.promise
 await consumer.stop()

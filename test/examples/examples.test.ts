@@ -142,7 +142,7 @@ for (const [name, lines] of Object.entries(PRINTS)) {
     const { status, stdout, stderr } = spawnSync(
       process.execPath,
       ['--conditions=ts-broadcaster-source', '--disable-warning=ExperimentalWarning', join(folder, name)],
-      { cwd, env, encoding: 'utf8', timeout: 30_000 },
+      { cwd, env, encoding: 'utf8', timeout: 240_000 },
     )
     assert.equal(stderr, '')
     assert.equal(status, 0)

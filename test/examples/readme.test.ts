@@ -26,7 +26,7 @@ test('the first minute of the README, in an empty folder', (t) => {
     execFileSync(
       process.execPath,
       ['--conditions=ts-broadcaster-source', '--disable-warning=ExperimentalWarning', ...args],
-      { cwd: folder, encoding: 'utf8', timeout: 30_000 },
+      { cwd: folder, encoding: 'utf8', timeout: 240_000 },
     )
   const broadcaster = (...args: readonly string[]): string => run(join(root, 'src/cli/main.ts'), ...args)
 

@@ -4,6 +4,7 @@ import { describe, test } from 'node:test'
 import { memoryBackend } from '../../src/backend/memory/memory-backend.ts'
 import { RetryAfterError } from '../../src/backend/send-error.ts'
 import { Broadcaster } from '../../src/broadcaster.ts'
+import type { Store } from '../../src/store/store.ts'
 import { onSignal } from '../../src/telemetry/signals.ts'
 import { STORES } from '../support/stores.ts'
 
@@ -23,7 +24,16 @@ for (const kind of STORES) {
         const backend = memoryBackend()
         backend.faults.fail({ subject: 'retried' }, new RetryAfterError('later', { retryAfter: WAIT }), 1)
         const name = `clock-${randomUUID()}`
-        const broadcaster = new Broadcaster({ store, name, backends: { default: backend } })
+        const renewed = Promise.withResolvers<boolean>()
+        const coordination: Store['coordination'] = {
+          ...store.coordination,
+          async renew(...asked) {
+            const answer = await store.coordination.renew(...asked)
+            renewed.resolve(answer)
+            return answer
+          },
+        }
+        const broadcaster = new Broadcaster({ store: { ...store, coordination }, name, backends: { default: backend } })
         t.after(async () => {
           await broadcaster.close()
           await close()
@@ -44,11 +54,12 @@ for (const kind of STORES) {
         const started = performance.now()
         const delayed = await make('delayed', WAIT)
         await make('retried')
-        const worker = broadcaster.worker({ retry: { base: WAIT, jitter: 'none' }, lease: 1_000 })
+        const worker = broadcaster.worker({ retry: { base: WAIT, jitter: 'none' }, lease: 20_000 })
         await worker.start()
         await backend.waitFor(2)
         assert.ok(performance.now() - started >= WAIT, 'not before its time')
         assert.ok(performance.now() - started < 20_000, 'not an hour later')
+        assert.equal(await renewed.promise, true)
         await worker.stop()
         assert.deepEqual(delays, [WAIT])
         assert.ok(!lost.includes('lease-ended'))

@@ -29,7 +29,7 @@ test('a lane that is given back while an operator asked for attention there is n
     return delivered
   }
   await outbox.publish(['a'])
-  await outbox.broadcaster.worker({ lease: 400 }).start()
+  await outbox.broadcaster.worker({ lease: 2_000 }).start()
   await started.promise
   // The owner would reconcile, and then is asked to give the lane up; both wait for the event in flight.
   const [later] = await outbox.publish(['a'], { delay: 100_000 })
@@ -74,7 +74,7 @@ test('lanes whose claim was answered by an error are read by the worker that own
     if (++claims === 2) throw new Error('the answer was lost')
     return taken
   }
-  await outbox.broadcaster.worker({ lease: 400 }).start()
+  await outbox.broadcaster.worker({ lease: 2_000 }).start()
   await store.coordination.leave(other)
   await outbox.publish(['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'])
   await outbox.until(() => outbox.heard('event.published').length === 8)
@@ -84,7 +84,7 @@ test('lanes whose claim was answered by an error are read by the worker that own
 test('lanes that could not be given back, and then need not be, are read again', async () => {
   const store = memoryStore({ lanes: 4 })
   await using outbox = new TestOutbox({}, store)
-  await outbox.broadcaster.worker({ lease: 400 }).start()
+  await outbox.broadcaster.worker({ lease: 2_000 }).start()
   const other = await otherWorker(store)
   const { release, leave } = store.coordination
   store.coordination.release = async () => {
@@ -122,7 +122,7 @@ test('a lane opened while others are read is not read before its due events are 
     if (unparks >= 3) setTimeout(() => opened.resolve(), 5)
     return heads
   }
-  await outbox.broadcaster.worker({ lease: 400 }).start()
+  await outbox.broadcaster.worker({ lease: 2_000 }).start()
   await asked.promise
   await store.coordination.leave(other)
   await outbox.until(() => outbox.heard('event.published').length === 12)

@@ -8,8 +8,9 @@ import { dataOf, TestOutbox } from './outbox.ts'
 /** A worker that took every lane and died: it is in the store, and says nothing any more. */
 async function deadWorker(store: Store, lease = 60) {
   const { coordination, relay } = store
-  const workerId = await coordination.enter({ name: 'dead', backends: ['main'], lease })
+  const workerId = await coordination.enter({ name: 'dead', backends: ['main'], lease: 60_000 })
   const lanes = await coordination.claim(workerId, (await coordination.survey(['main'])).lanes)
+  await coordination.renew(workerId, lease)
   const fences = new Map(lanes.map(({ lane, fence }) => [lane, fence]))
   return { relay, ownership: { workerId, fences, backend: 'main' } }
 }
@@ -17,12 +18,12 @@ async function deadWorker(store: Store, lease = 60) {
 test('the lanes of a dead worker move on when its lease ends, not before', async () => {
   const store = memoryStore({ lanes: 4 })
   await using outbox = new TestOutbox({}, store)
+  const start = performance.now()
   await deadWorker(store, 300)
   await outbox.publish(['a', 'b', null])
-  const start = performance.now()
-  await outbox.broadcaster.worker({ lease: 400 }).start()
+  await outbox.broadcaster.worker({ lease: 2_000 }).start()
   await outbox.until(() => outbox.heard('event.published').length === 3)
-  assert.ok(performance.now() - start >= 250, 'a lane was taken while its owner held the lease')
+  assert.ok(performance.now() - start >= 295, 'a lane was taken while its owner held the lease')
 })
 
 test('after an unclean end events are marked before they are sent, and published as ever', async () => {
@@ -35,7 +36,7 @@ test('after an unclean end events are marked before they are sent, and published
     return delivered
   }
   await outbox.publish(['a', 'a', 'b'])
-  await outbox.broadcaster.worker({ lease: 400 }).start()
+  await outbox.broadcaster.worker({ lease: 2_000 }).start()
   await outbox.until(() => outbox.heard('event.published').length === 3)
   assert.deepEqual(states, ['processing', 'processing', 'processing'])
   assert.equal(await outbox.broadcaster.events.filter({ retryCount: { gt: 0 } }).count(), 0)
@@ -57,7 +58,7 @@ test('an event that kills its worker again and again runs out of retries, its ne
     sizes.push(events.length)
     return send(events, signal)
   }
-  await outbox.broadcaster.worker({ lease: 400 }).start()
+  await outbox.broadcaster.worker({ lease: 2_000 }).start()
   await outbox.until(() => outbox.heard('event.failed').length === 1 && outbox.heard('event.published').length === 1)
   assert.deepEqual(sizes, [1], 'suspects go one at a time, and the poison does not go at all')
   const failed = await outbox.broadcaster.events.get({ id: poison?.id ?? '' })
@@ -76,7 +77,7 @@ test('an event interrupted by a dead worker has its attempt counted, and goes on
     counts.push((await outbox.broadcaster.events.get({ id })).retryCount)
     return delivered
   }
-  await outbox.broadcaster.worker({ lease: 400 }).start()
+  await outbox.broadcaster.worker({ lease: 2_000 }).start()
   await outbox.until(() => outbox.heard('event.published').length === 2)
   assert.deepEqual(counts, [1, 0])
   assert.deepEqual(dataOf(outbox.backend.received), [1, 2])
@@ -119,7 +120,7 @@ test('a clean stop gives back what was not sent, with its retries, and a later w
     return delivered
   }
   await outbox.publish(['a', 'a', 'a'])
-  const worker = broadcaster.worker({ lease: 400 })
+  const worker = broadcaster.worker({ lease: 2_000 })
   const sending = new Promise<void>((resolve) => {
     const { send } = backend
     backend.send = (events, signal) => {

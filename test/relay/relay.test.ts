@@ -191,7 +191,7 @@ test('processPendingEvents delivers one batch, says how many, and gives its lane
 test('two workers share the lanes evenly; when one stops the other takes over at once', async () => {
   await using outbox = new TestOutbox()
   const { broadcaster } = outbox
-  const [one, two] = [broadcaster.worker({ lease: 2_000 }), broadcaster.worker({ lease: 2_000 })]
+  const [one, two] = [broadcaster.worker({ lease: 4_000 }), broadcaster.worker({ lease: 4_000 })]
   const counts = async () => {
     const { lanes } = await broadcaster.store.coordination.survey(['main'])
     return [...Map.groupBy(lanes, (lane) => lane.owner).values()].map((group) => group.length).sort()

@@ -98,14 +98,16 @@ for (const [name, skip, open] of [
         if (!stolen) {
           stolen = true
           // Another worker takes every lane in the middle of the handler, as after a long pause of this process.
-          const thief = await coordination.enter({ name: 'thief', backends: ['local'], lease: 300 })
-          await coordination.claim(thief, (await coordination.survey(['local'])).lanes)
+          const thief = await coordination.enter({ name: 'thief', backends: ['local'], lease: 60_000 })
+          const { lanes } = await coordination.survey(['local'])
+          assert.equal((await coordination.claim(thief, lanes)).length, lanes.length)
+          await coordination.renew(thief, 300)
         }
         await place.write(tx, `${event.data}`)
       })
       await using outbox = new TestOutbox({ local: handlers(registry, { transactional: true }) }, place.store)
       await outbox.publish(['a'], { backend: 'local' })
-      await outbox.broadcaster.worker({ lease: 1_000 }).start()
+      await outbox.broadcaster.worker({ lease: 4_000 }).start()
       await outbox.until(() => outbox.heard('event.published').length === 1)
       assert.deepEqual(await place.read(), ['1'])
       assert.equal(await outbox.broadcaster.events.filter({ retryCount: { gt: 0 } }).count(), 0)

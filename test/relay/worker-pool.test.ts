@@ -159,7 +159,7 @@ describe('a pool on PostgreSQL and SQLite', { skip: skipWithout('postgres') }, (
     assert.deepEqual(tenants.heard('worker.error', steady), [])
   })
 
-  test('a worker stops and says so, though its database answers no more', { timeout: 20_000 }, async (t) => {
+  test('a worker stops and says so, though its database answers no more', { timeout: 60_000 }, async (t) => {
     const tenants = new Tenants(t)
     const { proxy, store } = await behindProxy(t)
     const mute = await tenants.open('mute', { main: recordingBackend() }, store, { lease: 1_000, sendTimeout: 500 })

@@ -30,11 +30,11 @@ interface Stage {
   begin(level?: (typeof LEVELS)[number]): Promise<PoolConnection>
 }
 
-/** Who waits for a lock without need fails instead, after three seconds. */
-async function withStoreAt(url: string, work: (stage: Stage) => Promise<void>): Promise<void> {
+/** Who waits for a lock without need fails instead, after `lockWait` seconds. */
+async function withStoreAt(url: string, work: (stage: Stage) => Promise<void>, lockWait = 20): Promise<void> {
   const place = await openPlace(url, { connectionLimit: 12 })
   const { pool } = place
-  pool.on('connection', (connection) => void connection.query('SET innodb_lock_wait_timeout = 3'))
+  pool.on('connection', (connection) => void connection.query(`SET innodb_lock_wait_timeout = ${lockWait}`))
   const store: Store = mysql({ pool }) as Store
   const begun: PoolConnection[] = []
   try {
@@ -83,8 +83,8 @@ async function untilOneWaits(pool: Pool): Promise<void> {
 
 for (const { name, title } of MYSQL_SERVERS) {
   describe(`races on ${title}`, { skip: skipWithout(name) }, () => {
-    const withStore = (work: (stage: Stage) => Promise<void>): Promise<void> =>
-      withStoreAt(servers[name]()?.url ?? '', work)
+    const withStore = (work: (stage: Stage) => Promise<void>, lockWait?: number): Promise<void> =>
+      withStoreAt(servers[name]()?.url ?? '', work, lockWait)
 
     for (const end of ['COMMIT', 'ROLLBACK']) {
       test(`a settle that meets a claim under way is decided by its ${end}`, () =>
@@ -181,7 +181,7 @@ for (const { name, title } of MYSQL_SERVERS) {
               code: 'STORE_BUSY',
             },
           )
-        }))
+        }, 3))
 
       test(`a worker waits for no open transaction that has published at ${level}`, () =>
         withStore(async ({ store, begin }) => {
@@ -242,7 +242,6 @@ for (const { name, title } of MYSQL_SERVERS) {
       withStore(async ({ store, pool, begin }) => {
         const [first, second, third] = [await begin(), await begin(), await begin()]
         await insertIn(store, first, [newEvent({ eventId: 'same' })])
-        await second.query('SET innodb_lock_wait_timeout = 20')
         const waiting = insertIn(store, second, [newEvent({ eventId: 'same' })])
         await untilOneWaits(pool)
         await insertIn(store, third, [newEvent(), newEvent({ eventId: 'other' })])
@@ -291,7 +290,6 @@ for (const { name, title } of MYSQL_SERVERS) {
         )
         await insertIn(store, first, [newEvent({ eventId: 'a' })])
         await insertIn(store, second, [newEvent({ eventId: 'b' })])
-        await first.query('SET innodb_lock_wait_timeout = 20')
         const waiting = insertIn(store, first, [newEvent({ eventId: 'b' })])
         await untilOneWaits(pool)
         await assert.rejects(insertIn(store, second, [newEvent({ eventId: 'a' })]), {

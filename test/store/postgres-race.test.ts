@@ -24,13 +24,15 @@ async function withStore(work: (store: Store, place: Place, other: PoolClient) =
 }
 
 /** Until a statement on this outbox waits for a lock. */
-async function untilOneWaits({ pool, schema }: Place): Promise<void> {
-  await until('a statement waits for a lock', async () => {
+const untilOneWaits = (place: Place): Promise<void> => untilSomeWait(place, 1)
+
+async function untilSomeWait({ pool, schema }: Place, count: number): Promise<void> {
+  await until(`${count} wait for a lock`, async () => {
     const { rows } = await pool.query(
       `SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%' || $1 || '%' AND pid <> pg_backend_pid()`,
       [schema],
     )
-    return rows.length > 0
+    return rows.length >= count
   })
 }
 
@@ -105,30 +107,41 @@ describe('races on PostgreSQL', { skip: skipWithout('postgres') }, () => {
   test('a deadlock between two settles is not the caller’s affair', () =>
     withStore(async (store, place, other) => {
       const { ownership } = await own(store)
-      const [a, b] = await insert(store, newEvent(), newEvent())
-      assert.ok(a && b)
-      const [low, high] = [a.id, b.id].toSorted()
-      const update = (id: string | undefined) =>
-        other.query(`UPDATE ${place.schema}.outbox_events SET last_error = 'x' WHERE id = '${id}'`)
-      await other.query('BEGIN')
-      // A second's patience before this side is the one to go; the store's side looks after 100 ms.
-      await other.query(`SET LOCAL deadlock_timeout = '10s'`)
-      await update(high)
+      const events = [newEvent(), newEvent(), newEvent()]
+      // A settle locks in the order of the ids: stored in that order, its plan cannot matter.
+      const rows = await insert(store, ...events.toSorted((a, b) => (a.id < b.id ? -1 : 1)))
+      const [low = '', middle = '', high = ''] = rows.map(({ id }) => id)
+      const update = (client: PoolClient, id: string) =>
+        client.query(`UPDATE ${place.schema}.outbox_events SET last_error = 'x' WHERE id = '${id}'`)
+      const gate = await place.pool.connect()
       const impatient = postgres({
         connectionString: `${url}?options=-c%20deadlock_timeout%3D100ms`,
         schema: place.schema,
         listen: false,
       })
       try {
-        const settling = impatient.relay.settle(ownership, [
-          { kind: 'published', id: a.id, lane: a.lane },
-          { kind: 'published', id: b.id, lane: b.lane },
-        ])
-        await untilOneWaits(place)
-        await update(low)
+        await other.query('BEGIN')
+        // PostgreSQL looks for a deadlock once in each wait, after this time: here only the store's side does.
+        await other.query(`SET LOCAL deadlock_timeout = '10min'`)
+        await update(other, high)
+        await gate.query('BEGIN')
+        await update(gate, middle)
+        const settling = impatient.relay.settle(
+          ownership,
+          rows.map(({ id, lane }) => ({ kind: 'published', id, lane })),
+        )
+        settling.catch(() => undefined)
+        await untilSomeWait(place, 1)
+        const closing = update(other, low)
+        closing.catch(() => undefined)
+        await untilSomeWait(place, 2)
+        // Only now does the settle come to the row that closes the circle, and looks.
+        await gate.query('COMMIT')
+        await closing
         await other.query('COMMIT')
         assert.deepEqual((await settling).lost, [])
       } finally {
+        gate.release(true)
         await impatient.close()
       }
     }))

@@ -150,7 +150,8 @@ function answers(url: string, known: Known): Promise<boolean> {
       socket.destroy()
       resolve(yes)
     }
-    socket.setTimeout(2000, () => end(false))
+    // One that is not there refuses at once; one that must be there may be busy.
+    socket.setTimeout(required ? 60_000 : 2_000, () => end(false))
     socket.on('error', () => end(false))
     socket.on('close', () => end(false))
     socket.on('data', (data) => {

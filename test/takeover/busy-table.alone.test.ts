@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
-import { type TestContext, test } from 'node:test'
+import { describe, type TestContext, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { type Backend, delivered } from '../../src/backend/backend.ts'
 import { Broadcaster } from '../../src/broadcaster.ts'
@@ -132,50 +132,53 @@ const COLUMNS = `(id, spec_version, event_type, source, subject, data_content_ty
   updated_at, scheduled_at, published_at, retry_count, max_retries, last_error, publisher_backend, publisher_config)`
 const STATUS = `CASE WHEN n % 1000 = 0 THEN 'processing' WHEN n % 10 = 0 THEN 'retry' ELSE 'pending' END`
 
-test('PostgreSQL: 100,000 rows while the table is taken over', async (t) => {
-  const server = requireServer(t, 'postgres')
-  if (!server) return
-  const database = await postgresDjango(server.url)
-  try {
-    const old = `INSERT INTO outbox_events ${COLUMNS}
-      SELECT gen_random_uuid(), '1.0', 'order.created', '/orders', '', 'application/json', '',
-        jsonb_build_object('n', n), ${STATUS}, now() - n * interval '1 second', now(), now(), NULL, 0, 3, '', '', '{}'
-      FROM generate_series(1, ${OLD}) AS n`
-    const place = { database: 'postgres', place: server.url, schema: database.schema, writers: 4, pause: 2 } as const
-    await takeOverUnderLoad(t, database, old, place)
-  } finally {
-    await database.close()
-  }
-})
-
-test('SQLite: 100,000 rows while the table is taken over', async (t) => {
-  const database = await sqliteDjango()
-  try {
-    const old = `INSERT INTO outbox_events ${COLUMNS}
-      WITH RECURSIVE series (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM series WHERE n < ${OLD})
-      SELECT lower(hex(randomblob(16))), '1.0', 'order.created', '/orders', '', 'application/json', '',
-        json_object('n', n), ${STATUS}, strftime('%Y-%m-%d %H:%M:%f', 'now', -n || ' seconds'),
-        strftime('%Y-%m-%d %H:%M:%f', 'now'), strftime('%Y-%m-%d %H:%M:%f', 'now'), NULL, 0, 3, '', '', '{}'
-      FROM series`
-    await takeOverUnderLoad(t, database, old, { database: 'sqlite', place: database.path, writers: 1, pause: 1 })
-  } finally {
-    await database.close()
-  }
-})
-
-for (const { name, title } of MYSQL_SERVERS) {
-  test(`${title}: 100,000 rows while the table is taken over`, async (t) => {
-    if (!requireServer(t, name)) return
-    const database = await mysqlDjango(name)
+// Two at a time: the worker and the application wait for each other half of the time.
+describe('a table taken over while it is in use', { concurrency: 2 }, () => {
+  test('PostgreSQL: 100,000 rows while the table is taken over', async (t) => {
+    const server = requireServer(t, 'postgres')
+    if (!server) return
+    const database = await postgresDjango(server.url)
     try {
       const old = `INSERT INTO outbox_events ${COLUMNS}
-        SELECT LOWER(REPLACE(UUID(), '-', '')), '1.0', 'order.created', '/orders', '', 'application/json', '',
-          JSON_OBJECT('n', seq), ${STATUS.replaceAll('n %', 'seq %')}, UTC_TIMESTAMP(6) - INTERVAL seq SECOND,
-          UTC_TIMESTAMP(6), UTC_TIMESTAMP(6), NULL, 0, 3, '', '', '{}'
-        FROM ${numbers(OLD)}`
-      await takeOverUnderLoad(t, database, old, { database: 'mysql', place: database.url, writers: 4, pause: 2 })
+        SELECT gen_random_uuid(), '1.0', 'order.created', '/orders', '', 'application/json', '',
+          jsonb_build_object('n', n), ${STATUS}, now() - n * interval '1 second', now(), now(), NULL, 0, 3, '', '', '{}'
+        FROM generate_series(1, ${OLD}) AS n`
+      const place = { database: 'postgres', place: server.url, schema: database.schema, writers: 4, pause: 2 } as const
+      await takeOverUnderLoad(t, database, old, place)
     } finally {
       await database.close()
     }
   })
-}
+
+  test('SQLite: 100,000 rows while the table is taken over', async (t) => {
+    const database = await sqliteDjango()
+    try {
+      const old = `INSERT INTO outbox_events ${COLUMNS}
+        WITH RECURSIVE series (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM series WHERE n < ${OLD})
+        SELECT lower(hex(randomblob(16))), '1.0', 'order.created', '/orders', '', 'application/json', '',
+          json_object('n', n), ${STATUS}, strftime('%Y-%m-%d %H:%M:%f', 'now', -n || ' seconds'),
+          strftime('%Y-%m-%d %H:%M:%f', 'now'), strftime('%Y-%m-%d %H:%M:%f', 'now'), NULL, 0, 3, '', '', '{}'
+        FROM series`
+      await takeOverUnderLoad(t, database, old, { database: 'sqlite', place: database.path, writers: 1, pause: 1 })
+    } finally {
+      await database.close()
+    }
+  })
+
+  for (const { name, title } of MYSQL_SERVERS) {
+    test(`${title}: 100,000 rows while the table is taken over`, async (t) => {
+      if (!requireServer(t, name)) return
+      const database = await mysqlDjango(name)
+      try {
+        const old = `INSERT INTO outbox_events ${COLUMNS}
+          SELECT LOWER(REPLACE(UUID(), '-', '')), '1.0', 'order.created', '/orders', '', 'application/json', '',
+            JSON_OBJECT('n', seq), ${STATUS.replaceAll('n %', 'seq %')}, UTC_TIMESTAMP(6) - INTERVAL seq SECOND,
+            UTC_TIMESTAMP(6), UTC_TIMESTAMP(6), NULL, 0, 3, '', '', '{}'
+          FROM ${numbers(OLD)}`
+        await takeOverUnderLoad(t, database, old, { database: 'mysql', place: database.url, writers: 4, pause: 2 })
+      } finally {
+        await database.close()
+      }
+    })
+  }
+})

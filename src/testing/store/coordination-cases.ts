@@ -124,7 +124,8 @@ export const coordinationCases: readonly StoreCase[] = [
     async run({ store }) {
       const { coordination } = store
       const alive = await coordination.enter({ name: 'alive', backends: [BACKEND], lease: LONG_LEASE })
-      const dead = await own(store, { name: 'dead', lease: 120 })
+      const dead = await own(store, { name: 'dead' })
+      await coordination.renew(dead.workerId, 1)
       assert.equal(await coordination.renew(alive, LONG_LEASE), true)
       const survey = await until('the lease ends', async () => {
         const seen = await coordination.survey([BACKEND])

@@ -41,7 +41,7 @@ export interface FaultyBroker {
 /** The names of the files beside this one, of one for each backend. */
 export const BROKERS = ['redis-streams', 'kafka', 'nats', 'rabbitmq', 'mqtt', 'webhook'] as const
 /** And a second MQTT server, which unlike Mosquitto writes before it acknowledges. */
-export const BROKERS_TO_KILL = [...BROKERS, 'mqtt-hivemq'] as const
+export const SECOND_MQTT = 'mqtt-hivemq'
 
 export async function loadBroker(name: string): Promise<FaultyBroker> {
   const { broker } = (await import(`./${name}.ts`)) as { readonly broker: FaultyBroker }
