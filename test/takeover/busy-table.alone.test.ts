@@ -68,6 +68,11 @@ class Application {
     while (this.total < count && this.#child.exitCode === null) await pause(10)
   }
 
+  /** Lets it insert the rows that it keeps for the time after the take-over. */
+  goOn(): void {
+    if (this.#child.connected) this.#child.send('taken over')
+  }
+
   kill(): void {
     this.#child.kill('SIGKILL')
   }
@@ -103,11 +108,12 @@ async function takeOverUnderLoad(
     const start = Date.now()
     const status = await database.store.schema.migrate()
     const end = Date.now()
+    application.goOn()
     assert.equal(status.version, status.latest)
     const worker = broadcaster.worker({ batchSize: 500 })
     await worker.start()
     await application.ended
-    for (const limit = performance.now() + 60_000; ids.size < OLD + NEW && performance.now() < limit; ) await pause(50)
+    for (const limit = performance.now() + 120_000; ids.size < OLD + NEW && performance.now() < limit; ) await pause(50)
     await worker.stop()
     const { before, during, after } = application.phases(start, end)
     t.diagnostic(

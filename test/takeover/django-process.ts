@@ -7,7 +7,8 @@ import { DJANGO_COLUMNS, djangoRow } from './django-rows.ts'
 
 /*
  * An application that goes on inserting the way Django does, whatever happens to the table: every column of its own,
- * none of ours, a few rows a transaction. Sends `Pulse` messages and ends when it has inserted all rows.
+ * none of ours, a few rows a transaction. Sends `Pulse` messages and ends when it has inserted all rows, the last tenth
+ * of them after it was told, by a message, that the take-over has ended.
  */
 
 export interface DjangoTask {
@@ -109,9 +110,15 @@ async function main(task: DjangoTask): Promise<void> {
     longest = 0
   }
   const timer = setInterval(tell, 50)
+  let taken = false
+  process.once('message', () => (taken = true))
   await Promise.all(
     Array.from({ length: task.writers }, async () => {
       while (begun < task.rows) {
+        if (!taken && begun >= task.rows * 0.9) {
+          await pause(10)
+          continue
+        }
         begun += ROWS_AT_ONCE
         const start = performance.now()
         await writer.insert()
