@@ -23,7 +23,7 @@ import {
   wireEvents,
 } from '../../src/testing/subscription/steps.ts'
 import { KafkaProcess } from '../backend/kafka-process.ts'
-import { createTopic, readTopic, topicName, withAdmin } from '../backend/kafka-topic.ts'
+import { createTopic, deleteTopics, readTopic, topicName, withAdmin } from '../backend/kafka-topic.ts'
 import { StoppableProxy } from '../backend/stoppable-proxy.ts'
 import { skipWithoutJars } from '../support/jars.ts'
 import { publishTo } from './publish-to.ts'
@@ -288,6 +288,24 @@ describe('kafkaSubscription', { skip: skipWithoutJars('kafka') }, () => {
       await publish(wireEvents(1, 1))
       const [delivery] = await take(subscription, 1)
       await delivery?.deadLetter(reason)
+      assert.equal((await readTopic(server.address, `${topic}.dead`)).length, 1)
+    }))
+
+  test('a record whose commit failed after its dead letter was written is not written there again', () =>
+    place(async ({ topic, subscribe, publish }) => {
+      const subscription = await opened(subscribe())
+      await publish(wireEvents(1, 1))
+      const [delivery] = await take(subscription, 1)
+      assert.ok(delivery)
+      // Kafka takes no offset of a topic that is gone.
+      await deleteTopics(server.address, [topic])
+      await withAdmin(server.address, (admin) =>
+        untilRefused(() => admin.metadata({ topics: [topic], forceUpdate: true })),
+      )
+      await assert.rejects(delivery.deadLetter(reason), { code: 'SEND_OUTAGE' })
+      await assert.rejects(delivery.deadLetter(reason), { code: 'SEND_OUTAGE' })
+      await createTopic(server.address, topic)
+      await delivery.deadLetter(reason)
       assert.equal((await readTopic(server.address, `${topic}.dead`)).length, 1)
     }))
 
