@@ -1,5 +1,14 @@
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import { after, before, describe, test } from 'node:test'
+import {
+  AclOperations,
+  AclPermissionTypes,
+  ConfigResourceTypes,
+  Producer,
+  ResourcePatternTypes,
+  ResourceTypes,
+} from '@platformatic/kafka'
 import { kafka } from '../../src/backend/kafka/kafka.ts'
 import { type KafkaSubscriptionOptions, kafkaSubscription } from '../../src/consumer/kafka/kafka-subscription.ts'
 import type { Subscription } from '../../src/consumer/subscription.ts'
@@ -7,13 +16,14 @@ import {
   acknowledgeAll,
   idsOf,
   opened,
+  PATIENCE,
   publishedIds,
   take,
   takeFor,
   wireEvents,
 } from '../../src/testing/subscription/steps.ts'
 import { KafkaProcess } from '../backend/kafka-process.ts'
-import { createTopic, topicName, withAdmin } from '../backend/kafka-topic.ts'
+import { createTopic, deleteTopics, readTopic, topicName, withAdmin } from '../backend/kafka-topic.ts'
 import { StoppableProxy } from '../backend/stoppable-proxy.ts'
 import { skipWithoutJars } from '../support/jars.ts'
 import { publishTo } from './publish-to.ts'
@@ -29,7 +39,12 @@ describe('kafkaSubscription', { skip: skipWithoutJars('kafka') }, () => {
   /** All that read pass it. */
   let proxy: StoppableProxy
   before(async () => {
-    server = await KafkaProcess.start({ 'group.min.session.timeout.ms': '500' }, async (port) => {
+    const settings = {
+      'group.min.session.timeout.ms': '500',
+      'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
+      'allow.everyone.if.no.acl.found': 'true',
+    }
+    server = await KafkaProcess.start(settings, async (port) => {
       proxy = await StoppableProxy.to(port)
       return proxy.port
     })
@@ -201,6 +216,97 @@ describe('kafkaSubscription', { skip: skipWithoutJars('kafka') }, () => {
         }),
       )
       assert.deepEqual(idsOf(await take(await opened(subscribe()), 3)), publishedIds(events))
+    }))
+
+  /** Until the broker, which hears of changes a little later than its controller, has heard of one that forbids it. */
+  async function untilRefused(work: () => Promise<unknown>): Promise<void> {
+    for (const end = Date.now() + PATIENCE; Date.now() < end; ) {
+      try {
+        await work()
+      } catch {
+        return
+      }
+    }
+    assert.fail('it is not refused')
+  }
+
+  /** Sends records that no backend of ours would. */
+  async function produce(topic: string, value: Buffer, compression: 'none' | 'gzip' = 'none'): Promise<void> {
+    const producer = new Producer({ clientId: 'test', bootstrapBrokers: [server.address], strict: true })
+    try {
+      await producer.send({ messages: [{ topic, value }], acks: -1, compression })
+    } finally {
+      await producer.close()
+    }
+  }
+
+  /** As long as the text of an error can be. */
+  const reason = { consumer: 'billing', error: new Error('\u2603'.repeat(2_000)), attempts: 1 }
+
+  test('a dead-letter topic that is made takes the largest record that its topic takes', () =>
+    place(
+      async ({ topic, subscribe }) => {
+        const subscription = await opened(subscribe())
+        const value = randomBytes(2_999_900)
+        await produce(topic, value)
+        const [delivery] = await take(subscription, 1)
+        await delivery?.deadLetter(reason)
+        const [dead] = await readTopic(server.address, `${topic}.dead`)
+        assert.ok(dead?.value.equals(value))
+      },
+      { 'max.message.bytes': '3000000' },
+    ))
+
+  test('a record that its topic took because it was compressed can be given up', () =>
+    place(async ({ topic, subscribe }) => {
+      const subscription = await opened(subscribe())
+      const value = Buffer.alloc(3_000_000, 'all the same ')
+      await produce(topic, value, 'gzip')
+      const [delivery] = await take(subscription, 1)
+      await delivery?.deadLetter(reason)
+      const [dead] = await readTopic(server.address, `${topic}.dead`)
+      assert.ok(dead?.value.equals(value))
+    }))
+
+  test('a dead-letter topic is made although the settings of its topic may not be read', () =>
+    place(async ({ topic, subscribe, publish }) => {
+      const rule = {
+        resourceType: ResourceTypes.TOPIC,
+        resourceName: topic,
+        resourcePatternType: ResourcePatternTypes.LITERAL,
+        principal: 'User:ANONYMOUS',
+        host: '*',
+      }
+      await withAdmin(server.address, async (admin) => {
+        const may = { ...rule, operation: AclOperations.ALL, permissionType: AclPermissionTypes.ALLOW }
+        const mayNot = { ...rule, operation: AclOperations.DESCRIBE_CONFIGS, permissionType: AclPermissionTypes.DENY }
+        await admin.createAcls({ creations: [may, mayNot] })
+        const resources = [{ resourceType: ConfigResourceTypes.TOPIC, resourceName: topic }]
+        await untilRefused(() => admin.describeConfigs({ resources }))
+      })
+      const subscription = await opened(subscribe())
+      await publish(wireEvents(1, 1))
+      const [delivery] = await take(subscription, 1)
+      await delivery?.deadLetter(reason)
+      assert.equal((await readTopic(server.address, `${topic}.dead`)).length, 1)
+    }))
+
+  test('a record whose commit failed after its dead letter was written is not written there again', () =>
+    place(async ({ topic, subscribe, publish }) => {
+      const subscription = await opened(subscribe())
+      await publish(wireEvents(1, 1))
+      const [delivery] = await take(subscription, 1)
+      assert.ok(delivery)
+      // Kafka takes no offset of a topic that is gone.
+      await deleteTopics(server.address, [topic])
+      await withAdmin(server.address, (admin) =>
+        untilRefused(() => admin.metadata({ topics: [topic], forceUpdate: true })),
+      )
+      await assert.rejects(delivery.deadLetter(reason), { code: 'SEND_OUTAGE' })
+      await assert.rejects(delivery.deadLetter(reason), { code: 'SEND_OUTAGE' })
+      await createTopic(server.address, topic)
+      await delivery.deadLetter(reason)
+      assert.equal((await readTopic(server.address, `${topic}.dead`)).length, 1)
     }))
 
   test('a topic that is missing, or a dead-letter topic that is not to be made, is an outage that says so', () =>

@@ -1,15 +1,12 @@
-import { clientOptions, importKafka, within } from '../../backend/kafka/client.ts'
-import { errorOfConnection, failureOf } from '../../backend/kafka/failure.ts'
+import { failureOf } from '../../backend/kafka/failure.ts'
 import { resolveOptions } from '../../backend/kafka/options.ts'
 import { ProducerPort } from '../../backend/kafka/producer-port.ts'
 import { OutageError } from '../../backend/send-error.ts'
 import { errorText } from '../error-text.ts'
 import type { DeadLetterReason } from '../subscription.ts'
+import { createDeadLetterTopic } from './dead-letter-topic.ts'
 import type { ResolvedKafkaSubscriptionOptions } from './options.ts'
 import type { FetchedRecord } from './partition.ts'
-
-/** The protocol's code of a topic that is there already. */
-const TOPIC_ALREADY_EXISTS = 'TOPIC_ALREADY_EXISTS'
 
 /** Writes records that were given up to their dead-letter topics, one after the other. */
 export class DeadLetters {
@@ -28,6 +25,8 @@ export class DeadLetters {
         tls,
         connectTimeout,
         timeout,
+        // What its topic took because it was compressed is too large as it is.
+        compression: 'gzip',
         ...(sasl === undefined ? {} : { sasl }),
       }),
     )
@@ -40,12 +39,14 @@ export class DeadLetters {
 
   /** Makes the topics that are missing, if that is wanted. Rejects when one is not there. */
   async ensureTopics(): Promise<void> {
-    for (const topic of new Set(this.#options.topics.map((each) => this.topicOf(each)))) {
+    const { topics, connection, deadLetter } = this.#options
+    for (const topic of new Set(topics.map((each) => this.topicOf(each)))) {
       try {
         await this.#port.topic(topic)
       } catch (error) {
-        if (!this.#options.deadLetter.create || !(error instanceof OutageError && error.field === 'topic')) throw error
-        await this.#create(topic)
+        if (!deadLetter.create || !(error instanceof OutageError && error.field === 'topic')) throw error
+        const sources = topics.filter((each) => this.topicOf(each) === topic)
+        await createDeadLetterTopic(connection, topic, sources)
       }
     }
   }
@@ -84,26 +85,4 @@ export class DeadLetters {
       throw failureOf(cause, topic, false).error
     }
   }
-
-  async #create(topic: string): Promise<void> {
-    const { connection } = this.#options
-    const { Admin } = await importKafka('kafkaSubscription')
-    const admin = new Admin({ ...clientOptions(connection), retries: 0 })
-    try {
-      // As many replicas as the broker gives by itself.
-      await within(connection.timeout, admin.createTopics({ topics: [topic], partitions: 1, replicas: -1 }))
-    } catch (error) {
-      if (!JSON.stringify(failureNames(error)).includes(TOPIC_ALREADY_EXISTS)) throw errorOfConnection(error)
-    } finally {
-      await admin.close().catch(() => undefined)
-    }
-  }
-}
-
-function failureNames(error: unknown): readonly string[] {
-  const parts = error instanceof AggregateError ? error.errors : [error]
-  return parts.flatMap((part: unknown) => {
-    if (part instanceof AggregateError) return failureNames(part)
-    return part instanceof Error && 'apiId' in part ? [String(part.apiId)] : []
-  })
 }

@@ -152,6 +152,7 @@ class KafkaSubscription implements Subscription {
   #deliveryOf(record: FetchedRecord): Delivery {
     const decoded = read(record)
     const lost = this.#lost.signal
+    let written = false
     const conclude = async (): Promise<void> => {
       if (lost.aborted) throw new BroadcasterError('CLOSED', 'the record was handed out elsewhere')
       this.#member?.partitionOf(record)?.done(record.offset)
@@ -170,7 +171,9 @@ class KafkaSubscription implements Subscription {
       },
       deadLetter: async (reason: DeadLetterReason) => {
         if (lost.aborted) throw new BroadcasterError('CLOSED', 'the record was handed out elsewhere')
-        await this.#deadLetters.write(record, reason)
+        // When only the commit failed, one copy is enough.
+        if (!written) await this.#deadLetters.write(record, reason)
+        written = true
         await conclude()
       },
     }

@@ -16,26 +16,27 @@ export class Partition {
   /** The offset to fetch from. */
   next: bigint
   leaderEpoch = -1
-  /** What was handed out, in order; true = done with it. */
-  readonly #handed = new Map<bigint, boolean>()
+  /** What was handed out and is not done, in order. What is done is forgotten: one record can be open for days. */
+  readonly #open = new Set<bigint>()
+  /** Where what was handed out ends. */
+  #end: bigint
   #committed: bigint
-  /** Everything below it is done. */
-  #position: bigint
 
   constructor(topic: string, number: number, start: bigint) {
     this.topic = topic
     this.number = number
     this.next = start
+    this.#end = start
     this.#committed = start
-    this.#position = start
   }
 
   hand(offset: bigint): void {
-    this.#handed.set(offset, false)
+    this.#open.add(offset)
+    if (offset >= this.#end) this.#end = offset + 1n
   }
 
   done(offset: bigint): void {
-    if (this.#handed.has(offset)) this.#handed.set(offset, true)
+    this.#open.delete(offset)
   }
 
   /**
@@ -43,12 +44,8 @@ export class Partition {
    * for a partition, so what was done behind something that is not waits for it.
    */
   toCommit(): bigint | undefined {
-    for (const [offset, done] of this.#handed) {
-      if (!done) break
-      this.#handed.delete(offset)
-      this.#position = offset + 1n
-    }
-    return this.#position > this.#committed ? this.#position : undefined
+    const [first = this.#end] = this.#open
+    return first > this.#committed ? first : undefined
   }
 
   committed(offset: bigint): void {
