@@ -8,7 +8,7 @@ import { jarsOf } from '../support/jars.ts'
 import { freePort } from './redis-process.ts'
 
 /** How long Kafka may take to start, in milliseconds. */
-const PATIENCE = 60_000
+const PATIENCE = 180_000
 /** Small, and quick to start; a group need not wait for members that never come. */
 const SETTINGS = {
   'process.roles': 'broker,controller',

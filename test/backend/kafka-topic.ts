@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { Admin, Consumer } from '@platformatic/kafka'
+import { Admin, Consumer, Producer } from '@platformatic/kafka'
 import type { EncodableEvent } from '../../src/event/cloud-event.ts'
 import { decodeKafka } from '../../src/event/kafka.ts'
 
@@ -25,6 +25,23 @@ export async function withAdmin<T>(server: string, work: (admin: Admin) => Promi
   } finally {
     await admin.close()
   }
+}
+
+/** Asks again for so long: a broker that has just started refuses what it has not yet heard of from its controller. */
+const PATIENTLY = { retries: 600, retryDelay: 50 } as const
+
+/** Resolves when a broker that answers also gives ids to idempotent producers. */
+export async function servesProducers(server: string): Promise<void> {
+  const producer = new Producer({ clientId: 'test', bootstrapBrokers: [server], idempotent: true, ...PATIENTLY })
+  await producer.initIdempotentProducer({})
+  await producer.close()
+}
+
+/** Resolves when it also coordinates groups: the first to ask makes it create the topic of their offsets. */
+export async function servesGroups(server: string): Promise<void> {
+  const consumer = new Consumer({ clientId: 'test', groupId: topicName(), bootstrapBrokers: [server], ...PATIENTLY })
+  await consumer.findGroupCoordinator()
+  await consumer.close(true)
 }
 
 /** How long a broker may take to hear of a topic, in milliseconds. */

@@ -5,7 +5,7 @@ import { type BackendFixture, backendConformance } from '../../src/testing/backe
 import { runConformance } from '../../src/testing/conformance.ts'
 import { skipWithoutJars } from '../support/jars.ts'
 import { KafkaProcess } from './kafka-process.ts'
-import { createTopic, readEvents, topicName } from './kafka-topic.ts'
+import { createTopic, readEvents, servesProducers, topicName } from './kafka-topic.ts'
 
 const runner = {
   test: (name: string, run: () => Promise<void>) => test(name, run),
@@ -16,6 +16,7 @@ describe('kafka', { skip: skipWithoutJars('kafka') }, () => {
   let server: KafkaProcess
   before(async () => {
     server = await KafkaProcess.start()
+    await servesProducers(server.address)
   })
   after(() => server?.remove())
 
@@ -33,7 +34,10 @@ describe('kafka', { skip: skipWithoutJars('kafka') }, () => {
       refused: { subject: 'refused' },
       read: () => readEvents(server.address, topic),
       stopServer: () => server.kill(),
-      startServer: () => server.start(),
+      async startServer() {
+        await server.start()
+        await servesProducers(server.address)
+      },
       async close() {
         await backend.close()
         await close?.()

@@ -43,7 +43,7 @@ describe('mqtt: errors', { skip }, () => {
   })
 
   const backendOn = (options: MqttOptions): Backend =>
-    mqtt({ url: `mqtt://127.0.0.1:${proxy.port}`, connectTimeout: 1_000, ackTimeout: 1_000, ...options })
+    mqtt({ url: `mqtt://127.0.0.1:${proxy.port}`, connectTimeout: 5_000, ackTimeout: 3_000, ...options })
 
   test('no permission is an outage when all events have one topic, otherwise a failure of this event', async () => {
     await using(backendOn({ topic: 'secret/x' }), async (backend) => {
@@ -114,7 +114,7 @@ describe('mqtt: errors', { skip }, () => {
       const started = performance.now()
       const [silent] = await backend.send([sampleEvent()], never)
       assert.equal(kindOf(silent), 'outage')
-      assert.ok(performance.now() - started < 3_000)
+      assert.ok(performance.now() - started < 15_000)
       proxy.silence(false)
       assert.equal(kindOf((await backend.send([sampleEvent()], never))[0]), 'ok')
     }))

@@ -47,8 +47,8 @@ describe('natsJetStream: errors', { skip }, () => {
       connection: OPERATOR,
       stream: { name, create: true, subjects: [`${name}.*`], config },
       subject: `${name}.{type}`,
-      timeout: 500,
-      connectTimeout: 1_000,
+      timeout: 2_000,
+      connectTimeout: 5_000,
       ...options,
     })
     try {

@@ -18,6 +18,14 @@ const never = new AbortController().signal
 
 const kindOf = (result: SendResult | undefined) => (result?.ok ? 'ok' : result && classifySendError(result.error).kind)
 const textOf = (result: SendResult | undefined) => (result?.ok === false ? String(result.error) : '')
+/** With limits so short that a busy server now and then exceeds them. */
+async function untilDelivered(backend: Backend): Promise<void> {
+  for (const end = Date.now() + 30_000; ; ) {
+    const [kind] = (await backend.send(sampleEvents(1), never)).map(kindOf)
+    if (kind === 'ok') return
+    if (Date.now() > end) assert.fail(`never delivered: ${kind}`)
+  }
+}
 const times = (n: number, kind: string) => Array.from({ length: n }, () => kind)
 
 /** Each line of the error table in docs/backends/rabbitmq.md, provoked on a real server. */
@@ -195,7 +203,7 @@ describe('rabbitmq: errors', { skip }, () => {
 
   test('half-open, nothing comes back: outage within confirmTimeout, and the connection is dropped', async () => {
     await withProxy({ confirmTimeout: 200, connectTimeout: 300 }, async (backend, proxy) => {
-      assert.deepEqual((await backend.send(sampleEvents(1), never)).map(kindOf), ['ok'])
+      await untilDelivered(backend)
       proxy.silence('both')
       const results = await backend.send(sampleEvents(3, 1), never)
       assert.deepEqual(results.map(kindOf), ['outage', 'not-attempted', 'not-attempted'])
@@ -204,7 +212,7 @@ describe('rabbitmq: errors', { skip }, () => {
       assert.deepEqual(next.map(kindOf), ['outage'])
       proxy.cut()
       proxy.silence(false)
-      assert.deepEqual((await backend.send(sampleEvents(1), never)).map(kindOf), ['ok'])
+      await untilDelivered(backend)
     })
   })
 

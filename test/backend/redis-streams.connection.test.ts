@@ -102,11 +102,11 @@ describe('redisStreams: connections', { skip }, () => {
       try {
         const began = performance.now()
         assert.deepEqual(countKinds(await backend.send(sampleEvents(5), never)), { outage: 5 })
-        assert.ok(performance.now() - began < 2_000)
+        assert.ok(performance.now() - began < 15_000)
         // The connection was dropped: now the new one is not answered either.
         assert.deepEqual(countKinds(await backend.send(sampleEvents(5), never)), { outage: 5 })
         assert.equal((await backend.healthCheck(never)).healthy, false)
-        assert.ok(performance.now() - began < 4_000)
+        assert.ok(performance.now() - began < 15_000)
       } finally {
         server.thaw()
       }

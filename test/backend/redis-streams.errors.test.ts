@@ -200,11 +200,11 @@ describe('redisStreams: error replies', { skip }, () => {
     const loading = await RedisProcess.start('--appendonly', 'no')
     const client = createClient({ url: loading.url })
     await client.connect()
-    for (let n = 0; n < 200; n++) await client.set(`key:${n}`, 'x'.repeat(2000))
+    await client.mSet(Array.from({ length: 2_000 }, (_, n): [string, string] => [`key:${n}`, 'x'.repeat(2000)]))
     await client.sendCommand(['SAVE'])
     await client.close()
     await loading.kill()
-    // 200 keys, 20 ms each, and it looks at its sockets after each 1024 bytes.
+    // 2,000 keys, 20 ms each, and it looks at its sockets after each 1024 bytes.
     await loading.start(
       'Server initialized',
       '--key-load-delay',

@@ -144,7 +144,7 @@ describe('webhook: batches', () => {
     }))
 
   test('a batch that is not answered in time costs no event anything; then they go one by one', () =>
-    withBatches({ timeout: 100 }, async (receiver, backend) => {
+    withBatches({ timeout: 1_000 }, async (receiver, backend) => {
       const events = sampleEvents(4)
       const slow = events[1]
       receiver.reply = (request, response) => {

@@ -19,7 +19,7 @@ async function fixture(mode: 'structured' | 'binary' | 'batch'): Promise<Backend
   receiver.reply = (request, response) => {
     response.writeHead(request.method === 'POST' && isRefused(request) ? 500 : 204).end()
   }
-  const backend = webhook({ url: receiver.url, mode, timeout: 2_000 })
+  const backend = webhook({ url: receiver.url, mode, timeout: 10_000 })
   return {
     backend,
     refused: { subject: 'refused' },

@@ -110,7 +110,7 @@ describe('webhook: each line of the error table: answers', () => {
         await closed
       })
       receiver.reply = (_request, response) => void response.writeHead(422).write('because')
-      await withBackend({ url: urlFor(receiver.url), allowPrivateNetworks: true, timeout: 100 }, async (backend) => {
+      await withBackend({ url: urlFor(receiver.url), allowPrivateNetworks: true, timeout: 1_000 }, async (backend) => {
         const [result] = await backend.send([sampleEvent()], never)
         assert.equal(kindOf(result), 'permanent')
         assert.match(String(errorOf(result)), /answered 422: because/)
@@ -229,10 +229,13 @@ describe('webhook: each line of the error table: no answer', () => {
         receiver.reply = (request, response) => {
           if (!request.body.includes(slow.id)) response.writeHead(204).end()
         }
-        await withBackend({ url: urlFor(receiver.url), allowPrivateNetworks: true, timeout: 100 }, async (backend) => {
-          assert.deepEqual((await backend.send([slow], never)).map(kindOf), [kind])
-          assert.deepEqual((await backend.send([slow, sampleEvent()], never)).map(kindOf), [kind, 'ok'])
-        })
+        await withBackend(
+          { url: urlFor(receiver.url), allowPrivateNetworks: true, timeout: 1_000 },
+          async (backend) => {
+            assert.deepEqual((await backend.send([slow], never)).map(kindOf), [kind])
+            assert.deepEqual((await backend.send([slow, sampleEvent()], never)).map(kindOf), [kind, 'ok'])
+          },
+        )
       }),
   )
 

@@ -404,7 +404,7 @@ describe('start and stop', () => {
     const started = performance.now()
     await consumer.stop()
     const took = performance.now() - started
-    assert.ok(took >= 1_500 && took < 3_500, `${took} ms`)
+    assert.ok(took >= 1_500 && took < 15_000, `${took} ms`)
   })
 
   test('stop waits for handlers, and gives back what was not begun, in order', async () => {

@@ -6,7 +6,7 @@ import type { Subscription } from '../../src/consumer/subscription.ts'
 import { runConformance } from '../../src/testing/conformance.ts'
 import { type SubscriptionFixture, subscriptionConformance } from '../../src/testing/subscription-conformance.ts'
 import { KafkaProcess } from '../backend/kafka-process.ts'
-import { createTopic, readTopic, topicName } from '../backend/kafka-topic.ts'
+import { createTopic, readTopic, servesGroups, servesProducers, topicName } from '../backend/kafka-topic.ts'
 import { skipWithoutJars } from '../support/jars.ts'
 import { publishTo } from './publish-to.ts'
 
@@ -14,7 +14,7 @@ const runner = {
   test: (name: string, run: () => Promise<void>) => test(name, run),
   skip: (name: string, reason: string) => test(name, { skip: reason }, () => undefined),
 }
-const SESSION = 2_500
+const SESSION = 4_000
 
 async function fixture(server: KafkaProcess, mode: 'structured' | 'binary'): Promise<SubscriptionFixture> {
   const topic = topicName()
@@ -54,7 +54,10 @@ async function fixture(server: KafkaProcess, mode: 'structured' | 'binary'): Pro
       }))
     },
     stopServer: () => server.kill(),
-    startServer: () => server.start(),
+    async startServer() {
+      await server.start()
+      await servesProducers(server.address)
+    },
     redeliverAfter: SESSION,
     async close() {
       for (const subscription of made) await subscription.close()
@@ -72,6 +75,8 @@ describe('kafkaSubscription', { skip: skipWithoutJars('kafka'), concurrency: tru
       let server: KafkaProcess
       before(async () => {
         server = await KafkaProcess.start({ 'group.min.session.timeout.ms': '500' })
+        await servesProducers(server.address)
+        await servesGroups(server.address)
       })
       after(() => server?.remove())
       runConformance(runner, subscriptionConformance, () => fixture(server, mode), limits)

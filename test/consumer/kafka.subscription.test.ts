@@ -23,7 +23,15 @@ import {
   wireEvents,
 } from '../../src/testing/subscription/steps.ts'
 import { KafkaProcess } from '../backend/kafka-process.ts'
-import { createTopic, deleteTopics, readTopic, topicName, withAdmin } from '../backend/kafka-topic.ts'
+import {
+  createTopic,
+  deleteTopics,
+  readTopic,
+  servesGroups,
+  servesProducers,
+  topicName,
+  withAdmin,
+} from '../backend/kafka-topic.ts'
 import { StoppableProxy } from '../backend/stoppable-proxy.ts'
 import { skipWithoutJars } from '../support/jars.ts'
 import { publishTo } from './publish-to.ts'
@@ -48,6 +56,8 @@ describe('kafkaSubscription', { skip: skipWithoutJars('kafka') }, () => {
       proxy = await StoppableProxy.to(port)
       return proxy.port
     })
+    await servesProducers(server.address)
+    await servesGroups(server.address)
   })
   after(async () => {
     await server?.remove()

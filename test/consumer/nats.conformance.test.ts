@@ -15,7 +15,7 @@ const runner = {
   skip: (name: string, reason: string) => test(name, { skip: reason }, () => undefined),
 }
 /** The shortest that may be asked for. */
-const ACK_WAIT = 1_000
+const ACK_WAIT = 2_000
 
 for (const mode of ['structured', 'binary'] as const) {
   describe(`natsJetStreamSubscription, ${mode} mode`, { skip: skipWithoutNatsServer() }, () => {

@@ -12,7 +12,7 @@ import { StoppableProxy } from '../backend/stoppable-proxy.ts'
 import { servers } from '../support/servers.ts'
 
 type Model = Awaited<ReturnType<typeof connect>>
-type Channel = Awaited<ReturnType<Model['createChannel']>>
+type Channel = Awaited<ReturnType<Model['createConfirmChannel']>>
 
 /** An exchange of a test's own, the way to it, and the queues of its consumers. */
 export class RabbitMqConsumingPlace {
@@ -40,7 +40,7 @@ export class RabbitMqConsumingPlace {
     const proxy = await StoppableProxy.to(Number(url.port || 5672))
     const model = await connect(url.href)
     model.on('error', () => undefined)
-    const place = new RabbitMqConsumingPlace(model, await model.createChannel(), proxy, url, mode)
+    const place = new RabbitMqConsumingPlace(model, await model.createConfirmChannel(), proxy, url, mode)
     await place.backend.connect?.(AbortSignal.timeout(10_000))
     return place
   }

@@ -17,6 +17,8 @@ async function fixture(mode: 'structured' | 'binary', type: 'classic' | 'quorum'
     publish: (events) => publishTo(place.backend, events),
     async publishUnreadable(body) {
       place.channel.publish(place.name, 'unreadable', Buffer.from(body), { contentType: 'text/plain' })
+      // What is published next goes another way, and could be there before.
+      await place.channel.waitForConfirms()
     },
     deadLetters: () => place.deadLetters(),
     // The server is shared: what stops and starts is the way to it.

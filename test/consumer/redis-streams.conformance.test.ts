@@ -18,7 +18,7 @@ const runner = {
   skip: (name: string, reason: string) => test(name, { skip: reason }, () => undefined),
 }
 /** As short as it may be without being shorter than a hiccup of the machine. */
-const CLAIM_AFTER = 2_000
+const CLAIM_AFTER = 3_000
 
 /** A client that the subscription does not own, and how to close it. */
 interface Injected {

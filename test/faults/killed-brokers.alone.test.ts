@@ -52,9 +52,10 @@ function killed(name: string): void {
       })
       await broadcaster.store.schema.migrate()
       await broadcaster.worker({ ...SIZES, retention: false }).start()
-      const publishing = publish(broadcaster, source)
+      const killed = Promise.withResolvers<void>()
+      const publishing = publish(broadcaster, source, killed.promise)
       const { mayLose = 0 } = broker
-      const { deliveries, recoveries } = await observe(observer, running, broker, source)
+      const { deliveries, recoveries } = await observe(observer, running, broker, source, killed.resolve)
       await publishing
       await settled(broadcaster)
 
@@ -145,6 +146,7 @@ async function observe(
   running: RunningBroker,
   { mayLose = 0, mayStall = false }: FaultyBroker,
   source: string,
+  killedTwice: () => void,
 ): Promise<{ readonly deliveries: readonly Delivery[]; readonly recoveries: readonly number[] }> {
   const deliveries: Delivery[] = []
   const seen = new Set<unknown>()
@@ -176,6 +178,7 @@ async function observe(
     if (next !== undefined && seen.size >= next) {
       await running.kill()
       recoveries.push(recovery(running, source))
+      if (recoveries.length === KILLS.length) killedTwice()
     }
   }
   return { deliveries, recoveries: await Promise.all(recoveries) }
@@ -201,10 +204,18 @@ async function settled(broadcaster: Broadcaster<PgTransaction>): Promise<void> {
   }
 }
 
-/** About 2,500 events a second in transactions of 50, so that each kill hits running work. */
-async function publish(broadcaster: Broadcaster<PgTransaction>, source: string): Promise<void> {
+/**
+ * About 2,500 events a second in transactions of 50, so that each kill hits running work. The last come after the last kill,
+ * or there might be nothing left to recover with.
+ */
+async function publish(
+  broadcaster: Broadcaster<PgTransaction>,
+  source: string,
+  killedTwice: Promise<void>,
+): Promise<void> {
   const counters = new Map<string, number>()
   for (let done = 0; done < EVENTS; done += 50) {
+    if (done === EVENTS - 4_000) await killedTwice
     const events = Array.from({ length: 50 }, (_, n) => {
       const partitionKey = `key-${(done * 7 + n * 13) % KEYS}`
       const count = (counters.get(partitionKey) ?? 0) + 1
