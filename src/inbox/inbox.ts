@@ -71,7 +71,8 @@ export class Inbox<Tx = unknown> {
    * back then, or the event may be handled again while its half-done effects stand.
    *
    * `consumer`: who handles, 1 to 100 characters that stay the same for ever. Throws `INVALID_OPTION`, `INVALID_EVENT`,
-   * `NOT_A_TRANSACTION`, `TRANSACTION_ENDED` or `TRANSACTION_ABORTED` before anything is written.
+   * `NOT_A_TRANSACTION`, `TRANSACTION_ENDED` or `TRANSACTION_ABORTED` before anything is written; the last two also after
+   * `handle`, when the database has rolled back meanwhile, though `handle` caught the error: its event is not handled.
    */
   async once(tx: Tx, consumer: string, event: IdentifiedEvent, handle: () => unknown): Promise<boolean> {
     const entry = entryOf(consumer, event)
@@ -87,6 +88,7 @@ export class Inbox<Tx = unknown> {
       await this.#adapter.execute(tx, inbox.withdraw(entry)).catch(() => undefined)
       throw error
     }
+    await this.#requireEntered(tx, entry)
     return true
   }
 
@@ -119,7 +121,25 @@ export class Inbox<Tx = unknown> {
       result.catch(() => undefined)
       withdraw(new BroadcasterError('INVALID_OPTION', 'the handler of onceSync returned a promise; use once'))
     }
+    this.#adapter.check(tx)
     return true
+  }
+
+  /**
+   * The handler may have caught an error with which the database rolled the transaction back, and then COMMIT succeeds on
+   * PostgreSQL and MySQL. The entry is what tells: it stands there as long as the effects before it do.
+   */
+  async #requireEntered(tx: Tx, entry: InboxEntry): Promise<void> {
+    this.#adapter.check(tx)
+    const { inbox } = this.#store
+    if (!inbox.find || this.#adapter.isIntact?.(tx)) return
+    const found = await this.#adapter.execute(tx, inbox.find(entry), 'reads')
+    if (found.length > 0) return
+    throw new BroadcasterError(
+      'TRANSACTION_ABORTED',
+      'the transaction of the event was rolled back while its handler ran, by a deadlock or by the handler itself, though it returned; let it throw the errors of the database',
+      { field: 'tx' },
+    )
   }
 
   /**

@@ -21,6 +21,11 @@ export interface InboxStore {
   readBack?(entry: InboxEntry): Statement
   /** Reads what `enter`, or `readBack`, returned: whether it was entered. */
   entered(rows: readonly Row[]): boolean
+  /**
+   * Where a COMMIT may succeed although the database has rolled the transaction back (PostgreSQL, MySQL): reads the entry.
+   * To be run after user code, which may have caught the error that told so.
+   */
+  find?(entry: InboxEntry): Statement
   /** Takes an entry of the same transaction back. */
   withdraw(entry: InboxEntry): Statement
   /** Deletes at most `limit` entries made `age` ms ago or earlier; resolves with their number. */

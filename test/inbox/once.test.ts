@@ -12,7 +12,10 @@ import { nodeSqliteTransaction } from '../../src/publish/transactions/node-sqlit
 import { pgTransaction } from '../../src/publish/transactions/pg.ts'
 import { Retention } from '../../src/relay/retention.ts'
 import { memoryStore } from '../../src/store/memory/memory.ts'
+import { postgres } from '../../src/store/postgres/postgres.ts'
 import { sqlite } from '../../src/store/sqlite/sqlite.ts'
+import { openPlace } from '../store/postgres-place.ts'
+import { servers, skipWithout } from '../support/servers.ts'
 import { STORES } from '../support/stores.ts'
 
 const EVENTS = 1_000
@@ -192,4 +195,33 @@ describe('inbox', () => {
     await run(1_000)
     assert.deepEqual(batches, [0, 1_000, 1_000, 500])
   })
+})
+
+test('after the handler the server is asked only where the library does not know', {
+  skip: skipWithout('postgres'),
+}, async () => {
+  const { pool, schema, close } = openPlace(servers.postgres()?.url ?? '', 2)
+  const store = postgres({ pool, schema })
+  try {
+    await store.schema.migrate()
+    let statements = 0
+    const pg: typeof store.transactionAdapter = {
+      ...store.transactionAdapter,
+      execute(...given) {
+        statements++
+        return store.transactionAdapter.execute(...given)
+      },
+    }
+    const statementsOf = async (id: string, transaction: typeof pg): Promise<number> => {
+      statements = 0
+      const inbox = new Inbox({ store, transaction })
+      assert.equal(await store.transaction((tx) => inbox.once(tx, 'billing', { ...event, id }, () => undefined)), true)
+      return statements
+    }
+    assert.equal(await statementsOf('known', pg), 1)
+    assert.equal(await statementsOf('asked', { ...pg, isIntact: () => false }), 2)
+  } finally {
+    await store.close()
+    await close()
+  }
 })

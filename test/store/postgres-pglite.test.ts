@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
 import { PGlite } from '@electric-sql/pglite'
 import { postgres } from '../../src/store/postgres/postgres.ts'
@@ -11,6 +12,20 @@ describe('store on PGlite', () => {
   const pglite = new PGlite()
   let n = 0
   after(() => pglite.close())
+
+  test('a commit that was a rollback is an error, not a success', async () => {
+    const store = postgres({ pglite, schema: 'swallowed' })
+    await store.schema.migrate()
+    await assert.rejects(
+      store.transaction(async (tx) => {
+        await assert.rejects(tx.query('SELECT 1/0'))
+        return 'handled'
+      }),
+      { code: 'TRANSACTION_ABORTED' },
+    )
+    assert.equal(await store.transaction(async () => 'handled'), 'handled')
+    await store.close()
+  })
 
   runConformance(
     runner,

@@ -7,8 +7,8 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { after, test } from 'node:test'
 import { BroadcasterError } from '../../src/errors.ts'
-import { sqlite } from '../../src/store/sqlite/sqlite.ts'
-import { fetchAll, insert, insertIn, newEvent, own, read } from '../../src/testing/store/steps.ts'
+import { type SqliteTransaction, sqlite } from '../../src/store/sqlite/sqlite.ts'
+import { fetchAll, insert, insertIn, insertOne, newEvent, own, read } from '../../src/testing/store/steps.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'broadcaster-sqlite-file-'))
 let files = 0
@@ -132,6 +132,34 @@ test('the transaction of an earlier callback cannot write into a later one', asy
       store.transaction(async (tx) => tx.exec('COMMIT')),
       hasCode('TRANSACTION_ENDED'),
     )
+  } finally {
+    await store.close()
+  }
+})
+
+test('a handler whose transaction SQLite has rolled back, though it caught the error, has not delivered its event', async () => {
+  const path = newFile()
+  const store = sqlite({ path })
+  try {
+    await store.schema.migrate()
+    using database = new DatabaseSync(path)
+    database.exec('CREATE TABLE orders (id TEXT PRIMARY KEY)')
+    const { ownership } = await own(store)
+    const { id, lane } = await insertOne(store)
+    const outcome = { kind: 'published', id, lane } as const
+    await assert.rejects(
+      store.relay.settleInTransaction(ownership, async (tx) => {
+        const { exec } = tx as SqliteTransaction
+        exec.call(tx, "INSERT INTO orders VALUES ('a')")
+        assert.throws(() => exec.call(tx, "INSERT OR ROLLBACK INTO orders VALUES ('a')"))
+        return outcome
+      }),
+      hasCode('TRANSACTION_ENDED'),
+    )
+    assert.deepEqual(database.prepare('SELECT * FROM orders').all(), [])
+    assert.equal((await read(store, id)).status, 'pending')
+    // The control.
+    assert.equal((await store.relay.settleInTransaction(ownership, async () => outcome)).recorded, true)
   } finally {
     await store.close()
   }

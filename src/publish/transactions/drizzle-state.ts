@@ -1,7 +1,7 @@
 import { isObject } from './refusal.ts'
 
-/** What is known of a transaction without asking the server. */
-export type DrizzleState = 'open' | 'ended' | 'aborted' | 'unknown'
+/** What is known of a transaction without asking the server. `open`: or aborted; `intact`: open and not aborted. */
+export type DrizzleState = 'intact' | 'open' | 'ended' | 'aborted' | 'unknown'
 
 /**
  * Drizzle does not tell whether its transactions have ended, and passes on what comes late: to a connection that may be
@@ -21,7 +21,8 @@ export function drizzleState(tx: unknown): DrizzleState {
   if (typeof client['getTransactionStatus'] !== 'function' || client['readyForQuery'] === false) return 'unknown'
   switch (client['getTransactionStatus']()) {
     case 'T':
-      return 'open'
+      // With pipelining answers arrive together, and this may be the state after a later one.
+      return client['pipeline'] === true ? 'open' : 'intact'
     case 'E':
       return 'aborted'
     case 'I':

@@ -1,6 +1,6 @@
 import { BroadcasterError } from '../../errors.ts'
 import type { Row, Statement } from '../../store/statement.ts'
-import type { TransactionAdapter } from '../../store/transaction-adapter.ts'
+import type { Effect, TransactionAdapter } from '../../store/transaction-adapter.ts'
 import { answerOf, rowsOf } from './driver-result.ts'
 import { type DrizzleQuery, drizzleQuery } from './drizzle-query.ts'
 import { drizzleState } from './drizzle-state.ts'
@@ -57,15 +57,16 @@ function serverAdapter(dialect: SqlDialect): TransactionAdapter<DrizzleTransacti
     name: 'drizzle',
     dialect,
     check: (tx) => check(tx, 'execute'),
-    async execute(tx: DrizzleTransaction, statement: Statement): Promise<readonly Row[]> {
-      if (dialect === 'postgres' && drizzleState(tx) === 'unknown') {
+    async execute(tx: DrizzleTransaction, statement: Statement, effect?: Effect): Promise<readonly Row[]> {
+      if (dialect === 'postgres' && effect !== 'reads' && drizzleState(tx) === 'unknown') {
         await requireOpenByLock(WHAT, (text) => tx.execute(text))
       }
       const run = async (text: string, values: readonly unknown[]): Promise<readonly Row[]> =>
         rowsOf(dialect, await tx.execute(drizzleQuery(text, values)))
       const answer = async (text: string): Promise<unknown> => answerOf(await tx.execute(text))
-      return runGuarded({ run, answer }, joinFor(dialect, statement), statement.values)
+      return runGuarded({ run, answer }, joinFor(dialect, statement), statement.values, effect)
     },
+    isIntact: (tx) => drizzleState(tx) === 'intact',
   }
 }
 

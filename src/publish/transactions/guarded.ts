@@ -1,23 +1,29 @@
 import type { Row } from '../../store/statement.ts'
+import type { Effect } from '../../store/transaction-adapter.ts'
 import { mysqlProbe, type Way } from './mysql-probe.ts'
 import { throwTranslated } from './mysql2.ts'
 import { innerWith, refuseAborted } from './refusal.ts'
 import type { SqlDialect } from './sql-dialect.ts'
 
 /** Runs a statement of ours on a library's transaction. */
-export type Guarded = (way: Way, text: string, values: readonly unknown[]) => Promise<readonly Row[]>
+export type Guarded = (
+  way: Way,
+  text: string,
+  values: readonly unknown[],
+  effect: Effect | undefined,
+) => Promise<readonly Row[]>
 
 /**
  * How an adapter runs its statements; `what` its transactions are: `a Knex transaction`.
  *
  * MariaDB and MySQL are asked first whether the transaction is still open (one round trip), since they may end it by
- * themselves. Throws `TRANSACTION_ENDED` before anything is written, `TRANSACTION_ABORTED` for what an error of PostgreSQL
+ * themselves; but not before what only reads. Throws `TRANSACTION_ENDED` before anything is written, `TRANSACTION_ABORTED` for what an error of PostgreSQL
  * or a deadlock has aborted, and what `mysql2Transaction` throws.
  */
 export function guarded(dialect: SqlDialect, what: string): Guarded {
   const requireOpen = mysqlProbe(what)
-  return async (way, text, values) => {
-    if (dialect === 'mysql') await requireOpen(way)
+  return async (way, text, values, effect) => {
+    if (dialect === 'mysql' && effect !== 'reads') await requireOpen(way)
     try {
       return await way.run(text, values)
     } catch (error) {

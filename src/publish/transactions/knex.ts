@@ -1,5 +1,5 @@
 import type { Row, Statement } from '../../store/statement.ts'
-import type { TransactionAdapter } from '../../store/transaction-adapter.ts'
+import type { Effect, TransactionAdapter } from '../../store/transaction-adapter.ts'
 import { answerOf, rowsOf } from './driver-result.ts'
 import { guarded } from './guarded.ts'
 import { describe, hasMethods, notATransaction, transactionEnded } from './refusal.ts'
@@ -37,12 +37,12 @@ export function knexTransaction(options: DialectOption): TransactionAdapter<Knex
       }
       if (tx.isCompleted()) throw transactionEnded('a Knex transaction')
     },
-    execute(tx: KnexTransaction, { strings, values }: Statement): Promise<readonly Row[]> {
+    execute(tx: KnexTransaction, { strings, values }: Statement, effect?: Effect): Promise<readonly Row[]> {
       const run = async (text: string, bindings: readonly unknown[]): Promise<readonly Row[]> =>
         rowsOf(dialect, await tx.raw(text, bindings as readonly Value[]))
       const answer = async (text: string): Promise<unknown> => answerOf(await tx.raw(text, []))
       // Knex reads `?` in every dialect and numbers it itself; no statement of a store has one of its own.
-      return runGuarded({ run, answer }, strings.join('?'), values)
+      return runGuarded({ run, answer }, strings.join('?'), values, effect)
     },
   }
 }

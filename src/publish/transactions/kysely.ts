@@ -1,5 +1,5 @@
 import type { Row } from '../../store/statement.ts'
-import type { TransactionAdapter } from '../../store/transaction-adapter.ts'
+import type { Effect, TransactionAdapter } from '../../store/transaction-adapter.ts'
 import { type Guarded, guarded } from './guarded.ts'
 import { describe, hasMethods, isObject, notATransaction, transactionEnded } from './refusal.ts'
 import { type DialectOption, dialectOf, joinFor } from './sql-dialect.ts'
@@ -54,7 +54,8 @@ export function kyselyTransaction(options: DialectOption): TransactionAdapter<Ky
       }
       if (hasKyselyEnded(tx)) throw transactionEnded('a Kysely transaction')
     },
-    execute: (tx, statement) => runOnKysely(tx, joinFor(dialect, statement), statement.values, runGuarded),
+    execute: (tx, statement, effect) =>
+      runOnKysely(tx, joinFor(dialect, statement), statement.values, effect, runGuarded),
   }
 }
 
@@ -81,6 +82,7 @@ export async function runOnKysely(
   tx: KyselyTransaction,
   text: string,
   parameters: readonly unknown[],
+  effect: Effect | undefined,
   runGuarded: Guarded,
 ): Promise<readonly Row[]> {
   // The executor, not the transaction, is asked for itself without plugins: up to 0.29.6 a copy of a controlled
@@ -88,7 +90,7 @@ export async function runOnKysely(
   const executor = tx.getExecutor().withoutPlugins()
   const run = async (sql: string, values: readonly unknown[]): Promise<readonly Row[]> =>
     (await executor.executeQuery(rawQuery(sql, values))).rows as Row[]
-  return runGuarded({ run }, text, parameters)
+  return runGuarded({ run }, text, parameters, effect)
 }
 
 function rawQuery(sql: string, values: readonly unknown[]): KyselyQuery {

@@ -1,5 +1,5 @@
 import type { Statement } from '../../store/statement.ts'
-import type { TransactionAdapter } from '../../store/transaction-adapter.ts'
+import type { Effect, TransactionAdapter } from '../../store/transaction-adapter.ts'
 import { guarded } from './guarded.ts'
 import { hasKyselyEnded, isKyselyTransaction, type KyselyTransaction, runOnKysely } from './kysely.ts'
 import { describe, hasMethods, notATransaction, transactionEnded } from './refusal.ts'
@@ -48,10 +48,10 @@ export function mikroOrmTransaction(options: DialectOption): TransactionAdapter<
       if (hasKyselyEnded(context)) throw transactionEnded('a MikroORM EntityManager in a transaction')
       seen.add(tx)
     },
-    async execute(tx: MikroOrmTransaction, statement: Statement) {
+    async execute(tx: MikroOrmTransaction, statement: Statement, effect?: Effect) {
       const context = contextOf(tx)
       if (context === undefined) throw transactionEnded('a MikroORM EntityManager in a transaction')
-      return runOnKysely(context, joinFor(dialect, statement), statement.values, runGuarded)
+      return runOnKysely(context, joinFor(dialect, statement), statement.values, effect, runGuarded)
     },
   }
 }

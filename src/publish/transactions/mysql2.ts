@@ -1,6 +1,6 @@
 import { BroadcasterError } from '../../errors.ts'
 import { joinStatement, type Row, type Statement } from '../../store/statement.ts'
-import type { TransactionAdapter } from '../../store/transaction-adapter.ts'
+import type { Effect, TransactionAdapter } from '../../store/transaction-adapter.ts'
 
 /** A query as `mysql2` takes it; what stands here stands above what the connection was configured with. */
 export interface Mysql2Query {
@@ -43,7 +43,7 @@ const OVERHEAD = 12
 /**
  * The transaction adapter of `mysql2/promise`: pass the connection on which you began a transaction.
  *
- * The client does not know whether a transaction is open, so before each statement the server is asked, with the
+ * The client does not know whether a transaction is open, so before each write the server is asked, with the
  * cheapest statement it has (`DO 0`, one round trip). A transaction may end without the caller's doing: any DDL
  * statement commits it, a deadlock rolls it back; a statement sent afterwards would commit by itself. Throws
  * `NOT_A_TRANSACTION` or `TRANSACTION_ENDED` before anything is written; `TRANSACTION_ABORTED` when a deadlock has
@@ -59,6 +59,14 @@ export function mysql2Transaction(): TransactionAdapter<Mysql2Transaction> {
   /** Connections seen inside a transaction: with them "idle" means that it has ended. */
   const seen = new WeakSet<Mysql2Transaction>()
 
+  const requireOpen = async (tx: Mysql2Transaction): Promise<void> => {
+    if (!(await isOpen(tx))) {
+      if (seen.has(tx)) throw ended()
+      throw refused('a mysql2 connection without an open transaction', 'call connection.beginTransaction() first')
+    }
+    seen.add(tx)
+  }
+
   return {
     name: 'mysql2',
     dialect: 'mysql',
@@ -68,12 +76,8 @@ export function mysql2Transaction(): TransactionAdapter<Mysql2Transaction> {
         ? refused('a mysql2 pool', 'take a connection with pool.getConnection(), begin a transaction on it and pass it')
         : refused(describe(tx), 'pass the connection of mysql2/promise on which you began a transaction')
     },
-    async execute(tx: Mysql2Transaction, statement: Statement): Promise<readonly Row[]> {
-      if (!(await isOpen(tx))) {
-        if (seen.has(tx)) throw ended()
-        throw refused('a mysql2 connection without an open transaction', 'call connection.beginTransaction() first')
-      }
-      seen.add(tx)
+    async execute(tx: Mysql2Transaction, statement: Statement, effect?: Effect): Promise<readonly Row[]> {
+      if (effect !== 'reads') await requireOpen(tx)
       const query = queryOf(
         joinStatement(statement, () => '?'),
         statement.values as readonly (string | number | null)[],

@@ -1,6 +1,6 @@
 import { BroadcasterError } from '../../errors.ts'
 import { joinStatement, type Row, type Statement } from '../../store/statement.ts'
-import type { TransactionAdapter } from '../../store/transaction-adapter.ts'
+import type { Effect, TransactionAdapter } from '../../store/transaction-adapter.ts'
 
 /**
  * What we need of a `pg.PoolClient` or `pg.Client` on which `BEGIN` was run. A `pg.Pool` does not fit: each of its
@@ -61,8 +61,8 @@ export function pgTransaction(): TransactionAdapter<PgTransaction> {
     name: 'pg',
     dialect: 'postgres',
     check,
-    async execute(tx: PgTransaction, statement: Statement): Promise<readonly Row[]> {
-      if (statusOf(tx) === 'unknown' || tx.readyForQuery === false) {
+    async execute(tx: PgTransaction, statement: Statement, effect?: Effect): Promise<readonly Row[]> {
+      if (effect !== 'reads' && (statusOf(tx) === 'unknown' || tx.readyForQuery === false)) {
         await probe(tx, refuseIdle)
         seen.add(tx)
       }
@@ -73,6 +73,7 @@ export function pgTransaction(): TransactionAdapter<PgTransaction> {
       if (statusOf(tx) === 'idle' && !isPipelining(tx)) throw ended()
       return rows as Row[]
     },
+    isIntact: (tx) => statusOf(tx) === 'open' && tx.readyForQuery === true && !isPipelining(tx),
   }
 }
 

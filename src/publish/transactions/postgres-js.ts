@@ -1,5 +1,5 @@
 import { joinStatement, type Row, type Statement } from '../../store/statement.ts'
-import type { TransactionAdapter } from '../../store/transaction-adapter.ts'
+import type { Effect, TransactionAdapter } from '../../store/transaction-adapter.ts'
 import { requireOpenByLock } from './lock-probe.ts'
 import { describe, hasMethods, notATransaction, refuseAborted } from './refusal.ts'
 
@@ -18,7 +18,7 @@ export interface PostgresJsTransaction {
 
 /**
  * The transaction adapter of postgres.js. The library does not tell whether a transaction has ended, and sends what
- * comes late as a statement of its own: so the server is asked first, which is one more round trip. Throws
+ * comes late as a statement of its own: so the server is asked first before each write, which is one more round trip. Throws
  * `NOT_A_TRANSACTION`, `TRANSACTION_ENDED` or `TRANSACTION_ABORTED`.
  *
  * @example
@@ -36,9 +36,9 @@ export function postgresJsTransaction(): TransactionAdapter<PostgresJsTransactio
       const what = hasMethods(tx, 'unsafe', 'begin') ? 'the sql function of postgres.js' : describe(tx)
       throw notATransaction(what, 'pass the argument of the function that you give to sql.begin()')
     },
-    async execute(tx: PostgresJsTransaction, statement: Statement): Promise<readonly Row[]> {
+    async execute(tx: PostgresJsTransaction, statement: Statement, effect?: Effect): Promise<readonly Row[]> {
       const text = joinStatement(statement, (n) => `$${n}`)
-      await requireOpenByLock(WHAT, (probe) => tx.unsafe(probe))
+      if (effect !== 'reads') await requireOpenByLock(WHAT, (probe) => tx.unsafe(probe))
       const rows = await Promise.resolve(tx.unsafe(text, [...statement.values] as Value[])).catch(refuseAborted(WHAT))
       return rows as Row[]
     },

@@ -1,5 +1,5 @@
 import type { Row, Statement } from '../../store/statement.ts'
-import type { TransactionAdapter } from '../../store/transaction-adapter.ts'
+import type { Effect, TransactionAdapter } from '../../store/transaction-adapter.ts'
 import { guarded } from './guarded.ts'
 import type { Run } from './mysql-probe.ts'
 import { describe, hasCode, hasMethods, isObject, notATransaction, transactionEnded } from './refusal.ts'
@@ -39,7 +39,7 @@ export function prismaTransaction(options: DialectOption): TransactionAdapter<Pr
       const what = hasMethods(tx, '$queryRawUnsafe') ? 'a PrismaClient' : describe(tx)
       throw notATransaction(what, 'pass the argument of the function that you give to prisma.$transaction()')
     },
-    async execute(tx: PrismaTransaction, statement: Statement): Promise<readonly Row[]> {
+    async execute(tx: PrismaTransaction, statement: Statement, effect?: Effect): Promise<readonly Row[]> {
       const run = (text: string, values: readonly unknown[]) => tx.$queryRawUnsafe<readonly Row[]>(text, ...values)
       // Prisma sends what is asked for in one turn of the event loop as a batch, and when one of it fails it drops those
       // behind it without a word. Prisma sends when the turn ends, so a turn of our own has nothing else in it.
@@ -48,7 +48,7 @@ export function prismaTransaction(options: DialectOption): TransactionAdapter<Pr
           setImmediate(() => run(text, values).then(resolve, reject))
         })
       try {
-        return await runGuarded({ run, runApart }, joinFor(dialect, statement), statement.values)
+        return await runGuarded({ run, runApart }, joinFor(dialect, statement), statement.values, effect)
       } catch (error) {
         throw hasCode(error, TRANSACTION_CLOSED) ? transactionEnded('a Prisma transaction', error) : error
       }

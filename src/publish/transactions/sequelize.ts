@@ -1,5 +1,5 @@
 import { joinStatement, type Row, type Statement } from '../../store/statement.ts'
-import type { TransactionAdapter } from '../../store/transaction-adapter.ts'
+import type { Effect, TransactionAdapter } from '../../store/transaction-adapter.ts'
 import { answerOf } from './driver-result.ts'
 import { guarded } from './guarded.ts'
 import { describe, hasMethods, isObject, notATransaction, transactionEnded } from './refusal.ts'
@@ -44,7 +44,7 @@ export function sequelizeTransaction(options: DialectOption): TransactionAdapter
         if (at['finished'] !== undefined) throw transactionEnded('a Sequelize transaction')
       }
     },
-    async execute(tx: SequelizeTransaction, statement: Statement): Promise<readonly Row[]> {
+    async execute(tx: SequelizeTransaction, statement: Statement, effect?: Effect): Promise<readonly Row[]> {
       const { sequelize } = insideOf(tx)
       const query = async (text: string, values: readonly unknown[]): Promise<unknown> => {
         // `bind` numbers its values on every database; RAW, since SELECT is taken to be a read of a model's table.
@@ -56,7 +56,7 @@ export function sequelizeTransaction(options: DialectOption): TransactionAdapter
       }
       const answer = (text: string): Promise<unknown> => query(text, [])
       const text = joinStatement(statement, (n) => `$${n}`)
-      return runGuarded({ run, answer }, text, statement.values)
+      return runGuarded({ run, answer }, text, statement.values, effect)
     },
   }
 }

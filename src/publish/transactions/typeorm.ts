@@ -1,5 +1,5 @@
 import type { Row, Statement } from '../../store/statement.ts'
-import type { TransactionAdapter } from '../../store/transaction-adapter.ts'
+import type { Effect, TransactionAdapter } from '../../store/transaction-adapter.ts'
 import { guarded } from './guarded.ts'
 import { describe, hasMethods, isObject, notATransaction, transactionEnded } from './refusal.ts'
 import { type DialectOption, dialectOf, joinFor } from './sql-dialect.ts'
@@ -53,7 +53,7 @@ export function typeormTransaction(options: DialectOption): TransactionAdapter<T
       else if (runner.isReleased || seen.has(runner)) throw transactionEnded('a TypeORM transaction')
       else throw notATransaction('a QueryRunner without a transaction', 'await queryRunner.startTransaction() first')
     },
-    async execute(tx: TypeormTransaction, statement: Statement): Promise<readonly Row[]> {
+    async execute(tx: TypeormTransaction, statement: Statement, effect?: Effect): Promise<readonly Row[]> {
       // `check` has seen it; were it gone since, there is no transaction any more.
       const runner = runnerOf(tx)
       if (runner === undefined) throw transactionEnded('a TypeORM transaction')
@@ -63,7 +63,7 @@ export function typeormTransaction(options: DialectOption): TransactionAdapter<T
         return records as Row[]
       }
       const answer = async (text: string): Promise<unknown> => (await runner.query(text, [], true)).raw
-      return runGuarded({ run, answer }, joinFor(dialect, statement), statement.values)
+      return runGuarded({ run, answer }, joinFor(dialect, statement), statement.values, effect)
     },
   }
 }

@@ -1,4 +1,4 @@
-import type { InboxStore } from '../inbox-store.ts'
+import type { InboxEntry, InboxStore } from '../inbox-store.ts'
 import type { Client } from './client.ts'
 import { nowPlus } from './literals.ts'
 import { slices } from './slices.ts'
@@ -22,10 +22,16 @@ export function inbox(client: Client, t: Tables): InboxStore {
   const readBackStrings = [`SELECT repeats FROM ${t.inbox.text}${where[0]}`, ...where.slice(1)]
   const withdrawStrings = [`DELETE FROM ${t.inbox.text}${where[0]}`, ...where.slice(1)]
 
+  const readBack = ({ consumer, source, eventId }: InboxEntry) => ({
+    strings: readBackStrings,
+    values: [consumer, source, eventId],
+  })
+
   return {
     enter: ({ consumer, source, eventId }) => ({ strings: enterStrings, values: [consumer, source, eventId] }),
-    readBack: ({ consumer, source, eventId }) => ({ strings: readBackStrings, values: [consumer, source, eventId] }),
+    readBack,
     entered: ([row]) => row !== undefined && Number(row['repeats']) === 0,
+    find: readBack,
     withdraw: ({ consumer, source, eventId }) => ({ strings: withdrawStrings, values: [consumer, source, eventId] }),
 
     /**

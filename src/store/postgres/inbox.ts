@@ -11,12 +11,14 @@ export function inbox(client: Client, t: Tables): InboxStore {
     ' AS text), CAST(',
     ' AS text)) ON CONFLICT DO NOTHING RETURNING 1 AS entered',
   ]
-  const withdrawStrings = [
-    `DELETE FROM ${t.inbox} WHERE consumer = CAST(`,
+  const where = [
+    ' WHERE consumer = CAST(',
     ' AS text) AND source = CAST(',
     ' AS text) AND event_id = CAST(',
     ' AS text)',
   ]
+  const findStrings = [`SELECT 1 AS found FROM ${t.inbox}${where[0]}`, ...where.slice(1)]
+  const withdrawStrings = [`DELETE FROM ${t.inbox}${where[0]}`, ...where.slice(1)]
   // By the index on handled_at; several that prune at once take different rows and wait for nobody.
   const pruneText = `
 WITH deleted AS (
@@ -31,6 +33,7 @@ SELECT count(*) AS count FROM deleted`
   return {
     enter: ({ consumer, source, eventId }) => ({ strings: enterStrings, values: [consumer, source, eventId] }),
     entered: (rows) => rows.length > 0,
+    find: ({ consumer, source, eventId }) => ({ strings: findStrings, values: [consumer, source, eventId] }),
     withdraw: ({ consumer, source, eventId }) => ({ strings: withdrawStrings, values: [consumer, source, eventId] }),
     async prune({ age, limit }) {
       const [row] = await client.query(pruneText, [age, limit])

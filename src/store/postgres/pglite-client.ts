@@ -1,4 +1,5 @@
 import type { PgliteTransaction } from '../../publish/transactions/pglite.ts'
+import { refuseAborted } from '../../publish/transactions/refusal.ts'
 import { type Client, encodeValue, type RawRow, type SqlValue } from './client.ts'
 import { runAgainOnConflict, storeError } from './store-error.ts'
 
@@ -31,13 +32,16 @@ export function pgliteClient(database: PgliteDatabase): Client {
   return {
     query: (text, values = []) => runAgainOnConflict(() => rowsOf(database, text, values)),
     transaction: (work) =>
-      database.transaction((tx) =>
-        work({
+      database.transaction(async (tx) => {
+        const result = await work({
           native: tx,
           query: (text, values = []) => rowsOf(tx, text, values).catch(throwStoreError),
           script: async (text) => void (await tx.exec(text).catch(throwStoreError)),
-        }),
-      ),
+        })
+        // COMMIT of a transaction that an error has aborted is a rollback, and not every PGlite says so.
+        if (!tx.closed) await tx.query('SELECT 1').catch(refuseAborted('a PGlite transaction'))
+        return result
+      }),
     close: async () => {},
   }
 }

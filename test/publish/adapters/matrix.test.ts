@@ -72,6 +72,7 @@ test('the statements that run through other libraries hold nothing that those ta
       'find duplicate': publish.findDuplicate(row),
       enter: inbox.enter(entry),
       withdraw: inbox.withdraw(entry),
+      ...(inbox.find && { find: inbox.find(entry) }),
     }
     for (const [name, { strings, values }] of Object.entries(statements)) {
       await t.test(`${store.dialect}: ${name}`, () => {
