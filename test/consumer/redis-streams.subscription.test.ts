@@ -125,6 +125,22 @@ describe('redisStreamsSubscription', { skip }, () => {
       await acknowledgeAll(rest)
     }))
 
+  test('a clean close gives back what was in hand before an outage', () =>
+    place(async ({ subscribe, subscribeBehindProxy, publish, proxy }) => {
+      const patient = { claimAfter: 60_000 }
+      const first = await opened(subscribeBehindProxy(patient))
+      const events = wireEvents(6, 1)
+      await publish(events)
+      await take(first, 4)
+      await proxy.stop()
+      await assert.rejects(first.receive(1, AbortSignal.timeout(5_000)), { code: 'SEND_OUTAGE' })
+      await proxy.start()
+      await first.close()
+      const again = await take(await opened(subscribe(patient)), 6)
+      assert.deepEqual(idsOf(again), publishedIds(events))
+      await acknowledgeAll(again)
+    }))
+
   test('a group that was deleted is made again, with all that the stream has', () =>
     place(async ({ subscribe, publish, admin, stream }) => {
       const subscription = await opened(subscribe())
