@@ -140,7 +140,8 @@ export class Consumer<Tx = unknown, Events extends Catalogue | NoCatalogue = NoC
       await settlesWithin(this.#idle(), LAST_MOMENT)
     }
     // Not before the handlers have ended: somebody else would begin with the next event of a key that is being handled.
-    await Promise.allSettled(this.#intake.clear().map((delivery) => delivery.release()))
+    this.#intake.clear()
+    // Gives all of it back at once: what is released alone can be handed out to us again, and stand behind later ones then.
     await this.#subscription
       .close()
       .catch((error: unknown) => this.#signals.emit('consumer.error', { consumer: this.name, error }))

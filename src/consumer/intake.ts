@@ -18,7 +18,7 @@ export interface Held {
  * on side by side; a key is busy until its delivery is removed, so nothing passes one that waits for a retry.
  */
 export class Intake {
-  /** All of them, in the order received. */
+  /** All of them. */
   readonly #held = new Set<Held>()
   readonly #ready: Held[] = []
   /** What waits, by busy key. */
@@ -62,12 +62,10 @@ export class Intake {
     else this.#behind.delete(key)
   }
 
-  /** Forgets all of them, and returns them in the order received. */
-  clear(): readonly Delivery[] {
-    const all = [...this.#held].map(({ delivery }) => delivery)
+  /** Forgets all of them. */
+  clear(): void {
     this.#held.clear()
     this.#ready.length = 0
     this.#behind.clear()
-    return all
   }
 }

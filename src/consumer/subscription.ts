@@ -64,8 +64,9 @@ export interface Subscription {
    */
   receive(limit: number, signal: AbortSignal): Promise<readonly Delivery[]>
   /**
-   * Closes what it opened itself. What was handed out and not concluded goes back to the broker, as soon as the broker
-   * can. Idempotent.
+   * Closes what it opened itself. What it received and was not concluded goes back to the broker, all at once and as soon
+   * as the broker can, and comes to the next process in the order of its key. A consumer that stops gives nothing back by
+   * itself. Idempotent.
    */
   close(): Promise<void>
 }

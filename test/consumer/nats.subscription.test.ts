@@ -105,6 +105,29 @@ describe('natsJetStreamSubscription', { skip: skipWithoutNatsServer() }, () => {
       await acknowledgeAll(again)
     }))
 
+  for (const meanwhile of [0, 100]) {
+    test(`a clean close hides nothing for ackWait, ${meanwhile ? 'not even what comes meanwhile' : 'of what was in hand'}`, () =>
+      place(async ({ subscribe, publish }) => {
+        const patient = { ackWait: 60_000 }
+        const first = await opened(subscribe(patient))
+        const events = wireEvents(200, 1)
+        await publish(events.slice(0, 50))
+        await acknowledgeAll((await take(first, 50)).slice(0, 10))
+        const waiting = first.receive(500, AbortSignal.timeout(20_000))
+        await publish(events.slice(50, 51))
+        // A request stands now, with room for more.
+        assert.equal((await waiting).length, 1)
+        const closing = first.close()
+        for (let at = 51; at < 51 + meanwhile; at += 10) await publish(events.slice(at, at + 10))
+        await closing
+        await publish(events.slice(51 + meanwhile))
+        const rest = await take(await opened(subscribe(patient)), 190)
+        assert.deepEqual(idsOf(rest), publishedIds(events).slice(10))
+        assert.ok(rest.every(({ count }) => count <= 2))
+        await acknowledgeAll(rest)
+      }))
+  }
+
   test('a durable consumer of another kind or filter is refused, with what to do', () =>
     place(async ({ stream, subscribe, publish }) => {
       await opened(subscribe({ durable: 'orders', filterSubject: `${stream}.order.>` }))

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { connect } from 'amqplib'
+import { deadLetterOf } from '../../src/consumer/rabbitmq/dead-letter.ts'
 import {
   type RabbitMqSubscriptionOptions,
   rabbitmqSubscription,
@@ -128,6 +130,35 @@ describe('rabbitmqSubscription', { skip: skipWithout('rabbitmq') }, () => {
       await delivery?.deadLetter(reason)
       assert.equal((await channel.checkQueue(dead)).messageCount, 1)
     }, 'full'))
+
+  test("a message with a user's id can be given up by anybody, and the dead letter says whose it was", () =>
+    place(async (at) => {
+      const subscription = await opened(at.subscribe())
+      const userId = decodeURIComponent(new URL(backendUrl()).username) || 'guest'
+      at.channel.publish(at.name, 'key', Buffer.from('poison'), { contentType: 'text/plain', userId })
+      const [delivery] = await take(subscription, 1)
+      const reason = { consumer: 'billing', error: new Error('no'), attempts: 1 }
+      await delivery?.deadLetter(reason)
+      const letter = await at.channel.get(`${at.queue}.dead`, { noAck: true })
+      assert.ok(letter)
+      assert.equal(letter.properties.userId, undefined)
+      assert.equal(letter.properties.headers?.['broadcaster-user-id'], userId)
+      // RabbitMQ takes a user's id from that user alone: it closes the channel of anybody else.
+      const model = await connect(backendUrl())
+      try {
+        const channel = await model.createConfirmChannel()
+        channel.on('error', () => undefined)
+        const { fields, content } = letter
+        const properties = { ...letter.properties, userId: 'somebody-else' }
+        const message = { content, fields: { ...fields, consumerTag: '' }, properties }
+        const queues = { queue: at.queue, deadLetters: `${at.queue}.dead` }
+        const again = deadLetterOf(message, queues, reason)
+        channel.publish('', again.routingKey, again.content, again.properties)
+        await channel.waitForConfirms()
+      } finally {
+        await model.close()
+      }
+    }))
 })
 
 test('rabbitmqSubscription refuses wrong options, all at once, before anything is opened', () => {

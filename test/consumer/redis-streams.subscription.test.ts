@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { Redis } from 'ioredis'
 import { redisStreams } from '../../src/backend/redis-streams/redis-streams.ts'
+import { GroupMember, type Run } from '../../src/consumer/redis-streams/group.ts'
+import { resolveSubscriptionOptions } from '../../src/consumer/redis-streams/options.ts'
 import {
   type RedisStreamsSubscriptionOptions,
   redisStreamsSubscription,
@@ -123,6 +125,48 @@ describe('redisStreamsSubscription', { skip }, () => {
       const rest = await take(second, 4)
       assert.deepEqual(idsOf(rest), publishedIds(events).slice(1))
       await acknowledgeAll(rest)
+    }))
+
+  test('a clean close gives back what was in hand before an outage', () =>
+    place(async ({ subscribe, subscribeBehindProxy, publish, proxy }) => {
+      const patient = { claimAfter: 60_000 }
+      const first = await opened(subscribeBehindProxy(patient))
+      const events = wireEvents(6, 1)
+      await publish(events)
+      await take(first, 4)
+      await proxy.stop()
+      await assert.rejects(first.receive(1, AbortSignal.timeout(5_000)), { code: 'SEND_OUTAGE' })
+      await proxy.start()
+      await first.close()
+      const again = await take(await opened(subscribe(patient)), 6)
+      assert.deepEqual(idsOf(again), publishedIds(events))
+      await acknowledgeAll(again)
+    }))
+
+  test('more than 10,000 in hand are kept, counted and given back, all of them', () =>
+    place(async ({ stream, admin }) => {
+      const run: Run = (_key, args) => admin.call(...args)
+      const member = new GroupMember(resolveSubscriptionOptions({ url: server.url, stream }), 'billing', 'one')
+      await member.ensureGroup(run)
+      const entries = admin.pipeline()
+      for (let n = 0; n < 10_001; n++) entries.xadd(stream, '*', 'cloud_event', '{}')
+      await entries.exec()
+      const ids = (await member.readNew(run, 10_001, 0)).map(({ id }) => id)
+      assert.equal(ids.length, 10_001)
+      assert.deepEqual([...(await member.keep(run, ids))], ids)
+      // Read once more, each is counted once more, the last as the first.
+      const again = await member.readOwn(run, 10_001, '0')
+      assert.deepEqual(
+        again.filter(({ count }) => count !== 2),
+        [],
+      )
+      await member.leave(run)
+      const next = new GroupMember(resolveSubscriptionOptions({ url: server.url, stream }), 'billing', 'two')
+      const claimed = await next.claim(run, 10_001, 60_000, '0-0')
+      assert.deepEqual(
+        claimed.entries.map(({ id }) => id),
+        ids,
+      )
     }))
 
   test('a group that was deleted is made again, with all that the stream has', () =>

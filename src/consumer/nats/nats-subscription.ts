@@ -52,6 +52,8 @@ class NatsSubscription implements Subscription {
   #flushing: Promise<void> | undefined
   #signs: NodeJS.Timeout | undefined
   #closing: Promise<void> | undefined
+  /** Nothing is asked for any more, and what is in hand goes back. */
+  #ended = false
 
   constructor(options: ResolvedNatsSubscriptionOptions) {
     this.#options = options
@@ -93,11 +95,14 @@ class NatsSubscription implements Subscription {
   }
 
   async #close(): Promise<void> {
+    // Signs of life go on meanwhile: nothing in hand may go out again before all of it.
+    await this.#pull?.end()
+    this.#ended = true
     clearTimeout(this.#signs)
-    await this.#pull?.stop()
     const { nats } = this.#attached?.open ?? {}
     if (nats && !nats.isClosed()) {
-      for (const held of this.#held.all()) nats.publish(replyOf(held.message), NAK)
+      const inOrder = this.#held.all().toSorted((one, other) => one.message.seq - other.message.seq)
+      for (const { message } of inOrder) nats.publish(replyOf(message), NAK)
       await this.#flush().catch(() => undefined)
     }
     for (const held of this.#held.all()) this.#held.lose(held)
@@ -123,8 +128,12 @@ class NatsSubscription implements Subscription {
     }
     try {
       const consumer = await open.jetstream.consumers.get(this.#options.stream, durable.name)
+      // Who stops asks for nothing more.
+      signal.throwIfAborted()
+      this.#refuseIfClosed()
       return await Pull.start(consumer, limit, open.nats, onMessage)
     } catch (error) {
+      if (signal.aborted || this.#closing) throw error
       // Deleted meanwhile, perhaps: it is looked for again.
       this.#attached = undefined
       throw new OutageError(`the consumer ${durable.name} does not answer`, { cause: error })
@@ -148,7 +157,7 @@ class NatsSubscription implements Subscription {
       // The next receive connects again.
     }
     this.#held.loseLate(performance.now())
-    if (this.#closing !== undefined) return
+    if (this.#ended) return
     clearTimeout(this.#signs)
     this.#signs = setTimeout(() => void this.#giveSigns(), durable.ackWait / 3)
   }

@@ -1,9 +1,11 @@
+import { settlesWithin } from '../settles-within.ts'
+
 type Consumer = import('@nats-io/jetstream').Consumer
 type ConsumerMessages = import('@nats-io/jetstream').ConsumerMessages
 type JsMsg = import('@nats-io/jetstream').JsMsg
 
-/** How long a request for messages stands, in milliseconds. */
-const STANDS = 5_000
+/** How long a request for messages stands, in milliseconds: the client's least, since a close waits for its end. */
+const STANDS = 1_000
 
 /** One request for a number of messages, which come as they are there. */
 export class Pull {
@@ -56,9 +58,12 @@ export class Pull {
     }
   }
 
-  /** Asks for no more; what is under way still comes. */
-  async stop(): Promise<void> {
-    this.#messages.stop()
+  /**
+   * Waits until the server has dropped the request; what it hands out until then still comes. Nothing takes a request
+   * back: what is given back while it stands is handed out into it, to nobody, and hidden for `ackWait`.
+   */
+  async end(): Promise<void> {
+    if (!(await settlesWithin(this.#running, 2 * STANDS))) this.#messages.stop()
     await this.#running
   }
 

@@ -17,8 +17,8 @@ export interface Entry {
 const NOBODY = 'released'
 /** So long idle that everybody may claim it, in milliseconds: ten years. */
 const FOR_AGES = '315576000000'
-/** As many as Redis looks through for one claim. */
-const MOST_PENDING = '10000'
+/** As many as Redis is asked for, and told of, in one command. */
+const PAGE = 10_000
 
 /** The commands of one member of a consumer group. */
 export class GroupMember {
@@ -110,10 +110,14 @@ export class GroupMember {
   /** Which of these are still ours. They count as busy from now. */
   async keep(run: Run, ids: readonly string[]): Promise<ReadonlySet<string>> {
     const { stream } = this.#options
-    const ours = new Set((await this.#pending(run, '-', '+')).map(([id]) => id))
-    const kept = ids.filter((id) => ours.has(id))
-    if (kept.length > 0) await run(stream, ['XCLAIM', stream, this.#group, this.#name, '0', ...kept, 'JUSTID'])
-    return new Set(kept)
+    const asked = new Set(ids)
+    const kept = new Set<string>()
+    for await (const page of this.#pending(run, '-', '+')) {
+      const ours = page.map(([id]) => id).filter((id) => asked.has(id))
+      if (ours.length > 0) await run(stream, ['XCLAIM', stream, this.#group, this.#name, '0', ...ours, 'JUSTID'])
+      for (const id of ours) kept.add(id)
+    }
+    return kept
   }
 
   async acknowledge(run: Run, ids: readonly string[]): Promise<void> {
@@ -130,10 +134,10 @@ export class GroupMember {
   /** Gives all back that Redis counts as ours, and leaves the group. Nothing may be under way. */
   async leave(run: Run): Promise<void> {
     const { stream } = this.#options
-    for (let ours = await this.#pending(run, '-', '+'); ours.length > 0; ours = await this.#pending(run, '-', '+')) {
+    for await (const page of this.#pending(run, '-', '+')) {
       await this.release(
         run,
-        ours.map(([id]) => id),
+        page.map(([id]) => id),
       )
     }
     await run(stream, ['XGROUP', 'DELCONSUMER', stream, this.#group, this.#name])
@@ -142,21 +146,25 @@ export class GroupMember {
   async #counted(run: Run, entries: readonly Omit<Entry, 'count'>[]): Promise<readonly Entry[]> {
     const [first, last] = [entries[0], entries.at(-1)]
     if (!first || !last) return []
-    const counts = new Map((await this.#pending(run, first.id, last.id)).map(([id, , , count]) => [id, count]))
+    const counts = new Map<string, number>()
+    for await (const page of this.#pending(run, first.id, last.id)) {
+      for (const [id, , , count] of page) counts.set(id, count)
+    }
     return entries.map((entry) => ({ ...entry, count: Number(counts.get(entry.id) ?? 1) }))
   }
 
-  async #pending(run: Run, from: string, to: string): Promise<readonly Pending[]> {
+  /** What Redis counts as ours, in the order of the stream; no page is empty. */
+  async *#pending(run: Run, from: string, to: string): AsyncGenerator<readonly Pending[]> {
     const { stream } = this.#options
-    return (await run(stream, [
-      'XPENDING',
-      stream,
-      this.#group,
-      from,
-      to,
-      MOST_PENDING,
-      this.#name,
-    ])) as readonly Pending[]
+    let start = from
+    for (;;) {
+      const args = ['XPENDING', stream, this.#group, start, to, String(PAGE), this.#name] as const
+      const page = (await run(stream, args)) as readonly Pending[]
+      const last = page.at(-1)
+      if (last) yield page
+      if (!last || page.length < PAGE) return
+      start = `(${last[0]}`
+    }
   }
 }
 

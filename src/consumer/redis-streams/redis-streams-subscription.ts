@@ -102,7 +102,8 @@ class RedisStreamsSubscription implements Subscription {
   async #close(): Promise<void> {
     clearTimeout(this.#signs)
     await this.#reading?.catch(() => undefined)
-    if (this.#attached) {
+    // What is in hand is known to Redis, though the last reply was lost.
+    if (this.#attached || this.#held.all().length > 0) {
       await this.#member.leave(this.#writer.run).catch(() => undefined)
       if (this.#leaseUntil > 0) await this.#lease?.end(this.#writer.run).catch(() => undefined)
     }

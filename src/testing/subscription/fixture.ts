@@ -9,6 +9,8 @@ export type SubscriptionAbility =
   | 'counts'
   /** What was released comes again before anything that was published after it. */
   | 'releasesInPlace'
+  /** What was in hand at a clean close comes to the next process in the order of its key. */
+  | 'returnsInOrder'
   /** Messages that are no events can be there. */
   | 'unreadable'
   /** The dead-letter place can be read. */

@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict'
+import { Consumer } from '../../consumer/consumer.ts'
+import type { Subscription } from '../../consumer/subscription.ts'
+import type { SubscriptionCase } from '../subscription-conformance.ts'
+import { acknowledgeAll, idsOf, opened, PATIENCE, publishedIds, take, wireEvents } from './steps.ts'
+
+/** What a consumer that stops leaves to the next one. */
+export const stopCases: readonly SubscriptionCase[] = [
+  {
+    name: 'stop: what was in hand comes to the next process in the order of its key, the first of it first',
+    requires: 'returnsInOrder',
+    async run({ subscribe, publish }) {
+      const events = wireEvents(300, 3)
+      const keyOf = new Map<unknown, unknown>(
+        events.map(({ attributes }) => [attributes['id'], attributes['partitionkey']]),
+      )
+      const handled = new Set<unknown>(publishedIds(events).slice(0, 30))
+      const stuck = new Set<unknown>()
+      const allStuck = Promise.withResolvers<void>()
+      const { subscription, received } = counted(subscribe(), events.length)
+      const consumer = new Consumer({
+        name: 'billing',
+        subscription,
+        inbox: false,
+        maxInHand: 1_000,
+        stopTimeout: 0,
+        handlers: {
+          '*': ({ id }, { signal }) => {
+            if (handled.has(id)) return
+            stuck.add(id)
+            if (stuck.size === 3) allStuck.resolve()
+            return new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
+          },
+        },
+      })
+      await consumer.start()
+      await publish(events)
+      await within(Promise.all([received, allStuck.promise]))
+      await consumer.stop()
+      const rest = publishedIds(events).slice(30)
+      const again = await take(await opened(subscribe()), rest.length)
+      for (const key of new Set(keyOf.values())) {
+        const ofKey = (ids: readonly unknown[]): readonly unknown[] => ids.filter((id) => keyOf.get(id) === key)
+        assert.deepEqual(ofKey(idsOf(again)), ofKey(rest), `the order of ${key}`)
+      }
+      // Nothing went out and came back on the way.
+      assert.deepEqual(
+        again.filter(({ count }) => count > 2).map(({ position, count }) => `${position}: ${count}`),
+        [],
+      )
+      await acknowledgeAll(again)
+    },
+  },
+]
+
+/** The same subscription, and when it has handed out so many. */
+function counted(subscription: Subscription, count: number) {
+  const all = Promise.withResolvers<void>()
+  let seen = 0
+  const counting: Subscription = {
+    description: subscription.description,
+    open: (context, signal) => subscription.open(context, signal),
+    close: () => subscription.close(),
+    async receive(limit, signal) {
+      const deliveries = await subscription.receive(limit, signal)
+      seen += deliveries.length
+      if (seen >= count) all.resolve()
+      return deliveries
+    },
+  }
+  return { subscription: counting, received: all.promise }
+}
+
+async function within(promise: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error(`did not come within ${PATIENCE} ms`)), PATIENCE)
+  })
+  await Promise.race([promise, late]).finally(() => clearTimeout(timer))
+}
