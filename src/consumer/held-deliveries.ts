@@ -36,6 +36,10 @@ export class HeldDeliveries<Message> {
     return held
   }
 
+  knows(id: string): boolean {
+    return this.#held.has(id)
+  }
+
   has(held: Held<Message>): boolean {
     return this.#held.get(held.id) === held
   }

@@ -107,13 +107,15 @@ export class GroupMember {
     }
   }
 
-  /** Which of these are still ours. They count as busy from now. */
-  async keep(run: Run, ids: readonly string[]): Promise<ReadonlySet<string>> {
+  /**
+   * Which of those in hand are still ours. They count as busy from now. `inHand` is asked at the last moment: what was
+   * released meanwhile would be taken back, with nobody to handle it.
+   */
+  async keep(run: Run, inHand: (id: string) => boolean): Promise<ReadonlySet<string>> {
     const { stream } = this.#options
-    const asked = new Set(ids)
     const kept = new Set<string>()
     for await (const page of this.#pending(run, '-', '+')) {
-      const ours = page.map(([id]) => id).filter((id) => asked.has(id))
+      const ours = page.map(([id]) => id).filter(inHand)
       if (ours.length > 0) await run(stream, ['XCLAIM', stream, this.#group, this.#name, '0', ...ours, 'JUSTID'])
       for (const id of ours) kept.add(id)
     }

@@ -195,10 +195,7 @@ class RedisStreamsSubscription implements Subscription {
     try {
       if (this.#leaseUntil > started) await this.#takeLease()
       if (held.length > 0) {
-        const ours = await this.#member.keep(
-          this.#writer.run,
-          held.map(({ id }) => id),
-        )
+        const ours = await this.#member.keep(this.#writer.run, (id) => this.#held.knows(id))
         for (const each of held) {
           if (ours.has(each.id)) this.#held.renew([each], started + claimAfter * MARGIN)
           else this.#held.lose(each)
