@@ -1,7 +1,6 @@
 import { TimeLimit } from '../backend/time-limit.ts'
 import { BroadcasterError } from '../errors.ts'
 import type { Catalogue, NoCatalogue } from '../event/catalogue.ts'
-import { toCloudEvent } from '../event/encodable.ts'
 import { SignalSource } from '../telemetry/signals.ts'
 import {
   type ConsumerOptions,
@@ -9,7 +8,8 @@ import {
   resolveConsumerSettings,
   resolveHandling,
 } from './consumer-options.ts'
-import { type HandlingParts, handleOnce, OUTCOME_SIGNALS } from './handling.ts'
+import { DeliverySignals } from './delivery-signals.ts'
+import { type HandlingParts, handleOnce } from './handling.ts'
 import { InboxPruning } from './inbox-pruning.ts'
 import { type Held, Intake } from './intake.ts'
 import { Reception } from './reception.ts'
@@ -40,6 +40,7 @@ export class Consumer<Tx = unknown, Events extends Catalogue | NoCatalogue = NoC
   readonly #settings: ConsumerSettings
   readonly #handling: HandlingParts<Tx>
   readonly #signals: SignalSource
+  readonly #telling: DeliverySignals
   readonly #intake = new Intake()
   readonly #reception: Reception
   readonly #pruning: InboxPruning | undefined
@@ -62,6 +63,7 @@ export class Consumer<Tx = unknown, Events extends Catalogue | NoCatalogue = NoC
     this.name = options.name
     this.#subscription = options.subscription
     this.#signals = new SignalSource(options.name)
+    this.#telling = new DeliverySignals(options.name, this.#signals)
     const onError = (error: unknown): void => this.#signals.emit('consumer.error', { consumer: this.name, error })
     this.#reception = new Reception({
       subscription: this.#subscription,
@@ -175,7 +177,13 @@ export class Consumer<Tx = unknown, Events extends Catalogue | NoCatalogue = NoC
       else await this.#giveUp(held, held.givenUp.error)
       this.#remove(held)
     } catch (error) {
-      this.#decide(held, error)
+      try {
+        this.#decide(held, error)
+      } catch (problem) {
+        // A fault in deciding must end neither the process nor the work on this key.
+        this.#signals.emit('consumer.error', { consumer: this.name, error: problem })
+        this.#sleep(held, 1_000)
+      }
     }
   }
 
@@ -196,12 +204,7 @@ export class Consumer<Tx = unknown, Events extends Catalogue | NoCatalogue = NoC
         deliveries: delivery.count,
         position: delivery.position,
       })
-      const name = OUTCOME_SIGNALS[outcome]
-      if (this.#signals.has(name)) {
-        const event = toCloudEvent(delivery.event)
-        const duration = performance.now() - started
-        this.#signals.emit(name, { consumer: this.name, event, attempt: held.attempts, duration })
-      }
+      this.#telling.concluded(outcome, delivery.event, held.attempts, performance.now() - started)
     } finally {
       limit.end()
     }
@@ -228,7 +231,10 @@ export class Consumer<Tx = unknown, Events extends Catalogue | NoCatalogue = NoC
       held.failures++
       held.uncounted = 0
     } else held.uncounted++
-    this.#tellOfRetry(held, delay, thrown)
+    const { event } = held.delivery
+    if (held.givenUp || event === undefined)
+      this.#signals.emit('consumer.error', { consumer: this.name, error: thrown })
+    else this.#telling.retried(event, held.attempts, delay, thrown)
     this.#sleep(held, delay)
   }
 
@@ -258,16 +264,6 @@ export class Consumer<Tx = unknown, Events extends Catalogue | NoCatalogue = NoC
     lost?.addEventListener('abort', onLost, { once: true })
   }
 
-  #tellOfRetry({ delivery, attempts, givenUp }: Held, delay: number, error: unknown): void {
-    if (givenUp || delivery.event === undefined) {
-      this.#signals.emit('consumer.error', { consumer: this.name, error })
-      return
-    }
-    if (!this.#signals.has('delivery.retried')) return
-    const event = toCloudEvent(delivery.event)
-    this.#signals.emit('delivery.retried', { consumer: this.name, event, attempt: attempts, delay, error })
-  }
-
   async #acknowledge(delivery: Delivery): Promise<void> {
     try {
       await delivery.acknowledge()
@@ -284,8 +280,7 @@ export class Consumer<Tx = unknown, Events extends Catalogue | NoCatalogue = NoC
       throw error
     }
     await delivery.deadLetter({ consumer: this.name, error, attempts })
-    const event = delivery.event && toCloudEvent(delivery.event)
-    this.#signals.emit('delivery.failed', { consumer: this.name, event, attempt: attempts, error })
+    this.#telling.failed(delivery.event, attempts, error)
   }
 
   #remove(held: Held): void {

@@ -230,6 +230,51 @@ describe('failures', () => {
     })
   })
 
+  test('deeply nested data with a long number is handled, whoever listens', async () => {
+    const deep = `{"n":9007199254740993,"d":${'['.repeat(5_000)}${']'.repeat(5_000)}}`
+    const attributes = { specversion: '1.0', id: 'deep', source: '/orders', type: 'order.created', partitionkey: 'k' }
+    const seen: unknown[] = []
+    const handlers = {
+      '*': ({ id, data }: CloudEvent, { attempt }: { attempt: number }) => {
+        if (attempt === 1) throw new Error('not yet')
+        seen.push([id, (data as { readonly n?: bigint } | undefined)?.n])
+      },
+    }
+    await running({ handlers }, async ({ subscription }) => {
+      await listening('delivery.retried', async (heard) => {
+        subscription.deliver({ attributes, dataJson: deep, dataBinary: null })
+        await subscription.settled()
+        assert.equal(heard.length, 1)
+      })
+    })
+    assert.deepEqual(seen, [['deep', 9007199254740993n]])
+  })
+
+  test('data that cannot be parsed is given up; its key goes on, whoever listens', async () => {
+    // A subscription of the user's own may hand over whatever it likes.
+    const attributes = { specversion: '1.0', id: 'broken', source: '/orders', type: 'order.created', partitionkey: 'k' }
+    const seen: unknown[] = []
+    const handlers = { 'order.*': ({ data }: CloudEvent) => seen.push(data) }
+    const names = ['delivery.retried', 'delivery.handled', 'delivery.ignored'] as const
+    const stops = names.map((name) => onSignal(name, () => undefined))
+    try {
+      await running({ handlers, maxRetries: 1 }, async ({ subscription }) => {
+        await listening('delivery.failed', async (heard) => {
+          const broken = { attributes, dataJson: '{', dataBinary: null }
+          const ignored = { ...broken, attributes: { ...attributes, type: 'invoice.paid' } }
+          subscription.deliver(broken, ignored, event('next', { partitionkey: 'k' }))
+          await subscription.settled()
+          assert.equal(heard.length, 1)
+          assert.equal((heard[0] as { readonly event?: unknown }).event, undefined)
+          assert.equal(subscription.deadLetters.length, 1)
+        })
+      })
+    } finally {
+      for (const stop of stops) stop()
+    }
+    assert.deepEqual(seen, ['next'])
+  })
+
   test('a message handed out too often is given up untried', async () => {
     const started = Promise.withResolvers<void>()
     const block = Promise.withResolvers<void>()
