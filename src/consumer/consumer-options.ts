@@ -40,7 +40,10 @@ export interface ConsumerOptions<Tx = unknown, Events extends Catalogue | NoCata
   readonly retry?: RetryPolicy
   /** Attempts after the first, 0 to 1,000, before the message is given up. Outages cost none. Default 5. */
   readonly maxRetries?: number
-  /** How often the broker may hand a message out before it is given up untried: it may kill its consumers. Default 20. */
+  /**
+   * How many processes may end, one after the other, while they handle an event alone, before it is given up: it may kill
+   * them. With `inbox: false`, where that is not known, half the number of times that the broker may hand it out. Default 20.
+   */
   readonly maxDeliveries?: number
   /** After this time the handler's signal aborts. A handler that does not heed it keeps its key. Default 30,000. */
   readonly handlerTimeout?: number

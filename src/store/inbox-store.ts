@@ -21,7 +21,7 @@ export interface InboxStore {
   readBack?(entry: InboxEntry): Statement
   /** Reads what `enter`, or `readBack`, returned: whether it was entered. */
   entered(rows: readonly Row[]): boolean
-  /** Takes an entry of the same transaction back. */
+  /** Takes an entry back, of this transaction or an earlier one. */
   withdraw(entry: InboxEntry): Statement
   /** Deletes at most `limit` entries made `age` ms ago or earlier; resolves with their number. */
   prune(options: { readonly age: number; readonly limit: number }): Promise<number>
