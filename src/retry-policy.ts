@@ -1,3 +1,7 @@
+import { BroadcasterError } from './errors.ts'
+import { resolveOptions } from './options.ts'
+import { showValue } from './problem.ts'
+
 /** Exponential backoff: `base * factor^(retryCount - 1)`, at most `cap`; all in milliseconds. */
 export interface BackoffOptions {
   /** Default 5,000. */
@@ -15,7 +19,7 @@ export interface BackoffOptions {
 
 /**
  * How long an event waits after its n-th failed attempt. `'django'` is Django Broadcaster's schedule, 2^n minutes;
- * a function gets n (from 1) and returns milliseconds.
+ * a function gets n (from 1) and returns milliseconds; when it throws, or returns no number, the backoff's defaults count.
  */
 export type RetryPolicy = BackoffOptions | 'django' | ((retryCount: number) => number)
 
@@ -33,8 +37,39 @@ export function boundedDelay(delay: number): number {
 /** The wait after attempt `retryCount` (from 1) in milliseconds; `random` is in [0, 1). */
 export function retryDelay(policy: RetryPolicy, retryCount: number, random: number): number {
   if (policy === 'django') return 2 ** retryCount * 60_000
-  if (typeof policy === 'function') return Math.max(0, policy(retryCount))
+  if (typeof policy === 'function') return delayBy(policy, retryCount) ?? retryDelay({}, retryCount, random)
   const { base = 5_000, factor = 2, cap = 3_600_000, jitter = 'full' } = policy
   const backoff = Math.min(cap, base * factor ** (retryCount - 1))
   return Math.max(MINIMUM_DELAY, jitter === 'full' ? backoff * random : backoff)
+}
+
+/** What a function of the user's own gives. A fault in it must not end who asks, nor make a tight loop. */
+function delayBy(policy: (retryCount: number) => number, retryCount: number): number | undefined {
+  try {
+    const delay: unknown = policy(retryCount)
+    return typeof delay === 'number' && !Number.isNaN(delay) ? Math.max(0, delay) : undefined
+  } catch {
+    return undefined
+  }
+}
+
+const DURATION = { min: 0, max: Number.MAX_SAFE_INTEGER }
+const BACKOFF_RULES = {
+  base: DURATION,
+  factor: { min: 1, max: 1_000 },
+  cap: DURATION,
+  jitter: { oneOf: ['full', 'none'] },
+} as const
+const BACKOFF = { base: undefined, factor: undefined, cap: undefined, jitter: undefined }
+
+/** Checks the option `retry` of `owner`; undefined = the default. Throws `INVALID_OPTION`. */
+export function checkRetryPolicy(owner: string, retry: unknown): void {
+  if (retry === undefined || retry === 'django' || typeof retry === 'function') return
+  const field = `${owner}.retry`
+  if (typeof retry === 'object' && retry !== null) {
+    resolveOptions(field, retry, BACKOFF, BACKOFF_RULES)
+    return
+  }
+  const message = `${field} is ${showValue(retry)}; give 'django', backoff options or a function`
+  throw new BroadcasterError('INVALID_OPTION', message, { field, value: retry })
 }

@@ -2,7 +2,8 @@ import { BroadcasterError } from '../errors.ts'
 import type { Catalogue, NoCatalogue } from '../event/catalogue.ts'
 import { Inbox } from '../inbox/inbox.ts'
 import { resolveOptions } from '../options.ts'
-import type { RetryPolicy } from '../retry-policy.ts'
+import { showValue } from '../problem.ts'
+import { checkRetryPolicy, type RetryPolicy } from '../retry-policy.ts'
 import type { Store } from '../store/store.ts'
 import { type EventHandlers, HandlerTable } from './event-handlers.ts'
 import type { HandlingParts, RunTransaction } from './handling.ts'
@@ -40,7 +41,10 @@ export interface ConsumerOptions<Tx = unknown, Events extends Catalogue | NoCata
   readonly retry?: RetryPolicy
   /** Attempts after the first, 0 to 1,000, before the message is given up. Outages cost none. Default 5. */
   readonly maxRetries?: number
-  /** How often the broker may hand a message out before it is given up untried: it may kill its consumers. Default 20. */
+  /**
+   * How many processes may end, one after the other, while they handle an event alone, before it is given up: it may kill
+   * them. With `inbox: false`, where that is not known, half the number of times that the broker may hand it out. Default 20.
+   */
   readonly maxDeliveries?: number
   /** After this time the handler's signal aborts. A handler that does not heed it keeps its key. Default 30,000. */
   readonly handlerTimeout?: number
@@ -60,8 +64,10 @@ const LONGEST_TIMER = 2 ** 31 - 1
 
 /** Checks all but what concerns handling. Throws `INVALID_OPTION` that lists every problem. */
 export function resolveConsumerSettings(options: object): ConsumerSettings {
+  checkGiven(options)
   const own = Object.entries(options).filter(([name]) => !HANDLING.includes(name) && name !== 'subscription')
   const settings = Object.fromEntries(own) as Partial<ConsumerSettings>
+  checkRetryPolicy('consumer', settings.retry)
   const concurrency = settings.concurrency ?? 10
   return resolveOptions<ConsumerSettings>(
     'consumer',
@@ -90,6 +96,30 @@ export function resolveConsumerSettings(options: object): ConsumerSettings {
   )
 }
 
+/** That there are options, and a subscription. */
+function checkGiven(options: { readonly subscription?: unknown } | undefined | null): void {
+  if (typeof options !== 'object' || options === null) {
+    throw invalid('options', options, 'are missing; give name, subscription, handlers and store')
+  }
+  const { subscription } = options
+  if (subscription === undefined || subscription === null) {
+    throw invalid('subscription', subscription, 'is missing; give where messages come from')
+  }
+  if (!has(subscription, 'open', 'receive', 'close')) {
+    throw invalid(
+      'subscription',
+      subscription,
+      'has no open, receive and close; give redisStreamsSubscription(...) or alike',
+    )
+  }
+}
+
+/** Whether it has these methods. */
+function has(value: unknown, ...methods: readonly string[]): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  return methods.every((name) => typeof (value as Record<string, unknown>)[name] === 'function')
+}
+
 /** What handling needs, checked. Throws `INVALID_OPTION`. */
 export function resolveHandling<Tx, Events extends Catalogue | NoCatalogue>(
   options: HandlingOptions<Tx, Events>,
@@ -112,6 +142,15 @@ function resolveOnce<Tx>({
   transaction,
 }: Pick<HandlingOptions<Tx>, 'store' | 'inbox' | 'transaction'>): HandlingParts<Tx>['once'] {
   if (inbox === false) return null
+  if (inbox !== undefined && !has(inbox, 'once', 'forget', 'prune')) {
+    throw invalid('inbox', inbox, `is ${showValue(inbox)}; give an Inbox, or false`)
+  }
+  if (transaction !== undefined && typeof transaction !== 'function') {
+    throw invalid('transaction', transaction, `is ${showValue(transaction)}; give (work) => db.transaction(work)`)
+  }
+  if (store !== undefined && !has(store, 'transaction')) {
+    throw invalid('store', store, `is ${showValue(store)}; give a store, such as postgres({ pool })`)
+  }
   if (inbox !== undefined) {
     const run = transaction ?? (store && ((work) => store.transaction(work)))
     if (run === undefined) {

@@ -1,21 +1,21 @@
-import { TimeLimit } from '../backend/time-limit.ts'
 import { BroadcasterError } from '../errors.ts'
 import type { Catalogue, NoCatalogue } from '../event/catalogue.ts'
-import { toCloudEvent } from '../event/encodable.ts'
 import { SignalSource } from '../telemetry/signals.ts'
+import { AloneTurn } from './alone-turn.ts'
+import { Attempts } from './attempts.ts'
 import {
   type ConsumerOptions,
   type ConsumerSettings,
   resolveConsumerSettings,
   resolveHandling,
 } from './consumer-options.ts'
-import { type HandlingParts, handleOnce, OUTCOME_SIGNALS } from './handling.ts'
+import { DeliverySignals } from './delivery-signals.ts'
 import { InboxPruning } from './inbox-pruning.ts'
 import { type Held, Intake } from './intake.ts'
 import { Reception } from './reception.ts'
 import { settlesWithin } from './settles-within.ts'
 import type { Delivery, Subscription } from './subscription.ts'
-import { handedOutTooOften, verdictOn } from './verdict.ts'
+import { verdictOn } from './verdict.ts'
 
 /** How long `stop` waits for handlers after their signals have aborted, in milliseconds. */
 const LAST_MOMENT = 1_000
@@ -38,13 +38,15 @@ export class Consumer<Tx = unknown, Events extends Catalogue | NoCatalogue = NoC
   readonly name: string
   readonly #subscription: Subscription
   readonly #settings: ConsumerSettings
-  readonly #handling: HandlingParts<Tx>
+  readonly #attempts: Attempts<Tx>
   readonly #signals: SignalSource
+  readonly #telling: DeliverySignals
   readonly #intake = new Intake()
   readonly #reception: Reception
   readonly #pruning: InboxPruning | undefined
   /** Work under way, by delivery. */
   readonly #working = new Map<Held, Promise<void>>()
+  readonly #alone: AloneTurn
   /** Retries to come. */
   readonly #sleeping = new Set<NodeJS.Timeout>()
   /** Aborts the handlers that still run when `stop` has waited long enough. */
@@ -58,11 +60,20 @@ export class Consumer<Tx = unknown, Events extends Catalogue | NoCatalogue = NoC
   /** Throws `INVALID_OPTION`. Opens nothing. */
   constructor(options: ConsumerOptions<Tx, Events>) {
     this.#settings = resolveConsumerSettings(options)
-    this.#handling = resolveHandling(options)
+    const handling = resolveHandling(options)
     this.name = options.name
     this.#subscription = options.subscription
     this.#signals = new SignalSource(options.name)
+    this.#telling = new DeliverySignals(options.name, this.#signals)
     const onError = (error: unknown): void => this.#signals.emit('consumer.error', { consumer: this.name, error })
+    this.#alone = new AloneTurn(this.#settings.handlerTimeout, () => this.#work())
+    this.#attempts = new Attempts({
+      handling,
+      settings: this.#settings,
+      telling: this.#telling,
+      hurry: this.#hurry.signal,
+      onError,
+    })
     this.#reception = new Reception({
       subscription: this.#subscription,
       intake: this.#intake,
@@ -71,7 +82,7 @@ export class Consumer<Tx = unknown, Events extends Catalogue | NoCatalogue = NoC
       onError,
     })
     const { pruneInboxAfter } = this.#settings
-    const { once } = this.#handling
+    const { once } = handling
     if (once && pruneInboxAfter !== null) this.#pruning = new InboxPruning(once.inbox, pruneInboxAfter, onError)
   }
 
@@ -155,11 +166,16 @@ export class Consumer<Tx = unknown, Events extends Catalogue | NoCatalogue = NoC
 
   /** Begins with what is ready, as far as `concurrency` allows. */
   #work(): void {
-    while (this.#stopping === undefined && this.#working.size < this.#settings.concurrency) {
+    while (this.#stopping === undefined && !this.#alone.taken && this.#working.size < this.#settings.concurrency) {
       const held = this.#intake.take()
       if (held === undefined) return
+      if (!this.#alone.begin(held, this.#working.size)) {
+        this.#intake.putBack(held)
+        return
+      }
       const work = this.#attempt(held).finally(() => {
         this.#working.delete(held)
+        this.#alone.end(held)
         this.#work()
       })
       this.#working.set(held, work)
@@ -171,40 +187,18 @@ export class Consumer<Tx = unknown, Events extends Catalogue | NoCatalogue = NoC
     const { delivery } = held
     if (delivery.lost?.aborted) return this.#remove(held)
     try {
-      if (held.givenUp === undefined) await this.#handle(held)
+      if (held.givenUp === undefined && !(await this.#attempts.make(held))) return this.#intake.putBackAlone(held)
       if (held.givenUp === undefined) await this.#acknowledge(delivery)
       else await this.#giveUp(held, held.givenUp.error)
       this.#remove(held)
     } catch (error) {
-      this.#decide(held, error)
-    }
-  }
-
-  async #handle(held: Held): Promise<void> {
-    const { delivery } = held
-    if (delivery.event === undefined || delivery.count > this.#settings.maxDeliveries) {
-      held.givenUp = { error: delivery.event === undefined ? delivery.problem : handedOutTooOften(delivery.count) }
-      return
-    }
-    const outer = delivery.lost ? AbortSignal.any([delivery.lost, this.#hurry.signal]) : this.#hurry.signal
-    const limit = new TimeLimit(outer, this.#settings.handlerTimeout)
-    const started = performance.now()
-    held.attempts++
-    try {
-      const outcome = await handleOnce(this.#handling, delivery.event, {
-        signal: limit.signal,
-        attempt: held.attempts,
-        deliveries: delivery.count,
-        position: delivery.position,
-      })
-      const name = OUTCOME_SIGNALS[outcome]
-      if (this.#signals.has(name)) {
-        const event = toCloudEvent(delivery.event)
-        const duration = performance.now() - started
-        this.#signals.emit(name, { consumer: this.name, event, attempt: held.attempts, duration })
+      try {
+        this.#decide(held, error)
+      } catch (problem) {
+        // A fault in deciding must end neither the process nor the work on this key.
+        this.#signals.emit('consumer.error', { consumer: this.name, error: problem })
+        this.#sleep(held, 1_000)
       }
-    } finally {
-      limit.end()
     }
   }
 
@@ -229,7 +223,10 @@ export class Consumer<Tx = unknown, Events extends Catalogue | NoCatalogue = NoC
       held.failures++
       held.uncounted = 0
     } else held.uncounted++
-    this.#tellOfRetry(held, delay, thrown)
+    const { event } = held.delivery
+    if (held.givenUp || event === undefined)
+      this.#signals.emit('consumer.error', { consumer: this.name, error: thrown })
+    else this.#telling.retried(event, held.attempts, delay, thrown)
     this.#sleep(held, delay)
   }
 
@@ -259,16 +256,6 @@ export class Consumer<Tx = unknown, Events extends Catalogue | NoCatalogue = NoC
     lost?.addEventListener('abort', onLost, { once: true })
   }
 
-  #tellOfRetry({ delivery, attempts, givenUp }: Held, delay: number, error: unknown): void {
-    if (givenUp || delivery.event === undefined) {
-      this.#signals.emit('consumer.error', { consumer: this.name, error })
-      return
-    }
-    if (!this.#signals.has('delivery.retried')) return
-    const event = toCloudEvent(delivery.event)
-    this.#signals.emit('delivery.retried', { consumer: this.name, event, attempt: attempts, delay, error })
-  }
-
   async #acknowledge(delivery: Delivery): Promise<void> {
     try {
       await delivery.acknowledge()
@@ -278,15 +265,16 @@ export class Consumer<Tx = unknown, Events extends Catalogue | NoCatalogue = NoC
     }
   }
 
-  async #giveUp({ delivery, attempts }: Held, error: unknown): Promise<void> {
+  async #giveUp(held: Held, error: unknown): Promise<void> {
+    const { delivery, attempts } = held
     if (this.#settings.onFailed === 'stop') {
       this.#failure ??= { error }
       void this.stop()
       throw error
     }
     await delivery.deadLetter({ consumer: this.name, error, attempts })
-    const event = delivery.event && toCloudEvent(delivery.event)
-    this.#signals.emit('delivery.failed', { consumer: this.name, event, attempt: attempts, error })
+    this.#telling.failed(delivery.event, attempts, error)
+    await this.#attempts.gaveUp(held)
   }
 
   #remove(held: Held): void {

@@ -11,6 +11,14 @@ export interface Held {
   uncounted: number
   /** Set once it was given up: what is left is to put it in the dead-letter place. */
   givenUp: { readonly error: unknown } | undefined
+  /** It may have ended a process: nothing else is worked on beside it. */
+  alone: boolean
+  /** Whether each attempt leaves a mark in the inbox before it begins; undefined = not decided yet. */
+  watched: boolean | undefined
+  /** Whether the attempt under way has left one. */
+  marked: boolean
+  /** The number of the last one. */
+  marks: number
 }
 
 /**
@@ -30,7 +38,17 @@ export class Intake {
   }
 
   add(delivery: Delivery): void {
-    const held: Held = { delivery, attempts: 0, failures: 0, uncounted: 0, givenUp: undefined }
+    const held: Held = {
+      delivery,
+      attempts: 0,
+      failures: 0,
+      uncounted: 0,
+      givenUp: undefined,
+      alone: false,
+      watched: undefined,
+      marked: false,
+      marks: 0,
+    }
     this.#held.add(held)
     const { key } = delivery
     const behind = key === null ? undefined : this.#behind.get(key)
@@ -50,6 +68,13 @@ export class Intake {
   /** One that was taken waits no longer, and goes before what became ready meanwhile. */
   putBack(held: Held): void {
     this.#ready.unshift(held)
+  }
+
+  /** One that was taken waits for its turn alone, behind those that do so already, and before all others. */
+  putBackAlone(held: Held): void {
+    held.alone = true
+    const others = this.#ready.findIndex(({ alone }) => !alone)
+    this.#ready.splice(others < 0 ? this.#ready.length : others, 0, held)
   }
 
   /** Done with one that was taken: the next of its key is ready. */

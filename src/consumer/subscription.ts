@@ -14,7 +14,8 @@ export interface DeadLetterReason {
  * One message as the broker handed it out. It is concluded once, by one of the three methods; until then the broker
  * keeps it, and hands it out again when this consumer is gone.
  *
- * The three methods reject when the broker could not be told; it then hands the message out again some day.
+ * The three methods reject when the broker could not be told; it then hands the message out again some day. By then `lost`
+ * has aborted, unless the method may be called again.
  */
 export interface Delivery {
   /** The event; undefined when the message is none, and `problem` says why. */

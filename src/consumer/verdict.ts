@@ -69,10 +69,10 @@ function isConflict(error: unknown): boolean {
   return false
 }
 
-/** Why a message is given up untried that was handed out `count` times. */
-export function handedOutTooOften(count: number): BroadcasterError {
+/** Why an event is given up that was under way in one process after another when it ended; `count` as the broker says. */
+export function endedTooManyProcesses(count: number): BroadcasterError {
   return new BroadcasterError(
     'WORKER_DIED',
-    `handed out ${count} times without an end: its handler may have killed the process`,
+    `given up before it ends one more process: too many have ended while they handled it alone; handed out ${count} times`,
   )
 }

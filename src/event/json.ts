@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { BroadcasterError } from '../errors.ts'
 
 declare global {
@@ -11,6 +12,8 @@ type SourceReviver = (this: unknown, key: string, value: unknown, context: { rea
 
 const LONG_DIGITS = /\d{16}/
 const INTEGER = /^-?\d+$/
+/** A string or a number of a JSON text. */
+const TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g
 
 /** Integers that a `number` cannot hold exactly come back as `bigint`, so that no digit is ever lost. */
 const exactIntegers: SourceReviver = (_key, value, context) =>
@@ -25,7 +28,30 @@ const exactIntegers: SourceReviver = (_key, value, context) =>
 export function parseJson(text: string): unknown {
   // A reviver makes parsing about four times slower: only texts that can hold such a number pay for it.
   if (!LONG_DIGITS.test(text)) return JSON.parse(text)
-  return JSON.parse(text, exactIntegers as (this: unknown, key: string, value: unknown) => unknown)
+  try {
+    return JSON.parse(text, exactIntegers as (this: unknown, key: string, value: unknown) => unknown)
+  } catch (error) {
+    // A reviver is called by recursion, and some thousand brackets in one another exhaust the stack. Plain parsing has no such limit.
+    if (error instanceof RangeError) return parseDeepJson(text)
+    throw error
+  }
+}
+
+/** Parses JSON of any depth: integers that are too long go through the parser as marked strings. */
+function parseDeepJson(text: string): unknown {
+  const mark = `${randomUUID()}:`
+  const marked = text.replace(TOKEN, (token) =>
+    INTEGER.test(token) && !Number.isSafeInteger(Number(token)) ? `"${mark}${token}"` : token,
+  )
+  const root: Record<string, unknown> = { value: JSON.parse(marked) }
+  const open = [root]
+  for (let at = open.pop(); at !== undefined; at = open.pop()) {
+    for (const [key, value] of Object.entries(at)) {
+      if (typeof value === 'object' && value !== null) open.push(value as Record<string, unknown>)
+      else if (typeof value === 'string' && value.startsWith(mark)) at[key] = BigInt(value.slice(mark.length))
+    }
+  }
+  return root['value']
 }
 
 /** Writes JSON; a `bigint` is written with all its digits. Throws `INVALID_DATA` for what JSON cannot hold. */

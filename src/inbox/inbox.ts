@@ -143,6 +143,15 @@ export class Inbox<Tx = unknown> {
   }
 
   /**
+   * Forgets, when `tx` commits, that this consumer has handled the event: it may be handled again. Throws as `once` does.
+   */
+  async forget(tx: Tx, consumer: string, event: IdentifiedEvent): Promise<void> {
+    const entry = entryOf(consumer, event)
+    this.#adapter.check(tx)
+    await this.#adapter.execute(tx, this.#store.inbox.withdraw(entry))
+  }
+
+  /**
    * Deletes at most `limit` (default 1,000) entries older than `age` ms (default 30 days); resolves with their number.
    * Workers and consumers do so by themselves. An event that comes again after that is handled again.
    */

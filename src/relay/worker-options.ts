@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import { BroadcasterError } from '../errors.ts'
 import { resolveOptions } from '../options.ts'
-import type { RetryPolicy } from '../retry-policy.ts'
+import { checkRetryPolicy, type RetryPolicy } from '../retry-policy.ts'
 import type { BreakerOptions } from './breaker.ts'
 import type { RetentionOptions } from './retention.ts'
 
@@ -90,15 +90,22 @@ export function pooledDefaults({ pollInterval = 0 }: WorkerOptions): WorkerOptio
 /** Durations inside the nested options, in milliseconds. */
 const DURATION = { min: 0, max: Number.MAX_SAFE_INTEGER }
 const NESTED = {
-  retry: { base: DURATION, factor: { min: 1, max: 1_000 }, cap: DURATION, jitter: { oneOf: ['full', 'none'] } },
   breaker: { firstProbe: DURATION, probeInterval: { min: 1, max: 3_600_000 } },
   retention: { published: DURATION, failed: DURATION, inbox: DURATION, interval: { min: 1, max: 86_400_000 } },
 } as const
 
-/** Unknown keys and wrong values of `retry`, `breaker` and `retention`. Null keeps events for ever. */
+/** Unknown keys and wrong values of `retry`, `breaker` and `retention`. Null in the last keeps events for ever. */
 function checkNested(options: WorkerOptions): void {
+  checkRetryPolicy('worker', options.retry)
   for (const [name, rules] of Object.entries(NESTED)) {
-    const value = options[name as keyof typeof NESTED]
+    const value: unknown = options[name as keyof typeof NESTED]
+    if (value === null) {
+      const field = `worker.${name}`
+      throw new BroadcasterError('INVALID_OPTION', `${field} is null; give an object, or leave it out`, {
+        field,
+        value,
+      })
+    }
     if (typeof value !== 'object') continue
     const given = Object.fromEntries(Object.entries(value).filter(([, one]) => one !== null))
     resolveOptions(
@@ -106,17 +113,6 @@ function checkNested(options: WorkerOptions): void {
       given,
       Object.fromEntries(Object.keys(rules).map((key) => [key, undefined])),
       rules,
-    )
-  }
-  const { retry } = options
-  if (typeof retry === 'string' && retry !== 'django') {
-    throw new BroadcasterError(
-      'INVALID_OPTION',
-      `worker.retry is '${retry}'; give 'django', backoff options or a function`,
-      {
-        field: 'worker.retry',
-        value: retry,
-      },
     )
   }
 }

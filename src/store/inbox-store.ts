@@ -26,7 +26,7 @@ export interface InboxStore {
    * To be run after user code, which may have caught the error that told so.
    */
   find?(entry: InboxEntry): Statement
-  /** Takes an entry of the same transaction back. */
+  /** Takes an entry back, of this transaction or an earlier one. */
   withdraw(entry: InboxEntry): Statement
   /** Deletes at most `limit` entries made `age` ms ago or earlier; resolves with their number. */
   prune(options: { readonly age: number; readonly limit: number }): Promise<number>

@@ -85,6 +85,41 @@ describe('natsJetStreamSubscription', { skip: skipWithoutNatsServer() }, () => {
       await assert.rejects(async () => held[5]?.acknowledge(), { code: 'CLOSED' })
     }))
 
+  test('a dead letter that cannot be acknowledged is lost here, and comes again', () =>
+    place(async ({ stream, subscribe, publish }) => {
+      const client = await connect({ servers: server.url })
+      const flush = client.flush.bind(client)
+      const { publish: tell } = client
+      let losing = false
+      let lost = false
+      // The next acknowledgement is lost, with the round trip that would prove it.
+      client.publish = (subject, data, ...rest) => {
+        lost ||= losing && data?.toString() === '+ACK'
+        if (!lost) tell.call(client, subject, data, ...rest)
+      }
+      client.flush = () => {
+        if (!lost) return flush()
+        lost = losing = false
+        return Promise.reject(new Error('connection lost'))
+      }
+      const subscription = await opened(subscribe({ client }))
+      const events = wireEvents(2, 1)
+      await publish(events)
+      const [first, second] = await take(subscription, 2)
+      await second?.acknowledge()
+      const reason = { consumer: 'billing', error: new Error('no'), attempts: 1 }
+      losing = true
+      await assert.rejects(async () => first?.deadLetter(reason), { code: 'SEND_OUTAGE' })
+      assert.equal(first?.lost?.aborted, true, 'who holds it knows')
+      const again = await take(subscription, 1)
+      assert.deepEqual(idsOf(again), publishedIds(events).slice(0, 1))
+      await again[0]?.deadLetter(reason)
+      const left = await withManager(server.url, (manager) => manager.consumers.info(stream, 'billing'))
+      assert.equal(left.num_ack_pending, 0)
+      await subscription.close()
+      await client.close()
+    }))
+
   test('a short outage takes nothing back, a long one all', () =>
     place(async ({ subscribe, publish }) => {
       const subscription = await opened(subscribe({ ackWait: 4_000 }))

@@ -51,7 +51,12 @@ describe('redisStreamsSubscription', { skip }, () => {
     const proxy = await StoppableProxy.to(server.port)
     const subscriptions: Subscription[] = []
     const subscribe = (url: string, options: RedisStreamsSubscriptionOptions): Subscription => {
-      const subscription = redisStreamsSubscription({ url, stream, claimAfter: CLAIM_AFTER, ...options })
+      const subscription = redisStreamsSubscription({
+        ...(options.client === undefined && { url }),
+        stream,
+        claimAfter: CLAIM_AFTER,
+        ...options,
+      })
       subscriptions.push(subscription)
       return subscription
     }
@@ -243,6 +248,32 @@ describe('redisStreamsSubscription', { skip }, () => {
         'what was not acknowledged waits for whoever comes',
       )
       assert.deepEqual(idsOf(await take(await opened(subscribe({ group: 'fresh' })), 1)), publishedIds(later).slice(1))
+    }))
+
+  test('a dead letter that cannot be acknowledged is lost here, and comes again', () =>
+    place(async ({ subscribe, publish, admin, stream }) => {
+      let failures = 1
+      const client = {
+        call: async (command: string, args: string[]) => {
+          if (command === 'XACK' && failures-- > 0) {
+            throw Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' })
+          }
+          return admin.call(command, args)
+        },
+      }
+      const subscription = await opened(subscribe({ client }))
+      const events = wireEvents(2, 1)
+      await publish(events)
+      const [first, second] = await take(subscription, 2)
+      const reason = { consumer: 'billing', error: new Error('no'), attempts: 1 }
+      await assert.rejects(async () => first?.deadLetter(reason), { code: 'SEND_OUTAGE' })
+      assert.equal(first?.lost?.aborted, true, 'who holds it knows')
+      assert.equal(second?.lost?.aborted, false)
+      const again = await take(subscription, 1)
+      assert.deepEqual(idsOf(again), publishedIds(events).slice(0, 1))
+      await again[0]?.deadLetter(reason)
+      await second?.acknowledge()
+      assert.equal((await admin.xpending(stream, 'billing'))[0], 0)
     }))
 
   test('a key that is no stream is an outage', () =>

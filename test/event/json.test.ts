@@ -14,6 +14,15 @@ test('integers beyond 2^53 keep every digit, both ways', () => {
   ])
 })
 
+test('data nested deeper than a call stack is parsed, with every digit', () => {
+  const depth = 100_000
+  const text = `${'{"a":['.repeat(depth)}9007199254740993,"9007199254740993 \\" -12345678901234567",1.5${']}'.repeat(depth)}`
+  let at = parseJson(text)
+  for (let n = 1; n < depth; n++) at = (at as { readonly a: readonly unknown[] }).a[0]
+  assert.deepEqual(at, { a: [9007199254740993n, '9007199254740993 " -12345678901234567', 1.5] })
+  assert.throws(() => parseJson(`${'['.repeat(depth)}9007199254740993`), SyntaxError)
+})
+
 test('anything else is as JSON has it', () => {
   fc.assert(
     fc.property(fc.jsonValue(), (value) => {

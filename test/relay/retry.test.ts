@@ -46,3 +46,25 @@ test('an event fails at maxRetries, or at once when refused for good', () => {
     delay: 900,
   })
 })
+
+test('a function that throws or gives no number counts as the default; a negative number as 0', () => {
+  const byDefault = retryDelay({}, 2, 0.5)
+  const failing = (): never => {
+    throw new Error('a fault in it')
+  }
+  assert.equal(retryDelay(failing, 2, 0.5), byDefault)
+  for (const given of [undefined, null, Number.NaN, '7', Promise.resolve(7)]) {
+    assert.equal(
+      retryDelay(() => given as never, 2, 0.5),
+      byDefault,
+    )
+  }
+  assert.equal(
+    retryDelay(() => -1, 2, 0.5),
+    0,
+  )
+  assert.equal(
+    retryDelay(() => 7, 2, 0.5),
+    7,
+  )
+})

@@ -31,6 +31,10 @@ test('nested options are checked too; null keeps events for ever', () => {
     code: 'INVALID_OPTION',
     message: /"base"/,
   })
+  for (const name of ['retry', 'breaker', 'retention']) {
+    const wrong = { [name]: null } as never
+    assert.throws(() => resolveWorkerOptions(wrong), { code: 'INVALID_OPTION', field: `worker.${name}` })
+  }
   assert.throws(() => resolveWorkerOptions({ retry: 'linear' as never }), { code: 'INVALID_OPTION', message: /django/ })
   assert.throws(() => resolveWorkerOptions({ breaker: { probeInterval: 0 } }), {
     field: 'worker.breaker.probeInterval',

@@ -188,10 +188,16 @@ class NatsSubscription implements Subscription {
   async #conclude(held: HeldMessage, answer: string): Promise<void> {
     if (!this.#held.remove(held))
       throw new BroadcasterError('CLOSED', 'the message was handed out elsewhere, or concluded')
-    const { nats } = this.#attached?.open ?? {}
-    if (!nats || nats.isClosed()) throw new OutageError('NATS cannot be told: there is no connection')
-    nats.publish(replyOf(held.message), answer)
-    await this.#flush()
+    try {
+      const { nats } = this.#attached?.open ?? {}
+      if (!nats || nats.isClosed()) throw new OutageError('NATS cannot be told: there is no connection')
+      nats.publish(replyOf(held.message), answer)
+      await this.#flush()
+    } catch (error) {
+      // It may come again after its time, as another copy: whoever has this one must know that it is not ours any more.
+      held.lost.abort()
+      throw error
+    }
   }
 
   async #deadLetter(held: HeldMessage, reason: DeadLetterReason): Promise<void> {

@@ -233,7 +233,9 @@ class RedisStreamsSubscription implements Subscription {
     try {
       await batch.add(held.id)
     } catch (error) {
+      // Redis may hold it as ours still: it is read again, and whoever has this copy must know that it is not the one.
       this.#ownAfter ??= '0'
+      held.lost.abort()
       throw errorOfConnection(error)
     }
   }

@@ -45,6 +45,11 @@ export class MemoryInbox {
     this.#held.delete(keyOf(entry))
   }
 
+  /** Takes back what an earlier transaction has committed. */
+  forget(entry: InboxEntry): void {
+    this.#entries.delete(keyOf(entry))
+  }
+
   commit(entry: InboxEntry, now: number): void {
     this.withdraw(entry)
     this.#entries.set(keyOf(entry), now)

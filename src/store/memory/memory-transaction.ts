@@ -19,6 +19,8 @@ export class MemoryTransaction {
   readonly #outbox: MemoryOutbox
   #rows: MemoryRow[] = []
   #entries: InboxEntry[] = []
+  /** Entries of earlier transactions that this one takes back. */
+  #withdrawn: InboxEntry[] = []
   readonly #end = Promise.withResolvers<void>()
   readonly #holder: InboxHolder = { ended: this.#end.promise, waitsFor: undefined }
   #state: 'open' | 'aborted' | 'ended' = 'open'
@@ -56,12 +58,13 @@ export class MemoryTransaction {
 
   /** Runs `work` in a savepoint: when it throws, what was published in it is gone, and the error is passed on. */
   async savepoint<T>(work: () => Promise<T>): Promise<T> {
-    const [rows, entries] = [this.#rows.length, this.#entries.length]
+    const [rows, entries, withdrawn] = [this.#rows.length, this.#entries.length, this.#withdrawn.length]
     try {
       return await work()
     } catch (error) {
       this.#rows.length = Math.min(rows, this.#rows.length)
       for (const entry of this.#entries.splice(entries)) this.#outbox.inbox.withdraw(entry)
+      this.#withdrawn.length = Math.min(withdrawn, this.#withdrawn.length)
       throw error
     }
   }
@@ -79,6 +82,7 @@ export class MemoryTransaction {
     // Of two transactions that published the same event, the one that committed first stored it.
     const rows = this.#rows.filter((row) => !this.#outbox.sameAs(row))
     for (const row of rows) this.#outbox.add(row)
+    for (const entry of this.#withdrawn.splice(0)) this.#outbox.inbox.forget(entry)
     for (const entry of this.#entries.splice(0)) this.#outbox.inbox.commit(entry, this.#outbox.now())
     this.#end.resolve()
     if (rows.some((row) => row.availableAt === null)) this.#outbox.wake()
@@ -89,6 +93,7 @@ export class MemoryTransaction {
   rollback(): void {
     this.#state = 'ended'
     this.#rows = []
+    this.#withdrawn = []
     for (const entry of this.#entries.splice(0)) this.#outbox.inbox.withdraw(entry)
     this.#end.resolve()
   }
@@ -101,7 +106,10 @@ export class MemoryTransaction {
 
   #withdraw(entry: InboxEntry): readonly Row[] {
     const own = this.#entries.findIndex((each) => JSON.stringify(each) === JSON.stringify(entry))
-    if (own < 0) return []
+    if (own < 0) {
+      this.#withdrawn.push(entry)
+      return []
+    }
     this.#entries.splice(own, 1)
     this.#outbox.inbox.withdraw(entry)
     return []

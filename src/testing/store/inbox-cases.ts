@@ -60,6 +60,20 @@ export const inboxCases: readonly StoreCase[] = [
     },
   },
   {
+    name: 'inbox: what is forgotten is handled again, unless that is rolled back',
+    async run({ store }) {
+      const inbox = new Inbox({ store })
+      assert.equal(await handle(store), true)
+      await rolledBack(store, (tx) => inbox.forget(tx, 'billing', event))
+      assert.equal(await handle(store), false)
+      await store.transaction((tx) => inbox.forget(tx, 'shipping', event))
+      assert.equal(await handle(store), false)
+      await store.transaction((tx) => inbox.forget(tx, 'billing', event))
+      assert.equal(await handle(store), true)
+      assert.equal(await handle(store), false)
+    },
+  },
+  {
     name: 'inbox: names of any length and script stay apart',
     async run({ store }) {
       const long = 'x'.repeat(5_000)
