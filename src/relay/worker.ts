@@ -11,6 +11,7 @@ import { isLate } from './is-late.ts'
 import { LaneKeeper } from './lane-keeper.ts'
 import { Lease } from './lease.ts'
 import { Retention } from './retention.ts'
+import { reliablePolicy } from './retry.ts'
 import type { SendShare } from './send-slots.ts'
 import { Waker } from './wake.ts'
 import { within } from './within.ts'
@@ -193,6 +194,7 @@ export class Worker {
     const { store, signals, records, defaultBackend, share } = this.#parts
     const { name: worker, retry, onFailed, sendTimeout, ...sizes } = this.options
     const onError = (error: unknown): void => signals.emit('worker.error', { worker, error })
+    const failure = { retry: reliablePolicy(retry, Math.random, onError), onFailed, random: Math.random }
     const lease = new Lease(sizes.lease)
     const waker = new Waker(transient ? undefined : store.wake, onError)
     const cycles = this.#served.map(([name, backend]) => {
@@ -208,7 +210,7 @@ export class Worker {
         signals,
         worker,
         share,
-        failure: { retry, onFailed, random: Math.random },
+        failure,
         timeout: backend.timeout ?? sendTimeout,
         onError,
         ...(budget && { budget }),
