@@ -10,6 +10,7 @@ import { Drain } from './drain.ts'
 import { isLate } from './is-late.ts'
 import { LaneKeeper } from './lane-keeper.ts'
 import { Lease } from './lease.ts'
+import { answered, patientCoordination, patientRelay } from './patient-store.ts'
 import { Retention } from './retention.ts'
 import { reliablePolicy } from './retry.ts'
 import type { SendShare } from './send-slots.ts'
@@ -34,6 +35,11 @@ export interface WorkerParts {
   readonly signals: SignalSource
   /** The outbox's part of the sends that the outboxes of a pool share; absent = not in a pool. */
   readonly share?: SendShare | undefined
+  /**
+   * How long one statement may take before the database counts as not answering, in milliseconds; a lease when that is
+   * more. Default 10,000.
+   */
+  readonly statementTime?: number
 }
 
 /** One engagement of a worker: what runs between a start and a stop. */
@@ -92,7 +98,7 @@ export class Worker {
   start(): Promise<void> {
     return this.#change(async () => {
       if (this.#shift !== undefined) return
-      await this.#parts.store.schema.check()
+      await this.#check()
       const { signals } = this.#parts
       this.#shift = await this.#begin()
       signals.emit('worker.started', { worker: this.name, backends: this.#served.map(([name]) => name) })
@@ -157,8 +163,7 @@ export class Worker {
    * serverless functions. Returns how many events were published; 0 while other workers own all lanes. `stop` ends it early.
    */
   async drain(limit = this.options.batchSize): Promise<number> {
-    const { schema } = this.#parts.store
-    const drain = new Drain({ ...this.#assemble(true, { left: limit }), check: () => schema.check() })
+    const drain = new Drain({ ...this.#assemble(true, { left: limit }), check: () => this.#check() })
     this.#drains.add(drain)
     try {
       return await drain.published
@@ -169,6 +174,14 @@ export class Worker {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop()
+  }
+
+  get #statementTime(): number {
+    return Math.max(this.#parts.statementTime ?? 10_000, this.options.lease)
+  }
+
+  #check(): Promise<unknown> {
+    return answered(this.#statementTime, this.#parts.store.schema.check())
   }
 
   #change(work: () => Promise<void>): Promise<void> {
@@ -196,14 +209,16 @@ export class Worker {
     const onError = (error: unknown): void => signals.emit('worker.error', { worker, error })
     const failure = { retry: reliablePolicy(retry, Math.random, onError), onFailed, random: Math.random }
     const lease = new Lease(sizes.lease)
-    const waker = new Waker(transient ? undefined : store.wake, onError)
+    const relay = patientRelay(store.relay, this.#statementTime)
+    const coordination = patientCoordination(store.coordination, this.#statementTime)
+    const waker = new Waker(transient ? undefined : store.wake, onError, this.#statementTime)
     const cycles = this.#served.map(([name, backend]) => {
       const cycle = new Cycle({
         ...sizes,
         name,
         names: name === defaultBackend ? [name, ''] : [name],
         backend,
-        store,
+        store: { relay, coordination },
         records,
         lease,
         waker,
@@ -219,7 +234,7 @@ export class Worker {
       return cycle
     })
     const keeper = new LaneKeeper({
-      store: store.coordination,
+      store: coordination,
       lease,
       cycles,
       signals,
