@@ -213,9 +213,10 @@ export class Broadcaster<
 
   /**
    * One pass, for cron jobs and serverless functions: takes the lanes that are free, delivers up to `batchSize` due
-   * events (default 100), gives the lanes back. Resolves with the number published.
+   * events (default 100), gives the lanes back. Resolves with the number published; `close` ends it early.
    */
   async processPendingEvents(options: { readonly batchSize?: number } & WorkerOptions = {}): Promise<number> {
+    if (this.#closing !== undefined) throw new BroadcasterError('CLOSED', 'this Broadcaster is closed')
     const worker = this.worker(options)
     try {
       return await worker.drain()
@@ -236,7 +237,7 @@ export class Broadcaster<
   }
 
   /**
-   * Stops the workers made here, then closes backends and store: what was injected stays open, and so does a backend or
+   * Stops the workers made here and the drains that are under way, then closes backends and store: what was injected stays open, and so does a backend or
    * store that another Broadcaster has, too, until the last of them closes. Idempotent.
    */
   close(): Promise<void> {

@@ -6,6 +6,7 @@ import type { Cycle } from './cycle.ts'
 import { Heartbeats } from './heartbeats.ts'
 import { planLanes } from './lane-plan.ts'
 import type { Lease } from './lease.ts'
+import { answered } from './patient-store.ts'
 
 export interface LaneKeeperOptions {
   readonly store: CoordinationStore
@@ -39,6 +40,10 @@ export class LaneKeeper {
   readonly #heartbeats = new Heartbeats()
   readonly #pause = new Pause()
   #workerId: string | undefined
+  /** Goes up when the lanes are given up: what was asked before has no say any more. */
+  #era = 0
+  /** Nothing of lanes that were given up is in flight. */
+  #givenUp: Promise<unknown> = Promise.resolve()
   #lastTick = 0
   #storeError: unknown
   #stopping = false
@@ -99,20 +104,30 @@ export class LaneKeeper {
     if (error === undefined && wasDown) signals.emit('store.up', { worker })
   }
 
-  /** One heartbeat. */
+  /** One heartbeat. A store that does not answer within a lease has failed: the lanes are given up, and it is asked anew. */
   async tick(): Promise<void> {
-    const { store, lease } = this.#options
     this.#lastTick = performance.now()
-    const asked = performance.now()
-    const renewed = this.#workerId !== undefined && lease.left > 0 && (await store.renew(this.#workerId, lease.length))
-    if (renewed) {
-      lease.extend(asked)
+    if (this.#options.lease.left > 0 && (await this.#inTime(this.renew()))) {
       for (const cycle of this.#cycles.values()) cycle.dispatch()
-    } else {
-      await this.#lost()
-      await this.#enter()
+    } else this.#lost()
+    // The sends of lanes that come back at once must be over.
+    await this.#givenUp
+    await this.#inTime(this.#look())
+  }
+
+  async #inTime<T>(asking: Promise<T>): Promise<T> {
+    const { lease } = this.#options
+    const era = this.#era
+    try {
+      return await answered(lease.length, asking)
+    } catch (error) {
+      if (lease.left <= 0 && era === this.#era) this.#lost()
+      throw error
     }
-    await this.#share()
+  }
+
+  async #look(): Promise<void> {
+    if (this.#workerId !== undefined || (await this.#enter())) await this.#share()
   }
 
   /** Look soon: lanes may have become free. */
@@ -138,38 +153,52 @@ export class LaneKeeper {
     }
     const id = this.#workerId
     this.#workerId = undefined
+    this.#era++
     this.#owned.clear()
     const { store, lease, onError } = this.#options
     if (id !== undefined) await store.leave(id).catch(onError)
     lease.end()
   }
 
-  /** Renews the lease once, for the time in which the cycles finish. */
-  async renew(): Promise<void> {
+  /** Renews the lease once. Resolves to false when it cannot be renewed any more. */
+  async renew(): Promise<boolean> {
     const { store, lease } = this.#options
+    const id = this.#workerId
     const asked = performance.now()
-    if (this.#workerId !== undefined && (await store.renew(this.#workerId, lease.length))) lease.extend(asked)
+    const renewed = id !== undefined && (await store.renew(id, lease.length)) && id === this.#workerId
+    if (renewed) lease.extend(asked)
+    return renewed
   }
 
-  async #enter(): Promise<void> {
+  /** Resolves to false when the answer came too late to count. */
+  async #enter(): Promise<boolean> {
     const { store, lease, worker, transient } = this.#options
     const backends = [...this.#cycles.keys()]
+    const era = this.#era
     const asked = performance.now()
-    this.#workerId = await store.enter({ name: worker, backends, lease: lease.length, transient })
+    const id = await store.enter({ name: worker, backends, lease: lease.length, transient })
+    if (era !== this.#era) {
+      await store.leave(id)
+      return false
+    }
+    this.#workerId = id
     lease.extend(asked)
+    return true
   }
 
   /** The lease ended: whatever we had may be somebody else's already. */
-  async #lost(): Promise<void> {
-    const { lease, signals, worker } = this.#options
+  #lost(): void {
+    const { lease, signals, worker, onError } = this.#options
     lease.end()
     this.#workerId = undefined
+    this.#era++
     for (const [backend, lanes] of Map.groupBy(this.#owned.values(), (lane) => lane.backend)) {
       signals.emit('lane.lost', { backend, worker, lanes: lanes.map(({ lane }) => lane), reason: 'lease-ended' })
     }
     this.#owned.clear()
     this.#leaving.clear()
-    await Promise.all([...this.#cycles.values()].map((cycle) => cycle.lanes.drainAll()))
+    const draining = [...this.#cycles.values()].map((cycle) => cycle.lanes.drainAll().catch(onError))
+    this.#givenUp = Promise.all([this.#givenUp, ...draining])
   }
 
   async #share(): Promise<void> {
@@ -177,6 +206,7 @@ export class LaneKeeper {
     const workerId = this.#workerId
     if (workerId === undefined) return
     const survey = await store.survey([...this.#cycles.keys()])
+    if (this.#workerId !== workerId) return
     for (const row of survey.breakers) this.#cycles.get(row.backend)?.observeBreaker(row)
     this.#attend(survey, workerId)
     const late = this.#heartbeats.observe(survey.workers)
@@ -194,6 +224,7 @@ export class LaneKeeper {
     const { store, signals, worker, transient, onError } = this.#options
     const before = new Map(survey.lanes.map((lane) => [keyOf(lane), lane]))
     const taken = await store.claim(workerId, lanes)
+    if (this.#workerId !== workerId) return
     for (const [backend, group] of Map.groupBy(taken, (lane) => lane.backend)) {
       // An owner that did not give the lane back died, or lost its lease: what it had in flight is suspect.
       const unclean = group.filter((lane) => before.get(keyOf(lane))?.owner !== null)

@@ -53,9 +53,9 @@ export class LaneReader {
     return false
   }
 
-  /** Monotonic time at which the next parked event is due, in ms. */
+  /** Monotonic time at which the next parked event is due, in ms; without lanes none is. */
   get nextDueAt(): number {
-    return this.#unparkAt
+    return this.#lanes.size === 0 ? Number.POSITIVE_INFINITY : this.#unparkAt
   }
 
   /** Reads these lanes from now on, from the head. Call it when it is known what holds their keys. */

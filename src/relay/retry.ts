@@ -20,3 +20,27 @@ export function decideFailure(
   const delay = retryDelay(policy, retryCount, random)
   return { kind: 'retry', retryCount, delay: Math.max(boundedDelay(delay), boundedDelay(failure.retryAfter ?? 0)) }
 }
+
+/**
+ * A policy that always has an answer: where the user's function throws or returns no number, that is reported once and
+ * the default backoff is used. What else came of the same send must not depend on it.
+ */
+export function reliablePolicy(
+  policy: RetryPolicy,
+  random: () => number,
+  onError: (error: unknown) => void,
+): RetryPolicy {
+  if (typeof policy !== 'function') return policy
+  let reported = false
+  return (retryCount) => {
+    try {
+      const delay: unknown = policy(retryCount)
+      if (typeof delay === 'number') return delay
+      throw new TypeError(`worker.retry returned a ${typeof delay}; return a number of milliseconds`)
+    } catch (error) {
+      if (!reported) onError(error)
+      reported = true
+      return retryDelay({}, retryCount, random())
+    }
+  }
+}

@@ -1,4 +1,5 @@
 import type { WakeListener, WakeStore } from '../store/store.ts'
+import { answered } from './patient-store.ts'
 
 /** Somebody who waits for work. */
 export interface Sleeper {
@@ -12,6 +13,7 @@ export interface Sleeper {
 export class Waker {
   readonly #store: WakeStore | undefined
   readonly #onError: (error: unknown) => void
+  readonly #limit: number
   readonly #sleepers = new Set<Sleeper>()
   readonly #idle = new Set<Sleeper>()
   readonly #watchers: (() => void)[] = []
@@ -24,8 +26,10 @@ export class Waker {
   #hasListened = false
   #closed = false
 
-  constructor(store: WakeStore | undefined, onError: (error: unknown) => void) {
+  /** `limit`: after how many ms without an answer a connection counts as lost. */
+  constructor(store: WakeStore | undefined, onError: (error: unknown) => void, limit: number) {
     this.#store = store
+    this.#limit = limit
     this.#onError = onError
   }
 
@@ -91,7 +95,7 @@ export class Waker {
     this.#closed = true
     clearTimeout(this.#retry)
     await this.#changing
-    await this.#listener?.close()
+    if (this.#listener) await answered(this.#limit, this.#listener.close()).catch(this.#onError)
     this.#listener = undefined
   }
 
@@ -100,11 +104,11 @@ export class Waker {
       if (this.#armed === arm || this.#listener === undefined) return
       try {
         if (arm) {
-          this.#armed = await this.#listener.arm()
+          this.#armed = await answered(this.#limit, this.#listener.arm())
           if (this.#armed) this.#generation++
         } else {
           this.#armed = false
-          await this.#listener.disarm()
+          await answered(this.#limit, this.#listener.disarm())
         }
       } catch (error) {
         this.#lost(error)

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
-import { BroadcasterError } from '../errors.ts'
 import { resolveOptions } from '../options.ts'
+import { showValue, throwProblems } from '../problem.ts'
 import { checkRetryPolicy, type RetryPolicy } from '../retry-policy.ts'
 import type { BreakerOptions } from './breaker.ts'
 import type { RetentionOptions } from './retention.ts'
@@ -34,7 +34,7 @@ export interface WorkerOptions {
   readonly sendTimeout?: number
   /** What an event that failed for good does to later events of its key. Default `block`. */
   readonly onFailed?: 'block' | 'skip'
-  /** Default exponential backoff from 5 s to 1 h with full jitter. */
+  /** Default exponential backoff from 5 s to 1 h with full jitter; also where a function of yours throws. */
   readonly retry?: RetryPolicy
   readonly breaker?: BreakerOptions
   /** Clean-up of settled events; false = none. Default: published 7 days, failed 30 days. */
@@ -65,6 +65,7 @@ export function resolveWorkerOptions(options: WorkerOptions = {}): ResolvedWorke
     breaker: {},
     retention: {},
   }
+  checkKinds(options)
   checkNested(options)
   return resolveOptions('worker', options, defaults, {
     batchSize: { min: 1, max: 10_000, integer: true },
@@ -87,6 +88,33 @@ export function pooledDefaults({ pollInterval = 0 }: WorkerOptions): WorkerOptio
   return { idleInterval: Math.max(pollInterval, POOLED_IDLE_INTERVAL) }
 }
 
+const isText = (value: unknown): boolean => typeof value === 'string' && value !== ''
+const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** What the options that are no numbers must be. */
+const KINDS: readonly (readonly [keyof WorkerOptions, (value: unknown) => boolean, string])[] = [
+  ['name', isText, 'a text'],
+  ['backends', (value) => Array.isArray(value) && value.every(isText), 'a list of names'],
+  [
+    'retry',
+    (value) => ['string', 'function'].includes(typeof value) || isObject(value),
+    "'django', backoff options or a function",
+  ],
+  ['breaker', isObject, 'an object'],
+  ['retention', (value) => value === false || isObject(value), 'an object, or false for no clean-up'],
+]
+
+/** Options of another type than theirs; undefined = the default. */
+function checkKinds(options: WorkerOptions): void {
+  const problems = KINDS.flatMap(([name, fits, wanted]) => {
+    const value: unknown = options[name]
+    if (value === undefined || fits(value)) return []
+    const message = `is ${showValue(value)}; give ${wanted}`
+    return [{ code: 'INVALID_OPTION' as const, field: `worker.${name}`, value, message }]
+  })
+  throwProblems('worker', problems)
+}
+
 /** Durations inside the nested options, in milliseconds. */
 const DURATION = { min: 0, max: Number.MAX_SAFE_INTEGER }
 const NESTED = {
@@ -99,14 +127,7 @@ function checkNested(options: WorkerOptions): void {
   checkRetryPolicy('worker', options.retry)
   for (const [name, rules] of Object.entries(NESTED)) {
     const value: unknown = options[name as keyof typeof NESTED]
-    if (value === null) {
-      const field = `worker.${name}`
-      throw new BroadcasterError('INVALID_OPTION', `${field} is null; give an object, or leave it out`, {
-        field,
-        value,
-      })
-    }
-    if (typeof value !== 'object') continue
+    if (typeof value !== 'object' || value === null) continue
     const given = Object.fromEntries(Object.entries(value).filter(([, one]) => one !== null))
     resolveOptions(
       `worker.${name}`,

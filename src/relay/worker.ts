@@ -6,10 +6,13 @@ import type { Store } from '../store/store.ts'
 import { suggestion } from '../suggestion.ts'
 import type { SignalSource } from '../telemetry/signals.ts'
 import { Cycle } from './cycle.ts'
+import { Drain } from './drain.ts'
 import { isLate } from './is-late.ts'
 import { LaneKeeper } from './lane-keeper.ts'
 import { Lease } from './lease.ts'
+import { answered, patientCoordination, patientRelay } from './patient-store.ts'
 import { Retention } from './retention.ts'
+import { reliablePolicy } from './retry.ts'
 import type { SendShare } from './send-slots.ts'
 import { Waker } from './wake.ts'
 import { within } from './within.ts'
@@ -32,6 +35,11 @@ export interface WorkerParts {
   readonly signals: SignalSource
   /** The outbox's part of the sends that the outboxes of a pool share; absent = not in a pool. */
   readonly share?: SendShare | undefined
+  /**
+   * How long one statement may take before the database counts as not answering, in milliseconds; a lease when that is
+   * more. Default 10,000.
+   */
+  readonly statementTime?: number
 }
 
 /** One engagement of a worker: what runs between a start and a stop. */
@@ -55,6 +63,9 @@ export class Worker {
   readonly #served: readonly (readonly [string, Backend])[]
   #shift: Shift | undefined
   #changing: Promise<unknown> = Promise.resolve()
+  readonly #drains = new Set<Drain>()
+  /** How often it was stopped: a `run` ends when this goes up. */
+  #stops = 0
   readonly #rest = new Pause()
 
   constructor(parts: WorkerParts, options: WorkerOptions = {}) {
@@ -87,7 +98,7 @@ export class Worker {
   start(): Promise<void> {
     return this.#change(async () => {
       if (this.#shift !== undefined) return
-      await this.#parts.store.schema.check()
+      await this.#check()
       const { signals } = this.#parts
       this.#shift = await this.#begin()
       signals.emit('worker.started', { worker: this.name, backends: this.#served.map(([name]) => name) })
@@ -95,22 +106,26 @@ export class Worker {
   }
 
   /**
-   * Stops fetching, finishes or gives back what is in flight, settles, hands the lanes over, and resolves. Takes at
-   * most the longest send timeout and a second or two; with a database that does not answer, a lease and 5 s more, and then
-   * says so with the signal `worker.error`.
+   * Stops fetching, finishes or gives back what is in flight, settles, hands the lanes over, and resolves; drains and
+   * runs that are under way end, too. Takes at most the longest send timeout and a second or two; with a database that
+   * does not answer, a lease and 5 s more, and then says so with the signal `worker.error`.
    */
   async stop(): Promise<void> {
+    this.#stops++
     this.#rest.end()
-    const stopping = this.#change(async () => {
+    const drains = [...this.#drains]
+    for (const drain of drains) drain.stop()
+    const ending = this.#change(async () => {
       const shift = this.#shift
       if (shift === undefined) return
       this.#shift = undefined
       await end(shift, this.options.lease)
       this.#parts.signals.emit('worker.stopped', { worker: this.name })
     })
+    const stopping = Promise.all([ending, ...drains.map((drain) => drain.ended())])
     const { lease, sendTimeout } = this.options
     const longestSend = Math.max(sendTimeout, ...this.#served.map(([, { timeout = 0 }]) => timeout))
-    if (!(await isLate(stopping, lease + longestSend + STOP_MARGIN))) return stopping
+    if (!(await isLate(stopping, lease + longestSend + STOP_MARGIN))) return void (await stopping)
     const message = `the database does not answer; lanes that could not be handed over are free when the lease of ${lease} ms ends`
     const error = new BroadcasterError('STORE_UNAVAILABLE', message)
     this.#parts.signals.emit('worker.error', { worker: this.name, error })
@@ -124,16 +139,18 @@ export class Worker {
   /** Starts, works until `signal` aborts or `maxIterations` passes are done, and stops. */
   async run(signal?: AbortSignal): Promise<void> {
     const { maxIterations, pollInterval, batchSize } = this.options
+    const stops = this.#stops
+    const isOver = (): boolean => signal?.aborted === true || this.#stops !== stops
     const onAbort = (): void => this.#rest.end()
     signal?.addEventListener('abort', onAbort)
     try {
       if (maxIterations === 0) {
         await this.start()
-        while (!signal?.aborted && this.isRunning) await this.#rest.sleep(60_000)
+        while (!isOver() && this.isRunning) await this.#rest.sleep(60_000)
       }
-      for (let pass = 1; pass <= maxIterations && !signal?.aborted; pass++) {
+      for (let pass = 1; pass <= maxIterations && !isOver(); pass++) {
         await this.drain(batchSize)
-        if (pass < maxIterations) await this.#rest.sleep(pollInterval)
+        if (pass < maxIterations && !isOver()) await this.#rest.sleep(pollInterval)
       }
     } finally {
       signal?.removeEventListener('abort', onAbort)
@@ -143,26 +160,28 @@ export class Worker {
 
   /**
    * One pass: takes the lanes that are free, delivers up to `limit` due events, gives the lanes back. For cron jobs and
-   * serverless functions. Returns how many events were published; 0 while other workers own all lanes.
+   * serverless functions. Returns how many events were published; 0 while other workers own all lanes. `stop` ends it early.
    */
   async drain(limit = this.options.batchSize): Promise<number> {
-    await this.#parts.store.schema.check()
-    const budget = { left: limit }
-    const { keeper, cycles, waker } = this.#assemble(true, budget)
-    await keeper.start()
-    const beating = keeper.run()
-    // All of them to their end: the lanes are given back, and no send may be under way then.
-    const ends = await Promise.allSettled(cycles.map((cycle) => cycle.run(true)))
-    keeper.stop()
-    await beating
-    await waker.close()
-    await keeper.leave()
-    for (const end of ends) if (end.status === 'rejected') throw end.reason
-    return cycles.reduce((sum, cycle) => sum + cycle.published, 0)
+    const drain = new Drain({ ...this.#assemble(true, { left: limit }), check: () => this.#check() })
+    this.#drains.add(drain)
+    try {
+      return await drain.published
+    } finally {
+      this.#drains.delete(drain)
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop()
+  }
+
+  get #statementTime(): number {
+    return Math.max(this.#parts.statementTime ?? 10_000, this.options.lease)
+  }
+
+  #check(): Promise<unknown> {
+    return answered(this.#statementTime, this.#parts.store.schema.check())
   }
 
   #change(work: () => Promise<void>): Promise<void> {
@@ -188,22 +207,25 @@ export class Worker {
     const { store, signals, records, defaultBackend, share } = this.#parts
     const { name: worker, retry, onFailed, sendTimeout, ...sizes } = this.options
     const onError = (error: unknown): void => signals.emit('worker.error', { worker, error })
+    const failure = { retry: reliablePolicy(retry, Math.random, onError), onFailed, random: Math.random }
     const lease = new Lease(sizes.lease)
-    const waker = new Waker(transient ? undefined : store.wake, onError)
+    const relay = patientRelay(store.relay, this.#statementTime)
+    const coordination = patientCoordination(store.coordination, this.#statementTime)
+    const waker = new Waker(transient ? undefined : store.wake, onError, this.#statementTime)
     const cycles = this.#served.map(([name, backend]) => {
       const cycle = new Cycle({
         ...sizes,
         name,
         names: name === defaultBackend ? [name, ''] : [name],
         backend,
-        store,
+        store: { relay, coordination },
         records,
         lease,
         waker,
         signals,
         worker,
         share,
-        failure: { retry, onFailed, random: Math.random },
+        failure,
         timeout: backend.timeout ?? sendTimeout,
         onError,
         ...(budget && { budget }),
@@ -212,7 +234,7 @@ export class Worker {
       return cycle
     })
     const keeper = new LaneKeeper({
-      store: store.coordination,
+      store: coordination,
       lease,
       cycles,
       signals,

@@ -202,3 +202,20 @@ test('a wake-up connection that was lost is opened again, also after a failed at
   await outbox.broadcaster.worker().start()
   await again.promise
 })
+
+for (const [what, retry] of [
+  ['throws', () => assert.fail('a bug in the policy')],
+  ['returns a promise', (async () => 1) as never],
+  ['returns a bigint', (() => 1n) as never],
+] as const) {
+  test(`a retry policy that ${what} is reported once; what its send delivered is recorded, the others wait the backoff`, async () => {
+    await using outbox = new TestOutbox({}, memoryStore({ lanes: 1 }))
+    outbox.backend.behaviour = (event) => (event.data === 1 ? delivered : notDelivered(new Error('no')))
+    await outbox.publish(['a', 'b', 'c'])
+    await outbox.broadcaster.worker({ retry }).start()
+    await outbox.until(() => outbox.heard('event.retried').length >= 2 && outbox.heard('event.published').length >= 1)
+    assert.equal(outbox.backend.received.length, 1)
+    assert.equal(outbox.heard('worker.error').length, 1)
+    assert.ok(outbox.heard('event.retried').every(({ delay }) => delay >= 50 && delay <= 20_000))
+  })
+}

@@ -44,6 +44,29 @@ test('nested options are checked too; null keeps events for ever', () => {
   assert.equal(resolveWorkerOptions({ retry: 'django', retention: false }).retry, 'django')
 })
 
+for (const wrong of [
+  { name: '' },
+  { name: 5 },
+  { backends: 'main' },
+  { backends: [1] },
+  { retry: null },
+  { retry: 5 },
+  { retry: [] },
+  { breaker: 'fast' },
+  { breaker: null },
+  { retention: true },
+  { retention: null },
+]) {
+  test(`${JSON.stringify(wrong)} is refused by its name`, () => {
+    const [field] = Object.keys(wrong)
+    assert.throws(() => resolveWorkerOptions(wrong as never), {
+      code: 'INVALID_OPTION',
+      field: `worker.${field}`,
+      message: new RegExp(`worker\\.${field} is .*; give `),
+    })
+  })
+}
+
 test('a send may start with more lease left than its timeout, or 0.7 of the lease', () => {
   const lease = new Lease(1_000)
   assert.equal(lease.allows(1), false, 'before the first renewal')

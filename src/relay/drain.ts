@@ -1,0 +1,52 @@
+import type { Cycle } from './cycle.ts'
+import type { LaneKeeper } from './lane-keeper.ts'
+import type { Waker } from './wake.ts'
+
+/** What a drain works with; a `Worker` makes it. */
+export interface DrainParts {
+  readonly keeper: LaneKeeper
+  readonly cycles: readonly Cycle[]
+  readonly waker: Waker
+  /** Throws when the store cannot be used. */
+  readonly check: () => Promise<unknown>
+}
+
+/** One pass over the free lanes. Its owner must not close backends or store before `ended`. */
+export class Drain {
+  /** Resolves with how many events were published. */
+  readonly published: Promise<number>
+  readonly #parts: DrainParts
+  #stopping = false
+
+  constructor(parts: DrainParts) {
+    this.#parts = parts
+    this.published = this.#run()
+  }
+
+  /** Nothing of it is under way any more, however it went. */
+  async ended(): Promise<void> {
+    await Promise.allSettled([this.published])
+  }
+
+  /** Sends nothing more; what is in flight is finished, the lanes are given back. */
+  stop(): void {
+    this.#stopping = true
+    for (const cycle of this.#parts.cycles) cycle.stop()
+  }
+
+  async #run(): Promise<number> {
+    const { keeper, cycles, waker, check } = this.#parts
+    await check()
+    if (this.#stopping) return 0
+    await keeper.start()
+    const beating = keeper.run()
+    // All of them to their end: the lanes are given back, and no send may be under way then.
+    const ends = await Promise.allSettled(cycles.map((cycle) => cycle.run(true)))
+    keeper.stop()
+    await beating
+    await waker.close()
+    await keeper.leave()
+    for (const end of ends) if (end.status === 'rejected') throw end.reason
+    return cycles.reduce((sum, cycle) => sum + cycle.published, 0)
+  }
+}

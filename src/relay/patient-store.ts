@@ -1,0 +1,44 @@
+import { BroadcasterError } from '../errors.ts'
+import type { CoordinationStore } from '../store/coordination-store.ts'
+import type { RelayStore } from '../store/relay-store.ts'
+import { isLate } from './is-late.ts'
+
+/**
+ * What the store answers, or `STORE_UNAVAILABLE` after `limit` ms: over a connection that died silently no answer ever
+ * comes. What was asked may still be done later, as after any error that hides an answer.
+ */
+export async function answered<T>(limit: number, asking: Promise<T>): Promise<T> {
+  if (!(await isLate(asking, limit))) return asking
+  throw new BroadcasterError('STORE_UNAVAILABLE', `the database did not answer within ${limit} ms`)
+}
+
+/** A relay store whose statements all end within `limit` ms, but for transactions in which a handler works. */
+export function patientRelay(store: RelayStore, limit: number): RelayStore {
+  return {
+    fetch: (...given) => answered(limit, store.fetch(...given)),
+    unpark: (...given) => answered(limit, store.unpark(...given)),
+    settle: (...given) => answered(limit, store.settle(...given)),
+    reconcile: (...given) => answered(limit, store.reconcile(...given)),
+    settleInTransaction: (...given) => store.settleInTransaction(...given),
+    purge: (...given) => store.purge(...given),
+  }
+}
+
+/** A coordination store whose statements all end within `limit` ms. */
+export function patientCoordination(store: CoordinationStore, limit: number): CoordinationStore {
+  const { breakers } = store
+  return {
+    enter: (...given) => answered(limit, store.enter(...given)),
+    renew: (...given) => answered(limit, store.renew(...given)),
+    survey: (...given) => answered(limit, store.survey(...given)),
+    claim: (...given) => answered(limit, store.claim(...given)),
+    release: (...given) => answered(limit, store.release(...given)),
+    leave: (...given) => answered(limit, store.leave(...given)),
+    breakers: {
+      open: (...given) => answered(limit, breakers.open(...given)),
+      tryProbe: (...given) => answered(limit, breakers.tryProbe(...given)),
+      postpone: (...given) => answered(limit, breakers.postpone(...given)),
+      close: (...given) => answered(limit, breakers.close(...given)),
+    },
+  }
+}

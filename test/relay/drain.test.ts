@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { delivered } from '../../src/backend/backend.ts'
+import { memoryStore } from '../../src/store/memory/memory.ts'
+import { dataOf, TestOutbox } from './outbox.ts'
+
+const gate = () => Promise.withResolvers<void>()
+
+/** An outbox whose first send waits for `held`, each event in a send of its own. */
+async function sending(keys: readonly string[]) {
+  const store = memoryStore({ lanes: 1 })
+  const outbox = new TestOutbox({}, store)
+  const [held, started] = [gate(), gate()]
+  outbox.backend.behaviour = async () => {
+    started.resolve()
+    await held.promise
+    return delivered
+  }
+  await outbox.publish(keys)
+  return { store, outbox, held, started: started.promise }
+}
+
+test('close waits for a drain: what is in flight is recorded, nothing more is sent, the lanes are given back', async () => {
+  const { store, outbox, held, started } = await sending(['a', 'b', 'c'])
+  let closed = false
+  outbox.backend.close = async () => void (closed = true)
+  const draining = outbox.broadcaster.processPendingEvents({ concurrency: 1, maxInHand: 100, batchSize: 1 })
+  await started
+  const closing = outbox.broadcaster.close()
+  await new Promise(setImmediate)
+  assert.equal(closed, false)
+  held.resolve()
+  assert.equal(await draining, 1)
+  await closing
+  assert.equal(closed, true)
+  assert.deepEqual(dataOf(outbox.backend.received), [1])
+  assert.ok((await store.coordination.survey(['main'])).lanes.every((lane) => lane.owner === null))
+  assert.equal(outbox.heard('worker.error').length, 0)
+})
+
+test('a stopped drain ends before its budget is spent, and a new one begins where it ended', async () => {
+  const { outbox, held, started } = await sending(['a', 'b', 'c'])
+  await using _ = outbox
+  const worker = outbox.broadcaster.worker({ batchSize: 1, concurrency: 1 })
+  const draining = worker.drain(100)
+  await started
+  const stopping = worker.stop()
+  held.resolve()
+  assert.equal(await draining, 1)
+  await stopping
+  assert.equal(await worker.drain(100), 2)
+  assert.deepEqual(dataOf(outbox.backend.received), [1, 2, 3])
+})
+
+test('stop ends a run with maxIterations, in a pass and between two', async () => {
+  const { outbox, held, started } = await sending(['a', 'b', 'c'])
+  await using _ = outbox
+  const options = { batchSize: 1, maxIterations: 1_000, pollInterval: 86_400_000 }
+  const inPass = outbox.broadcaster.worker(options)
+  const running = inPass.run()
+  await started
+  const stopping = inPass.stop()
+  held.resolve()
+  await Promise.all([running, stopping])
+  const between = outbox.broadcaster.worker(options)
+  const second = between.run()
+  await outbox.until(() => outbox.heard('event.published').length === 2)
+  await between.stop()
+  await second
+  assert.deepEqual(dataOf(outbox.backend.received), [1, 2])
+})
+
+test('a drain asked for after close says that it is closed', async () => {
+  const outbox = new TestOutbox()
+  await outbox[Symbol.asyncDispose]()
+  await assert.rejects(outbox.broadcaster.processPendingEvents(), { code: 'CLOSED' })
+})
