@@ -27,6 +27,8 @@ export interface PgPoolClient extends PgTransaction {
 /** What we need of a `pg.Pool`. A single client does not fit: transactions on it would mix. */
 export interface PgPool {
   readonly totalCount: number
+  /** Of a pool with one connection none is kept for listening. */
+  readonly options?: { readonly max?: number | undefined }
   query(query: PgQuery): Promise<PgResult>
   connect(): Promise<PgPoolClient>
 }
