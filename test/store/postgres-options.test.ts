@@ -72,6 +72,13 @@ describe('options of postgres()', () => {
     )
   })
 
+  test('a pool with one connection is left it: relays poll, unless they listen elsewhere', () => {
+    const one = new Pool({ connectionString: 'postgres://nobody@127.0.0.1:1/none', max: 1 })
+    assert.equal(postgres({ pool: one }).wake, undefined)
+    refuses({ pool: one, listen: true }, 'listen', /the only connection of the pool/)
+    assert.notEqual(postgres({ pool: one, listen: { connectionString: 'postgres://x' } }).wake, undefined)
+  })
+
   test('a server that cannot be reached is unavailable, which is retryable', async () => {
     const store = postgres({ url: 'postgres://nobody@127.0.0.1:1/none' })
     await assert.rejects(store.admin.count([]), { code: 'STORE_UNAVAILABLE', retryable: true })

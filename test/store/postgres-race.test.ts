@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { PoolClient } from 'pg'
+import { Heartbeats } from '../../src/relay/heartbeats.ts'
+import { planLanes } from '../../src/relay/lane-plan.ts'
 import { postgres } from '../../src/store/postgres/postgres.ts'
 import type { Store } from '../../src/store/store.ts'
 import { BACKEND, insert, insertOne, newEvent, own, read, until } from '../../src/testing/store/steps.ts'
@@ -92,6 +94,39 @@ describe('races on PostgreSQL', { skip: skipWithout('postgres') }, () => {
       const { lost } = await store.relay.settle(ownership, [{ kind: 'park', id, lane, delay: null }])
       assert.deepEqual(lost, [id])
     }))
+
+  for (const end of ['COMMIT', 'ROLLBACK'] as const) {
+    const title =
+      end === 'COMMIT'
+        ? 'a worker whose renewal commits after its old lease has ended keeps its lanes'
+        : 'the control: when that renewal is rolled back its lanes are free'
+    test(title, () =>
+      withStore(async (store, place, other) => {
+        const { ownership } = await own(store)
+        const second = await store.coordination.enter({ name: 'second', backends: [BACKEND], lease: 60_000 })
+        // What the snapshot of a survey will see.
+        await place.pool.query(
+          `UPDATE ${place.schema}.outbox_workers SET lease_until = clock_timestamp() WHERE id = $1`,
+          [ownership.workerId],
+        )
+        await other.query('BEGIN')
+        // A renewal in time, whose commit takes until the old lease has ended.
+        await other.query(
+          `UPDATE ${place.schema}.outbox_workers SET lease_until = clock_timestamp() + interval '1 hour' WHERE id = $1`,
+          [ownership.workerId],
+        )
+        const surveying = store.coordination.survey([BACKEND])
+        surveying.catch(() => undefined)
+        await untilOneWaits(place)
+        await other.query(end)
+        const { workers, lanes } = await surveying
+        const late = new Heartbeats().observe(workers)
+        const { claim } = planLanes({ workerId: second, workers, lanes, late })
+        assert.equal(claim.length, end === 'COMMIT' ? 0 : 4)
+        assert.equal(await store.coordination.renew(ownership.workerId, 60_000), end === 'COMMIT')
+      }),
+    )
+  }
 
   test('publishing does not wait for workers that hold every lane and every row', () =>
     withStore(async (store, { schema }, other) => {

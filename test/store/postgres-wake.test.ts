@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
 import { Client, Pool } from 'pg'
+import { BroadcasterError } from '../../src/errors.ts'
 import { postgres } from '../../src/store/postgres/postgres.ts'
 import type { Store } from '../../src/store/store.ts'
 import { insertOne, newEvent, until } from '../../src/testing/store/steps.ts'
@@ -203,6 +205,36 @@ describe('wake-up on PostgreSQL', { skip: skipWithout('postgres') }, () => {
       } finally {
         await pool.end()
         for (const schema of schemas) await place.pool.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`)
+      }
+    }))
+
+  test('listening is given up when others have all that is left of the pool', (t) =>
+    withStore(async (_store, place) => {
+      const pool = new Pool({ connectionString: url, max: 2, idleTimeoutMillis: 0 })
+      const store = postgres({ pool, schema: place.schema })
+      const other = await pool.connect()
+      try {
+        await pool.query('SELECT 1')
+        t.mock.timers.enable({ apis: ['setTimeout'] })
+        let failure: unknown
+        let taken = 0
+        pool.on('acquire', () => taken++)
+        const listening = store.wake?.listen(() => {}, unexpected).catch((error: unknown) => (failure = error))
+        // The outbox was looked up, a connection listens, and now the trial wants one more.
+        while (taken < 2 || pool.waitingCount === 0) await turn()
+        t.mock.timers.tick(5_000)
+        // What waits for a connection gets the one that listened: nobody is kept from working.
+        const next = pool.query('SELECT 1')
+        while (failure === undefined) await turn()
+        t.mock.timers.reset()
+        await listening
+        assert.ok(failure instanceof BroadcasterError)
+        assert.equal(failure.code, 'STORE_UNAVAILABLE')
+        assert.match(failure.message, /no connection left/)
+        await next
+      } finally {
+        other.release()
+        await pool.end()
       }
     }))
 

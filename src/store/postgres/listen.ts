@@ -25,6 +25,8 @@ export interface ListenConnection {
 
 /** How long our own notification may take to arrive, in ms, before the connection is judged unable to listen. */
 const SELF_TEST = 2_000
+/** How long the pool may take to send that notification, in ms: others may have all that is left of its connections. */
+const SEND = 5_000
 /** How long `arm` waits for commits that are under way, in ms. */
 const ARM_WAIT = 250
 /** How long an answer on the listening connection may take, in ms, before the connection is judged lost. */
@@ -88,17 +90,24 @@ class Listener implements WakeListener {
       'notifications do not arrive on the listening connection, as behind PgBouncer in transaction mode; set `listen` to a direct connection, or to false',
       { field: 'listen' },
     )
-    const timer = setTimeout(() => {
-      // It may be us who paused: what has arrived meanwhile is read before this answer.
-      this.#query('SELECT 1').then(
-        () => arrived.reject(inVain),
-        (error: unknown) => arrived.reject(error),
-      )
-    }, SELF_TEST)
+    const noConnection = new BroadcasterError(
+      'STORE_UNAVAILABLE',
+      'the pool has no connection left to try the listening connection with; give it more, or set `listen` to a connection of its own, or to false',
+      { field: 'listen' },
+    )
+    await this.#query(`LISTEN "${this.channel}"`)
+    const late = Promise.withResolvers<never>()
+    let timer = setTimeout(() => late.reject(noConnection), SEND)
     try {
-      arrived.promise.catch(() => {})
-      await this.#query(`LISTEN "${this.channel}"`)
-      await notify(this.#token)
+      await Promise.race([notify(this.#token), late.promise])
+      clearTimeout(timer)
+      timer = setTimeout(() => {
+        // It may be us who paused: what has arrived meanwhile is read before this answer.
+        this.#query('SELECT 1').then(
+          () => arrived.reject(inVain),
+          (error: unknown) => arrived.reject(error),
+        )
+      }, SELF_TEST)
       await arrived.promise
     } finally {
       clearTimeout(timer)

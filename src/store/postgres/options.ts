@@ -17,7 +17,8 @@ export interface ListenOption {
   /**
    * True: on one connection more, taken from the pool and kept. `{ connectionString }`: on a connection of its own,
    * past a PgBouncer in transaction mode. A function: on the connected client of `pg` that it returns, and that
-   * nobody else uses; it is ended with `end()`. False: relays poll. Default: true.
+   * nobody else uses; it is ended with `end()`. False: relays poll. Default: true, but false on a pool whose `max` is
+   * 1, of which nothing would be left to work with.
    */
   readonly listen?: boolean | { readonly connectionString: string } | (() => Promise<DedicatedClient>) | undefined
 }
@@ -99,7 +100,7 @@ export function resolveOptions(options: PostgresOptions): ResolvedOptions {
         : { connectionString: url as string },
     table: options.table ?? 'outbox_events',
     schema: options.schema,
-    listen: options.listen ?? true,
+    listen: options.listen ?? !hasOneConnection(pool),
   }
 }
 
@@ -108,6 +109,9 @@ function checkListen(
   refuse: (field: string, value: unknown, message: string) => void,
 ): void {
   const listen = given.get('listen')
+  if (listen === true && hasOneConnection(given.get('pool'))) {
+    refuse('listen', listen, 'would keep the only connection of the pool; give the pool more, or { connectionString }')
+  }
   if (listen === undefined || typeof listen === 'boolean') return
   if (given.has('pglite')) {
     refuse('listen', listen, 'can only be true or false with pglite, which has one connection')
@@ -117,6 +121,10 @@ function checkListen(
   ) {
     refuse('listen', listen, `is ${showValue(listen)}; give true, false, { connectionString } or a function`)
   }
+}
+
+function hasOneConnection(pool: unknown): boolean {
+  return isObject(pool) && isObject(pool['options']) && pool['options']['max'] === 1
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -19,12 +19,16 @@ interface PgResult {
 export interface PgPoolClient extends PgTransaction {
   query(query: PgQuery): Promise<PgResult>
   query(text: string): Promise<PgResult>
+  on(event: 'error', listener: (error: Error) => void): unknown
+  removeListener(event: 'error', listener: (error: Error) => void): unknown
   release(destroy?: boolean): void
 }
 
 /** What we need of a `pg.Pool`. A single client does not fit: transactions on it would mix. */
 export interface PgPool {
   readonly totalCount: number
+  /** Of a pool with one connection none is kept for listening. */
+  readonly options?: { readonly max?: number | undefined }
   query(query: PgQuery): Promise<PgResult>
   connect(): Promise<PgPoolClient>
 }
@@ -67,6 +71,7 @@ export function pgClient(pool: () => Promise<PgPool>, end: () => Promise<void>):
         if (!usable) usable = await rollBack(client)
         throw error
       } finally {
+        client.removeListener('error', ignore)
         client.release(!usable)
       }
     },
@@ -86,13 +91,21 @@ function transactionOn(client: PgPoolClient): ClientTransaction {
   }
 }
 
+/**
+ * A client with a listener for `error`: the pool takes its own away from the clients that it hands out, and the loss of
+ * a connection, unheard, would end the process. The next statement on it fails, and says why.
+ */
 async function connect(pool: () => Promise<PgPool>): Promise<PgPoolClient> {
   try {
-    return await (await pool()).connect()
+    const client = await (await pool()).connect()
+    client.on('error', ignore)
+    return client
   } catch (error) {
     throw storeError(error)
   }
 }
+
+function ignore(): void {}
 
 /** Whether the connection may go back to the pool. */
 async function rollBack(client: PgPoolClient): Promise<boolean> {

@@ -7,17 +7,21 @@ import type { Tables } from './tables.ts'
  *
  * One statement, one snapshot: read one after the other, a worker that enters and takes a lane in between would look
  * like a dead owner, and its lane would be stolen. The lanes of a removed worker keep its id: they ended uncleanly.
+ *
+ * Who has ended is what the DELETE says, and not the time in the snapshot: a renewal that commits after the snapshot has
+ * made the DELETE wait and then spare the row, and its worker owns its lanes. It is listed with what was left before
+ * (nothing), which is late: what it owns stays its own, and the next survey sees the new lease.
  */
 export function survey(client: Client, t: Tables): CoordinationStore['survey'] {
   const text = `
 WITH ended AS (
-  DELETE FROM ${t.workers} WHERE lease_until <= clock_timestamp()
+  DELETE FROM ${t.workers} WHERE lease_until <= clock_timestamp() RETURNING id
 )
 SELECT json_build_object(
   'workers', (
     SELECT coalesce(json_agg(json_build_object('id', w.id, 'name', w.name, 'backends', w.backends,
       'leaseLeft', date_part('epoch', w.lease_until - clock_timestamp()) * 1000) ORDER BY w.id), '[]')
-    FROM ${t.workers} AS w WHERE w.lease_until > clock_timestamp()),
+    FROM ${t.workers} AS w WHERE w.id NOT IN (SELECT e.id FROM ended AS e)),
   'lanes', (
     SELECT coalesce(json_agg(json_build_object('backend', l.backend, 'lane', l.lane, 'owner', l.owner,
       'fence', l.fence, 'attention', l.attention) ORDER BY l.backend, l.lane), '[]')
