@@ -51,7 +51,7 @@ export interface ErrorDetails {
   readonly cause?: unknown
   /** The option, attribute or column at fault, as the caller wrote it. */
   readonly field?: string
-  /** The offending value, as given. */
+  /** The offending value, as given; left out where it might be a secret. */
   readonly value?: unknown
 }
 

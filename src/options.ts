@@ -30,12 +30,13 @@ export function resolveOptions<Resolved extends object>(
 
 /** A problem for each key that is not known, with the nearest known one. */
 export function unknownKeys(owner: string, given: object, known: readonly string[]): readonly Problem[] {
-  return Object.entries(given)
-    .filter(([key]) => !known.includes(key))
-    .map(([key, value]) => ({
+  return Object.keys(given)
+    .filter((key) => !known.includes(key))
+    .map((key) => ({
       code: 'INVALID_OPTION',
       field: `${owner}.${key}`,
-      value,
+      // Nobody knows what it is: it may be a misspelt password.
+      value: undefined,
       message: `is no option of ${owner}${suggestion(key, known) || `; known are ${known.join(', ')}`}`,
     }))
 }

@@ -5,6 +5,7 @@ export interface Problem {
   readonly code: ErrorCode
   /** The attribute, option or column, as the caller wrote it: `events[3].source`. */
   readonly field: string
+  /** As given; undefined where it might be a secret. */
   readonly value: unknown
   /** What is wrong and what to do, continuing the field's name: `is missing; give ...`. */
   readonly message: string
@@ -21,6 +22,22 @@ export function throwProblems(what: string, problems: readonly Problem[]): void 
   if (problems.length > SHOWN) lines.push(`and ${problems.length - SHOWN} more`)
   const list = lines.length === 1 ? ` ${lines[0]}` : `\n${lines.map((line) => `- ${line}`).join('\n')}`
   throw new BroadcasterError(first.code, `${what} is refused:${list}`, { field: first.field, value: first.value })
+}
+
+/**
+ * As `showValue`, for what may hold a password: of a url neither the user's part nor the query is shown, of an object
+ * only that it is one.
+ */
+export function showWithoutSecrets(value: unknown): string {
+  if (typeof value === 'string') return showValue(withoutSecrets(value))
+  if (typeof value !== 'object' || value === null) return showValue(value)
+  if (!Array.isArray(value)) return 'an object'
+  return showValue(value.map((each: unknown) => (typeof each === 'string' ? withoutSecrets(each) : typeof each)))
+}
+
+function withoutSecrets(text: string): string {
+  // Up to the last @: a password may have one of its own, or a slash that was not escaped.
+  return text.replace(/^([a-z][a-z\d+.-]*:\/\/)?.*@/is, '$1').replace(/\?.*/s, '')
 }
 
 /** A value as a message shows it: short, on one line. */

@@ -6,7 +6,10 @@ interface Range {
   readonly max: number
 }
 
-/** Reads a backend's options, collects every problem, and throws them all in one `INVALID_OPTION`. */
+/**
+ * Reads a backend's options, collects every problem, and throws them all in one `INVALID_OPTION`. That carries the value
+ * of a number, a switch or a choice, and of nothing else: others, and a misspelt name, may hold a password.
+ */
 export class OptionCheck {
   readonly #what: string
   readonly #options: Readonly<Record<string, unknown>>
@@ -24,7 +27,7 @@ export class OptionCheck {
 
   /** Notes a problem of one option; `message` continues its name. */
   problem(field: string, message: string): void {
-    this.#problems.push({ code: 'INVALID_OPTION', field, value: this.#options[field], message })
+    this.#refuse(field, undefined, message)
   }
 
   /** An integer within a range. */
@@ -32,7 +35,7 @@ export class OptionCheck {
     const value = this.#options[field]
     if (value === undefined) return fallback
     if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max) return value
-    this.problem(field, `must be an integer from ${min} to ${max}, not ${showValue(value)}`)
+    this.#refuse(field, value, `must be an integer from ${min} to ${max}, not ${showValue(value)}`)
     return fallback
   }
 
@@ -45,7 +48,7 @@ export class OptionCheck {
     const value = this.#options[field]
     if (value === undefined) return fallback
     if (typeof value === 'boolean') return value
-    this.problem(field, `must be true or false, not ${showValue(value)}`)
+    this.#refuse(field, value, `must be true or false, not ${showValue(value)}`)
     return fallback
   }
 
@@ -53,7 +56,10 @@ export class OptionCheck {
   text(field: string): string | undefined {
     const value = this.#options[field]
     if (value === undefined || (typeof value === 'string' && value !== '')) return value
-    this.problem(field, `must be a non-empty string, not ${showValue(value)}`)
+    this.problem(
+      field,
+      `must be a non-empty string, not ${value === '' ? 'an empty one' : `a value of type ${typeof value}`}`,
+    )
     return undefined
   }
 
@@ -62,12 +68,16 @@ export class OptionCheck {
     if (value === undefined) return fallback
     const found = values.find((candidate) => candidate === value)
     if (found !== undefined) return found
-    this.problem(field, `must be ${values.map((each) => `'${each}'`).join(' or ')}, not ${showValue(value)}`)
+    this.#refuse(field, value, `must be ${values.map((each) => `'${each}'`).join(' or ')}, not ${showValue(value)}`)
     return fallback
   }
 
   /** Throws when a problem was noted. */
   done(): void {
     throwProblems(this.#what, this.#problems)
+  }
+
+  #refuse(field: string, value: unknown, message: string): void {
+    this.#problems.push({ code: 'INVALID_OPTION', field, value, message })
   }
 }

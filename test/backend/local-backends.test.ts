@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { appendFile, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -126,6 +128,41 @@ describe('file', () => {
     assert.equal(JSON.parse(lines[0] ?? '').id, 'a')
     assert.equal(JSON.parse(lines[2] ?? '').id, 'b')
     await rm(directory, { recursive: true })
+  })
+
+  test('a disk that hangs is an outage when the send ends, also for those that wait for it; order stays', {
+    skip: process.platform === 'win32' && 'Windows has no FIFO',
+    timeout: 60_000,
+  }, async (t) => {
+    const directory = await mkdtemp(join(tmpdir(), 'broadcaster-file-'))
+    const path = join(directory, 'fifo')
+    execFileSync('mkfifo', [path])
+    let read = ''
+    let reading: Promise<unknown> | undefined
+    // A FIFO takes 64 KiB, and all of it once somebody reads.
+    const release = (): Promise<unknown> => {
+      if (reading) return reading
+      const reader = spawn('cat', [path], { stdio: ['ignore', 'pipe', 'inherit'] })
+      reader.stdout.on('data', (chunk: Buffer) => void (read += chunk.toString()))
+      return (reading = once(reader, 'close'))
+    }
+    t.after(async () => {
+      await release()
+      await rm(directory, { recursive: true })
+    })
+    const backend = file({ path })
+    const stop = new AbortController()
+    const hung = backend.send([sampleEvent({ id: 'a', data: JSON.stringify('x'.repeat(200_000)) })], stop.signal)
+    const behind = backend.send([sampleEvent({ id: 'b' })], stop.signal)
+    setImmediate(() => stop.abort(new Error('too late')))
+    assert.deepEqual((await hung).map(kindOf), ['outage'])
+    assert.deepEqual((await behind).map(kindOf), ['outage'])
+    const next = backend.send([sampleEvent({ id: 'c' })], never)
+    await release()
+    assert.deepEqual((await next).map(kindOf), ['ok'])
+    assert.match(read, /"id":"a"/)
+    // What was given up before it was begun is not written afterwards.
+    assert.doesNotMatch(read, /"id":"b"/)
   })
 
   test('a directory that is not there is an outage', async () => {

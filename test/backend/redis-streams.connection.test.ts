@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, beforeEach, describe, test } from 'node:test'
+import { setTimeout } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import { createClient, createCluster } from 'redis'
 import type { Backend, SendResult } from '../../src/backend/backend.ts'
@@ -8,6 +9,7 @@ import { classifySendError } from '../../src/backend/send-error.ts'
 import { sampleEvent, sampleEvents } from '../../src/testing/sample-events.ts'
 import { CuttingProxy } from './cutting-proxy.ts'
 import { freePort, RedisProcess, skipWithoutRedisServer } from './redis-process.ts'
+import { StoppableProxy } from './stoppable-proxy.ts'
 
 const skip = skipWithoutRedisServer()
 const never = new AbortController().signal
@@ -112,6 +114,44 @@ describe('redisStreams: connections', { skip }, () => {
       }
       assert.deepEqual(countKinds(await backend.send(sampleEvents(5), never)), { ok: 5 })
     })
+  })
+
+  test('a send that ends before the reply is due: its connection is dropped once the reply is overdue', {
+    timeout: 60_000,
+  }, async (t) => {
+    const proxy = await StoppableProxy.to(server.port)
+    t.after(() => proxy.stop())
+    await withBackend({ port: proxy.port, commandTimeout: 200 }, async (backend) => {
+      await backend.send([sampleEvent()], never)
+      assert.equal(proxy.connections, 1)
+      proxy.silence('both')
+      const stop = new AbortController()
+      const sending = backend.send([sampleEvent()], stop.signal)
+      setImmediate(() => stop.abort())
+      assert.deepEqual(countKinds(await sending), { outage: 1 })
+      while (proxy.connections > 0) await setTimeout(10, undefined, { signal: t.signal })
+      proxy.silence(false)
+      assert.deepEqual(countKinds(await backend.send([sampleEvent()], never)), { ok: 1 })
+    })
+  })
+
+  test('an abort before a reply that comes in time leaves the connection as it is', async (t) => {
+    const proxy = await StoppableProxy.to(server.port)
+    t.after(() => proxy.stop())
+    await withBackend({ port: proxy.port }, async (backend) => {
+      await backend.send([sampleEvent()], never)
+      const stop = new AbortController()
+      const sending = backend.send([sampleEvent()], stop.signal)
+      stop.abort()
+      await sending
+      assert.deepEqual(countKinds(await backend.send([sampleEvent()], never)), { ok: 1 })
+      assert.equal(proxy.connections, 1)
+    })
+  })
+
+  test('a send may take longer than a reply and than connecting, so that those end first', async () => {
+    await withBackend({}, async ({ timeout }) => assert.equal(timeout, 5_250))
+    await withBackend({ commandTimeout: 100, connectTimeout: 300 }, async ({ timeout }) => assert.equal(timeout, 550))
   })
 
   test('nobody listens: an outage at once; connect says so at start', async () => {

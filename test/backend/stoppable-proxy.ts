@@ -24,6 +24,11 @@ export class StoppableProxy {
     return this.#port
   }
 
+  /** How many connections are open. */
+  get connections(): number {
+    return this.#pairs.size
+  }
+
   /** Listens, at the same port as before. */
   async start(): Promise<void> {
     this.#listener = createServer((client) => this.#serve(client)).listen(this.#port, '127.0.0.1')

@@ -80,6 +80,51 @@ describe('webhook: each line of the error table: answers', () => {
   answered('429', ['outage', 'failure'], [429], waits)
   answered('400, 404, 409, 415, 422, any other 4xx', ['permanent', 'permanent'], [400, 404, 409, 415, 422, 451])
   answered('502, 503, 504', ['outage', 'failure'], [502, 503, 504], waits)
+  line(
+    '502 or 504, but a HEAD is answered without an outage; 403, but a HEAD with a 2xx',
+    ['failure', 'failure'],
+    (_t, urlFor, kind) =>
+      withReceiver({}, async (receiver) => {
+        const poison = sampleEvent()
+        const url = urlFor(receiver.url)
+        // A batch to a fixed url is divided; one to an address of its own is refused as a whole.
+        for (const mode of typeof url === 'string' ? (['structured', 'batch'] as const) : (['structured'] as const)) {
+          const options = { url, allowPrivateNetworks: true, mode }
+          await withBackend(options, async (backend) => {
+            for (const [status, head] of [
+              [502, 405],
+              [504, 200],
+              [403, 204],
+            ] as const) {
+              receiver.reply = ({ method, body }, response) => {
+                const good = method === 'HEAD' ? head : 204
+                const refused = body.includes(poison.id)
+                response.writeHead(refused ? status : good, refused ? { 'retry-after': '7' } : {}).end()
+              }
+              const results = await backend.send([poison, sampleEvent()], never)
+              assert.deepEqual(results.map(kindOf), [kind, 'ok'], `${mode} ${status}`)
+              waits(results[0])
+            }
+          })
+        }
+      }),
+  )
+  test('a HEAD that anybody may ask says nothing of a 403, and one that is an outage nothing of a 502', () =>
+    withReceiver({}, async (receiver) => {
+      await withBackend({ url: receiver.url, allowPrivateNetworks: true }, async (backend) => {
+        for (const [status, head] of [
+          [403, 404],
+          [403, 405],
+          [502, 503],
+          [503, 200],
+          [401, 200],
+          [429, 200],
+        ] as const) {
+          receiver.reply = ({ method }, response) => void response.writeHead(method === 'HEAD' ? head : status).end()
+          assert.deepEqual((await backend.send([sampleEvent()], never)).map(kindOf), ['outage'], `${status} ${head}`)
+        }
+      })
+    }))
   answered('500, 501, any other 5xx', ['failure', 'failure'], [500, 501, 505, 520], waits)
 
   line('a body that is long, or never ends', ['ok', 'ok'], (_t, urlFor) =>

@@ -32,11 +32,19 @@ export function file(options: FileOptions): Backend {
   const gate = new Gate(1)
   return {
     capabilities: { ordersWithinSend: true },
-    send: (events, signal) => gate.run(() => send(path ?? '', fsync, events, signal)),
-    healthCheck: async () => {
+    send: (events, signal) =>
+      send(events, path ?? '', signal, (text) =>
+        gate.run(async () => {
+          // Its turn may come long after its send has ended.
+          if (!signal.aborted) await append(path ?? '', text, fsync)
+        }),
+      ),
+    healthCheck: async (signal) => {
       try {
-        const handle = await open(path ?? '', 'a')
-        await handle.close()
+        await untilAborted(
+          open(path ?? '', 'a').then((handle) => handle.close()),
+          signal,
+        )
         return { healthy: true, detail: `${path} can be written` }
       } catch (error) {
         return { healthy: false, detail: messageOf(error) }
@@ -47,10 +55,10 @@ export function file(options: FileOptions): Backend {
 }
 
 async function send(
-  path: string,
-  fsync: boolean,
   events: readonly OutboxEvent[],
+  path: string,
   signal: AbortSignal,
+  write: (text: string) => Promise<void>,
 ): Promise<readonly SendResult[]> {
   const results = new Array<SendResult>(events.length).fill(notAttempted)
   const written: number[] = []
@@ -70,13 +78,26 @@ async function send(
   if (signal.aborted || text === '') return results
   let result: SendResult = delivered
   try {
-    await append(path, text, fsync)
+    await untilAborted(write(text), signal)
   } catch (cause) {
     // Part of it may have been written: those events arrive twice, and the torn line is not JSON.
     result = notDelivered(new OutageError(`cannot append to ${path}: ${messageOf(cause)}`, { cause }))
   }
   for (const at of written) results[at] = result
   return results
+}
+
+/** A disk may hang for ever: the work goes on, and whoever waited for it is told. */
+async function untilAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>()
+  const onAbort = (): void => reject(signal.reason)
+  signal.addEventListener('abort', onAbort, { once: true })
+  if (signal.aborted) onAbort()
+  try {
+    await Promise.race([work, aborted])
+  } finally {
+    signal.removeEventListener('abort', onAbort)
+  }
 }
 
 async function append(path: string, text: string, fsync: boolean): Promise<void> {

@@ -1,5 +1,5 @@
 import type { ConnectionOptions as TlsOptions } from 'node:tls'
-import { showValue } from '../../problem.ts'
+import { showWithoutSecrets } from '../../problem.ts'
 import type { OutboxEvent } from '../../record/outbox-event.ts'
 import { OptionCheck } from '../option-check.ts'
 import { isTopic } from './topic.ts'
@@ -143,7 +143,10 @@ export function connectionOf(options: KafkaConnectionOptions, check: OptionCheck
   const { bootstrapServers = 'localhost:9092', sasl, tls = false } = options
   const servers: unknown = typeof bootstrapServers === 'string' ? bootstrapServers.split(',') : bootstrapServers
   if (!Array.isArray(servers) || servers.length === 0 || !servers.every(isServer)) {
-    check.problem('bootstrapServers', `must be host:port, or a list of them, not ${showValue(bootstrapServers)}`)
+    check.problem(
+      'bootstrapServers',
+      `must be host:port, or a list of them, not ${showWithoutSecrets(bootstrapServers)}`,
+    )
   }
   if (sasl !== undefined && typeof sasl?.mechanism !== 'string') {
     // The value may hold a password: it is not shown.

@@ -21,7 +21,8 @@ interface Opened {
 export class ProducerPort implements ProducePort {
   readonly #options: ResolvedKafkaOptions
   readonly #eachOwnTopic: boolean
-  #opened: Opened | undefined
+  /** Kept from its first moment on: whoever comes while it is being made gets the same producer. */
+  #opening: Promise<Opened> | undefined
 
   constructor(options: ResolvedKafkaOptions) {
     this.#options = options
@@ -79,19 +80,30 @@ export class ProducerPort implements ProducePort {
 
   /** Forgets the producer; the next call makes a new one. */
   drop(): void {
-    const opened = this.#opened
-    this.#opened = undefined
-    opened?.producer.close().catch(() => undefined)
+    const opening = this.#opening
+    this.#opening = undefined
+    opening?.then(({ producer }) => producer.close()).catch(() => undefined)
   }
 
   async close(): Promise<void> {
-    const opened = this.#opened
-    this.#opened = undefined
-    if (opened) await within(this.#options.timeout, opened.producer.close()).catch(() => undefined)
+    const opening = this.#opening
+    this.#opening = undefined
+    if (opening === undefined) return
+    const closing = opening.then(({ producer }) => producer.close())
+    await within(this.#options.timeout, closing).catch(() => undefined)
   }
 
-  async #open(): Promise<Opened> {
-    if (this.#opened) return this.#opened
+  #open(): Promise<Opened> {
+    if (this.#opening !== undefined) return this.#opening
+    const opening = this.#make()
+    this.#opening = opening
+    opening.catch(() => {
+      if (this.#opening === opening) this.#opening = undefined
+    })
+    return opening
+  }
+
+  async #make(): Promise<Opened> {
     const kafka = await importKafka('kafka')
     const { idempotent } = this.#options
     const producer = new kafka.Producer<Buffer, Buffer, Buffer, Buffer>({
@@ -101,8 +113,7 @@ export class ProducerPort implements ProducePort {
       retries: idempotent ? REPEATS : 0,
       retryDelay: REPEAT_DELAY,
     })
-    this.#opened = { producer, kafka }
-    return this.#opened
+    return { producer, kafka }
   }
 
   /**

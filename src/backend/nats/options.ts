@@ -1,4 +1,4 @@
-import { showValue } from '../../problem.ts'
+import { showWithoutSecrets } from '../../problem.ts'
 import type { OutboxEvent } from '../../record/outbox-event.ts'
 import { OptionCheck } from '../option-check.ts'
 import { isSubject } from './subject.ts'
@@ -91,7 +91,7 @@ export function resolveOptions(options: NatsJetStreamOptions): ResolvedNatsOptio
   }
   const list = typeof servers === 'string' ? [servers] : servers
   if (!Array.isArray(list) || list.length === 0 || list.some((each) => typeof each !== 'string' || each === '')) {
-    check.problem('servers', `must be one url or a list of them, not ${showValue(servers)}`)
+    check.problem('servers', `must be one url or a list of them, not ${showWithoutSecrets(servers)}`)
   }
   if (client !== undefined) {
     if (typeof client?.request !== 'function' || typeof client.isClosed !== 'function') {

@@ -98,13 +98,23 @@ function argsOf(trim: TrimClause, bound: number): readonly string[] {
   return [trim.kind, trim.operator, String(bound)]
 }
 
-function ask(
-  { connection, options, signal }: Appender,
+async function ask(
+  appender: Appender,
   stream: string,
   commands: readonly [string, ...string[]][],
 ): Promise<readonly Settlement<unknown>[]> {
+  const { connection, options, signal } = appender
+  const due = performance.now() + options.commandTimeout
   const replies = commands.map(async (command) => connection.run(stream, command))
-  return settleWithin(replies, options.commandTimeout, signal)
+  const settled = await settleWithin(replies, options.commandTimeout, signal)
+  if (settled.some((each) => each.kind === 'open' && each.because === 'aborted')) void watch(appender, replies, due)
+  return settled
+}
+
+/** A send that ends says nothing of its connection; replies that are still missing when they are due do. */
+async function watch(appender: Appender, replies: readonly Promise<unknown>[], due: number): Promise<void> {
+  const settled = await settleWithin(replies, due - performance.now(), new AbortController().signal)
+  if (settled.some(({ kind }) => kind === 'open')) appender.onBroken()
 }
 
 function resultOfAppended(each: Appended, stream: string, options: ResolvedRedisStreamsOptions): SendResult {
@@ -128,7 +138,7 @@ function resultOf(appender: Appender, stream: string, reply: Settlement<unknown>
     return notDelivered(errorOfConnection(error))
   }
   if (reply?.because === 'aborted') {
-    // Other sends may share the connection: an abort is no sign that it is broken.
+    // Other sends may share the connection: an abort is no sign that it is broken; `watch` waits for one.
     return notDelivered(new OutageError('the send ended before Redis replied', { cause: appender.signal.reason }))
   }
   appender.onBroken()

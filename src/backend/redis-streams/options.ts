@@ -1,5 +1,5 @@
 import type { ConnectionOptions as TlsOptions } from 'node:tls'
-import { showValue } from '../../problem.ts'
+import { showWithoutSecrets } from '../../problem.ts'
 import type { OutboxEvent } from '../../record/outbox-event.ts'
 import { OptionCheck } from '../option-check.ts'
 import { type RedisClient, retriesByItself, runWith } from './client.ts'
@@ -137,6 +137,14 @@ function addressOf(options: RedisStreamsOptions, check: OptionCheck): Address {
   if (options.cluster !== undefined && !Array.isArray(options.cluster?.nodes)) {
     check.problem('cluster', "must be { nodes: ['host:port', ...] }")
   }
+  const decoded = (value: string | undefined): string | undefined => {
+    try {
+      return value ? decodeURIComponent(value) : undefined
+    } catch {
+      check.problem('url', 'has a part whose percent-encoding is wrong')
+      return undefined
+    }
+  }
   const host = check.text('host')
   const port = check.integer('port', 6379, { min: 1, max: 65_535 })
   const db = check.integer('db', 0, { min: 0, max: 2 ** 31 - 1 })
@@ -144,8 +152,8 @@ function addressOf(options: RedisStreamsOptions, check: OptionCheck): Address {
     host: url?.hostname.replace(/^\[|\]$/g, '') || host || 'localhost',
     port: url?.port ? Number(url.port) : port,
     db: url && /^\/\d+$/.test(url.pathname) ? Number(url.pathname.slice(1)) : db,
-    username: (url?.username ? decodeURIComponent(url.username) : undefined) ?? check.text('username'),
-    password: (url?.password ? decodeURIComponent(url.password) : undefined) ?? check.text('password'),
+    username: decoded(url?.username) ?? check.text('username'),
+    password: decoded(url?.password) ?? check.text('password'),
     tls: options.tls ?? url?.protocol === 'rediss:',
     nodes: (options.cluster?.nodes ?? []).map((node) => nodeOf(node, check)),
   }
@@ -161,7 +169,7 @@ function nodeOf(node: string, check: OptionCheck): { readonly host: string; read
   if (url?.hostname) {
     return { host: url.hostname.replace(/^\[|\]$/g, ''), port: url.port === '' ? 6379 : Number(url.port) }
   }
-  check.problem('cluster', `has a node ${showValue(node)}, which is neither host:port nor a url`)
+  check.problem('cluster', `has a node ${showWithoutSecrets(node)}, which is neither host:port nor a url`)
   return { host: '', port: 0 }
 }
 

@@ -32,6 +32,8 @@ export function redisStreams(options: RedisStreamsOptions = {}): Backend {
   return {
     capabilities: { ordersWithinSend: true },
     maxEventBytes: resolved.maxEventBytes,
+    // Longer than the waits within it, so that these end first and say what is wrong with the connection.
+    timeout: Math.max(resolved.commandTimeout, resolved.connectTimeout) + 250,
     checkConfig: (config) => void extraFields(config),
     connect: async (signal) => void (await connection.open(signal)),
     send: (events, signal) => send(connection, resolved, events, signal),

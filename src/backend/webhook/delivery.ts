@@ -9,12 +9,20 @@ import type { Message } from './message.ts'
 import { headerProblems, type ResolvedWebhookOptions, type WebhookHeaders } from './options.ts'
 import { NotPermitted, Permissions } from './permissions.ts'
 import { PrivateAddressError } from './private-networks.ts'
-import { destinationError, interruption, type Reach, type Refusal, refusalOfAnswer } from './response-error.ts'
+import {
+  destinationError,
+  interruption,
+  mayRefuseOne,
+  type Reach,
+  type Refusal,
+  refusalOfAnswer,
+  refusalOfOne,
+} from './response-error.ts'
 import { prepareSigning, signRequest } from './signature.ts'
 import type { SigningKey } from './signing-key.ts'
 import { KeyedThrottles, type Throttle } from './throttle.ts'
 
-/** How long the destination may take to answer a HEAD, in milliseconds, after it did not answer a POST. */
+/** How long the destination may take to answer a HEAD, in milliseconds, after a POST that it did not answer or refused. */
 export const LIFE_SIGN_TIMEOUT = 1_000
 
 /** Delivers one message: permission, a turn, a signature, a request, and what its answer means. */
@@ -28,7 +36,7 @@ export class Delivery {
   /** Aborts when the backend closes: nothing new is started. */
   readonly #closing = new AbortController()
   #answeredAt = Number.NEGATIVE_INFINITY
-  #lifeSign: Promise<boolean> | undefined
+  #lifeSign: Promise<Answer | undefined> | undefined
 
   constructor(options: ResolvedWebhookOptions) {
     this.#options = options
@@ -126,7 +134,8 @@ export class Delivery {
     try {
       const { answer, url } = await this.#connections.post(target, parcel, limit.signal)
       this.#answeredAt = performance.now()
-      return refusalOfAnswer(answer, nameOf(url), this.#reach)
+      limit.end()
+      return await this.#answered(target, answer, nameOf(url), signal)
     } catch (error) {
       if (signal.aborted) throw error
       if (limit.timedOut) return this.#tooSlow(target, started, signal)
@@ -153,6 +162,14 @@ export class Delivery {
     return { error: destinationError(this.#reach, message, { cause: error }), refuses: 'everything' }
   }
 
+  /** One event that a destination answers as if it were away must not hold up all others for ever. */
+  async #answered(target: Target, answer: Answer, name: string, signal: AbortSignal): Promise<Refusal | undefined> {
+    const refusal = refusalOfAnswer(answer, name, this.#reach)
+    if (!refusal || this.#reach === 'one-event' || !mayRefuseOne(answer)) return refusal
+    const head = await this.#askLifeSign(target, signal)
+    return (head && refusalOfOne(answer, refusal, head)) ?? refusal
+  }
+
   /**
    * No answer in time. If the destination has answered anybody since, or answers a HEAD now, this message is what it
    * cannot deal with: a failure, or it would hold up all others for ever. If it is silent altogether, it is away.
@@ -161,7 +178,7 @@ export class Delivery {
     const message = `no answer from ${nameOf(target.url)} within ${this.#options.timeout} ms`
     if (this.#reach === 'one-event') return { error: destinationError('one-event', message), refuses: 'time' }
     if (this.#answeredAt > started) return { error: new BroadcasterError('SEND_TIMEOUT', message), refuses: 'time' }
-    return (await this.#isAlive(target, signal))
+    return (await this.#askLifeSign(target, signal))
       ? { error: new BroadcasterError('SEND_TIMEOUT', `${message}, though it answers a HEAD`), refuses: 'time' }
       : { error: destinationError('all-events', message), refuses: 'everything' }
   }
@@ -171,26 +188,25 @@ export class Delivery {
     const message = `no answer from ${nameOf(target.url)}: ${cause.message}`
     if (this.#reach === 'one-event') return { error: destinationError('one-event', message), refuses: 'message' }
     // Without its cause: the code in there says outage.
-    return (await this.#isAlive(target, signal))
+    return (await this.#askLifeSign(target, signal))
       ? { error: new BroadcasterError('SEND_FAILED', `${message}, though it answers a HEAD`), refuses: 'message' }
       : { error: destinationError('all-events', message, { cause }), refuses: 'everything' }
   }
 
-  /** Asked once by all who want to know at the same time. */
-  #isAlive(target: Target, signal: AbortSignal): Promise<boolean> {
-    this.#lifeSign ??= this.#answersHead(target, signal).finally(() => {
+  /** Its answer to a HEAD, if there is one. Asked once by all who want to know at the same time. */
+  #askLifeSign(target: Target, signal: AbortSignal): Promise<Answer | undefined> {
+    this.#lifeSign ??= this.#answerToHead(target, signal).finally(() => {
       this.#lifeSign = undefined
     })
     return this.#lifeSign
   }
 
-  async #answersHead(target: Target, signal: AbortSignal): Promise<boolean> {
+  async #answerToHead(target: Target, signal: AbortSignal): Promise<Answer | undefined> {
     const limit = new TimeLimit(signal, LIFE_SIGN_TIMEOUT)
     try {
-      await this.head(target, limit.signal)
-      return true
+      return await this.head(target, limit.signal)
     } catch {
-      return false
+      return undefined
     } finally {
       limit.end()
     }

@@ -1,5 +1,5 @@
 import { BroadcasterError } from '../../errors.ts'
-import { showValue } from '../../problem.ts'
+import { showWithoutSecrets } from '../../problem.ts'
 import type { OutboxEvent } from '../../record/outbox-event.ts'
 import { PermanentError } from '../send-error.ts'
 import type { Target } from './connections.ts'
@@ -22,7 +22,7 @@ export function destinationOf(event: OutboxEvent, options: ResolvedWebhookOption
   const { url: given, keys } = options
   const text = typeof given === 'function' ? given(event) : given
   const url = text instanceof URL ? text : httpUrl(text)
-  if (!url) throw new PermanentError(`the url function returned ${showValue(text)}, not an http(s) address`)
+  if (!url) throw new PermanentError(`the url function returned ${showWithoutSecrets(text)}, not an http(s) address`)
   const target = { url, trusted: given === url }
   if (typeof keys !== 'function') return { name: url.href, target, keys: keys }
   const texts = [keys(event)].flat()

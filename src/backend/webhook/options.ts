@@ -1,7 +1,7 @@
 import { validateHeaderName, validateHeaderValue } from 'node:http'
 import type { LookupFunction } from 'node:net'
 import type { SecureContextOptions } from 'node:tls'
-import { showValue } from '../../problem.ts'
+import { showValue, showWithoutSecrets } from '../../problem.ts'
 import type { OutboxEvent } from '../../record/outbox-event.ts'
 import { OptionCheck } from '../option-check.ts'
 import type { BatchLimit } from './batch-parts.ts'
@@ -117,15 +117,14 @@ const OURS: ReadonlySet<string> = new Set([
   'webhook-request-origin',
 ])
 
-/** What an error may show. Headers, keys, and a misspelt `secret` among the unknown names may not be seen. */
-const SHOWN: ReadonlySet<string> = new Set(NAMES.filter((name) => !['headers', 'keys', 'tls'].includes(name)))
-
 /** Checks the options and fills in the defaults. Throws `INVALID_OPTION` with every problem; it shows no secret. */
 export function resolveWebhookOptions(options: WebhookOptions): ResolvedWebhookOptions {
-  const shown = Object.entries(options).map(([name, value]) => [name, SHOWN.has(name) ? value : undefined])
-  const check = new OptionCheck('webhook', Object.fromEntries(shown), NAMES)
+  const check = new OptionCheck('webhook', options, NAMES)
   const url = typeof options.url === 'function' ? options.url : httpUrl(options.url)
-  if (!url) check.problem('url', `must be an http:// or https:// address or a function, not ${showValue(options.url)}`)
+  if (!url) {
+    const shown = showWithoutSecrets(options.url)
+    check.problem('url', `must be an http:// or https:// address or a function, not ${shown}`)
+  }
   const given = options.headers ?? {}
   if (typeof given !== 'function') {
     for (const problem of headerProblems(given)) check.problem('headers', problem)

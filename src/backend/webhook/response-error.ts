@@ -37,10 +37,34 @@ export interface Refusal {
 
 /** Statuses by which a destination refuses everybody, or us. */
 const REFUSES_EVERYTHING: ReadonlySet<number> = new Set([401, 403, 407, 429, 502, 503, 504])
+/** Of these, what may be about one message: of a gateway whose service it brings down, or that does not let it pass. */
+const MAY_REFUSE_ONE: ReadonlySet<number> = new Set([403, 502, 504])
 /** How long a destination that says 410 is left alone, in milliseconds. */
 const RETIRED = 60_000
 /** Client errors that say nothing against the event: a timeout, and "too early". */
 const TRY_AGAIN: ReadonlySet<number> = new Set([408, 425])
+
+/** Whether the answer to a HEAD must tell if it was this message, or everything, that was refused. */
+export function mayRefuseOne({ status }: Answer): boolean {
+  return MAY_REFUSE_ONE.has(status)
+}
+
+/**
+ * The refusal of this one message, if the answer to a HEAD shows that the destination does not refuse everything. After
+ * a 403 only a 2xx shows it: who says 404 or 405 to a HEAD has not looked at who asks.
+ */
+export function refusalOfOne({ status }: Answer, refusal: Refusal, head: Answer): Refusal | undefined {
+  const ofHead = refusalOfAnswer(head, '', 'all-events')
+  if (ofHead && (status === 403 || ofHead.refuses === 'everything')) return undefined
+  const message = `${refusal.error.message}, though it answers a HEAD with ${head.status}`
+  const retryAfter = refusal.error instanceof OutageError ? refusal.error.retryAfter : undefined
+  return { error: failure(message, retryAfter), refuses: 'message' }
+}
+
+function failure(message: string, retryAfter: number | undefined): BroadcasterError {
+  if (retryAfter === undefined) return new BroadcasterError('SEND_FAILED', message)
+  return new RetryAfterError(message, { retryAfter })
+}
 
 /** What an answer means for the events that were posted; undefined = delivered. `address` is for people. */
 export function refusalOfAnswer(answer: Answer, address: string, reach: Reach): Refusal | undefined {
@@ -63,11 +87,7 @@ export function refusalOfAnswer(answer: Answer, address: string, reach: Reach): 
     return { error: destinationError(reach, moved), refuses: 'everything' }
   }
   if (status >= 500 || TRY_AGAIN.has(status)) {
-    const error =
-      retryAfter === undefined
-        ? new BroadcasterError('SEND_FAILED', message)
-        : new RetryAfterError(message, { retryAfter })
-    return { error, refuses: 'message' }
+    return { error: failure(message, retryAfter), refuses: 'message' }
   }
   return { error: new PermanentError(message), refuses: status === 413 ? 'size' : 'message' }
 }

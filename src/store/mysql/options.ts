@@ -1,4 +1,4 @@
-import { type Problem, showValue, throwProblems } from '../../problem.ts'
+import { type Problem, showWithoutSecrets, throwProblems } from '../../problem.ts'
 import { suggestion } from '../../suggestion.ts'
 import type { Mysql2Pool } from './mysql2-client.ts'
 
@@ -35,28 +35,25 @@ const KNOWN = ['pool', 'url', 'database', 'table'] as const
 /** Checks the options of `mysql()`; all problems are told at once, as `INVALID_OPTION`. */
 export function resolveOptions(options: MysqlOptions): ResolvedOptions {
   const problems: Problem[] = []
-  const refuse = (field: string, value: unknown, message: string): void => {
-    problems.push({ code: 'INVALID_OPTION', field, value, message })
+  const refuse = (field: string, message: string): void => {
+    // No value: each of them may hold a password, a misspelt name too.
+    problems.push({ code: 'INVALID_OPTION', field, value: undefined, message })
   }
   const given = new Map<string, unknown>(Object.entries(options ?? {}).filter(([, value]) => value !== undefined))
-  for (const [name, value] of given) {
+  for (const name of given.keys()) {
     if (!(KNOWN as readonly string[]).includes(name)) {
-      refuse(name, value, `is no option of mysql()${suggestion(name, KNOWN) || `; it takes ${KNOWN.join(', ')}`}`)
+      refuse(name, `is no option of mysql()${suggestion(name, KNOWN) || `; it takes ${KNOWN.join(', ')}`}`)
     }
   }
   const ways = ['pool', 'url'].filter((name) => given.has(name))
   if (ways.length !== 1) {
-    refuse(
-      'pool',
-      undefined,
-      `${ways.length === 0 ? 'is missing' : 'is given together with url'}; give one of pool and url`,
-    )
+    refuse('pool', `${ways.length === 0 ? 'is missing' : 'is given together with url'}; give one of pool and url`)
   }
   const pool = given.get('pool')
   if (given.has('pool')) checkPool(pool, refuse)
   const url = given.get('url')
   if (url !== undefined && (typeof url !== 'string' || !/^(mysql|mariadb):\/\//.test(url))) {
-    refuse('url', url, `is ${showValue(url)}; give a URL such as mysql://user@host:3306/database`)
+    refuse('url', `is ${showWithoutSecrets(url)}; give a URL such as mysql://user@host:3306/database`)
   }
   throwProblems('mysql()', problems)
   return {
@@ -66,13 +63,13 @@ export function resolveOptions(options: MysqlOptions): ResolvedOptions {
   }
 }
 
-function checkPool(pool: unknown, refuse: (field: string, value: unknown, message: string) => void): void {
+function checkPool(pool: unknown, refuse: (field: string, message: string) => void): void {
   if (typeof pool !== 'object' || pool === null || !('getConnection' in pool)) {
-    refuse('pool', pool, `is ${showValue(pool)}; give a pool of mysql2/promise`)
+    refuse('pool', `is ${showWithoutSecrets(pool)}; give a pool of mysql2/promise`)
     return
   }
   // The pool of `mysql2` itself calls back, and waits for ever when it is awaited.
   if ('promise' in pool && typeof pool.promise === 'function') {
-    refuse('pool', undefined, 'is a pool of mysql2 with callbacks; give pool.promise(), or one of mysql2/promise')
+    refuse('pool', 'is a pool of mysql2 with callbacks; give pool.promise(), or one of mysql2/promise')
   }
 }

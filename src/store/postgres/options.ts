@@ -1,4 +1,4 @@
-import { type Problem, showValue, throwProblems } from '../../problem.ts'
+import { type Problem, showWithoutSecrets, throwProblems } from '../../problem.ts'
 import { suggestion } from '../../suggestion.ts'
 import type { ListenClient } from './listen.ts'
 import type { PgPool } from './pg-client.ts'
@@ -63,32 +63,33 @@ const KNOWN = ['pool', 'pglite', 'connectionString', 'url', 'schema', 'table', '
 /** Checks the options of `postgres()`; all problems are told at once, as `INVALID_OPTION`. */
 export function resolveOptions(options: PostgresOptions): ResolvedOptions {
   const problems: Problem[] = []
-  const refuse = (field: string, value: unknown, message: string): void => {
-    problems.push({ code: 'INVALID_OPTION', field, value, message })
+  const refuse = (field: string, message: string): void => {
+    // No value: each of them may hold a password, a misspelt name too.
+    problems.push({ code: 'INVALID_OPTION', field, value: undefined, message })
   }
   const given = new Map<string, unknown>(Object.entries(options ?? {}).filter(([, value]) => value !== undefined))
-  for (const [name, value] of given) {
+  for (const name of given.keys()) {
     if (!(KNOWN as readonly string[]).includes(name)) {
-      refuse(name, value, `is no option of postgres()${suggestion(name, KNOWN) || `; it takes ${KNOWN.join(', ')}`}`)
+      refuse(name, `is no option of postgres()${suggestion(name, KNOWN) || `; it takes ${KNOWN.join(', ')}`}`)
     }
   }
   const ways = ['pool', 'pglite', 'connectionString', 'url'].filter((name) => given.has(name))
   if (ways.length !== 1) {
     const found = ways.length === 0 ? 'is missing' : `is given together with ${ways.slice(1).join(' and ')}`
-    refuse(ways[0] ?? 'pool', undefined, `${found}; give one of pool, pglite, connectionString and url`)
+    refuse(ways[0] ?? 'pool', `${found}; give one of pool, pglite, connectionString and url`)
   }
   const pool = given.get('pool')
   if (given.has('pool') && !(hasMethods(pool, 'query', 'connect') && 'totalCount' in pool)) {
-    refuse('pool', pool, `is ${showValue(pool)}; give a Pool of the package pg`)
+    refuse('pool', `is ${showWithoutSecrets(pool)}; give a Pool of the package pg`)
   }
   const pglite = given.get('pglite')
   if (given.has('pglite') && !hasMethods(pglite, 'query', 'transaction', 'listen')) {
-    refuse('pglite', pglite, `is ${showValue(pglite)}; give a PGlite instance`)
+    refuse('pglite', `is ${showWithoutSecrets(pglite)}; give a PGlite instance`)
   }
   const urlField = given.has('url') ? 'url' : 'connectionString'
   const url = given.get(urlField)
   if (url !== undefined && (typeof url !== 'string' || url === '')) {
-    refuse(urlField, url, `is ${showValue(url)}; give a URL such as postgres://user@host:5432/database`)
+    refuse(urlField, `is ${showWithoutSecrets(url)}; give a URL such as postgres://user@host:5432/database`)
   }
   checkListen(given, refuse)
   throwProblems('postgres()', problems)
@@ -104,22 +105,19 @@ export function resolveOptions(options: PostgresOptions): ResolvedOptions {
   }
 }
 
-function checkListen(
-  given: ReadonlyMap<string, unknown>,
-  refuse: (field: string, value: unknown, message: string) => void,
-): void {
+function checkListen(given: ReadonlyMap<string, unknown>, refuse: (field: string, message: string) => void): void {
   const listen = given.get('listen')
   if (listen === true && hasOneConnection(given.get('pool'))) {
     refuse('listen', listen, 'would keep the only connection of the pool; give the pool more, or { connectionString }')
   }
   if (listen === undefined || typeof listen === 'boolean') return
   if (given.has('pglite')) {
-    refuse('listen', listen, 'can only be true or false with pglite, which has one connection')
+    refuse('listen', 'can only be true or false with pglite, which has one connection')
   } else if (
     typeof listen !== 'function' &&
     !(isObject(listen) && typeof listen['connectionString'] === 'string' && Object.keys(listen).length === 1)
   ) {
-    refuse('listen', listen, `is ${showValue(listen)}; give true, false, { connectionString } or a function`)
+    refuse('listen', `is ${showWithoutSecrets(listen)}; give true, false, { connectionString } or a function`)
   }
 }
 
