@@ -108,7 +108,7 @@ export function resolveOptions(options: PostgresOptions): ResolvedOptions {
 function checkListen(given: ReadonlyMap<string, unknown>, refuse: (field: string, message: string) => void): void {
   const listen = given.get('listen')
   if (listen === true && hasOneConnection(given.get('pool'))) {
-    refuse('listen', listen, 'would keep the only connection of the pool; give the pool more, or { connectionString }')
+    refuse('listen', 'would keep the only connection of the pool; give the pool more, or { connectionString }')
   }
   if (listen === undefined || typeof listen === 'boolean') return
   if (given.has('pglite')) {
