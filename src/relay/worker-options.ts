@@ -16,7 +16,10 @@ export interface WorkerOptions {
   readonly batchSize?: number
   /** Sends in flight for each backend, 1 to 100. Default 4. */
   readonly concurrency?: number
-  /** Events in memory for each backend. Default 20 x `batchSize`. */
+  /**
+   * Events in memory for each backend, read in one piece when many wait, whatever their size: 2,000 of 1 MiB are 2 GiB.
+   * Lower it and `batchSize` where events are large. Default 20 x `batchSize`.
+   */
   readonly maxInHand?: number
   /** The longest time between two looks for events when nothing else wakes the worker. Default 1,000. */
   readonly pollInterval?: number
