@@ -63,6 +63,16 @@ export class OptionCheck {
     return undefined
   }
 
+  /** A part of the url that stands in `field`, without its percent-encoding; undefined when it is empty. */
+  decoded(field: string, part: string | undefined): string | undefined {
+    try {
+      return part ? decodeURIComponent(part) : undefined
+    } catch {
+      this.problem(field, 'has a part whose percent-encoding is wrong')
+      return undefined
+    }
+  }
+
   oneOf<Value extends string>(field: string, fallback: Value, values: readonly Value[]): Value {
     const value = this.#options[field]
     if (value === undefined) return fallback

@@ -144,14 +144,7 @@ function addressOf(options: RabbitMqOptions, check: OptionCheck): Address {
   }
   const tls = options.tls ?? url?.protocol === 'amqps:'
   const fallback = tls === false ? 5672 : 5671
-  const decoded = (value: string | undefined): string | undefined => {
-    try {
-      return value ? decodeURIComponent(value) : undefined
-    } catch {
-      check.problem('url', 'has a part whose percent-encoding is wrong')
-      return undefined
-    }
-  }
+  const decoded = (part: string | undefined): string | undefined => check.decoded('url', part)
   return {
     hostname: url?.hostname.replace(/^\[|\]$/g, '') || check.text('hostname') || 'localhost',
     port: url?.port ? Number(url.port) : check.integer('port', fallback, { min: 1, max: 65_535 }),

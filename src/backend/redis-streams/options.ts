@@ -137,14 +137,7 @@ function addressOf(options: RedisStreamsOptions, check: OptionCheck): Address {
   if (options.cluster !== undefined && !Array.isArray(options.cluster?.nodes)) {
     check.problem('cluster', "must be { nodes: ['host:port', ...] }")
   }
-  const decoded = (value: string | undefined): string | undefined => {
-    try {
-      return value ? decodeURIComponent(value) : undefined
-    } catch {
-      check.problem('url', 'has a part whose percent-encoding is wrong')
-      return undefined
-    }
-  }
+  const decoded = (part: string | undefined): string | undefined => check.decoded('url', part)
   const host = check.text('host')
   const port = check.integer('port', 6379, { min: 1, max: 65_535 })
   const db = check.integer('db', 0, { min: 0, max: 2 ** 31 - 1 })
