@@ -22,14 +22,10 @@ export function decideFailure(
 }
 
 /**
- * A policy that always has an answer: where the user's function throws or returns no number, that is reported once and
- * the default backoff is used. What else came of the same send must not depend on it.
+ * A policy that always has an answer: where the user's function throws or returns no number, that is reported once, and
+ * NaN makes `retryDelay` use the default backoff. What else came of the same send must not depend on it.
  */
-export function reliablePolicy(
-  policy: RetryPolicy,
-  random: () => number,
-  onError: (error: unknown) => void,
-): RetryPolicy {
+export function reliablePolicy(policy: RetryPolicy, onError: (error: unknown) => void): RetryPolicy {
   if (typeof policy !== 'function') return policy
   let reported = false
   return (retryCount) => {
@@ -40,7 +36,7 @@ export function reliablePolicy(
     } catch (error) {
       if (!reported) onError(error)
       reported = true
-      return retryDelay({}, retryCount, random())
+      return Number.NaN
     }
   }
 }

@@ -207,7 +207,7 @@ export class Worker {
     const { store, signals, records, defaultBackend, share } = this.#parts
     const { name: worker, retry, onFailed, sendTimeout, ...sizes } = this.options
     const onError = (error: unknown): void => signals.emit('worker.error', { worker, error })
-    const failure = { retry: reliablePolicy(retry, Math.random, onError), onFailed, random: Math.random }
+    const failure = { retry: reliablePolicy(retry, onError), onFailed, random: Math.random }
     const lease = new Lease(sizes.lease)
     const relay = patientRelay(store.relay, this.#statementTime)
     const coordination = patientCoordination(store.coordination, this.#statementTime)
