@@ -50,15 +50,22 @@ const OPERATORS: readonly string[] = [...COMPARISONS, ...LISTS, ...TEXTS, 'isNul
 /** Names of columns that a condition or an order may use. */
 export const FILTER_COLUMNS = Object.keys(COLUMNS) as readonly FilterColumn[]
 
+/** A condition that silently falls away makes a filter mean more than was said, up to everything. */
+const NO_CONDITION = 'is undefined, which is no condition; leave it out, or give a value'
+
 /**
  * The conditions of a filter, for a store. Nulls count as values here (`ne: 'a'` takes a null column too), so a store
- * never compares with null. Throws one `INVALID_OPTION` that lists every unknown column, operator and wrong value.
+ * never compares with null. Throws one `INVALID_OPTION` that lists every unknown column, operator and wrong value, and
+ * every condition that is `undefined`.
  */
 export function compileFilter(filter: RecordFilter): readonly Condition[] {
   const problems: Problem[] = []
   const conditions: Condition[] = []
+  if (typeof filter !== 'object' || filter === null || Array.isArray(filter)) {
+    const message = `is ${showValue(filter)}; give an object of columns and conditions`
+    throwProblems('the selection', [{ code: 'INVALID_OPTION', field: 'filter', value: filter, message }])
+  }
   for (const [name, wanted] of Object.entries(filter)) {
-    if (wanted === undefined) continue
     const message = columnProblem(name)
     if (message === undefined) conditions.push(...compileColumn(name as FilterColumn, wanted, problems))
     else problems.push({ code: 'INVALID_OPTION', field: name, value: wanted, message })
@@ -80,14 +87,21 @@ export function isNullable(column: FilterColumn): boolean {
 }
 
 function compileColumn(column: FilterColumn, wanted: unknown, problems: Problem[]): Condition[] {
+  const report = (field: string, value: unknown, message: string): Condition[] => {
+    problems.push({ code: 'INVALID_OPTION', field, value, message })
+    return []
+  }
+  if (wanted === undefined) return report(column, wanted, NO_CONDITION)
   if (Array.isArray(wanted)) return compileOperator(column, 'in', wanted, problems)
   if (!isComparison(wanted)) return compileOperator(column, 'eq', wanted, problems)
-  return Object.entries(wanted).flatMap(([operator, value]) => {
-    if (value === undefined) return []
+  const comparisons = Object.entries(wanted)
+  if (comparisons.length === 0)
+    return report(column, wanted, `compares with nothing; give one of ${OPERATORS.join(', ')}`)
+  return comparisons.flatMap(([operator, value]) => {
+    if (value === undefined) return report(`${column}.${operator}`, value, NO_CONDITION)
     if (OPERATORS.includes(operator)) return compileOperator(column, operator, value, problems)
     const message = `is not a comparison${suggestion(operator, OPERATORS)}; comparisons: ${OPERATORS.join(', ')}`
-    problems.push({ code: 'INVALID_OPTION', field: `${column}.${operator}`, value, message })
-    return []
+    return report(`${column}.${operator}`, value, message)
   })
 }
 

@@ -6,6 +6,7 @@ import type { RecordFilter, RecordSource } from '../record/record-source.ts'
 import type { AdminStore, Condition, FilterColumn, Query } from '../store/admin-store.ts'
 import { suggestion } from '../suggestion.ts'
 import { columnProblem, compileFilter } from './compile-filter.ts'
+import type { Defined } from './defined.ts'
 import { negate } from './negate.ts'
 
 /** A column to order by; `-` before it means descending. */
@@ -48,12 +49,12 @@ export class EventQuery {
   }
 
   /** Only those that match this filter too. Throws `INVALID_OPTION` for a filter with mistakes. */
-  filter(filter: RecordFilter): EventQuery {
+  filter<Filter extends RecordFilter>(filter: Filter & Defined<Filter>): EventQuery {
     return this.where(compileFilter(filter))
   }
 
   /** Only those that do not match the whole filter. Throws `INVALID_OPTION` for text comparisons such as `contains`. */
-  exclude(filter: RecordFilter): EventQuery {
+  exclude<Filter extends RecordFilter>(filter: Filter & Defined<Filter>): EventQuery {
     return this.where([negate(compileFilter(filter))])
   }
 
@@ -125,10 +126,10 @@ export class EventQuery {
   }
 
   /** The only one. Throws `DoesNotExist` or `MultipleObjectsReturned`. */
-  async get(filter: RecordFilter = {}): Promise<OutboxEvent> {
-    const found = await this.filter(filter).#list({ limit: 2 }, COLUMN_NAMES)
+  async get<Filter extends RecordFilter>(filter?: Filter & Defined<Filter>): Promise<OutboxEvent> {
+    const found = await this.where(compileFilter(filter ?? {})).#list({ limit: 2 }, COLUMN_NAMES)
     const [only] = found
-    const sought = showValue(filter)
+    const sought = showValue(filter ?? {})
     if (only === undefined) throw new DoesNotExist(`no outbox event matches ${sought}`, { value: filter })
     if (found.length === 1) return only
     throw new MultipleObjectsReturned(

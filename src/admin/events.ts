@@ -7,6 +7,7 @@ import type { RecordFilter, RecordSource } from '../record/record-source.ts'
 import { assertMove, type Status } from '../record/status.ts'
 import type { AdminMove, AdminStore, Condition, OutboxStats } from '../store/admin-store.ts'
 import { compileFilter } from './compile-filter.ts'
+import type { Defined } from './defined.ts'
 import { EventQuery, type IterateOptions, type OrderTerm, withData } from './event-query.ts'
 import { type MoveOptions, moveEvents, type Target } from './move-events.ts'
 
@@ -36,17 +37,21 @@ export class EventManager<Input extends readonly unknown[] = readonly never[]> i
   }
 
   /** The only event that matches, by filter or id. Throws `DoesNotExist` or `MultipleObjectsReturned`. */
-  get(filter: RecordFilter | string): Promise<OutboxEvent> {
-    return this.#query().get(typeof filter === 'string' ? { id: filter } : filter)
+  async get<Filter extends RecordFilter | string>(filter: Filter & Defined<Filter>): Promise<OutboxEvent> {
+    const wanted: RecordFilter = typeof filter === 'string' ? { id: filter } : filter
+    // Given and undefined is refused here; a query's own `get()` has its conditions already.
+    compileFilter(wanted)
+    return this.#query().get(wanted)
   }
 
   /** The events that match. */
-  filter(filter: RecordFilter = {}): EventQuery {
-    return this.#query().filter(filter)
+  filter<Filter extends RecordFilter>(filter?: Filter & Defined<Filter>): EventQuery {
+    return this.#query().where(compileFilter(filter ?? {}))
   }
   /** The events that do not match. */
-  exclude(filter: RecordFilter): EventQuery {
-    return this.#query().exclude(filter)
+  exclude<Filter extends RecordFilter>(filter: Filter & Defined<Filter>): EventQuery {
+    const given: RecordFilter = filter
+    return this.#query().exclude(given)
   }
   /** All events in this order; `-createdAt` is descending. */
   orderBy(...terms: readonly OrderTerm[]): EventQuery {
@@ -93,28 +98,32 @@ export class EventManager<Input extends readonly unknown[] = readonly never[]> i
   }
 
   /** Makes failed, cancelled and retrying events pending again, due now, with all their retries; releases their keys. */
-  requeue(target: Target, options?: MoveOptions): Promise<readonly string[]> {
+  requeue<Chosen extends Target>(target: Chosen & Defined<Chosen>, options?: MoveOptions): Promise<readonly string[]> {
     return this.#move(target, { kind: 'requeue' }, ['failed', 'cancelled', 'retry'], options)
   }
   /** Sends published events again. */
-  replay(target: Target, options?: MoveOptions): Promise<readonly string[]> {
+  replay<Chosen extends Target>(target: Chosen & Defined<Chosen>, options?: MoveOptions): Promise<readonly string[]> {
     return this.#move(target, { kind: 'replay' }, ['published'], options)
   }
   /** Lets the keys of failed events go on without them; they stay failed. */
-  skip(target: Target, options?: MoveOptions): Promise<readonly string[]> {
+  skip<Chosen extends Target>(target: Chosen & Defined<Chosen>, options?: MoveOptions): Promise<readonly string[]> {
     return this.#move(target, { kind: 'skip' }, ['failed'], options)
   }
   /** Gives up on events that are not published: they are never sent. */
-  cancel(target: Target, options?: MoveOptions): Promise<readonly string[]> {
+  cancel<Chosen extends Target>(target: Chosen & Defined<Chosen>, options?: MoveOptions): Promise<readonly string[]> {
     return this.#move(target, { kind: 'cancel' }, ['pending', 'retry', 'processing', 'failed'], options)
   }
   /** Moves the due time of events that are still to be delivered. */
-  reschedule(target: Target, at: Date, options?: MoveOptions): Promise<readonly string[]> {
+  reschedule<Chosen extends Target>(
+    target: Chosen & Defined<Chosen>,
+    at: Date,
+    options?: MoveOptions,
+  ): Promise<readonly string[]> {
     return this.#move(target, { kind: 'reschedule', at }, ['pending', 'retry', 'processing'], options)
   }
 
   /** Deletes events, whatever their status: those not yet delivered never are. Returns how many. */
-  async delete(target: Target, options?: MoveOptions): Promise<number> {
+  async delete<Chosen extends Target>(target: Chosen & Defined<Chosen>, options?: MoveOptions): Promise<number> {
     let deleted = 0
     const apply = async (ids: readonly string[]): Promise<readonly string[]> => {
       deleted += await this.#admin.delete(ids)

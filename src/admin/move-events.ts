@@ -3,10 +3,12 @@ import { canonicalUuid } from '../event/uuid.ts'
 import { showValue } from '../problem.ts'
 import type { RecordFilter } from '../record/record-source.ts'
 import type { Status } from '../record/status.ts'
+import type { Condition } from '../store/admin-store.ts'
+import { compileFilter } from './compile-filter.ts'
 import type { EventQuery } from './event-query.ts'
 
-/** Which events an operator means: an id, several, or all that match a filter. */
-export type Target = string | readonly string[] | RecordFilter
+/** Which events an operator means: an id, several, all that match a filter, or `{ all: true }`, every event there is. */
+export type Target = string | readonly string[] | RecordFilter | { readonly all: true }
 
 export interface MoveOptions {
   /** How many are changed in one transaction. Default: 500. */
@@ -28,6 +30,12 @@ export async function moveEvents(
   options: MoveOptions = {},
 ): Promise<readonly string[]> {
   const { batch = 500, onProgress } = options
+  if (!Number.isInteger(batch) || batch < 1) {
+    throw new BroadcasterError('INVALID_OPTION', `batch is ${showValue(batch)}; give a whole number, 1 or more`, {
+      field: 'batch',
+      value: batch,
+    })
+  }
   const moved: string[] = []
   for await (const ids of batches(query, target, statuses, batch)) {
     moved.push(...(await apply(ids)))
@@ -47,17 +55,7 @@ async function* batches(
     for (let start = 0; start < ids.length; start += batch) yield ids.slice(start, start + batch)
     return
   }
-  if (Object.values(target).every((value) => value === undefined)) {
-    throw new BroadcasterError(
-      'INVALID_OPTION',
-      'the filter has no condition and so means every event; say which you mean',
-      {
-        field: 'filter',
-        value: target,
-      },
-    )
-  }
-  const matching = query.filter(target).only('id')
+  const matching = query.where(conditionsOf(target)).only('id')
   const wanted = statuses ? matching.filter({ status: statuses }) : matching
   let ids: string[] = []
   for await (const event of wanted.iterate({ batch })) {
@@ -67,6 +65,28 @@ async function* batches(
     ids = []
   }
   if (ids.length > 0) yield ids
+}
+
+/** Throws `INVALID_OPTION` for a filter without a condition: nobody means every event without saying so. */
+function conditionsOf(target: Exclude<Target, string | readonly string[]>): readonly Condition[] {
+  if (isAll(target)) return []
+  const conditions = compileFilter(target)
+  if (conditions.length > 0) return conditions
+  throw new BroadcasterError(
+    'INVALID_OPTION',
+    'the filter has no condition and so means every event; say which you mean, or { all: true }',
+    { field: 'filter', value: target },
+  )
+}
+
+function isAll(target: object): target is { readonly all: true } {
+  return (
+    typeof target === 'object' &&
+    target !== null &&
+    Object.keys(target).length === 1 &&
+    'all' in target &&
+    target.all === true
+  )
 }
 
 function isList(target: Target): target is readonly string[] {

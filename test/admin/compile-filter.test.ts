@@ -13,7 +13,6 @@ const notNull: Condition = { column: 'partitionKey', op: 'isNull', value: false 
 describe('compileFilter', () => {
   const table: readonly (readonly [string, RecordFilter, readonly Condition[]])[] = [
     ['nothing', {}, []],
-    ['nothing said', { status: undefined } as unknown as RecordFilter, []],
     ['a value', { status: 'failed' }, [{ column: 'status', op: 'eq', value: 'failed' }]],
     ['a list', { status: ['failed', 'retry'] }, [{ column: 'status', op: 'in', values: ['failed', 'retry'] }]],
     ['no list', { eventType: [] }, [{ column: 'eventType', op: 'in', values: [] }]],
@@ -73,6 +72,19 @@ describe('compileFilter', () => {
     ['text in a number', { retryCount: { contains: '1' } }, 'retryCount.contains', /compares texts/],
     ['a list that is none', { status: { in: 'failed' } }, 'status.in', /give a list/],
     ['null or not', { partitionKey: { isNull: 1 } }, 'partitionKey.isNull', /true or false/],
+    ['an undefined condition', { status: undefined }, 'status', /is undefined.*leave it out/],
+    ['an undefined comparison', { createdAt: { lt: undefined } }, 'createdAt.lt', /is undefined.*leave it out/],
+    ['an undefined list', { id: { in: undefined } }, 'id.in', /is undefined/],
+    ['undefined in a list', { status: [undefined] }, 'status.in', /contains undefined/],
+    [
+      'one undefined beside another',
+      { status: 'failed', createdAt: { gte: day, lt: undefined } },
+      'createdAt.lt',
+      /undefined/,
+    ],
+    ['no comparison', { status: {} }, 'status', /compares with nothing/],
+    ['a filter that is none', null, 'filter', /give an object/],
+    ['a list in place of a filter', [], 'filter', /give an object/],
     ['an inherited name', { toString: 'x' }, 'toString', /is not a column/],
   ]
   for (const [name, filter, field, message] of wrong) {

@@ -309,6 +309,45 @@ for (const kind of STORES) {
       assert.equal(await events.filter(mine).count(), 0)
     })
 
+    test('an undefined condition is refused and nothing is changed, in reads and in actions', async () => {
+      const { id } = await make('undefined')
+      const filters: readonly unknown[] = [
+        { createdAt: { lt: undefined } },
+        { createdAt: { gte: new Date(0), lt: undefined } },
+        { status: {} },
+        { status: undefined },
+        { subject: 'undefined', id: { in: undefined } },
+        { id: [undefined] },
+        undefined,
+        null,
+      ]
+      const refused = { code: 'INVALID_OPTION' }
+      for (const each of filters) {
+        const filter = each as RecordFilter
+        for (const move of ['requeue', 'replay', 'skip', 'cancel', 'delete'] as const) {
+          await assert.rejects(events[move](filter), refused, `${move} ${JSON.stringify(each)}`)
+        }
+        await assert.rejects(events.reschedule(filter, new Date()), refused)
+        await assert.rejects(async () => events.get(filter), refused)
+        assert.throws(() => events.exclude(filter), refused)
+        // Without a filter, filter() is all.
+        if (each !== undefined && each !== null) assert.throws(() => events.filter(filter), refused)
+      }
+      for (const batch of [0, Number.NaN, 1.5]) {
+        await assert.rejects(events.cancel([id], { batch }), { ...refused, field: 'batch' })
+      }
+      assert.equal((await events.get(id)).status, 'pending')
+    })
+
+    test('all: true means every event, in words', async () => {
+      const { id } = await make('all')
+      assert.ok((await events.cancel({ all: true })).includes(id))
+      assert.ok((await events.requeue({ all: true })).includes(id))
+      await assert.rejects(events.cancel({ all: false } as never), { code: 'INVALID_OPTION' })
+      await assert.rejects(events.cancel({ all: true, subject: 'x' } as never), { code: 'INVALID_OPTION' })
+      assert.equal((await events.get(id)).status, 'pending')
+    })
+
     test('a filter that means everything and an id that is none are refused', async () => {
       for (const move of ['requeue', 'replay', 'skip', 'cancel', 'delete'] as const) {
         await assert.rejects(events[move]({}), { code: 'INVALID_OPTION', message: /means every event/ })

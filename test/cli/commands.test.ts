@@ -149,7 +149,9 @@ for (const [args, message] of [
   [['publish', 'a.b', '--source', '/s', '--data', '@nowhere.json'], /nowhere\.json cannot be read/],
   [['publish', 'a.b', '--source', '/s', '--extension', 'x'], /--extension is x; give name=text/],
   [['requeue'], /takes ids, or a filter/],
-  [['cancel', 'x', '--type', 'a'], /takes ids or a filter, not both/],
+  [['cancel', 'x', '--type', 'a'], /takes ids, or a filter .*, or --all, one of them/],
+  [['cancel', 'x', '--all'], /one of them/],
+  [['cancel', '--type', 'a', '--all'], /one of them/],
   [['show'], /takes one id/],
   [['stats', 'surplus'], /stats takes no argument surplus/],
   [['list', '--status', 'faild'], /--status faild is none; did you mean "failed"/],
@@ -177,7 +179,7 @@ test('a failed event blocks its key until an operator helps', async () => {
 
   assert.equal((await broadcaster('requeue', '--status', 'failed', '--dry-run')).output, 'Matching: 1 event.')
   assert.equal((await broadcaster('requeue', '--status', 'failed')).output, '1 event requeued.')
-  assert.equal((await broadcaster('cancel', bad)).output, '1 event cancelled.')
+  assert.equal((await broadcaster('cancel', '--all')).output, '1 event cancelled.')
   assert.equal((await broadcaster('replay', next)).output, '1 event replayed.')
 
   const refused = await broadcaster('replay', bad)

@@ -13,6 +13,7 @@ type Move = 'requeue' | 'skip' | 'cancel' | 'replay'
 
 const OPTIONS = {
   ...SELECTION_OPTIONS,
+  all: { kind: 'flag', help: 'Every event whose status allows it; in place of ids or a filter.' },
   'dry-run': { kind: 'flag', help: 'Tells how many events match, and changes nothing.' },
 } as const
 
@@ -31,14 +32,15 @@ function moveCommand(
     async run({ options, positionals }, { terminal, ready }) {
       const filter = selectionFilter(options)
       const byFilter = Object.keys(filter).length > 0
-      if (byFilter === positionals.length > 0) {
-        const what = byFilter ? 'ids or a filter, not both' : 'ids, or a filter such as --type'
-        throw new UsageError(`${name} takes ${what}; see broadcaster ${name} --help`)
+      const given = [positionals.length > 0, byFilter, options.all].filter(Boolean).length
+      if (given !== 1) {
+        const what = 'ids, or a filter such as --type, or --all'
+        throw new UsageError(`${name} takes ${what}${given > 1 ? ', one of them' : ''}; see broadcaster ${name} --help`)
       }
       const { broadcaster } = await ready()
-      const target: Target = byFilter ? filter : positionals
+      const target: Target = options.all ? { all: true } : byFilter ? filter : positionals
       if (options['dry-run']) {
-        const count = await broadcaster.events.filter(byFilter ? filter : { id: positionals }).count()
+        const count = await broadcaster.events.filter(positionals.length > 0 ? { id: positionals } : filter).count()
         terminal.out(options.json ? stringifyJson({ matches: count }) : `Matching: ${countOf(count, 'event')}.`)
         return EXIT.ok
       }
