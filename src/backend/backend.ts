@@ -76,6 +76,14 @@ export interface Backend {
    */
   sendInTransaction?(event: OutboxEvent, tx: unknown, signal: AbortSignal): Promise<SendResult>
 
+  /**
+   * The name of the place behind this backend that the event goes to, such as a url's origin; at most 200 characters.
+   * Each has room of its own in the sends, and a breaker of its own: an outage told for one of its events keeps only
+   * the events of this place waiting. Asked for each event before it is sent, so answer at once, and the same for the
+   * same event. Undefined = the backend as a whole. Optional.
+   */
+  destination?(event: OutboxEvent): string | undefined
+
   readonly capabilities?: BackendCapabilities
   /** The largest event it takes, in bytes of its encoded form. `publish` refuses a larger one. Default: no limit. */
   readonly maxEventBytes?: number

@@ -8,9 +8,15 @@ export class OutageError extends BroadcasterError {
   override readonly name = 'OutageError'
   /** How long the backend asked us to stay away, in milliseconds, if it said so. */
   readonly retryAfter: number | undefined
-  constructor(message: string, details: ErrorDetails & { readonly retryAfter?: number } = {}) {
+  /** The place behind the backend that is away, when it is another than `Backend.destination` says of the event. */
+  readonly destination: string | undefined
+  constructor(
+    message: string,
+    details: ErrorDetails & { readonly retryAfter?: number; readonly destination?: string } = {},
+  ) {
     super('SEND_OUTAGE', message, details)
     this.retryAfter = details.retryAfter
+    this.destination = details.destination
   }
 }
 

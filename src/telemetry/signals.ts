@@ -1,6 +1,8 @@
 import { type Channel, channel } from 'node:diagnostics_channel'
 import type { CloudEvent } from '../event/cloud-event.ts'
 import type { OutboxEvent } from '../record/outbox-event.ts'
+import type { Logger } from './logger.ts'
+import { SignalLog } from './signal-log.ts'
 
 /**
  * What Broadcaster tells of its work, by name. Each is a `node:diagnostics_channel` named `broadcaster:` + name, so
@@ -67,6 +69,8 @@ export interface Signals {
   'store.up': { readonly worker: string }
   /** Retention deleted settled events. */
   'events.purged': { readonly worker: string; readonly count: number }
+  /** A listener of a signal threw, or rejected. What it listened to went on. */
+  'listener.failed': { readonly signal: SignalName; readonly error: unknown }
   'consumer.started': { readonly consumer: string; readonly subscription: string }
   'consumer.stopped': { readonly consumer: string }
   /** Something went wrong that the consumer survives, such as a broker that cannot be reached. */
@@ -122,6 +126,7 @@ export const SIGNAL_NAMES = [
   'store.down',
   'store.up',
   'events.purged',
+  'listener.failed',
   'consumer.started',
   'consumer.stopped',
   'consumer.error',
@@ -137,12 +142,18 @@ export type SignalMessage<Name extends SignalName> = Signals[Name] & { readonly 
 
 const channels = new Map<SignalName, Channel>(SIGNAL_NAMES.map((name) => [name, channel(`broadcaster:${name}`)]))
 
-/** Sends signals of one outbox. */
+/** Who sends the signal that is being heard just now: listeners run at once. */
+let sender: SignalSource | undefined
+
+/** Sends signals of one outbox, and has those that tell of trouble written to its logger. */
 export class SignalSource {
   readonly outbox: string
+  readonly #log: SignalLog | undefined
 
-  constructor(outbox: string) {
+  /** `logger` undefined = nothing is written. */
+  constructor(outbox: string, logger?: Logger) {
     this.outbox = outbox
+    this.#log = logger && new SignalLog(logger)
   }
 
   /** Whether anybody listens: ask before building a message on a hot path. */
@@ -151,18 +162,41 @@ export class SignalSource {
   }
 
   emit<Name extends SignalName>(name: Name, message: Signals[Name]): void {
+    this.#log?.tell(name, message)
     const to = channels.get(name)
-    if (to?.hasSubscribers) to.publish({ ...message, outbox: this.outbox })
+    if (!to?.hasSubscribers) return
+    const before = sender
+    sender = this
+    try {
+      to.publish({ ...message, outbox: this.outbox })
+    } finally {
+      sender = before
+    }
   }
 }
 
-/** Listens to a signal of every outbox in this process. Returns the function that stops listening. */
+/**
+ * Listens to a signal of every outbox in this process. Returns the function that stops listening. What the listener
+ * throws, or a promise of its rejects with, harms nobody: it is told by the signal `listener.failed` and in the log.
+ */
 export function onSignal<Name extends SignalName>(
   name: Name,
   listener: (message: SignalMessage<Name>) => void,
 ): () => void {
   const to = channel(`broadcaster:${name}`)
-  const receive = (message: unknown): void => listener(message as SignalMessage<Name>)
+  const receive = (message: unknown): void => {
+    const source = sender
+    // One that fails at hearing of failed listeners is not told of: that would not end.
+    const failed = (error: unknown): void => {
+      if (name !== 'listener.failed') source?.emit('listener.failed', { signal: name, error })
+    }
+    try {
+      const heard: unknown = listener(message as SignalMessage<Name>)
+      if (heard instanceof Promise) heard.catch(failed)
+    } catch (error) {
+      failed(error)
+    }
+  }
   to.subscribe(receive)
   return () => {
     to.unsubscribe(receive)

@@ -1,0 +1,38 @@
+import { BroadcasterError } from '../errors.ts'
+import { showValue } from '../problem.ts'
+
+/** Where lines for people go: `console`, or a logger of the shape of pino's or winston's. */
+export interface Logger {
+  warn(line: string): void
+  error(line: string): void
+}
+
+/** The option `logger`: undefined = standard error; false = nowhere. */
+export type LoggerOption = Logger | false
+
+/**
+ * The logger of an option; undefined = say nothing. `owner` names the option in the message: `Broadcaster`.
+ * Throws `INVALID_OPTION` for anything that has no `warn` and `error`.
+ */
+export function resolveLogger(owner: string, given: unknown): Logger | undefined {
+  if (given === false) return undefined
+  if (given === undefined) return standardError
+  if (isLogger(given)) return given
+  throw new BroadcasterError(
+    'INVALID_OPTION',
+    `${owner}.logger is ${showValue(given)}; give an object with warn() and error(), such as console or a pino logger, or false`,
+    { field: 'logger', value: given },
+  )
+}
+
+function isLogger(given: unknown): given is Logger {
+  if (typeof given !== 'object' || given === null) return false
+  const { warn, error } = given as { readonly [name: string]: unknown }
+  return typeof warn === 'function' && typeof error === 'function'
+}
+
+/** Both methods of Node's console write to standard error. */
+const standardError: Logger = {
+  warn: (line) => console.warn(`${new Date().toISOString()} ${line}`),
+  error: (line) => console.error(`${new Date().toISOString()} ${line}`),
+}

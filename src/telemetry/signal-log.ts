@@ -1,0 +1,120 @@
+import { describeError } from '../describe-error.ts'
+import { OutboxEvent } from '../record/outbox-event.ts'
+import type { Logger } from './logger.ts'
+import type { SignalName, Signals } from './signals.ts'
+
+/** One line for people. */
+interface Line {
+  readonly level: keyof Logger
+  readonly text: string
+  /** Lines of one signal and topic share a limit: the backend or consumer, and what kind of error. */
+  readonly topic: string
+}
+
+type Lines = { readonly [Name in SignalName]?: (message: Signals[Name]) => Line | undefined }
+
+/** Of one signal and topic at most one line in this time, in ms. */
+const QUIET = 10_000
+/** Topics remembered at once. */
+const MOST_TOPICS = 1_000
+
+const warn = (topic: string, text: string): Line => ({ level: 'warn', topic, text })
+const error = (topic: string, text: string): Line => ({ level: 'error', topic, text })
+
+/** What a person must hear of who has not chosen a logger: what went wrong, and that it is right again. */
+const LINES: Lines = {
+  'event.retried': ({ event, backend, retryCount, delay, error: why }) =>
+    warn(
+      backend,
+      `${named(event)} failed at ${backend}, attempt ${retryCount} of ${event.maxRetries}, next in ${Math.round(delay)} ms: ${describeError(why)}`,
+    ),
+  'event.failed': ({ event, backend, error: why }) =>
+    error(backend, `${named(event)} FAILED for good at ${backend}: ${describeError(why)}`),
+  'backend.down': ({ backend, error: why }) =>
+    error(backend, `backend ${backend} is DOWN, its events wait: ${describeError(why)}`),
+  'backend.up': ({ backend }) => warn(backend, `backend ${backend} is up again`),
+  'lane.lost': ({ worker, backend, lanes, reason }) =>
+    reason === 'released'
+      ? undefined
+      : warn(backend, `worker ${worker} lost ${lanes.length} lanes of ${backend}: its lease ended`),
+  'worker.error': ({ worker, error: why }) =>
+    warn(codeOf(why), `worker ${worker}: ${culprit(why)}${describeError(why)}`),
+  'store.down': ({ worker, error: why }) =>
+    error(worker, `worker ${worker} cannot use its database: ${describeError(why)}`),
+  'store.up': ({ worker }) => warn(worker, `worker ${worker} can use its database again`),
+  'consumer.error': ({ consumer, error: why }) =>
+    warn(`${consumer} ${codeOf(why)}`, `consumer ${consumer}: ${describeError(why)}`),
+  'delivery.retried': ({ consumer, event, attempt, delay, error: why }) =>
+    warn(
+      consumer,
+      `consumer ${consumer}: ${event.type} ${event.id} failed, attempt ${attempt}, next in ${Math.round(delay)} ms: ${describeError(why)}`,
+    ),
+  'delivery.failed': ({ consumer, event, error: why }) =>
+    error(
+      consumer,
+      `consumer ${consumer} GAVE UP ${event === undefined ? 'a message' : `${event.type} ${event.id}`}: ${describeError(why)}`,
+    ),
+  'listener.failed': ({ signal, error: why }) =>
+    error(signal, `a listener of the signal ${signal} threw: ${describeError(why)}`),
+}
+
+/** How often a topic was told of since its last line. */
+interface Told {
+  since: number
+  unsaid: number
+}
+
+/**
+ * Writes a line for each signal that tells of trouble, or of its end. A topic that has just had a line is counted, and
+ * the next line says how many there were. A logger that throws harms nobody.
+ */
+export class SignalLog {
+  readonly #logger: Logger
+  readonly #told = new Map<string, Told>()
+
+  constructor(logger: Logger) {
+    this.#logger = logger
+  }
+
+  tell<Name extends SignalName>(name: Name, message: Signals[Name]): void {
+    const line = LINES[name]?.(message)
+    if (line === undefined) return
+    const key = `${name} ${line.topic}`
+    const now = performance.now()
+    const told = this.#told.get(key)
+    if (told !== undefined && now - told.since < QUIET) {
+      told.unsaid++
+      return
+    }
+    const more = told !== undefined && told.unsaid > 0 ? ` (and ${told.unsaid} more like it before)` : ''
+    this.#told.delete(key)
+    this.#told.set(key, { since: now, unsaid: 0 })
+    const [oldest] = this.#told.keys()
+    if (this.#told.size > MOST_TOPICS && oldest !== undefined) this.#told.delete(oldest)
+    try {
+      this.#logger[line.level](`broadcaster: ${onOneLine(line.text)}${more}`)
+    } catch {
+      // Nobody is left to tell.
+    }
+  }
+}
+
+function named(event: OutboxEvent): string {
+  return event instanceof OutboxEvent ? `${event.eventType} ${event.eventId}` : 'an event'
+}
+
+function codeOf(why: unknown): string {
+  return why instanceof Error && 'code' in why ? String(why.code) : ''
+}
+
+/** Whose trouble it is: a message such as "connection refused" does not say. */
+function culprit(why: unknown): string {
+  const code = codeOf(why)
+  if (code.startsWith('STORE_') || code.startsWith('SCHEMA_')) return 'the database: '
+  return ''
+}
+
+/** Control characters would let an error's text move the cursor or forge a line. */
+function onOneLine(text: string): string {
+  return text.replace(/\p{Cc}+/gu, ' ')
+}
