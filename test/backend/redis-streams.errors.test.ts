@@ -144,6 +144,56 @@ describe('redisStreams: error replies', { skip }, () => {
   test('NOPERM for the stream: outage', () =>
     outage('NOPERM', [['ACL', 'SETUSER', 'default', 'resetkeys', '~other']], [['ACL', 'SETUSER', 'default', '~*']]))
 
+  test('NOPERM for the stream of one event: a failure of that event alone, which stops its key', async () => {
+    await operator(['ACL', 'SETUSER', 'default', 'resetkeys', '~errors'])
+    try {
+      await withBackend({ stream: (event) => (event.subject === 'x' ? 'forbidden' : 'errors') }, async (backend) => {
+        const events = [
+          sampleEvent(),
+          sampleEvent({ subject: 'x', partitionKey: 'k' }),
+          sampleEvent({ partitionKey: 'k' }),
+          sampleEvent(),
+        ]
+        const results = await backend.send(events, never)
+        assert.deepEqual(results.map(kindOf), ['ok', 'failure', 'not-attempted', 'ok'])
+        assert.match(textOf(results[1]), /NOPERM.*may not write the stream 'forbidden'/)
+      })
+    } finally {
+      await operator(['ACL', 'SETUSER', 'default', '~*'])
+    }
+  })
+
+  for (const [how, login] of Object.entries({ 'with the script': {}, 'where scripts are forbidden': { user: true } })) {
+    test(`an entry larger than proto-max-bulk-len is the failure of its event alone, ${how}`, async () => {
+      await operator(
+        ['CONFIG', 'SET', 'proto-max-bulk-len', String(1024 * 1024)],
+        ['ACL', 'SETUSER', 'plain', 'on', '>p', '~*', '+@all', '-@scripting'],
+      )
+      const address = 'user' in login ? server.url.replace('//', '//plain:p@') : server.url
+      try {
+        await withBackend({ url: address }, async (backend) => {
+          const large = sampleEvent({ data: JSON.stringify('x'.repeat(3 * 1024 * 1024)), partitionKey: 'k' })
+          const events = [sampleEvent(), large, sampleEvent({ partitionKey: 'k' }), ...sampleEvents(3, 3)]
+          const results = await backend.send(events, never)
+          assert.deepEqual(results.map(kindOf), ['ok', 'failure', 'not-attempted', 'ok', 'ok', 'ok'])
+        })
+      } finally {
+        await operator(['CONFIG', 'SET', 'proto-max-bulk-len', String(512 * 1024 * 1024)])
+      }
+    })
+  }
+
+  test('a function stream that returns no name is a permanent failure of that event alone', async () => {
+    const stream = (event: { readonly subject: string }) =>
+      event.subject === '' ? 'errors' : JSON.parse(event.subject)
+    await withBackend({ stream }, async (backend) => {
+      for (const subject of ['""', 'null', '7', '{}']) {
+        const results = await backend.send([sampleEvent({ subject }), sampleEvent()], never)
+        assert.deepEqual(results.map(kindOf), ['permanent', 'ok'], subject)
+      }
+    })
+  })
+
   test('NOPERM for XADD, which a script sees as a mere ERR: outage', () =>
     outage('NOPERM', [['ACL', 'SETUSER', 'default', '-xadd']], [['ACL', 'SETUSER', 'default', '+xadd']]))
 

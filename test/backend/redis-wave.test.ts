@@ -14,6 +14,7 @@ const waiting = fc.array(
 const limits = fc.record({
   count: fc.integer({ min: 1, max: 6 }),
   size: fc.integer({ min: 1, max: 25 }),
+  alone: fc.integer({ min: 3, max: 12 }),
   oneOfAKey: fc.boolean(),
 })
 

@@ -3,7 +3,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net'
 
 /** Passes connections on to a server that must not be stopped itself, and is stopped, silenced or cut in its place. */
 export class StoppableProxy {
-  readonly #target: number
+  #target: number
   readonly #pairs = new Set<{ readonly client: Socket; readonly server: Socket }>()
   #listener: Server | undefined
   #port = 0
@@ -57,6 +57,11 @@ export class StoppableProxy {
   /** From now on nothing passes either way, or no answers do, and nobody is told; false = all passes again. */
   silence(what: 'both' | 'answers' | false): void {
     this.#silent = what
+  }
+
+  /** New connections lead to another server from now on; those that are open stay, as behind a name that moves. */
+  leadTo(target: number): void {
+    this.#target = target
   }
 
   /** Cuts the connection in place of passing on the server's n-th piece of answer from now. */

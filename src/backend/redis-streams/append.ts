@@ -22,6 +22,8 @@ export interface Appender {
   readonly signal: AbortSignal
   /** Called when the connection broke, or a reply is overdue. */
   readonly onBroken: () => void
+  /** Called with the code word of an error reply, which may say that this server cannot serve now. */
+  readonly onRefused: (code: string | undefined) => void
 }
 
 /** Appends a batch to its stream with the script: one command, one reply, order kept by Redis itself. */
@@ -53,6 +55,7 @@ export async function appendByScript(
   // Inside a script an ACL violation is a mere ERR: a plain XADD of the same entry gets the true code word. It goes
   // with those of its key that were not attempted because of it.
   const unclear = new Set<string | null>()
+  for (const each of appended) if (typeof each === 'object') appender.onRefused(codeOf(each.error))
   return appended.map((each, n) => {
     const key = batch[n]?.key ?? null
     if (typeof each === 'object' && codeOf(each.error) === 'ERR') {
@@ -130,6 +133,7 @@ function resultOf(appender: Appender, stream: string, reply: Settlement<unknown>
     const { error } = reply
     if (replyCode(error) !== undefined) {
       const text = error instanceof Error ? error.message.replace(/^-/, '') : ''
+      appender.onRefused(replyCode(error))
       return notDelivered(errorOfReply(text, stream, typeof appender.options.stream === 'function', error))
     }
     // The client refused to write it, as a string that is too long: the connection is not to blame.

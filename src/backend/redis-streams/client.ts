@@ -14,6 +14,8 @@ export interface NodeRedisCluster {
 /** ioredis: `new Redis()`, `new Redis.Cluster()`. */
 export interface IoRedisClient {
   call(command: string, args: string[]): Promise<unknown>
+  /** `reconnect`: as if the connection had been lost. */
+  disconnect?(reconnect?: boolean): void
 }
 
 /** Any client that can be injected. */
@@ -44,6 +46,17 @@ export function runWith(client: RedisClient): RunCommand {
     'client must be a node-redis client or cluster (it has sendCommand) or an ioredis one (it has call)',
     { field: 'client', value: client },
   )
+}
+
+/**
+ * How to have an injected client connect anew, where it connects to one server: a client of a cluster follows its changes by
+ * itself.
+ */
+export function reconnectWith(client: RedisClient): () => void {
+  if ('masters' in client) return () => undefined
+  if ('call' in client) return () => client.disconnect?.(true)
+  // node-redis has no call for it that does not end the client; so we ask Redis to close the connection.
+  return () => void client.sendCommand(['QUIT']).catch(() => undefined)
 }
 
 /**

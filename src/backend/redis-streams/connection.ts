@@ -1,6 +1,6 @@
 import { BroadcasterError } from '../../errors.ts'
 import { OutageError } from '../send-error.ts'
-import { type RedisClient, type RunCommand, runWith } from './client.ts'
+import { type RedisClient, type RunCommand, reconnectWith, runWith } from './client.ts'
 import type { Address, ResolvedRedisStreamsOptions } from './options.ts'
 import { errorOfConnection } from './reply-error.ts'
 import { settleWithin } from './settle-within.ts'
@@ -33,6 +33,7 @@ interface Opened {
 export class RedisConnection {
   readonly #options: ResolvedRedisStreamsOptions
   readonly #injected: OpenConnection | undefined
+  readonly #reconnect: (() => void) | undefined
   #opened: Opened | undefined
   #opening: Promise<Opened> | undefined
   #closing: Promise<void> | undefined
@@ -40,6 +41,7 @@ export class RedisConnection {
   constructor(options: ResolvedRedisStreamsOptions) {
     this.#options = options
     this.#injected = options.client && { run: runWith(options.client), scripting: true }
+    this.#reconnect = options.client && reconnectWith(options.client)
   }
 
   get closed(): boolean {
@@ -64,6 +66,16 @@ export class RedisConnection {
     if (opened?.connection !== connection) return
     this.#opened = undefined
     destroy(opened.client)
+  }
+
+  /**
+   * Leaves a server that cannot serve now: the next one to open a connection may reach another. Of an injected client only
+   * the connection to a replica is ended, as if it had been lost: all else may still serve the application's reads.
+   */
+  leave(connection: OpenConnection, trouble: 'replica' | 'unable'): void {
+    if (connection === this.#injected) {
+      if (trouble === 'replica') this.#reconnect?.()
+    } else this.drop(connection)
   }
 
   /** Waits for the replies that are due, at most `commandTimeout`, and closes what we opened. */

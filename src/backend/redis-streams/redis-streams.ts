@@ -2,10 +2,11 @@ import type { OutboxEvent } from '../../record/outbox-event.ts'
 import { type Backend, type BackendHealth, notAttempted, notDelivered, type SendResult } from '../backend.ts'
 import { PermanentError } from '../send-error.ts'
 import { type Appender, appendByScript, appendPlainly, type WaitingEntry } from './append.ts'
-import { RedisConnection } from './connection.ts'
+import { ALONE_SIZE, appendAlone } from './append-alone.ts'
+import { type OpenConnection, RedisConnection } from './connection.ts'
 import { entryOf, extraFields } from './entry.ts'
 import { type RedisStreamsOptions, type ResolvedRedisStreamsOptions, resolveOptions } from './options.ts'
-import { errorOfConnection } from './reply-error.ts'
+import { errorOfConnection, troubleOfServer } from './reply-error.ts'
 import { settleWithin } from './settle-within.ts'
 import { planWave } from './wave.ts'
 
@@ -29,6 +30,7 @@ const BATCH_SIZE = 4 * 1024 * 1024
 export function redisStreams(options: RedisStreamsOptions = {}): Backend {
   const resolved = resolveOptions(options)
   const connection = new RedisConnection(resolved)
+  const forLarge = resolved.client ? connection : new RedisConnection(resolved)
   return {
     capabilities: { ordersWithinSend: true },
     maxEventBytes: resolved.maxEventBytes,
@@ -36,14 +38,14 @@ export function redisStreams(options: RedisStreamsOptions = {}): Backend {
     timeout: Math.max(resolved.commandTimeout, resolved.connectTimeout) + 250,
     checkConfig: (config) => void extraFields(config),
     connect: async (signal) => void (await connection.open(signal)),
-    send: (events, signal) => send(connection, resolved, events, signal),
+    send: (events, signal) => send({ connection, forLarge }, resolved, events, signal),
     healthCheck: (signal) => healthCheck(connection, resolved, signal),
-    close: () => connection.close(),
+    close: async () => void (await Promise.all([connection.close(), forLarge.close()])),
   }
 }
 
 async function send(
-  connection: RedisConnection,
+  { connection, forLarge }: { readonly connection: RedisConnection; readonly forLarge: RedisConnection },
   options: ResolvedRedisStreamsOptions,
   events: readonly OutboxEvent[],
   signal: AbortSignal,
@@ -69,16 +71,26 @@ async function send(
       broken = true
       connection.drop(open)
     },
+    onRefused: (code) => {
+      const trouble = troubleOfServer(code)
+      if (trouble === undefined) return
+      broken = true
+      connection.leave(open, trouble)
+    },
   }
   while (waiting.length > 0 && !broken && !signal.aborted) {
     plain ||= !open.scripting
-    const wave = planWave(waiting, { count: BATCH_COUNT, size: BATCH_SIZE, oneOfAKey: plain })
+    const wave = planWave(waiting, { count: BATCH_COUNT, size: BATCH_SIZE, alone: ALONE_SIZE, oneOfAKey: plain })
     const append = plain ? appendPlainly : appendByScript
     const again: WaitingEntry[] = []
     const stopped = new Set<string>()
     await Promise.all(
       Array.from(wave.batches, async ([stream, batch]) => {
-        const appended = await append(appender, stream, batch)
+        const [first] = batch
+        const alone = first !== undefined && first.size > ALONE_SIZE
+        const appended = alone
+          ? [await appendAlone(forLarge, options, first, signal)]
+          : await append(appender, stream, batch)
         for (const [n, event] of batch.entries()) {
           const result = appended[n] ?? notAttempted
           if (result === 'plain') again.push(event)
@@ -109,7 +121,8 @@ function prepare(
     if (key !== null && stopped.has(key)) continue
     try {
       const entry = entryOf(event)
-      const name = typeof stream === 'string' ? stream : stream(event)
+      const name: unknown = typeof stream === 'string' ? stream : stream(event)
+      if (typeof name !== 'string' || name === '') throw new Error('the function stream must return a name')
       waiting.push({ at, key, stream: name, size: entry.size, entry })
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause)
@@ -130,11 +143,26 @@ async function healthCheck(
     const started = performance.now()
     const [reply] = await settleWithin([open.run(undefined, ['PING'])], options.commandTimeout, signal)
     const latency = performance.now() - started
-    if (reply?.kind === 'value') return { healthy: true, latency, detail: 'Redis answers' }
+    if (reply?.kind === 'value') {
+      if (!(await isReplica(open, options, signal))) return { healthy: true, latency, detail: 'Redis answers' }
+      connection.leave(open, 'replica')
+      return { healthy: false, latency, detail: 'this Redis is a read-only replica' }
+    }
     if (reply?.kind === 'error') throw reply.error
     connection.drop(open)
     return { healthy: false, detail: 'no reply from Redis to a PING' }
   } catch (error) {
     return { healthy: false, detail: errorOfConnection(error).message }
   }
+}
+
+/** Whether the server is a replica, as far as it lets us know: a user may lack the right to ask. */
+async function isReplica(
+  open: OpenConnection,
+  options: ResolvedRedisStreamsOptions,
+  signal: AbortSignal,
+): Promise<boolean> {
+  if (options.address.nodes.length > 0) return false
+  const [role] = await settleWithin([open.run(undefined, ['ROLE'])], options.commandTimeout, signal)
+  return role?.kind === 'value' && Array.isArray(role.value) && role.value[0] === 'slave'
 }

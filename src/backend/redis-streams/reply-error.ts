@@ -7,12 +7,13 @@ import { OutageError, PermanentError } from '../send-error.ts'
  */
 const CODE_WORD = /^-?([A-Z][A-Z0-9_]+)(?: |$)/
 
-/** Redis refuses every write for now, or refuses us: each is an outage, and costs no retries. */
+/** This server refuses every write for now, or refuses us: each is an outage, and costs no retries. */
 const OUTAGE_CODES: Readonly<Record<string, string>> = {
   OOM: 'Redis is at its maxmemory and evicts nothing; free memory, raise maxmemory, or trim more',
   LOADING: 'Redis is loading its data set',
   READONLY: 'this Redis is a read-only replica; connect to the master',
   MASTERDOWN: 'this Redis is a replica that has lost its master',
+  UNBLOCKED: 'this Redis has become a read-only replica',
   MISCONF: 'Redis cannot save its data to disk and refuses writes; see its log',
   CLUSTERDOWN: 'the cluster is down or does not serve every hash slot',
   TRYAGAIN: 'the cluster is moving this hash slot',
@@ -24,6 +25,20 @@ const OUTAGE_CODES: Readonly<Record<string, string>> = {
   WRONGPASS: 'Redis refuses the user name or password',
   NOPERM: 'this Redis user may not write this stream',
   DENIED: 'Redis runs in protected mode',
+}
+
+/** Troubles that a new connection would meet as well. */
+const STAYS: ReadonlySet<string> = new Set(['OOM', 'NOPERM'])
+/** What only a replica says: whoever is to be written to is elsewhere now. */
+const REPLICA: ReadonlySet<string> = new Set(['READONLY', 'MASTERDOWN', 'UNBLOCKED'])
+
+/**
+ * What an error reply says of the server that gave it: `replica` and `unable`: it cannot serve now, and whoever connects
+ * anew may reach one that can; undefined: nothing.
+ */
+export function troubleOfServer(code: string | undefined): 'replica' | 'unable' | undefined {
+  if (code === undefined || !Object.hasOwn(OUTAGE_CODES, code) || STAYS.has(code)) return undefined
+  return REPLICA.has(code) ? 'replica' : 'unable'
 }
 
 /** The code word of an error reply; undefined for anything else, such as a lost connection. */
@@ -41,11 +56,16 @@ export function codeOf(reply: string): string | undefined {
 
 /**
  * What an error reply to one event means. `eachOwnStream`: the stream is chosen for each event, so that one which is
- * not a stream is this event's trouble alone; a single stream that is none refuses everything.
+ * not a stream, or is forbidden, is this event's trouble alone; a single such stream refuses everything.
  */
 export function errorOfReply(reply: string, stream: string, eachOwnStream: boolean, cause?: unknown): BroadcasterError {
   const details = cause === undefined ? {} : { cause }
   const code = codeOf(reply) ?? 'ERR'
+  if (code === 'NOPERM' && eachOwnStream) {
+    // Not permanent: rights are mended by people, and a wrong rule must not fail a backlog for good.
+    const message = `${reply}: this Redis user may not write the stream '${stream}'`
+    return new BroadcasterError('SEND_FAILED', message, { ...details, field: 'stream', value: stream })
+  }
   if (code === 'WRONGTYPE') {
     const message = `${reply}: the key '${stream}' is not a stream; rename or delete it, or choose another stream`
     return eachOwnStream

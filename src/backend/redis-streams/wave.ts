@@ -4,15 +4,17 @@ export interface Waiting {
   /** Its partition key; null = it waits for nobody. */
   readonly key: string | null
   readonly stream: string
-  /** About how much it takes, in characters. */
+  /** About how much it takes, in bytes. */
   readonly size: number
 }
 
 export interface WaveLimits {
   /** Events of one stream in a wave. */
   readonly count: number
-  /** Characters of one stream in a wave; a single event may be larger. */
+  /** Bytes of one stream in a wave; a single event may be larger. */
   readonly size: number
+  /** An event of more bytes than this has a wave to itself. */
+  readonly alone: number
   /** At most one event of a key. */
   readonly oneOfAKey: boolean
 }
@@ -26,6 +28,8 @@ export function planWave<Event extends Waiting>(
   waiting: readonly Event[],
   limits: WaveLimits,
 ): { readonly batches: ReadonlyMap<string, readonly Event[]>; readonly left: readonly Event[] } {
+  const [first] = waiting
+  if (first && first.size > limits.alone) return { batches: new Map([[first.stream, [first]]]), left: waiting.slice(1) }
   const batches = new Map<string, { events: Event[]; size: number }>()
   const left: Event[] = []
   /** The stream that has the key in this wave; null = the key has to wait. */
@@ -35,7 +39,7 @@ export function planWave<Event extends Waiting>(
     const batch = batches.get(stream) ?? { events: [], size: 0 }
     const full = batch.events.length >= limits.count || (batch.size + size > limits.size && batch.events.length > 0)
     const taken = key === null ? undefined : streamOfKey.get(key)
-    if (full || (taken !== undefined && (limits.oneOfAKey || taken !== stream))) {
+    if (full || size > limits.alone || (taken !== undefined && (limits.oneOfAKey || taken !== stream))) {
       if (key !== null) streamOfKey.set(key, null)
       left.push(event)
       continue
