@@ -37,6 +37,7 @@ export const ERROR_CODES = {
   SEND_TIMEOUT: { retryable: true },
   SEND_NOT_ATTEMPTED: { retryable: true },
   WORKER_DIED: { retryable: true },
+  OUTCOME_REFUSED: { retryable: false },
   // The process around us
   MISSING_DEPENDENCY: { retryable: false },
   CONFIG_NOT_FOUND: { retryable: false },

@@ -29,9 +29,9 @@ const MINIMUM_DELAY = 50
 /** The longest wait, in milliseconds (a year): a time that the database cannot hold would make every settle fail. */
 const MAXIMUM_DELAY = 365 * 24 * 60 * 60 * 1_000
 
-/** A wait that somebody else computed, made one that every store can add to its clock: 0 to a year; NaN is 0. */
-export function boundedDelay(delay: number): number {
-  return Number.isNaN(delay) ? 0 : Math.min(MAXIMUM_DELAY, Math.max(0, delay))
+/** A wait that somebody else computed, made one that every store can add to its clock: 0 to a year; no number is 0. */
+export function boundedDelay(delay: unknown): number {
+  return typeof delay !== 'number' || Number.isNaN(delay) ? 0 : Math.min(MAXIMUM_DELAY, Math.max(0, delay))
 }
 
 /** The wait after attempt `retryCount` (from 1) in milliseconds; `random` is in [0, 1). */

@@ -1,4 +1,6 @@
+import { BroadcasterError } from '../errors.ts'
 import type { BreakerRow, BreakerStore } from '../store/coordination-store.ts'
+import { ascii } from './plain-outcome.ts'
 
 export interface BreakerOptions {
   /** Milliseconds from the outage to the first probe. Default 200. */
@@ -44,7 +46,7 @@ export class Breaker {
     this.#open = true
     this.#probeAt = performance.now() + wait
     this.#untold = error
-    const opened = await this.#store.open(this.#backend, wait, error)
+    const opened = await told(error, (text) => this.#store.open(this.#backend, wait, text))
     this.#untold = undefined
     return opened
   }
@@ -52,7 +54,7 @@ export class Breaker {
   /** Takes the right to probe, if due. `timeout`: how long the probe may take, in ms. */
   async tryProbe(timeout: number): Promise<boolean> {
     const again = timeout + this.#probeInterval
-    if (this.#untold !== undefined) await this.#store.open(this.#backend, 0, this.#untold)
+    if (this.#untold !== undefined) await told(this.#untold, (text) => this.#store.open(this.#backend, 0, text))
     this.#untold = undefined
     const mine = await this.#store.tryProbe(this.#backend, again)
     // Not ours: another worker probes; its success is seen by the next survey.
@@ -64,7 +66,7 @@ export class Breaker {
   async probeFailed(error: string, retryAfter: number): Promise<void> {
     const wait = Math.max(this.#probeInterval, retryAfter)
     this.#probeAt = performance.now() + wait
-    await this.#store.postpone(this.#backend, wait, error)
+    await told(error, (text) => this.#store.postpone(this.#backend, wait, text))
   }
 
   /** The probe succeeded. Resolves to true when this call closed the shared breaker. */
@@ -82,5 +84,16 @@ export class Breaker {
     this.#untold = undefined
     this.#probeAt = performance.now() + Math.max(0, row.probeIn)
     return row.open ? 'opened' : 'closed'
+  }
+}
+
+/** The state of a breaker matters more than why: a database that cannot hold the text gets it in ASCII. */
+async function told<T>(error: string, tell: (text: string) => Promise<T>): Promise<T> {
+  try {
+    return await tell(error)
+  } catch (failure) {
+    const plain = ascii(error)
+    if (plain === error || (failure instanceof BroadcasterError && failure.retryable)) throw failure
+    return tell(plain)
   }
 }

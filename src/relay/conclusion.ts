@@ -21,6 +21,9 @@ export interface ConclusionParts {
   readonly onLost: (lane: number) => void
 }
 
+/** How long an event whose outcome the store refuses is left alone, in ms: then it is sent again. */
+const SHELF_TIME = 600_000
+
 /** Ends an event's stay in memory: settled, parked behind its key's head, or given back. Announces what was recorded. */
 export class Conclusion {
   readonly #parts: ConclusionParts
@@ -49,7 +52,10 @@ export class Conclusion {
     if (delay === null) signals.emit('event.blocked', { event: held.event, backend, worker, headId: head.id })
     const { id, lane } = held
     this.#parts.inHand.beginParking(id)
-    this.#parts.settler.add(held, { kind: 'park', id, lane, delay, behind: head.id }, () => this.#drop(held))
+    this.#parts.settler.add(held, { kind: 'park', id, lane, delay, behind: head.id }, (how) => {
+      if (how === 'refused') this.#shelve(held, true)
+      this.#drop(held)
+    })
   }
 
   /** Not sent after all: its row is as it was, and it is read again before any later event of its key. */
@@ -82,11 +88,19 @@ export class Conclusion {
   #settle(held: HeldEvent, outcome: Outcome, error: unknown): void {
     const holds = outcome.kind === 'retry' || (outcome.kind === 'failed' && outcome.blocks)
     if (holds) this.#holdKey(held, outcome)
-    this.#parts.settler.add(held, outcome, (recorded) => {
+    this.#parts.settler.add(held, outcome, (how) => {
+      if (how === 'refused') this.#shelve(held, outcome.kind !== 'published')
       this.#drop(held)
-      if (recorded) this.#announce(held, outcome, error)
-      else if (holds) this.#parts.onLost(held.lane)
+      if (how === 'recorded') this.#announce(held, outcome, error)
+      else if (how === 'lost' && holds) this.#parts.onLost(held.lane)
     })
+  }
+
+  /** What became of it cannot be recorded. Read again at once, it would be sent again and again. */
+  #shelve({ id, seq, lane, key }: HeldEvent, holdsKey: boolean): void {
+    const until = performance.now() + SHELF_TIME
+    this.#parts.inHand.shelve(id, lane, until)
+    if (holdsKey && key !== null) this.#parts.held.hold(lane, key, { id, seq, dueAt: until, unrecorded: true })
   }
 
   /** Later events of the key wait for this one; those in the buffer are parked with it. */

@@ -5,6 +5,8 @@ export interface Head {
   readonly seq: number
   /** Monotonic time at which it is due again, in ms; null = until released by hand. */
   readonly dueAt: number | null
+  /** The store could not be told that it holds its key, so what the store says of the lane does not end it. */
+  readonly unrecorded?: true
 }
 
 /**
@@ -41,7 +43,11 @@ export class HeldKeys {
 
   /** Replaces what is known of a lane by what the store says; `now` is the monotonic time of the answer. */
   reset(lane: number, heads: readonly HeldHead[], now: number): void {
+    const unrecorded = [...(this.#lanes.get(lane) ?? [])].flatMap(([key, known]) =>
+      known.filter((head) => head.unrecorded && later(head, { ...head, dueAt: now })).map((head) => ({ key, head })),
+    )
     this.forget(lane)
+    for (const { key, head } of unrecorded) this.hold(lane, key, head)
     for (const head of heads) {
       if (head.lane !== lane) continue
       this.hold(lane, head.partitionKey, {

@@ -32,6 +32,8 @@ export function hasKilledEnough(held: HeldEvent): boolean {
   return held.alone && held.retryCount >= Math.max(1, held.maxRetries)
 }
 
+const MOST_SHELVED = 1_000
+
 /**
  * Which events are in hand, by lane. A sweep must leave them out, and also those settled while it was reading: its
  * snapshot still shows them as unsettled.
@@ -43,13 +45,37 @@ export class InHand {
   readonly #parking = new Set<string>()
   #onParked: (() => void)[] = []
   #settledDuringRead: Set<string> | undefined
+  /** What became of these cannot be recorded: not to be read again before their time, or they are sent again at once. */
+  readonly #shelved = new Map<string, { readonly lane: number; readonly until: number }>()
 
   get size(): number {
     return this.#lanes.size
   }
 
   has(id: string): boolean {
-    return this.#lanes.has(id) || this.#settledDuringRead?.has(id) === true
+    return this.#lanes.has(id) || this.#settledDuringRead?.has(id) === true || this.#isShelved(id)
+  }
+
+  /** How many rows of the lane a read from its head meets that it must leave out. */
+  leftOutIn(lane: number): number {
+    let shelved = 0
+    for (const one of this.#shelved.values()) if (one.lane === lane) shelved++
+    return this.countIn(lane) + shelved
+  }
+
+  /** Leaves the event out of reads until the monotonic time `until`. Of more than `MOST_SHELVED` the oldest is forgotten. */
+  shelve(id: string, lane: number, until: number): void {
+    this.#shelved.set(id, { lane, until })
+    const [oldest] = this.#shelved.keys()
+    if (this.#shelved.size > MOST_SHELVED && oldest !== undefined) this.#shelved.delete(oldest)
+  }
+
+  #isShelved(id: string): boolean {
+    const shelved = this.#shelved.get(id)
+    if (shelved === undefined) return false
+    if (performance.now() < shelved.until) return true
+    this.#shelved.delete(id)
+    return false
   }
 
   countIn(lane: number): number {

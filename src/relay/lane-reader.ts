@@ -155,7 +155,7 @@ export class LaneReader {
     if (readable.length === 0) return []
     const limit = Math.max(1, Math.ceil(space / readable.length))
     return readable.map(([lane, state]) =>
-      sweep ? { lane, after: 0, limit: limit + this.#inHand.countIn(lane) } : { lane, after: state.cursor, limit },
+      sweep ? { lane, after: 0, limit: limit + this.#inHand.leftOutIn(lane) } : { lane, after: state.cursor, limit },
     )
   }
 

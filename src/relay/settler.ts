@@ -1,24 +1,43 @@
+import { BroadcasterError } from '../errors.ts'
+import { Pause } from '../pause.ts'
 import type { Outcome, Ownership, RelayStore } from '../store/relay-store.ts'
 import type { HeldEvent } from './in-hand.ts'
+import { recordOutcomes } from './record-outcomes.ts'
+
+/** `lost`: the store says that it was not ours to record. `refused`: the store takes it in no form. */
+export type Settled = 'recorded' | 'lost' | 'refused'
 
 interface Entry {
   readonly held: HeldEvent
   readonly outcome: Outcome
-  readonly settled: (recorded: boolean) => void
+  readonly settled: (how: Settled) => void
+  /** Monotonic time at which it was first not taken. */
+  failingSince?: number
 }
 
 /** Outcomes in one settle: bounds the size of a statement. */
 const LARGEST_SETTLE = 5_000
+/** The longest pause between two tries, in ms. */
+const LONGEST_PAUSE = 2_000
 
 /**
- * Records outcomes in bulk: while one settle is under way the next collects. A store that cannot be reached is tried
- * again until `giveUp`, told for how many ms it has failed, says that it is too late; what is not recorded then is sent again by the lane's next owner.
+ * Records outcomes in bulk: while one settle is under way the next collects. One that the store does not take for what
+ * is in it keeps nobody else waiting (`record-outcomes.ts`). A store that cannot be reached is tried again until
+ * `giveUp`, told for how many ms it has failed, says that it is too late; what is not recorded then is sent again by the
+ * lane's next owner.
  */
 export class Settler {
   readonly #store: Pick<RelayStore, 'settle'>
   readonly #onError: (error: unknown) => void
   readonly #giveUp: (failingFor: number) => boolean
   #queue: Entry[] = []
+  /** Not taken, to be tried again after a pause. What comes meanwhile does not wait for them. */
+  #waiting: Entry[] = []
+  #tryAgainAt = 0
+  #pause = 0
+  readonly #rest = new Pause()
+  /** Monotonic time at which the store last took something. */
+  #tookAt = Number.NEGATIVE_INFINITY
   #running: Promise<void> | undefined
 
   constructor(
@@ -31,10 +50,11 @@ export class Settler {
     this.#giveUp = giveUp
   }
 
-  /** `settled` is called once: true when recorded, false when the store says that it was not ours to record. */
-  add(held: HeldEvent, outcome: Outcome, settled: (recorded: boolean) => void): void {
+  /** `settled` is called once. */
+  add(held: HeldEvent, outcome: Outcome, settled: (how: Settled) => void): void {
     this.#queue.push({ held, outcome, settled })
     this.#running ??= this.#run()
+    this.#rest.end()
   }
 
   /** Records outcomes now and waits for it. */
@@ -44,8 +64,8 @@ export class Settler {
       events.map(
         (held) =>
           new Promise<void>((resolve) => {
-            this.add(held, outcome(held), (ok) => {
-              if (ok) recorded.add(held.id)
+            this.add(held, outcome(held), (how) => {
+              if (how === 'recorded') recorded.add(held.id)
               resolve()
             })
           }),
@@ -62,27 +82,60 @@ export class Settler {
   async #run(): Promise<void> {
     // One turn of the event loop, so that outcomes of the same moment share a statement.
     await Promise.resolve()
-    while (this.#queue.length > 0) {
-      const entries = this.#queue.splice(0, LARGEST_SETTLE)
-      for (const [ownership, group] of Map.groupBy(entries, (entry) => entry.held.ownership)) {
-        const lost = await this.#settle(ownership, group)
-        for (const entry of group) entry.settled(!lost.has(entry.held.id))
+    while (this.#queue.length > 0 || this.#waiting.length > 0) {
+      const early = this.#tryAgainAt - performance.now()
+      if (this.#queue.length === 0 && early > 0) {
+        await this.#rest.sleep(early)
+        continue
       }
+      const again = early > 0 ? [] : this.#waiting.splice(0)
+      const entries = [...again, ...this.#queue.splice(0)]
+      for (let at = 0; at < entries.length; at += LARGEST_SETTLE)
+        await this.#settle(entries.slice(at, at + LARGEST_SETTLE))
     }
     this.#running = undefined
   }
 
-  async #settle(ownership: Ownership, entries: readonly Entry[]): Promise<ReadonlySet<string>> {
-    const outcomes = entries.map((entry) => entry.outcome)
-    const start = performance.now()
-    for (let pause = 50; ; pause = Math.min(2_000, pause * 2)) {
-      try {
-        return new Set((await this.#store.settle(ownership, outcomes)).lost)
-      } catch (error) {
-        this.#onError(error)
-        if (this.#giveUp(performance.now() - start)) return new Set(outcomes.map((outcome) => outcome.id))
-        await new Promise((resolve) => setTimeout(resolve, pause))
-      }
+  async #settle(entries: readonly Entry[]): Promise<void> {
+    for (const [ownership, group] of Map.groupBy(entries, (entry) => entry.held.ownership)) {
+      await this.#settleGroup(ownership, group)
     }
+  }
+
+  async #settleGroup(ownership: Ownership, group: readonly Entry[]): Promise<void> {
+    const { lost, refused, waiting, took } = await recordOutcomes(
+      (outcomes) => this.#store.settle(ownership, outcomes),
+      group.map((entry) => entry.outcome),
+      this.#onError,
+    )
+    const now = performance.now()
+    if (took) {
+      this.#tookAt = now
+      this.#pause = 0
+    }
+    for (const entry of group) {
+      const { id } = entry.held
+      if (refused.has(id) && this.#tookAt > (entry.failingSince ?? now - 1)) this.#refuse(entry)
+      else if (refused.has(id) || waiting.has(id)) this.#putOff(entry, now)
+      else entry.settled(lost.has(id) ? 'lost' : 'recorded')
+    }
+  }
+
+  #putOff(entry: Entry, now: number): void {
+    entry.failingSince ??= now
+    if (this.#giveUp(now - entry.failingSince)) {
+      entry.settled('lost')
+      return
+    }
+    this.#waiting.push(entry)
+    if (this.#tryAgainAt > now) return
+    this.#pause = Math.min(LONGEST_PAUSE, Math.max(50, 2 * this.#pause))
+    this.#tryAgainAt = now + this.#pause
+  }
+
+  #refuse({ held, outcome, settled }: Entry): void {
+    const message = `the database refuses to record '${outcome.kind}' for event ${held.id}, in any form; mend its row, or it is sent again when its lane is read afresh`
+    this.#onError(new BroadcasterError('OUTCOME_REFUSED', message, { field: 'id', value: held.id }))
+    settled('refused')
   }
 }

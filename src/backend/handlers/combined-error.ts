@@ -42,8 +42,8 @@ function isInterrupted(error: unknown): boolean {
 }
 
 function retryAfterOf(error: unknown): number {
-  if (error instanceof RetryAfterError) return error.retryAfter
-  return error instanceof OutageError ? (error.retryAfter ?? 0) : 0
+  const asked: unknown = error instanceof RetryAfterError || error instanceof OutageError ? error.retryAfter : 0
+  return typeof asked === 'number' && asked > 0 ? asked : 0
 }
 
 /** The message of whatever was thrown. */

@@ -78,11 +78,21 @@ function parkedUntil(outbox: MemoryOutbox, outcome: Extract<Outcome, { kind: 'pa
 
 function remember(outbox: MemoryOutbox, ownership: Ownership, row: MemoryRow, error: string, now: number): void {
   row.lastError = error
-  const attempts: unknown[] = JSON.parse(row.attempts ?? '[]')
+  const attempts = attemptsOf(row)
   attempts.push({
     at: new Date(now).toISOString(),
     worker: outbox.workers.get(ownership.workerId)?.name ?? ownership.workerId,
     error,
   })
   row.attempts = JSON.stringify(attempts.slice(-ATTEMPTS_KEPT))
+}
+
+/** One that somebody made no list begins anew. */
+function attemptsOf(row: MemoryRow): unknown[] {
+  try {
+    const attempts: unknown = JSON.parse(row.attempts ?? '[]')
+    return Array.isArray(attempts) ? attempts : []
+  } catch {
+    return []
+  }
 }

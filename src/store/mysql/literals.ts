@@ -23,5 +23,7 @@ export const FAR_FUTURE_SQL = new Sql(`TIMESTAMP'${toSqlDate(FAR_FUTURE)}'`)
 
 /** Some milliseconds from now, or before: fractions to the microsecond. */
 export function nowPlus(milliseconds: number): Sql {
+  // `INTERVAL NaN` would name a column, and the error say that the schema is outdated.
+  if (!Number.isFinite(milliseconds)) throw new RangeError(`${milliseconds} is no number of milliseconds`)
   return new Sql(`(UTC_TIMESTAMP(6) + INTERVAL ${Math.round(milliseconds * 1_000)} MICROSECOND)`)
 }

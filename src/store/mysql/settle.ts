@@ -142,7 +142,8 @@ SET ${SET[kind](worker)}`
 const ATTEMPTED = (worker: string): Sql => sql`e.last_error = o.error, e.progress = COALESCE(o.progress, e.progress),
   e.retry_count = o.retries, e.updated_at = ${NOW},
   e.attempts = JSON_ARRAY_APPEND(
-    CASE WHEN JSON_LENGTH(e.attempts) >= 10 THEN JSON_REMOVE(e.attempts, '$[0]') ELSE COALESCE(e.attempts, '[]') END,
+    CASE WHEN e.attempts IS NULL OR NOT JSON_VALID(e.attempts) THEN '[]' WHEN JSON_TYPE(e.attempts) <> 'ARRAY' THEN '[]'
+      WHEN JSON_LENGTH(e.attempts) >= 10 THEN JSON_REMOVE(e.attempts, '$[0]') ELSE e.attempts END,
     '$', JSON_OBJECT('at', CONCAT(REPLACE(CAST(UTC_TIMESTAMP(3) AS CHAR), ' ', 'T'), 'Z'), 'worker', ${worker},
       'error', LEFT(o.error, 2000)))`
 

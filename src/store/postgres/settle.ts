@@ -27,7 +27,8 @@ function attempts(t: Tables): string {
   return `(
     SELECT json_agg(kept.attempt ORDER BY kept.n) FROM (
       SELECT every.attempt, every.n FROM (
-        SELECT old.attempt, old.n FROM json_array_elements(coalesce(e.attempts, '[]')) WITH ORDINALITY AS old(attempt, n)
+        SELECT old.attempt, old.n FROM json_array_elements(
+          CASE WHEN json_typeof(e.attempts) = 'array' THEN e.attempts ELSE '[]' END) WITH ORDINALITY AS old(attempt, n)
         UNION ALL
         SELECT json_build_object(
           'at', to_char(statement_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),

@@ -26,11 +26,12 @@ export function settle(t: Tables) {
   const unsettled = `e.lane = j.lane AND e.status IN ('pending', 'retry', 'processing')`
   const progress = 'progress = coalesce(j.progress, e.progress)'
   const due = nowPlus('j.delay')
-  // The history keeps ten: the oldest makes room.
+  // The history keeps ten: the oldest makes room. One that somebody made no list begins anew.
   const remember = `
     last_error = j.error,
     attempts = json_insert(
-      CASE WHEN json_array_length(e.attempts) >= 10 THEN json_remove(e.attempts, '$[0]') ELSE coalesce(e.attempts, '[]') END,
+      CASE WHEN e.attempts IS NULL OR NOT json_valid(e.attempts) THEN '[]' WHEN json_type(e.attempts) <> 'array' THEN '[]'
+        WHEN json_array_length(e.attempts) >= 10 THEN json_remove(e.attempts, '$[0]') ELSE e.attempts END,
       '$[#]',
       json_object('at', strftime('%Y-%m-%dT%H:%M:%fZ', 'now'),
         'worker', coalesce((SELECT name FROM ${t.workers} WHERE id = ?), ?), 'error', j.error))`
