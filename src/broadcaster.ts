@@ -1,6 +1,7 @@
 import { EventManager } from './admin/events.ts'
 import type { Backend, BackendHealth } from './backend/backend.ts'
 import { checkHealth } from './backend/check-health.ts'
+import { closeWithin } from './close-within.ts'
 import { BroadcasterError } from './errors.ts'
 import type { Catalogue, DataOutput, EventType, NoCatalogue, UnlistedEvents } from './event/catalogue.ts'
 import { hold, letGo } from './holders.ts'
@@ -238,7 +239,9 @@ export class Broadcaster<
 
   /**
    * Stops the workers made here and the drains that are under way, then closes backends and store: what was injected stays open, and so does a backend or
-   * store that another Broadcaster has, too, until the last of them closes. Idempotent.
+   * store that another Broadcaster has, too, until the last of them closes. Each backend, and the store, has 10 s for it:
+   * what does not close in that time is left to itself, the others are closed, and this rejects with `CLOSE_TIMEOUT`.
+   * Idempotent.
    */
   close(): Promise<void> {
     this.#closing ??= this.#close()
@@ -250,10 +253,13 @@ export class Broadcaster<
   }
 
   async #close(): Promise<void> {
-    await Promise.all([...this.#workers].map((worker) => worker.stop()))
-    const closed = await Promise.allSettled([...this.#backends.values()].map((backend) => letGo(backend, this)))
-    await letGo(this.store, this)
-    for (const result of closed) if (result.status === 'rejected') throw result.reason
+    const workers = await Promise.allSettled(Array.from(this.#workers, (worker) => worker.stop()))
+    const backends = await Promise.allSettled(
+      Array.from(this.#backends, ([name, backend]) => closeWithin(`the backend "${name}"`, () => letGo(backend, this))),
+    )
+    // Whatever became of the backends. It may be what the last of a backend's work waits for, so it goes last.
+    const store = await Promise.allSettled([closeWithin(this.store.description, () => letGo(this.store, this))])
+    for (const result of [...workers, ...backends, ...store]) if (result.status === 'rejected') throw result.reason
   }
 
   #ownPublisher(): Publisher<StoreTx, Events, Unlisted> {

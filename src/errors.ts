@@ -43,6 +43,7 @@ export const ERROR_CODES = {
   CONFIG_NOT_FOUND: { retryable: false },
   CONFIG_INVALID: { retryable: false },
   CLOSED: { retryable: false },
+  CLOSE_TIMEOUT: { retryable: false },
 } as const
 
 export type ErrorCode = keyof typeof ERROR_CODES

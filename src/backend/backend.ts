@@ -91,4 +91,11 @@ export interface Backend {
   readonly timeout?: number
   /** Checks a per-event `backendConfig` at publish; throws a `BroadcasterError` that names the key. Optional. */
   checkConfig?(config: Readonly<Record<string, unknown>>): void
+  /**
+   * Checks at publish what this backend could never carry, such as a header that its protocol has no characters for:
+   * throws a `BroadcasterError` whose `field` is the attribute's CloudEvents name, and nothing is inserted. Called once
+   * for each event and before anything is sent, so `createdAt` is not known yet. What comes all the same, published by
+   * SQL or under other options, `send` answers with a `PermanentError`. Optional.
+   */
+  checkEvent?(event: OutboxEvent): void
 }

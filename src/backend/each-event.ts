@@ -1,3 +1,4 @@
+import { closeWithin } from '../close-within.ts'
 import type { OutboxEvent } from '../record/outbox-event.ts'
 import { type Backend, type BackendHealth, delivered } from './backend.ts'
 import { boundedCall } from './bounded-call.ts'
@@ -54,6 +55,6 @@ export function eachEvent(
         }),
       ),
     healthCheck: async (signal) => options.healthCheck?.(signal) ?? { healthy: true },
-    close: () => (closing ??= (async () => options.close?.())()),
+    close: () => (closing ??= closeWithin('eachEvent()', async () => options.close?.())),
   }
 }

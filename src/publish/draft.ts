@@ -9,6 +9,8 @@ import { suggestion } from '../suggestion.ts'
 export interface Draft {
   /** Begins the field names of problems: empty, or `events[3].`. */
   readonly at: string
+  /** What the caller calls an attribute, by its CloudEvents name. */
+  readonly label: (name: string) => string
   /** The caller's own id. */
   readonly eventId: string | null
   readonly type: string
@@ -85,7 +87,7 @@ export function readDraft(input: unknown, at: string, problems: Problem[]): Draf
     const message = textDataProblem(data, contentType)
     if (message !== undefined) report('data', data, message)
   }
-  return toDraft(at, attributes, data, members.hasId)
+  return toDraft(at, members, data)
 }
 
 /** Of a CloudEvent everything is kept as it stands. Own properties only: the official class carries methods. */
@@ -159,12 +161,13 @@ function addExtensions(
   }
 }
 
-function toDraft(at: string, attributes: Readonly<Record<string, unknown>>, data: unknown, hasId: boolean): Draft {
+function toDraft(at: string, { attributes, hasId, label }: Members, data: unknown): Draft {
   const { specversion: _, id, type, source, subject, time, datacontenttype, dataschema, ...rest } = attributes
   const { partitionkey, ...extensions } = rest
   const text = (value: unknown): string => (typeof value === 'string' ? value : '')
   return {
     at,
+    label,
     eventId: hasId ? text(id) : null,
     type: text(type),
     source: text(source),

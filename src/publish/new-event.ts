@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Backend } from '../backend/backend.ts'
+import { describeError } from '../describe-error.ts'
 import { BroadcasterError } from '../errors.ts'
 import { stringifyJson } from '../event/json.ts'
 import { encodeStructured } from '../event/structured.ts'
@@ -48,7 +49,11 @@ export function newOutboxEvents(
   }
   return to.map(([name, backend]) => {
     const row: NewOutboxEvent = { id: uuidV7(), ...event, publisherBackend: name }
-    if (backend.maxEventBytes !== undefined) checkSize(row, name, backend.maxEventBytes, draft.at, problems)
+    if (backend.maxEventBytes === undefined && !backend.checkEvent) return row
+    const record = unstored(row)
+    if (backend.maxEventBytes !== undefined) checkSize(record, name, backend.maxEventBytes, draft.at, problems)
+    const problem = eventProblem(backend, name, record, draft)
+    if (problem) problems.push(problem)
     return row
   })
 }
@@ -92,11 +97,27 @@ function writeData({ data, at }: Draft, problems: Problem[]): string | null {
 /** Only the database knows `createdAt`; any instant has the same length when encoded. */
 const ANY_INSTANT = new Date(0)
 
-function checkSize(row: NewOutboxEvent, backend: string, limit: number, at: string, problems: Problem[]): void {
+/** The record of a row that is not inserted yet. */
+function unstored(row: NewOutboxEvent): OutboxEvent {
   const unknown = { createdAt: ANY_INSTANT, updatedAt: ANY_INSTANT, scheduledAt: ANY_INSTANT, availableAt: null }
-  const record = new OutboxEvent(insertedColumns(row, { id: row.id, seq: 0, lane: 0, ...unknown }))
+  return new OutboxEvent(insertedColumns(row, { id: row.id, seq: 0, lane: 0, ...unknown }))
+}
+
+function checkSize(record: OutboxEvent, backend: string, limit: number, at: string, problems: Problem[]): void {
   const bytes = Buffer.byteLength(encodeStructured(record.toEncodable()))
   if (bytes <= limit) return
   const message = `makes an event of ${bytes} bytes, and the backend "${backend}" takes at most ${limit}; store it elsewhere and send a reference`
   problems.push({ code: 'EVENT_TOO_LARGE', field: `${at}data`, value: bytes, message })
+}
+
+/** Lets a backend say that it could never carry this event. */
+function eventProblem(backend: Backend, name: string, record: OutboxEvent, draft: Draft): Problem | undefined {
+  try {
+    backend.checkEvent?.(record)
+    return undefined
+  } catch (error) {
+    const { code, field, value } = error instanceof BroadcasterError ? error : ({ code: 'INVALID_EVENT' } as const)
+    const message = `is refused by the backend "${name}": ${describeError(error)}`
+    return { code, field: draft.at + (field === undefined ? 'event' : draft.label(field)), value, message }
+  }
 }

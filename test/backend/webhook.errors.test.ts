@@ -5,6 +5,7 @@ import { registerHooks } from 'node:module'
 import { type AddressInfo, createServer, type LookupFunction, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
+import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib'
 import type { SendResult } from '../../src/backend/backend.ts'
 import { OutageError, RetryAfterError } from '../../src/backend/send-error.ts'
 import { parseRetryAfter } from '../../src/backend/webhook/retry-after.ts'
@@ -48,7 +49,9 @@ function answered(
       await withBackend({ url: urlFor(receiver.url), allowPrivateNetworks: true }, async (backend) => {
         for (const status of statuses) {
           receiver.reply = (_request, response) =>
-            void response.writeHead(status, { 'retry-after': '7', location: '/there?token=hush' }).end('because')
+            void response
+              .writeHead(status, { 'retry-after': '7', location: 'http://us:hush@x.test/there?t=hush' })
+              .end('because')
           const [result] = await backend.send([sampleEvent()], never)
           assert.equal(kindOf(result), kind, String(status))
           if (kind !== 'ok') assert.match(String(errorOf(result)), new RegExp(`answered ${status}: because`))
@@ -68,7 +71,8 @@ const waits = (result: SendResult | undefined): void => {
 describe('webhook: each line of the error table: answers', () => {
   answered('2xx', ['ok', 'ok'], [200, 201, 202, 204, 299])
   answered('3xx', ['outage', 'failure'], [300, 301, 302, 307, 308], (result) => {
-    assert.match(String(errorOf(result)), /sends us to \/there, which is not followed/)
+    assert.match(String(errorOf(result)), /sends us to http:\/\/x\.test\/there, which is not followed/)
+    assert.doesNotMatch(String(errorOf(result)), /hush/)
   })
   answered('401, 403, 407', ['outage', 'failure'], [401, 403, 407])
   answered('408, 425', ['failure', 'failure'], [408, 425], waits)
@@ -125,6 +129,30 @@ describe('webhook: each line of the error table: answers', () => {
         }
       })
     }))
+  line('101, or another switch of protocols', ['permanent', 'permanent'], async (t, urlFor, kind) => {
+    let held = 0
+    const url = await tcpServer(t, (socket) => {
+      socket.on('data', (data: Buffer) => {
+        if (data.toString().includes('"id":"other"')) {
+          return void socket.write('HTTP/1.1 204 No Content\r\ncontent-length: 0\r\n\r\n')
+        }
+        held++
+        // The connection stays open, and is not ours any more.
+        socket.write('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n')
+      })
+    })
+    for (const mode of ['structured', 'binary', 'batch'] as const) {
+      await withBackend({ url: urlFor(url), allowPrivateNetworks: true, mode, timeout: 60_000 }, async (backend) => {
+        assert.deepEqual((await backend.send([sampleEvent()], never)).map(kindOf), [kind], mode)
+        if (mode !== 'structured') return
+        const events = [sampleEvent(), sampleEvent({ eventId: 'other' })]
+        assert.deepEqual((await backend.send(events, never)).map(kindOf), [kind, 'ok'])
+        if (kind !== 'permanent' || typeof urlFor(url) === 'function') return
+        assert.equal((await backend.healthCheck(never)).healthy, true)
+      })
+    }
+    assert.ok(held > 0)
+  })
   answered('500, 501, any other 5xx', ['failure', 'failure'], [500, 501, 505, 520], waits)
 
   line('a body that is long, or never ends', ['ok', 'ok'], (_t, urlFor) =>
@@ -315,20 +343,32 @@ describe('webhook: each line of the error table: before and beside the request',
       assert.equal(receiver.requests.length, 0)
     }),
   )
-  line('the `headers` function throws, or returns what HTTP cannot carry', ['outage', 'outage'], (_t, urlFor, kind) =>
-    withReceiver({}, async (receiver) => {
-      const wrong: readonly (() => Record<string, string>)[] = [
-        () => assert.fail('no token'),
-        () => ({ authorization: 'two\nlines' }),
-        () => ({ 'webhook-signature': 'mine' }),
-      ]
-      for (const headers of wrong) {
-        await withBackend({ url: urlFor(receiver.url), allowPrivateNetworks: true, headers }, async (backend) => {
-          assert.equal(kindOf((await backend.send([sampleEvent()], never))[0]), kind)
-        })
-      }
-      assert.equal(receiver.requests.length, 0)
-    }),
+  line(
+    'the `headers` function throws, does not end, or returns what HTTP cannot carry',
+    ['outage', 'outage'],
+    (_t, urlFor, kind) =>
+      withReceiver({}, async (receiver) => {
+        const wrong: readonly (() => unknown)[] = [
+          () => assert.fail('no token'),
+          () => ({ authorization: 'two\nlines' }),
+          () => ({ 'webhook-signature': 'mine' }),
+          () => undefined,
+          () => Promise.reject(new Error('no token')),
+          () => new Promise(() => undefined),
+        ]
+        for (const headers of wrong) {
+          const options = {
+            url: urlFor(receiver.url),
+            allowPrivateNetworks: true,
+            headers,
+            timeout: 300,
+          } as WebhookOptions
+          await withBackend(options, async (backend) => {
+            assert.equal(kindOf((await backend.send([sampleEvent()], never))[0]), kind)
+          })
+        }
+        assert.equal(receiver.requests.length, 0)
+      }),
   )
   line('the package `standardwebhooks` is missing', ['outage', 'outage'], (_t, urlFor, kind) =>
     withReceiver({}, async (receiver) => {
@@ -378,6 +418,50 @@ describe('webhook: each line of the error table: before and beside the request',
       })
     },
   )
+  line(
+    'a header that HTTP cannot carry, or one in binary mode beyond ASCII',
+    ['permanent', 'permanent'],
+    (_t, urlFor, kind) =>
+      withReceiver({}, async (receiver) => {
+        const hostile = [
+          { dataContentType: 'text/plain; title="日本"' },
+          { dataContentType: 'text/plain; title="é"' },
+          { dataContentType: 'text/plain\r\nx-injected: 1' },
+          { extensions: '{"a b":"1"}' },
+          { extensions: '{"a\\r\\nx-injected":"1"}' },
+        ]
+        const options = { url: urlFor(receiver.url), allowPrivateNetworks: true, mode: 'binary' } as const
+        await withBackend(options, async (backend) => {
+          for (const columns of hostile) {
+            const results = await backend.send([sampleEvent(columns), sampleEvent()], never)
+            assert.deepEqual(results.map(kindOf), [kind, 'ok'], JSON.stringify(columns))
+          }
+        })
+        // As an attribute of its own each is percent-encoded, so a column that SQL wrote does no harm.
+        const event = sampleEvent({ subject: 'a\r\nx-injected: 1', eventType: '日本\0' })
+        await withBackend(options, async (backend) => {
+          assert.deepEqual((await backend.send([event], never)).map(kindOf), ['ok'])
+        })
+        for (const { headers } of receiver.requests) assert.equal(headers['x-injected'], undefined)
+        assert.equal(receiver.requests.length, hostile.length + 1)
+      }),
+  )
+  line('the `url` or `keys` function throws', ['failure', 'failure'], async (_t, urlFor, kind) => {
+    const unreachable = (): never => {
+      throw Object.assign(new Error('no address book'), { code: 'ECONNREFUSED' })
+    }
+    await withReceiver({}, async (receiver) => {
+      const url = urlFor(receiver.url)
+      const options =
+        typeof url === 'function' ? { url: unreachable } : { url, keys: unreachable, allowPrivateNetworks: true }
+      await withBackend(options, async (backend) => {
+        const [result] = await backend.send([sampleEvent()], never)
+        assert.equal(kindOf(result), kind)
+        assert.match(String(errorOf(result)), /function of webhook\(\) threw: no address book/)
+      })
+      assert.equal(receiver.requests.length, 0)
+    })
+  })
   line('the send is aborted', ['not-attempted', 'not-attempted'], (_t, urlFor, kind) =>
     withReceiver({}, async (receiver) => {
       const stop = new AbortController()
@@ -437,3 +521,41 @@ test('a large event that is refused while it is still being sent is no outage', 
     }
   })
 })
+
+test('the text of an answer is readable, on one line, and harmless to a terminal', () =>
+  withReceiver({}, async (receiver, backend) => {
+    const messages: string[] = []
+    const bodies: readonly (readonly [Buffer | string, string | undefined])[] = [
+      [gzipSync('the reason in gzip'), 'gzip'],
+      [deflateSync('the reason in deflate'), 'deflate'],
+      [brotliCompressSync('the reason in br'), 'br'],
+      // Cut off by its server: what came is read.
+      [gzipSync('the reason, '.repeat(2_000)).subarray(0, 60), 'gzip'],
+      // A megabyte of spaces, and what says that it is gzip and is not.
+      [gzipSync(' '.repeat(2 ** 20)), 'gzip'],
+      ['plain', 'gzip'],
+      ['odd', 'zstd'],
+      ['\u001b[2J\u009b31mred\r\nline\u2028\u202etxt.exe\u0000', undefined],
+      [`\u{1f600}${'x'.repeat(199)}`, undefined],
+    ]
+    for (const [body, encoding] of bodies) {
+      receiver.reply = (_request, response) => {
+        response.writeHead(422, encoding === undefined ? {} : { 'content-encoding': encoding }).end(body)
+      }
+      messages.push(String(errorOf((await backend.send([sampleEvent()], never))[0])))
+    }
+    const [gzip, deflate, brotli, cut, bomb, plain, odd, escapes, emoji] = messages
+    assert.match(gzip ?? '', /answered 422: the reason in gzip$/)
+    assert.match(deflate ?? '', /answered 422: the reason in deflate$/)
+    assert.match(brotli ?? '', /answered 422: the reason in br$/)
+    assert.match(cut ?? '', /answered 422: .*the reason, /)
+    assert.match(bomb ?? '', /answered 422: \(\d+ bytes in gzip\)$/)
+    assert.match(plain ?? '', /answered 422: \(5 bytes in gzip\)$/)
+    assert.match(odd ?? '', /answered 422: \(3 bytes in zstd\)$/)
+    assert.match(escapes ?? '', /answered 422: \[2J 31mred line txt\.exe$/)
+    for (const message of messages) {
+      assert.doesNotMatch(message, /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u)
+      assert.ok(message.isWellFormed())
+    }
+    assert.match(emoji ?? '', /x{199}$/)
+  }))

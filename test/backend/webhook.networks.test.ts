@@ -188,6 +188,27 @@ describe('webhook: private networks', () => {
       ],
     ]
     for (const address of inside) assert.equal(isPrivateAddress(address), true, address)
+    // What IANA's special-purpose registries hold beside them, each from its first to its last address
+    const registered = [
+      ...['192.0.0.0', '192.0.0.255', '192.0.2.0', '192.88.99.1', '198.18.0.0', '198.19.255.255', '198.51.100.7'],
+      ...[
+        '203.0.113.255',
+        '240.0.0.1',
+        '100.127.255.255',
+        '169.254.0.1',
+        '172.16.0.0',
+        '10.255.255.255',
+        '0.255.255.255',
+      ],
+      ...['::ffff:0:127.0.0.1', '::ffff:0:a9fe:a9fe', '::ffff:0:0:0', '::ffff:0:ffff:ffff', '64:ff9b:1::7f00:1'],
+      ...['100::', '100::ffff:ffff:ffff:ffff', '100:0:0:1::', '100:0:0:1:ffff:ffff:ffff:ffff', '2001::', '2001:2::1'],
+      ...['2001:10::1', '2001:20::1', '2001:30::1', '2001:1ff:ffff::', '2001:db8::', '2002::', '3fff::', '3fff:fff::'],
+      ...['5f00::', '5f00:ffff::', 'fc00::', 'fdff::', 'fe80::', 'febf::', 'fec0::', 'ff00::'],
+    ]
+    for (const address of registered) assert.equal(isPrivateAddress(address), true, address)
+    for (const address of ['100:0:0:2::', '2001:200::', '::ffff:1:0:0', '4000::', '198.20.0.0', '128.0.0.1']) {
+      assert.equal(isPrivateAddress(address), false, address)
+    }
     for (const address of ['8.8.8.8', '172.32.0.1', '11.0.0.1', '168.63.129.17', '2606:4700::1111', 'example.com']) {
       assert.equal(isPrivateAddress(address), false, address)
     }

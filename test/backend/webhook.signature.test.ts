@@ -190,6 +190,31 @@ describe('webhook: signatures', () => {
 })
 
 describe('verifyWebhook', () => {
+  test('a part of a signature is none: not its first byte, nor all but its last, nor more than it', async () => {
+    const secret = newSecret()
+    const { whsk, whpk } = newPair()
+    for (const [signing, verifying] of [
+      [secret, secret],
+      [whsk, whpk],
+    ] as const) {
+      const request = await requestOf({ keys: signing })
+      const [scheme, text = ''] = String(request.headers['webhook-signature']).split(',')
+      const whole = Buffer.from(text, 'base64')
+      const withBytes = (bytes: Buffer): ReceivedRequest => ({
+        ...request,
+        headers: { ...request.headers, 'webhook-signature': `${scheme},${bytes.toString('base64')}` },
+      })
+      assert.ok(verifies(verifying, withBytes(whole)))
+      for (let length = 0; length < whole.length; length++) {
+        assert.ok(!verifies(verifying, withBytes(whole.subarray(0, length))), `the first ${length} bytes`)
+      }
+      assert.ok(!verifies(verifying, withBytes(Buffer.concat([whole, Buffer.alloc(1)]))), 'a byte more')
+      for (let byte = 0; byte < 256; byte++) {
+        assert.ok(!verifies(verifying, withBytes(Buffer.from([byte]))), `the byte ${byte} alone`)
+      }
+    }
+  })
+
   test('the tolerance is 5 minutes both ways, and an option', async () => {
     const secret = newSecret()
     const request = await requestOf({ keys: secret })

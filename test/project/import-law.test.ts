@@ -62,6 +62,7 @@ const ROOT_FILES: Readonly<Record<string, string>> = {
   'src/suggestion.ts': 'foundation',
   'src/describe-error.ts': 'foundation',
   'src/pause.ts': 'foundation',
+  'src/close-within.ts': 'foundation',
   'src/holders.ts': 'foundation',
   'src/retry-policy.ts': 'foundation',
   'src/broadcaster.ts': 'broadcaster',

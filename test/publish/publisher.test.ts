@@ -395,6 +395,49 @@ describe('refused before the insert', () => {
     })
   })
 
+  test('what its backend could never carry, by the name that the caller gave it', async () => {
+    const picky: Backend = {
+      ...backend,
+      checkEvent({ dataContentType, subject, extensions }) {
+        if (subject === 'throws') throw new TypeError('no such thing')
+        if (extensions['long'] !== undefined) {
+          throw new BroadcasterError('INVALID_EVENT', 'long is too long', { field: 'long', value: 'x' })
+        }
+        if (dataContentType === 'application/json') return
+        const details = { field: 'datacontenttype', value: dataContentType }
+        throw new BroadcasterError('INVALID_EVENT', 'datacontenttype is none of mine', details)
+      },
+    }
+    const backends = new Map([
+      ['default', picky],
+      ['partners', backend],
+    ])
+    const { store, publish, publishMany } = setUp({ backends })
+    const text = { ...event, dataContentType: 'text/plain', data: 'x' }
+    const own = await refusal(publish(text, { backend: ['partners', 'default'] }))
+    assert.equal(own.code, 'INVALID_EVENT')
+    assert.equal(own.field, 'dataContentType')
+    assert.equal(own.value, 'text/plain')
+    assert.match(own.message, /is refused by the backend "default": datacontenttype is none of mine/)
+    assert.equal((await refusal(publish({ ...event, extensions: { long: 'x' } }))).field, 'extensions.long')
+    assert.equal((await refusal(publishMany([event, text]))).field, 'events[1].dataContentType')
+    const cloudEvent = {
+      specversion: '1.0',
+      id: '1',
+      type: 'a',
+      source: '/x',
+      datacontenttype: 'text/plain',
+      data: 'x',
+    }
+    assert.equal((await refusal(publish(cloudEvent))).field, 'datacontenttype')
+    const thrown = await refusal(publish({ ...event, subject: 'throws' }))
+    assert.equal(thrown.code, 'INVALID_EVENT')
+    assert.match(thrown.message, /is refused by the backend "default": no such thing/)
+    assert.equal(await store.admin.count([]), 0)
+    await publish(text, { backend: 'partners' })
+    await publish(event)
+  })
+
   test('what is no transaction, before anything else', async () => {
     const { publisher, store } = setUp()
     await assert.rejects(publisher.publish({} as MemoryTransaction, event), { code: 'NOT_A_TRANSACTION' })

@@ -1,3 +1,4 @@
+import { closeWithin } from '../../close-within.ts'
 import { BroadcasterError } from '../../errors.ts'
 import type { OutboxEvent } from '../../record/outbox-event.ts'
 import { type Backend, type BackendHealth, notAttempted, notDelivered, type SendResult } from '../backend.ts'
@@ -28,7 +29,7 @@ export function kafka(options: KafkaOptions = {}): Backend {
     connect: (signal) => writer.connect(signal),
     send: (events, signal) => writer.send(events, signal),
     healthCheck: (signal) => writer.healthCheck(signal),
-    close: () => writer.close(),
+    close: () => closeWithin('kafka()', () => writer.close()),
   }
 }
 

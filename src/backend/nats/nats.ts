@@ -1,3 +1,4 @@
+import { closeWithin } from '../../close-within.ts'
 import type { OutboxEvent } from '../../record/outbox-event.ts'
 import { type Backend, type BackendHealth, delivered, notAttempted, notDelivered, type SendResult } from '../backend.ts'
 import { Gate } from '../gate.ts'
@@ -29,7 +30,7 @@ export function natsJetStream(options: NatsJetStreamOptions): Backend {
     connect: async (signal) => void (await connection.open(signal)),
     send: (events, signal) => connection.track(send(connection, resolved, events, signal)),
     healthCheck: (signal) => healthCheck(connection, resolved, signal),
-    close: () => connection.close(),
+    close: () => closeWithin('natsJetStream()', () => connection.close()),
   }
 }
 

@@ -1,3 +1,4 @@
+import { closeWithin } from '../../close-within.ts'
 import { BroadcasterError } from '../../errors.ts'
 import type { OutboxEvent } from '../../record/outbox-event.ts'
 import { type Backend, type BackendHealth, delivered, notDelivered, type SendResult } from '../backend.ts'
@@ -29,7 +30,7 @@ export function rabbitmq(options: RabbitMqOptions = {}): Backend {
     connect: (signal) => publisher.connection.probe(undefined, signal),
     send: (events, signal) => publisher.send(events, signal),
     healthCheck: (signal) => publisher.healthCheck(signal),
-    close: () => publisher.close(),
+    close: () => closeWithin('rabbitmq()', () => publisher.close()),
   }
 }
 

@@ -1,3 +1,4 @@
+import { closeWithin } from '../../close-within.ts'
 import type { OutboxEvent } from '../../record/outbox-event.ts'
 import { type Backend, type BackendHealth, notAttempted, notDelivered, type SendResult } from '../backend.ts'
 import { PermanentError } from '../send-error.ts'
@@ -40,7 +41,7 @@ export function redisStreams(options: RedisStreamsOptions = {}): Backend {
     connect: async (signal) => void (await connection.open(signal)),
     send: (events, signal) => send({ connection, forLarge }, resolved, events, signal),
     healthCheck: (signal) => healthCheck(connection, resolved, signal),
-    close: async () => void (await Promise.all([connection.close(), forLarge.close()])),
+    close: () => closeWithin('redisStreams()', () => Promise.all([connection.close(), forLarge.close()])),
   }
 }
 

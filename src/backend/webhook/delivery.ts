@@ -1,11 +1,13 @@
 import { BroadcasterError } from '../../errors.ts'
+import { boundedCall } from '../bounded-call.ts'
 import { KeyedGates } from '../keyed-gates.ts'
 import { OutageError, PermanentError } from '../send-error.ts'
 import { TimeLimit } from '../time-limit.ts'
+import { onOneLine } from './answer-text.ts'
 import { Connections, type Target } from './connections.ts'
 import { type Destination, nameOf } from './destination.ts'
 import { type Answer, ConnectionCut } from './exchange.ts'
-import type { Message } from './message.ts'
+import { type Message, unwritable } from './message.ts'
 import { headerProblems, type ResolvedWebhookOptions, type WebhookHeaders } from './options.ts'
 import { NotPermitted, Permissions } from './permissions.ts'
 import { PrivateAddressError } from './private-networks.ts'
@@ -22,6 +24,8 @@ import { prepareSigning, signRequest } from './signature.ts'
 import type { SigningKey } from './signing-key.ts'
 import { KeyedThrottles, type Throttle } from './throttle.ts'
 
+/** Of the message of an error that came from elsewhere, in characters. */
+const LONGEST_MESSAGE = 500
 /** How long the destination may take to answer a HEAD, in milliseconds, after a POST that it did not answer or refused. */
 export const LIFE_SIGN_TIMEOUT = 1_000
 
@@ -75,25 +79,31 @@ export class Delivery {
 
   /** The throttle of the rate that was agreed with the destination, if any. */
   async permission(target: Target, signal: AbortSignal): Promise<Throttle | undefined> {
-    return this.#permissions?.of(target, await this.headers(), signal)
+    return this.#permissions?.of(target, await this.headers(signal), signal)
   }
 
   /** Whether anything at an address answers HTTP at all, whatever it says. */
   async head(target: Target, signal: AbortSignal): Promise<Answer> {
-    return this.#connections.ask('HEAD', target, await this.headers(), signal)
+    return this.#connections.ask('HEAD', target, await this.headers(signal), signal)
   }
 
-  /** The headers of every request to a destination itself. Rejects with `OutageError`: no event is to blame for them. */
-  async headers(): Promise<WebhookHeaders> {
-    const { headers: given, handshake } = this.#options
+  /**
+   * The headers of every request to a destination itself. A function has the time of a request for them. Rejects with
+   * `OutageError`: no event is to blame.
+   */
+  async headers(signal: AbortSignal): Promise<WebhookHeaders> {
+    const { headers: given, handshake, timeout } = this.#options
     let headers: WebhookHeaders
-    try {
-      headers = await given()
-    } catch (cause) {
-      throw new OutageError(`the headers function of webhook() threw: ${messageOf(cause)}`, { cause })
-    }
-    const [problem] = headerProblems(headers)
-    if (problem !== undefined) throw new OutageError(`the headers function of webhook() ${problem}`)
+    if (typeof given === 'function') {
+      try {
+        headers = await boundedCall('the headers function of webhook()', timeout, signal, given)
+      } catch (cause) {
+        if (signal.aborted) throw cause
+        throw new OutageError(`the headers function of webhook() failed: ${messageOf(cause)}`, { cause })
+      }
+      const [problem] = headerProblems(headers)
+      if (problem !== undefined) throw new OutageError(`what the headers function of webhook() returned ${problem}`)
+    } else headers = given
     const origin = handshake ? { 'webhook-request-origin': handshake.origin } : {}
     return { 'user-agent': 'ts-broadcaster', ...headers, ...origin }
   }
@@ -126,7 +136,7 @@ export class Delivery {
     { id, headers, body }: Message,
     signal: AbortSignal,
   ): Promise<Refusal | undefined> {
-    const userHeaders = await this.headers()
+    const userHeaders = await this.headers(signal)
     const signature = keys.length === 0 ? {} : await signRequest(keys, id, body, Date.now())
     const parcel = { eventHeaders: { ...headers, ...signature }, userHeaders, body }
     const limit = new TimeLimit(signal, this.#options.timeout)
@@ -155,6 +165,7 @@ export class Delivery {
     }
     if (error instanceof BroadcasterError) return { error, refuses: 'everything' }
     if (signal.aborted) return notSent(signal)
+    if (isUnwritable(error)) return { error: unwritable(error), refuses: 'message' }
     if (error instanceof PrivateAddressError && this.#reach === 'one-event') {
       return { error: new PermanentError(`${nameOf(url)} is refused: ${error.message}`), refuses: 'everything' }
     }
@@ -213,12 +224,25 @@ export class Delivery {
   }
 }
 
+/** What Node says to a request that HTTP cannot carry. The user's own headers are checked before, so it is the event's. */
+const UNWRITABLE: ReadonlySet<unknown> = new Set([
+  'ERR_INVALID_CHAR',
+  'ERR_INVALID_HTTP_TOKEN',
+  'ERR_HTTP_INVALID_HEADER_VALUE',
+  'ERR_UNESCAPED_CHARACTERS',
+])
+
+function isUnwritable(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && UNWRITABLE.has(error.code)
+}
+
 function notSent(signal: AbortSignal): Refusal {
   return { error: interruption(signal), refuses: 'everything' }
 }
 
+/** It may quote the other end, as the names in its certificate. */
 export function messageOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error)
+  if (!(error instanceof Error)) return onOneLine(String(error), LONGEST_MESSAGE)
   // Node gives an AggregateError without a message when it tried several addresses.
-  return error.message || ('code' in error ? String(error.code) : error.name)
+  return onOneLine(error.message || ('code' in error ? String(error.code) : error.name), LONGEST_MESSAGE)
 }

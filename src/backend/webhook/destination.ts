@@ -1,3 +1,4 @@
+import { describeError } from '../../describe-error.ts'
 import { BroadcasterError } from '../../errors.ts'
 import { showWithoutSecrets } from '../../problem.ts'
 import type { OutboxEvent } from '../../record/outbox-event.ts'
@@ -20,13 +21,24 @@ export interface Destination {
  */
 export function destinationOf(event: OutboxEvent, options: ResolvedWebhookOptions): Destination {
   const { url: given, keys } = options
-  const text = typeof given === 'function' ? given(event) : given
+  const text = typeof given === 'function' ? asked('url', event, given) : given
   const url = text instanceof URL ? text : httpUrl(text)
   if (!url) throw new PermanentError(`the url function returned ${showWithoutSecrets(text)}, not an http(s) address`)
   const target = { url, trusted: given === url }
   if (typeof keys !== 'function') return { name: url.href, target, keys: keys }
-  const texts = [keys(event)].flat()
+  const texts = [asked('keys', event, keys)].flat()
   return { name: `${url.href} ${texts.join(' ')}`, target, keys: texts.map(signingKey) }
+}
+
+/** Calls a function of the user's. What it throws is about this event, unless it says otherwise by an error class of ours. */
+function asked<T>(name: string, event: OutboxEvent, answer: (event: OutboxEvent) => T): T {
+  try {
+    return answer(event)
+  } catch (error) {
+    if (error instanceof BroadcasterError) throw error
+    // Without its cause: a network code in there would say outage.
+    throw new BroadcasterError('SEND_FAILED', `the ${name} function of webhook() threw: ${describeError(error)}`)
+  }
 }
 
 /** Reads a key that the `keys` function gave; the error does not show it. */

@@ -1,5 +1,6 @@
 import { type Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http'
 import { type Agent as HttpsAgent, request as httpsRequest } from 'node:https'
+import { answerText } from './answer-text.ts'
 
 export interface Exchange {
   readonly method: 'POST' | 'HEAD' | 'OPTIONS'
@@ -19,14 +20,12 @@ export interface Agents {
 export interface Answer {
   readonly status: number
   readonly headers: Readonly<Record<string, string | undefined>>
-  /** The last characters of the body of an answer that is not 2xx; empty for others. */
+  /** The last characters of the body of an answer that is not 2xx, on one line; empty for others. */
   readonly text: string
 }
 
 /** The most of an answer's body that is read, in bytes; the connection of a longer one is given up. */
 const MOST_BODY = 16_384
-/** How much of it an error message shows, in characters. */
-const SHOWN_BODY = 200
 /** How long the body of a 2xx may take, in milliseconds, before its connection is given up. */
 const LONGEST_BODY = 1_000
 
@@ -43,7 +42,8 @@ export class ConnectionCut extends Error {
 
 /**
  * Sends one request and waits for the answer: once its status has come, that counts, whatever happens afterwards.
- * Rejects when there is none, with `ConnectionCut`, or the error of the connection or signal.
+ * Rejects when there is none, with `ConnectionCut`, or the error of the connection or signal. It ends when the signal
+ * aborts, whatever the other end does.
  */
 export function exchange(request: Exchange): Promise<Answer> {
   return attempt(request).catch((error: unknown) => {
@@ -65,19 +65,30 @@ function attempt({ method, url, headers, body, agents, signal }: Exchange): Prom
       headers: { ...headers, ...(method === 'POST' ? { 'content-length': String(length) } : {}) },
     })
     let answered = false
+    const begin = (response: IncomingMessage): Omit<Answer, 'text'> => {
+      answered = true
+      return { status: response.statusCode ?? 0, headers: singleHeaders(response) }
+    }
+    request.on('response', (response) => {
+      const answer = begin(response)
+      const ok = answer.status >= 200 && answer.status < 300
+      void readSome(response, ok ? LONGEST_BODY : undefined).then((text) =>
+        resolve({ ...answer, text: ok ? '' : text }),
+      )
+    })
+    // 101, which we never ask for: what follows is no HTTP, and its connection is good for nothing.
+    request.on('upgrade', (response, socket) => {
+      resolve({ ...begin(response), text: '' })
+      socket.destroy()
+    })
     request.on('error', (error: NodeJS.ErrnoException) => {
       // A server that refuses a large event may answer before it has read all of it, and cut us off.
       if (answered) return
       reject(isCut(error) ? new ConnectionCut(error, request.reusedSocket) : error)
     })
-    request.on('response', (response) => {
-      answered = true
-      const status = response.statusCode ?? 0
-      const ok = status >= 200 && status < 300
-      const answer = { status, headers: singleHeaders(response) }
-      void readSome(response, ok ? LONGEST_BODY : undefined).then((text) =>
-        resolve({ ...answer, text: ok ? '' : text }),
-      )
+    // Whatever ends a request ends with this: what was not answered by then never will be.
+    request.on('close', () => {
+      if (!answered) reject(new ConnectionCut(new Error('the connection was closed'), request.reusedSocket))
     })
     request.end(body ?? undefined)
   })
@@ -96,7 +107,7 @@ function readSome(response: IncomingMessage, patience: number | undefined): Prom
     const timer = patience === undefined ? undefined : setTimeout(() => response.destroy(), patience)
     const finish = (): void => {
       clearTimeout(timer)
-      resolve(Buffer.concat(chunks).toString('utf8').slice(-SHOWN_BODY).trim())
+      resolve(answerText(Buffer.concat(chunks), response.headers['content-encoding']))
     }
     response.on('data', (chunk: Buffer) => {
       chunks.push(chunk)

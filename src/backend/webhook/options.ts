@@ -73,7 +73,7 @@ export interface WebhookBatchLimit {
 export interface ResolvedWebhookOptions {
   readonly url: URL | ((event: OutboxEvent) => string)
   readonly mode: 'structured' | 'binary' | 'batch'
-  readonly headers: () => WebhookHeaders | Promise<WebhookHeaders>
+  readonly headers: WebhookHeaders | (() => WebhookHeaders | Promise<WebhookHeaders>)
   readonly keys: readonly SigningKey[] | ((event: OutboxEvent) => WebhookKeys)
   readonly handshake: ResolvedHandshake | undefined
   readonly rateLimit: RateLimit | undefined
@@ -135,7 +135,7 @@ export function resolveWebhookOptions(options: WebhookOptions): ResolvedWebhookO
   const resolved: ResolvedWebhookOptions = {
     url: url ?? new URL('http://invalid.invalid'),
     mode: check.oneOf('mode', 'structured', ['structured', 'binary', 'batch']),
-    headers: typeof given === 'function' ? given : () => given,
+    headers: given,
     keys: resolveKeys(options.keys, check),
     handshake: resolveHandshake(options.handshake, (message) => check.problem('handshake', message)),
     rateLimit: resolveRateLimit(options.rateLimit, check),
@@ -161,6 +161,7 @@ export function httpUrl(text: unknown): URL | undefined {
 
 /** What is wrong with headers given by the user. */
 export function headerProblems(headers: WebhookHeaders): readonly string[] {
+  if (typeof headers !== 'object' || headers === null) return ['must be an object of names and values']
   const problems: string[] = []
   for (const [name, value] of Object.entries(headers)) {
     const lower = name.toLowerCase()

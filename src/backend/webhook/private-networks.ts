@@ -24,13 +24,17 @@ const PRIVATE_IPV4 = [
   ['240.0.0.0', 4],
 ] as const
 
-/** Those that carry an IPv4 address inside (mapped, NAT64, 6to4, Teredo) are refused whole: it may be a private one. */
+/** Those that carry an IPv4 address inside (mapped, translated, NAT64, 6to4, Teredo) are refused whole: it may be a private one. */
 const PRIVATE_IPV6 = [
   ['::', 96],
   ['::ffff:0:0', 96],
+  // Of translators without state (RFC 2765): ::ffff:0:127.0.0.1.
+  ['::ffff:0:0:0', 96],
   ['64:ff9b::', 96],
   ['64:ff9b:1::', 48],
   ['100::', 64],
+  // The dummy prefix (RFC 9780).
+  ['100:0:0:1::', 64],
   ['2001::', 23],
   ['2001:db8::', 32],
   ['2002::', 16],

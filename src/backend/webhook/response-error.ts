@@ -1,5 +1,7 @@
 import { BroadcasterError } from '../../errors.ts'
 import { OutageError, PermanentError, RetryAfterError } from '../send-error.ts'
+import { onOneLine } from './answer-text.ts'
+import { nameOf } from './destination.ts'
 import type { Answer } from './exchange.ts'
 import { parseRetryAfter } from './retry-after.ts'
 
@@ -66,6 +68,13 @@ function failure(message: string, retryAfter: number | undefined): BroadcasterEr
   return new RetryAfterError(message, { retryAfter })
 }
 
+/** Where a redirect leads, for people: like `nameOf`, without what may be secret. */
+function placeOf(location: string | undefined, from: string): string {
+  if (location === undefined) return 'nowhere'
+  const place = URL.parse(location, from)
+  return place ? onOneLine(nameOf(place), 200) : 'what is no address'
+}
+
 /** What an answer means for the events that were posted; undefined = delivered. `address` is for people. */
 export function refusalOfAnswer(answer: Answer, address: string, reach: Reach): Refusal | undefined {
   const { status, headers, text } = answer
@@ -82,8 +91,7 @@ export function refusalOfAnswer(answer: Answer, address: string, reach: Reach): 
     return { error, refuses: 'everything' }
   }
   if (status >= 300 && status < 400) {
-    const place = (headers['location'] ?? 'nowhere').replace(/[?#].*$/s, '').slice(0, 200)
-    const moved = `${message}; it sends us to ${place}, which is not followed`
+    const moved = `${message}; it sends us to ${placeOf(headers['location'], address)}, which is not followed`
     return { error: destinationError(reach, moved), refuses: 'everything' }
   }
   if (status >= 500 || TRY_AGAIN.has(status)) {

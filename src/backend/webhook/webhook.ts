@@ -1,3 +1,4 @@
+import { closeWithin } from '../../close-within.ts'
 import type { OutboxEvent } from '../../record/outbox-event.ts'
 import { type Backend, type BackendHealth, delivered, notDelivered, type SendResult } from '../backend.ts'
 import { sendByKey } from '../send-by-key.ts'
@@ -5,7 +6,7 @@ import { TimeLimit } from '../time-limit.ts'
 import { BatchSender } from './batch-sender.ts'
 import { Delivery, LIFE_SIGN_TIMEOUT, messageOf } from './delivery.ts'
 import { destinationOf, nameOf } from './destination.ts'
-import { eventMessage } from './message.ts'
+import { checkHeaders, eventMessage } from './message.ts'
 import { type ResolvedWebhookOptions, resolveWebhookOptions, type WebhookOptions } from './options.ts'
 import { refusalOfAnswer } from './response-error.ts'
 
@@ -26,7 +27,7 @@ export type {
  */
 export function webhook(options: WebhookOptions): Backend {
   const destination = new Webhook(resolveWebhookOptions(options))
-  const { maxEventBytes, timeout } = destination.options
+  const { maxEventBytes, mode, timeout } = destination.options
   return {
     capabilities: { ordersWithinSend: true },
     maxEventBytes,
@@ -36,8 +37,12 @@ export function webhook(options: WebhookOptions): Backend {
     send: (events, signal) => destination.send(events, signal),
     healthCheck: (signal) => destination.healthCheck(signal),
     close: () => destination.close(),
+    ...(mode === 'binary' ? { checkEvent: checkHeaders } : {}),
   }
 }
+
+/** What comes after the last request of a send: reading its answer, a function of the user's. */
+const CLOSE_MARGIN = 2_000
 
 class Webhook {
   readonly options: ResolvedWebhookOptions
@@ -97,7 +102,16 @@ class Webhook {
   /** Lets the requests under way end, each within its timeout, starts none, and closes the connections. */
   close(): Promise<void> {
     this.#delivery.stop()
-    return (this.#closing ??= Promise.allSettled(this.#sends).then(() => this.#delivery.close()))
+    return (this.#closing ??= this.#close())
+  }
+
+  async #close(): Promise<void> {
+    const timeout = this.options.timeout + LIFE_SIGN_TIMEOUT + CLOSE_MARGIN
+    try {
+      await closeWithin('webhook()', () => Promise.allSettled(this.#sends), { timeout })
+    } finally {
+      this.#delivery.close()
+    }
   }
 
   async #sendOne(event: OutboxEvent, signal: AbortSignal): Promise<SendResult> {
