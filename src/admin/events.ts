@@ -9,6 +9,7 @@ import type { AdminMove, AdminStore, Condition, OutboxStats } from '../store/adm
 import { compileFilter } from './compile-filter.ts'
 import type { Defined } from './defined.ts'
 import { EventQuery, type IterateOptions, type OrderTerm, withData } from './event-query.ts'
+import { MOVABLE } from './movable.ts'
 import { type MoveOptions, moveEvents, type Target } from './move-events.ts'
 
 /** Beyond this many the schedule stands still: 2^20 minutes are two years. */
@@ -99,19 +100,19 @@ export class EventManager<Input extends readonly unknown[] = readonly never[]> i
 
   /** Makes failed, cancelled and retrying events pending again, due now, with all their retries; releases their keys. */
   requeue<Chosen extends Target>(target: Chosen & Defined<Chosen>, options?: MoveOptions): Promise<readonly string[]> {
-    return this.#move(target, { kind: 'requeue' }, ['failed', 'cancelled', 'retry'], options)
+    return this.#move(target, { kind: 'requeue' }, MOVABLE.requeue, options)
   }
   /** Sends published events again. */
   replay<Chosen extends Target>(target: Chosen & Defined<Chosen>, options?: MoveOptions): Promise<readonly string[]> {
-    return this.#move(target, { kind: 'replay' }, ['published'], options)
+    return this.#move(target, { kind: 'replay' }, MOVABLE.replay, options)
   }
   /** Lets the keys of failed events go on without them; they stay failed. */
   skip<Chosen extends Target>(target: Chosen & Defined<Chosen>, options?: MoveOptions): Promise<readonly string[]> {
-    return this.#move(target, { kind: 'skip' }, ['failed'], options)
+    return this.#move(target, { kind: 'skip' }, MOVABLE.skip, options)
   }
   /** Gives up on events that are not published: they are never sent. */
   cancel<Chosen extends Target>(target: Chosen & Defined<Chosen>, options?: MoveOptions): Promise<readonly string[]> {
-    return this.#move(target, { kind: 'cancel' }, ['pending', 'retry', 'processing', 'failed'], options)
+    return this.#move(target, { kind: 'cancel' }, MOVABLE.cancel, options)
   }
   /** Moves the due time of events that are still to be delivered. */
   reschedule<Chosen extends Target>(

@@ -1,4 +1,5 @@
 import type { Command } from './command.ts'
+import { breaker } from './commands/breaker.ts'
 import { capture } from './commands/capture.ts'
 import { demo } from './commands/demo.ts'
 import { doctor } from './commands/doctor.ts'
@@ -28,5 +29,6 @@ export const commands: readonly Command[] = [
   stats,
   health,
   doctor,
+  breaker,
   capture,
 ]

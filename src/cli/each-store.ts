@@ -2,12 +2,12 @@ import { stringifyJson } from '../event/json.ts'
 import type { Configured } from './config-file.ts'
 import { errorFields } from './error-fields.ts'
 import { EXIT, exitCodeOf } from './exit-codes.ts'
-import type { Terminal } from './terminal.ts'
+import type { Colour, Terminal } from './terminal.ts'
 
 /** What a command has to say of one outbox. */
 export interface StoreReport {
   readonly json: Readonly<Record<string, unknown>>
-  readonly lines: readonly string[]
+  readonly lines: readonly (string | { readonly text: string; readonly colour: Colour })[]
   readonly code: number
 }
 
@@ -24,7 +24,8 @@ export async function eachStore(
   const [only, ...more] = stores
   if (only !== undefined && more.length === 0) {
     const report = await work(only)
-    for (const line of json ? [stringifyJson(report.json)] : report.lines) terminal.out(line)
+    if (json) terminal.out(stringifyJson(report.json))
+    else for (const line of report.lines) print(line, terminal)
     return report.code
   }
   const documents: unknown[] = []
@@ -39,8 +40,14 @@ export async function eachStore(
     if (json) continue
     if (documents.length > 1) terminal.out('')
     terminal.out(`${one.name}:`)
-    for (const line of report?.lines ?? [`FAILED: ${errorFields(error).message}`]) terminal.out(line)
+    const failed = { text: `FAILED: ${errorFields(error).message}`, colour: 'red' } as const
+    for (const line of report?.lines ?? [failed]) print(line, terminal)
   }
   if (json) terminal.out(stringifyJson({ stores: documents }))
   return code
+}
+
+function print(line: StoreReport['lines'][number], terminal: Terminal): void {
+  if (typeof line === 'string') terminal.out(line)
+  else terminal.out(line.text, line.colour)
 }

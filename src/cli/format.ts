@@ -1,4 +1,5 @@
 import { stringifyJson } from '../event/json.ts'
+import { printable } from '../printable.ts'
 
 /** A value as indented JSON; big integers keep their digits. */
 export function prettyJson(value: unknown): string {
@@ -14,7 +15,7 @@ function hasBigInt(value: unknown): boolean {
 
 /** Rows as columns with a title each, as wide as their widest cell. */
 export function formatTable(titles: readonly string[], rows: readonly (readonly string[])[]): readonly string[] {
-  const all = [titles, ...rows]
+  const all = [titles, ...rows].map((row) => row.map(onOneLine))
   const widths = titles.map((_, column) => Math.max(...all.map((row) => (row[column] ?? '').length)))
   return all.map((row) =>
     row
@@ -24,9 +25,14 @@ export function formatTable(titles: readonly string[], rows: readonly (readonly 
   )
 }
 
+/** A text as a cell of a table: white space is one space, and what a terminal would obey is made visible. */
+export function onOneLine(text: string): string {
+  return printable(text.replace(/\s+/g, ' ').trim())
+}
+
 /** The first `length` characters on one line. */
 export function shorten(text: string, length: number): string {
-  const line = text.replace(/\s+/g, ' ').trim()
+  const line = onOneLine(text)
   return line.length <= length ? line : `${line.slice(0, length - 1)}…`
 }
 

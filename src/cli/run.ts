@@ -8,10 +8,13 @@ import { type Configured, findConfig, loadConfig } from './config-file.ts'
 import { errorFields } from './error-fields.ts'
 import { EXIT, exitCodeOf, UsageError } from './exit-codes.ts'
 import { commandHelp, generalHelp } from './help.ts'
+import { placeLine } from './place-line.ts'
+import { printLines, screenOn } from './screen.ts'
 import type { Terminal } from './terminal.ts'
 
 /** Runs one command line; resolves with the exit code and never rejects. `version` is the package's. */
-export async function runCli(args: readonly string[], terminal: Terminal, version: string): Promise<number> {
+export async function runCli(args: readonly string[], process: Terminal, version: string): Promise<number> {
+  const terminal = screenOn(process)
   const [first, ...rest] = args
   try {
     if (first === '--version' || first === '-v' || first === 'version') {
@@ -20,7 +23,7 @@ export async function runCli(args: readonly string[], terminal: Terminal, versio
     }
     if (first === undefined || first === '--help' || first === '-h' || first === 'help') {
       const [topic] = rest
-      terminal.out(topic === undefined ? generalHelp(commands) : commandHelp(commandNamed(topic)))
+      printLines(terminal.out, topic === undefined ? generalHelp(commands) : commandHelp(commandNamed(topic)))
       return first === undefined ? EXIT.usage : EXIT.ok
     }
     return await runCommand(commandNamed(first), rest, terminal)
@@ -33,7 +36,7 @@ export async function runCli(args: readonly string[], terminal: Terminal, versio
 async function runCommand(command: Command, args: readonly string[], terminal: Terminal): Promise<number> {
   const input = readArguments(args, command.options, terminal.env)
   if (input.options.help) {
-    terminal.out(commandHelp(command))
+    printLines(terminal.out, commandHelp(command))
     return EXIT.ok
   }
   const [surplus] = input.positionals
@@ -43,16 +46,27 @@ async function runCommand(command: Command, args: readonly string[], terminal: T
   const envFile = input.options['env-file']
   if (envFile !== undefined) loadEnvironment(resolve(terminal.cwd, envFile))
   let stores: readonly Configured[] = []
+  const load = async (): Promise<readonly Configured[]> => {
+    if (stores.length === 0) {
+      stores = await loadConfig(findConfig(terminal.cwd, input.options.config), input.options.store)
+    }
+    return stores
+  }
+  // Said before anything is done: whoever is about to change the wrong database can see it.
+  const told = new Set<Configured>()
+  const tell = (one: Configured): void => {
+    if (!input.options.json && !told.has(one)) terminal.note(`broadcaster: ${placeLine(one.broadcaster.store)}`, 'dim')
+    told.add(one)
+  }
   const context: Context = {
     terminal,
     async stores() {
-      if (stores.length === 0) {
-        stores = await loadConfig(findConfig(terminal.cwd, input.options.config), input.options.store)
-      }
+      for (const one of await load()) tell(one)
       return stores
     },
     async ready() {
-      const one = oneOf(await context.stores(), command)
+      const one = oneOf(await load(), command)
+      tell(one)
       await one.broadcaster.store.schema.check()
       return one
     },
@@ -94,7 +108,9 @@ function report(error: unknown, args: readonly string[], terminal: Terminal): vo
     terminal.note(stringifyJson({ error: fields }))
     return
   }
-  terminal.note(`broadcaster: ${fields.message}`)
+  terminal.note(`broadcaster: ${fields.message}`, 'red')
   // Ours say all in the message; of a stranger the place is worth having.
-  if (fields.code === 'UNEXPECTED' && error instanceof Error && error.stack !== undefined) terminal.note(error.stack)
+  if (fields.code === 'UNEXPECTED' && error instanceof Error && error.stack !== undefined) {
+    printLines(terminal.note, error.stack)
+  }
 }

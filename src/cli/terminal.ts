@@ -1,11 +1,18 @@
+/** What a whole line may be shown in. */
+export type Colour = 'red' | 'green' | 'yellow' | 'dim' | 'bold'
+
 /** Where a command runs: the process around it, as far as commands may know. Tests give their own. */
 export interface Terminal {
   /** Prints a line of the result, to standard output. */
-  out(line: string): void
+  out(line: string, colour?: Colour): void
   /** Prints a line for the person watching, to standard error. */
-  note(line: string): void
+  note(line: string, colour?: Colour): void
   /** Shows how far a long work has come; each call replaces the last where a person watches. */
   progress(text: string): void
+  /** Whether each of the two shows colours. */
+  readonly coloured: { readonly out: boolean; readonly note: boolean }
+  /** The columns of the window that shows the result; undefined where nobody watches. */
+  readonly width: number | undefined
   readonly env: Readonly<Record<string, string | undefined>>
   /** The working folder. */
   readonly cwd: string
@@ -45,6 +52,10 @@ export function processTerminal(): Terminal {
       process.stderr.write(`\r\x1b[K${text}`)
       shown = true
     },
+    coloured: { out: showsColours(process.stdout.isTTY), note: showsColours(watched) },
+    get width() {
+      return process.stdout.isTTY ? process.stdout.columns : undefined
+    },
     env: process.env,
     cwd: process.cwd(),
     async readInput() {
@@ -65,4 +76,10 @@ export function processTerminal(): Terminal {
       return controller.signal
     },
   }
+}
+
+/** Colours are for people: none into files and pipes, nor where they are not wanted (https://no-color.org). */
+function showsColours(isTerminal: boolean): boolean {
+  const { NO_COLOR, TERM } = process.env
+  return isTerminal && (NO_COLOR ?? '') === '' && TERM !== 'dumb'
 }

@@ -2,7 +2,7 @@ import { stringifyJson } from '../event/json.ts'
 import { OutboxEvent } from '../record/outbox-event.ts'
 import { onSignal, type SignalMessage, type SignalName } from '../telemetry/signals.ts'
 import { countOf, formatDuration } from './format.ts'
-import type { Terminal } from './terminal.ts'
+import type { Colour, Terminal } from './terminal.ts'
 
 /** How often a line tells how many events were published, in milliseconds. */
 const SUMMARY_INTERVAL = 5_000
@@ -30,6 +30,17 @@ const LINES: Lines = {
   'events.purged': ({ count }) => `purged ${countOf(count, 'settled event')}`,
 }
 
+const COLOURS: { readonly [Name in SignalName]?: Colour } = {
+  'event.retried': 'yellow',
+  'event.failed': 'red',
+  'backend.down': 'red',
+  'backend.up': 'green',
+  'lane.lost': 'yellow',
+  'worker.error': 'red',
+  'store.down': 'red',
+  'store.up': 'green',
+}
+
 /** The signals that a busy worker sends for single events by the thousand. */
 const VERBOSE_ONLY: readonly SignalName[] = ['event.published', 'event.blocked']
 
@@ -53,7 +64,7 @@ export function startWorkerLog(
   const from = (outbox: string): string => (ours.size > 1 ? `${outbox}: ` : '')
   let published = 0
   let since = performance.now()
-  const line = (text: string): void => terminal.out(`${new Date().toISOString()} ${text}`)
+  const line = (text: string, colour?: Colour): void => terminal.out(`${new Date().toISOString()} ${text}`, colour)
   const summarise = (): void => {
     if (published > 0) line(`published ${countOf(published, 'event')} in ${formatDuration(performance.now() - since)}`)
     published = 0
@@ -68,7 +79,7 @@ export function startWorkerLog(
     }
     if (name === 'batch.sent') published += (message as SignalMessage<'batch.sent'>).delivered
     const text = LINES[name]?.(message)
-    if (text !== undefined) line(from(message.outbox) + text)
+    if (text !== undefined) line(from(message.outbox) + text, COLOURS[name])
     else if ('event' in message && message.event instanceof OutboxEvent && verbose)
       line(`${from(message.outbox)}${name.slice(6)} ${named(message.event)}`)
   }

@@ -16,6 +16,8 @@ export interface Store<Tx = unknown> {
   readonly dialect: Dialect
   /** For messages: `postgres outbox_events`. */
   readonly description: string
+  /** For messages: host and database, `127.0.0.1:5432/shop`, as far as the options tell. Never a user or a password. */
+  readonly place?: string
   /** The adapter of the store's own client; used when a Broadcaster is given no other. */
   readonly transactionAdapter: TransactionAdapter<Tx>
   readonly publish: PublishStore

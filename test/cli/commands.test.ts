@@ -177,7 +177,13 @@ test('a failed event blocks its key until an operator helps', async () => {
   await broadcaster('worker', '--max-iterations', '1')
   assert.match((await broadcaster('show', next)).output, /^status +published$/m)
 
-  assert.equal((await broadcaster('requeue', '--status', 'failed', '--dry-run')).output, 'Matching: 1 event.')
+  assert.equal((await broadcaster('requeue', '--status', 'failed', '--dry-run')).output, '1 event would be requeued.')
+  const both = ['replay', '--source', '/s', '--dry-run']
+  assert.equal(
+    (await broadcaster(...both)).output,
+    '1 event would be replayed. 1 other would stay: their status forbids it.',
+  )
+  assert.deepEqual((await broadcaster(...both, '--json')).json, { matches: 1, unchanged: 1 })
   assert.equal((await broadcaster('requeue', '--status', 'failed')).output, '1 event requeued.')
   assert.equal((await broadcaster('cancel', '--all')).output, '1 event cancelled.')
   assert.equal((await broadcaster('replay', next)).output, '1 event replayed.')

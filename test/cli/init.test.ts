@@ -33,34 +33,63 @@ async function init(cwd: string, ...args: readonly string[]): Promise<FakeTermin
 }
 
 /** The command as a process of its own, in a project. */
-function broadcaster(cwd: string, env: Readonly<Record<string, string>>, ...args: readonly string[]): string {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [join(root, 'src/cli/main.ts'), ...args], {
+function run(cwd: string, env: Readonly<Record<string, string | undefined>>, ...args: readonly string[]) {
+  return spawnSync(process.execPath, [join(root, 'src/cli/main.ts'), ...args], {
     cwd,
     encoding: 'utf8',
     env: { ...process.env, ...env, NODE_OPTIONS: '--conditions=ts-broadcaster-source' },
   })
+}
+
+function broadcaster(cwd: string, env: Readonly<Record<string, string>>, ...args: readonly string[]): string {
+  const { status, stdout, stderr } = run(cwd, env, ...args)
   assert.equal(status, 0, stderr)
   return stdout
 }
 
 const KINDS = [
-  ['js-module', { type: 'module' }, 'broadcaster.config.js', /sqlite\(.*handlers\(registry\)/s],
-  ['js-commonjs', {}, 'broadcaster.config.mjs', /sqlite\(/],
-  ['ts-commonjs', { devDependencies: { typescript: '7' } }, 'broadcaster.config.mts', /sqlite\(/],
+  ['module', { type: 'module' }, 'broadcaster.config.ts', /sqlite\(.*handlers\(registry\)/s],
+  ['commonjs', { type: 'commonjs' }, 'broadcaster.config.mts', /sqlite\(/],
+  ['no-type', { devDependencies: { typescript: '7' } }, 'broadcaster.config.mts', /sqlite\(/],
+  ['pg-ioredis', uses('pg', 'ioredis'), 'broadcaster.config.ts', /schema: 'outbox'.*redisStreams\(\{ url: required/s],
+  ['pglite', uses('@electric-sql/pglite'), 'broadcaster.config.ts', /pglite: new PGlite/],
+  ['mysql2', uses('mysql2'), 'broadcaster.config.ts', /mysql\(\{ url: required\('DATABASE_URL'\).*handlers\(/s],
+  ['kafka', uses('pg', '@platformatic/kafka'), 'broadcaster.config.ts', /kafka\(\{ bootstrapServers: required/],
+  ['amqplib', uses('mysql2', 'amqplib'), 'broadcaster.config.ts', /rabbitmq\(\{ url: required\('AMQP_URL'/],
+  ['mqtt', uses('mqtt'), 'broadcaster.config.ts', /sqlite\(.*mqtt\(\{ url: required\('MQTT_URL'/s],
+  ['nats', uses('pg', '@nats-io/jetstream'), 'broadcaster.config.ts', /natsJetStream\(\{ servers: required/],
   [
-    'pg-ioredis',
-    { type: 'module', dependencies: { pg: '8', ioredis: '6' } },
-    'broadcaster.config.js',
-    /postgres\(\{ url.*redisStreams\(/s,
+    'postgres-js',
+    uses('postgres'),
+    'broadcaster.config.ts',
+    /postgres\(\{ url.*transaction: postgresJsTransaction\(\)/s,
   ],
   [
-    'pglite',
-    { type: 'module', dependencies: { '@electric-sql/pglite': '0.5' } },
-    'broadcaster.config.js',
-    /pglite: new PGlite/,
+    'prisma-pg',
+    uses('@prisma/client', '@prisma/adapter-pg'),
+    'broadcaster.config.ts',
+    /postgres\(\{ url.*prismaTransaction\(\{ dialect: 'postgres' \}\)/s,
   ],
-  ['mysql2', { type: 'module', dependencies: { mysql2: '3' } }, 'broadcaster.config.js', /mysql\(\{ url.*handlers\(/s],
+  [
+    'prisma-mariadb',
+    uses('@prisma/client', '@prisma/adapter-mariadb'),
+    'broadcaster.config.ts',
+    /mysql\(\{ url.*prismaTransaction\(\{ dialect: 'mysql' \}\)/s,
+  ],
+  [
+    'prisma-libsql',
+    uses('@prisma/client', '@prisma/adapter-libsql'),
+    'broadcaster.config.ts',
+    /sqlite\(.*prismaTransaction\(\{ dialect: 'sqlite' \}\)/s,
+  ],
+  ['drizzle', uses('drizzle-orm', 'mysql2'), 'broadcaster.config.ts', /drizzleTransaction\(\{ dialect: 'mysql' \}\)/],
+  ['typeorm', uses('typeorm', 'pg'), 'broadcaster.config.ts', /typeormTransaction\(\{ dialect: 'postgres' \}\)/],
+  ['sqlite-driver', uses('pg', 'better-sqlite3'), 'broadcaster.config.ts', /^(?!.*betterSqlite3).*postgres\(/s],
 ] as const
+
+function uses(...packages: readonly string[]): Readonly<Record<string, unknown>> {
+  return { type: 'module', dependencies: Object.fromEntries(packages.map((name) => [name, '*'])) }
+}
 
 for (const [name, manifest, file, expected] of KINDS) {
   test(`init in a project of kind ${name} writes ${file}`, async () => {
@@ -90,6 +119,51 @@ test('what init writes compiles', async () => {
   assert.deepEqual(wrong, [])
 })
 
+for (const [name, packages, variables] of [
+  ['pg-unset', ['pg', 'redis'], ['DATABASE_URL', 'REDIS_URL']],
+  ['mysql2-unset', ['mysql2', 'amqplib'], ['DATABASE_URL', 'AMQP_URL']],
+] as const) {
+  test(`what init writes guesses no server: ${packages.join(' and ')} without ${variables.join(', ')}`, async () => {
+    const path = project(name, uses(...packages))
+    const done = await init(path)
+    assert.match(done.output, new RegExp(`set ${variables.join(' and ')} \\(nothing is guessed\\)`))
+    const values = Object.fromEntries(
+      variables.map((variable) => [variable, packages[0] === 'pg' ? 'postgres://127.0.0.1/x' : 'mysql://127.0.0.1/x']),
+    )
+    for (const variable of variables) {
+      for (const missing of [undefined, '']) {
+        const { status, stderr } = run(path, { ...values, [variable]: missing }, 'migrate')
+        assert.equal(status, 3, stderr)
+        assert.match(
+          stderr,
+          new RegExp(`^broadcaster: .*broadcaster.config.ts cannot be loaded: ${variable} is not set`),
+        )
+      }
+    }
+  })
+}
+
+test('every command tells host, database and schema before it does anything, and never the password', async (t) => {
+  const server = requireServer(t, 'postgres')
+  if (!server) return
+  const path = project('tells', uses('pg'))
+  await init(path)
+  const url = new URL(server.url)
+  url.username = 'nobody-here'
+  url.password = 'secret'
+  for (const command of ['migrate', 'stats', 'list', 'worker', 'doctor', 'health']) {
+    const { stderr } = run(path, { DATABASE_URL: url.href }, command)
+    const line = `broadcaster: postgres outbox.outbox_events at ${url.host}${url.pathname}`
+    assert.equal(stderr.split('\n')[0], line, command)
+    assert.doesNotMatch(stderr, /secret/)
+  }
+})
+
+test('init names the client that the project lacks', async () => {
+  const done = await init(project('lacks', uses('postgres')))
+  assert.match(done.output, /Next: npm install pg, then set DATABASE_URL/)
+})
+
 test('init never overwrites unless forced, whatever the extension of the file that is there', async () => {
   const path = project('forced', { type: 'module', devDependencies: { typescript: '7' } })
   writeFileSync(join(path, 'broadcaster.config.js'), '// mine')
@@ -103,7 +177,7 @@ test('init never overwrites unless forced, whatever the extension of the file th
 })
 
 test('what init writes works: SQLite and local handlers', () => {
-  const path = project('works', { type: 'module', devDependencies: { typescript: '7' } })
+  const path = project('works', { type: 'module' })
   const env = { DATABASE_PATH: join(path, 'o.db') }
   broadcaster(path, env, 'init')
   broadcaster(path, env, 'migrate')

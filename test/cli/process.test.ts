@@ -67,7 +67,8 @@ test('the version, without a warning on standard error', () => {
   const { status, stdout, stderr } = run('--version')
   assert.deepEqual([status, stderr], [0, ''])
   assert.match(stdout, /^\d+\.\d+\.\d+/)
-  assert.equal(run('stats').stderr, '')
+  assert.equal(run('stats').stderr, 'broadcaster: sqlite outbox_events in o.db\n')
+  assert.equal(run('stats', '--json').stderr, '')
 })
 
 test('a wrong command line ends with 2', () => {

@@ -63,6 +63,7 @@ const ROOT_FILES: Readonly<Record<string, string>> = {
   'src/describe-error.ts': 'foundation',
   'src/pause.ts': 'foundation',
   'src/close-within.ts': 'foundation',
+  'src/printable.ts': 'foundation',
   'src/holders.ts': 'foundation',
   'src/retry-policy.ts': 'foundation',
   'src/broadcaster.ts': 'broadcaster',

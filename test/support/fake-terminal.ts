@@ -1,5 +1,7 @@
 import type { Terminal } from '../../src/cli/terminal.ts'
 
+const PLACE = /broadcaster: (sqlite|postgres|mysql|memory) \S*outbox_events( at| in|$)/
+
 /** A terminal that remembers what was printed. */
 export class FakeTerminal implements Terminal {
   readonly lines: string[] = []
@@ -7,12 +9,24 @@ export class FakeTerminal implements Terminal {
   readonly shown: string[] = []
   readonly env: Record<string, string | undefined>
   readonly cwd: string
+  readonly coloured: { readonly out: boolean; readonly note: boolean }
+  readonly width: number | undefined
   readonly stop = new AbortController()
   readonly #input: string
   #onLine: ((line: string) => void) | undefined
 
-  constructor(cwd: string, options: { readonly env?: Readonly<Record<string, string>>; readonly input?: string } = {}) {
+  constructor(
+    cwd: string,
+    options: {
+      readonly env?: Readonly<Record<string, string>>
+      readonly input?: string
+      readonly coloured?: boolean
+      readonly width?: number
+    } = {},
+  ) {
     this.cwd = cwd
+    this.coloured = { out: options.coloured === true, note: options.coloured === true }
+    this.width = options.width
     this.env = { ...options.env }
     this.#input = options.input ?? ''
   }
@@ -38,9 +52,9 @@ export class FakeTerminal implements Terminal {
   get output(): string {
     return this.lines.join('\n')
   }
-  /** All that was printed for the person watching. */
+  /** All that was printed for the person watching, but for the line that tells where the outbox is. */
   get warnings(): string {
-    return this.notes.join('\n')
+    return this.notes.filter((line) => !PLACE.test(line)).join('\n')
   }
   /** The result as JSON. */
   get json(): Record<string, unknown> {

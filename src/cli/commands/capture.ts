@@ -2,6 +2,7 @@ import { BroadcasterError } from '../../errors.ts'
 import { stringifyJson } from '../../event/json.ts'
 import { defineCommand } from '../command.ts'
 import { EXIT, UsageError } from '../exit-codes.ts'
+import { printLines } from '../screen.ts'
 
 /** `broadcaster capture`. */
 export const capture = defineCommand({
@@ -35,7 +36,8 @@ export const capture = defineCommand({
       ...(key !== undefined && { key }),
       ...(backend !== undefined && { backend }),
     })
-    terminal.out(options.json ? stringifyJson({ table, sql }) : sql.trimEnd())
+    if (options.json) terminal.out(stringifyJson({ table, sql }))
+    else printLines(terminal.out, sql.trimEnd())
     return EXIT.ok
   },
 })

@@ -15,6 +15,8 @@ interface Finding {
   readonly cure?: string
 }
 
+const COLOURS = { wrong: 'red', advice: 'yellow', fine: 'green' } as const
+
 /** Half of the shortest due time that people give by the clock. */
 const CLOCK_TOLERANCE = 1_000
 const DEFAULT_MAX_AGE = 300_000
@@ -37,7 +39,7 @@ export const doctor = defineCommand({
       return {
         json: { findings },
         lines: findings.flatMap(({ level, message, cure }) => [
-          `${level.padEnd(6)}  ${message}`,
+          { text: `${level.padEnd(6)}  ${message}`, colour: COLOURS[level] },
           ...(cure === undefined ? [] : [`        -> ${cure}`]),
         ]),
         code: findings.some(({ level }) => level === 'wrong') ? EXIT.unhealthy : EXIT.ok,

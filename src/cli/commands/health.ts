@@ -30,7 +30,9 @@ export const health = defineCommand({
       const place = [broadcaster.store.description, 'healthy', '', `version ${version} of ${latest}`]
       return {
         json: { healthy, store: { version, latest, lanes }, backends },
-        lines: formatTable(['NAME', 'STATE', 'ANSWERED IN', ''], [place, ...rows]),
+        lines: formatTable(['NAME', 'STATE', 'ANSWERED IN', ''], [place, ...rows]).map((text, n) =>
+          n > 0 && [place, ...rows][n - 1]?.[1] !== 'healthy' ? { text, colour: 'red' } : text,
+        ),
         code: healthy ? EXIT.ok : EXIT.unhealthy,
       }
     })

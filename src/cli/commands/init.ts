@@ -7,6 +7,7 @@ import { CONFIG_NAMES } from '../config-file.ts'
 import { EXIT } from '../exit-codes.ts'
 import { configText } from '../init/config-text.ts'
 import { examineProject } from '../init/project.ts'
+import { printLines } from '../screen.ts'
 
 /** `broadcaster init`. */
 export const init = defineCommand({
@@ -21,7 +22,7 @@ export const init = defineCommand({
     const project = examineProject(terminal.cwd)
     const text = configText(project)
     if (options.print) {
-      terminal.out(text.trimEnd())
+      printLines(terminal.out, text.trimEnd())
       return EXIT.ok
     }
     const there = CONFIG_NAMES.find((name) => existsSync(join(terminal.cwd, name)))
@@ -31,12 +32,26 @@ export const init = defineCommand({
     const path = join(terminal.cwd, there ?? project.fileName)
     writeFileSync(path, text)
     if (options.json) {
-      terminal.out(stringifyJson({ path, found: project.found }))
+      terminal.out(
+        stringifyJson({ path, found: project.found, missing: project.missing, variables: requiredVariables(text) }),
+      )
       return EXIT.ok
     }
+    const variables = requiredVariables(text)
     for (const line of project.found) terminal.out(`Found ${line}.`)
     terminal.out(`Wrote ${path}.`)
-    terminal.out('Next: npx broadcaster migrate, then npx broadcaster worker.')
+    const steps = [
+      ...(project.missing.length === 0 ? [] : [`npm install ${project.missing.join(' ')}`]),
+      ...(variables.length === 0 ? [] : [`set ${variables.join(' and ')} (nothing is guessed)`]),
+      'npx broadcaster migrate',
+      'npx broadcaster worker',
+    ]
+    terminal.out(`Next: ${steps.join(', then ')}.`)
     return EXIT.ok
   },
 })
+
+/** The environment variables without which the configuration refuses to load. */
+function requiredVariables(text: string): readonly string[] {
+  return Array.from(text.matchAll(/required\('(\w+)'\)/g), ([, name = '']) => name)
+}

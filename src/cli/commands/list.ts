@@ -1,9 +1,14 @@
 import { stringifyJson } from '../../event/json.ts'
+import { FAR_FUTURE } from '../../record/columns.ts'
 import type { OutboxEvent } from '../../record/outbox-event.ts'
+import { UNSETTLED } from '../../record/status.ts'
 import { defineCommand } from '../command.ts'
 import { SELECTION_OPTIONS, selectionFilter } from '../event-selection.ts'
 import { EXIT } from '../exit-codes.ts'
-import { formatInstant, formatTable, shorten } from '../format.ts'
+import { formatDuration, formatInstant, shorten } from '../format.ts'
+import { type Column, fitTable } from '../table.ts'
+import type { Colour } from '../terminal.ts'
+import { waitsOf } from '../waits.ts'
 
 /** `broadcaster list`. */
 export const list = defineCommand({
@@ -20,7 +25,7 @@ export const list = defineCommand({
   examples: ['broadcaster list --status failed', 'broadcaster list --type "order.*" --since 2h --json'],
   async run({ options }, { terminal, ready }) {
     const filter = selectionFilter(options)
-    const { broadcaster } = await ready()
+    const { broadcaster, backends } = await ready()
     const { oldest, after, limit = 50, search } = options
     let query = search === undefined ? broadcaster.events.filter() : broadcaster.events.search(search)
     query = query.filter(filter).orderBy(oldest ? 'id' : '-id')
@@ -35,24 +40,40 @@ export const list = defineCommand({
     } else if (events.length === 0) {
       terminal.note('No events match.')
     } else {
-      for (const line of formatTable(TITLES, events.map(row))) terminal.out(line)
+      const waits = await waitsOf(broadcaster, backends, events)
+      const [titles = '', ...lines] = fitTable(columnsOf(waits, new Date()), events, terminal.width)
+      terminal.out(titles, 'bold')
+      for (const [n, line] of lines.entries()) terminal.out(line, colourOf(events[n], waits))
       if (last) terminal.note(`There are more: --after ${last.id}`)
     }
     return EXIT.ok
   },
 })
 
-const TITLES = ['ID', 'STATUS', 'TYPE', 'KEY', 'BACKEND', 'RETRIES', 'CREATED (UTC)', 'LAST ERROR']
-
-function row(event: OutboxEvent): readonly string[] {
+/** The id is never cut: it is what one copies. What says least is left out first in a narrow window. */
+function columnsOf(waits: ReadonlyMap<string, string>, now: Date): readonly Column<OutboxEvent>[] {
   return [
-    event.id,
-    event.status,
-    shorten(event.eventType, 40),
-    shorten(event.partitionKey ?? '', 24),
-    event.publisherBackend,
-    `${event.retryCount}/${event.maxRetries}`,
-    formatInstant(event.createdAt),
-    shorten(event.lastError, 60),
+    { title: 'ID', cell: ({ id }) => id },
+    { title: 'STATUS', cell: ({ status }) => status },
+    { title: 'TYPE', cell: ({ eventType }) => shorten(eventType, 40), least: 12 },
+    { title: 'KEY', cell: ({ partitionKey }) => shorten(partitionKey ?? '', 24), least: 6, expendable: 2 },
+    { title: 'BACKEND', cell: ({ publisherBackend }) => publisherBackend, least: 7, expendable: 5 },
+    { title: 'RETRIES', cell: ({ retryCount, maxRetries }) => `${retryCount}/${maxRetries}`, expendable: 6 },
+    { title: 'CREATED (UTC)', cell: ({ createdAt }) => formatInstant(createdAt), expendable: 7 },
+    { title: 'DUE', cell: (event) => due(event, now), expendable: 1 },
+    { title: 'WAITS FOR', cell: ({ id }) => waits.get(id) ?? '', expendable: 3 },
+    { title: 'LAST ERROR', cell: ({ lastError }) => shorten(lastError, 60), least: 16, expendable: 4 },
   ]
+}
+
+/** When it is tried: `now`, `in 3 min`; nothing for what is settled, or behind an event that failed for good. */
+function due({ status, availableAt, scheduledAt }: OutboxEvent, now: Date): string {
+  if (!UNSETTLED.includes(status) || availableAt?.getTime() === FAR_FUTURE.getTime()) return ''
+  const left = (availableAt ?? scheduledAt).getTime() - now.getTime()
+  return left <= 0 ? 'now' : `in ${formatDuration(left)}`
+}
+
+function colourOf(event: OutboxEvent | undefined, waits: ReadonlyMap<string, string>): Colour | undefined {
+  if (event?.status === 'failed') return 'red'
+  return event?.status === 'retry' || (event !== undefined && waits.has(event.id)) ? 'yellow' : undefined
 }

@@ -3,6 +3,7 @@ import { defineCommand } from '../command.ts'
 import { eachStore } from '../each-store.ts'
 import { EXIT } from '../exit-codes.ts'
 import { countOf } from '../format.ts'
+import { printLines } from '../screen.ts'
 
 /** `broadcaster migrate`. */
 export const migrate = defineCommand({
@@ -33,7 +34,8 @@ export const migrate = defineCommand({
       for (const { name, broadcaster } of all) {
         if (all.length > 1) terminal.out(`-- ${name}`)
         const from = options.from === undefined ? {} : { from: options.from }
-        terminal.out(broadcaster.store.schema.print({ ...lanes, ...from, takeOver: options['take-over'] }).trimEnd())
+        const sql = broadcaster.store.schema.print({ ...lanes, ...from, takeOver: options['take-over'] })
+        printLines(terminal.out, sql.trimEnd())
       }
       return EXIT.ok
     }

@@ -1,4 +1,5 @@
 import type { EventManager } from '../../admin/events.ts'
+import { MOVABLE } from '../../admin/movable.ts'
 import type { Target } from '../../admin/move-events.ts'
 import { stringifyJson } from '../../event/json.ts'
 import { type Command, defineCommand } from '../command.ts'
@@ -14,7 +15,7 @@ type Move = 'requeue' | 'skip' | 'cancel' | 'replay'
 const OPTIONS = {
   ...SELECTION_OPTIONS,
   all: { kind: 'flag', help: 'Every event whose status allows it; in place of ids or a filter.' },
-  'dry-run': { kind: 'flag', help: 'Tells how many events match, and changes nothing.' },
+  'dry-run': { kind: 'flag', help: 'Tells how many events would be changed, and changes nothing.' },
 } as const
 
 /** The four commands that change events take the same options and differ only in what they do. */
@@ -40,8 +41,14 @@ function moveCommand(
       const { broadcaster } = await ready()
       const target: Target = options.all ? { all: true } : byFilter ? filter : positionals
       if (options['dry-run']) {
-        const count = await broadcaster.events.filter(positionals.length > 0 ? { id: positionals } : filter).count()
-        terminal.out(options.json ? stringifyJson({ matches: count }) : `Matching: ${countOf(count, 'event')}.`)
+        const matching = broadcaster.events.filter(options.all || byFilter ? filter : { id: positionals })
+        const count = await matching.filter({ status: MOVABLE[name] }).count()
+        const others = (await matching.count()) - count
+        if (options.json) terminal.out(stringifyJson({ matches: count, unchanged: others }))
+        else {
+          const rest = others === 0 ? '' : ` ${countOf(others, 'other')} would stay: their status forbids it.`
+          terminal.out(`${countOf(count, 'event')} would be ${past}.${rest}`)
+        }
         return EXIT.ok
       }
       const manager: Pick<EventManager, Move> = broadcaster.events

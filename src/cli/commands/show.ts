@@ -1,8 +1,10 @@
 import { stringifyJson } from '../../event/json.ts'
+import { FAR_FUTURE } from '../../record/columns.ts'
 import type { OutboxEvent } from '../../record/outbox-event.ts'
 import { defineCommand } from '../command.ts'
 import { EXIT, UsageError } from '../exit-codes.ts'
-import { formatInstant, prettyJson } from '../format.ts'
+import { formatInstant, onOneLine, prettyJson } from '../format.ts'
+import { waitsOf } from '../waits.ts'
 
 /** `broadcaster show`. */
 export const show = defineCommand({
@@ -15,20 +17,24 @@ export const show = defineCommand({
   async run({ options, positionals }, { terminal, ready }) {
     const [id, ...more] = positionals
     if (id === undefined || more.length > 0) throw new UsageError('show takes one id; see broadcaster show --help')
-    const { broadcaster } = await ready()
+    const { broadcaster, backends } = await ready()
     const event = await broadcaster.events.get({ id })
     if (options['cloud-event']) terminal.out(stringifyJson(event.toCloudEvent()))
     else if (options.json) terminal.out(stringifyJson(event))
-    else for (const line of lines(event)) terminal.out(line)
+    else {
+      const waits = await waitsOf(broadcaster, backends, [event])
+      for (const line of lines(event, waits.get(event.id) ?? '')) terminal.out(line)
+    }
     return EXIT.ok
   },
 })
 
-function lines(event: OutboxEvent): readonly string[] {
+function lines(event: OutboxEvent, waitsFor: string): readonly string[] {
   const fields: readonly (readonly [string, string])[] = [
     ['id', event.id],
     ['event id', event.eventId === event.id ? '' : event.eventId],
     ['status', status(event)],
+    ['waits for', waitsFor],
     ['type', event.eventType],
     ['source', event.source],
     ['subject', event.subject],
@@ -43,14 +49,15 @@ function lines(event: OutboxEvent): readonly string[] {
     ['retries', `${event.retryCount} of ${event.maxRetries}`],
     ['created', formatInstant(event.createdAt)],
     ['due', formatInstant(event.scheduledAt)],
+    ['next attempt', nextAttempt(event)],
     ['published', formatInstant(event.publishedAt)],
     ['last error', event.lastError],
   ]
-  const attempts = event.attempts.map(({ at, worker, error }) => `  ${at}  ${worker}  ${error}`)
+  const attempts = event.attempts.map(({ at, worker, error }) => `  ${at}  ${worker}  ${onOneLine(error)}`)
   return [
     ...fields.filter(([, value]) => value !== '').map(([name, value]) => `${name.padEnd(15)} ${value}`),
     ...(attempts.length > 0 ? ['attempts:', ...attempts] : []),
-    ...(event.progress === null ? [] : ['progress:', indent(prettyJson(event.progress))]),
+    ...(event.progress === null ? [] : ['progress:', ...indented(event.progress)]),
     ...data(event),
   ]
 }
@@ -62,9 +69,18 @@ function status(event: OutboxEvent): string {
 
 function data(event: OutboxEvent): readonly string[] {
   if (event.dataBinary) return [`data:           ${event.dataBinary.length} bytes, binary`]
-  return event.dataJson === null ? [] : ['data:', indent(prettyJson(event.data))]
+  return event.dataJson === null ? [] : ['data:', ...indented(event.data)]
 }
 
-function indent(text: string): string {
-  return text.replace(/^/gm, '  ')
+/** JSON escapes line breaks inside texts: those that are left are the indentation's. */
+function indented(value: unknown): readonly string[] {
+  return prettyJson(value)
+    .split('\n')
+    .map((line) => `  ${line}`)
+}
+
+/** Where it differs from the due time: between retries. */
+function nextAttempt({ status, availableAt }: OutboxEvent): string {
+  const waits = status === 'retry' && availableAt !== null && availableAt.getTime() !== FAR_FUTURE.getTime()
+  return waits ? formatInstant(availableAt) : ''
 }

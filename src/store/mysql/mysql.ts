@@ -16,6 +16,7 @@ import { move } from './move.ts'
 import { mysql2Client } from './mysql2-client.ts'
 import { openMysql2 } from './open-mysql2.ts'
 import { type MysqlOptions, resolveOptions } from './options.ts'
+import { placeOfOptions } from './place.ts'
 import { purge } from './purge.ts'
 import { reconcile } from './reconcile.ts'
 import { release } from './release.ts'
@@ -48,6 +49,7 @@ export function mysql(options: MysqlOptions): Store<MysqlTransaction> {
   return {
     dialect: 'mysql',
     description: `mysql ${t.events.text.replaceAll('`', '')}`,
+    place: placeOfOptions(resolved),
     transactionAdapter: mysql2Transaction(),
     publish: {
       insert: insert(t),

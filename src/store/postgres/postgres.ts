@@ -27,6 +27,7 @@ import {
 } from './options.ts'
 import { pgClient } from './pg-client.ts'
 import { pgliteClient } from './pglite-client.ts'
+import { placeOfOptions } from './place.ts'
 import { purge } from './purge.ts'
 import { reconcile } from './reconcile.ts'
 import { release } from './release.ts'
@@ -58,12 +59,12 @@ export function postgres(options: PostgresOptions): Store<PgTransaction> | Store
   if ('pglite' in via) {
     const client = pgliteClient(via.pglite)
     const wake = resolved.listen === false ? {} : { wake: listenPglite(via.pglite, client, t) }
-    return { ...storeOn(client, t, pgliteTransaction()), ...wake }
+    return { ...storeOn(client, t, pgliteTransaction()), place: placeOfOptions(resolved), ...wake }
   }
   const open = openPg(resolved)
   const client = pgClient(open.pool, open.end)
   const wake = resolved.listen === false ? {} : { wake: listen(client, t, open.connectListener) }
-  return { ...storeOn(client, t, pgTransaction()), ...wake }
+  return { ...storeOn(client, t, pgTransaction()), place: placeOfOptions(resolved), ...wake }
 }
 
 function storeOn<Tx>(client: Client, t: Tables, transactionAdapter: TransactionAdapter<Tx>): Store<Tx> {

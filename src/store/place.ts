@@ -1,0 +1,35 @@
+/** What of a connection may be shown: never the user, the password or an option. */
+export interface Place {
+  readonly host?: unknown
+  readonly port?: unknown
+  readonly database?: unknown
+}
+
+/** `127.0.0.1:5432/shop`; what the client was not told it takes from its own defaults and environment. */
+export function placeOf({ host, port, database }: Place): string {
+  const where = host === undefined || host === '' ? 'the host of the environment' : String(host)
+  return `${where}${port === undefined || port === '' ? '' : `:${port}`}/${database === undefined || database === '' ? '(the default database)' : database}`
+}
+
+/** The place that a connection URL names. A text that is no URL may hold a password anywhere: nothing of it is shown. */
+export function placeOfUrl(url: string): string {
+  let parsed: URL
+  try {
+    parsed = new URL(url)
+  } catch {
+    return 'the place that its connection string names'
+  }
+  return placeOf({
+    host: parsed.hostname || (parsed.searchParams.get('host') ?? undefined),
+    port: parsed.port,
+    database: decoded(parsed.pathname.slice(1)),
+  })
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
+}
