@@ -30,6 +30,8 @@ export interface Store<Tx = unknown> {
   transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T>
   /** Closes what the store itself opened, and nothing that was injected. Idempotent. */
   close(): Promise<void>
+  /** How long one of its statements takes at most, in milliseconds, when it has a limit of its own. */
+  readonly statementTimeout?: number
   /** Tells of commits by other processes. Optional: without it relays poll. */
   readonly wake?: WakeStore
 }

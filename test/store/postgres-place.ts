@@ -1,5 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { Pool } from 'pg'
+import type { Clients } from '../../src/store/postgres/client.ts'
+import { clientsOn } from '../../src/store/postgres/clients.ts'
+import { openPg } from '../../src/store/postgres/open-pg.ts'
+import { resolveOptions } from '../../src/store/postgres/options.ts'
 import { postgres } from '../../src/store/postgres/postgres.ts'
 import type { StoreFixture } from '../../src/testing/store-conformance.ts'
 
@@ -62,4 +66,10 @@ export class Fixtures {
     await pool.query(`DROP SCHEMA IF EXISTS ${schema}_2 CASCADE`)
     await close()
   }
+}
+
+/** The clients that a store on this pool has. */
+export function clientsOf(pool: Pool): Clients {
+  const options = resolveOptions({ pool })
+  return clientsOn(openPg(options), options.statements)
 }

@@ -13,6 +13,15 @@ interface Plan {
   readonly Plans?: readonly Plan[]
 }
 
+interface Query {
+  readonly text: string
+  readonly values: unknown[]
+}
+
+function isQuery(asked: unknown): asked is Query {
+  return typeof asked === 'object' && asked !== null && 'text' in asked && 'values' in asked
+}
+
 function nodesOf(plan: Plan): readonly Plan[] {
   return [plan, ...(plan.Plans ?? []).flatMap(nodesOf)]
 }
@@ -21,21 +30,21 @@ for (const { name, title } of POSTGRES_SERVERS) {
   /** Plans with the worst statistics there are: those of an empty table that has grown to 300,000 rows since. */
   describe(`plans on ${title} with stale statistics`, { skip: skipWithout(name) }, () => {
     const { pool, schema, close } = openPlace(servers[name]()?.url ?? '')
-    const statements: { readonly text: string; readonly values: unknown[] }[] = []
+    const statements: Query[] = []
     let store: Store
 
     before(async () => {
       // Notes what the store runs.
-      const spy = new Proxy(pool, {
-        get: (target, name) =>
-          name === 'query'
-            ? (query: { readonly text: string; readonly values: unknown[] }) => {
-                statements.push(query)
-                return target.query(query)
-              }
-            : Reflect.get(target, name, target),
+      pool.on('connect', (client) => {
+        const query = client.query.bind(client) as (...given: unknown[]) => unknown
+        const spy = (...given: unknown[]) => {
+          const [asked] = given
+          if (isQuery(asked)) statements.push({ ...asked, text: asked.text.replace(/^(SET LOCAL [^;]*;)+/, '') })
+          return query(...given)
+        }
+        Object.assign(client, { query: spy })
       })
-      store = postgres({ pool: spy, schema, listen: false })
+      store = postgres({ pool, schema, listen: false })
       await store.schema.migrate({ lanes: 16 })
       await pool.query(`ALTER TABLE ${schema}.outbox_events SET (autovacuum_enabled = false)`)
       await pool.query(`ANALYZE ${schema}.outbox_events`)
@@ -58,8 +67,9 @@ for (const { name, title } of POSTGRES_SERVERS) {
     async function accessOf(call: () => Promise<unknown>): Promise<readonly string[]> {
       statements.length = 0
       await call()
+      const asked = statements.splice(0)
       const access = new Set<string>()
-      for (const { text, values } of statements) {
+      for (const { text, values } of asked) {
         const { rows } = await pool.query(`EXPLAIN (FORMAT JSON) ${text}`, values)
         const plan: Plan = rows[0]['QUERY PLAN'][0].Plan
         for (const node of nodesOf(plan)) {

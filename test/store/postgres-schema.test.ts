@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
-import { pgClient } from '../../src/store/postgres/pg-client.ts'
 import { postgres } from '../../src/store/postgres/postgres.ts'
 import type { Migration } from '../../src/store/postgres/schema/migration.ts'
 import { MIGRATIONS } from '../../src/store/postgres/schema/migrations.ts'
@@ -10,7 +9,7 @@ import { tablesOf } from '../../src/store/postgres/tables.ts'
 import type { Store } from '../../src/store/store.ts'
 import { fetchAll, keyHashOf, newEvent, read } from '../../src/testing/store/steps.ts'
 import { servers, skipWithout } from '../support/servers.ts'
-import { openPlace, type Place } from './postgres-place.ts'
+import { clientsOf, openPlace, type Place } from './postgres-place.ts'
 
 const DUMP = new URL('./postgres-schema.sql', import.meta.url)
 const url = servers.postgres()?.url ?? ''
@@ -106,10 +105,7 @@ describe('schema on PostgreSQL', { skip: skipWithout('postgres') }, () => {
 
   test('refuses a schema that is too new or outdated, if that breaks it', () =>
     withPlace(async ({ pool, schema }) => {
-      const client = pgClient(
-        async () => pool,
-        async () => {},
-      )
+      const client = clientsOf(pool)
       const t = tablesOf('outbox_events', schema)
       const next = (breaking: boolean): Migration => ({
         version: MIGRATIONS.length + 1,
@@ -132,10 +128,7 @@ describe('schema on PostgreSQL', { skip: skipWithout('postgres') }, () => {
 
   test('a step that fails leaves nothing behind', () =>
     withPlace(async ({ pool, schema }) => {
-      const client = pgClient(
-        async () => pool,
-        async () => {},
-      )
+      const client = clientsOf(pool)
       const broken: Migration = { version: 1, name: 'broken', breaking: true, sql: () => 'CREATE TABLE nowhere.x ();' }
       const store = schemaOf(client, tablesOf('outbox_events', schema), [broken])
       await assert.rejects(store.migrate())

@@ -3,10 +3,10 @@ import { describe, test } from 'node:test'
 import { PGlite } from '@electric-sql/pglite'
 import { memoryBackend } from '../../src/backend/memory/memory-backend.ts'
 import { Broadcaster } from '../../src/broadcaster.ts'
-import { pgClient } from '../../src/store/postgres/pg-client.ts'
 import { postgres } from '../../src/store/postgres/postgres.ts'
 import { takeOver } from '../../src/store/postgres/schema/takeover/take-over.ts'
 import { tablesOf } from '../../src/store/postgres/tables.ts'
+import { clientsOf } from '../store/postgres-place.ts'
 import { servers, skipWithout } from '../support/servers.ts'
 import { djangoDdl, type PostgresDjango, postgresDjango } from './django-database.ts'
 import { DJANGO_COLUMNS, djangoRow, isDue, OLD_ROWS } from './django-rows.ts'
@@ -23,11 +23,7 @@ async function withDatabase(work: (database: PostgresDjango) => Promise<void>): 
   }
 }
 
-const clientOf = ({ pool }: PostgresDjango) =>
-  pgClient(
-    async () => pool,
-    async () => {},
-  )
+const clientOf = ({ pool }: PostgresDjango) => clientsOf(pool).migration
 
 describe('a Django table taken over on PostgreSQL', { skip: skipWithout('postgres') }, () => {
   takeoverCases(open)

@@ -9,23 +9,50 @@ export type SqlValue = string | number | boolean | null | readonly (string | num
  * PgBouncer in transaction mode all do.
  */
 export interface Client {
-  /** Runs one statement by itself. A deadlock or a serialization failure is tried again. */
-  query(text: string, values?: readonly SqlValue[]): Promise<readonly RawRow[]>
   /**
-   * Runs `work` between BEGIN and COMMIT; rolls back when it throws. Throws `TRANSACTION_ABORTED` when the commit
-   * turned out to be a rollback.
+   * Runs one statement by itself, within its limits on the server and here. A deadlock or a serialization failure is tried
+   * again.
    */
+  query(text: string, values?: readonly SqlValue[]): Promise<readonly RawRow[]>
+  /** Runs statements of our own between BEGIN and COMMIT, within the same limits; rolls back when `work` throws. */
   transaction<T>(work: (tx: ClientTransaction) => Promise<T>): Promise<T>
-  /** Closes what the store opened. Idempotent. */
-  close(): Promise<void>
+}
+
+/** What runs the code of others in a transaction. */
+export interface Lender {
+  /**
+   * Runs `work` between BEGIN and COMMIT, with no limits on what it does; rolls back when it throws. The handle in it refuses
+   * once `work` has ended, and the connection is destroyed when something that was asked through it is still under way.
+   * Throws `TRANSACTION_ABORTED` when the commit turned out to be a rollback.
+   */
+  lend<T>(work: (tx: LentTransaction) => Promise<T>): Promise<T>
 }
 
 export interface ClientTransaction {
-  /** The library's own transaction, for user code. */
-  readonly native: unknown
   query(text: string, values?: readonly SqlValue[]): Promise<readonly RawRow[]>
   /** Runs several statements without values. */
   script(text: string): Promise<void>
+}
+
+export interface LentTransaction {
+  /** The library's own transaction, for user code. */
+  readonly native: unknown
+  /** From now on `native` refuses. For a statement of ours within limits, after user code. */
+  conclude(text: string, values?: readonly SqlValue[]): Promise<readonly RawRow[]>
+}
+
+/** The clients of a store, each with the limits of its use. */
+export interface Clients {
+  readonly worker: Client
+  readonly heartbeat: Client
+  readonly operator: Client
+  readonly migration: Client
+  /** For transactional handlers. */
+  readonly handlers: Lender
+  /** For transactions that the application begins. */
+  readonly application: Lender
+  /** Closes what the store opened. Idempotent. */
+  close(): Promise<void>
 }
 
 /** A value as the text that PostgreSQL reads. */
@@ -43,4 +70,19 @@ function encodeElement(value: string | number | null): string {
   // "null" unquoted would be NULL.
   if (PLAIN.test(value) && value.length !== 4) return value
   return `"${value.replace(/["\\]/g, '\\$&')}"`
+}
+
+/** A value as a literal that means the same whatever `standard_conforming_strings` is. */
+export function literal(value: SqlValue): string {
+  const text = encodeValue(value)
+  if (text === null) return 'NULL'
+  const quoted = text.replaceAll("'", "''")
+  return quoted.includes('\\') ? ` E'${quoted.replaceAll('\\', '\\\\')}'` : `'${quoted}'`
+}
+
+/** A statement with its values written in: text of ours, in which `$1` stands for nothing else. */
+export function withValues(text: string, values: readonly SqlValue[]): string {
+  if (values.length === 0) return text
+  const literals = values.map(literal)
+  return text.replace(/\$(\d+)/g, (_all, n: string) => literals[Number(n) - 1] ?? 'NULL')
 }

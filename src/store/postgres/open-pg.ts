@@ -1,13 +1,16 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { BroadcasterError } from '../../errors.ts'
+import { Connections } from '../connections.ts'
 import type { ListenConnection } from './listen.ts'
 import type { DedicatedClient, ResolvedOptions } from './options.ts'
-import type { PgPool } from './pg-client.ts'
+import type { PgPool, PgPoolClient } from './pg-client.ts'
 import { listenOnPool } from './pooled-listening.ts'
+import { fateAfter, storeError } from './store-error.ts'
 
-/** The pool and the listening connection that the options ask for. What we open here we close. */
+/** The connections and the listening connection that the options ask for. What we open here we close. */
 export interface OpenPg {
-  pool(): Promise<PgPool>
-  /** Closes the pool if it is ours. Idempotent. */
+  readonly connections: Connections<PgPoolClient>
+  /** Closes the pool if it is ours, in bounded time. Idempotent. */
   end(): Promise<void>
   /** Listening stays with whoever asked; `channel` is all that it listens to. */
   connectListener(channel: string): Promise<ListenConnection>
@@ -15,40 +18,78 @@ export interface OpenPg {
 
 interface OwnPool extends PgPool {
   on(event: 'error', listener: (error: Error) => void): unknown
+  on(event: 'connect' | 'remove', listener: (client: object) => void): unknown
   end(): Promise<void>
 }
 
 /** What we use of the module `pg`. */
 interface PgModule {
-  readonly Pool: new (options: { connectionString: string; application_name: string }) => OwnPool
+  readonly Pool: new (options: {
+    connectionString: string
+    application_name: string
+    keepAlive: boolean
+    connectionTimeoutMillis: number
+  }) => OwnPool
   readonly Client: new (options: {
     connectionString: string
     application_name: string
     keepAlive: boolean
+    connectionTimeoutMillis: number
   }) => DedicatedClient & { connect(): Promise<unknown> }
 }
 
 const APPLICATION_NAME = 'ts-broadcaster'
+/** How long a connection may take to open, in ms. */
+const CONNECT = 8_000
+/** How long closing waits for the server, in ms. */
+const CLOSE = 2_000
 
 /** Opens nothing yet: the pool is made at first use. */
 export function openPg({ via, listen }: ResolvedOptions): OpenPg {
   if ('pglite' in via) throw new TypeError('PGlite has no pool')
   let own: Promise<OwnPool> | undefined
+  const open = new Set<object>()
   let closed = false
+  if ('pool' in via) hearErrors(via.pool)
 
   const pool = async (): Promise<PgPool> => {
     if ('pool' in via) return via.pool
     if (closed) throw new BroadcasterError('CLOSED', 'the PostgreSQL store was closed')
-    own ??= openPool(via.connectionString)
+    own ??= openPool(via.connectionString, open)
     return own
   }
 
+  const connections = new Connections<PgPoolClient>({
+    database: 'PostgreSQL',
+    async connect() {
+      try {
+        const client = await (await pool()).connect()
+        // The pool takes its own listener away from the clients that it hands out, and the loss of a connection, unheard,
+        // would end the process. The next statement on it fails, and says why.
+        client.on('error', ignore)
+        return client
+      } catch (error) {
+        throw storeError(error)
+      }
+    },
+    release(client) {
+      client.removeListener('error', ignore)
+      client.release()
+    },
+    // Its listener stays: what runs on it fails now.
+    destroy: (client) => client.release(true),
+    identity: (client) => client,
+    fateAfter,
+  })
+
   return {
-    pool,
+    connections,
     async end() {
       if (closed) return
       closed = true
-      await (await own?.catch(() => undefined))?.end()
+      const ending = own?.then((pool) => pool.end()).catch(ignore)
+      if (ending !== undefined && (await Promise.race([ending.then(() => false), delay(CLOSE, true, { ref: false })])))
+        for (const client of open) cutOff(client)
     },
     async connectListener(channel) {
       if (typeof listen === 'function') return dedicated(await listen())
@@ -59,18 +100,42 @@ export function openPg({ via, listen }: ResolvedOptions): OpenPg {
   }
 }
 
-async function openPool(connectionString: string): Promise<OwnPool> {
+/** Pools that have a listener of ours. */
+const heard = new WeakSet<PgPool>()
+
+/**
+ * An idle connection that the server closes is not an error of anybody's call; `pg` tells of it by an event that, unheard, ends
+ * the process. So does each restart of the server under a pool of the application that forgot to listen.
+ */
+function hearErrors(pool: PgPool): void {
+  if (heard.has(pool)) return
+  heard.add(pool)
+  pool.on?.('error', ignore)
+}
+
+async function openPool(connectionString: string, open: Set<object>): Promise<OwnPool> {
   const { Pool } = await importPg()
-  const pool = new Pool({ connectionString, application_name: APPLICATION_NAME })
-  // An idle connection that the server closes is not an error of anybody's call; unheard it would end the process.
-  pool.on('error', () => {})
+  const pool = new Pool({
+    connectionString,
+    application_name: APPLICATION_NAME,
+    keepAlive: true,
+    connectionTimeoutMillis: CONNECT,
+  })
+  hearErrors(pool)
+  pool.on('connect', (client) => open.add(client))
+  pool.on('remove', (client) => open.delete(client))
   return pool
 }
 
 async function connect(connectionString: string): Promise<ListenConnection> {
   const { Client } = await importPg()
-  const client = new Client({ connectionString, application_name: `${APPLICATION_NAME} listen`, keepAlive: true })
-  client.on('error', () => {})
+  const client = new Client({
+    connectionString,
+    application_name: `${APPLICATION_NAME} listen`,
+    keepAlive: true,
+    connectionTimeoutMillis: CONNECT,
+  })
+  client.on('error', ignore)
   await client.connect()
   return dedicated(client)
 }
@@ -80,12 +145,23 @@ function dedicated(client: DedicatedClient): ListenConnection {
     client,
     async close() {
       // Behind a pooler the session outlives us.
-      await client.query('UNLISTEN *').catch(() => undefined)
+      await client.query('UNLISTEN *').catch(ignore)
       await client.end()
     },
-    destroy: () => void client.end().catch(() => undefined),
+    destroy() {
+      void client.end().catch(ignore)
+      cutOff(client)
+    },
   }
 }
+
+/** `end` says goodbye and waits for the server to hang up, which one that is gone never does. */
+function cutOff(client: object): void {
+  const { connection } = client as { readonly connection?: { readonly stream?: { destroy?(): void } } }
+  connection?.stream?.destroy?.()
+}
+
+function ignore(): void {}
 
 async function importPg(): Promise<PgModule> {
   try {

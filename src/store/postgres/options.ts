@@ -1,5 +1,11 @@
 import { type Problem, showWithoutSecrets, throwProblems } from '../../problem.ts'
 import { suggestion } from '../../suggestion.ts'
+import {
+  type ResolvedStatementOptions,
+  resolveStatementOptions,
+  STATEMENT_OPTIONS,
+  type StatementOptions,
+} from '../statement-limits.ts'
 import type { ListenClient } from './listen.ts'
 import type { PgPool } from './pg-client.ts'
 import type { PgliteDatabase } from './pglite-client.ts'
@@ -29,12 +35,12 @@ export interface DedicatedClient extends ListenClient {
 }
 
 /** A pool of the application. It stays the application's: `close` leaves it open. */
-export interface PostgresPoolOptions extends OutboxPlace, ListenOption {
+export interface PostgresPoolOptions extends OutboxPlace, ListenOption, StatementOptions {
   readonly pool: PgPool
 }
 
 /** A pool of our own, opened at first use and closed by `close`. Needs the package `pg`. */
-export interface PostgresUrlOptions extends OutboxPlace, ListenOption {
+export interface PostgresUrlOptions extends OutboxPlace, ListenOption, StatementOptions {
   /** `postgres://user:password@host:5432/database`. */
   readonly connectionString?: string | undefined
   /** The same as `connectionString`. */
@@ -56,9 +62,10 @@ export interface ResolvedOptions {
   readonly table: string
   readonly schema: string | undefined
   readonly listen: NonNullable<ListenOption['listen']>
+  readonly statements: ResolvedStatementOptions
 }
 
-const KNOWN = ['pool', 'pglite', 'connectionString', 'url', 'schema', 'table', 'listen'] as const
+const KNOWN = ['pool', 'pglite', 'connectionString', 'url', 'schema', 'table', 'listen', ...STATEMENT_OPTIONS] as const
 
 /** Checks the options of `postgres()`; all problems are told at once, as `INVALID_OPTION`. */
 export function resolveOptions(options: PostgresOptions): ResolvedOptions {
@@ -92,6 +99,10 @@ export function resolveOptions(options: PostgresOptions): ResolvedOptions {
     refuse(urlField, `is ${showWithoutSecrets(url)}; give a URL such as postgres://user@host:5432/database`)
   }
   checkListen(given, refuse)
+  const statements = resolveStatementOptions(given, refuse)
+  const own = STATEMENT_OPTIONS.find((name) => given.has(name))
+  if (given.has('pglite') && own !== undefined)
+    refuse(own, 'is nothing for pglite, which has one connection and no clock')
   throwProblems('postgres()', problems)
   return {
     via: given.has('pool')
@@ -102,6 +113,7 @@ export function resolveOptions(options: PostgresOptions): ResolvedOptions {
     table: options.table ?? 'outbox_events',
     schema: options.schema,
     listen: options.listen ?? !hasOneConnection(pool),
+    statements,
   }
 }
 

@@ -1,7 +1,10 @@
 import { BroadcasterError } from '../../errors.ts'
 import type { PgTransaction } from '../../publish/transactions/pg.ts'
-import { type Client, type ClientTransaction, encodeValue, type RawRow, type SqlValue } from './client.ts'
-import { runAgainOnConflict, storeError } from './store-error.ts'
+import { ConnectionShare, type Connections, type Loan } from '../connections.ts'
+import { lentHandle } from '../lent-handle.ts'
+import { type Limits, SERVER_FIRST } from '../statement-limits.ts'
+import { type Client, encodeValue, type Lender, type RawRow, type SqlValue, withValues } from './client.ts'
+import { fateAfter, runAgainOnConflict, storeError } from './store-error.ts'
 
 /** A query as `pg` takes it. `types` stands for this one query above every parser the user has set. */
 interface PgQuery {
@@ -31,6 +34,7 @@ export interface PgPool {
   readonly options?: { readonly max?: number | undefined }
   query(query: PgQuery): Promise<PgResult>
   connect(): Promise<PgPoolClient>
+  on?(event: 'error', listener: (error: Error) => void): unknown
 }
 
 /** PostgreSQL's own text of every value: a parser that the user set on `pg.types` must not change what we read. */
@@ -41,80 +45,133 @@ const RAW = {
       text,
 }
 
+type PgLoan = Loan<PgPoolClient>
+
+/** How long the server may take for BEGIN and ROLLBACK around the code of others, in ms: they wait for nobody. */
+const CONTROL = 8_000
+/** And for COMMIT, which may wait for the disk or a standby. */
+const COMMIT = 60_000
+
+/**
+ * Limits as the beginning of a batch: one round trip, and of this transaction alone, so that no session keeps them, behind
+ * PgBouncer neither. The timeout of statements counts for each one of a batch.
+ */
+function settings({ lock }: Limits, left: number): string {
+  const statement = left === Number.POSITIVE_INFINITY ? 0 : Math.max(100, Math.round(left) - SERVER_FIRST)
+  return `SET LOCAL statement_timeout=${statement};SET LOCAL lock_timeout=${Math.round(lock)};`
+}
+
+/** The client for statements of our own, on `size` connections of the pool. */
+export function pgClient(connections: Connections<PgPoolClient>, size: number, limits: Limits): Client {
+  const share = new ConnectionShare(connections, size)
+  return {
+    query: (text, values = []) =>
+      runAgainOnConflict(() =>
+        share.use(limits.total, async (loan) => {
+          // What may take any time may be nothing that a batch can hold: CREATE INDEX CONCURRENTLY.
+          if (limits.total === Number.POSITIVE_INFINITY)
+            return (await ask(loan, queryOf(text, values))).rows as RawRow[]
+          // As a batch it has no parameters.
+          const batch = { text: settings(limits, loan.left) + withValues(text, values), values: [], types: RAW }
+          return lastOf(await ask(loan, batch)).rows as RawRow[]
+        }),
+      ),
+    transaction: (work) =>
+      share.use(limits.total, (loan) =>
+        transactionOn(loan, `BEGIN ISOLATION LEVEL READ COMMITTED;${settings(limits, loan.left)}`, () =>
+          work({
+            query: async (text, values = []) => (await ask(loan, queryOf(text, values))).rows as RawRow[],
+            script: async (text) => void (await ask(loan, text)),
+          }),
+        ),
+      ),
+  }
+}
+
+/** Lends transactions to the code of others, on at most `size` connections at once. */
+export function pgLender(
+  connections: Connections<PgPoolClient>,
+  size: number,
+  { wait, conclusion }: { readonly wait: number; readonly conclusion: Limits },
+): Lender {
+  const share = new ConnectionShare(connections, size)
+  const conclude = async (loan: PgLoan, text: string, values: readonly SqlValue[]): Promise<RawRow[]> => {
+    const batch = { text: settings(conclusion, conclusion.total) + withValues(text, values), values: [], types: RAW }
+    return lastOf(await ask(loan, batch, conclusion.total)).rows as RawRow[]
+  }
+  const lent: Lender['lend'] = (work) =>
+    share.use(
+      Number.POSITIVE_INFINITY,
+      (loan) =>
+        transactionOn(loan, 'BEGIN ISOLATION LEVEL READ COMMITTED', async () => {
+          const { handle, end } = lentHandle(loan.connection)
+          try {
+            return await work({
+              native: handle,
+              conclude(text, values = []) {
+                end()
+                return conclude(loan, text, values)
+              },
+            })
+          } catch (error) {
+            // Its code goes on: what it has asked for must neither be waited for nor end up elsewhere.
+            if (end()) loan.destroy()
+            throw error
+          } finally {
+            end()
+          }
+        }),
+      wait,
+    )
+  return { lend: lent }
+}
+
+async function ask(loan: PgLoan, query: PgQuery | string, limit?: number): Promise<PgResult> {
+  if (loan.isOver) throw new BroadcasterError('STORE_UNAVAILABLE', 'the connection of the transaction was destroyed')
+  const { connection } = loan
+  const asked = typeof query === 'string' ? connection.query(query) : connection.query(query)
+  return loan.answer(asked, limit).catch(throwStoreError)
+}
+
+/** Runs `work` between `begin` and COMMIT; rolls back when it throws. */
+async function transactionOn<T>(loan: PgLoan, begin: string, work: () => Promise<T>): Promise<T> {
+  const isUnlimited = loan.left === Number.POSITIVE_INFINITY
+  try {
+    await ask(loan, begin, isUnlimited ? CONTROL : undefined)
+    const result = await work()
+    const { command } = await ask(loan, 'COMMIT', isUnlimited ? COMMIT : undefined)
+    // COMMIT of a transaction that an error has aborted succeeds, as a rollback.
+    if (command === 'ROLLBACK') {
+      throw new BroadcasterError(
+        'TRANSACTION_ABORTED',
+        'the transaction was rolled back by PostgreSQL, since a statement in it had failed and the error was caught',
+      )
+    }
+    return result
+  } catch (error) {
+    await rollBack(loan, error)
+    throw error
+  }
+}
+
+/** What rolls back is well, unless its server cannot serve; what does not is destroyed. */
+async function rollBack(loan: PgLoan, error: unknown): Promise<void> {
+  try {
+    if (!loan.isOver) await ask(loan, 'ROLLBACK', CONTROL)
+    loan.end(fateAfter(error) === 'leave-server' ? error : undefined)
+  } catch {
+    loan.destroy()
+  }
+}
+
 function queryOf(text: string, values: readonly SqlValue[]): PgQuery {
   return { text, values: values.map(encodeValue), types: RAW }
 }
 
-/** The store's client on a pool of `pg`. `pool` opens it at first use; `end` closes it, if it is ours. */
-export function pgClient(pool: () => Promise<PgPool>, end: () => Promise<void>): Client {
-  return {
-    query(text, values = []) {
-      return runAgainOnConflict(async () => (await (await pool()).query(queryOf(text, values))).rows as RawRow[])
-    },
-    async transaction(work) {
-      const client = await connect(pool)
-      let usable = false
-      try {
-        await client.query('BEGIN ISOLATION LEVEL READ COMMITTED').catch(throwStoreError)
-        const result = await work(transactionOn(client))
-        const { command } = await client.query('COMMIT').catch(throwStoreError)
-        usable = true
-        // COMMIT of a transaction that an error has aborted succeeds, as a rollback.
-        if (command === 'ROLLBACK') {
-          throw new BroadcasterError(
-            'TRANSACTION_ABORTED',
-            'the transaction was rolled back by PostgreSQL, since a statement in it had failed and the error was caught',
-          )
-        }
-        return result
-      } catch (error) {
-        if (!usable) usable = await rollBack(client)
-        throw error
-      } finally {
-        client.removeListener('error', ignore)
-        client.release(!usable)
-      }
-    },
-    close: end,
-  }
-}
-
-function transactionOn(client: PgPoolClient): ClientTransaction {
-  return {
-    native: client,
-    async query(text, values = []) {
-      return (await client.query(queryOf(text, values)).catch(throwStoreError)).rows as RawRow[]
-    },
-    async script(text) {
-      await client.query(text).catch(throwStoreError)
-    },
-  }
-}
-
-/**
- * A client with a listener for `error`: the pool takes its own away from the clients that it hands out, and the loss of
- * a connection, unheard, would end the process. The next statement on it fails, and says why.
- */
-async function connect(pool: () => Promise<PgPool>): Promise<PgPoolClient> {
-  try {
-    const client = await (await pool()).connect()
-    client.on('error', ignore)
-    return client
-  } catch (error) {
-    throw storeError(error)
-  }
-}
-
-function ignore(): void {}
-
-/** Whether the connection may go back to the pool. */
-async function rollBack(client: PgPoolClient): Promise<boolean> {
-  try {
-    await client.query('ROLLBACK')
-    return true
-  } catch {
-    return false
-  }
+/** Of a batch, what its last statement returned. */
+function lastOf(result: PgResult | readonly PgResult[]): PgResult {
+  if (!('rows' in result)) return result.at(-1) ?? { rows: [] }
+  return result
 }
 
 function throwStoreError(error: unknown): never {

@@ -1,8 +1,12 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { BroadcasterError } from '../../errors.ts'
 import type { ListenClient, ListenConnection } from './listen.ts'
 import type { PgPool, PgPoolClient } from './pg-client.ts'
 
 type Listeners = { readonly [Event in 'notification' | 'error' | 'end']: ((argument: never) => void)[] }
+
+/** How long the pool may take to give a connection for listening, in ms. */
+const CONNECT = 8_000
 
 /** One outbox that listens on the connection. */
 interface User {
@@ -28,7 +32,16 @@ export async function listenOnPool(pool: PgPool, channel: string): Promise<Liste
 }
 
 async function connect(pool: PgPool): Promise<PooledListening> {
-  const client = (await pool.connect()) as PgPoolClient & ListenClient
+  const connecting = pool.connect() as Promise<PgPoolClient & ListenClient>
+  const late = delay(CONNECT, undefined, { ref: false })
+  const client = await Promise.race([connecting, late])
+  if (client === undefined) {
+    connecting.then(
+      (late) => late.release(),
+      () => undefined,
+    )
+    throw new BroadcasterError('STORE_UNAVAILABLE', `no connection to listen on came free within ${CONNECT} ms`)
+  }
   return new PooledListening(client, () => connections.delete(pool))
 }
 

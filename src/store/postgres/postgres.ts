@@ -4,7 +4,8 @@ import type { Store } from '../store.ts'
 import type { TransactionAdapter } from '../transaction-adapter.ts'
 import { breakers } from './breakers.ts'
 import { claim } from './claim.ts'
-import type { Client } from './client.ts'
+import type { Clients } from './client.ts'
+import { clientsOn } from './clients.ts'
 import { count } from './count.ts'
 import { deleteEvents } from './delete.ts'
 import { enter } from './enter.ts'
@@ -25,8 +26,7 @@ import {
   type PostgresUrlOptions,
   resolveOptions,
 } from './options.ts'
-import { pgClient } from './pg-client.ts'
-import { pgliteClient } from './pglite-client.ts'
+import { pgliteClients } from './pglite-client.ts'
 import { placeOfOptions } from './place.ts'
 import { purge } from './purge.ts'
 import { reconcile } from './reconcile.ts'
@@ -56,18 +56,21 @@ export function postgres(options: PostgresOptions): Store<PgTransaction> | Store
   const resolved = resolveOptions(options)
   const t = tablesOf(resolved.table, resolved.schema)
   const { via } = resolved
+  const place = placeOfOptions(resolved)
   if ('pglite' in via) {
-    const client = pgliteClient(via.pglite)
-    const wake = resolved.listen === false ? {} : { wake: listenPglite(via.pglite, client, t) }
-    return { ...storeOn(client, t, pgliteTransaction()), place: placeOfOptions(resolved), ...wake }
+    const clients = pgliteClients(via.pglite)
+    const wake = resolved.listen === false ? {} : { wake: listenPglite(via.pglite, clients.heartbeat, t) }
+    return { ...storeOn(clients, t, pgliteTransaction()), place, ...wake }
   }
   const open = openPg(resolved)
-  const client = pgClient(open.pool, open.end)
-  const wake = resolved.listen === false ? {} : { wake: listen(client, t, open.connectListener) }
-  return { ...storeOn(client, t, pgTransaction()), place: placeOfOptions(resolved), ...wake }
+  const clients = clientsOn(open, resolved.statements)
+  const wake = resolved.listen === false ? {} : { wake: listen(clients.heartbeat, t, open.connectListener) }
+  const { statementTimeout } = resolved.statements
+  return { ...storeOn(clients, t, pgTransaction()), place, ...wake, statementTimeout }
 }
 
-function storeOn<Tx>(client: Client, t: Tables, transactionAdapter: TransactionAdapter<Tx>): Store<Tx> {
+function storeOn<Tx>(clients: Clients, t: Tables, transactionAdapter: TransactionAdapter<Tx>): Store<Tx> {
+  const { worker, heartbeat, operator } = clients
   return {
     dialect: 'postgres',
     description: `postgres ${t.events.replaceAll('"', '')}`,
@@ -79,32 +82,32 @@ function storeOn<Tx>(client: Client, t: Tables, transactionAdapter: TransactionA
       found,
     },
     relay: {
-      fetch: fetch(client, t),
-      unpark: unpark(client, t),
-      settle: settle(client, t),
-      reconcile: reconcile(client, t),
-      settleInTransaction: settleInTransaction(client, t),
-      purge: purge(client, t),
+      fetch: fetch(worker, t),
+      unpark: unpark(worker, t),
+      settle: settle(worker, t),
+      reconcile: reconcile(worker, t),
+      settleInTransaction: settleInTransaction(clients.handlers, t),
+      purge: purge(worker, t),
     },
     coordination: {
-      enter: enter(client, t),
-      renew: renew(client, t),
-      survey: survey(client, t),
-      claim: claim(client, t),
-      release: release(client, t),
-      leave: leave(client, t),
-      breakers: breakers(client, t),
+      enter: enter(heartbeat, t),
+      renew: renew(heartbeat, t),
+      survey: survey(heartbeat, t),
+      claim: claim(heartbeat, t),
+      release: release(heartbeat, t),
+      leave: leave(heartbeat, t),
+      breakers: breakers(heartbeat, t),
     },
     admin: {
-      list: list(client, t),
-      count: count(client, t),
-      move: move(client, t),
-      delete: deleteEvents(client, t),
-      stats: stats(client, t),
+      list: list(operator, t),
+      count: count(operator, t),
+      move: move(operator, t),
+      delete: deleteEvents(operator, t),
+      stats: stats(operator, t),
     },
-    inbox: inbox(client, t),
-    schema: schema(client, t),
-    transaction: (work) => client.transaction((tx) => work(tx.native as Tx)),
-    close: () => client.close(),
+    inbox: inbox(worker, t),
+    schema: schema(clients, t),
+    transaction: (work) => clients.application.lend((tx) => work(tx.native as Tx)),
+    close: () => clients.close(),
   }
 }

@@ -1,7 +1,7 @@
 import { BroadcasterError } from '../../../errors.ts'
 import type { MigrationStatus, SchemaStore } from '../../store.ts'
 import { capture } from '../capture.ts'
-import type { Client, ClientTransaction } from '../client.ts'
+import type { Client, Clients, ClientTransaction } from '../client.ts'
 import { inspect } from '../inspect.ts'
 import type { Tables } from '../tables.ts'
 import type { Migration } from './migration.ts'
@@ -12,6 +12,11 @@ import { isForeign, lockMigrations, takeOver } from './takeover/take-over.ts'
 
 const DEFAULT_LANES = 64
 const MOST_LANES = 1024
+/**
+ * How long a step waits for a lock, in ms, before `STORE_BUSY`: everybody who comes later waits behind it. How long it works has no
+ * limit.
+ */
+const LOCK_WAIT = 10_000
 
 interface Applied {
   readonly version: number
@@ -19,8 +24,13 @@ interface Applied {
 }
 
 /** Migrations on PostgreSQL. `migrations` are those this package knows. */
-export function schema(client: Client, t: Tables, migrations: readonly Migration[] = MIGRATIONS): SchemaStore {
+export function schema(
+  clients: Pick<Clients, 'operator' | 'migration'>,
+  t: Tables,
+  migrations: readonly Migration[] = MIGRATIONS,
+): SchemaStore {
   const latest = migrations.at(-1)?.version ?? 0
+  const client = clients.operator
 
   const status = async (): Promise<MigrationStatus> => {
     const applied = await readApplied(client, t)
@@ -33,10 +43,10 @@ export function schema(client: Client, t: Tables, migrations: readonly Migration
 
     async migrate({ lanes = DEFAULT_LANES, onProgress } = {}) {
       checkLanes(lanes)
-      if ((await status()).foreign) await takeOver(client, t, { lanes, ...(onProgress && { onProgress }) })
+      if ((await status()).foreign) await takeOver(clients.migration, t, { lanes, ...(onProgress && { onProgress }) })
       for (const migration of (await status()).pending) {
         const step = migrations.find(({ version }) => version === migration.version)
-        if (step) await client.transaction((tx) => apply(tx, t, step, lanes))
+        if (step) await clients.migration.transaction((tx) => apply(tx, t, step, lanes))
       }
       return status()
     },
@@ -116,6 +126,7 @@ async function apply(tx: ClientTransaction, t: Tables, step: Migration, lanes: n
     const done = await tx.query(`SELECT version FROM ${t.migrations} WHERE version = $1::integer`, [step.version])
     if (done.length > 0) return
   }
+  await tx.script(`SET LOCAL lock_timeout = '${LOCK_WAIT}ms'`)
   await tx.script(scriptOf(step, t, step.sql(t, lanes)))
 }
 

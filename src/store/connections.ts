@@ -1,0 +1,215 @@
+import { BroadcasterError } from '../errors.ts'
+
+/** What an error says about the connection that it came over. */
+export type ConnectionFate =
+  /** Nothing: the statement was refused, and the next one may do. */
+  | 'keep'
+  /** It is lost, or in an unknown state. */
+  | 'drop'
+  /** It is well, but its server cannot serve (read-only, shutting down): nor can any that was opened before. */
+  | 'leave-server'
+
+/** How connections are had, given back, and got rid of. */
+export interface ConnectionSource<C extends object> {
+  /** For messages: `PostgreSQL`. */
+  readonly database: string
+  connect(): Promise<C>
+  /** Gives it back to the pool. */
+  release(connection: C): void
+  /** Closes it at once, whatever runs on it. */
+  destroy(connection: C): void
+  /** What stays the same however often the pool hands it out. */
+  identity(connection: C): object
+  fateAfter(error: unknown): ConnectionFate
+}
+
+/** How long a request that was given up may keep its place while the pool still tries to connect, in ms. */
+const LONGEST_CONNECT = 60_000
+
+/**
+ * The connections of one pool, as far as a store uses them. After a failover the pool may still be full of connections to
+ * the server that was demoted: once one of them has said so, none that was had before is used again.
+ */
+export class Connections<C extends object> {
+  readonly source: ConnectionSource<C>
+  /** Which server each was opened to, as far as we know: goes up each time one was left. */
+  readonly #servers = new WeakMap<object, number>()
+  #server = 0
+
+  constructor(source: ConnectionSource<C>) {
+    this.source = source
+  }
+
+  async connect(): Promise<C> {
+    const { source } = this
+    for (;;) {
+      const connection = await source.connect()
+      const identity = source.identity(connection)
+      const server = this.#servers.get(identity) ?? this.#server
+      this.#servers.set(identity, server)
+      if (server === this.#server) return connection
+      source.destroy(connection)
+    }
+  }
+
+  /** Gives it back, or gets rid of it when the error says so. */
+  giveBack(connection: C, error: unknown): void {
+    const fate = error === undefined ? 'keep' : this.source.fateAfter(error)
+    if (fate === 'keep') {
+      this.source.release(connection)
+      return
+    }
+    if (fate === 'leave-server' && this.#servers.get(this.source.identity(connection)) === this.#server) this.#server++
+    this.source.destroy(connection)
+  }
+}
+
+/** A number of connections that may be used at once; who finds none left waits for a turn, first come, first served. */
+export class ConnectionShare<C extends object> {
+  readonly #connections: Connections<C>
+  readonly #size: number
+  readonly #waiting: (() => void)[] = []
+  #used = 0
+
+  /** `size`: Infinity = as many as are asked for. */
+  constructor(connections: Connections<C>, size: number) {
+    this.#connections = connections
+    this.#size = size
+  }
+
+  /**
+   * Runs `work` on a connection, waiting for one and working at most `limit` ms; what `loan.answer` waits for in vain costs the
+   * connection. Throws `STORE_UNAVAILABLE`, and what `work` throws.
+   */
+  async use<T>(limit: number, work: (loan: Loan<C>) => Promise<T>, wait = limit): Promise<T> {
+    const loan = await this.#borrow(limit, wait)
+    try {
+      const result = await work(loan)
+      loan.end()
+      return result
+    } catch (error) {
+      loan.end(error)
+      throw error
+    }
+  }
+
+  async #borrow(limit: number, wait: number): Promise<Loan<C>> {
+    const deadline = performance.now() + wait
+    const end = performance.now() + limit
+    const leave = await this.#turn(wait)
+    const connecting = this.#connections.connect()
+    try {
+      const connection = await inTime(connecting, deadline - performance.now(), () => this.#late(wait))
+      return new Loan(this.#connections, connection, end, leave)
+    } catch (error) {
+      // Comes after all, perhaps: then it goes straight back, and until then it takes up the room of one.
+      const timer = setTimeout(leave, LONGEST_CONNECT)
+      timer.unref()
+      const settled = (): void => {
+        clearTimeout(timer)
+        leave()
+      }
+      connecting.then((connection) => this.#connections.giveBack(connection, undefined), ignore).finally(settled)
+      throw error
+    }
+  }
+
+  /** Resolves with the function that ends the turn. */
+  async #turn(wait: number): Promise<() => void> {
+    if (this.#used >= this.#size) {
+      const turn = Promise.withResolvers<void>()
+      this.#waiting.push(turn.resolve)
+      await inTime(turn.promise, wait, () => {
+        this.#waiting.splice(this.#waiting.indexOf(turn.resolve), 1)
+        return this.#late(wait)
+      })
+    } else this.#used++
+    let ended = false
+    return () => {
+      if (ended) return
+      ended = true
+      const next = this.#waiting.shift()
+      // Its turn is handed on.
+      if (next) next()
+      else this.#used--
+    }
+  }
+
+  #late(wait: number): BroadcasterError {
+    const { database } = this.#connections.source
+    return new BroadcasterError(
+      'STORE_UNAVAILABLE',
+      `no connection to ${database} came free within ${Math.round(wait)} ms: all are in use, or the server does not answer`,
+    )
+  }
+}
+
+/** A connection in use. */
+export class Loan<C extends object> {
+  readonly connection: C
+  readonly #connections: Connections<C>
+  readonly #end: number
+  readonly #leave: () => void
+  #over = false
+
+  constructor(connections: Connections<C>, connection: C, end: number, leave: () => void) {
+    this.connection = connection
+    this.#connections = connections
+    this.#end = end
+    this.#leave = leave
+  }
+
+  /** Milliseconds that are left of the time for all that is done on it. */
+  get left(): number {
+    return Math.max(0, this.#end - performance.now())
+  }
+
+  /** True once it was given back or destroyed. */
+  get isOver(): boolean {
+    return this.#over
+  }
+
+  /** The answer to a statement on it; when none comes in time the connection is destroyed. Throws `STORE_UNAVAILABLE`. */
+  answer<T>(asked: Promise<T>, limit = this.left): Promise<T> {
+    return inTime(asked, limit, () => {
+      this.destroy()
+      const { database } = this.#connections.source
+      return new BroadcasterError('STORE_UNAVAILABLE', `${database} did not answer within ${Math.round(limit)} ms`)
+    })
+  }
+
+  destroy(): void {
+    if (this.#over) return
+    this.#over = true
+    this.#connections.source.destroy(this.connection)
+    this.#leave()
+  }
+
+  /** Gives it back, unless `error` says that it is of no use any more. */
+  end(error?: unknown): void {
+    if (this.#over) return
+    this.#over = true
+    this.#connections.giveBack(this.connection, error)
+    this.#leave()
+  }
+}
+
+/** Settles as the promise does, or rejects with what `late` returns when that takes longer than `limit` ms. */
+function inTime<T>(promise: Promise<T>, limit: number, late: () => BroadcasterError): Promise<T> {
+  if (limit === Number.POSITIVE_INFINITY) return promise
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(late()), limit)
+    promise.then(
+      (value) => {
+        clearTimeout(timer)
+        resolve(value)
+      },
+      (error: unknown) => {
+        clearTimeout(timer)
+        reject(error)
+      },
+    )
+  })
+}
+
+function ignore(): void {}
