@@ -1,6 +1,7 @@
 import { EventManager } from './admin/events.ts'
-import type { Backend, BackendHealth } from './backend/backend.ts'
+import type { Backend, BackendFinding, BackendHealth } from './backend/backend.ts'
 import { checkHealth } from './backend/check-health.ts'
+import { lookInto } from './backend/look-into.ts'
 import { closeWithin } from './close-within.ts'
 import { BroadcasterError } from './errors.ts'
 import type { Catalogue, DataOutput, EventType, NoCatalogue, UnlistedEvents } from './event/catalogue.ts'
@@ -235,6 +236,15 @@ export class Broadcaster<
       async ([name, backend]) => [name, await checkHealth(backend, timeout)] as const,
     )
     return Object.fromEntries(await Promise.all(checks))
+  }
+
+  /** What backends have found that a person should know, by name; `broadcaster doctor` prints it. Never rejects. */
+  async getBackendFindings(
+    options: { readonly timeout?: number } = {},
+  ): Promise<Readonly<Record<string, readonly BackendFinding[]>>> {
+    const { timeout = 5_000 } = options
+    const looks = [...this.#backends].map(async ([name, backend]) => [name, await lookInto(backend, timeout)] as const)
+    return Object.fromEntries(await Promise.all(looks))
   }
 
   /**

@@ -12,6 +12,7 @@ export const ERROR_CODES = {
   UNKNOWN_BACKEND: { retryable: false },
   UNKNOWN_EVENT_TYPE: { retryable: false },
   DECODE_FAILED: { retryable: false },
+  MESSAGES_MISSED: { retryable: false },
   // The transaction seam
   NOT_A_TRANSACTION: { retryable: false },
   TRANSACTION_ENDED: { retryable: false },

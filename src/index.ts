@@ -3,6 +3,7 @@ export { EventManager } from './admin/events.ts'
 export {
   type Backend,
   type BackendCapabilities,
+  type BackendFinding,
   type BackendHealth,
   delivered,
   notAttempted,

@@ -41,6 +41,15 @@ export interface BackendHealth {
   readonly detail?: string
 }
 
+/** Something that a person should know of a backend, which `broadcaster doctor` prints. */
+export interface BackendFinding {
+  /** `wrong`: somebody must do something. `advice`: it works, and could be better. */
+  readonly level: 'wrong' | 'advice'
+  readonly message: string
+  /** What to do. */
+  readonly cure?: string
+}
+
 /** What the broker does for us; each is `false` when not declared. */
 export interface BackendCapabilities {
   /**
@@ -89,6 +98,8 @@ export interface Backend {
   readonly maxEventBytes?: number
   /** How long one send may take, in milliseconds. Default: the worker's `sendTimeout`. */
   readonly timeout?: number
+  /** What a person should know of the place where events go: messages dropped unread, readers that are gone. Optional. */
+  findings?(signal: AbortSignal): Promise<readonly BackendFinding[]>
   /** Checks a per-event `backendConfig` at publish; throws a `BroadcasterError` that names the key. Optional. */
   checkConfig?(config: Readonly<Record<string, unknown>>): void
   /**

@@ -123,7 +123,9 @@ export class Consumer<Tx = unknown, Events extends Catalogue | NoCatalogue = NoC
 
   async #start(): Promise<void> {
     try {
-      await this.#subscription.open({ consumer: this.name }, this.#hurry.signal)
+      const onGap = (error: BroadcasterError): void =>
+        this.#signals.emit('consumer.gap', { consumer: this.name, subscription: this.#subscription.description, error })
+      await this.#subscription.open({ consumer: this.name, onGap }, this.#hurry.signal)
     } catch (error) {
       // It cannot be started again, and nobody stops what did not start.
       await this.#subscription.close()

@@ -1,3 +1,4 @@
+import type { BroadcasterError } from '../errors.ts'
 import type { EncodableEvent } from '../event/cloud-event.ts'
 
 /** Why a delivery is put in the dead-letter place. */
@@ -44,6 +45,8 @@ export interface Delivery {
 export interface SubscriptionContext {
   /** The consumer's name: the default of the broker's group, queue or durable name. */
   readonly consumer: string
+  /** To be told when messages are gone that nobody was given, as when a broker dropped them unread. */
+  readonly onGap?: (error: BroadcasterError) => void
 }
 
 /**

@@ -75,6 +75,8 @@ export interface Signals {
   'consumer.stopped': { readonly consumer: string }
   /** Something went wrong that the consumer survives, such as a broker that cannot be reached. */
   'consumer.error': { readonly consumer: string; readonly error: unknown }
+  /** Messages are gone that this consumer was not given, as entries of a stream that were trimmed unread. */
+  'consumer.gap': { readonly consumer: string; readonly subscription: string; readonly error: unknown }
   /** The handlers of a received event have succeeded, and that is committed. */
   'delivery.handled': DeliverySignal
   /** A received event had been handled before. */
@@ -130,6 +132,7 @@ export const SIGNAL_NAMES = [
   'consumer.started',
   'consumer.stopped',
   'consumer.error',
+  'consumer.gap',
   'delivery.handled',
   'delivery.duplicate',
   'delivery.ignored',

@@ -25,7 +25,8 @@ test('the defaults of a worker', () => {
 test('the defaults of Redis Streams', () => {
   const { address, stream, trim, connectTimeout, commandTimeout } = resolveOptions({})
   assert.deepEqual([address.host, address.port, address.db, address.password], ['localhost', 6379, 0, undefined])
-  assert.deepEqual(trim, { kind: 'MAXLEN', operator: '~', bound: 10_000 })
+  // Django's 10,000 entries would be dropped unread: docs/decisions/0061-redis-trim.md.
+  assert.equal(trim, undefined)
   assert.deepEqual([stream, connectTimeout, commandTimeout], ['events', 5_000, 5_000])
 })
 

@@ -29,8 +29,16 @@ export interface RedisStreamsOptions {
   readonly client?: RedisClient
   /** The stream, or a function that names it for each event. Default 'events'. */
   readonly stream?: string | ((event: OutboxEvent) => string)
-  /** What Redis drops from the stream as entries are added. Default `{ maxLength: 10000 }`; false = nothing. */
-  readonly trim?: RedisTrim | false
+  /**
+   * What is dropped from the stream. `acknowledged`: what every consumer group has acknowledged, and nothing while there is no
+   * group. Or all but the last entries, whether they were read or not. Default false = nothing.
+   */
+  readonly trim?: 'acknowledged' | RedisTrim | false
+  /**
+   * With `trim: 'acknowledged'`: a group that had something to read or acknowledge, and did neither for so long, keeps nothing
+   * back any more; in milliseconds. Default 604800000 (seven days).
+   */
+  readonly groupExpiry?: number
   /** Milliseconds. Default 5000. */
   readonly connectTimeout?: number
   /** How long a reply may take, in milliseconds. Default 5000. */
@@ -73,6 +81,8 @@ export interface ResolvedRedisStreamsOptions {
   readonly client: RedisClient | undefined
   readonly stream: string | ((event: OutboxEvent) => string)
   readonly trim: TrimClause | undefined
+  readonly trimsAcknowledged: boolean
+  readonly groupExpiry: number
   readonly connectTimeout: number
   readonly commandTimeout: number
   readonly maxEventBytes: number
@@ -90,6 +100,7 @@ const NAMES = [
   'client',
   'stream',
   'trim',
+  'groupExpiry',
   'connectTimeout',
   'commandTimeout',
   'maxEventBytes',
@@ -106,11 +117,16 @@ export function resolveOptions(options: RedisStreamsOptions): ResolvedRedisStrea
     client: options.client,
     stream: options.stream ?? 'events',
     trim: trimOf(options.trim, check),
+    trimsAcknowledged: options.trim === 'acknowledged',
+    groupExpiry: check.integer('groupExpiry', 7 * 24 * 3600 * 1000, { min: 1000, max: Number.MAX_SAFE_INTEGER }),
     connectTimeout: check.milliseconds('connectTimeout', 5_000),
     commandTimeout: check.milliseconds('commandTimeout', 5_000),
     maxEventBytes: check.integer('maxEventBytes', 8 * 1024 * 1024, { min: 1024, max: MOST_BYTES }),
   }
   if (typeof resolved.stream !== 'function') check.text('stream')
+  if (options.groupExpiry !== undefined && options.trim !== 'acknowledged') {
+    check.problem('groupExpiry', "has no effect without trim: 'acknowledged'")
+  }
   if (options.client !== undefined) {
     for (const name of ['url', 'host', 'port', 'db', 'username', 'password', 'tls', 'cluster'] as const) {
       if (options[name] !== undefined) check.problem(name, 'has no effect beside client; leave one of them out')
@@ -167,14 +183,14 @@ function nodeOf(node: string, check: OptionCheck): { readonly host: string; read
 }
 
 function trimOf(trim: RedisStreamsOptions['trim'], check: OptionCheck): TrimClause | undefined {
-  if (trim === false) return undefined
-  const { maxLength, maxAge, approximate = true } = trim ?? { maxLength: 10_000 }
+  if (trim === undefined || trim === false || trim === 'acknowledged') return undefined
+  const { maxLength, maxAge, approximate = true }: Partial<RedisTrim> = trim ?? {}
   const bound = maxAge ?? maxLength
   const both = maxAge !== undefined && maxLength !== undefined
   if (both || bound === undefined || !Number.isSafeInteger(bound) || bound < 1 || typeof approximate !== 'boolean') {
     check.problem(
       'trim',
-      'must be false, { maxLength: entries } or { maxAge: milliseconds }, with approximate if you like',
+      "must be false, 'acknowledged', { maxLength: entries } or { maxAge: milliseconds }, with approximate if you like",
     )
   }
   return { kind: maxAge === undefined ? 'MAXLEN' : 'MINID', operator: approximate ? '~' : '=', bound: bound ?? 0 }

@@ -4,11 +4,15 @@ import { type Backend, type BackendHealth, notAttempted, notDelivered, type Send
 import { PermanentError } from '../send-error.ts'
 import { type Appender, appendByScript, appendPlainly, type WaitingEntry } from './append.ts'
 import { ALONE_SIZE, appendAlone } from './append-alone.ts'
+import { ask } from './ask.ts'
+import type { RunCommand } from './client.ts'
 import { type OpenConnection, RedisConnection } from './connection.ts'
 import { entryOf, extraFields } from './entry.ts'
+import { findingsOf } from './findings.ts'
 import { type RedisStreamsOptions, type ResolvedRedisStreamsOptions, resolveOptions } from './options.ts'
 import { errorOfConnection, troubleOfServer } from './reply-error.ts'
 import { settleWithin } from './settle-within.ts'
+import { AcknowledgedTrim } from './trim-acknowledged.ts'
 import { planWave } from './wave.ts'
 
 export type { IoRedisClient, NodeRedisClient, NodeRedisCluster, RedisClient } from './client.ts'
@@ -32,6 +36,9 @@ export function redisStreams(options: RedisStreamsOptions = {}): Backend {
   const resolved = resolveOptions(options)
   const connection = new RedisConnection(resolved)
   const forLarge = resolved.client ? connection : new RedisConnection(resolved)
+  const run: RunCommand = (key, args) => ask(connection, resolved.commandTimeout, key, args)
+  const trims = resolved.trimsAcknowledged ? new AcknowledgedTrim(resolved, run) : undefined
+  const { stream } = resolved
   return {
     capabilities: { ordersWithinSend: true },
     maxEventBytes: resolved.maxEventBytes,
@@ -39,14 +46,28 @@ export function redisStreams(options: RedisStreamsOptions = {}): Backend {
     timeout: Math.max(resolved.commandTimeout, resolved.connectTimeout) + 250,
     checkConfig: (config) => void extraFields(config),
     connect: async (signal) => void (await connection.open(signal)),
-    send: (events, signal) => send({ connection, forLarge }, resolved, events, signal),
-    healthCheck: (signal) => healthCheck(connection, resolved, signal),
-    close: () => closeWithin('redisStreams()', () => Promise.all([connection.close(), forLarge.close()])),
+    send: (events, signal) => send({ connection, forLarge, trims }, resolved, events, signal),
+    healthCheck: async (signal) => {
+      const health = await healthCheck(connection, resolved, signal)
+      const trouble = health.healthy ? trims?.trouble : undefined
+      return trouble === undefined
+        ? health
+        : { ...health, detail: `Redis answers, but trims nothing: ${String(trouble)}` }
+    },
+    findings: async () => (typeof stream === 'string' ? findingsOf(run, stream, resolved) : []),
+    close: () =>
+      closeWithin('redisStreams()', () => Promise.all([trims?.close(), connection.close(), forLarge.close()])),
   }
 }
 
+interface Ways {
+  readonly connection: RedisConnection
+  readonly forLarge: RedisConnection
+  readonly trims: AcknowledgedTrim | undefined
+}
+
 async function send(
-  { connection, forLarge }: { readonly connection: RedisConnection; readonly forLarge: RedisConnection },
+  { connection, forLarge, trims }: Ways,
   options: ResolvedRedisStreamsOptions,
   events: readonly OutboxEvent[],
   signal: AbortSignal,
@@ -100,6 +121,7 @@ async function send(
             if (!result.ok && event.key !== null) stopped.add(event.key)
           }
         }
+        if (batch.some(({ at }) => results[at]?.ok)) trims?.added(stream)
       }),
     )
     plain ||= again.length > 0

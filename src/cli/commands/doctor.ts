@@ -9,7 +9,7 @@ import { countOf, formatDuration } from '../format.ts'
 interface Finding {
   /** `wrong`: events wait for somebody to do something. `advice`: it works, and could be better. */
   readonly level: 'wrong' | 'advice' | 'fine'
-  readonly check: 'schema' | 'indexes' | 'clock' | 'workers' | 'breakers' | 'events'
+  readonly check: 'schema' | 'indexes' | 'clock' | 'workers' | 'breakers' | 'events' | 'backends'
   readonly message: string
   /** What to do: a command, an SQL statement or a sentence. */
   readonly cure?: string
@@ -57,7 +57,15 @@ function schemaFinding({ broadcaster }: Configured, { version, latest, pending, 
 }
 
 async function examine(place: Configured, maxAge: number): Promise<readonly Finding[]> {
-  return [...(await lookAtDatabase(place)), ...(await lookAtWorkers(place, maxAge))]
+  return [...(await lookAtDatabase(place)), ...(await lookAtWorkers(place, maxAge)), ...(await lookAtBackends(place))]
+}
+
+/** What the backends say of the places where events go. */
+async function lookAtBackends({ broadcaster }: Configured): Promise<readonly Finding[]> {
+  const found = await broadcaster.getBackendFindings()
+  return Object.entries(found).flatMap(([name, findings]) =>
+    findings.map((one) => ({ ...one, check: 'backends' as const, message: `${name}: ${one.message}` })),
+  )
 }
 
 async function lookAtDatabase({ broadcaster }: Configured): Promise<readonly Finding[]> {

@@ -1,8 +1,16 @@
 import { replyCode } from '../../backend/redis-streams/reply-error.ts'
+import {
+  compareIds,
+  type GroupState,
+  missedBy,
+  nextId,
+  readGroups,
+  readStream,
+} from '../../backend/redis-streams/stream-state.ts'
 import type { ResolvedRedisSubscriptionOptions } from './options.ts'
 
 /** Runs a command, within a time; rejects with Redis's error, or an `OutageError`. */
-export type Run = (key: string, args: readonly [string, ...string[]]) => Promise<unknown>
+export type Run = (key: string | undefined, args: readonly [string, ...string[]]) => Promise<unknown>
 
 /** An entry of the stream that was handed to us. */
 export interface Entry {
@@ -17,6 +25,20 @@ export interface Entry {
 const NOBODY = 'released'
 /** So long idle that everybody may claim it, in milliseconds: ten years. */
 const FOR_AGES = '315576000000'
+/** One step, so that nobody who comes back in between loses what it is given: Redis forgets it with the member. */
+const REMOVE_DEAD = `
+local removed = 0
+for _, consumer in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])) do
+  local of = {}
+  for i = 1, #consumer, 2 do of[consumer[i]] = consumer[i + 1] end
+  local ours = string.sub(of.name, 1, 12) == 'broadcaster-' and of.name ~= ARGV[2]
+  if ours and of.pending == 0 and of.idle > tonumber(ARGV[3]) then
+    redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], of.name)
+    removed = removed + 1
+  end
+end
+return removed
+`
 /** As many as Redis is asked for, and told of, in one command. */
 const PAGE = 10_000
 
@@ -25,6 +47,8 @@ export class GroupMember {
   readonly #options: ResolvedRedisSubscriptionOptions
   readonly #group: string
   readonly #name: string
+  /** With `start: 'new'`: where the group begins when it must be made again. */
+  #from: string | undefined
 
   constructor(options: ResolvedRedisSubscriptionOptions, group: string, name: string) {
     this.#options = options
@@ -32,14 +56,52 @@ export class GroupMember {
     this.#name = name
   }
 
-  /** Makes stream and group, unless they are there. */
+  /**
+   * Makes stream and group, unless they are there. A group that is gone, as after Redis lost its data, is made again where this
+   * member found it, and not at the end of the stream: what came in between is new to it.
+   */
   async ensureGroup(run: Run): Promise<void> {
     const { stream, start } = this.#options
+    const from = start === 'all' ? '0' : this.#from === undefined ? '$' : await this.#whereItBegan(run, this.#from)
     try {
-      await run(stream, ['XGROUP', 'CREATE', stream, this.#group, start === 'all' ? '0' : '$', 'MKSTREAM'])
+      await run(stream, ['XGROUP', 'CREATE', stream, this.#group, from, 'MKSTREAM'])
     } catch (error) {
       if (replyCode(error) !== 'BUSYGROUP') throw error
     }
+    if (start === 'new') this.#from ??= await this.#firstNeeded(run)
+  }
+
+  /** How many entries were trimmed that the group had not been given; undefined = not known. */
+  async missed(run: Run): Promise<number | undefined> {
+    const state = await readStream(run, this.#options.stream)
+    const group = await this.#state(run)
+    return state && group && missedBy(group, state)
+  }
+
+  /** Removes members that died: they hold nothing, and nobody has heard of them for `idle` ms. */
+  async removeDead(run: Run, idle: number): Promise<void> {
+    const { stream } = this.#options
+    await run(stream, ['EVAL', REMOVE_DEAD, '1', stream, this.#group, this.#name, String(idle)])
+  }
+
+  async #state(run: Run): Promise<GroupState | undefined> {
+    const groups = await readGroups(run, this.#options.stream)
+    return groups.find(({ name }) => name === this.#group)
+  }
+
+  /** The id before all that the group has still to handle. */
+  async #firstNeeded(run: Run): Promise<string | undefined> {
+    const { stream } = this.#options
+    const group = await this.#state(run)
+    if (group === undefined || group.pending === 0) return group?.lastId
+    const [, first] = (await run(stream, ['XPENDING', stream, this.#group])) as readonly [number, string | null]
+    return first === null ? group.lastId : nextId(first, -1)
+  }
+
+  /** The beginning when the stream is a younger one than the group was made for. */
+  async #whereItBegan(run: Run, from: string): Promise<string> {
+    const state = await readStream(run, this.#options.stream)
+    return state === undefined || compareIds(state.lastId, from) < 0 ? '0' : from
   }
 
   /** Entries that nobody was handed before; waits `block` ms for the first (0 = not at all). */

@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import { errorOfConnection } from '../../backend/redis-streams/reply-error.ts'
 import { BroadcasterError } from '../../errors.ts'
-import { decodeStructured } from '../../event/structured.ts'
 import { type Held, HeldDeliveries } from '../held-deliveries.ts'
 import { orderKeyOf } from '../order-key.ts'
 import type { DeadLetterReason, Delivery, Subscription, SubscriptionContext } from '../subscription.ts'
 import { appendDeadLetter } from './dead-letter.ts'
+import { GapWatch } from './gap-watch.ts'
 import { type Entry, GroupMember } from './group.ts'
 import { IdBatch } from './id-batch.ts'
 import { ReaderLease } from './lease.ts'
@@ -15,6 +15,7 @@ import {
   type ResolvedRedisSubscriptionOptions,
   resolveSubscriptionOptions,
 } from './options.ts'
+import { readEntry } from './read-entry.ts'
 
 export type { RedisStreamsSubscriptionOptions } from './options.ts'
 
@@ -57,6 +58,9 @@ class RedisStreamsSubscription implements Subscription {
   /** Idle entries are looked for from here, at this time, when they are idle for so long. */
   #claim = { from: '0-0', at: 0, idle: 0 }
   #signs: NodeJS.Timeout | undefined
+  readonly #gaps: GapWatch
+  /** Whether the last read may have left some. */
+  #lags = false
   #closing: Promise<void> | undefined
 
   constructor(options: ResolvedRedisSubscriptionOptions) {
@@ -65,10 +69,12 @@ class RedisStreamsSubscription implements Subscription {
     this.#reader = new RedisLink(options, BLOCK)
     this.#writer = new RedisLink(options, 0)
     this.#member = new GroupMember(options, options.group ?? '', this.#name)
+    this.#gaps = new GapWatch(options.stream, () => this.#member.missed(this.#writer.run))
   }
 
-  async open({ consumer }: SubscriptionContext): Promise<void> {
+  async open({ consumer, onGap }: SubscriptionContext): Promise<void> {
     this.#refuseIfClosed()
+    this.#gaps.begin(onGap)
     const { group = consumer, stream, claimAfter, exclusive } = this.#options
     this.#member = new GroupMember(this.#options, group, this.#name)
     if (exclusive) this.#lease = new ReaderLease(`${stream}:${group}:reader`, this.#name, claimAfter)
@@ -115,6 +121,7 @@ class RedisStreamsSubscription implements Subscription {
     await this.#member.ensureGroup(this.#writer.run)
     this.#claim.at = 0
     this.#attached = true
+    await this.#gaps.look()
   }
 
   /** Waits until something stands in `waiting`, or `signal` aborts, or it has taken long enough. */
@@ -140,8 +147,11 @@ class RedisStreamsSubscription implements Subscription {
           ? { from: '0-0', at: performance.now() + claimAfter / 3, idle: claimAfter }
           : { ...this.#claim, from: next }
       this.#take(entries)
+      // Where scripts are forbidden they stay.
+      if (next === undefined) await this.#member.removeDead(run, claimAfter).catch(() => undefined)
       if (this.#waiting.length > 0) return
     }
+    if (this.#lags) await this.#gaps.lookNowAndThen()
     await this.#readNew(limit, signal)
   }
 
@@ -150,7 +160,10 @@ class RedisStreamsSubscription implements Subscription {
     // A read that was waited for in vain goes on, and what it brings is ours.
     this.#reading ??= this.#member
       .readNew(this.#reader.run, limit, polls ? 0 : BLOCK)
-      .then((entries) => this.#take(entries))
+      .then((entries) => {
+        this.#lags = entries.length >= limit
+        this.#take(entries)
+      })
       .finally(() => {
         this.#reading = undefined
       })
@@ -205,6 +218,7 @@ class RedisStreamsSubscription implements Subscription {
       // The next receive connects again.
     }
     this.#held.loseLate(performance.now())
+    if (this.#attached && this.#closing === undefined) await this.#gaps.look()
     if (this.#closing !== undefined) return
     clearTimeout(this.#signs)
     this.#signs = setTimeout(() => void this.#giveSigns(), claimAfter / 3)
@@ -212,7 +226,7 @@ class RedisStreamsSubscription implements Subscription {
 
   #deliveryOf(held: Held<Entry>): Delivery {
     const { message: entry } = held
-    const decoded = read(entry)
+    const decoded = readEntry(entry)
     return {
       ...decoded,
       key: orderKeyOf(decoded.event),
@@ -258,25 +272,6 @@ class RedisStreamsSubscription implements Subscription {
 
 function taken(): BroadcasterError {
   return new BroadcasterError('CLOSED', 'the entry was handed out elsewhere, or concluded')
-}
-
-/** The event of an entry: its field `cloud_event`. */
-function read({ fields }: Entry): Pick<Delivery, 'event' | 'problem'> {
-  if (fields === null) {
-    const message = 'the entry was trimmed from the stream before it was handled; keep the stream longer'
-    return { event: undefined, problem: new BroadcasterError('DECODE_FAILED', message, { field: 'entry' }) }
-  }
-  const at = fields.findIndex((name, n) => n % 2 === 0 && name === 'cloud_event')
-  const text = fields[at + 1]
-  if (at < 0 || text === undefined) {
-    const message = 'the entry has no field cloud_event: it is no event of Broadcaster'
-    return { event: undefined, problem: new BroadcasterError('DECODE_FAILED', message, { field: 'cloud_event' }) }
-  }
-  try {
-    return { event: decodeStructured(text) }
-  } catch (problem) {
-    return { event: undefined, problem }
-  }
 }
 
 function pause(duration: number, signal: AbortSignal): Promise<void> {
