@@ -52,10 +52,10 @@ export class Connections<C extends object> {
     }
   }
 
-  /** Gives it back, or gets rid of it when the error says so. */
-  giveBack(connection: C, error: unknown): void {
+  /** Gives it back, or gets rid of it when the error says so. `sound`: it has answered since. */
+  giveBack(connection: C, error: unknown, sound: boolean): void {
     const fate = error === undefined ? 'keep' : this.source.fateAfter(error)
-    if (fate === 'keep') {
+    if (fate === 'keep' || (fate === 'drop' && sound)) {
       this.source.release(connection)
       return
     }
@@ -109,7 +109,7 @@ export class ConnectionShare<C extends object> {
         clearTimeout(timer)
         leave()
       }
-      connecting.then((connection) => this.#connections.giveBack(connection, undefined), ignore).finally(settled)
+      connecting.then((connection) => this.#connections.giveBack(connection, undefined, true), ignore).finally(settled)
       throw error
     }
   }
@@ -151,6 +151,7 @@ export class Loan<C extends object> {
   readonly #end: number
   readonly #leave: () => void
   #over = false
+  #sound = false
 
   constructor(connections: Connections<C>, connection: C, end: number, leave: () => void) {
     this.connection = connection
@@ -178,6 +179,11 @@ export class Loan<C extends object> {
     })
   }
 
+  /** It has rolled back after an error: that of somebody's code says nothing about it. */
+  rolledBack(): void {
+    this.#sound = true
+  }
+
   destroy(): void {
     if (this.#over) return
     this.#over = true
@@ -189,7 +195,7 @@ export class Loan<C extends object> {
   end(error?: unknown): void {
     if (this.#over) return
     this.#over = true
-    this.#connections.giveBack(this.connection, error)
+    this.#connections.giveBack(this.connection, error, this.#sound)
     this.#leave()
   }
 }

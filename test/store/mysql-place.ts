@@ -1,6 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { createPool, type Pool, type PoolOptions } from 'mysql2/promise'
+import type { Clients } from '../../src/store/mysql/client.ts'
+import { clientsOn } from '../../src/store/mysql/clients.ts'
 import { mysql } from '../../src/store/mysql/mysql.ts'
+import { openMysql2 } from '../../src/store/mysql/open-mysql2.ts'
+import { resolveOptions } from '../../src/store/mysql/options.ts'
 import type { StoreFixture } from '../../src/testing/store-conformance.ts'
 
 /** A database of one test on a server, dropped at the end. */
@@ -72,4 +76,10 @@ export class Fixtures {
   async close(): Promise<void> {
     await (await this.place).close()
   }
+}
+
+/** The clients that a store on this pool has. */
+export function clientsOf(pool: Pool): Clients {
+  const options = resolveOptions({ pool })
+  return clientsOn(openMysql2(options), options.statements)
 }

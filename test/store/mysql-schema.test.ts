@@ -5,7 +5,6 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
 import type { Pool, RowDataPacket } from 'mysql2/promise'
 import { mysql } from '../../src/store/mysql/mysql.ts'
-import { type Mysql2Pool, mysql2Client } from '../../src/store/mysql/mysql2-client.ts'
 import type { Migration } from '../../src/store/mysql/schema/migration.ts'
 import { MIGRATIONS } from '../../src/store/mysql/schema/migrations.ts'
 import { schema } from '../../src/store/mysql/schema/schema.ts'
@@ -14,7 +13,7 @@ import type { Store } from '../../src/store/store.ts'
 import { fetchAll, insertOne, read } from '../../src/testing/store/steps.ts'
 import { MYSQL_SERVERS } from '../support/mysql-servers.ts'
 import { servers, skipWithout } from '../support/servers.ts'
-import { openPlace } from './mysql-place.ts'
+import { clientsOf, openPlace } from './mysql-place.ts'
 
 /** The schema as a version of each server tells it. */
 const DUMPS = {
@@ -46,14 +45,7 @@ async function dumpOf(pool: Pool): Promise<string> {
 }
 
 const schemaOn = (pool: Pool, migrations: readonly Migration[]) =>
-  schema(
-    mysql2Client(
-      async () => pool as unknown as Mysql2Pool,
-      async () => {},
-    ),
-    tablesOf('outbox_events', undefined),
-    migrations,
-  )
+  schema(clientsOf(pool), tablesOf('outbox_events', undefined), migrations)
 
 for (const { name, title } of MYSQL_SERVERS) {
   describe(`the schema on ${title}`, { skip: skipWithout(name) }, () => {

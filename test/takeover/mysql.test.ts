@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
-import { mysql2Client } from '../../src/store/mysql/mysql2-client.ts'
 import { takeOver } from '../../src/store/mysql/schema/takeover/take-over.ts'
 import { tablesOf } from '../../src/store/mysql/tables.ts'
+import { clientsOf } from '../store/mysql-place.ts'
 import { MYSQL_SERVERS } from '../support/mysql-servers.ts'
 import { skipWithout } from '../support/servers.ts'
 import { hexAndPlain, type MysqlDjango, mysqlDjango, quoted } from './django-database.ts'
@@ -156,10 +156,7 @@ for (const { name, title } of MYSQL_SERVERS) {
         const columns = quoted('`')
         await reader.query(`INSERT INTO outbox_events (${columns}) VALUES (?)`, [values])
         const t = tablesOf('outbox_events', undefined)
-        const client = mysql2Client(
-          async () => pool,
-          async () => {},
-        )
+        const client = clientsOf(pool).migration
         const steps: string[] = []
         const onProgress = (step: string): number => steps.push(step)
         const options = { lockWait: 1, lockPause: 10, patience: 1_500, onProgress }

@@ -2,6 +2,7 @@ import { type Mysql2Transaction, mysql2Transaction } from '../../publish/transac
 import type { Store } from '../store.ts'
 import { breakers } from './breakers.ts'
 import { claim } from './claim.ts'
+import { clientsOn } from './clients.ts'
 import { count } from './count.ts'
 import { deleteEvents } from './delete.ts'
 import { enter } from './enter.ts'
@@ -13,7 +14,6 @@ import { insert, inserted, ROWS_PER_INSERT, readBack } from './insert.ts'
 import { leave } from './leave.ts'
 import { list } from './list.ts'
 import { move } from './move.ts'
-import { mysql2Client } from './mysql2-client.ts'
 import { openMysql2 } from './open-mysql2.ts'
 import { type MysqlOptions, resolveOptions } from './options.ts'
 import { placeOfOptions } from './place.ts'
@@ -45,7 +45,8 @@ export function mysql(options: MysqlOptions): Store<MysqlTransaction> {
   const resolved = resolveOptions(options)
   const t = tablesOf(resolved.table, resolved.database)
   const open = openMysql2(resolved)
-  const client = mysql2Client(open.pool, open.end)
+  const clients = clientsOn(open, resolved.statements)
+  const { worker, heartbeat, operator } = clients
   return {
     dialect: 'mysql',
     description: `mysql ${t.events.text.replaceAll('`', '')}`,
@@ -62,37 +63,38 @@ export function mysql(options: MysqlOptions): Store<MysqlTransaction> {
       found,
     },
     relay: {
-      fetch: fetch(client, t),
-      unpark: unpark(client, t),
-      settle: settle(client, t),
-      reconcile: reconcile(client, t),
-      settleInTransaction: settleInTransaction(client, t),
-      purge: purge(client, t),
+      fetch: fetch(worker, t),
+      unpark: unpark(worker, t),
+      settle: settle(worker, t),
+      reconcile: reconcile(worker, t),
+      settleInTransaction: settleInTransaction(clients.handlers, t),
+      purge: purge(worker, t),
     },
     coordination: {
-      enter: enter(client, t),
-      renew: renew(client, t),
-      survey: survey(client, t),
-      claim: claim(client, t),
-      release: release(client, t),
-      leave: leave(client, t),
-      breakers: breakers(client, t),
+      enter: enter(heartbeat, t),
+      renew: renew(heartbeat, t),
+      survey: survey(heartbeat, t),
+      claim: claim(heartbeat, t),
+      release: release(heartbeat, t),
+      leave: leave(heartbeat, t),
+      breakers: breakers(heartbeat, t),
     },
     admin: {
-      list: list(client, t),
-      count: count(client, t),
-      move: move(client, t),
-      delete: deleteEvents(client, t),
-      stats: stats(client, t),
+      list: list(operator, t),
+      count: count(operator, t),
+      move: move(operator, t),
+      delete: deleteEvents(operator, t),
+      stats: stats(operator, t),
     },
-    inbox: inbox(client, t),
-    schema: schema(client, t),
+    inbox: inbox(worker, t),
+    schema: schema(clients, t),
     transaction: (work) =>
-      client.transaction(async (tx) => {
-        const result = await work(tx.native as MysqlTransaction)
-        await tx.assertOpen()
+      clients.application.lend(async ({ native, conclude }) => {
+        const result = await work(native as MysqlTransaction)
+        await conclude(async () => undefined)
         return result
       }),
-    close: () => client.close(),
+    close: () => clients.close(),
+    statementTimeout: resolved.statements.statementTimeout,
   }
 }

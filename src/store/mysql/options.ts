@@ -1,5 +1,11 @@
 import { type Problem, showWithoutSecrets, throwProblems } from '../../problem.ts'
 import { suggestion } from '../../suggestion.ts'
+import {
+  type ResolvedStatementOptions,
+  resolveStatementOptions,
+  STATEMENT_OPTIONS,
+  type StatementOptions,
+} from '../statement-limits.ts'
 import type { Mysql2Pool } from './mysql2-client.ts'
 
 /** Where the outbox is, in any MySQL. */
@@ -11,12 +17,12 @@ export interface OutboxPlace {
 }
 
 /** A pool of the application, of `mysql2/promise`. It stays the application's: `close` leaves it open. */
-export interface MysqlPoolOptions extends OutboxPlace {
+export interface MysqlPoolOptions extends OutboxPlace, StatementOptions {
   readonly pool: Mysql2Pool
 }
 
 /** A pool of our own, opened at first use and closed by `close`. Needs the package `mysql2`. */
-export interface MysqlUrlOptions extends OutboxPlace {
+export interface MysqlUrlOptions extends OutboxPlace, StatementOptions {
   /** `mysql://user:password@host:3306/database`. */
   readonly url: string
 }
@@ -28,9 +34,10 @@ export interface ResolvedOptions {
   readonly via: { readonly pool: Mysql2Pool } | { readonly url: string }
   readonly table: string
   readonly database: string | undefined
+  readonly statements: ResolvedStatementOptions
 }
 
-const KNOWN = ['pool', 'url', 'database', 'table'] as const
+const KNOWN = ['pool', 'url', 'database', 'table', ...STATEMENT_OPTIONS] as const
 
 /** Checks the options of `mysql()`; all problems are told at once, as `INVALID_OPTION`. */
 export function resolveOptions(options: MysqlOptions): ResolvedOptions {
@@ -55,11 +62,13 @@ export function resolveOptions(options: MysqlOptions): ResolvedOptions {
   if (url !== undefined && (typeof url !== 'string' || !/^(mysql|mariadb):\/\//.test(url))) {
     refuse('url', `is ${showWithoutSecrets(url)}; give a URL such as mysql://user@host:3306/database`)
   }
+  const statements = resolveStatementOptions(given, refuse)
   throwProblems('mysql()', problems)
   return {
     via: given.has('pool') ? { pool: pool as Mysql2Pool } : { url: url as string },
     table: options.table ?? 'outbox_events',
     database: options.database,
+    statements,
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Outcome, Ownership, RelayStore } from '../relay-store.ts'
-import type { Client } from './client.ts'
+import type { Lender } from './client.ts'
 import { settleByOwner } from './settle.ts'
 import type { Tables } from './tables.ts'
 
@@ -16,14 +16,14 @@ class NotRecorded extends Error {
 }
 
 /** Runs a handler's work and records its event in one transaction: both commit, or neither does. */
-export function settleInTransaction(client: Client, t: Tables): RelayStore['settleInTransaction'] {
+export function settleInTransaction(handlers: Lender, t: Tables): RelayStore['settleInTransaction'] {
   const settle = settleByOwner(t)
   return async (ownership: Ownership, work): Promise<Settled> => {
     try {
-      return await client.transaction(async (tx) => {
-        const outcome = await work(tx.native)
-        await tx.assertOpen()
-        if (outcome?.kind !== 'published' || !(await settle(tx, ownership, outcome))) throw new NotRecorded(outcome)
+      return await handlers.lend(async ({ native, conclude }) => {
+        const outcome = await work(native)
+        if (outcome?.kind !== 'published') throw new NotRecorded(outcome)
+        if (!(await conclude((tx) => settle(tx, ownership, outcome)))) throw new NotRecorded(outcome)
         return { outcome, recorded: true }
       })
     } catch (error) {

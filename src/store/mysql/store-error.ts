@@ -1,4 +1,5 @@
 import { BroadcasterError } from '../../errors.ts'
+import type { ConnectionFate } from '../connections.ts'
 
 /**
  * Error numbers after which the same transaction may simply be run again: deadlock, and (MariaDB with snapshot
@@ -6,12 +7,18 @@ import { BroadcasterError } from '../../errors.ts'
  */
 const CONFLICT: ReadonlySet<number> = new Set([1213, 1020])
 /**
- * Lock wait timeout: it has waited for 50 s already, so whoever asked shall know. Too many connections, too many of a
- * user, out of memory or disk, statement interrupted by a timeout, read-only.
+ * Lock wait timeout: it has waited already, so whoever asked shall know. Too many connections, too many of a user, out of
+ * memory or disk, statement interrupted by a timeout.
  */
 const BUSY: ReadonlySet<number> = new Set([
-  1205, 1021, 1037, 1038, 1040, 1041, 1114, 1203, 1226, 1290, 1792, 1317, 1836, 1969, 3024, 3100, 3101,
+  1205, 1021, 1037, 1038, 1040, 1041, 1114, 1203, 1226, 1317, 1969, 3024, 3100, 3101,
 ])
+/**
+ * This server cannot do it now, and another may. Read-only, as a replica or one that was demoted is: 1290 (`read_only`, or another
+ * option), 1792 (transaction_read_only), 1836 (InnoDB). Shutting down: 1053. Offline mode: 3032. Not, or no more, a member of
+ * its cluster: 1047 (Galera), 3098, 3168.
+ */
+const CANNOT_SERVE: ReadonlySet<number> = new Set([1047, 1053, 1290, 1792, 1836, 3032, 3098, 3168])
 /** No such table, no such database. */
 const MISSING: ReadonlySet<number> = new Set([1146, 1049])
 /** No such column, no such index. */
@@ -19,7 +26,7 @@ const OUTDATED: ReadonlySet<number> = new Set([1054, 1176])
 /** A packet larger than `max_allowed_packet`: as the server says it, and as the result of a function. */
 const TOO_LARGE: ReadonlySet<number> = new Set([1153, 1162, 1301])
 /** The server ends the connection: shutdown, killed. */
-const LOST: ReadonlySet<number> = new Set([1053, 1077, 1079, 1080, 1152, 1158, 1159, 1160, 1161, 1184, 1927, 4031])
+const LOST: ReadonlySet<number> = new Set([1077, 1079, 1080, 1152, 1158, 1159, 1160, 1161, 1184, 1927, 4031])
 
 /** The number of an error that the server sent; undefined for errors of the client or the connection. */
 export function errorNumber(error: unknown): number | undefined {
@@ -40,6 +47,14 @@ export function isTooLarge(error: unknown): boolean {
   return number !== undefined && TOO_LARGE.has(number)
 }
 
+/** What an error of a statement says about its connection. */
+export function fateAfter(error: unknown): ConnectionFate {
+  const number = errorNumber(error instanceof BroadcasterError ? error.cause : error)
+  if (number === undefined) return 'drop'
+  if (CANNOT_SERVE.has(number)) return 'leave-server'
+  return LOST.has(number) ? 'drop' : 'keep'
+}
+
 /**
  * What a failed statement means to us, by number. An error without one is the connection's: unavailable. One that
  * says something about our statement or the user's rights stays as it is.
@@ -48,6 +63,10 @@ export function storeError(error: unknown): unknown {
   if (error instanceof BroadcasterError || error instanceof TypeError || error instanceof RangeError) return error
   const number = errorNumber(error)
   const said = error instanceof Error ? error.message : String(error)
+  if (number !== undefined && CANNOT_SERVE.has(number)) {
+    const message = `this MySQL server cannot do it now, and its connections are dropped: ${said}`
+    return new BroadcasterError('STORE_UNAVAILABLE', message, { cause: error })
+  }
   if (number === undefined || LOST.has(number)) {
     return new BroadcasterError('STORE_UNAVAILABLE', `MySQL cannot be reached: ${said}`, { cause: error })
   }

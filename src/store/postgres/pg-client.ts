@@ -4,7 +4,7 @@ import { ConnectionShare, type Connections, type Loan } from '../connections.ts'
 import { lentHandle } from '../lent-handle.ts'
 import { type Limits, SERVER_FIRST } from '../statement-limits.ts'
 import { type Client, encodeValue, type Lender, type RawRow, type SqlValue, withValues } from './client.ts'
-import { fateAfter, runAgainOnConflict, storeError } from './store-error.ts'
+import { runAgainOnConflict, storeError } from './store-error.ts'
 
 /** A query as `pg` takes it. `types` stands for this one query above every parser the user has set. */
 interface PgQuery {
@@ -149,16 +149,17 @@ async function transactionOn<T>(loan: PgLoan, begin: string, work: () => Promise
     }
     return result
   } catch (error) {
-    await rollBack(loan, error)
+    await rollBack(loan)
     throw error
   }
 }
 
 /** What rolls back is well, unless its server cannot serve; what does not is destroyed. */
-async function rollBack(loan: PgLoan, error: unknown): Promise<void> {
+async function rollBack(loan: PgLoan): Promise<void> {
+  if (loan.isOver) return
   try {
-    if (!loan.isOver) await ask(loan, 'ROLLBACK', CONTROL)
-    loan.end(fateAfter(error) === 'leave-server' ? error : undefined)
+    await ask(loan, 'ROLLBACK', CONTROL)
+    loan.rolledBack()
   } catch {
     loan.destroy()
   }

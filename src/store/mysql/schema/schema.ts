@@ -1,7 +1,7 @@
 import { BroadcasterError } from '../../../errors.ts'
 import type { MigrationStatus, SchemaStore } from '../../store.ts'
 import { capture } from '../capture.ts'
-import type { Client, RawRow, Runs } from '../client.ts'
+import type { Clients, RawRow, Runs } from '../client.ts'
 import { inspect } from '../inspect.ts'
 import { Sql, sql } from '../sql.ts'
 import { errorNumber } from '../store-error.ts'
@@ -17,14 +17,27 @@ const MOST_LANES = 1024
 const PATIENCE = 3_600
 const NO_SUCH_TABLE = 1146
 
+/**
+ * What the steps depend on, for their own session: a lock waits 10 s at most, since everybody who comes later waits behind it; how
+ * long a step works has no limit. `sql_mode` may be ORACLE, which reads another language.
+ */
+const SETTINGS = sql`SET SESSION lock_wait_timeout = 10, SESSION innodb_lock_wait_timeout = 10, SESSION sql_safe_updates = 0,
+  SESSION sql_select_limit = DEFAULT, SESSION sql_mode = 'STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'
+  /*M! , SESSION max_statement_time = 0 */`
+
 interface Applied {
   readonly version: number
   readonly breaking: boolean
 }
 
 /** Migrations on MySQL and MariaDB. `migrations` are those this package knows. */
-export function schema(client: Client, t: Tables, migrations: readonly Migration[] = MIGRATIONS): SchemaStore {
+export function schema(
+  clients: Pick<Clients, 'operator' | 'migration'>,
+  t: Tables,
+  migrations: readonly Migration[] = MIGRATIONS,
+): SchemaStore {
   const latest = migrations.at(-1)?.version ?? 0
+  const client = clients.operator
   const read = async () => ({ steps: await readSteps(client, t), lanes: await readLanes(client, t) })
   const status = async (): Promise<MigrationStatus> => {
     const found = statusOf(await read(), migrations, latest)
@@ -38,7 +51,7 @@ export function schema(client: Client, t: Tables, migrations: readonly Migration
       checkLanes(lanes)
       const before = await status()
       if (before.pending.length > 0 || before.foreign) {
-        await client.session((session) => migrate(session, t, migrations, lanes, onProgress))
+        await clients.migration.session((session) => migrate(session, t, migrations, lanes, onProgress))
       }
       return status()
     },
@@ -121,6 +134,7 @@ async function migrate(
   onProgress?: (message: string) => void,
 ): Promise<void> {
   const lock = sql`CONCAT('broadcaster ', MD5(CONCAT(COALESCE(DATABASE(), ''), ' ', ${t.events.text})))`
+  await session.run(SETTINGS)
   const [taken] = await session.query(sql`SELECT GET_LOCK(${lock}, ${PATIENCE}) AS taken`)
   if (Number(taken?.['taken']) !== 1) {
     throw new BroadcasterError('STORE_BUSY', `another process has been migrating ${t.events.text} for an hour`)

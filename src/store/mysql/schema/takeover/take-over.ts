@@ -95,7 +95,7 @@ export async function takeOver(
     await session.run(sql`DROP TABLE IF EXISTS ${names.aside}`)
     await session.run(sql`DROP TABLE ${names.state}`)
   } finally {
-    await session.run(sql`SET SESSION lock_wait_timeout = DEFAULT, SESSION innodb_lock_wait_timeout = DEFAULT`)
+    await session.run(sql`SET SESSION lock_wait_timeout = 10, SESSION innodb_lock_wait_timeout = 10`)
   }
 }
 
