@@ -1,5 +1,6 @@
 import type { BroadcasterError } from '../errors.ts'
 import type { EncodableEvent } from '../event/cloud-event.ts'
+import type { DeadLetterPlace } from './dead-letter-place.ts'
 
 /** Why a delivery is put in the dead-letter place. */
 export interface DeadLetterReason {
@@ -73,4 +74,9 @@ export interface Subscription {
    * itself. Idempotent.
    */
   close(): Promise<void>
+  /**
+   * The dead letters of a consumer of this subscription, for people who look at them and requeue them. It needs neither
+   * `open` nor a consumer that runs, and has a connection of its own. Optional.
+   */
+  deadLetterPlace?(context: SubscriptionContext): DeadLetterPlace
 }

@@ -42,10 +42,25 @@ export function decodeAmqp(
   body: string | Uint8Array,
 ): EncodableEvent {
   if (contentModeOf(contentType) === 'structured') return decodeStructured(body)
-  const pairs = Object.entries(headers ?? {}).map(([name, value]): [string, string] => [
-    name.replace(/^cloudEvents:/i, PREFIX),
-    String(value),
-  ])
+  const pairs = Object.entries(headers ?? {}).flatMap(([name, value]): [string, string][] => {
+    const text = textOf(value)
+    return text === undefined ? [] : [[name.replace(/^cloudEvents:/i, PREFIX), text]]
+  })
   if (contentType !== undefined) pairs.push([BINDING.contentType, contentType])
   return decodeBinary(pairs, body, BINDING)
+}
+
+/** A header's value as text; undefined = it has none, as an attribute that is absent. A timestamp is seconds since 1970. */
+function textOf(value: unknown): string | undefined {
+  if (value === null || value === undefined) return undefined
+  if (typeof value !== 'object') return String(value)
+  if (value instanceof Uint8Array) return new TextDecoder().decode(value)
+  if (!('!' in value && 'value' in value)) return JSON.stringify(value)
+  if (value['!'] === 'timestamp' && typeof value.value === 'number') return instantOf(value.value)
+  return textOf(value.value)
+}
+
+function instantOf(seconds: number): string {
+  const instant = new Date(seconds * 1_000)
+  return Number.isNaN(instant.getTime()) ? String(seconds) : instant.toISOString()
 }

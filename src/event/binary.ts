@@ -23,10 +23,10 @@ export interface BinaryMessage {
   readonly body: string | Uint8Array | null
 }
 
-/** Headers as a client or server library gives them; names in any case. */
+/** Headers as a client or server library gives them; names in any case. Without a value = not there. */
 export type HeadersInput =
-  | Iterable<readonly [string, string]>
-  | Readonly<Record<string, string | readonly string[] | undefined>>
+  | Iterable<readonly [string, string | null | undefined]>
+  | Readonly<Record<string, string | readonly string[] | null | undefined>>
 
 /** The event in binary mode. JSON data is copied as text, other text is written plain, binary data as it is. */
 export function encodeBinary(event: EncodableEvent, binding: BinaryBinding): BinaryMessage {
@@ -104,12 +104,15 @@ function decodeHeader(name: string, value: string, binding: BinaryBinding): stri
 }
 
 function* headerPairs(headers: HeadersInput): Generator<readonly [string, string]> {
-  if (Symbol.iterator in headers) {
-    yield* headers as Iterable<readonly [string, string]>
-    return
+  const pairs = Symbol.iterator in headers ? (headers as Iterable<readonly [string, unknown]>) : Object.entries(headers)
+  for (const [name, value] of pairs) {
+    const first: unknown = Array.isArray(value) ? value[0] : value
+    // A header without a value says nothing, and least of all the word "null".
+    if (first !== undefined && first !== null) yield [name, String(first)]
   }
-  for (const [name, value] of Object.entries(headers)) {
-    if (typeof value === 'string') yield [name, value]
-    else if (value?.[0] !== undefined) yield [name, value[0]]
-  }
+}
+
+/** The headers by their name in lower case. */
+export function headersByName(headers: HeadersInput): ReadonlyMap<string, string> {
+  return new Map(Array.from(headerPairs(headers), ([name, value]) => [name.toLowerCase(), value]))
 }

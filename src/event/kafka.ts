@@ -1,4 +1,4 @@
-import { type BinaryBinding, decodeBinary, encodeBinary, type HeadersInput } from './binary.ts'
+import { type BinaryBinding, decodeBinary, encodeBinary, type HeadersInput, headersByName } from './binary.ts'
 import type { EncodableEvent } from './cloud-event.ts'
 import { contentModeOf } from './http.ts'
 import { decodeStructured, encodeStructured, STRUCTURED_CONTENT_TYPE } from './structured.ts'
@@ -35,8 +35,7 @@ export function encodeStructuredKafka(event: EncodableEvent): KafkaRecord {
  * structured. The key is not read: it stands in the event as `partitionkey`. Throws `DECODE_FAILED`.
  */
 export function decodeKafka(headers: HeadersInput, value: string | Uint8Array | null | undefined): EncodableEvent {
-  const pairs = [...(Symbol.iterator in headers ? headers : Object.entries(headers))] as [string, string][]
-  const named = new Map(pairs.map(([name, text]) => [name.toLowerCase(), String(text)]))
+  const named = headersByName(headers)
   const structured = contentModeOf(named.get('content-type')) === 'structured' || !named.has('ce_specversion')
   return structured ? decodeStructured(value ?? '') : decodeBinary(named, value, KAFKA_BINDING)
 }

@@ -1,4 +1,11 @@
-import { type BinaryBinding, type BinaryMessage, decodeBinary, encodeBinary, type HeadersInput } from './binary.ts'
+import {
+  type BinaryBinding,
+  type BinaryMessage,
+  decodeBinary,
+  encodeBinary,
+  type HeadersInput,
+  headersByName,
+} from './binary.ts'
 import type { EncodableEvent } from './cloud-event.ts'
 import { contentModeOf, HTTP_BINDING } from './http.ts'
 import { decodeStructured } from './structured.ts'
@@ -19,8 +26,7 @@ export function encodeBinaryNats(event: EncodableEvent): BinaryMessage {
 
 /** Reads the event of a NATS message in whichever mode it has; one without `ce-` headers is structured. Throws `DECODE_FAILED`. */
 export function decodeNats(headers: HeadersInput, payload: string | Uint8Array): EncodableEvent {
-  const pairs = [...(Symbol.iterator in headers ? headers : Object.entries(headers))] as [string, string][]
-  const named = new Map(pairs.map(([name, value]) => [name.toLowerCase(), String(value)]))
+  const named = headersByName(headers)
   const structured = contentModeOf(named.get('content-type')) === 'structured' || !named.has('ce-specversion')
   return structured ? decodeStructured(payload) : decodeBinary(named, payload, NATS_BINDING)
 }

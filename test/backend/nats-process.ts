@@ -77,6 +77,11 @@ export class NatsProcess {
     this.#child?.kill('SIGCONT')
   }
 
+  /** It takes no new connections and ends those that it has one by one, as before an upgrade. */
+  lameDuck(): void {
+    this.#child?.kill('SIGUSR2')
+  }
+
   /** Stops it and removes its data. */
   async remove(): Promise<void> {
     await this.kill()

@@ -184,10 +184,10 @@ describe('natsJetStream: errors', { skip }, () => {
       assert.match(textOf(results[0]), /Authorization Violation/i)
     }))
 
-  test('this user may not publish to the subject: outage', () =>
+  test('this user may not publish to the subject: a failure of the events that have it', () =>
     withBackend({ connection: { user: 'app', pass: 'right' } }, {}, async (backend) => {
       const results = await backend.send(sampleEvents(2, 0, one), never)
-      assert.deepEqual(results.map(kindOf), ['outage', 'outage'])
+      assert.deepEqual(results.map(kindOf), ['failure', 'failure'])
       assert.match(textOf(results[0]), /may not do that/)
     }))
 

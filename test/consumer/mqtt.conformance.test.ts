@@ -87,6 +87,7 @@ describe('mqttSubscription', { skip: skipWithoutMosquitto() }, () => {
   }
 
   const limits = {
+    requeues: 'its dead letters are not requeued yet',
     redeliverAfter: 'the server takes nothing back while the connection lasts',
     counts: 'the server says only that it is not the first time, and only after a lost connection',
   }

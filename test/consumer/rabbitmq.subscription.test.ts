@@ -131,6 +131,40 @@ describe('rabbitmqSubscription', { skip: skipWithout('rabbitmq') }, () => {
       assert.equal((await channel.checkQueue(dead)).messageCount, 1)
     }, 'full'))
 
+  test('a message whose headers leave no room for ours is a dead letter without the largest, and the next goes on', () =>
+    place(async (at) => {
+      const subscription = await opened(at.subscribe())
+      const huge = { small: 'kept', large: 'x'.repeat(65_000) }
+      at.channel.publish(at.name, 'key', Buffer.from('poison'), { contentType: 'text/plain', headers: huge })
+      await at.channel.waitForConfirms()
+      const events = wireEvents(3, 1)
+      await publishTo(at.backend, events)
+      const [poison, ...good] = await take(subscription, 4)
+      await poison?.deadLetter({ consumer: 'billing', error: new Error('x'.repeat(3_000)), attempts: 1 })
+      assert.deepEqual(idsOf(good), publishedIds(events))
+      await acknowledgeAll(good)
+      const letter = await at.channel.get(`${at.queue}.dead`, { noAck: true })
+      assert.ok(letter)
+      const { small, large, 'broadcaster-left-out': leftOut } = letter.properties.headers ?? {}
+      assert.deepEqual([small, large, leftOut, letter.content.toString()], ['kept', undefined, 'large', 'poison'])
+      assert.deepEqual(idsOf(await takeFor(subscription, 300)), [])
+    }))
+
+  test('a dead letter goes to its queue alone, whatever queues the headers of the message name', () =>
+    place(async (at) => {
+      const subscription = await opened(at.subscribe())
+      // CC names queues that the message goes to, too: here the consumer's own.
+      at.channel.publish(at.name, 'key', Buffer.from('poison'), { headers: { CC: [at.queue] } })
+      const [delivery, ...more] = await take(subscription, 1)
+      assert.deepEqual(more, [])
+      await delivery?.deadLetter({ consumer: 'billing', error: new Error('no'), attempts: 1 })
+      assert.deepEqual(await takeFor(subscription, 500), [])
+      const letter = await at.channel.get(`${at.queue}.dead`, { noAck: true })
+      assert.ok(letter)
+      const { CC, 'broadcaster-CC': kept } = letter.properties.headers ?? {}
+      assert.deepEqual([CC, kept], [undefined, [at.queue]])
+    }))
+
   test("a message with a user's id can be given up by anybody, and the dead letter says whose it was", () =>
     place(async (at) => {
       const subscription = await opened(at.subscribe())
@@ -152,7 +186,7 @@ describe('rabbitmqSubscription', { skip: skipWithout('rabbitmq') }, () => {
         const properties = { ...letter.properties, userId: 'somebody-else' }
         const message = { content, fields: { ...fields, consumerTag: '' }, properties }
         const queues = { queue: at.queue, deadLetters: `${at.queue}.dead` }
-        const again = deadLetterOf(message, queues, reason)
+        const again = deadLetterOf(message, queues, reason, 65_536)
         channel.publish('', again.routingKey, again.content, again.properties)
         await channel.waitForConfirms()
       } finally {

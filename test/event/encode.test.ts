@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
+import { decodeAmqp } from '../../src/event/amqp.ts'
 import { decodeBinary, encodeBinary } from '../../src/event/binary.ts'
 import type { EncodableEvent } from '../../src/event/cloud-event.ts'
 import { toCloudEvent, toEncodable } from '../../src/event/encodable.ts'
@@ -12,6 +13,8 @@ import {
   encodeHeaderValue,
 } from '../../src/event/http.ts'
 import { jsonElements, jsonMembers } from '../../src/event/json-members.ts'
+import { decodeKafka } from '../../src/event/kafka.ts'
+import { decodeNats } from '../../src/event/nats.ts'
 import {
   BATCH_CONTENT_TYPE,
   decodeBatch,
@@ -278,3 +281,35 @@ describe('properties', () => {
 function trimmed(event: EncodableEvent): EncodableEvent {
   return { ...event, dataJson: event.dataJson === null ? null : event.dataJson.trim() }
 }
+
+describe('a header without a value', () => {
+  const binary = { specversion: '1.0', id: '1', source: '/s', type: 't' }
+  const named = (prefix: string) => Object.entries(binary).map(([name, value]) => [prefix + name, value] as const)
+
+  test('is an attribute that is not there, and not the text "null" or "undefined"', () => {
+    const none = [null, undefined]
+    for (const empty of none) {
+      assert.equal(decodeKafka([...named('ce_'), ['ce_subject', empty]], '').attributes['subject'], undefined)
+      assert.equal(decodeNats([...named('ce-'), ['ce-subject', empty]], '').attributes['subject'], undefined)
+      assert.equal(decodeBinaryHttp([...named('ce-'), ['ce-subject', empty]], '').attributes['subject'], undefined)
+      const amqp = { ...Object.fromEntries(named('cloudEvents:')), 'cloudEvents:subject': empty }
+      assert.equal(decodeAmqp(undefined, amqp, '').attributes['subject'], undefined)
+    }
+    assert.throws(() => decodeKafka([...named('ce_'), ['ce_id', null]].slice(2) as [string, string][], ''), {
+      code: 'DECODE_FAILED',
+    })
+  })
+
+  test('in AMQP a timestamp is an instant, and bytes are text', () => {
+    const headers = {
+      ...Object.fromEntries(named('cloudEvents:')),
+      'cloudEvents:time': { '!': 'timestamp', value: 1_767_323_045 },
+      'cloudEvents:subject': Buffer.from('größer'),
+      'cloudEvents:other': { nested: 1 },
+    }
+    const { attributes: read } = decodeAmqp(undefined, headers, '')
+    assert.equal(read['time'], '2026-01-02T03:04:05.000Z')
+    assert.equal(read['subject'], 'größer')
+    assert.equal(read['other'], '{"nested":1}')
+  })
+})

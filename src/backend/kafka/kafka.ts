@@ -3,10 +3,11 @@ import { BroadcasterError } from '../../errors.ts'
 import type { OutboxEvent } from '../../record/outbox-event.ts'
 import { type Backend, type BackendHealth, notAttempted, notDelivered, type SendResult } from '../backend.ts'
 import { refuseConfig } from '../refuse-config.ts'
+import { refuseEvent } from '../refuse-event.ts'
 import { OutageError } from '../send-error.ts'
 import { errorOfConnection } from './failure.ts'
 import { InjectedPort } from './injected-port.ts'
-import { messageOf } from './message.ts'
+import { checkMessage, messageOf } from './message.ts'
 import { type KafkaOptions, type ResolvedKafkaOptions, resolveOptions } from './options.ts'
 import { ProduceQueue, type QueuedMessage, type SendRun } from './produce-queue.ts'
 import { ProducerPort } from './producer-port.ts'
@@ -26,6 +27,7 @@ export function kafka(options: KafkaOptions = {}): Backend {
     capabilities: { ordersWithinSend: true },
     maxEventBytes: resolved.maxEventBytes,
     checkConfig: refuseConfig('kafka'),
+    checkEvent: refuseEvent((event) => checkMessage(event, resolved)),
     connect: (signal) => writer.connect(signal),
     send: (events, signal) => writer.send(events, signal),
     healthCheck: (signal) => writer.healthCheck(signal),

@@ -1,6 +1,7 @@
 import { encodeBinaryKafka } from '../../event/kafka.ts'
 import { encodeStructured, STRUCTURED_CONTENT_TYPE } from '../../event/structured.ts'
 import type { OutboxEvent } from '../../record/outbox-event.ts'
+import { PermanentError } from '../send-error.ts'
 import type { ResolvedKafkaOptions } from './options.ts'
 import { topicOf } from './topic.ts'
 
@@ -17,6 +18,8 @@ export interface KafkaMessage {
 /** Lengths and deltas of a record, and of each header. */
 const FRAME = 40
 const HEADER_FRAME = 8
+/** Kafka ends the connection of whoever sends a larger request (`socket.request.max.bytes`), and with it all under way. */
+const MOST_BYTES = 99 * 1024 * 1024
 /** Few and short: a buffer is made once for each. */
 const names = new Map<string, Buffer>()
 
@@ -26,6 +29,11 @@ const STRUCTURED_HEADERS: ReadonlyMap<Buffer, Buffer> = new Map([
 ])
 const STRUCTURED_SIZE = FRAME + HEADER_FRAME + 'content-type'.length + STRUCTURED_CONTENT_TYPE.length
 
+/** Whether an event can be written at all; for `publish`, which calls no function of the user's. Throws a `PermanentError`. */
+export function checkMessage(event: OutboxEvent, { topic }: ResolvedKafkaOptions): void {
+  if (typeof topic === 'string') topicOf(topic, event, 'type')
+}
+
 /** The message of an event. Throws a `PermanentError` when it cannot be one. */
 export function messageOf(event: OutboxEvent, options: ResolvedKafkaOptions): KafkaMessage {
   const topic = topicOf(options.topic, event)
@@ -33,7 +41,8 @@ export function messageOf(event: OutboxEvent, options: ResolvedKafkaOptions): Ka
   if (options.mode === 'structured') {
     const key = event.partitionKey === null ? undefined : Buffer.from(event.partitionKey)
     const value = Buffer.from(encodeStructured(encodable))
-    return { topic, key, value, headers: STRUCTURED_HEADERS, size: STRUCTURED_SIZE + (key?.length ?? 0) + value.length }
+    const size = STRUCTURED_SIZE + (key?.length ?? 0) + value.length
+    return notTooLarge({ topic, key, value, headers: STRUCTURED_HEADERS, size })
   }
   const record = encodeBinaryKafka(encodable)
   const key = record.key === null ? undefined : Buffer.from(record.key)
@@ -45,7 +54,13 @@ export function messageOf(event: OutboxEvent, options: ResolvedKafkaOptions): Ka
     headers.set(nameOf(name), content)
     size += name.length + content.length + HEADER_FRAME
   }
-  return { topic, key, value, headers, size }
+  return notTooLarge({ topic, key, value, headers, size })
+}
+
+function notTooLarge(message: KafkaMessage): KafkaMessage {
+  if (message.size <= MOST_BYTES) return message
+  const text = `the event takes ${message.size} bytes, and a request to Kafka has ${MOST_BYTES} at most`
+  throw new PermanentError(text, { field: 'data', value: message.size })
 }
 
 function bufferOf(body: string | Uint8Array): Buffer {

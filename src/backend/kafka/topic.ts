@@ -8,14 +8,18 @@ export function isTopic(topic: unknown): topic is string {
 
 /**
  * The topic of an event: `{type}` in a name stands for the event's type, whatever a topic may not have replaced by `_`.
- * Throws a `PermanentError` for what is no topic.
+ * Throws a `PermanentError` for what is no topic; `field` = what it blames.
  */
-export function topicOf(choice: string | ((event: OutboxEvent) => string), event: OutboxEvent): string {
+export function topicOf(
+  choice: string | ((event: OutboxEvent) => string),
+  event: OutboxEvent,
+  field = 'topic',
+): string {
   const topic = typeof choice === 'function' ? call(choice, event) : filled(choice, event)
   if (isTopic(topic)) return topic
   throw new PermanentError(
     `topic is ${JSON.stringify(topic)}, which is no topic: at most 249 letters, digits, dots, underscores and hyphens`,
-    { field: 'topic', value: topic },
+    { field, value: topic },
   )
 }
 

@@ -27,6 +27,8 @@ export class NatsConnection {
   #opened: OpenConnection | undefined
   #opening: Promise<OpenConnection> | undefined
   #closing: Promise<void> | undefined
+  /** Left, and not closed yet. */
+  readonly #lame = new Set<NatsIoConnection>()
 
   constructor(options: ResolvedNatsOptions) {
     this.#options = options
@@ -69,6 +71,7 @@ export class NatsConnection {
     await Promise.allSettled([this.#opening, ...this.#sends])
     const opened = this.#opened
     this.#opened = undefined
+    for (const nats of this.#lame) this.#end(nats)
     if (opened && !this.#options.client) await opened.nats.close().catch(() => undefined)
   }
 
@@ -93,10 +96,26 @@ export class NatsConnection {
       await checkStream(manager, stream)
       const opened = { nats, manager, headers, jetstream: jetstream(nats, options) }
       this.#opened = opened
+      if (!client && servers.length > 1) void this.#leaveWhenLame(opened)
       return opened
     } catch (error) {
       if (nats) this.#end(nats)
       throw errorOfOpening(error)
+    }
+  }
+
+  /** A server in lame duck mode takes no new connections, and will end this one: the next send goes to another server. */
+  async #leaveWhenLame(opened: OpenConnection): Promise<void> {
+    for await (const { type } of opened.nats.status()) {
+      if (type !== 'ldm') continue
+      if (this.#opened === opened) this.#opened = undefined
+      // What is under way on it has its time.
+      const timer = setTimeout(() => this.#end(opened.nats), this.#options.timeout)
+      this.#lame.add(opened.nats)
+      await opened.nats.closed()
+      this.#lame.delete(opened.nats)
+      clearTimeout(timer)
+      return
     }
   }
 

@@ -1,15 +1,17 @@
 import { closeWithin } from '../../close-within.ts'
+import { BroadcasterError } from '../../errors.ts'
 import type { OutboxEvent } from '../../record/outbox-event.ts'
 import { type Backend, type BackendHealth, delivered, notAttempted, notDelivered, type SendResult } from '../backend.ts'
 import { Gate } from '../gate.ts'
 import { refuseConfig } from '../refuse-config.ts'
+import { refuseEvent } from '../refuse-event.ts'
 import { sendByKey } from '../send-by-key.ts'
 import { OutageError, PermanentError } from '../send-error.ts'
 import { NatsConnection, type OpenConnection } from './connection.ts'
-import { messageOf, type NatsMessage } from './message.ts'
-import { type NatsJetStreamOptions, type ResolvedNatsOptions, resolveOptions } from './options.ts'
+import { checkMessage, messageOf, type NatsMessage } from './message.ts'
+import { eachOwnSubject, type NatsJetStreamOptions, type ResolvedNatsOptions, resolveOptions } from './options.ts'
 import { errorOfOpening, failureOf } from './publish-error.ts'
-import { errorOfNoResponders } from './stream.ts'
+import { errorOfNoResponders, refusesBySubject } from './stream.ts'
 
 export type { NatsClient, NatsJetStreamOptions, NatsStream } from './options.ts'
 
@@ -27,6 +29,7 @@ export function natsJetStream(options: NatsJetStreamOptions): Backend {
     capabilities: { ordersWithinSend: true, deduplicates: true },
     maxEventBytes: resolved.maxEventBytes,
     checkConfig: refuseConfig('natsJetStream'),
+    checkEvent: refuseEvent((event) => checkMessage(event, resolved)),
     connect: async (signal) => void (await connection.open(signal)),
     send: (events, signal) => connection.track(send(connection, resolved, events, signal)),
     healthCheck: (signal) => healthCheck(connection, resolved, signal),
@@ -81,19 +84,26 @@ function prepare(event: OutboxEvent, options: ResolvedNatsOptions, { nats }: Ope
 /** Publishes one message and waits for its acknowledgement. Never rejects. */
 async function publish(
   open: OpenConnection,
-  { stream, timeout }: ResolvedNatsOptions,
+  options: ResolvedNatsOptions,
   { subject, id, headers: pairs, payload }: NatsMessage,
   onBroken: () => void,
 ): Promise<SendResult> {
+  const { stream, timeout } = options
   try {
     const headers = open.headers()
     for (const [name, value] of pairs) headers.append(name, value)
     await open.jetstream.publish(subject, payload, { msgID: id, headers, timeout, expect: { streamName: stream.name } })
     return delivered
   } catch (cause) {
-    const { error, broken, noResponders } = failureOf(cause)
-    if (broken) onBroken()
-    return notDelivered(noResponders ? await errorOfNoResponders(open.manager, stream, subject) : error)
+    const { error, broken, noResponders, full } = failureOf(cause, eachOwnSubject(options))
+    if (full && (await refusesBySubject(open.manager, stream))) {
+      const text = `the stream ${stream.name} has as many messages of the subject ${subject} as it takes`
+      return notDelivered(new BroadcasterError('SEND_FAILED', text, { field: 'subject', value: subject, cause }))
+    }
+    const failure = noResponders ? await errorOfNoResponders(open.manager, stream, subject) : error
+    // Another server may have the JetStream that this one has lost. A stream that is gone is gone everywhere.
+    if (broken || (noResponders && failure instanceof OutageError && failure.field === undefined)) onBroken()
+    return notDelivered(failure)
   }
 }
 

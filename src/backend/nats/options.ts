@@ -82,6 +82,11 @@ const NAMES = [
 
 const STREAM_NAMES: readonly string[] = ['name', 'create', 'subjects', 'duplicateWindow', 'config']
 
+/** Whether the subject follows from the event. */
+export function eachOwnSubject({ subject }: Pick<ResolvedNatsOptions, 'subject'>): boolean {
+  return typeof subject === 'function' || subject.includes('{type}')
+}
+
 /** Checks the options and fills in the defaults. Throws `INVALID_OPTION` with every problem. */
 export function resolveOptions(options: NatsJetStreamOptions): ResolvedNatsOptions {
   const check = new OptionCheck('natsJetStream', options, NAMES)

@@ -8,7 +8,11 @@ export interface PublishFailure {
   readonly broken: boolean
   /** Nobody took the message: no stream has its subject, or JetStream is not there. */
   readonly noResponders: boolean
+  /** The stream is full, as a whole or for one subject: it says the same of both. */
+  readonly full: boolean
 }
+
+const FULL = 10077
 
 /** The stream refuses this message, and always will: JetStream's `err_code`. */
 const PERMANENT: Readonly<Record<number, string>> = {
@@ -26,7 +30,13 @@ const OUTAGE: Readonly<Record<number, string>> = {
   10077: 'the stream is full and discards new messages, or cannot store them',
   10109: 'the stream is sealed',
   10118: 'the stream is offline',
+  10194: 'the stream is offline',
 }
+
+/** What a server says that has lost its cluster, or is losing it: another one may know better. */
+const ELSEWHERE: ReadonlySet<number> = new Set([10004, 10008, 10009, 10041, 10118, 10194])
+/** The subject belongs to another stream. */
+const OTHER_STREAM = 10060
 
 /** Errors of the client that mean that no answer came or will come. */
 const CONNECTION: ReadonlySet<string> = new Set([
@@ -42,13 +52,15 @@ const CONNECTION: ReadonlySet<string> = new Set([
 
 /**
  * The class of an error, by JetStream's `err_code` and by the names of the client's error classes: an injected
- * connection may come from another copy of the package, whose classes are not ours.
+ * connection may come from another copy of the package, whose classes are not ours. `eachOwnSubject`: the subject follows
+ * from the event, so what is said of a subject is said of the events that have it.
  */
-export function failureOf(error: unknown): PublishFailure {
-  const result = (made: BroadcasterError, broken = false, noResponders = false): PublishFailure => ({
+export function failureOf(error: unknown, eachOwnSubject = true): PublishFailure {
+  const result = (made: BroadcasterError, broken = false, noResponders = false, full = false): PublishFailure => ({
     error: made,
     broken,
     noResponders,
+    full,
   })
   const chain = chainOf(error)
   const said = error instanceof Error ? error.message || error.name : String(error)
@@ -60,8 +72,13 @@ export function failureOf(error: unknown): PublishFailure {
     const refused = PERMANENT[code]
     if (refused !== undefined) return result(new PermanentError(`${text} (${refused})`, { cause: error }))
     const advice = OUTAGE[code]
-    if (advice !== undefined) return result(new OutageError(`${text} (${advice})`, { cause: error }))
-    if (status === 503) return result(new OutageError(text, { cause: error }))
+    const elsewhere = ELSEWHERE.has(code)
+    if (advice !== undefined) {
+      return result(new OutageError(`${text} (${advice})`, { cause: error }), elsewhere, false, code === FULL)
+    }
+    // From 500 on it is the server's trouble, below that the message's.
+    if (status >= 500) return result(new OutageError(text, { cause: error }), elsewhere)
+    if (code === OTHER_STREAM && !eachOwnSubject) return result(new OutageError(text, { cause: error }))
     return result(new BroadcasterError('SEND_FAILED', text, { cause: error }))
   }
   if (names.has('NoResponders')) {
@@ -71,8 +88,11 @@ export function failureOf(error: unknown): PublishFailure {
       true,
     )
   }
-  if (names.has('PermissionViolationError')) {
-    return result(new OutageError(`this NATS user may not do that: ${said}`, { cause: error }))
+  const violation = chain.find(({ name }) => name === 'PermissionViolationError')
+  if (violation) {
+    const text = `this NATS user may not do that: ${said}`
+    const details = { cause: error, field: 'subject', value: 'subject' in violation ? violation.subject : undefined }
+    return result(eachOwnSubject ? new BroadcasterError('SEND_FAILED', text, details) : new OutageError(text, details))
   }
   if (names.has('InvalidArgumentError') || names.has('InvalidSubjectError')) {
     return result(new PermanentError(`the event cannot be written as a message: ${said}`, { cause: error }))

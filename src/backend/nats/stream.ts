@@ -53,6 +53,18 @@ export async function errorOfNoResponders(
   }
 }
 
+/** Whether the stream refuses what is too much for one subject: then being full is the trouble of some events alone. */
+export async function refusesBySubject(manager: JetStreamManager, { name }: ResolvedNatsStream): Promise<boolean> {
+  try {
+    const { config, state } = await manager.streams.info(name)
+    if (config.discard_new_per_subject !== true) return false
+    const isFull = (most: number | undefined, now: number): boolean => most !== undefined && most > 0 && now >= most
+    return !isFull(config.max_msgs, state.messages) && !isFull(config.max_bytes, state.bytes)
+  } catch {
+    return false
+  }
+}
+
 /** The subjects of the stream; undefined = there is no such stream. */
 async function find(manager: JetStreamManager, name: string): Promise<readonly string[] | undefined> {
   try {

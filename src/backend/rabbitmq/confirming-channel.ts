@@ -1,4 +1,6 @@
+import { PermanentError } from '../send-error.ts'
 import type { RabbitMqConfirmChannel, ReturnedMessage } from './client.ts'
+import { MOST_HEADER_BYTES, tableBytes } from './header-size.ts'
 import type { Message } from './message.ts'
 
 /** What became of a message. */
@@ -8,7 +10,7 @@ export type Confirmation =
   | { readonly kind: 'returned'; readonly message: ReturnedMessage }
   /** Nobody knows whether it arrived. */
   | { readonly kind: 'lost'; readonly because: 'closed' | 'blocked' | 'silent' | 'aborted' }
-  /** The client would not write it; the channel goes on. */
+  /** The client would not write it: nothing of it went out, and the channel goes on. */
   | { readonly kind: 'unwritable'; readonly error: unknown }
 
 interface Waiting {
@@ -19,6 +21,9 @@ interface Waiting {
   returned: ReturnedMessage | undefined
   settled: boolean
 }
+
+/** Frame and other properties: eight short strings of at most 255 bytes, and some numbers. */
+const OTHER_PROPERTIES = 2_304
 
 /** A channel that says of each message what became of it, within a time. */
 export class ConfirmingChannel {
@@ -56,6 +61,13 @@ export class ConfirmingChannel {
   /** Why it closed, when RabbitMQ said so; its `code` is AMQP's reply code. */
   get error(): unknown {
     return this.#error
+  }
+
+  /** What the headers of a message may take, in bytes: properties go in one frame, and amqplib has one buffer for headers. */
+  get mostHeaderBytes(): number {
+    const { connection } = this.#channel as { readonly connection?: { readonly frameMax?: unknown } }
+    const frame = connection?.frameMax
+    return typeof frame === 'number' ? Math.min(MOST_HEADER_BYTES, frame - OTHER_PROPERTIES) : MOST_HEADER_BYTES
   }
 
   /** Whether no message is under way. */
@@ -101,19 +113,39 @@ export class ConfirmingChannel {
 
   #write(waiting: Waiting): void {
     const { exchange, routingKey, content, properties } = waiting.message
-    try {
-      const room = this.#channel.publish(exchange, routingKey, content, properties, (error) => {
-        if (error === null || error === undefined) {
-          const { returned } = waiting
-          waiting.settle(returned ? { kind: 'returned', message: returned } : { kind: 'confirmed' })
-        } else waiting.settle(this.#closed ? { kind: 'lost', because: 'closed' } : { kind: 'nacked' })
+    const size = tableBytes(properties.headers)
+    if (size > this.mostHeaderBytes) {
+      const message = `the headers take ${size} bytes, and this connection carries ${this.mostHeaderBytes}; see RabbitMQ's frame_max`
+      waiting.settle({
+        kind: 'unwritable',
+        error: new PermanentError(message, { field: 'headers', value: size }),
       })
+      return
+    }
+    const onConfirm = (error: unknown): void => {
+      if (error === null || error === undefined) {
+        const { returned } = waiting
+        waiting.settle(returned ? { kind: 'returned', message: returned } : { kind: 'confirmed' })
+      } else waiting.settle(this.#closed ? { kind: 'lost', because: 'closed' } : { kind: 'nacked' })
+    }
+    try {
+      const room = this.#channel.publish(exchange, routingKey, content, properties, onConfirm)
       if (!room) this.#drain ??= Promise.withResolvers<void>()
     } catch (error) {
       // A channel that was closed before it came to us told nobody.
       const closed = this.#closed || (error instanceof Error && error.name === 'IllegalOperationError')
+      if (!closed) this.#withdraw(onConfirm)
       waiting.settle(closed ? { kind: 'lost', because: 'closed' } : { kind: 'unwritable', error })
     }
+  }
+
+  /**
+   * amqplib counts a message before it writes it. One that it would not write must not be counted: each confirm after it
+   * would be taken for that of the message before, and the last message would wait for ever.
+   */
+  #withdraw(callback: unknown): void {
+    const { unconfirmed } = this.#channel as { readonly unconfirmed?: unknown[] }
+    if (Array.isArray(unconfirmed) && unconfirmed.at(-1) === callback) unconfirmed.pop()
   }
 
   readonly #onClose = (): void => {

@@ -3,7 +3,8 @@ import { encodeStructured, STRUCTURED_CONTENT_TYPE } from '../../event/structure
 import type { OutboxEvent } from '../../record/outbox-event.ts'
 import { PermanentError } from '../send-error.ts'
 import type { PublishProperties } from './client.ts'
-import type { ResolvedRabbitMqOptions } from './options.ts'
+import { headerBytes, MOST_HEADER_BYTES, tableBytes } from './header-size.ts'
+import { type ResolvedRabbitMqOptions, typeOf } from './options.ts'
 
 /** An event as it is published. */
 export interface Message {
@@ -15,8 +16,19 @@ export interface Message {
 
 /** AMQP's short strings; a longer one would break the connection, with all events under way. */
 const SHORT_STRING = 255
-/** All headers must fit one frame, of 128 KiB unless RabbitMQ is configured otherwise. */
-const MOST_HEADERS = 100 * 1024
+/**
+ * Whether an event can be written at all; for `publish`, which calls no function of the user's. Throws what `messageOf`
+ * would.
+ */
+export function checkMessage(event: OutboxEvent, { mode, routingKey }: ResolvedRabbitMqOptions): void {
+  const encodable = event.toEncodable()
+  const type = encodable.attributes['datacontenttype']
+  if (mode === 'binary') {
+    if (typeof type === 'string') short(type, 'datacontenttype')
+    checkHeaders(encodeBinaryAmqp(encodable).headers)
+  }
+  if (routingKey === typeOf) short(event.eventType, 'type')
+}
 
 /** The message of an event. Throws a `PermanentError` when it cannot be written as one. */
 export function messageOf(event: OutboxEvent, options: ResolvedRabbitMqOptions): Message {
@@ -58,12 +70,16 @@ function short(value: string, field: string): string {
   throw new PermanentError(`the event's ${field} is not a text of at most ${SHORT_STRING} bytes`, { field, value })
 }
 
+/** Names the largest: an attribute, without the prefix that it has as a header. */
 function checkHeaders(headers: PublishProperties['headers']): void {
-  let size = 0
-  for (const [name, value] of Object.entries(headers)) {
-    short(name, 'header name')
-    size += name.length + Buffer.byteLength(String(value)) + 8
-  }
-  if (size <= MOST_HEADERS) return
-  throw new PermanentError(`the event's attributes take ${size} bytes as headers, more than ${MOST_HEADERS}`)
+  for (const name of Object.keys(headers)) short(name, name)
+  const size = tableBytes(headers)
+  if (size <= MOST_HEADER_BYTES) return
+  const [[largest, value] = ['', '']] = Object.entries(headers).toSorted(
+    (one, other) => headerBytes(...other) - headerBytes(...one),
+  )
+  throw new PermanentError(
+    `the event's attributes take ${size} bytes as headers, more than the ${MOST_HEADER_BYTES} that can be written`,
+    { field: largest.replace(/^cloudEvents_/, ''), value },
+  )
 }

@@ -91,6 +91,9 @@ const NAMES = [
 
 const TYPES: readonly unknown[] = ['direct', 'topic', 'fanout', 'headers']
 
+/** The routing key, unless the options say otherwise. */
+export const typeOf = (event: OutboxEvent): string => event.eventType
+
 /** Checks the options and fills in the defaults. Throws `INVALID_OPTION` with every problem. */
 export function resolveOptions(options: RabbitMqOptions): ResolvedRabbitMqOptions {
   const check = new OptionCheck('rabbitmq', options, NAMES)
@@ -110,7 +113,7 @@ export function resolveOptions(options: RabbitMqOptions): ResolvedRabbitMqOption
     address: addressOf(options, check),
     channel,
     exchange: nameOf('exchange', options.exchange, declare?.name ?? '', check),
-    routingKey: nameOf('routingKey', options.routingKey, (event) => event.eventType, check),
+    routingKey: nameOf('routingKey', options.routingKey, typeOf, check),
     declare,
     mode: check.oneOf('mode', 'structured', ['structured', 'binary']),
     heartbeat: check.integer('heartbeat', 10, { min: 1, max: 65_535 }),

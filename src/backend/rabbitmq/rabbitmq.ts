@@ -4,13 +4,14 @@ import type { OutboxEvent } from '../../record/outbox-event.ts'
 import { type Backend, type BackendHealth, delivered, notDelivered, type SendResult } from '../backend.ts'
 import { Gate } from '../gate.ts'
 import { refuseConfig } from '../refuse-config.ts'
+import { refuseEvent } from '../refuse-event.ts'
 import { sendByKey } from '../send-by-key.ts'
 import { OutageError } from '../send-error.ts'
 import type { Confirmation, ConfirmingChannel } from './confirming-channel.ts'
 import { RabbitMqConnection } from './connection.ts'
-import { type Message, messageOf } from './message.ts'
+import { checkMessage, type Message, messageOf } from './message.ts'
 import { type RabbitMqOptions, type ResolvedRabbitMqOptions, resolveOptions } from './options.ts'
-import { closedByOneMessage, errorOfClosedChannel, errorOfConnection } from './send-failure.ts'
+import { closedByOneMessage, errorOfClosedChannel, errorOfConnection, errorOfUnwritable } from './send-failure.ts'
 
 export type { PublishProperties, RabbitMqConfirmChannel } from './client.ts'
 export type { RabbitMqExchange, RabbitMqOptions } from './options.ts'
@@ -27,6 +28,7 @@ export function rabbitmq(options: RabbitMqOptions = {}): Backend {
     capabilities: { ordersWithinSend: true },
     maxEventBytes: publisher.options.maxEventBytes,
     checkConfig: refuseConfig('rabbitmq'),
+    checkEvent: refuseEvent((event) => checkMessage(event, publisher.options)),
     connect: (signal) => publisher.connection.probe(undefined, signal),
     send: (events, signal) => publisher.send(events, signal),
     healthCheck: (signal) => publisher.healthCheck(signal),
@@ -113,7 +115,7 @@ class Publisher {
           new OutageError('RabbitMQ could not take the event: a queue is full (reject-publish), or not available'),
         )
       case 'unwritable':
-        return notDelivered(confirmation.error)
+        return notDelivered(errorOfUnwritable(confirmation.error))
       case 'lost':
         break
     }

@@ -48,6 +48,12 @@ export function errorOfClosedChannel(
   return errorOfConnection(error, 'the connection to RabbitMQ was lost before the event was confirmed')
 }
 
+/** The client would not write the message, and never will: that event's own trouble. */
+export function errorOfUnwritable(error: unknown): PermanentError {
+  if (error instanceof PermanentError) return error
+  return new PermanentError(`the event cannot be written as a message: ${messageOf(error)}`, { cause: error })
+}
+
 /** No connection, or none any more. */
 export function errorOfConnection(error: unknown, what = 'no connection to RabbitMQ'): OutageError {
   if (error instanceof OutageError) return error

@@ -210,7 +210,7 @@ class KafkaSubscription implements Subscription {
 
 function read({ headers, value }: FetchedRecord): Pick<Delivery, 'event' | 'problem'> {
   try {
-    const named = headers.map(([name, text]): [string, string] => [String(name ?? ''), String(text ?? '')])
+    const named = headers.map(([name, text]): [string, string | null] => [String(name ?? ''), text && String(text)])
     return { event: decodeKafka(named, value) }
   } catch (problem) {
     return { event: undefined, problem }

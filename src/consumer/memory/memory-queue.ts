@@ -1,5 +1,8 @@
 import { BroadcasterError } from '../../errors.ts'
 import type { EncodableEvent } from '../../event/cloud-event.ts'
+import { encodeStructured } from '../../event/structured.ts'
+import type { DeadLetter, DeadLetterPage } from '../dead-letter-place.ts'
+import { errorText } from '../error-text.ts'
 import { orderKeyOf } from '../order-key.ts'
 import type { DeadLetterReason, Delivery } from '../subscription.ts'
 
@@ -26,6 +29,8 @@ interface Holding {
 export class MemoryQueue {
   readonly acknowledged: (EncodableEvent | undefined)[] = []
   readonly deadLetters: MemoryDeadLetter[] = []
+  /** The messages of `deadLetters`, in the same order. */
+  readonly #dead: Message[] = []
   #numbers = 0
   #waiting: Message[] = []
   readonly #out = new Map<Message, Holding>()
@@ -60,6 +65,39 @@ export class MemoryQueue {
     this.#putBack(lost.map(([message]) => message))
   }
 
+  /** The oldest dead letters. */
+  listDead({ limit, after = '0' }: DeadLetterPage): readonly DeadLetter[] {
+    const begin = this.#dead.findIndex(({ number }) => String(number) === after) + 1
+    return this.#dead.slice(begin, begin + limit).map(({ event, problem, number }, n) => {
+      const { consumer, error, attempts } = this.deadLetters[begin + n]?.reason ?? {
+        consumer: '',
+        error: '',
+        attempts: 0,
+      }
+      return {
+        id: String(number),
+        event,
+        ...(event === undefined && { problem }),
+        body: event === undefined ? new Uint8Array() : new TextEncoder().encode(encodeStructured(event)),
+        consumer,
+        error: errorText(error),
+        attempts,
+        position: `memory ${number}`,
+      }
+    })
+  }
+
+  /** Hands a dead letter out again, at its old place. */
+  requeueDead(id: string): boolean {
+    const at = this.#dead.findIndex(({ number }) => String(number) === id)
+    const [message] = at < 0 ? [] : this.#dead.splice(at, 1)
+    if (message === undefined) return false
+    this.deadLetters.splice(at, 1)
+    message.count = 0
+    this.#putBack([message])
+    return true
+  }
+
   #handOut(message: Message, holder: object): Delivery {
     const lost = new AbortController()
     this.#out.set(message, { holder, lost })
@@ -79,7 +117,11 @@ export class MemoryQueue {
       lost: lost.signal,
       acknowledge: () => conclude(() => this.acknowledged.push(message.event)),
       release: () => conclude(() => this.#putBack([message])),
-      deadLetter: (reason) => conclude(() => this.deadLetters.push({ event: message.event, reason })),
+      deadLetter: (reason) =>
+        conclude(() => {
+          this.#dead.push(message)
+          this.deadLetters.push({ event: message.event, reason })
+        }),
     }
   }
 

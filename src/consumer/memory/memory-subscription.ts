@@ -74,6 +74,12 @@ export function memorySubscription(options: MemorySubscriptionOptions = {}): Mem
       closing.abort()
       queue.takeBack(holder)
     },
+    deadLetterPlace: () => ({
+      description: 'memory',
+      list: async (page) => queue.listDead(page),
+      requeue: async (id) => queue.requeueDead(id),
+      close: async () => undefined,
+    }),
   }
   queues.set(subscription, queue)
   return subscription

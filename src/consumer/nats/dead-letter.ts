@@ -1,26 +1,57 @@
+import { headerBytes, MOST_HEADER_BYTES } from '../../backend/nats/message.ts'
 import { encodeHeaderValue } from '../../event/http.ts'
 import { errorText } from '../error-text.ts'
+import { fitHeaders, LEFT_OUT, leftOutText } from '../fit-headers.ts'
 import type { DeadLetterReason } from '../subscription.ts'
+import { readHeaders } from './read-headers.ts'
 
 type JsMsg = import('@nats-io/jetstream').JsMsg
 type MsgHdrs = import('@nats-io/transport-node').MsgHdrs
 
-/** The headers of a dead letter: those of the message, and why it was given up. `id` = what it is known by. */
-export function deadLetterOf(
+/** `NATS/1.0`, the id of the dead letter, and the name of its stream. */
+const FRAME = 1_024
+/** For the names of what was left out. */
+const NAMES = 4_096
+
+/**
+ * The headers of a dead letter: why it was given up, and those of the message as far as there is room for them: the
+ * largest are left out. Undefined = there is no room for any, so that the message has to
+ * go without. `maxPayload`: what the server takes, message and headers together.
+ */
+export function deadLetterHeaders(
   message: JsMsg,
   position: string,
   { consumer, error, attempts }: DeadLetterReason,
-  headers: MsgHdrs,
-): { readonly headers: MsgHdrs; readonly id: string } {
-  for (const [name, values] of message.headers ?? []) {
-    // They spoke of the first stream.
-    if (/^nats-/i.test(name)) continue
-    for (const value of values) headers.append(name, value)
+  make: () => MsgHdrs,
+  maxPayload: number,
+): MsgHdrs | undefined {
+  const ours: [string, string][] = [
+    ['broadcaster-consumer', encodeHeaderValue(consumer)],
+    ['broadcaster-attempts', String(attempts)],
+    ['broadcaster-position', encodeHeaderValue(position)],
+    ['broadcaster-subject', message.subject],
+  ]
+  const room = Math.min(MOST_HEADER_BYTES, maxPayload - message.data.length) - FRAME
+  const left = room - ours.reduce((sum, pair) => sum + headerBytes(pair), 0)
+  if (left < 0) return undefined
+  const text = errorText(error)
+  // Escaping makes it nine times as long, at worst. What of it fits is kept.
+  let shown = text.slice(0, Math.max(0, left))
+  while (headerBytes(['broadcaster-error', encodeHeaderValue(shown)]) > left && shown !== '') {
+    shown = shown.slice(0, Math.floor(shown.length / 2))
   }
-  headers.set('broadcaster-consumer', encodeHeaderValue(consumer))
-  headers.set('broadcaster-error', encodeHeaderValue(errorText(error)))
-  headers.set('broadcaster-attempts', String(attempts))
-  headers.set('broadcaster-position', encodeHeaderValue(position))
-  headers.set('broadcaster-subject', message.subject)
-  return { headers, id: position }
+  ours.push(['broadcaster-error', encodeHeaderValue(shown.toWellFormed())])
+  // What speaks of the first stream is not of the dead letter.
+  const { pairs: all, problem } = readHeaders(message)
+  const pairs = all.filter(([name]) => !/^nats-/i.test(name))
+  const spare = left - headerBytes(ours.at(-1) ?? ['', ''])
+  const sizeOf = (name: string, value: string): number => headerBytes([name, value])
+  let { kept, leftOut } = fitHeaders(pairs, spare, sizeOf)
+  if (leftOut.length > 0) ({ kept, leftOut } = fitHeaders(pairs, spare - NAMES, sizeOf))
+  const missing = problem === undefined ? leftOut : ['all: they cannot be read']
+  const headers = make()
+  for (const [name, value] of kept) headers.append(name, value)
+  for (const [name, value] of ours) headers.set(name, value)
+  if (missing.length > 0 && spare > NAMES) headers.set(LEFT_OUT, encodeHeaderValue(leftOutText(missing, 400)))
+  return headers
 }

@@ -2,17 +2,20 @@ import { NatsConnection, type OpenConnection } from '../../backend/nats/connecti
 import { OutageError } from '../../backend/send-error.ts'
 import { BroadcasterError } from '../../errors.ts'
 import { decodeNats } from '../../event/nats.ts'
+import { REQUEUED_FOR } from '../dead-letter-place.ts'
 import { type Held, HeldDeliveries } from '../held-deliveries.ts'
 import { orderKeyOf } from '../order-key.ts'
 import type { DeadLetterReason, Delivery, Subscription, SubscriptionContext } from '../subscription.ts'
-import { deadLetterOf } from './dead-letter.ts'
+import { deadLetterHeaders } from './dead-letter.ts'
 import { type Durable, ensureDurable } from './durable.ts'
+import { NatsLetterPlace } from './letter-place.ts'
 import {
   type NatsJetStreamSubscriptionOptions,
   type ResolvedNatsSubscriptionOptions,
   resolveSubscriptionOptions,
 } from './options.ts'
 import { Pull } from './pull.ts'
+import { readHeaders } from './read-headers.ts'
 
 export type { NatsDeadLetter, NatsJetStreamSubscriptionOptions } from './options.ts'
 
@@ -87,11 +90,24 @@ class NatsSubscription implements Subscription {
       }
     }
     const taken = this.#waiting.splice(0, limit).filter((held) => !held.lost.signal.aborted)
-    return taken.map((held) => this.#deliveryOf(held))
+    return taken.filter((held) => !this.#passesOver(held)).map((held) => this.#deliveryOf(held))
+  }
+
+  /** A dead letter of another consumer that was requeued. */
+  #passesOver(held: HeldMessage): boolean {
+    const [, consumer] = readHeaders(held.message).pairs.find(([name]) => name === REQUEUED_FOR) ?? []
+    if (consumer === undefined || consumer === this.#consumer) return false
+    // Not told, it comes again and is passed over again.
+    this.#conclude(held, ACK).catch(() => undefined)
+    return true
   }
 
   close(): Promise<void> {
     return (this.#closing ??= this.#close())
+  }
+
+  deadLetterPlace({ consumer }: SubscriptionContext): NatsLetterPlace {
+    return new NatsLetterPlace(this.#options, consumer)
   }
 
   async #close(): Promise<void> {
@@ -164,10 +180,12 @@ class NatsSubscription implements Subscription {
 
   #deliveryOf(held: HeldMessage): Delivery {
     const { message } = held
-    const headers = [...(message.headers ?? [])].map(([name, values]): [string, string] => [name, values[0] ?? ''])
     const read = (): Pick<Delivery, 'event' | 'problem'> => {
+      const { pairs, problem } = readHeaders(message)
+      if (problem !== undefined) return { event: undefined, problem }
       try {
-        return { event: decodeNats(headers, message.data) }
+        // Of several headers of one name the first counts.
+        return { event: decodeNats(pairs.toReversed(), message.data) }
       } catch (problem) {
         return { event: undefined, problem }
       }
@@ -205,13 +223,17 @@ class NatsSubscription implements Subscription {
     if (!open || !durable || open.nats.isClosed()) throw new OutageError('NATS cannot be reached')
     if (held.lost.signal.aborted) throw new BroadcasterError('CLOSED', 'the message was handed out elsewhere')
     const { stream, deadLetter } = this.#options
-    const { headers, id } = deadLetterOf(held.message, `${stream} ${held.message.seq}`, reason, open.headers())
-    await open.jetstream.publish(durable.deadLetterSubject, held.message.data, {
+    const id = `${stream} ${held.message.seq}`
+    const most = open.nats.info?.max_payload ?? Number.POSITIVE_INFINITY
+    const headers = deadLetterHeaders(held.message, id, reason, open.headers, most)
+    // A message that fills the server's limit by itself goes as it is: better without a reason than never.
+    const options = headers && {
       headers,
       // Given up again after a crash, it is stored once.
       msgID: `${durable.name} ${id}`,
       expect: { streamName: deadLetter.stream },
-    })
+    }
+    await open.jetstream.publish(durable.deadLetterSubject, held.message.data, options)
     await this.#conclude(held, ACK)
   }
 

@@ -1,21 +1,55 @@
 import type { PublishProperties } from '../../backend/rabbitmq/client.ts'
+import { headerBytes, tableBytes } from '../../backend/rabbitmq/header-size.ts'
 import type { Message } from '../../backend/rabbitmq/message.ts'
+import { uuidV7 } from '../../event/uuid.ts'
 import { errorText } from '../error-text.ts'
+import { fitHeaders, LEFT_OUT, leftOutText } from '../fit-headers.ts'
 import type { DeadLetterReason } from '../subscription.ts'
 
 type ConsumeMessage = import('amqplib').ConsumeMessage
 
 /** Not of a dead letter: it would end one day, and RabbitMQ takes a user's id from that user alone. */
-const LEFT_OUT: ReadonlySet<string> = new Set(['expiration', 'userId'])
+const PROPERTIES_LEFT_OUT: ReadonlySet<string> = new Set(['expiration', 'userId'])
+/** RabbitMQ sends a message to the queues that these name, too: it would go to them a second time. */
+const ROUTING: ReadonlySet<string> = new Set(['CC', 'BCC'])
 
-/** The message of a dead letter: the one that was given up, with the reason among its headers. */
+/** What names a dead letter, in a queue that has no names for its messages. It begins with the time. */
+export const LETTER_ID = 'broadcaster-id'
+
+/**
+ * The message of a dead letter: the one that was given up, with the reason among its headers. What of the message's own
+ * headers does not fit in `room` bytes beside ours is left out, the largest first.
+ */
 export function deadLetterOf(
   { content, fields, properties }: ConsumeMessage,
   queues: { readonly queue: string; readonly deadLetters: string },
   { consumer, error, attempts }: DeadLetterReason,
+  room: number,
 ): Message {
-  const given = Object.entries(properties).filter(([name, value]) => value !== undefined && !LEFT_OUT.has(name))
+  const given = Object.entries(properties).filter(
+    ([name, value]) => value !== undefined && !PROPERTIES_LEFT_OUT.has(name),
+  )
   const userId: unknown = properties.userId
+  const own = Object.entries((properties.headers ?? {}) as PublishProperties['headers'])
+  const ours: Record<string, unknown> = {
+    [LETTER_ID]: uuidV7(),
+    'broadcaster-consumer': consumer,
+    'broadcaster-error': errorText(error),
+    'broadcaster-attempts': attempts,
+    'broadcaster-queue': queues.queue,
+    'broadcaster-exchange': fields.exchange,
+    'broadcaster-routing-key': fields.routingKey,
+    ...(typeof userId === 'string' && { 'broadcaster-user-id': userId }),
+    ...Object.fromEntries(own.flatMap(([name, value]) => (ROUTING.has(name) ? [[`broadcaster-${name}`, value]] : []))),
+  }
+  const others = own.filter(([name]) => !ROUTING.has(name) && !(name in ours))
+  const whole = room - tableBytes(ours)
+  let { kept, leftOut } = fitHeaders(others, whole, headerBytes)
+  if (leftOut.length > 0) {
+    // Their names have to fit, too.
+    ;({ kept, leftOut } = fitHeaders(others, whole - headerBytes(LEFT_OUT, 'x'.repeat(4_000)), headerBytes))
+    ours[LEFT_OUT] = leftOutText(leftOut)
+  }
   return {
     exchange: '',
     routingKey: queues.deadLetters,
@@ -25,17 +59,7 @@ export function deadLetterOf(
       ...Object.fromEntries(given),
       mandatory: true,
       persistent: true,
-      headers: {
-        // Whatever they are, they were on the message.
-        ...(properties.headers as PublishProperties['headers'] | undefined),
-        'broadcaster-consumer': consumer,
-        'broadcaster-error': errorText(error),
-        'broadcaster-attempts': attempts,
-        'broadcaster-queue': queues.queue,
-        'broadcaster-exchange': fields.exchange,
-        'broadcaster-routing-key': fields.routingKey,
-        ...(typeof userId === 'string' && { 'broadcaster-user-id': userId }),
-      },
+      headers: Object.fromEntries([...kept, ...Object.entries(ours)]) as PublishProperties['headers'],
     },
   }
 }

@@ -11,6 +11,8 @@ export interface Queues {
 }
 
 const NOT_FOUND = 404
+/** So often may dead letters in a quorum queue be listed. */
+const MOST_LOOKS = 1_000_000_000
 
 /** The names, for a consumer. */
 export function queuesOf(options: ResolvedRabbitMqSubscriptionOptions, consumer: string): Queues {
@@ -41,7 +43,10 @@ export async function ensureQueues(
   // One that exists is taken as it is, whatever its arguments.
   await onChannel(model, (channel) => channel.checkQueue(deadLetters)).catch(async (error: unknown) => {
     if (!deadLetter.declare || replyCode(error) !== NOT_FOUND) throw error
-    const options = { durable: true, arguments: { 'x-queue-type': declareQueue?.type ?? 'classic' } }
+    const type = declareQueue?.type ?? 'classic'
+    // Whoever looks at dead letters is handed them, and gives them back: RabbitMQ 4 drops one after 20 times.
+    const limit = type === 'quorum' ? { 'x-delivery-limit': MOST_LOOKS } : {}
+    const options = { durable: true, arguments: { 'x-queue-type': type, ...limit } }
     await onChannel(model, (channel) => channel.assertQueue(deadLetters, options))
   })
 }

@@ -6,6 +6,7 @@ import { decodeAmqp } from '../../event/amqp.ts'
 import { orderKeyOf } from '../order-key.ts'
 import type { DeadLetterReason, Delivery, Subscription, SubscriptionContext } from '../subscription.ts'
 import { deadLetterOf } from './dead-letter.ts'
+import { RabbitMqLetterPlace } from './letter-place.ts'
 import {
   type RabbitMqSubscriptionOptions,
   type ResolvedRabbitMqSubscriptionOptions,
@@ -83,6 +84,10 @@ class RabbitMqSubscription implements Subscription {
 
   close(): Promise<void> {
     return (this.#closing ??= this.#close())
+  }
+
+  deadLetterPlace({ consumer }: SubscriptionContext): RabbitMqLetterPlace {
+    return new RabbitMqLetterPlace(this.#options, consumer)
   }
 
   async #close(): Promise<void> {
@@ -198,7 +203,10 @@ class RabbitMqSubscription implements Subscription {
     if (!attached.held.has(message)) this.#conclude(attached, message, () => undefined)
     const { signal } = attached.lost
     const channel = await this.#connection.channel('dead letters', signal)
-    const confirmation = await channel.publish(deadLetterOf(message, this.#queues, reason), signal)
+    const letter = (room: number) => deadLetterOf(message, this.#queues, reason, room)
+    let confirmation = await channel.publish(letter(channel.mostHeaderBytes), signal)
+    // Whatever it is that the client does not write: ours alone are plain text.
+    if (confirmation.kind === 'unwritable') confirmation = await channel.publish(letter(0), signal)
     if (confirmation.kind !== 'confirmed') {
       const said = confirmation.kind === 'unwritable' ? { cause: confirmation.error } : {}
       throw new OutageError(

@@ -15,6 +15,8 @@ export type SubscriptionAbility =
   | 'unreadable'
   /** The dead-letter place can be read. */
   | 'deadLetters'
+  /** It has a `deadLetterPlace`. */
+  | 'requeues'
   /** Consumers of different names each get everything. */
   | 'fanOut'
   /** The broker can be stopped and started. */

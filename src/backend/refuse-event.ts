@@ -1,0 +1,16 @@
+import { BroadcasterError } from '../errors.ts'
+import type { OutboxEvent } from '../record/outbox-event.ts'
+import { PermanentError } from './send-error.ts'
+
+/** A `checkEvent` of the check that `send` makes: what is a permanent failure there is refused by `publish`. */
+export function refuseEvent(check: (event: OutboxEvent) => void): (event: OutboxEvent) => void {
+  return (event) => {
+    try {
+      check(event)
+    } catch (error) {
+      if (!(error instanceof PermanentError)) throw error
+      const { field, value } = error
+      throw new BroadcasterError('INVALID_EVENT', error.message, { ...(field === undefined ? {} : { field }), value })
+    }
+  }
+}

@@ -1,0 +1,54 @@
+import type { EncodableEvent } from '../event/cloud-event.ts'
+
+/** A message that a consumer gave up on, as it stands in the dead-letter place. */
+export interface DeadLetter {
+  /** Names it within its place, for `after` and `requeue`. */
+  readonly id: string
+  /** The event; undefined when the message is none, and `problem` says why. */
+  readonly event: EncodableEvent | undefined
+  readonly problem?: unknown
+  /** The message's own bytes. */
+  readonly body: Uint8Array
+  /** Who gave up on it; empty when the letter does not say. */
+  readonly consumer: string
+  /** Text of the last error. */
+  readonly error: string
+  /** How often it was tried; 0 = it could not even be read. */
+  readonly attempts: number
+  /** Where the message stood: `events 1700000000000-0`. */
+  readonly position: string
+}
+
+export interface DeadLetterPage {
+  /** At most so many. */
+  readonly limit: number
+  /** Goes on after the letter with this id. Default: from the oldest. */
+  readonly after?: string
+}
+
+/** The dead letters of one consumer. Its methods reject with an `OutageError` when the broker cannot be reached. */
+export interface DeadLetterPlace {
+  /** For messages: `rabbitmq billing.dead`. */
+  readonly description: string
+  /** The oldest first. Takes nothing away. */
+  list(page: DeadLetterPage, signal: AbortSignal): Promise<readonly DeadLetter[]>
+  /**
+   * Puts the message, byte for byte and without our headers, where its consumer reads it, waits for the broker's
+   * confirmation, and takes the letter away; a crash between the two leaves both. Consumers of other names that read the
+   * same place pass it over. Resolves with false when there is no such letter (any more).
+   */
+  requeue(id: string, signal: AbortSignal): Promise<boolean>
+  /** Closes what it opened itself. Idempotent. */
+  close(): Promise<void>
+}
+
+/**
+ * The header of a message that was requeued where several consumers read: for whom. Consumers of other names acknowledge it
+ * and do nothing.
+ */
+export const REQUEUED_FOR = 'broadcaster-requeued-for'
+
+/** Whether a header is one that we added to a dead letter. */
+export function isReasonHeader(name: string): boolean {
+  return /^broadcaster-/i.test(name)
+}
