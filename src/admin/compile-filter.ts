@@ -32,6 +32,7 @@ const COLUMNS: Readonly<Record<FilterColumn, { readonly kind: Kind; readonly nul
   maxRetries: { kind: 'integer' },
   lastError: { kind: 'text' },
   publisherBackend: { kind: 'text' },
+  generation: { kind: 'integer' },
 }
 
 const EXPECTED: Readonly<Record<Kind, string>> = {

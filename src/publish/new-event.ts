@@ -70,6 +70,7 @@ export function insertedColumns(row: NewOutboxEvent, inserted: InsertedRow): Out
     lastError: '',
     attempts: null,
     progress: null,
+    generation: 0,
   }
 }
 

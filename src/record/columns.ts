@@ -51,6 +51,8 @@ export interface OutboxEventColumns {
   readonly attempts: string | null
   /** JSON text: what the backend wants to remember between attempts. */
   readonly progress: string | null
+  /** Goes up with each move by an operator; an attempt that began before one records nothing after it. */
+  readonly generation: number
 }
 
 export type ColumnName = keyof OutboxEventColumns
@@ -85,6 +87,7 @@ export const COLUMN_NAMES = [
   'publisherConfig',
   'attempts',
   'progress',
+  'generation',
 ] as const satisfies readonly ColumnName[]
 
 /** What a backend needs of a row, and so what the relay fetches. */
@@ -111,6 +114,7 @@ export const SEND_COLUMNS = [
   'publisherBackend',
   'publisherConfig',
   'progress',
+  'generation',
 ] as const satisfies readonly ColumnName[]
 
 /** Columns that a list leaves out and a record loads on demand, since they can be large. */

@@ -1,6 +1,7 @@
 import { BroadcasterError, DoesNotExist, MultipleObjectsReturned } from '../errors.ts'
 import type { AttributeValue, CloudEvent, EncodableEvent } from '../event/cloud-event.ts'
 import { parseJson } from '../event/json.ts'
+import type { Attempt } from './attempt.ts'
 import { COLUMN_NAMES, type ColumnName, type OutboxEventColumns } from './columns.ts'
 import type { RecordFilter, RecordSource } from './record-source.ts'
 import { displayStatus, type Status } from './status.ts'
@@ -167,6 +168,11 @@ export class OutboxEvent<Data = unknown> {
     return this.#column('eventTime') ?? this.#column('createdAt').toISOString()
   }
 
+  /** How often an operator moved this event: requeued, replayed, cancelled or changed it by hand. */
+  get generation(): number {
+    return this.#column('generation')
+  }
+
   /** The name of the status for people, such as `Pending`. */
   getStatusDisplay(): string {
     return displayStatus(this.status)
@@ -288,13 +294,4 @@ export class OutboxEvent<Data = unknown> {
       `${method} needs a store, and this outbox event came without one; read it with \`broadcaster.events.get({ id })\` first`,
     )
   }
-}
-
-/** One entry of the attempt history. */
-export interface Attempt {
-  /** RFC 3339, by the database's clock. */
-  readonly at: string
-  /** The name of the worker. */
-  readonly worker: string
-  readonly error: string
 }

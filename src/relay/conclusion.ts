@@ -50,9 +50,9 @@ export class Conclusion {
     const { signals, name: backend, worker } = this.#parts.options
     const delay = head.dueAt === null ? null : Math.max(0, head.dueAt - performance.now())
     if (delay === null) signals.emit('event.blocked', { event: held.event, backend, worker, headId: head.id })
-    const { id, lane } = held
+    const { id, lane, generation } = held
     this.#parts.inHand.beginParking(id)
-    this.#parts.settler.add(held, { kind: 'park', id, lane, delay, behind: head.id }, (how) => {
+    this.#parts.settler.add(held, { kind: 'park', id, lane, generation, delay, behind: head.id }, (how) => {
       if (how === 'refused') this.#shelve(held, true)
       this.#drop(held)
     })
@@ -61,7 +61,7 @@ export class Conclusion {
   /** Not sent after all: its row is as it was, and it is read again before any later event of its key. */
   giveBack(held: HeldEvent): void {
     const { buffer, reader, held: heldKeys, settler } = this.#parts
-    const { id, seq, lane, key, retryCount } = held
+    const { id, seq, lane, generation, key, retryCount } = held
     if (key !== null) for (const follower of buffer.removeKey(key)) this.giveBack(follower)
     const gone = (): void => {
       this.#drop(held)
@@ -72,7 +72,7 @@ export class Conclusion {
       return
     }
     if (key !== null) heldKeys.hold(lane, key, { id, seq, dueAt: performance.now() })
-    settler.add(held, { kind: 'returned', id, lane, retryCount }, gone)
+    settler.add(held, { kind: 'returned', id, lane, generation, retryCount }, gone)
   }
 
   giveBackWhere(test: (held: HeldEvent) => boolean): void {
@@ -82,7 +82,7 @@ export class Conclusion {
   /** Settled already, in one transaction with the handler's own writes. */
   recorded(held: HeldEvent): void {
     this.#drop(held)
-    this.#announce(held, { kind: 'published', id: held.id, lane: held.lane }, undefined)
+    this.#announce(held, { kind: 'published', id: held.id, lane: held.lane, generation: held.generation }, undefined)
   }
 
   #settle(held: HeldEvent, outcome: Outcome, error: unknown): void {

@@ -7,6 +7,8 @@ export interface HeldEvent {
   readonly id: string
   readonly seq: number
   readonly lane: number
+  /** The row's generation when it was fetched: its outcome is recorded for that one alone. */
+  readonly generation: number
   readonly key: string | null
   readonly retryCount: number
   readonly maxRetries: number
@@ -21,10 +23,10 @@ export interface HeldEvent {
 
 /** A fetched row as the relay carries it. `suspect`: it may have been in flight when its lane's last owner died. */
 export function takeInHand(row: FetchedRow, ownership: Ownership, suspect: boolean, records: RecordSource): HeldEvent {
-  const { id, seq, lane, partitionKey: key, retryCount, maxRetries } = row
+  const { id, seq, lane, generation, partitionKey: key, retryCount, maxRetries } = row
   const alone = row.status === 'processing'
   const event = new OutboxEvent(row, records)
-  return { id, seq, lane, key, retryCount, maxRetries, event, ownership, marked: suspect || alone, alone }
+  return { id, seq, lane, generation, key, retryCount, maxRetries, event, ownership, marked: suspect || alone, alone }
 }
 
 /** Its sends ended with the death of the worker as often as it may be tried. */

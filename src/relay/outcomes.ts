@@ -25,11 +25,11 @@ export interface FailurePolicy {
 
 /** Turns the result of one event into what must be recorded. Pure but for `policy.random`. */
 export function judge(held: HeldEvent, result: SendResult | undefined, policy: FailurePolicy): Verdict {
-  const { id, lane } = held
+  const { id, lane, generation } = held
   const given =
     result ?? notDelivered(new BroadcasterError('SEND_FAILED', 'the backend returned no result for this event'))
   const progress = given.progress === undefined ? {} : { progress: progressOf(given.progress) }
-  if (given.ok) return { kind: 'settle', outcome: { kind: 'published', id, lane, ...progress } }
+  if (given.ok) return { kind: 'settle', outcome: { kind: 'published', id, lane, generation, ...progress } }
 
   const failure = classifySendError(given.error)
   if (failure.kind === 'outage') {
@@ -43,8 +43,8 @@ export function judge(held: HeldEvent, result: SendResult | undefined, policy: F
   const error = describeError(given.error)
   const outcome: Outcome =
     decision.kind === 'retry'
-      ? { kind: 'retry', id, lane, retryCount, delay: decision.delay, error, ...progress }
-      : { kind: 'failed', id, lane, retryCount, blocks: blocks(held, policy), error, ...progress }
+      ? { kind: 'retry', id, lane, generation, retryCount, delay: decision.delay, error, ...progress }
+      : { kind: 'failed', id, lane, generation, retryCount, blocks: blocks(held, policy), error, ...progress }
   return { kind: 'settle', outcome, error: given.error }
 }
 
@@ -88,11 +88,12 @@ export function judgeWorkerKiller(held: HeldEvent, policy: FailurePolicy): Verdi
     'WORKER_DIED',
     `gave up: the worker died while it sent this event, and all ${held.maxRetries} attempts are spent`,
   )
-  const { id, lane, retryCount } = held
+  const { id, lane, generation, retryCount } = held
   const outcome: Outcome = {
     kind: 'failed',
     id,
     lane,
+    generation,
     retryCount,
     blocks: blocks(held, policy),
     error: error.message,

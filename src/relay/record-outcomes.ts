@@ -8,7 +8,7 @@ export interface Recording {
   readonly lost: Set<string>
   /** The store refuses these, alone and in any form. Unless it `took` another, it may be the store that is to blame. */
   readonly refused: Set<string>
-  /** To be tried again: the store is away or busy. */
+  /** To be tried again: the store is away or busy, or somebody else holds the row. */
   readonly waiting: Set<string>
   /** The store took something. */
   readonly took: boolean
@@ -40,7 +40,9 @@ export async function recordOutcomes(
   const attempt = async (some: readonly Outcome[]): Promise<Answer> => {
     if (!recording.took && patience <= 0) return 'trouble'
     try {
-      for (const id of (await settle(some)).lost) recording.lost.add(id)
+      const { lost, busy } = await settle(some)
+      for (const id of lost) recording.lost.add(id)
+      for (const id of busy) recording.waiting.add(id)
       recording.took = true
       return 'taken'
     } catch (error) {

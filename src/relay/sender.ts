@@ -75,6 +75,7 @@ export class Sender {
         kind: 'sending',
         id: held.id,
         lane: held.lane,
+        generation: held.generation,
         retryCount: retryCount ?? held.retryCount,
       })),
     )

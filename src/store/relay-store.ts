@@ -25,35 +25,40 @@ export interface HeldHead {
   readonly dueIn: number | null
 }
 
-/** What became of one event. Everything but `published` is recorded only by the current owner of its lane. */
+/** The attempt that an outcome belongs to: this row, as it was fetched. */
+interface Attempt {
+  readonly id: string
+  readonly lane: number
+  /** The row's generation when it was fetched. */
+  readonly generation: number
+}
+
+/**
+ * What became of one event. It is recorded only if no operator has moved the row since it was fetched (its generation
+ * is the same), and everything but `published` only by the current owner of its lane.
+ */
 export type Outcome =
-  | { readonly kind: 'published'; readonly id: string; readonly lane: number; readonly progress?: string }
-  | {
+  | (Attempt & { readonly kind: 'published'; readonly progress?: string })
+  | (Attempt & {
       /** One more attempt was spent: try again in `delay` ms. */
       readonly kind: 'retry'
-      readonly id: string
-      readonly lane: number
       readonly retryCount: number
       /** Milliseconds. */
       readonly delay: number
       readonly error: string
       readonly progress?: string
-    }
-  | {
+    })
+  | (Attempt & {
       /** Gave up. `blocks`: later events of its key wait until it is released. */
       readonly kind: 'failed'
-      readonly id: string
-      readonly lane: number
       readonly retryCount: number
       readonly blocks: boolean
       readonly error: string
       readonly progress?: string
-    }
-  | {
+    })
+  | (Attempt & {
       /** Cannot go now: out of the hot index for `delay` ms; null = until its key is released. */
       readonly kind: 'park'
-      readonly id: string
-      readonly lane: number
       readonly delay: number | null
       /**
        * The unsettled event of its key that it waits for: with a `delay`, it is due at the same instant as that one,
@@ -61,21 +66,17 @@ export type Outcome =
        * event of the key could go in between.
        */
       readonly behind?: string
-    }
-  | {
+    })
+  | (Attempt & {
       /** Recorded before a send under crash suspicion: status `processing`, with the attempt counted or not. */
       readonly kind: 'sending'
-      readonly id: string
-      readonly lane: number
       readonly retryCount: number
-    }
-  | {
+    })
+  | (Attempt & {
       /** An interrupted or never started attempt given back: pending (or retry) again, as before. */
       readonly kind: 'returned'
-      readonly id: string
-      readonly lane: number
       readonly retryCount: number
-    }
+    })
 
 /** Proof of ownership for a settle. */
 export interface Ownership {
@@ -87,8 +88,10 @@ export interface Ownership {
 }
 
 export interface SettleReport {
-  /** Ids whose outcome was not recorded: the row is gone, settled otherwise, or the lane is no longer ours. */
+  /** Ids whose outcome was not recorded: the row is gone, settled or moved otherwise, or the lane is no longer ours. */
   readonly lost: readonly string[]
+  /** Ids whose row somebody else holds locked just now: nothing is recorded of them, try these again. */
+  readonly busy: readonly string[]
 }
 
 export interface UnparkReport {

@@ -13,6 +13,7 @@ import { reconcileCases } from './store/reconcile-cases.ts'
 import { schemaCases } from './store/schema-cases.ts'
 import { settleCases } from './store/settle-cases.ts'
 import { settleInTransactionCases } from './store/settle-in-transaction-cases.ts'
+import { settleLostCases } from './store/settle-lost-cases.ts'
 import { statsCases } from './store/stats-cases.ts'
 import { wakeCases } from './store/wake-cases.ts'
 
@@ -28,6 +29,7 @@ export const storeConformance: readonly StoreCase[] = [
   ...fidelityCases,
   ...fetchCases,
   ...settleCases,
+  ...settleLostCases,
   ...settleInTransactionCases,
   ...reconcileCases,
   ...coordinationCases,

@@ -36,6 +36,7 @@ const columns: OutboxEventColumns = {
   publisherConfig: '{}',
   attempts: null,
   progress: null,
+  generation: 0,
 }
 const event = (changes: Partial<OutboxEventColumns> = {}): OutboxEvent => new OutboxEvent({ ...columns, ...changes })
 

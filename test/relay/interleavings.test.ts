@@ -183,7 +183,7 @@ test('a key is free when the failure of its head was not recorded, since somebod
   const { settle } = store.relay
   store.relay.settle = async (ownership, outcomes) => {
     for (const { kind, id, lane } of outcomes) {
-      if (kind === 'failed') await settle(ownership, [{ kind: 'published', id, lane }])
+      if (kind === 'failed') await settle(ownership, [{ kind: 'published', generation: 0, id, lane }])
     }
     return settle(ownership, outcomes)
   }

@@ -49,8 +49,8 @@ test('an event that kills its worker again and again runs out of retries, its ne
   const { relay, ownership } = await deadWorker(store)
   // The first death happened in a marked batch: both are suspects. The second and third while `poison` was alone.
   await relay.settle(ownership, [
-    { kind: 'sending', id: poison?.id ?? '', lane: 0, retryCount: 2 },
-    { kind: 'sending', id: neighbour?.id ?? '', lane: 0, retryCount: 0 },
+    { kind: 'sending', generation: 0, id: poison?.id ?? '', lane: 0, retryCount: 2 },
+    { kind: 'sending', generation: 0, id: neighbour?.id ?? '', lane: 0, retryCount: 0 },
   ])
   const sizes: number[] = []
   const { send } = outbox.backend
@@ -71,7 +71,7 @@ test('an event interrupted by a dead worker has its attempt counted, and goes on
   await using outbox = new TestOutbox({}, store)
   const [event] = await outbox.publish(['a', 'a'])
   const { relay, ownership } = await deadWorker(store)
-  await relay.settle(ownership, [{ kind: 'sending', id: event?.id ?? '', lane: 0, retryCount: 0 }])
+  await relay.settle(ownership, [{ kind: 'sending', generation: 0, id: event?.id ?? '', lane: 0, retryCount: 0 }])
   const counts: number[] = []
   outbox.backend.behaviour = async ({ id }) => {
     counts.push((await outbox.broadcaster.events.get({ id })).retryCount)

@@ -10,6 +10,7 @@ const held = (seq: number, key: string | null, alone = false): HeldEvent => ({
   id: `e${seq}`,
   seq,
   lane: 0,
+  generation: 0,
   key,
   retryCount: 0,
   maxRetries: 3,

@@ -29,6 +29,7 @@ CREATE TABLE `outbox_events` (
   `progress` longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin DEFAULT NULL,
   `stage` tinyint(4) GENERATED ALWAYS AS (case when `status` in ('pending','retry','processing') then case when `available_at` is null then 1 when `status` = 'retry' then 3 else 2 end when `status` = 'failed' then 4 end) STORED,
   `identity` binary(32) GENERATED ALWAYS AS (case when `event_id` is not null then unhex(sha2(concat(octet_length(`source`),':',`source`,octet_length(`event_id`),':',`event_id`,`publisher_backend`),256)) end) STORED,
+  `generation` int(10) unsigned NOT NULL DEFAULT 0,
   PRIMARY KEY (`id`),
   UNIQUE KEY `outbox_events_seq` (`seq`),
   UNIQUE KEY `outbox_events_identity` (`identity` DESC),
@@ -41,6 +42,9 @@ CREATE TABLE `outbox_lanes` (
   `owner` char(36) CHARACTER SET ascii COLLATE ascii_bin DEFAULT NULL,
   `fence` bigint(20) NOT NULL DEFAULT 0,
   `attention` bigint(20) NOT NULL DEFAULT 0,
+  `hold` bigint(20) NOT NULL DEFAULT 0,
+  `hold_until` datetime(6) DEFAULT NULL,
+  `quiet_for` bigint(20) NOT NULL DEFAULT 0,
   PRIMARY KEY (`backend`,`lane`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_general_ci;
 

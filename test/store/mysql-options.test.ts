@@ -204,8 +204,8 @@ for (const { name: server, title } of MYSQL_SERVERS) {
         const [head] = heads
         assert.ok(head)
         await store.relay.settle(ownership, [
-          { kind: 'failed', id: head.id, lane: head.lane, retryCount: 1, blocks: true, error: 'no' },
-          ...behind.map(({ id, lane }) => ({ kind: 'park', id, lane, delay: null }) as const),
+          { kind: 'failed', generation: 0, id: head.id, lane: head.lane, retryCount: 1, blocks: true, error: 'no' },
+          ...behind.map(({ id, lane }) => ({ kind: 'park', generation: 0, id, lane, delay: null }) as const),
         ])
         const held = await store.relay.reconcile(NAMES, [0, 1, 2, 3])
         assert.deepEqual(
@@ -228,7 +228,9 @@ for (const { name: server, title } of MYSQL_SERVERS) {
         const { id, lane } = await insertOne(store)
         const error = "it's \\' \\\\ \" \n \u0000 🎉 ? :name $x /* */ -- '"
         const progress = JSON.stringify({ error })
-        await store.relay.settle(ownership, [{ kind: 'retry', id, lane, retryCount: 1, delay: 0, error, progress }])
+        await store.relay.settle(ownership, [
+          { kind: 'retry', generation: 0, id, lane, retryCount: 1, delay: 0, error, progress },
+        ])
         const stored = await read(store, id)
         assert.equal(stored.lastError, error)
         assert.equal(stored.progress, progress)
@@ -272,9 +274,9 @@ for (const { name: server, title } of MYSQL_SERVERS) {
           )
           const at = (n: number) => ({ id: rows[n]?.id ?? '', lane: rows[n]?.lane ?? 0 })
           const report = await store.relay.settle(ownership, [
-            { kind: 'published', ...at(0) },
-            { kind: 'retry', ...at(1), retryCount: 1, delay: 0, error: 'no' },
-            { kind: 'park', ...at(2), delay: null, behind: at(1).id },
+            { kind: 'published', generation: 0, ...at(0) },
+            { kind: 'retry', generation: 0, ...at(1), retryCount: 1, delay: 0, error: 'no' },
+            { kind: 'park', generation: 0, ...at(2), delay: null, behind: at(1).id },
           ])
           assert.deepEqual(report.lost, [])
           assert.equal((await read(store, at(0).id)).status, 'published')

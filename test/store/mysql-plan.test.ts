@@ -168,8 +168,8 @@ for (const { name, title } of MYSQL_SERVERS) {
         lanes.map((lane) => ({ lane, after: 0, limit: 60 })),
       )
       assert.ok(rows.length > 900)
-      const published = rows.map(({ id, lane }) => ({ kind: 'published', id, lane }) as const)
-      const parked = published.map(({ id, lane }) => ({ kind: 'park', id, lane, delay: null }) as const)
+      const published = rows.map(({ id, lane }) => ({ kind: 'published', generation: 0, id, lane }) as const)
+      const parked = published.map(({ id, lane }) => ({ kind: 'park', generation: 0, id, lane, delay: null }) as const)
       const park = await accessOf(() => store.relay.settle(ownership, parked))
       assert.deepEqual(park.plans, ['eq_ref PRIMARY', 'range PRIMARY'])
       // Each is locked and written; what they are written from is a table of its own in the statement.

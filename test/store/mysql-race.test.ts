@@ -94,7 +94,7 @@ for (const { name, title } of MYSQL_SERVERS) {
           const other = await begin()
           await other.query('UPDATE outbox_lanes SET owner = UUID(), fence = fence + 1')
           const settling = store.relay.settle(ownership, [
-            { kind: 'retry', id, lane, retryCount: 1, delay: 1000, error: 'no' },
+            { kind: 'retry', generation: 0, id, lane, retryCount: 1, delay: 1000, error: 'no' },
           ])
           await untilOneWaits(pool)
           await other.query(end)
@@ -119,7 +119,7 @@ for (const { name, title } of MYSQL_SERVERS) {
           [BACKEND],
         )
         const retries = free.map(
-          ({ id, lane }) => ({ kind: 'retry', id, lane, retryCount: 1, delay: 0, error: 'no' }) as const,
+          ({ id, lane }) => ({ kind: 'retry', generation: 0, id, lane, retryCount: 1, delay: 0, error: 'no' }) as const,
         )
         assert.deepEqual((await store.relay.settle(ownership, retries)).lost, [])
         const [first, ...more] = free.map(({ id }) => id)
@@ -154,7 +154,7 @@ for (const { name, title } of MYSQL_SERVERS) {
         held.release()
         assert.equal((await claiming).length, lanes.length)
         const late = await store.relay.settle(ownership, [
-          { kind: 'retry', id: row.id, lane: row.lane, retryCount: 1, delay: 0, error: 'no' },
+          { kind: 'retry', generation: 0, id: row.id, lane: row.lane, retryCount: 1, delay: 0, error: 'no' },
         ])
         assert.deepEqual(late.lost, [row.id])
       }))
@@ -176,7 +176,7 @@ for (const { name, title } of MYSQL_SERVERS) {
           ])
           // The control: what is not a publish does wait.
           await assert.rejects(
-            store.relay.settle(ownership, [{ kind: 'published', id: stored[0]?.id ?? '', lane: 0 }]),
+            store.relay.settle(ownership, [{ kind: 'published', generation: 0, id: stored[0]?.id ?? '', lane: 0 }]),
             {
               code: 'STORE_BUSY',
             },
@@ -200,11 +200,11 @@ for (const { name, title } of MYSQL_SERVERS) {
           await until('something is due', async () => (await store.relay.unpark(NAMES, lanes, 10)).woken.length > 0)
           const at = (n: number) => ({ id: rows[n]?.id ?? '', lane: rows[n]?.lane ?? 0 })
           const { lost } = await store.relay.settle(ownership, [
-            { kind: 'published', ...at(1) },
-            { kind: 'retry', ...at(2), retryCount: 1, delay: 0, error: 'no' },
-            { kind: 'failed', ...at(3), retryCount: 1, blocks: true, error: 'no' },
-            { kind: 'park', ...at(5), delay: null },
-            { kind: 'park', ...at(6), delay: 10 },
+            { kind: 'published', generation: 0, ...at(1) },
+            { kind: 'retry', generation: 0, ...at(2), retryCount: 1, delay: 0, error: 'no' },
+            { kind: 'failed', generation: 0, ...at(3), retryCount: 1, blocks: true, error: 'no' },
+            { kind: 'park', generation: 0, ...at(5), delay: null },
+            { kind: 'park', generation: 0, ...at(6), delay: 10 },
           ])
           assert.deepEqual(lost, [])
           await store.relay.reconcile(NAMES, lanes)
@@ -274,7 +274,7 @@ for (const { name, title } of MYSQL_SERVERS) {
           assert.deepEqual(await insertIn(store, caller, [again]), [])
           await store.transactionAdapter.execute(caller, store.publish.findDuplicate(again))
           // Neither the row nor the gaps beside it are locked.
-          await store.relay.settle(ownership, [{ kind: 'published', id: stored.id, lane: stored.lane }])
+          await store.relay.settle(ownership, [{ kind: 'published', generation: 0, id: stored.id, lane: stored.lane }])
           await insert(store, ...Array.from({ length: 20 }, (_, n) => newEvent({ eventId: `new ${n}` })), newEvent())
         }))
     }
@@ -306,7 +306,7 @@ for (const { name, title } of MYSQL_SERVERS) {
       withStore(async ({ store }) => {
         const { ownership } = await own(store)
         const { id, lane } = await insertOne(store)
-        const outcome = { kind: 'published', id, lane } as const
+        const outcome = { kind: 'published', generation: 0, id, lane } as const
         await assert.rejects(
           store.relay.settleInTransaction(ownership, async (tx) => {
             // What a deadlock does to a transaction.
@@ -355,8 +355,8 @@ for (const { name, title } of MYSQL_SERVERS) {
               .slice(0, 40)
               .map(({ id, lane, retryCount }, n) =>
                 n % 4 === 0 && retryCount === 0
-                  ? ({ kind: 'retry', id, lane, retryCount: 1, delay: 0, error: 'no' } as const)
-                  : ({ kind: 'published', id, lane } as const),
+                  ? ({ kind: 'retry', generation: 0, id, lane, retryCount: 1, delay: 0, error: 'no' } as const)
+                  : ({ kind: 'published', generation: 0, id, lane } as const),
               )
             const { lost } = await with_.relay.settle(ownership, outcomes)
             for (const { kind, id } of outcomes) if (kind === 'published' && !lost.includes(id)) recorded.add(id)

@@ -23,6 +23,8 @@ export interface OutcomeSpec {
   readonly later: boolean
   readonly flag: boolean
   readonly progress: boolean
+  /** Of an attempt that began before the last move by an operator. */
+  readonly stale: boolean
 }
 
 export type MoveKind =
@@ -105,6 +107,7 @@ const outcome: fc.Arbitrary<OutcomeSpec> = fc.record({
   later: fc.boolean(),
   flag: fc.boolean(),
   progress: fc.boolean(),
+  stale: fc.integer({ min: 0, max: 5 }).map((n) => n === 0),
 })
 
 const text = fc.constantFrom('', 'a', 'k', 'K', '1', 'e', '%', '_', 'order', 'pend')

@@ -29,6 +29,7 @@ export class Subject {
   readonly #store: Store
   readonly #events: KnownEvent[] = []
   readonly #workers: KnownWorker[] = []
+  readonly #generations = new Map<string, number>()
   #published = 0
 
   constructor(store: Store) {
@@ -116,6 +117,7 @@ export class Subject {
       case 'move': {
         const ids = operation.events.flatMap((n) => this.#event(n)?.id ?? [])
         const moved = await admin.move([...new Set(ids)], moveOf(operation.kind, operation.later))
+        for (const id of moved) this.#generations.set(id, (this.#generations.get(id) ?? 0) + 1)
         return moved.map((id) => this.#indexOf(id)).sort((a, b) => a - b)
       }
       case 'delete':
@@ -206,7 +208,8 @@ export class Subject {
   #outcome(spec: OutcomeSpec): Outcome | undefined {
     const event = this.#event(spec.event)
     if (!event) return undefined
-    const at = { id: event.id, lane: event.lane }
+    const generation = (this.#generations.get(event.id) ?? 0) - (spec.stale ? 1 : 0)
+    const at = { id: event.id, lane: event.lane, generation }
     const progress = spec.progress ? { progress: `{"n":${spec.retryCount}}` } : {}
     const { kind, retryCount } = spec
     const delay = spec.later ? HOUR : 0

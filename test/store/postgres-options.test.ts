@@ -147,7 +147,7 @@ describe('clients of PostgreSQL', { skip: skipWithout('postgres') }, () => {
       assert.equal(typeof row?.seq, 'number')
       assert.ok(row?.createdAt instanceof Date)
       assert.deepEqual(
-        (await store.relay.settle(ownership, [{ kind: 'published', id, lane: row?.lane ?? 0 }])).lost,
+        (await store.relay.settle(ownership, [{ kind: 'published', generation: 0, id, lane: row?.lane ?? 0 }])).lost,
         [],
       )
       assert.equal((await read(store, id)).status, 'published')

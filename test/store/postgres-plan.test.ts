@@ -109,13 +109,13 @@ for (const { name, title } of POSTGRES_SERVERS) {
         lanes.map((lane) => ({ lane, after: 0, limit: 30 })),
       )
       const ownership = { workerId: '00000000-0000-7000-8000-000000000000', backend: 'default', fences: new Map() }
-      const outcomes = rows.map(({ id, lane }) => ({ kind: 'published', id, lane }) as const)
+      const outcomes = rows.map(({ id, lane }) => ({ kind: 'published', generation: 0, id, lane }) as const)
       const access = await accessOf(() => store.relay.settle(ownership, outcomes))
       assert.ok(
         access.every((each) => /^(Index Scan|Bitmap Index Scan) outbox_events_pkey$|^Bitmap Heap Scan/.test(each)),
         String(access),
       )
-      const parked = outcomes.map(({ id, lane }) => ({ kind: 'park', id, lane, delay: null }) as const)
+      const parked = outcomes.map(({ id, lane }) => ({ kind: 'park', generation: 0, id, lane, delay: null }) as const)
       assert.deepEqual(await accessOf(() => store.relay.settle(ownership, parked)), ['Index Scan outbox_events_pkey'])
     })
 

@@ -46,7 +46,7 @@ describe('races on PostgreSQL', { skip: skipWithout('postgres') }, () => {
       await other.query('BEGIN')
       await other.query(`UPDATE ${place.schema}.outbox_lanes SET owner = gen_random_uuid(), fence = fence + 1`)
       const settling = store.relay.settle(ownership, [
-        { kind: 'retry', id, lane, retryCount: 1, delay: 1000, error: 'no' },
+        { kind: 'retry', generation: 0, id, lane, retryCount: 1, delay: 1000, error: 'no' },
       ])
       await untilOneWaits(place)
       await other.query('COMMIT')
@@ -61,7 +61,7 @@ describe('races on PostgreSQL', { skip: skipWithout('postgres') }, () => {
       await other.query('BEGIN')
       await other.query(`UPDATE ${place.schema}.outbox_lanes SET owner = gen_random_uuid(), fence = fence + 1`)
       const settling = store.relay.settle(ownership, [
-        { kind: 'retry', id, lane, retryCount: 1, delay: 1000, error: 'no' },
+        { kind: 'retry', generation: 0, id, lane, retryCount: 1, delay: 1000, error: 'no' },
       ])
       await untilOneWaits(place)
       await other.query('ROLLBACK')
@@ -91,7 +91,7 @@ describe('races on PostgreSQL', { skip: skipWithout('postgres') }, () => {
       const claimed = await store.coordination.claim(second, lanes)
       await settling
       assert.equal(claimed.length, lanes.length)
-      const { lost } = await store.relay.settle(ownership, [{ kind: 'park', id, lane, delay: null }])
+      const { lost } = await store.relay.settle(ownership, [{ kind: 'park', generation: 0, id, lane, delay: null }])
       assert.deepEqual(lost, [id])
     }))
 
@@ -163,7 +163,7 @@ describe('races on PostgreSQL', { skip: skipWithout('postgres') }, () => {
         await update(gate, middle)
         const settling = impatient.relay.settle(
           ownership,
-          rows.map(({ id, lane }) => ({ kind: 'published', id, lane })),
+          rows.map(({ id, lane }) => ({ kind: 'published', generation: 0, id, lane })),
         )
         settling.catch(() => undefined)
         await untilSomeWait(place, 1)

@@ -31,6 +31,7 @@ outbox_events.extensions json
 outbox_events.available_at timestamp with time zone
 outbox_events.attempts json
 outbox_events.progress json
+outbox_events.generation integer NOT NULL DEFAULT 0
 outbox_inbox.consumer character varying(100) NOT NULL
 outbox_inbox.source character varying(255) NOT NULL
 outbox_inbox.event_id character varying(255) NOT NULL
@@ -40,6 +41,9 @@ outbox_lanes.lane smallint NOT NULL
 outbox_lanes.owner uuid
 outbox_lanes.fence bigint NOT NULL DEFAULT 0
 outbox_lanes.attention bigint NOT NULL DEFAULT 0
+outbox_lanes.hold bigint NOT NULL DEFAULT 0
+outbox_lanes.hold_until timestamp with time zone
+outbox_lanes.quiet_for bigint NOT NULL DEFAULT 0
 outbox_migrations.version integer NOT NULL
 outbox_migrations.name text NOT NULL
 outbox_migrations.breaking boolean NOT NULL

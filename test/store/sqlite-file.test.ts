@@ -76,11 +76,11 @@ test('a lock held in this very thread is waited for without blocking it', async 
     const [row] = await insert(store, newEvent())
     assert.ok(row)
     database.exec('BEGIN IMMEDIATE')
-    const settled = store.relay.settle(ownership, [{ kind: 'published', id: row.id, lane: row.lane }])
+    const settled = store.relay.settle(ownership, [{ kind: 'published', generation: 0, id: row.id, lane: row.lane }])
     // Only a thread that is not blocked gets here.
     assert.equal((await fetchAll(store)).length, 1)
     database.exec('COMMIT')
-    assert.deepEqual(await settled, { lost: [] })
+    assert.deepEqual(await settled, { lost: [], busy: [] })
     assert.equal((await read(store, row.id)).status, 'published')
   } finally {
     await store.close()
@@ -146,7 +146,7 @@ test('a handler whose transaction SQLite has rolled back, though it caught the e
     database.exec('CREATE TABLE orders (id TEXT PRIMARY KEY)')
     const { ownership } = await own(store)
     const { id, lane } = await insertOne(store)
-    const outcome = { kind: 'published', id, lane } as const
+    const outcome = { kind: 'published', generation: 0, id, lane } as const
     await assert.rejects(
       store.relay.settleInTransaction(ownership, async (tx) => {
         const { exec } = tx as SqliteTransaction

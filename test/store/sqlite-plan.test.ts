@@ -43,7 +43,9 @@ test('plans: hot statements search their index, with fresh, stale and no statist
     assert.match(fetched, /USING (COVERING )?INDEX outbox_events_hot \(publisher_backend=\? AND lane=\? AND seq>\?\)/)
     const looked = plansOf((db) => unpark(t).look(db, NAMES, [0]))
     assert.match(looked, /INDEX outbox_events_parked \(publisher_backend=\? AND lane=\? AND available_at>\?/)
-    const settled = plansOf((db) => settle(t)(db, ownership, [{ kind: 'published', id: newEvent().id, lane: 0 }]))
+    const settled = plansOf((db) =>
+      settle(t)(db, ownership, [{ kind: 'published', generation: 0, id: newEvent().id, lane: 0 }]),
+    )
     assert.match(settled, /SEARCH e USING INDEX \S+ \(id=\?\)/)
     const reconciled = plansOf((db) => reconcile(t)(db, NAMES, [0]))
     assert.match(reconciled, /INDEX outbox_events_parked \(publisher_backend=\? AND lane=\? AND available_at=\?\)/)

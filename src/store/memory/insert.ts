@@ -19,5 +19,6 @@ export function newRow(outbox: MemoryOutbox, event: NewOutboxEvent, now: number)
     lastError: '',
     attempts: null,
     progress: null,
+    generation: 0,
   }
 }

@@ -12,6 +12,7 @@ export function move(outbox: MemoryOutbox, ids: readonly string[], wanted: Admin
     if (!row || !allows(row, wanted)) continue
     change(row, wanted, now)
     row.updatedAt = new Date(now)
+    row.generation++
     moved.push(row)
   }
   outbox.raiseAttention(moved)

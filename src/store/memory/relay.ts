@@ -78,6 +78,8 @@ export function memoryRelay(outbox: MemoryOutbox): RelayStore {
         const records =
           outcome?.kind === 'published' &&
           row !== undefined &&
+          row.generation === outcome.generation &&
+          row.lane === outcome.lane &&
           UNSETTLED.includes(row.status) &&
           ownsLane(outbox, ownership, row.lane)
         if (!records || !tx.commit()) return { outcome, recorded: false }

@@ -26,11 +26,12 @@ export function settle(outbox: MemoryOutbox, ownership: Ownership, outcomes: rea
     if (!row || !mayRecord(outbox, ownership, outcome, row)) lost.push(outcome.id)
     else record(outbox, ownership, outcome, row, now)
   }
-  return { lost }
+  return { lost, busy: [] }
 }
 
 function mayRecord(outbox: MemoryOutbox, ownership: Ownership, outcome: Outcome, row: MemoryRow): boolean {
-  if (outcome.kind === 'published') return row.status !== 'published'
+  if (row.generation !== outcome.generation) return false
+  if (outcome.kind === 'published') return row.status !== 'published' && row.status !== 'cancelled'
   return UNSETTLED.includes(row.status) && row.lane === outcome.lane && ownsLane(outbox, ownership, row.lane)
 }
 

@@ -69,7 +69,8 @@ export function move(client: Client, t: Tables) {
 SELECT id, ${PLACE} FROM ${t.events} FORCE INDEX (PRIMARY) WHERE id IN (${ids}) AND ${FROM[move.kind]} FOR UPDATE`)
           if (rows.length === 0) continue
           const these = rows.map((row) => String(row['id']))
-          await tx.run(sql`UPDATE ${t.events} FORCE INDEX (PRIMARY) SET ${changesOf(move)} WHERE id IN (${these})`)
+          await tx.run(sql`UPDATE ${t.events} FORCE INDEX (PRIMARY) SET ${changesOf(move)}, generation = generation + 1
+WHERE id IN (${these})`)
           moved.push(...these.map(fromSqlId))
           places.push(...rows.map(placeOf))
         }

@@ -4,7 +4,7 @@ import { Sql } from './sql.ts'
 import { fromSqlId } from './uuid.ts'
 
 const DATES: ReadonlySet<ColumnName> = new Set(['createdAt', 'updatedAt', 'scheduledAt', 'publishedAt', 'availableAt'])
-const NUMBERS: ReadonlySet<ColumnName> = new Set(['seq', 'lane', 'retryCount', 'maxRetries'])
+const NUMBERS: ReadonlySet<ColumnName> = new Set(['seq', 'lane', 'retryCount', 'maxRetries', 'generation'])
 const JSONS: ReadonlySet<ColumnName> = new Set(['data', 'extensions', 'publisherConfig', 'attempts', 'progress'])
 
 /**

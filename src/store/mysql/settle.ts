@@ -26,19 +26,22 @@ export function settle(client: Client, t: Tables) {
 
   /** The usual batch, all delivered: one statement, and its count says that none is lost. */
   const allPublished = async (outcomes: readonly Of<'published'>[]): Promise<SettleReport> => {
-    const ids = outcomes.map(({ id }) => toSqlId(id)).sort()
+    const groups = Map.groupBy(outcomes, ({ generation }) => generation)
     await client.transaction(async (tx) => {
-      for (const some of slices(ids)) {
-        const recorded = await tx.run(sql`
-UPDATE ${t.events} FORCE INDEX (PRIMARY) SET ${PUBLISHED} WHERE id IN (${some}) AND status <> 'published'`)
-        if (recorded < some.length) throw new SomeLost()
+      for (const [generation, group] of groups) {
+        for (const some of slices(group.map(({ id }) => toSqlId(id)).sort())) {
+          const recorded = await tx.run(sql`
+UPDATE ${t.events} FORCE INDEX (PRIMARY) SET ${PUBLISHED}
+WHERE id IN (${some}) AND generation = ${generation} AND ${MAY_BE_PUBLISHED}`)
+          if (recorded < some.length) throw new SomeLost()
+        }
       }
     })
-    return { lost: [] }
+    return { lost: [], busy: [] }
   }
 
   return async (ownership: Ownership, outcomes: readonly Outcome[]): Promise<SettleReport> => {
-    if (outcomes.length === 0) return { lost: [] }
+    if (outcomes.length === 0) return { lost: [], busy: [] }
     return runAgainOnConflict(async () => {
       if (outcomes.every(isPlain)) {
         try {
@@ -52,6 +55,8 @@ UPDATE ${t.events} FORCE INDEX (PRIMARY) SET ${PUBLISHED} WHERE id IN (${some}) 
   }
 }
 
+/** True whatever the lease, unless an operator cancelled it. */
+const MAY_BE_PUBLISHED = sql`status NOT IN ('published', 'cancelled')`
 const PUBLISHED = sql`status = 'published', published_at = ${NOW}, updated_at = ${NOW}, available_at = NULL`
 
 function isPlain(outcome: Outcome): outcome is Of<'published'> {
@@ -79,17 +84,19 @@ function recordOn(t: Tables) {
       }
     }
     const recorded = new Set(left.map(({ id }) => id))
-    return { lost: outcomes.flatMap(({ id }) => (recorded.has(id) ? [] : [id])) }
+    return { lost: outcomes.flatMap(({ id }) => (recorded.has(id) ? [] : [id])), busy: [] }
   }
 }
 
 interface Found {
   readonly lane: number
+  readonly generation: number
   readonly unsettled: boolean
 }
 
 function mayRecord(outcome: Outcome, found: Found | undefined): boolean {
-  return found !== undefined && (outcome.kind === 'published' || (found.unsettled && found.lane === outcome.lane))
+  if (found === undefined || found.generation !== outcome.generation) return false
+  return outcome.kind === 'published' || (found.unsettled && found.lane === outcome.lane)
 }
 
 /** The lanes that are still ours, locked so that none is taken before this commits; in lane order. */
@@ -106,17 +113,18 @@ ORDER BY lane LOCK IN SHARE MODE`)
   }
 }
 
-/** The rows as they are now, locked, in the order of their ids; those that are published already are left out. */
+/** The rows as they are now, locked, in the order of their ids; those that are published or cancelled already are left out. */
 function lockedIds(t: Tables) {
   return async (tx: Runs, outcomes: readonly Outcome[]): Promise<ReadonlyMap<string, Found>> => {
     const found = new Map<string, Found>()
     for (const ids of slices(outcomes.map(({ id }) => toSqlId(id)).sort())) {
       const rows = await tx.query(sql`
-SELECT id, lane, stage FROM ${t.events} FORCE INDEX (PRIMARY)
-WHERE id IN (${ids}) AND status <> 'published' FOR UPDATE`)
+SELECT id, lane, generation, stage FROM ${t.events} FORCE INDEX (PRIMARY)
+WHERE id IN (${ids}) AND ${MAY_BE_PUBLISHED} FOR UPDATE`)
       for (const row of rows) {
         const unsettled = row['stage'] !== null && Number(row['stage']) !== STAGE.failed
-        found.set(fromSqlId(String(row['id'])), { lane: Number(row['lane']), unsettled })
+        const [lane, generation] = [Number(row['lane']), Number(row['generation'])]
+        found.set(fromSqlId(String(row['id'])), { lane, generation, unsettled })
       }
     }
     return found
@@ -201,7 +209,7 @@ export function settleByOwner(t: Tables) {
   return async (tx: Runs, ownership: Ownership, outcome: Of<'published'>): Promise<boolean> => {
     if (!isUuid(outcome.id) || !(await lockOwned(tx, ownership, [outcome])).has(outcome.lane)) return false
     const found = (await lockRows(tx, [outcome])).get(outcome.id)
-    if (found === undefined || !found.unsettled || found.lane !== outcome.lane) return false
+    if (!mayRecord(outcome, found) || found?.unsettled !== true || found.lane !== outcome.lane) return false
     await tx.run(await updateOf(tx, t, 'published', [outcome], ''))
     return true
   }

@@ -9,31 +9,31 @@ import { isUuid } from './uuid.ts'
 const MOVES: Readonly<Record<AdminMove['kind'], string>> = {
   requeue: `
   SET status = 'pending', retry_count = 0, scheduled_at = statement_timestamp(), available_at = NULL,
-    updated_at = statement_timestamp()
+    updated_at = statement_timestamp(), generation = e.generation + 1
   WHERE e.id = ANY ($1::uuid[]) AND e.status IN ('failed', 'cancelled', 'retry')`,
 
   replay: `
   SET status = 'pending', retry_count = 0, scheduled_at = statement_timestamp(), available_at = NULL,
-    published_at = NULL, updated_at = statement_timestamp()
+    published_at = NULL, updated_at = statement_timestamp(), generation = e.generation + 1
   WHERE e.id = ANY ($1::uuid[]) AND e.status = 'published'`,
 
   skip: `
-  SET available_at = NULL, updated_at = statement_timestamp()
+  SET available_at = NULL, updated_at = statement_timestamp(), generation = e.generation + 1
   WHERE e.id = ANY ($1::uuid[]) AND e.status = 'failed'`,
 
   cancel: `
-  SET status = 'cancelled', available_at = NULL, updated_at = statement_timestamp()
+  SET status = 'cancelled', available_at = NULL, updated_at = statement_timestamp(), generation = e.generation + 1
   WHERE e.id = ANY ($1::uuid[]) AND e.status IN ('pending', 'retry', 'processing', 'failed')`,
 
   markPublished: `
   SET status = 'published', published_at = statement_timestamp(), available_at = NULL,
-    updated_at = statement_timestamp()
+    updated_at = statement_timestamp(), generation = e.generation + 1
   WHERE e.id = ANY ($1::uuid[]) AND e.status <> 'published'`,
 
   markFailed: `
   SET status = 'failed', last_error = $3,
     available_at = CASE WHEN e.partition_key IS NOT NULL THEN ${FAR_FUTURE_SQL} END,
-    updated_at = statement_timestamp()
+    updated_at = statement_timestamp(), generation = e.generation + 1
   WHERE e.id = ANY ($1::uuid[]) AND e.status IN ${UNSETTLED}`,
 
   incrementRetry: `
@@ -44,13 +44,13 @@ const MOVES: Readonly<Record<AdminMove['kind'], string>> = {
     available_at = CASE WHEN e.retry_count + 1 < e.max_retries
         THEN statement_timestamp() + $4::float8 * interval '1 millisecond'
       WHEN e.partition_key IS NOT NULL THEN ${FAR_FUTURE_SQL} END,
-    updated_at = statement_timestamp()
+    updated_at = statement_timestamp(), generation = e.generation + 1
   WHERE e.id = ANY ($1::uuid[]) AND e.status IN ${UNSETTLED}`,
 
   reschedule: `
   SET scheduled_at = $3::timestamptz,
     available_at = CASE WHEN $3::timestamptz > statement_timestamp() THEN $3::timestamptz END,
-    updated_at = statement_timestamp()
+    updated_at = statement_timestamp(), generation = e.generation + 1
   WHERE e.id = ANY ($1::uuid[]) AND e.status IN ${UNSETTLED}`,
 }
 

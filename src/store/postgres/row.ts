@@ -2,7 +2,7 @@ import type { ColumnName, OutboxEventColumns } from '../../record/columns.ts'
 import { sqlName } from '../../record/columns.ts'
 import type { Row } from '../statement.ts'
 
-const NUMBERS = ['seq', 'lane', 'retryCount', 'maxRetries'] as const satisfies readonly ColumnName[]
+const NUMBERS = ['seq', 'lane', 'retryCount', 'maxRetries', 'generation'] as const satisfies readonly ColumnName[]
 const DATES = [
   'createdAt',
   'updatedAt',

@@ -41,7 +41,7 @@ function attempts(t: Tables): string {
 function statements(t: Tables) {
   return {
     /**
-     * Whatever the lease: it is true. One index lookup an id; the ids are sorted, so that racing settles agree.
+     * Whatever the lease: it is true, unless an operator moved the row since it was fetched. One index lookup an id; the ids are sorted, so that racing settles agree.
      * Returns the ids that were lost, which are none as a rule: to return those recorded cost the client 2 us each.
      */
     published: `
@@ -49,7 +49,7 @@ WITH recorded AS (
   UPDATE ${t.events} AS e
   SET status = 'published', published_at = statement_timestamp(), updated_at = statement_timestamp(),
     available_at = NULL
-  WHERE e.id = ANY ($1::uuid[]) AND e.status <> 'published'
+  WHERE e.id = ANY ($1::uuid[]) AND e.generation = $2::integer AND e.status NOT IN ('published', 'cancelled')
   RETURNING e.id
 )
 SELECT given.id FROM unnest($1::uuid[]) AS given(id) WHERE given.id NOT IN (SELECT recorded.id FROM recorded)`,
@@ -58,8 +58,8 @@ SELECT given.id FROM unnest($1::uuid[]) AS given(id) WHERE given.id NOT IN (SELE
 UPDATE ${t.events} AS e
 SET status = 'published', published_at = statement_timestamp(), updated_at = statement_timestamp(),
   available_at = NULL, progress = o.progress::json
-FROM json_to_recordset($1::json) AS o(id uuid, progress text)
-WHERE e.id = o.id AND e.status <> 'published'
+FROM json_to_recordset($1::json) AS o(id uuid, generation integer, progress text)
+WHERE e.id = o.id AND e.generation = o.generation AND e.status NOT IN ('published', 'cancelled')
 RETURNING e.id`,
 
     /** For `settleInTransaction`: what a handler wrote may commit only under the current fence. */
@@ -68,8 +68,8 @@ WITH ${ownedLanes(t)}
 UPDATE ${t.events} AS e
 SET status = 'published', published_at = statement_timestamp(), updated_at = statement_timestamp(),
   available_at = NULL, progress = coalesce(o.progress::json, e.progress)
-FROM json_to_recordset($5::json) AS o(id uuid, progress text), owned
-WHERE e.id = o.id AND e.lane = owned.lane AND e.status IN ${UNSETTLED}
+FROM json_to_recordset($5::json) AS o(id uuid, generation integer, progress text), owned
+WHERE e.id = o.id AND e.generation = o.generation AND e.lane = owned.lane AND e.status IN ${UNSETTLED}
 RETURNING e.id`,
 
     retry: `
@@ -80,8 +80,9 @@ SET status = 'retry', retry_count = o.retries, last_error = o.error, updated_at 
   available_at = statement_timestamp() + o.delay * interval '1 millisecond',
   progress = coalesce(o.progress::json, e.progress),
   attempts = ${attempts(t)}
-FROM json_to_recordset($5::json) AS o(id uuid, lane integer, retries integer, delay float8, error text, progress text), owned
-WHERE e.id = o.id AND e.lane = o.lane AND e.lane = owned.lane AND e.status IN ${UNSETTLED}
+FROM json_to_recordset($5::json) AS o(id uuid, lane integer, generation integer, retries integer, delay float8, error text, progress text), owned
+WHERE e.id = o.id AND e.generation = o.generation AND e.lane = o.lane AND e.lane = owned.lane
+  AND e.status IN ${UNSETTLED}
 RETURNING e.id`,
 
     failed: `
@@ -91,8 +92,9 @@ SET status = 'failed', retry_count = o.retries, last_error = o.error, updated_at
   available_at = CASE WHEN o.blocks AND e.partition_key IS NOT NULL THEN ${FAR_FUTURE_SQL} END,
   progress = coalesce(o.progress::json, e.progress),
   attempts = ${attempts(t)}
-FROM json_to_recordset($5::json) AS o(id uuid, lane integer, retries integer, blocks boolean, error text, progress text), owned
-WHERE e.id = o.id AND e.lane = o.lane AND e.lane = owned.lane AND e.status IN ${UNSETTLED}
+FROM json_to_recordset($5::json) AS o(id uuid, lane integer, generation integer, retries integer, blocks boolean, error text, progress text), owned
+WHERE e.id = o.id AND e.generation = o.generation AND e.lane = o.lane AND e.lane = owned.lane
+  AND e.status IN ${UNSETTLED}
 RETURNING e.id`,
 
     /** '-infinity' stands for a head that is not parked: NULL would be one that is not there. */
@@ -103,16 +105,18 @@ SET available_at = CASE WHEN o.delay IS NULL THEN ${FAR_FUTURE_SQL} ELSE nullif(
     SELECT coalesce(h.available_at, '-infinity') FROM ${t.events} AS h
     WHERE h.id = o.behind AND h.status IN ${UNSETTLED}
   ), statement_timestamp() + o.delay * interval '1 millisecond'), '-infinity') END
-FROM json_to_recordset($5::json) AS o(id uuid, lane integer, delay float8, behind uuid), owned
-WHERE e.id = o.id AND e.lane = o.lane AND e.lane = owned.lane AND e.status IN ${UNSETTLED}
+FROM json_to_recordset($5::json) AS o(id uuid, lane integer, generation integer, delay float8, behind uuid), owned
+WHERE e.id = o.id AND e.generation = o.generation AND e.lane = o.lane AND e.lane = owned.lane
+  AND e.status IN ${UNSETTLED}
 RETURNING e.id`,
 
     sending: `
 WITH ${ownedLanes(t)}
 UPDATE ${t.events} AS e
 SET status = 'processing', retry_count = o.retries, updated_at = statement_timestamp()
-FROM json_to_recordset($5::json) AS o(id uuid, lane integer, retries integer), owned
-WHERE e.id = o.id AND e.lane = o.lane AND e.lane = owned.lane AND e.status IN ${UNSETTLED}
+FROM json_to_recordset($5::json) AS o(id uuid, lane integer, generation integer, retries integer), owned
+WHERE e.id = o.id AND e.generation = o.generation AND e.lane = o.lane AND e.lane = owned.lane
+  AND e.status IN ${UNSETTLED}
 RETURNING e.id`,
 
     returned: `
@@ -120,8 +124,9 @@ WITH ${ownedLanes(t)}
 UPDATE ${t.events} AS e
 SET status = CASE WHEN o.retries > 0 THEN 'retry' ELSE 'pending' END, retry_count = o.retries,
   updated_at = statement_timestamp()
-FROM json_to_recordset($5::json) AS o(id uuid, lane integer, retries integer), owned
-WHERE e.id = o.id AND e.lane = o.lane AND e.lane = owned.lane AND e.status IN ${UNSETTLED}
+FROM json_to_recordset($5::json) AS o(id uuid, lane integer, generation integer, retries integer), owned
+WHERE e.id = o.id AND e.generation = o.generation AND e.lane = o.lane AND e.lane = owned.lane
+  AND e.status IN ${UNSETTLED}
 RETURNING e.id`,
   }
 }
@@ -132,25 +137,27 @@ type Statements = ReturnType<typeof statements>
 const withoutNul = (text: string): string => text.replaceAll('\0', '')
 
 const PARAMETER: { readonly [K in Exclude<Kind, 'published'>]: (outcome: Of<K>) => object } = {
-  retry: ({ id, lane, retryCount, delay, error, progress }) => ({
+  retry: ({ id, lane, generation, retryCount, delay, error, progress }) => ({
     id,
     lane,
+    generation,
     retries: retryCount,
     delay,
     error: withoutNul(error).toWellFormed(),
     progress,
   }),
-  failed: ({ id, lane, retryCount, blocks, error, progress }) => ({
+  failed: ({ id, lane, generation, retryCount, blocks, error, progress }) => ({
     id,
     lane,
+    generation,
     retries: retryCount,
     blocks,
     error: withoutNul(error).toWellFormed(),
     progress,
   }),
-  park: ({ id, lane, delay, behind }) => ({ id, lane, delay, behind }),
-  sending: ({ id, lane, retryCount }) => ({ id, lane, retries: retryCount }),
-  returned: ({ id, lane, retryCount }) => ({ id, lane, retries: retryCount }),
+  park: ({ id, lane, generation, delay, behind }) => ({ id, lane, generation, delay, behind }),
+  sending: ({ id, lane, generation, retryCount }) => ({ id, lane, generation, retries: retryCount }),
+  returned: ({ id, lane, generation, retryCount }) => ({ id, lane, generation, retries: retryCount }),
 }
 /** `park` last: what is parked behind a head takes over the time that the same settle gives the head. */
 const GUARDED = ['sending', 'returned', 'retry', 'failed', 'park'] as const
@@ -170,13 +177,13 @@ export function settle(client: Client, t: Tables) {
       ...GUARDED.flatMap((kind) => guarded(sql, ownership, kind, outcomes)),
     ]
     const [only] = steps
-    if (only === undefined) return { lost: [] }
-    if (steps.length === 1) return { lost: await only(client) }
+    if (only === undefined) return { lost: [], busy: [] }
+    if (steps.length === 1) return { lost: await only(client), busy: [] }
     return runAgainOnConflict(() =>
       client.transaction(async (tx) => {
         const lost: string[] = []
         for (const step of steps) lost.push(...(await step(tx)))
-        return { lost }
+        return { lost, busy: [] }
       }),
     )
   }
@@ -186,18 +193,18 @@ export function settle(client: Client, t: Tables) {
 type Step = (on: Runs) => Promise<readonly string[]>
 
 function published(sql: Statements, outcomes: readonly Outcome[]): readonly Step[] {
-  const ids = outcomes.flatMap((outcome) =>
-    outcome.kind === 'published' && outcome.progress === undefined ? [outcome.id] : [],
-  )
-  if (ids.length === 0) return []
-  ids.sort()
-  return [async (on) => (await on.query(sql.published, [ids])).map(({ id }) => id ?? '')]
+  const plain = outcomes.filter((outcome) => isPublished(outcome) && outcome.progress === undefined)
+  // One statement for each generation: nearly all events were never moved by an operator.
+  return [...Map.groupBy(plain, ({ generation }) => generation)].map(([generation, some]) => {
+    const ids = some.map(({ id }) => id).sort()
+    return async (on) => (await on.query(sql.published, [ids, generation])).map(({ id }) => id ?? '')
+  })
 }
 
 function publishedWithProgress(sql: Statements, outcomes: readonly Outcome[]): readonly Step[] {
   const some = outcomes.filter(isPublished).filter(({ progress }) => progress !== undefined)
   if (some.length === 0) return []
-  const parameter = JSON.stringify(some.map(({ id, progress }) => ({ id, progress })))
+  const parameter = JSON.stringify(some.map(({ id, generation, progress }) => ({ id, generation, progress })))
   return [async (on) => missing(some, await on.query(sql.publishedWithProgress, [parameter]))]
 }
 
@@ -238,7 +245,7 @@ function isPublished(outcome: Outcome): outcome is Of<'published'> {
 export function settleByOwner(t: Tables) {
   const { publishedByOwner } = statements(t)
   return async (on: Runs, ownership: Ownership, outcome: Of<'published'>): Promise<boolean> => {
-    const parameter = JSON.stringify([{ id: outcome.id, progress: outcome.progress }])
+    const parameter = JSON.stringify([{ id: outcome.id, generation: outcome.generation, progress: outcome.progress }])
     const rows = await on.query(publishedByOwner, [...proofOf(ownership, [outcome]), parameter])
     return rows.length === 1
   }

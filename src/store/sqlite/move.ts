@@ -8,7 +8,7 @@ import { FAR_FUTURE_SQL, fromSqlId, NOW, nowPlus, toSqlDate, toSqlId } from './v
 /** Applies a move to events whose status, as it is in the table, allows it. */
 export function move(t: Tables) {
   const update = (set: string, statuses: string) => `
-    UPDATE ${t.events} SET ${set}, updated_at = ${NOW}
+    UPDATE ${t.events} SET ${set}, updated_at = ${NOW}, generation = generation + 1
     WHERE id IN (SELECT value FROM json_each(?)) AND status IN (${statuses})
     RETURNING id, lane, publisher_backend`
   const unsettled = "'pending', 'retry', 'processing'"

@@ -26,7 +26,7 @@ export function sqliteRelay(database: Database, t: Tables): RelayStore {
       return database.write((db) => run.unpark.apply(db, names, lanes, limitPerLane))
     },
     async settle(ownership, outcomes) {
-      if (outcomes.length === 0) return { lost: [] }
+      if (outcomes.length === 0) return { lost: [], busy: [] }
       return database.write((db) => run.settle(db, ownership, outcomes))
     },
     reconcile: (names, lanes) => database.write((db) => run.reconcile(db, names, lanes)),

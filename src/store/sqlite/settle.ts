@@ -11,17 +11,18 @@ type OfKind<Kind extends Outcome['kind']> = Extract<Outcome, { readonly kind: Ki
  */
 export function settle(t: Tables) {
   const ownedSql = `SELECT lane, fence FROM ${t.lanes} WHERE backend = ? AND owner = ?`
-  /** `j` is the outcome: (id, lane, retry_count, delay in seconds, error, progress, blocks, behind). */
+  /** `j` is the outcome: (id, lane, generation, retry_count, delay in seconds, error, progress, blocks, behind). */
   const update = (set: string, where: string) => `
     UPDATE ${t.events} AS e SET ${set}, updated_at = ${NOW}
     FROM (
       SELECT json_extract(value, '$[0]') AS id, json_extract(value, '$[1]') AS lane,
-        json_extract(value, '$[2]') AS retry_count, json_extract(value, '$[3]') AS delay,
-        json_extract(value, '$[4]') AS error, json_extract(value, '$[5]') AS progress,
-        json_extract(value, '$[6]') AS blocks, json_extract(value, '$[7]') AS behind
+        json_extract(value, '$[2]') AS generation, json_extract(value, '$[3]') AS retry_count,
+        json_extract(value, '$[4]') AS delay, json_extract(value, '$[5]') AS error,
+        json_extract(value, '$[6]') AS progress, json_extract(value, '$[7]') AS blocks,
+        json_extract(value, '$[8]') AS behind
       FROM json_each(?)
     ) AS j
-    WHERE e.id = j.id AND ${where}
+    WHERE e.id = j.id AND e.generation = j.generation AND ${where}
     RETURNING id`
   const unsettled = `e.lane = j.lane AND e.status IN ('pending', 'retry', 'processing')`
   const progress = 'progress = coalesce(j.progress, e.progress)'
@@ -38,7 +39,7 @@ export function settle(t: Tables) {
 
   const publishedSql = update(
     `status = 'published', published_at = ${NOW}, available_at = NULL, ${progress}`,
-    "e.status <> 'published'",
+    "e.status NOT IN ('published', 'cancelled')",
   )
   const retrySql = update(
     `${remember}, status = 'retry', retry_count = j.retry_count, scheduled_at = ${due}, available_at = ${due}, ${progress}`,
@@ -82,17 +83,25 @@ export function settle(t: Tables) {
 
     run(
       publishedSql,
-      of('published').map((o) => [toSqlId(o.id), o.lane, null, null, null, o.progress]),
+      of('published').map((o) => [toSqlId(o.id), o.lane, o.generation, null, null, null, o.progress]),
     )
     run(
       retrySql,
-      of('retry').map((o) => [toSqlId(o.id), o.lane, o.retryCount, seconds(o.delay), o.error, o.progress]),
+      of('retry').map((o) => [
+        toSqlId(o.id),
+        o.lane,
+        o.generation,
+        o.retryCount,
+        seconds(o.delay),
+        o.error,
+        o.progress,
+      ]),
       workerId,
       workerId,
     )
     run(
       failedSql,
-      of('failed').map((o) => [toSqlId(o.id), o.lane, o.retryCount, null, o.error, o.progress, o.blocks]),
+      of('failed').map((o) => [toSqlId(o.id), o.lane, o.generation, o.retryCount, null, o.error, o.progress, o.blocks]),
       workerId,
       workerId,
     )
@@ -101,6 +110,7 @@ export function settle(t: Tables) {
       of('park').map((o) => [
         toSqlId(o.id),
         o.lane,
+        o.generation,
         null,
         seconds(o.delay),
         null,
@@ -111,12 +121,12 @@ export function settle(t: Tables) {
     )
     run(
       sendingSql,
-      of('sending').map((o) => [toSqlId(o.id), o.lane, o.retryCount]),
+      of('sending').map((o) => [toSqlId(o.id), o.lane, o.generation, o.retryCount]),
     )
     run(
       returnedSql,
-      of('returned').map((o) => [toSqlId(o.id), o.lane, o.retryCount]),
+      of('returned').map((o) => [toSqlId(o.id), o.lane, o.generation, o.retryCount]),
     )
-    return { lost: outcomes.map((outcome) => outcome.id).filter((id) => !recorded.has(id)) }
+    return { lost: outcomes.map((outcome) => outcome.id).filter((id) => !recorded.has(id)), busy: [] }
   }
 }

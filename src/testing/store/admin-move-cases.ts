@@ -17,10 +17,10 @@ async function oneOfEach(store: Store): Promise<ReadonlyMap<string, Status>> {
     return { id: row.id, lane: row.lane }
   }
   const report = await store.relay.settle(ownership, [
-    { kind: 'sending', ...at('processing'), retryCount: 1 },
-    { kind: 'published', ...at('published') },
-    { kind: 'failed', ...at('failed'), retryCount: 3, blocks: true, error: 'bad' },
-    { kind: 'retry', ...at('retry'), retryCount: 2, delay: 60_000, error: 'no' },
+    { kind: 'sending', generation: 0, ...at('processing'), retryCount: 1 },
+    { kind: 'published', generation: 0, ...at('published') },
+    { kind: 'failed', generation: 0, ...at('failed'), retryCount: 3, blocks: true, error: 'bad' },
+    { kind: 'retry', generation: 0, ...at('retry'), retryCount: 2, delay: 60_000, error: 'no' },
   ])
   assert.deepEqual(report.lost, [])
   assert.equal((await store.admin.move([at('cancelled').id], { kind: 'cancel' })).length, 1)

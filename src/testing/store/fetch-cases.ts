@@ -95,11 +95,11 @@ export const fetchCases: readonly StoreCase[] = [
       const rows = await insert(store, ...kinds.map((eventType) => newEvent({ eventType })))
       const at = (n: number) => ({ id: rows[n]?.id ?? '', lane: rows[n]?.lane ?? -1 })
       const report = await store.relay.settle(ownership, [
-        { kind: 'published', ...at(0) },
-        { kind: 'failed', ...at(1), retryCount: 3, blocks: false, error: 'no' },
-        { kind: 'park', ...at(2), delay: 3_600_000 },
-        { kind: 'retry', ...at(3), retryCount: 1, delay: 3_600_000, error: 'no' },
-        { kind: 'sending', ...at(4), retryCount: 1 },
+        { kind: 'published', generation: 0, ...at(0) },
+        { kind: 'failed', generation: 0, ...at(1), retryCount: 3, blocks: false, error: 'no' },
+        { kind: 'park', generation: 0, ...at(2), delay: 3_600_000 },
+        { kind: 'retry', generation: 0, ...at(3), retryCount: 1, delay: 3_600_000, error: 'no' },
+        { kind: 'sending', generation: 0, ...at(4), retryCount: 1 },
       ])
       assert.deepEqual(report.lost, [])
       for (let pass = 0; pass < 2; pass++) {
@@ -146,7 +146,7 @@ export const fetchCases: readonly StoreCase[] = [
       // The last inserted is due first.
       await store.relay.settle(
         ownership,
-        rows.map(({ id }, n) => ({ kind: 'park', id, lane, delay: 40 - n * 10 })),
+        rows.map(({ id }, n) => ({ kind: 'park', generation: 0, id, lane, delay: 40 - n * 10 })),
       )
       await until('all are due', async () => {
         const parked = await store.admin.list({
@@ -174,7 +174,7 @@ export const fetchCases: readonly StoreCase[] = [
       const { ownership } = await own(store)
       const row = await insertOne(store, { partitionKey: 'k' })
       const other = await insertOne(store, { publisherBackend: 'other', delay: 3_600_000 })
-      await store.relay.settle(ownership, [{ kind: 'park', id: row.id, lane: row.lane, delay: null }])
+      await store.relay.settle(ownership, [{ kind: 'park', generation: 0, id: row.id, lane: row.lane, delay: null }])
       const lanes = await allLanes(store)
       assert.deepEqual(await store.relay.unpark(NAMES, lanes, 100), { woken: [], nextDueIn: null })
       const elsewhere = lanes.filter((lane) => lane !== other.lane)

@@ -8,9 +8,9 @@ async function fill(store: Store): Promise<void> {
   const rows = await insert(store, ...Array.from({ length: 8 }, () => newEvent()))
   const at = (n: number) => ({ id: rows[n]?.id ?? '', lane: rows[n]?.lane ?? -1 })
   await store.relay.settle(ownership, [
-    ...[0, 1, 2, 3].map((n) => ({ kind: 'published', ...at(n) }) as const),
-    { kind: 'failed', ...at(4), retryCount: 1, blocks: false, error: 'bad' },
-    { kind: 'retry', ...at(6), retryCount: 1, delay: 60_000, error: 'no' },
+    ...[0, 1, 2, 3].map((n) => ({ kind: 'published', generation: 0, ...at(n) }) as const),
+    { kind: 'failed', generation: 0, ...at(4), retryCount: 1, blocks: false, error: 'bad' },
+    { kind: 'retry', generation: 0, ...at(6), retryCount: 1, delay: 60_000, error: 'no' },
   ])
   await store.admin.move([at(5).id], { kind: 'cancel' })
   // The database's clock has moved on when a new row says so.
@@ -54,7 +54,7 @@ export const purgeCases: readonly StoreCase[] = [
       const { ownership } = await own(store)
       const row = await insertOne(store, { partitionKey: 'k' })
       await store.relay.settle(ownership, [
-        { kind: 'failed', id: row.id, lane: row.lane, retryCount: 1, blocks: true, error: 'bad' },
+        { kind: 'failed', generation: 0, id: row.id, lane: row.lane, retryCount: 1, blocks: true, error: 'bad' },
       ])
       const { attention } = await laneOf(store, row.lane)
       await until(

@@ -18,8 +18,8 @@ async function blockedKey(store: Store, partitionKey = 'blocked'): Promise<Block
   const [head, ...behind] = rows
   assert.ok(head)
   const report = await store.relay.settle(ownership, [
-    { kind: 'failed', id: head.id, lane: head.lane, retryCount: 3, blocks: true, error: 'bad' },
-    ...behind.map(({ id, lane }) => ({ kind: 'park', id, lane, delay: null }) as const),
+    { kind: 'failed', generation: 0, id: head.id, lane: head.lane, retryCount: 3, blocks: true, error: 'bad' },
+    ...behind.map(({ id, lane }) => ({ kind: 'park', generation: 0, id, lane, delay: null }) as const),
   ])
   assert.deepEqual(report.lost, [])
   return { lanes: await allLanes(store), head, behind }
@@ -66,11 +66,19 @@ export const reconcileCases: readonly StoreCase[] = [
         newEvent(),
       )
       assert.ok(keyed && free && due && freeFailed)
-      const retry = { kind: 'retry', retryCount: 1, error: 'no' } as const
+      const retry = { kind: 'retry', generation: 0, retryCount: 1, error: 'no' } as const
       await store.relay.settle(ownership, [
         { ...retry, id: keyed.id, lane: keyed.lane, delay: 60_000 },
         { ...retry, id: free.id, lane: free.lane, delay: 60_000 },
-        { kind: 'failed', id: freeFailed.id, lane: freeFailed.lane, retryCount: 3, blocks: true, error: 'bad' },
+        {
+          kind: 'failed',
+          generation: 0,
+          id: freeFailed.id,
+          lane: freeFailed.lane,
+          retryCount: 3,
+          blocks: true,
+          error: 'bad',
+        },
       ])
       const heads = await store.relay.reconcile(NAMES, await allLanes(store))
       assert.equal(heads.length, 1)
@@ -90,10 +98,10 @@ export const reconcileCases: readonly StoreCase[] = [
       )
       assert.ok(retry && behind && free && failed)
       await store.relay.settle(ownership, [
-        { kind: 'retry', id: retry.id, lane: retry.lane, retryCount: 1, delay: 60_000, error: 'no' },
-        { kind: 'park', id: behind.id, lane: behind.lane, delay: null },
-        { kind: 'park', id: free.id, lane: free.lane, delay: null },
-        { kind: 'failed', id: failed.id, lane: failed.lane, retryCount: 1, blocks: true, error: 'bad' },
+        { kind: 'retry', generation: 0, id: retry.id, lane: retry.lane, retryCount: 1, delay: 60_000, error: 'no' },
+        { kind: 'park', generation: 0, id: behind.id, lane: behind.lane, delay: null },
+        { kind: 'park', generation: 0, id: free.id, lane: free.lane, delay: null },
+        { kind: 'failed', generation: 0, id: failed.id, lane: failed.lane, retryCount: 1, blocks: true, error: 'bad' },
       ])
       const heads = await store.relay.reconcile(NAMES, await allLanes(store))
       assert.deepEqual(heads.map((head) => head.id).toSorted(), [retry.id, failed.id].toSorted())
@@ -145,8 +153,8 @@ export const reconcileCases: readonly StoreCase[] = [
       )
       assert.ok(other && waiting && other.lane === head.lane)
       await store.relay.settle(ownership, [
-        { kind: 'failed', id: other.id, lane: other.lane, retryCount: 3, blocks: true, error: 'bad' },
-        { kind: 'park', id: waiting.id, lane: waiting.lane, delay: null },
+        { kind: 'failed', generation: 0, id: other.id, lane: other.lane, retryCount: 3, blocks: true, error: 'bad' },
+        { kind: 'park', generation: 0, id: waiting.id, lane: waiting.lane, delay: null },
       ])
       await store.admin.move([head.id], { kind: 'skip' })
       const heads = await store.relay.reconcile(NAMES, lanes)

@@ -5,13 +5,13 @@ import type { StoreCase } from '../store-conformance.ts'
 import { fetchAll, insert, insertOne, newEvent, own, read, untilUnparked } from './steps.ts'
 
 /** Every kind of outcome but published: what only the owner of the lane may record. */
-function guardedOutcomes(at: { readonly id: string; readonly lane: number }): readonly Outcome[] {
+export function guardedOutcomes(at: { readonly id: string; readonly lane: number }): readonly Outcome[] {
   return [
-    { kind: 'retry', ...at, retryCount: 1, delay: 1000, error: 'no' },
-    { kind: 'failed', ...at, retryCount: 1, blocks: true, error: 'no' },
-    { kind: 'park', ...at, delay: 1000 },
-    { kind: 'sending', ...at, retryCount: 1 },
-    { kind: 'returned', ...at, retryCount: 1 },
+    { kind: 'retry', generation: 0, ...at, retryCount: 1, delay: 1000, error: 'no' },
+    { kind: 'failed', generation: 0, ...at, retryCount: 1, blocks: true, error: 'no' },
+    { kind: 'park', generation: 0, ...at, delay: 1000 },
+    { kind: 'sending', generation: 0, ...at, retryCount: 1 },
+    { kind: 'returned', generation: 0, ...at, retryCount: 1 },
   ]
 }
 
@@ -24,8 +24,8 @@ export const settleCases: readonly StoreCase[] = [
       const [a, b] = await insert(store, newEvent(), newEvent())
       assert.ok(a && b)
       const report = await store.relay.settle(ownership, [
-        { kind: 'published', id: a.id, lane: a.lane },
-        { kind: 'published', id: b.id, lane: b.lane, progress: '{"entry":"1-0"}' },
+        { kind: 'published', generation: 0, id: a.id, lane: a.lane },
+        { kind: 'published', generation: 0, id: b.id, lane: b.lane, progress: '{"entry":"1-0"}' },
       ])
       assert.deepEqual(report.lost, [])
       const stored = await read(store, a.id)
@@ -46,6 +46,7 @@ export const settleCases: readonly StoreCase[] = [
       await store.relay.settle(ownership, [
         {
           kind: 'retry',
+          generation: 0,
           id: row.id,
           lane: row.lane,
           retryCount: 1,
@@ -74,7 +75,9 @@ export const settleCases: readonly StoreCase[] = [
     async run({ store }) {
       const { ownership } = await own(store)
       const { id, lane } = await insertOne(store)
-      await store.relay.settle(ownership, [{ kind: 'retry', id, lane, retryCount: 2, delay: 30, error: 'no' }])
+      await store.relay.settle(ownership, [
+        { kind: 'retry', generation: 0, id, lane, retryCount: 2, delay: 30, error: 'no' },
+      ])
       await untilUnparked(store, [id])
       const [row] = await fetchAll(store)
       assert.equal(row?.status, 'retry')
@@ -87,10 +90,12 @@ export const settleCases: readonly StoreCase[] = [
       const { ownership } = await own(store)
       const { id, lane } = await insertOne(store)
       for (let n = 1; n <= 11; n++) {
-        await store.relay.settle(ownership, [{ kind: 'retry', id, lane, retryCount: n, delay: 0, error: `error ${n}` }])
+        await store.relay.settle(ownership, [
+          { kind: 'retry', generation: 0, id, lane, retryCount: n, delay: 0, error: `error ${n}` },
+        ])
       }
       await store.relay.settle(ownership, [
-        { kind: 'failed', id, lane, retryCount: 12, blocks: false, error: 'error 12' },
+        { kind: 'failed', generation: 0, id, lane, retryCount: 12, blocks: false, error: 'error 12' },
       ])
       const attempts: { error: string }[] = JSON.parse((await read(store, id)).attempts ?? '')
       assert.deepEqual(
@@ -111,7 +116,15 @@ export const settleCases: readonly StoreCase[] = [
       )
       await store.relay.settle(
         ownership,
-        rows.map(({ id, lane }, n) => ({ kind: 'failed', id, lane, retryCount: 3, blocks: n !== 1, error: 'bad' })),
+        rows.map(({ id, lane }, n) => ({
+          kind: 'failed',
+          generation: 0,
+          id,
+          lane,
+          retryCount: 3,
+          blocks: n !== 1,
+          error: 'bad',
+        })),
       )
       const stored = await Promise.all(rows.map((row) => read(store, row.id)))
       assert.deepEqual(
@@ -133,8 +146,8 @@ export const settleCases: readonly StoreCase[] = [
       const [timed, held] = await insert(store, newEvent(), newEvent({ partitionKey: 'k' }))
       assert.ok(timed && held)
       await store.relay.settle(ownership, [
-        { kind: 'park', id: timed.id, lane: timed.lane, delay: 60_000 },
-        { kind: 'park', id: held.id, lane: held.lane, delay: null },
+        { kind: 'park', generation: 0, id: timed.id, lane: timed.lane, delay: 60_000 },
+        { kind: 'park', generation: 0, id: held.id, lane: held.lane, delay: null },
       ])
       const stored = await read(store, timed.id)
       assert.equal(stored.status, 'pending')
@@ -152,10 +165,11 @@ export const settleCases: readonly StoreCase[] = [
       const { ownership } = await own(store)
       const [head, one, two] = await insert(store, ...['k', 'k', 'k'].map((partitionKey) => newEvent({ partitionKey })))
       assert.ok(head && one && two)
-      const park = ({ id, lane }: typeof one) => ({ kind: 'park', id, lane, delay: 9_000, behind: head.id }) as const
+      const park = ({ id, lane }: typeof one) =>
+        ({ kind: 'park', generation: 0, id, lane, delay: 9_000, behind: head.id }) as const
       const { id, lane } = head
       await store.relay.settle(ownership, [
-        { kind: 'retry', id, lane, retryCount: 1, delay: 50, error: 'no' },
+        { kind: 'retry', generation: 0, id, lane, retryCount: 1, delay: 50, error: 'no' },
         park(one),
       ])
       const due = (await read(store, head.id)).availableAt?.getTime()
@@ -172,16 +186,16 @@ export const settleCases: readonly StoreCase[] = [
       const [a, b] = await insert(store, newEvent(), newEvent())
       assert.ok(a && b)
       await store.relay.settle(ownership, [
-        { kind: 'sending', id: a.id, lane: a.lane, retryCount: 1 },
-        { kind: 'sending', id: b.id, lane: b.lane, retryCount: 3 },
+        { kind: 'sending', generation: 0, id: a.id, lane: a.lane, retryCount: 1 },
+        { kind: 'sending', generation: 0, id: b.id, lane: b.lane, retryCount: 3 },
       ])
       let stored = await read(store, a.id)
       assert.equal(stored.status, 'processing')
       assert.equal(stored.retryCount, 1)
       assert.equal(stored.availableAt, null)
       await store.relay.settle(ownership, [
-        { kind: 'returned', id: a.id, lane: a.lane, retryCount: 0 },
-        { kind: 'returned', id: b.id, lane: b.lane, retryCount: 2 },
+        { kind: 'returned', generation: 0, id: a.id, lane: a.lane, retryCount: 0 },
+        { kind: 'returned', generation: 0, id: b.id, lane: b.lane, retryCount: 2 },
       ])
       stored = await read(store, a.id)
       assert.equal(stored.status, 'pending')
@@ -198,7 +212,7 @@ export const settleCases: readonly StoreCase[] = [
       const rows = await insert(store, ...Array.from({ length: 600 }, () => newEvent()))
       const outcomes = rows.map(({ id, lane }, n): Outcome => {
         const guarded = guardedOutcomes({ id, lane })
-        return guarded[n % 6] ?? { kind: 'published', id, lane }
+        return guarded[n % 6] ?? { kind: 'published', generation: 0, id, lane }
       })
       assert.deepEqual((await store.relay.settle(ownership, outcomes)).lost, [])
       const by = async (status: string) => store.admin.count([{ column: 'status', op: 'eq', value: status }])
@@ -207,7 +221,7 @@ export const settleCases: readonly StoreCase[] = [
       assert.equal(await by('processing'), 100)
       assert.equal(await by('pending'), 100)
       assert.equal(await by('retry'), 200)
-      assert.deepEqual(await store.relay.settle(ownership, []), { lost: [] })
+      assert.deepEqual(await store.relay.settle(ownership, []), { lost: [], busy: [] })
     },
   },
   {
@@ -218,7 +232,7 @@ export const settleCases: readonly StoreCase[] = [
       const after = await own(store, { name: 'after' })
       const outcomes = rows.map(({ id, lane }, n): Outcome => {
         const guarded = guardedOutcomes({ id, lane })
-        return guarded[n] ?? { kind: 'published', id, lane }
+        return guarded[n] ?? { kind: 'published', generation: 0, id, lane }
       })
       const report = await store.relay.settle(before.ownership, outcomes)
       assert.deepEqual(
@@ -246,54 +260,8 @@ export const settleCases: readonly StoreCase[] = [
       const { id, lane } = await insertOne(store)
       const survey = await store.coordination.survey([ownership.backend])
       await store.coordination.claim(workerId, survey.lanes)
-      const report = await store.relay.settle(ownership, [{ kind: 'park', id, lane, delay: null }])
+      const report = await store.relay.settle(ownership, [{ kind: 'park', generation: 0, id, lane, delay: null }])
       assert.deepEqual(report.lost, [id])
-    },
-  },
-  {
-    name: 'settle: what is settled already, or gone, is reported lost',
-    async run({ store }) {
-      const { ownership } = await own(store)
-      const rows = await insert(store, newEvent(), newEvent(), newEvent())
-      const [published, cancelled, deleted] = rows
-      assert.ok(published && cancelled && deleted)
-      await store.relay.settle(ownership, [{ kind: 'published', id: published.id, lane: published.lane }])
-      await store.admin.move([cancelled.id], { kind: 'cancel' })
-      await store.admin.delete([deleted.id])
-      for (const index of [0, 1, 2, 3, 4]) {
-        const outcomes = rows.flatMap(({ id, lane }) => guardedOutcomes({ id, lane })[index] ?? [])
-        const { lost } = await store.relay.settle(ownership, outcomes)
-        assert.deepEqual(lost.toSorted(), rows.map((row) => row.id).toSorted())
-      }
-      const again = await store.relay.settle(ownership, [
-        { kind: 'published', id: published.id, lane: published.lane },
-        { kind: 'published', id: deleted.id, lane: deleted.lane },
-      ])
-      assert.deepEqual(again.lost.toSorted(), [published.id, deleted.id].toSorted())
-      const late = await store.relay.settle(ownership, [{ kind: 'published', id: cancelled.id, lane: cancelled.lane }])
-      assert.deepEqual(late.lost, [], 'it went out before it was cancelled: that is recorded')
-      assert.equal((await read(store, cancelled.id)).status, 'published')
-    },
-  },
-  {
-    name: 'settle: two workers that race record an outcome once',
-    requires: 'another',
-    async run({ store, another }) {
-      const second = await another?.()
-      assert.ok(second)
-      try {
-        const { ownership } = await own(store)
-        const rows = await insert(store, ...Array.from({ length: 50 }, () => newEvent()))
-        const outcomes = rows.map(({ id, lane }): Outcome => ({ kind: 'published', id, lane }))
-        const reports = await Promise.all([
-          store.relay.settle(ownership, outcomes),
-          second.relay.settle(ownership, outcomes.toReversed()),
-        ])
-        const lost = reports.flatMap((report) => report.lost)
-        assert.deepEqual(lost.toSorted(), rows.map((row) => row.id).toSorted())
-      } finally {
-        await second.close()
-      }
     },
   },
 ]

@@ -12,7 +12,7 @@ export const settleInTransactionCases: readonly StoreCase[] = [
       const written = newEvent()
       const result = await store.relay.settleInTransaction(ownership, async (tx) => {
         await insertIn(store, tx, [written])
-        return { kind: 'published', id, lane, progress: '{"ok":true}' }
+        return { kind: 'published', generation: 0, id, lane, progress: '{"ok":true}' }
       })
       assert.equal(result.recorded, true)
       assert.equal(result.outcome?.kind, 'published')
@@ -31,7 +31,7 @@ export const settleInTransactionCases: readonly StoreCase[] = [
     async run({ store }) {
       const { ownership } = await own(store)
       const { id, lane } = await insertOne(store)
-      const outcome = { kind: 'retry', id, lane, retryCount: 1, delay: 1000, error: 'no' } as const
+      const outcome = { kind: 'retry', generation: 0, id, lane, retryCount: 1, delay: 1000, error: 'no' } as const
       const refused = await store.relay.settleInTransaction(ownership, async (tx) => {
         await insertIn(store, tx, [newEvent()])
         return outcome
@@ -72,7 +72,7 @@ export const settleInTransactionCases: readonly StoreCase[] = [
       const attempt = (ownership: typeof before.ownership) =>
         store.relay.settleInTransaction(ownership, async (tx) => {
           await insertIn(store, tx, [newEvent()])
-          return { kind: 'published', id, lane }
+          return { kind: 'published', generation: 0, id, lane }
         })
       assert.equal((await attempt(before.ownership)).recorded, false)
       assert.equal(await store.admin.count([]), 1)

@@ -23,16 +23,16 @@ export const statsCases: readonly StoreCase[] = [
         newEvent({ publisherBackend: 'other', delay: 3_600_000 }),
       )
       const at = (n: number) => ({ id: rows[n]?.id ?? '', lane: rows[n]?.lane ?? -1 })
-      const failed = { kind: 'failed', retryCount: 3, error: 'bad' } as const
+      const failed = { kind: 'failed', generation: 0, retryCount: 3, error: 'bad' } as const
       const { lost } = await store.relay.settle(ownership, [
         { ...failed, ...at(0), blocks: true },
-        { kind: 'park', ...at(1), delay: null },
-        { kind: 'park', ...at(2), delay: null },
+        { kind: 'park', generation: 0, ...at(1), delay: null },
+        { kind: 'park', generation: 0, ...at(2), delay: null },
         { ...failed, ...at(3), blocks: false },
-        { kind: 'retry', ...at(4), retryCount: 1, delay: 60_000, error: 'no' },
-        { kind: 'park', ...at(5), delay: 60_000 },
-        { kind: 'published', ...at(6) },
-        { kind: 'sending', ...at(8), retryCount: 1 },
+        { kind: 'retry', generation: 0, ...at(4), retryCount: 1, delay: 60_000, error: 'no' },
+        { kind: 'park', generation: 0, ...at(5), delay: 60_000 },
+        { kind: 'published', generation: 0, ...at(6) },
+        { kind: 'sending', generation: 0, ...at(8), retryCount: 1 },
       ])
       assert.deepEqual(lost, [])
       const stats = await store.admin.stats()

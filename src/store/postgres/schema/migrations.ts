@@ -2,6 +2,7 @@ import type { Migration } from './migration.ts'
 import { createOutbox } from './migrations/0001-create-outbox.ts'
 import { createInbox } from './migrations/0002-create-inbox.ts'
 import { publishBySql } from './migrations/0003-publish-by-sql.ts'
+import { operatorMoves } from './migrations/0004-operator-moves.ts'
 
 /** All steps, in order. Append only. */
-export const MIGRATIONS: readonly Migration[] = [createOutbox, createInbox, publishBySql]
+export const MIGRATIONS: readonly Migration[] = [createOutbox, createInbox, publishBySql, operatorMoves]

@@ -10,9 +10,10 @@ import type { Migration } from './migration.ts'
 import { outbox } from './migrations/0001-outbox.ts'
 import { inbox } from './migrations/0002-inbox.ts'
 import { rowsByOthers } from './migrations/0003-rows-by-others.ts'
+import { operatorMoves } from './migrations/0004-operator-moves.ts'
 import { isForeign, printTakeOver, takeOver } from './take-over.ts'
 
-const MIGRATIONS: readonly Migration[] = [outbox, inbox, rowsByOthers]
+const MIGRATIONS: readonly Migration[] = [outbox, inbox, rowsByOthers, operatorMoves]
 const LATEST = MIGRATIONS.at(-1)?.version ?? 0
 const DEFAULT_LANES = 64
 

@@ -1,0 +1,8 @@
+/** One entry of the attempt history. */
+export interface Attempt {
+  /** RFC 3339, by the database's clock. */
+  readonly at: string
+  /** The name of the worker. */
+  readonly worker: string
+  readonly error: string
+}

@@ -1,0 +1,18 @@
+import type { Migration } from '../migration.ts'
+
+/**
+ * What lets an operator move events while workers send: the row's generation, which each move raises and each outcome
+ * names, and on each lane a hold, which its owner answers when nothing of the lane is in its hands.
+ */
+export const operatorMoves: Migration = {
+  version: 4,
+  name: 'operator-moves',
+  breaking: false,
+  sql: (t) => `
+ALTER TABLE ${t.events} ADD COLUMN IF NOT EXISTS generation integer NOT NULL DEFAULT 0;
+ALTER TABLE ${t.lanes}
+  ADD COLUMN IF NOT EXISTS hold bigint NOT NULL DEFAULT 0,
+  ADD COLUMN IF NOT EXISTS hold_until timestamptz,
+  ADD COLUMN IF NOT EXISTS quiet_for bigint NOT NULL DEFAULT 0;
+`,
+}
