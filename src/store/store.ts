@@ -93,6 +93,8 @@ export interface MigrationStatus {
   /** True: the events table is there and not ours, or not wholly. `migrate` takes it over if Django Broadcaster made it. */
   readonly foreign?: true
   readonly pending: readonly { readonly version: number; readonly name: string; readonly breaking: boolean }[]
+  /** Of `migrate`: what was missing of the steps that were done before, and was made again. For people. */
+  readonly mended?: readonly string[]
 }
 
 /** What `migrate` may be told. */

@@ -312,4 +312,33 @@ export function sqlCases(open: () => Promise<SqlOutbox>): void {
       )
       for (const row of rows) assert.deepEqual([row.source, row.publisherBackend], ["/it's", 'partners'])
     }))
+
+  test('`capture` refuses what would publish too much, or refuse each change of the table', () =>
+    withOutbox(async (outbox) => {
+      await outbox.run('CREATE TABLE people (id integer PRIMARY KEY, name varchar(20), password varchar(20))')
+      const { schema } = outbox.store
+      assert.ok(schema.capture)
+      const base = { table: 'people', type: 'person', source: '/people' }
+      for (const [field, options] of [
+        ['omit', { omit: ['pasword'] }],
+        ['key', { key: 'number' }],
+        ['table', { table: 'peple' }],
+        ['table', { table: 'people; DROP TABLE people' }],
+        ['type', { type: '' }],
+        ['type', { type: 'per\nson' }],
+        ['type', { type: 'p'.repeat(248) }],
+        ['source', { source: 'not a uri' }],
+        ['source', { source: `/${'s'.repeat(255)}` }],
+        ['backend', { backend: 'b'.repeat(101) }],
+      ] as const) {
+        await assert.rejects(
+          schema.capture({ ...base, ...options }),
+          { code: 'INVALID_OPTION', field },
+          JSON.stringify(options),
+        )
+      }
+      const sql = await schema.capture({ ...base, type: 'p'.repeat(247), omit: ['password'] })
+      await outbox.run(sql)
+      await outbox.run("INSERT INTO people VALUES (1, 'n', 'secret')")
+    }))
 }

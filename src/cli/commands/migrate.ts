@@ -50,6 +50,8 @@ export const migrate = defineCommand({
         const warning = breaking && before.version > 0 ? ' (breaking: older versions of this package stop working)' : ''
         return `${dryRun ? 'to do' : 'done '}  ${version} ${name}${warning}`
       })
+      const mended = after.mended ?? []
+      done.unshift(...mended.map((what) => `mended  ${what}, which had been dropped`))
       const takesOver = before.foreign === true
       if (takesOver) done.unshift(`${dryRun ? 'to do' : 'done '}  the table that Django made is taken over`)
       const extra = takesOver && !dryRun ? ((await store.schema.inspect?.())?.extraIndexes ?? []) : []
@@ -58,7 +60,7 @@ export const migrate = defineCommand({
           `The index ${name} is Django's: workers do not need it, and every event pays for it. ${drop};`,
       )
       return {
-        json: { version, latest, lanes: after.lanes, from: before.version, takesOver, steps, dryRun },
+        json: { version, latest, lanes: after.lanes, from: before.version, takesOver, mended, steps, dryRun },
         lines: [...done, summary(store.description, after, dryRun ? steps.length : 0), ...advice],
         code: EXIT.ok,
       }

@@ -3,7 +3,11 @@ import type { Migration } from './migration.ts'
 
 /** The statements of a step, and those that record it. `sql` are the step's own, or none when done in another way. */
 export function scriptOf(step: Migration, t: Tables, sql: string): string {
-  const schema = t.schema === undefined ? '' : `CREATE SCHEMA IF NOT EXISTS ${t.schema};\n`
+  // IF NOT EXISTS alone asks for the right to make schemas even when there is nothing to make.
+  const schema =
+    t.schema === undefined
+      ? ''
+      : `DO $do$ BEGIN IF to_regnamespace('${t.schema}') IS NULL THEN CREATE SCHEMA ${t.schema}; END IF; END $do$;\n`
   return `${schema}CREATE TABLE IF NOT EXISTS ${t.migrations} (
   version integer PRIMARY KEY,
   name text NOT NULL,

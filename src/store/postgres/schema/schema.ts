@@ -4,6 +4,8 @@ import { capture } from '../capture.ts'
 import type { Client, Clients, ClientTransaction } from '../client.ts'
 import { inspect } from '../inspect.ts'
 import type { Tables } from '../tables.ts'
+import { hasLostRecords, lanesLeft } from './mend/lost-records.ts'
+import { mend } from './mend/mend.ts'
 import type { Migration } from './migration.ts'
 import { scriptOf } from './migration-script.ts'
 import { MIGRATIONS } from './migrations.ts'
@@ -43,12 +45,21 @@ export function schema(
 
     async migrate({ lanes = DEFAULT_LANES, onProgress } = {}) {
       checkLanes(lanes)
-      if ((await status()).foreign) await takeOver(clients.migration, t, { lanes, ...(onProgress && { onProgress }) })
+      const before = await readApplied(clients.migration, t)
+      if (before.foreign) await takeOver(clients.migration, t, { lanes, ...(onProgress && { onProgress }) })
+      const version = before.lost ? latest : Math.max(0, ...before.steps.map((step) => step.version))
+      const steps = migrations.filter((step) => step.version <= version)
+      // A step knows nothing of what somebody dropped meanwhile: what it builds on must be there first.
+      const mended =
+        steps.length === 0 || before.foreign || version > latest // what a newer version made is not ours to replace
+          ? []
+          : await mend(clients.migration, t, { steps, lanes: (await lanesLeft(clients.migration, t)) ?? lanes })
       for (const migration of (await status()).pending) {
         const step = migrations.find(({ version }) => version === migration.version)
         if (step) await clients.migration.transaction((tx) => apply(tx, t, step, lanes))
       }
-      return status()
+      const after = await status()
+      return mended.length === 0 ? after : { ...after, mended }
     },
 
     print({ from = 0, lanes = DEFAULT_LANES, takeOver = false } = {}) {
@@ -60,7 +71,7 @@ export function schema(
     },
 
     inspect: inspect(client, t),
-    capture: capture(t),
+    capture: capture(client, t),
 
     async check() {
       const applied = await readApplied(client, t)
@@ -69,6 +80,12 @@ export function schema(
         throw new BroadcasterError(
           'SCHEMA_OUTDATED',
           `${t.events.replaceAll('"', '')} is there, but not taken over, or not to the end; run \`broadcaster migrate\``,
+        )
+      }
+      if (applied.lost || (found.version > 0 && found.lanes === null)) {
+        throw new BroadcasterError(
+          'SCHEMA_OUTDATED',
+          `parts of ${t.events.replaceAll('"', '')} were dropped; run \`broadcaster migrate\`, which makes them again`,
         )
       }
       if (found.version === 0) {
@@ -104,16 +121,30 @@ function statusOf(
   return { version, latest, lanes, pending }
 }
 
-async function readApplied(client: Client, t: Tables) {
-  const [found] = await client.query('SELECT to_regclass($1) AS found', [t.migrations])
-  if (found?.['found'] == null) return { steps: [], lanes: null, foreign: await isForeign(client, t) }
-  const rows = await client.query(
-    `SELECT version, breaking, (SELECT lanes FROM ${t.settings}) AS lanes FROM ${t.migrations} ORDER BY version`,
-  )
+interface AppliedSteps {
+  readonly steps: readonly Applied[]
+  readonly lanes: number | null
+  readonly foreign: boolean
+  /** There are parts of an outbox, and the record of its steps is not. */
+  readonly lost: boolean
+}
+
+async function readApplied(client: Client, t: Tables): Promise<AppliedSteps> {
+  const [found] = await client.query('SELECT to_regclass($1) AS found, to_regclass($2) AS settings', [
+    t.migrations,
+    t.settings,
+  ])
+  if (found?.['found'] == null) {
+    const lost = await hasLostRecords(client, t)
+    return { steps: [], lanes: null, foreign: !lost && (await isForeign(client, t)), lost }
+  }
+  const lanes = found['settings'] == null ? 'NULL' : `(SELECT lanes FROM ${t.settings})`
+  const rows = await client.query(`SELECT version, breaking, ${lanes} AS lanes FROM ${t.migrations} ORDER BY version`)
   return {
     steps: rows.map((row): Applied => ({ version: Number(row['version']), breaking: row['breaking'] === 't' })),
-    lanes: rows[0] ? Number(rows[0]['lanes']) : null,
+    lanes: rows[0]?.['lanes'] == null ? null : Number(rows[0]['lanes']),
     foreign: false,
+    lost: false,
   }
 }
 

@@ -2,6 +2,7 @@ import { BroadcasterError } from '../../../../errors.ts'
 import { Pause } from '../../../../pause.ts'
 import type { Client, ClientTransaction } from '../../client.ts'
 import type { Tables } from '../../tables.ts'
+import { buildIndex } from './build-index.ts'
 import { recognise } from './recognise.ts'
 import { type TakeOverStep, takeOverSteps, takeOverTable } from './steps.ts'
 
@@ -111,7 +112,7 @@ async function run(client: Client, t: Tables, step: TakeOverStep, n: number, opt
       break
     }
     case 'index':
-      await buildIndex(client, t, step)
+      await buildIndex(client, t.named(step.index.suffix), step.sql)
       break
     case 'alone':
       await client.query(step.sql)
@@ -157,39 +158,4 @@ AND l.pid <> pg_backend_pid()`,
     `${t.events.replaceAll('"', '')} could not be locked for ${patience / 1000} s (held by the server processes: ${holders}); let their transactions end and run \`broadcaster migrate\` again: it goes on where it stopped`,
     { cause },
   )
-}
-
-/**
- * Builds an index beside all traffic. A build that died leaves an invalid index, which would be kept up to date and
- * never used: it is dropped and made again, unless somebody is building it at this moment.
- */
-async function buildIndex(client: Client, t: Tables, step: TakeOverStep & { how: 'index' }): Promise<void> {
-  const name = t.named(step.index.suffix)
-  const pause = new Pause()
-  for (let builds = 0; ; ) {
-    const [found] = await client.query(
-      `SELECT i.indisvalid AS valid, EXISTS (
-  SELECT FROM pg_locks AS l
-  WHERE l.relation = i.indrelid AND l.mode = 'ShareUpdateExclusiveLock' AND l.granted) AS building
-FROM pg_index AS i WHERE i.indexrelid = to_regclass($1)`,
-      [name],
-    )
-    if (found?.['valid'] === 't') return
-    if (found === undefined) {
-      builds++
-      await client.query(step.sql).catch((error: unknown) => {
-        // Another process was faster, or the build lost a deadlock and left an invalid index: look again.
-        if (!isDuplicate(error) || builds > 5) throw error
-      })
-    } else if (found['building'] === 't') {
-      await pause.sleep(200)
-    } else {
-      await client.query(`DROP INDEX CONCURRENTLY IF EXISTS ${name}`)
-    }
-  }
-}
-
-/** The SQLSTATE of a name that is taken. */
-function isDuplicate(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && (error.code === '42P07' || error.code === '23505')
 }
