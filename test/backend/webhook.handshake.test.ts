@@ -97,7 +97,7 @@ describe('webhook: handshake', () => {
       }
       const [result] = await backend.send([sampleEvent()], never)
       assert.equal(kindOf(result), 'outage')
-      assert.match(String(errorOf(result)), /did not answer the webhook handshake within 100 ms/)
+      assert.match(String(errorOf(result)), /the webhook handshake was not answered within 100 ms/)
     }))
 
   test('permission is asked for again when its time is over', () =>

@@ -1,6 +1,5 @@
 import { BroadcasterError } from '../../errors.ts'
 import { boundedCall } from '../bounded-call.ts'
-import { KeyedGates } from '../keyed-gates.ts'
 import { OutageError, PermanentError } from '../send-error.ts'
 import { TimeLimit } from '../time-limit.ts'
 import { onOneLine } from './answer-text.ts'
@@ -10,11 +9,13 @@ import { type Answer, ConnectionCut } from './exchange.ts'
 import { type Message, unwritable } from './message.ts'
 import { headerProblems, type ResolvedWebhookOptions, type WebhookHeaders } from './options.ts'
 import { NotPermitted, Permissions } from './permissions.ts'
+import { type Place, Places } from './places.ts'
 import { PrivateAddressError } from './private-networks.ts'
 import {
-  destinationError,
+  addressError,
   interruption,
   mayRefuseOne,
+  placeError,
   type Reach,
   type Refusal,
   refusalOfAnswer,
@@ -35,31 +36,35 @@ export class Delivery {
   readonly #reach: Reach
   readonly #connections: Connections
   readonly #permissions: Permissions | undefined
-  readonly #gates: KeyedGates
+  readonly #places: Places
   readonly #throttles: KeyedThrottles | undefined
   /** Aborts when the backend closes: nothing new is started. */
   readonly #closing = new AbortController()
-  #answeredAt = Number.NEGATIVE_INFINITY
-  #lifeSign: Promise<Answer | undefined> | undefined
+  /** The HEADs under way, by address. */
+  readonly #lifeSigns = new Map<string, Promise<Answer | undefined>>()
 
   constructor(options: ResolvedWebhookOptions) {
     this.#options = options
-    this.#reach = typeof options.url === 'function' ? 'one-event' : 'all-events'
+    this.#reach = typeof options.url === 'function' ? 'one-address' : 'all-events'
     this.#connections = new Connections(options)
     this.#permissions = options.handshake && new Permissions(options.handshake, this.#connections, options.timeout)
-    this.#gates = new KeyedGates(options.concurrency)
+    this.#places = new Places(options.concurrency)
     this.#throttles = options.rateLimit && new KeyedThrottles(options.rateLimit)
   }
 
   /** Resolves with why it was not delivered; undefined = it was. Never rejects. */
-  async deliver({ target, keys }: Destination, message: Message, signal: AbortSignal): Promise<Refusal | undefined> {
+  async deliver(
+    { target, keys, place }: Destination,
+    message: Message,
+    signal: AbortSignal,
+  ): Promise<Refusal | undefined> {
     if (signal.aborted || this.#closing.signal.aborted) return notSent(signal)
     try {
       const agreed = await this.permission(target, signal)
-      return await this.#gates.run(target.url.origin, async () => {
+      return await this.#places.run(place, async (now) => {
         const turns = [agreed, this.#throttles?.of(target.url.origin)]
         if (!(await this.#turns(turns, signal))) return notSent(signal)
-        return this.#post(target, keys, message, signal)
+        return this.#post(target, keys, message, signal, now)
       })
     } catch (error) {
       return this.#refusalOf(target, error, signal)
@@ -135,6 +140,7 @@ export class Delivery {
     keys: readonly SigningKey[],
     { id, headers, body }: Message,
     signal: AbortSignal,
+    place: Place,
   ): Promise<Refusal | undefined> {
     const userHeaders = await this.headers(signal)
     const signature = keys.length === 0 ? {} : await signRequest(keys, id, body, Date.now())
@@ -143,12 +149,12 @@ export class Delivery {
     const started = performance.now()
     try {
       const { answer, url } = await this.#connections.post(target, parcel, limit.signal)
-      this.#answeredAt = performance.now()
+      place.answeredAt = performance.now()
       limit.end()
       return await this.#answered(target, answer, nameOf(url), signal)
     } catch (error) {
       if (signal.aborted) throw error
-      if (limit.timedOut) return this.#tooSlow(target, started, signal)
+      if (limit.timedOut) return this.#tooSlow(target, place.answeredAt > started, signal)
       if (error instanceof ConnectionCut) return this.#cut(target, error, signal)
       throw error
     } finally {
@@ -158,7 +164,7 @@ export class Delivery {
 
   #refusalOf({ url }: Target, error: unknown, signal: AbortSignal): Refusal {
     if (error instanceof NotPermitted) {
-      return { error: destinationError(this.#reach, error.message, error), refuses: 'everything' }
+      return { error: addressError(this.#reach, error.message, error), refuses: 'everything' }
     }
     if (error instanceof BroadcasterError && error.code === 'MISSING_DEPENDENCY') {
       return { error: new OutageError(error.message, { cause: error }), refuses: 'everything' }
@@ -166,17 +172,17 @@ export class Delivery {
     if (error instanceof BroadcasterError) return { error, refuses: 'everything' }
     if (signal.aborted) return notSent(signal)
     if (isUnwritable(error)) return { error: unwritable(error), refuses: 'message' }
-    if (error instanceof PrivateAddressError && this.#reach === 'one-event') {
+    if (error instanceof PrivateAddressError && this.#reach === 'one-address') {
       return { error: new PermanentError(`${nameOf(url)} is refused: ${error.message}`), refuses: 'everything' }
     }
     const message = `no answer from ${nameOf(url)}: ${messageOf(error)}`
-    return { error: destinationError(this.#reach, message, { cause: error }), refuses: 'everything' }
+    return { error: placeError(message, { cause: error }), refuses: 'everything' }
   }
 
   /** One event that a destination answers as if it were away must not hold up all others for ever. */
   async #answered(target: Target, answer: Answer, name: string, signal: AbortSignal): Promise<Refusal | undefined> {
     const refusal = refusalOfAnswer(answer, name, this.#reach)
-    if (!refusal || this.#reach === 'one-event' || !mayRefuseOne(answer)) return refusal
+    if (!refusal || !mayRefuseOne(answer)) return refusal
     const head = await this.#askLifeSign(target, signal)
     return (head && refusalOfOne(answer, refusal, head)) ?? refusal
   }
@@ -185,31 +191,31 @@ export class Delivery {
    * No answer in time. If the destination has answered anybody since, or answers a HEAD now, this message is what it
    * cannot deal with: a failure, or it would hold up all others for ever. If it is silent altogether, it is away.
    */
-  async #tooSlow(target: Target, started: number, signal: AbortSignal): Promise<Refusal> {
+  async #tooSlow(target: Target, answeredSince: boolean, signal: AbortSignal): Promise<Refusal> {
     const message = `no answer from ${nameOf(target.url)} within ${this.#options.timeout} ms`
-    if (this.#reach === 'one-event') return { error: destinationError('one-event', message), refuses: 'time' }
-    if (this.#answeredAt > started) return { error: new BroadcasterError('SEND_TIMEOUT', message), refuses: 'time' }
+    if (answeredSince) return { error: new BroadcasterError('SEND_TIMEOUT', message), refuses: 'time' }
     return (await this.#askLifeSign(target, signal))
       ? { error: new BroadcasterError('SEND_TIMEOUT', `${message}, though it answers a HEAD`), refuses: 'time' }
-      : { error: destinationError('all-events', message), refuses: 'everything' }
+      : { error: placeError(message), refuses: 'everything' }
   }
 
   /** The connection ended without an answer: the destination went away, or it cuts off what it does not take. */
   async #cut(target: Target, cause: ConnectionCut, signal: AbortSignal): Promise<Refusal> {
-    const message = `no answer from ${nameOf(target.url)}: ${cause.message}`
-    if (this.#reach === 'one-event') return { error: destinationError('one-event', message), refuses: 'message' }
+    const message = `no answer from ${nameOf(target.url)}: ${messageOf(cause)}`
     // Without its cause: the code in there says outage.
     return (await this.#askLifeSign(target, signal))
       ? { error: new BroadcasterError('SEND_FAILED', `${message}, though it answers a HEAD`), refuses: 'message' }
-      : { error: destinationError('all-events', message, { cause }), refuses: 'everything' }
+      : { error: placeError(message, { cause }), refuses: 'everything' }
   }
 
   /** Its answer to a HEAD, if there is one. Asked once by all who want to know at the same time. */
   #askLifeSign(target: Target, signal: AbortSignal): Promise<Answer | undefined> {
-    this.#lifeSign ??= this.#answerToHead(target, signal).finally(() => {
-      this.#lifeSign = undefined
-    })
-    return this.#lifeSign
+    const { href } = target.url
+    const known = this.#lifeSigns.get(href)
+    if (known !== undefined) return known
+    const asking = this.#answerToHead(target, signal).finally(() => this.#lifeSigns.delete(href))
+    this.#lifeSigns.set(href, asking)
+    return asking
   }
 
   async #answerToHead(target: Target, signal: AbortSignal): Promise<Answer | undefined> {

@@ -5,12 +5,15 @@ import type { OutboxEvent } from '../../record/outbox-event.ts'
 import { PermanentError } from '../send-error.ts'
 import type { Target } from './connections.ts'
 import { httpUrl, type ResolvedWebhookOptions } from './options.ts'
+import { hashedId } from './signature.ts'
 import { readSigningKey, type SigningKey } from './signing-key.ts'
 
 /** Where an event goes, and how it is signed for it. */
 export interface Destination {
   /** Equal for events that may share a batch; it may hold keys. */
   readonly name: string
+  /** What is away or slow by itself: `placeOf`. */
+  readonly place: string
   readonly target: Target
   readonly keys: readonly SigningKey[]
 }
@@ -21,13 +24,46 @@ export interface Destination {
  */
 export function destinationOf(event: OutboxEvent, options: ResolvedWebhookOptions): Destination {
   const { url: given, keys } = options
+  const url = addressOf(event, options)
+  const target = { url, trusted: given === url }
+  const place = placeOf(event, url, options)
+  if (typeof keys !== 'function') return { name: url.href, place, target, keys: keys }
+  const texts = [asked('keys', event, keys)].flat()
+  return { name: `${url.href} ${texts.join(' ')}`, place, target, keys: texts.map(signingKey) }
+}
+
+/** The longest name of a place, in characters. */
+const LONGEST_PLACE = 200
+
+/** The place of an event at this address: what `destination` says, or the origin. */
+function placeOf(event: OutboxEvent, url: URL, { destination }: ResolvedWebhookOptions): string {
+  const name = (destination && asked('destination', event, destination)) ?? url.origin
+  if (typeof name !== 'string') {
+    const shown = `${showWithoutSecrets(name)}; give a text`
+    throw new BroadcasterError('SEND_FAILED', `the destination function of webhook() returned ${shown}`)
+  }
+  return name.length <= LONGEST_PLACE ? name : hashedId('place_', name)
+}
+
+/**
+ * The place that an event goes to, for `Backend.destination`; undefined when all go to one, and when it cannot be told:
+ * then its send says why.
+ */
+export function knownPlaceOf(event: OutboxEvent, options: ResolvedWebhookOptions): string | undefined {
+  if (typeof options.url !== 'function' && options.destination === undefined) return undefined
+  try {
+    const url = addressOf(event, options)
+    return placeOf(event, url, options)
+  } catch {
+    return undefined
+  }
+}
+
+function addressOf(event: OutboxEvent, { url: given }: ResolvedWebhookOptions): URL {
   const text = typeof given === 'function' ? asked('url', event, given) : given
   const url = text instanceof URL ? text : httpUrl(text)
   if (!url) throw new PermanentError(`the url function returned ${showWithoutSecrets(text)}, not an http(s) address`)
-  const target = { url, trusted: given === url }
-  if (typeof keys !== 'function') return { name: url.href, target, keys: keys }
-  const texts = [asked('keys', event, keys)].flat()
-  return { name: `${url.href} ${texts.join(' ')}`, target, keys: texts.map(signingKey) }
+  return url
 }
 
 /** Calls a function of the user's. What it throws is about this event, unless it says otherwise by an error class of ours. */

@@ -16,6 +16,12 @@ export interface WebhookOptions {
    */
   readonly url: string | ((event: OutboxEvent) => string)
   /**
+   * Names the place that an event goes to, at most 200 characters: what is away or slow by itself. Each has `concurrency`
+   * requests of its own, and an outage there keeps nobody else waiting. Default: the address's origin when `url` is a
+   * function, one place when it is fixed.
+   */
+  readonly destination?: (event: OutboxEvent) => string
+  /**
    * `structured`: the whole event as JSON. `binary`: attributes as `ce-` headers, data as the body. `batch`: many events
    * as one JSON array. Default 'structured'.
    */
@@ -36,7 +42,7 @@ export interface WebhookOptions {
   readonly maxBatch?: WebhookBatchLimit
   /** How long one request may take, redirects included, in milliseconds. Default 5000. */
   readonly timeout?: number
-  /** How many requests to one origin are under way at once; events of one key never are. Default 10. */
+  /** How many requests to one destination are under way at once; events of one key never are. Default 10. */
   readonly concurrency?: number
   /** Follow at most 5 redirects (301, 302, 307, 308), posting again. Default false. */
   readonly followRedirects?: boolean
@@ -72,6 +78,7 @@ export interface WebhookBatchLimit {
 /** The options with all defaults. */
 export interface ResolvedWebhookOptions {
   readonly url: URL | ((event: OutboxEvent) => string)
+  readonly destination: ((event: OutboxEvent) => string) | undefined
   readonly mode: 'structured' | 'binary' | 'batch'
   readonly headers: WebhookHeaders | (() => WebhookHeaders | Promise<WebhookHeaders>)
   readonly keys: readonly SigningKey[] | ((event: OutboxEvent) => WebhookKeys)
@@ -89,6 +96,7 @@ export interface ResolvedWebhookOptions {
 
 const NAMES = [
   'url',
+  'destination',
   'mode',
   'headers',
   'keys',
@@ -129,11 +137,15 @@ export function resolveWebhookOptions(options: WebhookOptions): ResolvedWebhookO
   if (typeof given !== 'function') {
     for (const problem of headerProblems(given)) check.problem('headers', problem)
   }
-  const { tls = {}, lookup } = options
+  const { tls = {}, lookup, destination } = options
+  if (destination !== undefined && typeof destination !== 'function') {
+    check.problem('destination', 'must be a function that names the place an event goes to')
+  }
   if (typeof tls !== 'object' || tls === null) check.problem('tls', 'must be an object, as for node:tls')
   if (lookup !== undefined && typeof lookup !== 'function') check.problem('lookup', 'must be a function')
   const resolved: ResolvedWebhookOptions = {
     url: url ?? new URL('http://invalid.invalid'),
+    destination,
     mode: check.oneOf('mode', 'structured', ['structured', 'binary', 'batch']),
     headers: given,
     keys: resolveKeys(options.keys, check),

@@ -84,7 +84,7 @@ export class Permissions {
     entry: Entry,
   ): Promise<void> {
     const name = nameOf(target.url)
-    const answer = await this.#options(target, { ...headers, ...handshakeHeaders(this.#asked) }, signal, name)
+    const answer = await this.#options(target, { ...headers, ...handshakeHeaders(this.#asked) }, signal)
     const permission = readPermission(answer, this.#asked)
     if (!permission.granted) {
       const retryAfter = parseRetryAfter(answer.headers['retry-after'], answer.headers['date'])
@@ -102,18 +102,13 @@ export class Permissions {
     }
   }
 
-  async #options(
-    target: Target,
-    headers: Readonly<Record<string, string>>,
-    signal: AbortSignal,
-    name: string,
-  ): Promise<Answer> {
+  async #options(target: Target, headers: Readonly<Record<string, string>>, signal: AbortSignal): Promise<Answer> {
     const limit = new TimeLimit(signal, this.#timeout)
     try {
       return await this.#connections.ask('OPTIONS', target, headers, limit.signal)
     } catch (error) {
       if (limit.timedOut) {
-        throw new NotPermitted(`${name} did not answer the webhook handshake within ${this.#timeout} ms`)
+        throw new Error(`the webhook handshake was not answered within ${this.#timeout} ms`)
       }
       // Others may be waiting for this answer whose own send goes on.
       throw signal.aborted ? interruption(signal) : error

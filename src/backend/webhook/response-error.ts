@@ -6,20 +6,25 @@ import type { Answer } from './exchange.ts'
 import { parseRetryAfter } from './retry-after.ts'
 
 /**
- * How far an error reaches. One address for all events: a destination that is away is an outage of the backend. An
- * address of its own for each event: it is a failure of the event, since an outage would keep all the other
- * destinations waiting for the one that is away.
+ * One address for all events, or an address of its own for each. A place that is away, or has no room, is an outage either
+ * way: of the backend, or of that place alone. An address that leads nowhere or is closed to us is an outage only when it
+ * is the one for all: other addresses of the same place may belong to others, and are not kept waiting for it.
  */
-export type Reach = 'all-events' | 'one-event'
+export type Reach = 'all-events' | 'one-address'
 
-/** The destination refuses everything for now, or cannot be reached. */
-export function destinationError(
-  reach: Reach,
-  message: string,
-  details: { readonly cause?: unknown; readonly retryAfter?: number | undefined } = {},
-): BroadcasterError {
-  const { retryAfter, ...rest } = details
-  if (reach === 'one-event') return new RetryAfterError(message, { ...rest, retryAfter: retryAfter ?? 0 })
+interface OutageDetails {
+  readonly cause?: unknown
+  readonly retryAfter?: number | undefined
+}
+
+/** The address refuses all that goes there. */
+export function addressError(reach: Reach, message: string, details: OutageDetails = {}): BroadcasterError {
+  if (reach === 'all-events') return placeError(message, details)
+  return new RetryAfterError(message, { ...details, retryAfter: details.retryAfter ?? 0 })
+}
+
+/** The place refuses everything for now, or cannot be reached. */
+export function placeError(message: string, { retryAfter, ...rest }: OutageDetails = {}): OutageError {
   return new OutageError(message, retryAfter === undefined ? rest : { ...rest, retryAfter })
 }
 
@@ -37,8 +42,10 @@ export interface Refusal {
   readonly refuses: 'everything' | 'message' | 'size' | 'time'
 }
 
-/** Statuses by which a destination refuses everybody, or us. */
-const REFUSES_EVERYTHING: ReadonlySet<number> = new Set([401, 403, 407, 429, 502, 503, 504])
+/** Statuses by which an address refuses us. */
+const REFUSES_US: ReadonlySet<number> = new Set([401, 403, 407])
+/** Statuses by which a place says that it takes nothing now. */
+const AWAY: ReadonlySet<number> = new Set([429, 502, 503, 504])
 /** Of these, what may be about one message: of a gateway whose service it brings down, or that does not let it pass. */
 const MAY_REFUSE_ONE: ReadonlySet<number> = new Set([403, 502, 504])
 /** How long a destination that says 410 is left alone, in milliseconds. */
@@ -59,8 +66,9 @@ export function refusalOfOne({ status }: Answer, refusal: Refusal, head: Answer)
   const ofHead = refusalOfAnswer(head, '', 'all-events')
   if (ofHead && (status === 403 || ofHead.refuses === 'everything')) return undefined
   const message = `${refusal.error.message}, though it answers a HEAD with ${head.status}`
-  const retryAfter = refusal.error instanceof OutageError ? refusal.error.retryAfter : undefined
-  return { error: failure(message, retryAfter), refuses: 'message' }
+  const { error } = refusal
+  const wanted = error instanceof OutageError || error instanceof RetryAfterError ? error.retryAfter : undefined
+  return { error: failure(message, wanted), refuses: 'message' }
 }
 
 function failure(message: string, retryAfter: number | undefined): BroadcasterError {
@@ -81,18 +89,16 @@ export function refusalOfAnswer(answer: Answer, address: string, reach: Reach): 
   if (status >= 200 && status < 300) return undefined
   const message = `${address} answered ${status}${text === '' ? '' : `: ${text}`}`
   const retryAfter = parseRetryAfter(headers['retry-after'], headers['date'])
-  if (REFUSES_EVERYTHING.has(status)) {
-    return { error: destinationError(reach, message, { retryAfter }), refuses: 'everything' }
-  }
+  if (AWAY.has(status)) return { error: placeError(message, { retryAfter }), refuses: 'everything' }
+  if (REFUSES_US.has(status)) return { error: addressError(reach, message, { retryAfter }), refuses: 'everything' }
   if (status === 410) {
     // Retired: for a fixed address an outage that an operator must end, so that nothing is lost. Ask seldom.
-    const error =
-      reach === 'one-event' ? new PermanentError(message) : new OutageError(message, { retryAfter: RETIRED })
+    const error = reach === 'one-address' ? new PermanentError(message) : placeError(message, { retryAfter: RETIRED })
     return { error, refuses: 'everything' }
   }
   if (status >= 300 && status < 400) {
     const moved = `${message}; it sends us to ${placeOf(headers['location'], address)}, which is not followed`
-    return { error: destinationError(reach, moved), refuses: 'everything' }
+    return { error: addressError(reach, moved), refuses: 'everything' }
   }
   if (status >= 500 || TRY_AGAIN.has(status)) {
     return { error: failure(message, retryAfter), refuses: 'message' }

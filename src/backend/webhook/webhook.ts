@@ -5,7 +5,7 @@ import { sendByKey } from '../send-by-key.ts'
 import { TimeLimit } from '../time-limit.ts'
 import { BatchSender } from './batch-sender.ts'
 import { Delivery, LIFE_SIGN_TIMEOUT, messageOf } from './delivery.ts'
-import { destinationOf, nameOf } from './destination.ts'
+import { destinationOf, knownPlaceOf, nameOf } from './destination.ts'
 import { checkHeaders, eventMessage } from './message.ts'
 import { type ResolvedWebhookOptions, resolveWebhookOptions, type WebhookOptions } from './options.ts'
 import { refusalOfAnswer } from './response-error.ts'
@@ -38,6 +38,7 @@ export function webhook(options: WebhookOptions): Backend {
     healthCheck: (signal) => destination.healthCheck(signal),
     close: () => destination.close(),
     ...(mode === 'binary' ? { checkEvent: checkHeaders } : {}),
+    destination: (event) => knownPlaceOf(event, destination.options),
   }
 }
 
