@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { describe, type TestContext, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
 import { Pool } from 'pg'
 import { delivered, notDelivered } from '../../src/backend/backend.ts'
 import { OutageError, RetryAfterError } from '../../src/backend/send-error.ts'
@@ -46,7 +47,12 @@ async function latin1Store(t: TestContext): Promise<Store> {
   t.after(async () => {
     await store.close()
     await pool.end()
-    await root.query(`DROP DATABASE ${database} WITH (FORCE)`)
+    // The server may not know yet that the last connection is closed.
+    for (let left = 100; left > 0; left--) {
+      const dropped = await root.query(`DROP DATABASE ${database}`).catch(() => undefined)
+      if (dropped) break
+      await pause(100)
+    }
     await root.end()
   })
   await store.schema.migrate()
