@@ -65,6 +65,15 @@ const UNREACHABLE: ReadonlySet<string> = new Set([
  * never by message text. An unknown error is a failure of this one event.
  */
 export function classifySendError(error: unknown): FailureClass {
+  try {
+    return classOf(error)
+  } catch {
+    // A getter of it threw.
+    return { kind: 'failure' }
+  }
+}
+
+function classOf(error: unknown): FailureClass {
   if (error instanceof OutageError) {
     return error.retryAfter === undefined ? { kind: 'outage' } : { kind: 'outage', retryAfter: error.retryAfter }
   }

@@ -137,7 +137,7 @@ export class Cycle {
     // A drain leaves what is over its budget to the next one.
     if (ownership === undefined || this.#budget.left <= 0) return
     this.#budget.left--
-    const held = takeInHand(row, ownership, suspect, this.#options.records)
+    const held = takeInHand(row, ownership, suspect, this.#sender.hasHung(row.id), this.#options.records)
     this.#inHand.add(held.id, held.lane)
     if (held.key !== null) this.#held.release(held.lane, held.key, held.id)
     const blocker = held.key === null ? undefined : this.#held.blocker(held.lane, held.key, held.seq)

@@ -19,14 +19,23 @@ export interface HeldEvent {
   marked: boolean
   /** It may have killed its worker: sent by itself, with the attempt counted before the send. */
   readonly alone: boolean
+  /** A send of it alone did not end: sent by itself, so that others do not wait for it again. */
+  readonly hung: boolean
 }
 
 /** A fetched row as the relay carries it. `suspect`: it may have been in flight when its lane's last owner died. */
-export function takeInHand(row: FetchedRow, ownership: Ownership, suspect: boolean, records: RecordSource): HeldEvent {
+export function takeInHand(
+  row: FetchedRow,
+  ownership: Ownership,
+  suspect: boolean,
+  hung: boolean,
+  records: RecordSource,
+): HeldEvent {
   const { id, seq, lane, generation, partitionKey: key, retryCount, maxRetries } = row
   const alone = row.status === 'processing'
   const event = new OutboxEvent(row, records)
-  return { id, seq, lane, generation, key, retryCount, maxRetries, event, ownership, marked: suspect || alone, alone }
+  const marked = suspect || alone
+  return { id, seq, lane, generation, key, retryCount, maxRetries, event, ownership, marked, alone, hung }
 }
 
 /** Its sends ended with the death of the worker as often as it may be tried. */

@@ -45,18 +45,18 @@ export class SendBuffer {
     let used = 0
     for (const item of this.#ready) {
       const first = 'waiting' in item ? item.waiting[0] : item
-      if (batch.length >= limit || (first?.alone && batch.length > 0)) break
+      if (batch.length >= limit || (first && isApart(first) && batch.length > 0)) break
       used++
       // A queue emptied or taken since it was listed: `done` lists it again.
       if (!first || ('waiting' in item && item.busy)) continue
       if ('waiting' in item) {
         item.busy = true
-        const run = first.alone || !runs ? 1 : runLength(item.waiting, limit - batch.length)
+        const run = isApart(first) || !runs ? 1 : runLength(item.waiting, limit - batch.length)
         batch.push(...item.waiting.splice(0, run))
       } else {
         batch.push(item)
       }
-      if (first.alone) break
+      if (isApart(first)) break
     }
     this.#ready.splice(0, used)
     this.#size -= batch.length
@@ -103,6 +103,11 @@ export class SendBuffer {
   }
 }
 
+/** It makes a batch by itself: it may kill its process, or has kept a send from ending. */
+function isApart({ alone, hung }: HeldEvent): boolean {
+  return alone || hung
+}
+
 /** Usually at the end; earlier when a sweep found an event that committed late. */
 function insertBySeq(waiting: HeldEvent[], event: HeldEvent): void {
   let at = waiting.length
@@ -112,6 +117,6 @@ function insertBySeq(waiting: HeldEvent[], event: HeldEvent): void {
 
 /** How many from the front may go in one run: up to `limit`, and not past an event that must go alone. */
 function runLength(waiting: readonly HeldEvent[], limit: number): number {
-  const alone = waiting.findIndex((event) => event.alone)
+  const alone = waiting.findIndex(isApart)
   return Math.min(limit, alone < 0 ? waiting.length : alone)
 }

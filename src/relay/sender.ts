@@ -2,10 +2,13 @@ import { type Backend, notAttempted, notDelivered, type SendResult } from '../ba
 import { BroadcasterError } from '../errors.ts'
 import type { RelayStore } from '../store/relay-store.ts'
 import { takeAloneTurn } from './alone-turn.ts'
+import { Delivery } from './delivery.ts'
+import { handOver } from './hand-over.ts'
 import type { HeldEvent } from './in-hand.ts'
 import { isLate } from './is-late.ts'
 import type { Lease } from './lease.ts'
 import { type FailurePolicy, judge } from './outcomes.ts'
+import { readResult } from './read-results.ts'
 import type { SendTurns } from './send-turns.ts'
 import type { Settler } from './settler.ts'
 
@@ -27,17 +30,22 @@ interface Sent {
   readonly settled: ReadonlySet<string>
 }
 
-/** How long a backend that ignores its abort signal is waited for, in ms, before its events count as failed. */
-const ABORT_GRACE = 1_000
 /** How long a suspect that goes alone keeps others waiting while its attempt is recorded, in ms. */
 const MARK_WAIT = 1_000
 
 /** Hands a batch to the backend within its timeout and the lease. */
 export class Sender {
   readonly #options: SenderOptions
+  readonly #delivery: Delivery
 
   constructor(options: SenderOptions) {
     this.#options = options
+    this.#delivery = new Delivery(options)
+  }
+
+  /** Whether a send of this event alone has hung: it is not to keep others waiting. */
+  hasHung(id: string): boolean {
+    return this.#delivery.hasHung(id)
   }
 
   /** One result per event. `settled` names those whose settle was committed together with the handler's writes. */
@@ -89,41 +97,18 @@ export class Sender {
   }
 
   async #handOver(batch: readonly HeldEvent[]): Promise<Sent> {
-    const { backend, lease, timeout } = this.#options
+    const { backend } = this.#options
     const settled = new Set<string>()
+    if (!backend.sendInTransaction) return { results: await this.#delivery.deliver(batch), settled }
     const handled: SendResult[] = []
-    if (!lease.allows(timeout)) return { results: batch.map(() => notAttempted), settled }
-    const stop = new AbortController()
-    const onLeaseEnd = (): void => stop.abort(lease.signal.reason)
-    lease.signal.addEventListener('abort', onLeaseEnd)
-    const timedOut = new BroadcasterError('SEND_TIMEOUT', `the backend did not answer within ${timeout} ms`)
-    let grace: NodeJS.Timeout | undefined
-    const timer = setTimeout(() => stop.abort(timedOut), timeout)
-    const ignored = new Promise<never>((_resolve, reject) => {
-      stop.signal.addEventListener('abort', () => {
-        grace = setTimeout(() => reject(timedOut), ABORT_GRACE)
-      })
-    })
-    try {
-      const sending = backend.sendInTransaction
-        ? this.#inTransactions(batch, stop.signal, settled, handled)
-        : backend.send(
-            batch.map((held) => held.event),
-            stop.signal,
-          )
-      const results: unknown = await Promise.race([sending, ignored])
-      return { results: Array.isArray(results) ? results : [], settled }
-    } catch (error) {
-      const failed = notDelivered(error)
-      if (!backend.sendInTransaction) return { results: batch.map(() => failed), settled }
-      // The handler that hung is to blame, not the events that it kept waiting.
-      const hung = handled.length
-      return { results: batch.map((_, n) => handled[n] ?? (n === hung ? failed : notAttempted)), settled }
-    } finally {
-      clearTimeout(timer)
-      clearTimeout(grace)
-      lease.signal.removeEventListener('abort', onLeaseEnd)
-    }
+    const answer = await handOver(this.#options, batch, (signal) =>
+      this.#inTransactions(batch, signal, settled, handled),
+    )
+    if (answer.kind === 'results') return { results: answer.results, settled }
+    // The handler that hung is to blame, not the events that it kept waiting.
+    const failed = answer.kind === 'interrupted' ? notAttempted : notDelivered(answer.error)
+    const hung = handled.length
+    return { results: batch.map((_, n) => handled[n] ?? (n === hung ? failed : notAttempted)), settled }
   }
 
   /** Each event in a store transaction of its own that settles it too; one after the other, so that keys keep order. */
@@ -169,7 +154,11 @@ export class Sender {
 
 async function handle(backend: Backend, held: HeldEvent, tx: unknown, signal: AbortSignal): Promise<SendResult> {
   try {
-    return (await backend.sendInTransaction?.(held.event, tx, signal)) ?? notAttempted
+    const given: unknown = await backend.sendInTransaction?.(held.event, tx, signal)
+    return (
+      readResult(given) ??
+      notDelivered(new BroadcasterError('SEND_FAILED', 'the backend gave no result for this event'))
+    )
   } catch (error) {
     return notDelivered(error)
   }

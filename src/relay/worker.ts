@@ -26,6 +26,9 @@ import {
 /** What a stop may take beyond the longest send and the lease, in milliseconds. */
 const STOP_MARGIN = 5_000
 
+/** No longer than a lease may be, in milliseconds. */
+const LONGEST_TIMEOUT = 600_000
+
 /** What a worker works with; a `Broadcaster` makes it. */
 export interface WorkerParts {
   readonly store: Pick<Store, 'relay' | 'coordination' | 'inbox' | 'schema' | 'wake'>
@@ -79,6 +82,11 @@ export class Worker {
     }
     const { backends } = this.options
     this.#served = [...parts.backends].filter(([name]) => backends?.includes(name) ?? true)
+    for (const [name, { timeout = 1 }] of this.#served) {
+      if (typeof timeout === 'number' && timeout > 0 && timeout <= LONGEST_TIMEOUT) continue
+      const message = `the timeout of backend '${name}' is ${String(timeout)}; give a number of milliseconds from 1 to ${LONGEST_TIMEOUT}`
+      throw new BroadcasterError('INVALID_OPTION', message, { field: 'timeout', value: timeout })
+    }
   }
 
   get name(): string {
@@ -125,7 +133,7 @@ export class Worker {
     const stopping = Promise.all([ending, ...drains.map((drain) => drain.ended())])
     const { lease, sendTimeout } = this.options
     const longestSend = Math.max(sendTimeout, ...this.#served.map(([, { timeout = 0 }]) => timeout))
-    if (!(await isLate(stopping, lease + longestSend + STOP_MARGIN))) return void (await stopping)
+    if (!(await isLate(stopping, lease + 2 * longestSend + STOP_MARGIN))) return void (await stopping)
     const message = `the database does not answer; lanes that could not be handed over are free when the lease of ${lease} ms ends`
     const error = new BroadcasterError('STORE_UNAVAILABLE', message)
     this.#parts.signals.emit('worker.error', { worker: this.name, error })

@@ -18,6 +18,7 @@ const held = (seq: number, key: string | null, alone = false): HeldEvent => ({
   ownership,
   marked: alone,
   alone,
+  hung: false,
 })
 const ids = (events: readonly HeldEvent[]): string[] => events.map((event) => event.id)
 

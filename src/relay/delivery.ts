@@ -1,0 +1,142 @@
+import { type Backend, notAttempted, notDelivered, type SendResult } from '../backend/backend.ts'
+import { checkHealth } from '../backend/check-health.ts'
+import { classifySendError, OutageError } from '../backend/send-error.ts'
+import { type Answer, handOver, type SendLimits } from './hand-over.ts'
+import type { HeldEvent } from './in-hand.ts'
+
+type Results = readonly (SendResult | undefined)[]
+
+/** Ids remembered of events whose send hung. */
+const MOST_HUNG = 1_000
+
+/**
+ * Sends a batch, and finds out whose fault it is when no answer comes: what ended without results is sent again, each
+ * event alone, all at once. Who hangs or throws alone is to blame; where all hang, the backend is.
+ */
+export class Delivery {
+  readonly #options: SendLimits & { readonly backend: Backend }
+  /** Events that hung alone, since the backend last gave an answer about anything. */
+  readonly #silent = new Set<string>()
+  readonly #hung = new Set<string>()
+  #inFlight = 0
+  /** Monotonic time of the last answer. */
+  #answeredAt = Number.NEGATIVE_INFINITY
+
+  constructor(options: SendLimits & { readonly backend: Backend }) {
+    this.#options = options
+  }
+
+  /** Whether a send of this event alone has hung. */
+  hasHung(id: string): boolean {
+    return this.#hung.has(id)
+  }
+
+  /** One result per event; undefined where the backend gave an answer that cannot be read. Never rejects. */
+  async deliver(batch: readonly HeldEvent[]): Promise<Results> {
+    const sentAt = performance.now()
+    const answer = await this.#handOver(batch)
+    const results = resultsOf(answer, batch)
+    if (batch.length > 1) return results.includes(undefined) ? this.#eachAlone(batch, results) : results
+    const [only] = batch
+    if (answer.kind === 'hung' && results[0] === undefined && only)
+      return [await this.#blame(only, answer.error, sentAt)]
+    return answer.kind === 'threw' ? [notDelivered(answer.error)] : results
+  }
+
+  async #handOver(batch: readonly HeldEvent[]): Promise<Answer> {
+    const { backend } = this.#options
+    this.#inFlight++
+    const answer = await handOver(this.#options, batch, (signal) => send(backend, batch, signal))
+    this.#inFlight--
+    const readable = answer.kind === 'results' || answer.kind === 'hung' ? answer.results : []
+    const isAlive =
+      answer.kind === 'threw' ? !isUncharged(answer.error) : readable.some((one) => one && !isNoAnswer(one))
+    if (isAlive) {
+      this.#answeredAt = performance.now()
+      this.#silent.clear()
+    }
+    return answer
+  }
+
+  /** Those without a result, each in a send of its own; of a key one after the other. */
+  async #eachAlone(batch: readonly HeldEvent[], known: Results): Promise<Results> {
+    const results = [...known]
+    const hung: { readonly held: HeldEvent; readonly at: number; readonly error: unknown }[] = []
+    let tried = 0
+    const sendRun = async (run: readonly { readonly held: HeldEvent; readonly at: number }[]): Promise<void> => {
+      let stopped = false
+      for (const { held, at } of run) {
+        if (known[at] === undefined) {
+          if (stopped) results[at] = notAttempted
+          else {
+            tried++
+            const answer = await this.#handOver([held])
+            results[at] = answer.kind === 'threw' ? notDelivered(answer.error) : resultsOf(answer, [held])[0]
+            if (answer.kind === 'hung' && results[at] === undefined) hung.push({ held, at, error: answer.error })
+          }
+        }
+        if (results[at]?.ok !== true) stopped = true
+      }
+    }
+    const places = batch.map((held, at) => ({ held, at }))
+    await Promise.all([...Map.groupBy(places, ({ held, at }) => held.key ?? at).values()].map(sendRun))
+
+    const isSilent = hung.length === tried && known.every((result) => result === undefined)
+    for (const { held } of isSilent ? hung : []) this.#silent.add(held.id)
+    for (const { held, at, error } of hung) {
+      if (!isSilent) results[at] = this.#charge(held, error)
+      else results[at] = hung.length > 1 ? this.#silence() : await this.#blame(held, error, performance.now())
+    }
+    return results
+  }
+
+  /** A send of one event hung: is it the event, or the backend? */
+  async #blame(held: HeldEvent, error: unknown, sentAt: number): Promise<SendResult> {
+    if (this.#answeredAt >= sentAt) return this.#charge(held, error)
+    this.#silent.add(held.id)
+    // Those in flight now may not be answered either.
+    if (this.#inFlight > 0) return this.#silence()
+    const { backend, timeout } = this.#options
+    const health = await checkHealth(backend, timeout)
+    if (!health.healthy) return notDelivered(new OutageError(`no answer, and ${health.detail ?? 'not healthy'}`))
+    // Whatever the backend says of its health: two different events, and not a word on either.
+    return this.#silent.size > 1 ? this.#silence() : this.#charge(held, error)
+  }
+
+  #silence(): SendResult {
+    return notDelivered(new OutageError(`the backend answers nothing: each send hung for ${this.#options.timeout} ms`))
+  }
+
+  #charge(held: HeldEvent, error: unknown): SendResult {
+    this.#hung.add(held.id)
+    const [oldest] = this.#hung
+    if (this.#hung.size > MOST_HUNG && oldest !== undefined) this.#hung.delete(oldest)
+    return notDelivered(error)
+  }
+}
+
+/** A backend is somebody else's code: `send` may throw at once, or be no function. */
+async function send(backend: Backend, batch: readonly HeldEvent[], signal: AbortSignal): Promise<unknown> {
+  return backend.send(
+    batch.map((held) => held.event),
+    signal,
+  )
+}
+
+/** What is known after one send. What it threw is nobody's yet, unless the backend is away. */
+function resultsOf(answer: Answer, batch: readonly HeldEvent[]): Results {
+  if (answer.kind === 'interrupted') return batch.map(() => notAttempted)
+  if (answer.kind !== 'threw') return answer.results
+  const failed = isUncharged(answer.error) ? notDelivered(answer.error) : undefined
+  return batch.map(() => failed)
+}
+
+function isUncharged(error: unknown): boolean {
+  const { kind } = classifySendError(error)
+  return kind === 'outage' || kind === 'not-attempted'
+}
+
+/** It says nothing of whether the backend lives. */
+function isNoAnswer(result: SendResult): boolean {
+  return !result.ok && isUncharged(result.error)
+}
