@@ -17,6 +17,7 @@ export const ERROR_CODES = {
   NOT_A_TRANSACTION: { retryable: false },
   TRANSACTION_ENDED: { retryable: false },
   TRANSACTION_ABORTED: { retryable: false },
+  TRANSACTION_CONFLICT: { retryable: true },
   ADAPTER_MISMATCH: { retryable: false },
   // The record
   DOES_NOT_EXIST: { retryable: false },
@@ -31,6 +32,10 @@ export const ERROR_CODES = {
   TAKEOVER_REFUSED: { retryable: false },
   STORE_UNAVAILABLE: { retryable: true },
   STORE_BUSY: { retryable: true },
+  STORE_READ_ONLY: { retryable: true },
+  STORE_FAILED: { retryable: false },
+  PERMISSION_DENIED: { retryable: false },
+  DATABASE_MISSING: { retryable: false },
   // Sending
   SEND_FAILED: { retryable: true },
   SEND_PERMANENT: { retryable: false },

@@ -11,7 +11,7 @@ export const EXIT = {
   config: 3,
   /** The outbox is missing, outdated or too new: run `broadcaster migrate`, or update. */
   schema: 4,
-  /** The database cannot be reached, or is busy. */
+  /** The database cannot be reached, is busy, or refuses. */
   store: 5,
   /** Something is not healthy (`health`, `doctor`). */
   unhealthy: 6,
@@ -28,6 +28,10 @@ const BY_CODE: Partial<Record<ErrorCode, number>> = {
   TAKEOVER_REFUSED: EXIT.schema,
   STORE_UNAVAILABLE: EXIT.store,
   STORE_BUSY: EXIT.store,
+  STORE_READ_ONLY: EXIT.store,
+  STORE_FAILED: EXIT.store,
+  PERMISSION_DENIED: EXIT.store,
+  DATABASE_MISSING: EXIT.store,
   DOES_NOT_EXIST: EXIT.notFound,
 }
 

@@ -1,5 +1,5 @@
 import { classifySendError } from '../backend/send-error.ts'
-import { BroadcasterError } from '../errors.ts'
+import { BroadcasterError, type ErrorCode } from '../errors.ts'
 import { boundedDelay, type RetryPolicy, retryDelay } from '../retry-policy.ts'
 import { TransactionFailure } from './handling.ts'
 
@@ -13,6 +13,14 @@ export interface VerdictOptions {
   readonly retry: RetryPolicy
   readonly maxRetries: number
 }
+
+/** Ours of the same meaning. */
+const AGAIN_CODES: ReadonlySet<ErrorCode> = new Set([
+  'STORE_BUSY',
+  'STORE_UNAVAILABLE',
+  'STORE_READ_ONLY',
+  'TRANSACTION_CONFLICT',
+])
 
 /** Codes after which the same transaction may simply be run again: PostgreSQL, MySQL and SQLite, each its own. */
 const CONFLICTS: ReadonlySet<unknown> = new Set([
@@ -61,7 +69,7 @@ export function verdictOn(
 
 function isConflict(error: unknown): boolean {
   for (let at: unknown = error, depth = 0; at instanceof Error && depth < 5; at = at.cause, depth++) {
-    if (at instanceof BroadcasterError && (at.code === 'STORE_BUSY' || at.code === 'STORE_UNAVAILABLE')) return true
+    if (at instanceof BroadcasterError && AGAIN_CODES.has(at.code)) return true
     if ('code' in at && CONFLICTS.has(at.code)) return true
     // node:sqlite has one code for all, and SQLite's own beside it, of which the low byte says what: busy, locked.
     if ('errcode' in at && typeof at.errcode === 'number' && [5, 6].includes(at.errcode & 0xff)) return true

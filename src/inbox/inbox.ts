@@ -4,6 +4,7 @@ import { unknownKeys } from '../options.ts'
 import { throwProblems } from '../problem.ts'
 import type { InboxEntry } from '../store/inbox-store.ts'
 import type { Store } from '../store/store.ts'
+import { tellingAdapter } from '../store/telling-adapter.ts'
 import type { TransactionAdapter } from '../store/transaction-adapter.ts'
 
 /** What an inbox is made of. */
@@ -53,7 +54,8 @@ export class Inbox<Tx = unknown> {
     }
     this.#store = options.store
     // Without an adapter of the caller's, Tx is the store's own transaction type.
-    this.#adapter = options.transaction ?? (options.store.transactionAdapter as unknown as TransactionAdapter<Tx>)
+    const adapter = options.transaction ?? (options.store.transactionAdapter as unknown as TransactionAdapter<Tx>)
+    this.#adapter = tellingAdapter(adapter, options.store.inbox?.isThere)
     const { dialect } = options.store
     if (this.#adapter.dialect !== dialect) {
       throw new BroadcasterError(

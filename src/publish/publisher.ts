@@ -16,6 +16,7 @@ import type { RecordSource } from '../record/record-source.ts'
 import { insertRows } from '../store/insert-rows.ts'
 import type { Dialect, Row } from '../store/statement.ts'
 import type { PublishStore } from '../store/store.ts'
+import { tellingAdapter } from '../store/telling-adapter.ts'
 import type { TransactionAdapter } from '../store/transaction-adapter.ts'
 import type { SignalSource } from '../telemetry/signals.ts'
 import { configProblem, type Delivery, readDelivery } from './delivery.ts'
@@ -73,7 +74,7 @@ export class Publisher<
       )
     }
     if (!backends.has(defaultBackend)) throw unknownBackend(defaultBackend, backends.keys(), 'defaultBackend')
-    this.#parts = parts
+    this.#parts = { ...parts, adapter: tellingAdapter(adapter, parts.store.isThere) }
     this.#route = router(routes, backends.keys())
   }
 

@@ -28,6 +28,8 @@ export interface InboxStore {
   find?(entry: InboxEntry): Statement
   /** Takes an entry back, of this transaction or an earlier one. */
   withdraw(entry: InboxEntry): Statement
+  /** Where the database has one code for whatever is wrong (SQLite): returns a row if the inbox is there. */
+  readonly isThere?: Statement
   /** Deletes at most `limit` entries made `age` ms ago or earlier; resolves with their number. */
   prune(options: { readonly age: number; readonly limit: number }): Promise<number>
 }

@@ -57,6 +57,8 @@ export interface PublishStore {
    * run after one that returned none.
    */
   readBack?(rows: readonly NewOutboxEvent[]): Statement
+  /** Where the database has one code for whatever is wrong (SQLite): returns a row if the outbox is there. */
+  readonly isThere?: Statement
   /** Reads the rows that `insert`, or `readBack`, returned. */
   inserted(rows: readonly Row[]): readonly InsertedRow[]
   /** Selects the stored row of a duplicate, all columns, by its identity. */

@@ -44,7 +44,7 @@ for (const { name, skip, open } of STORES) {
               break
             } catch (error) {
               // Several that wait while the first rolls back may be a deadlock on MySQL, which one of them loses.
-              const deadlock = error instanceof BroadcasterError && error.code === 'TRANSACTION_ABORTED'
+              const deadlock = error instanceof BroadcasterError && error.code === 'TRANSACTION_CONFLICT'
               if (!fails && !deadlock) throw error
               rolledBack++
             }

@@ -61,6 +61,7 @@ const ROOT_FILES: Readonly<Record<string, string>> = {
   'src/problem.ts': 'foundation',
   'src/suggestion.ts': 'foundation',
   'src/describe-error.ts': 'foundation',
+  'src/inner-errors.ts': 'foundation',
   'src/pause.ts': 'foundation',
   'src/close-within.ts': 'foundation',
   'src/printable.ts': 'foundation',

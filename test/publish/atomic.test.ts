@@ -481,7 +481,7 @@ describe('SQLite', () => {
 /** As `publish` tells of it, or as mysql2 does. */
 function isDeadlock(error: unknown): boolean {
   const { code } = error as { readonly code?: unknown }
-  return code === 'TRANSACTION_ABORTED' || code === 'ER_LOCK_DEADLOCK'
+  return code === 'TRANSACTION_CONFLICT' || code === 'ER_LOCK_DEADLOCK'
 }
 
 type Work = (session: Session) => Promise<'commit' | 'rollback'>

@@ -293,7 +293,7 @@ for (const { name, title } of MYSQL_SERVERS) {
         const waiting = insertIn(store, first, [newEvent({ eventId: 'b' })])
         await untilOneWaits(pool)
         await assert.rejects(insertIn(store, second, [newEvent({ eventId: 'a' })]), {
-          code: 'TRANSACTION_ABORTED',
+          code: 'TRANSACTION_CONFLICT',
           message: /run it again/,
         })
         await assert.rejects(insertIn(store, second, [newEvent()]), { code: 'TRANSACTION_ENDED', message: /deadlock/ })

@@ -118,7 +118,7 @@ describe('options of postgres()', () => {
     const other = Object.assign(new Error('permission denied'), { code: '42501' })
     await assert.rejects(
       runAgainOnConflict(() => Promise.reject(other)),
-      other,
+      { code: 'PERMISSION_DENIED', cause: other },
     )
   })
 })

@@ -1,4 +1,5 @@
 import { BroadcasterError } from '../../errors.ts'
+import { memberOf } from '../../inner-errors.ts'
 import { joinStatement, type Row, type Statement } from '../../store/statement.ts'
 import type { Effect, TransactionAdapter } from '../../store/transaction-adapter.ts'
 
@@ -46,7 +47,7 @@ const OVERHEAD = 12
  * The client does not know whether a transaction is open, so before each write the server is asked, with the
  * cheapest statement it has (`DO 0`, one round trip). A transaction may end without the caller's doing: any DDL
  * statement commits it, a deadlock rolls it back; a statement sent afterwards would commit by itself. Throws
- * `NOT_A_TRANSACTION` or `TRANSACTION_ENDED` before anything is written; `TRANSACTION_ABORTED` when a deadlock has
+ * `NOT_A_TRANSACTION` or `TRANSACTION_ENDED` before anything is written; `TRANSACTION_CONFLICT` when a deadlock has
  * rolled the transaction back, `STORE_BUSY` after a lock wait timeout, `EVENT_TOO_LARGE` over `max_allowed_packet`.
  *
  * @example
@@ -129,16 +130,22 @@ async function checkSize(tx: Mysql2Transaction, { sql, values }: Mysql2Query): P
 
 /** Throws what an error of the driver means; one that means nothing to us as it is. */
 export function throwTranslated(cause: unknown): never {
-  const said = cause instanceof Error ? cause.message : String(cause)
+  // The message alone may have the whole statement before it, as Knex makes it.
+  const said = String(memberOf(cause, 'sqlMessage') ?? memberOf(cause, 'message') ?? cause)
   switch (isObject(cause) ? cause['errno'] : undefined) {
     case DEADLOCK:
       throw new BroadcasterError(
-        'TRANSACTION_ABORTED',
+        'TRANSACTION_CONFLICT',
         `MySQL has rolled the whole transaction back (${said}); run it again from its beginning`,
         { field: 'tx', cause },
       )
-    case LOCK_WAIT_TIMEOUT:
     case CHANGED:
+      throw new BroadcasterError(
+        'TRANSACTION_CONFLICT',
+        `a row has changed since this transaction began (${said}); roll back and run it again from its beginning`,
+        { field: 'tx', cause },
+      )
+    case LOCK_WAIT_TIMEOUT:
       throw new BroadcasterError(
         'STORE_BUSY',
         `another transaction was there first (${said}); roll back and try again`,

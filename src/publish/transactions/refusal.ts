@@ -1,4 +1,5 @@
 import { BroadcasterError } from '../../errors.ts'
+import { innerErrors, memberOf } from '../../inner-errors.ts'
 
 /** SQLSTATE `in_failed_sql_transaction`. */
 const FAILED_TRANSACTION = '25P02'
@@ -29,9 +30,6 @@ export function refuseAborted(what: string): (error: unknown) => never {
   }
 }
 
-/** Where libraries keep the error of the driver: Drizzle and Prisma `cause`, Sequelize `original`, TypeORM `driverError`. */
-const INNER = ['cause', 'original', 'driverError', 'meta', 'driverAdapterError']
-
 /** Whether an error, or the driver's error inside it, has this code: a text, or a number of MySQL. */
 export function hasCode(error: unknown, code: string | number): boolean {
   const of = (name: string): unknown => innerWith(error, name, (value) => String(value) === String(code))
@@ -43,15 +41,8 @@ export function innerWith(
   error: unknown,
   name: string,
   fits = (value: unknown): boolean => value !== undefined,
-  depth = 0,
 ): unknown {
-  if (!isObject(error) || depth > 4) return undefined
-  if (fits(error[name])) return error
-  for (const inner of INNER) {
-    const found = innerWith(error[inner], name, fits, depth + 1)
-    if (found !== undefined) return found
-  }
-  return undefined
+  return innerErrors(error).find((each) => fits(memberOf(each, name)))
 }
 
 /** Whether a value has members: also a function, as the transactions of Knex and postgres.js are. */

@@ -1,5 +1,6 @@
 import { BroadcasterError } from '../../errors.ts'
 import type { ConnectionFate } from '../connections.ts'
+import { databaseError } from '../database-error.ts'
 
 /**
  * Error numbers after which the same transaction may simply be run again: deadlock, and (MariaDB with snapshot
@@ -19,8 +20,8 @@ const BUSY: ReadonlySet<number> = new Set([
  * its cluster: 1047 (Galera), 3098, 3168.
  */
 const CANNOT_SERVE: ReadonlySet<number> = new Set([1047, 1053, 1290, 1792, 1836, 3032, 3098, 3168])
-/** No such table, no such database. */
-const MISSING: ReadonlySet<number> = new Set([1146, 1049])
+/** No such table. */
+const MISSING: ReadonlySet<number> = new Set([1146])
 /** No such column, no such index. */
 const OUTDATED: ReadonlySet<number> = new Set([1054, 1176])
 /** A packet larger than `max_allowed_packet`: as the server says it, and as the result of a function. */
@@ -56,8 +57,7 @@ export function fateAfter(error: unknown): ConnectionFate {
 }
 
 /**
- * What a failed statement means to us, by number. An error without one is the connection's: unavailable. One that
- * says something about our statement or the user's rights stays as it is.
+ * What a failed statement means to us, by number. An error without one is the connection's: unavailable.
  */
 export function storeError(error: unknown): unknown {
   if (error instanceof BroadcasterError || error instanceof TypeError || error instanceof RangeError) return error
@@ -83,7 +83,7 @@ export function storeError(error: unknown): unknown {
       cause: error,
     })
   }
-  return error
+  return databaseError('mysql', error)
 }
 
 /** How often a statement that lost a race is run. */

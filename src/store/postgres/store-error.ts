@@ -1,5 +1,6 @@
 import { BroadcasterError } from '../../errors.ts'
 import type { ConnectionFate } from '../connections.ts'
+import { databaseError } from '../database-error.ts'
 
 /** SQLSTATEs after which the same statement may simply be run again: serialization failure, deadlock. */
 const CONFLICT: ReadonlySet<string> = new Set(['40001', '40P01'])
@@ -36,8 +37,7 @@ export function fateAfter(error: unknown): ConnectionFate {
 }
 
 /**
- * What a failed statement means to us, by SQLSTATE. An error without one is the connection's: unavailable. One that
- * says something about our statement or the user's rights stays as it is.
+ * What a failed statement means to us, by SQLSTATE. An error without one is the connection's: unavailable.
  */
 export function storeError(error: unknown): unknown {
   if (error instanceof BroadcasterError || error instanceof TypeError || error instanceof RangeError) return error
@@ -63,7 +63,7 @@ export function storeError(error: unknown): unknown {
       cause: error,
     })
   }
-  return error
+  return databaseError('postgres', error)
 }
 
 /** How often a statement that lost a race is run. */

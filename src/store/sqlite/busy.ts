@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { BroadcasterError } from '../../errors.ts'
+import { databaseError } from '../database-error.ts'
 
 const SQLITE_BUSY = 5
 const SQLITE_LOCKED = 6
@@ -39,7 +40,8 @@ export async function whileBusy<T>(patience: number, work: () => T): Promise<T> 
 
 function translated(error: unknown): unknown {
   const code = resultCode(error)
-  if (code === undefined || !UNAVAILABLE.has(code)) return error
+  if (code === undefined) return error
+  if (!UNAVAILABLE.has(code)) return databaseError('sqlite', error)
   return new BroadcasterError('STORE_UNAVAILABLE', `the SQLite outbox cannot be read or written: ${String(error)}`, {
     cause: error,
   })

@@ -1,6 +1,6 @@
 import type { InboxStore } from '../inbox-store.ts'
 import type { Database } from './database.ts'
-import type { Tables } from './tables.ts'
+import { type Tables, tableIsThere } from './tables.ts'
 import { NOW, nowPlus } from './values.ts'
 
 /** The statements that run on the caller's transaction: enter, withdraw. */
@@ -28,6 +28,7 @@ export function sqliteInbox(database: Database, t: Tables): InboxStore {
   return {
     enter: ({ consumer, source, eventId }) => ({ strings: enterStrings, values: [consumer, source, eventId] }),
     entered: (rows) => rows.length > 0,
+    isThere: tableIsThere(t.inbox),
     withdraw: ({ consumer, source, eventId }) => ({ strings: withdrawStrings, values: [consumer, source, eventId] }),
     prune: ({ age, limit }) => database.write((db) => db.all(pruneText, age / 1_000, limit).length),
   }

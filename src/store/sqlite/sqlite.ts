@@ -11,7 +11,7 @@ import { type InjectedDatabase, pathOf } from './path.ts'
 import { sqliteRelay } from './relay.ts'
 import { sqliteSchema } from './schema/schema.ts'
 import { type SqliteTransaction, sqliteTransaction } from './sqlite-transaction.ts'
-import { tablesOf } from './tables.ts'
+import { tableIsThere, tablesOf } from './tables.ts'
 import { sqliteWake } from './wake.ts'
 
 export type { InjectedDatabase } from './path.ts'
@@ -70,6 +70,7 @@ export function sqlite(options: SqliteOptions): Store<SqliteTransaction> {
     publish: {
       insert: (rows) => insert(insertStrings, rows),
       inserted,
+      isThere: tableIsThere(t.events),
       findDuplicate: (row) => findDuplicate(findStrings, row),
       found,
     },

@@ -1,4 +1,5 @@
 import { BroadcasterError } from '../../errors.ts'
+import type { Statement } from '../statement.ts'
 
 /** The names of our tables and indexes, quoted. */
 export interface Tables {
@@ -15,6 +16,14 @@ export interface Tables {
   readonly index: Readonly<Record<'identity' | 'hot' | 'parked' | 'troubled' | 'inboxAge', string>>
   /** A trigger of the events table. */
   trigger(suffix: string): string
+}
+
+/** Returns a row if there is a table of this name, as it stands in `Tables`. */
+export function tableIsThere(table: string): Statement {
+  return {
+    strings: ["SELECT 1 AS there FROM sqlite_master WHERE type = 'table' AND name = ", ''],
+    values: [table.replaceAll('"', '')],
+  }
 }
 
 /** The tables of an outbox: all are named after the events table. Throws `INVALID_OPTION`. */

@@ -9,6 +9,8 @@ export type DatabaseName = (typeof DATABASES)[number]
 /** One database with a migrated outbox and a table `orders (id text)`, as the application's client reaches it. */
 export interface Place {
   readonly store: Store
+  /** Reaches the same database, and tables that are not there. */
+  readonly unmigrated: Store
   /** Names `orders` so that any connection finds it. */
   readonly orders: string
   /** Of a server. */

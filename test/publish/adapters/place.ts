@@ -18,6 +18,8 @@ interface Database {
   open(): Promise<Place>
 }
 
+const UNMIGRATED = 'unmigrated_events'
+
 const NOWHERE = { url: '', path: '', pglite: undefined }
 
 /** How each database of the matrix is opened. */
@@ -33,6 +35,7 @@ export const PLACES: Readonly<Record<DatabaseName, Database>> = {
       return {
         ...NOWHERE,
         store,
+        unmigrated: postgres({ pool, schema, table: UNMIGRATED }) as Store,
         url,
         orders: `${schema}.orders`,
         orderIds: async () => idsOf((await pool.query(`SELECT id FROM ${schema}.orders`)).rows),
@@ -55,6 +58,7 @@ export const PLACES: Readonly<Record<DatabaseName, Database>> = {
       return {
         ...NOWHERE,
         store,
+        unmigrated: postgres({ pglite, table: UNMIGRATED }) as Store,
         pglite,
         orders: 'orders',
         orderIds: async () => idsOf((await pglite.query<{ id: string }>('SELECT id FROM orders')).rows),
@@ -77,6 +81,7 @@ export const PLACES: Readonly<Record<DatabaseName, Database>> = {
       return {
         ...NOWHERE,
         store,
+        unmigrated: sqlite({ path, table: UNMIGRATED }) as Store,
         path,
         orders: 'orders',
         async orderIds() {
@@ -103,6 +108,7 @@ function mysqlDatabase(server: 'mariadb' | 'mysql'): Database {
       return {
         ...NOWHERE,
         store,
+        unmigrated: mysql({ pool, table: UNMIGRATED }) as Store,
         url,
         orders: 'orders',
         async orderIds() {

@@ -1,6 +1,7 @@
 import { after, describe, test } from 'node:test'
 import { caughtErrorSuite } from './caught-error.ts'
 import type { DatabaseName, Place } from './cell.ts'
+import { databaseErrorSuite } from './database-error.ts'
 import { MATRIX } from './matrix.ts'
 import { PLACES } from './place.ts'
 import { adapterSuite } from './suite.ts'
@@ -30,6 +31,7 @@ export function runMatrix(database: DatabaseName): void {
       for (const [way, openCell] of Object.entries(ways)) {
         adapterSuite(way, openCell, open, skip)
         caughtErrorSuite(way, openCell, sharedPlace, skip)
+        databaseErrorSuite(way, openCell, sharedPlace, skip)
       }
     })
   }
