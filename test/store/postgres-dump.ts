@@ -27,5 +27,7 @@ SELECT line FROM (
 ) AS lines ORDER BY part, name, n`,
     [schema],
   )
-  return `${rows.map(({ line }) => line).join('\n')}\n`.replaceAll(new RegExp(`"?${schema}"?\\.`, 'g'), '')
+  return `${rows.map(({ line }) => line).join('\n')}\n`
+    .replaceAll(new RegExp(`"?${schema}"?\\.`, 'g'), '')
+    .replaceAll(`'${schema}'`, "'...'")
 }

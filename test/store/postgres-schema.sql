@@ -83,6 +83,7 @@ CREATE CONSTRAINT TRIGGER outbox_events_wake AFTER INSERT ON outbox_events DEFER
 CREATE OR REPLACE FUNCTION outbox_capture()
  RETURNS trigger
  LANGUAGE plpgsql
+ SET search_path TO '...', 'pg_temp'
 AS $function$
 DECLARE
   argument text;
@@ -187,6 +188,7 @@ $function$
 CREATE OR REPLACE FUNCTION outbox_publish(type text, source text, data json DEFAULT NULL::json, subject text DEFAULT ''::text, partition_key text DEFAULT NULL::text, backend text DEFAULT ''::text, delay interval DEFAULT NULL::interval, scheduled_at timestamp with time zone DEFAULT NULL::timestamp with time zone, id text DEFAULT NULL::text, event_time timestamp with time zone DEFAULT NULL::timestamp with time zone, data_content_type text DEFAULT NULL::text, data_schema text DEFAULT ''::text, extensions json DEFAULT NULL::json, max_retries integer DEFAULT 3, config json DEFAULT '{}'::json, data_binary bytea DEFAULT NULL::bytea)
  RETURNS uuid
  LANGUAGE plpgsql
+ SET search_path TO '...', 'pg_temp'
 AS $function$
 #variable_conflict use_column
 DECLARE
