@@ -6,6 +6,7 @@ import type { Database } from '../database.ts'
 import { inspect } from '../inspect.ts'
 import type { Tables } from '../tables.ts'
 import { NOW } from '../values.ts'
+import { hasLostRecords, lanesLeft, mend } from './mend.ts'
 import type { Migration } from './migration.ts'
 import { outbox } from './migrations/0001-outbox.ts'
 import { inbox } from './migrations/0002-inbox.ts'
@@ -24,26 +25,30 @@ interface Applied {
   readonly tooNew: boolean
   /** The events table is there, and not ours. */
   readonly foreign: boolean
+  /** There are parts of an outbox, and the record of its steps is not, or not whole. */
+  readonly lost: boolean
 }
 
 /** Migrations of an outbox in SQLite. */
 export function sqliteSchema(database: Database, t: Tables): SchemaStore {
   const tableSql = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?"
   const versionSql = `
-    SELECT max(version) AS version, max(CASE WHEN breaking THEN version END) AS breaking,
-      (SELECT lanes FROM ${t.settings}) AS lanes
-    FROM ${t.migrations}`
+    SELECT max(version) AS version, max(CASE WHEN breaking THEN version END) AS breaking FROM ${t.migrations}`
 
   const applied = (db: Connection): Applied => {
     if (!db.get(tableSql, t.migrations.slice(1, -1))) {
-      return { version: 0, lanes: null, tooNew: false, foreign: isForeign(db, t) }
+      const lost = hasLostRecords(db, t)
+      return { version: 0, lanes: null, tooNew: false, foreign: !lost && isForeign(db, t), lost }
     }
     const row = db.get(versionSql)
+    const version = Number(row?.['version'] ?? 0)
+    const settings = db.get(tableSql, t.settings.slice(1, -1)) && db.get(`SELECT lanes FROM ${t.settings}`)
     return {
-      version: Number(row?.['version'] ?? 0),
-      lanes: row?.['lanes'] == null ? null : Number(row['lanes']),
+      version,
+      lanes: settings?.['lanes'] == null ? null : Number(settings['lanes']),
       tooNew: Number(row?.['breaking'] ?? 0) > LATEST,
       foreign: false,
+      lost: version > 0 && settings === undefined,
     }
   }
   const statusOf = ({ version, lanes, foreign }: Applied): MigrationStatus => ({
@@ -69,10 +74,20 @@ VALUES (${step.version}, '${step.name}', ${step.breaking ? 1 : 0}, ${NOW});
 
     async migrate(options = {}) {
       const lanes = checkedLanes(options.lanes)
+      const mended: string[] = []
+      const { DatabaseSync } = await import('node:sqlite')
       for (;;) {
         const after = await database.write((db) => {
+          const found = applied(db)
+          if (found.tooNew) throw tooNew(found)
+          // A step knows nothing of what somebody dropped meanwhile: what it builds on must be there first. What a newer
+          // version made is not ours to replace.
+          const version = found.lost && found.version === 0 ? LATEST : found.version
+          const steps = version > LATEST ? [] : MIGRATIONS.filter((step) => step.version <= version)
+          const known = lanesLeft(db, t) ?? lanes
+          const script = steps.map((step) => stepSql(step, known)).join('')
+          if (steps.length > 0) mended.push(...mend(db, t, script, new DatabaseSync(':memory:')))
           const before = applied(db)
-          if (before.tooNew) throw tooNew(before)
           const next = MIGRATIONS.find((step) => step.version > before.version)
           if (!next) return before
           const apply = (): void => db.exec(stepSql(next, before.lanes ?? lanes))
@@ -82,7 +97,7 @@ VALUES (${step.version}, '${step.name}', ${step.breaking ? 1 : 0}, ${NOW});
           } else apply()
           return undefined
         })
-        if (after) return statusOf(after)
+        if (after) return mended.length === 0 ? statusOf(after) : { ...statusOf(after), mended }
       }
     },
 
@@ -104,6 +119,12 @@ VALUES (${step.version}, '${step.name}', ${step.breaking ? 1 : 0}, ${NOW});
         throw new BroadcasterError(
           'SCHEMA_OUTDATED',
           `${t.events} is there, but not taken over; run \`broadcaster migrate\``,
+        )
+      }
+      if (found.lost) {
+        throw new BroadcasterError(
+          'SCHEMA_OUTDATED',
+          `parts of ${t.events} were dropped; run \`broadcaster migrate\`, which makes them again`,
         )
       }
       if (found.version === 0) {
