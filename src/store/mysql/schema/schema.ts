@@ -6,6 +6,7 @@ import { inspect } from '../inspect.ts'
 import { Sql, sql } from '../sql.ts'
 import { errorNumber } from '../store-error.ts'
 import type { Tables } from '../tables.ts'
+import { findGaps, lanesLeft, mend } from './mend.ts'
 import type { Migration } from './migration.ts'
 import { createOutbox } from './migrations/0001-create-outbox.ts'
 import { MIGRATIONS } from './migrations.ts'
@@ -50,10 +51,13 @@ export function schema(
     async migrate({ lanes = DEFAULT_LANES, onProgress } = {}) {
       checkLanes(lanes)
       const before = await status()
-      if (before.pending.length > 0 || before.foreign) {
-        await clients.migration.session((session) => migrate(session, t, migrations, lanes, onProgress))
-      }
-      return status()
+      // What a newer version made is not ours to compare.
+      const done = before.version > latest ? [] : migrations.filter(({ version }) => version <= before.version)
+      const gaps = await findGaps(client, t, textsOf(done, t, lanes))
+      if (before.pending.length === 0 && !before.foreign && gaps.objects.length + gaps.keys.length === 0) return before
+      const mended = await clients.migration.session((session) => migrate(session, t, migrations, lanes, onProgress))
+      const after = await status()
+      return mended.length === 0 ? after : { ...after, mended }
     },
 
     print({ from = 0, lanes = DEFAULT_LANES, takeOver: byScript = false } = {}) {
@@ -86,6 +90,12 @@ export function schema(
         throw new BroadcasterError(
           'SCHEMA_OUTDATED',
           `${t.events.text} is there, but not taken over, or not to the end; run \`broadcaster migrate\``,
+        )
+      }
+      if (found.version > 0 && found.lanes === null) {
+        throw new BroadcasterError(
+          'SCHEMA_OUTDATED',
+          `parts of ${t.events.text} were dropped; run \`broadcaster migrate\`, which makes them again`,
         )
       }
       if (found.version === 0) {
@@ -132,7 +142,7 @@ async function migrate(
   migrations: readonly Migration[],
   lanes: number,
   onProgress?: (message: string) => void,
-): Promise<void> {
+): Promise<readonly string[]> {
   const lock = sql`CONCAT('broadcaster ', MD5(CONCAT(COALESCE(DATABASE(), ''), ' ', ${t.events.text})))`
   await session.run(SETTINGS)
   const [taken] = await session.query(sql`SELECT GET_LOCK(${lock}, ${PATIENCE}) AS taken`)
@@ -149,13 +159,21 @@ async function migrate(
     }
     const done = await readSteps(session, t)
     const from = Math.max(0, ...done.map((step) => step.version))
-    const begunWith = (await readLanes(session, t)) ?? lanes
+    const begunWith = (await readLanes(session, t)) ?? (await lanesLeft(session, t)) ?? lanes
+    const latest = migrations.at(-1)?.version ?? 0
+    const before = from > latest ? [] : migrations.filter(({ version }) => version <= from)
+    const mended = await mend(session, t, textsOf(before, t, begunWith))
     for (const step of migrations.filter(({ version }) => version > from)) {
       for (const text of statementsOf(step, t, begunWith)) await session.run(new Sql(text))
     }
+    return mended
   } finally {
     await session.query(sql`SELECT RELEASE_LOCK(${lock}) AS released`)
   }
+}
+
+function textsOf(steps: readonly Migration[], t: Tables, lanes: number): readonly string[] {
+  return steps.flatMap((step) => statementsOf(step, t, lanes))
 }
 
 function statementsOf(step: Migration, t: Tables, lanes: number): readonly string[] {

@@ -28,7 +28,7 @@ interface Step {
   run(session: Runs): Promise<void>
 }
 
-/** Whether the events table is there without a record of ours, or a take-over was interrupted. */
+/** Whether the events table is there and neither ours nor recorded as ours, or a take-over was interrupted. */
 export async function isForeign(runs: Runs, t: Tables): Promise<boolean> {
   const { database, table, asideTable } = namesOf(t)
   const migrations = t.migrations.text.split('.').at(-1)?.slice(1, -1) ?? ''
@@ -36,7 +36,13 @@ export async function isForeign(runs: Runs, t: Tables): Promise<boolean> {
 SELECT table_name AS name FROM information_schema.tables
 WHERE table_schema = ${database} AND table_name IN (${[table, asideTable, `${table}_taking`, migrations]})`)
   const there = new Set(rows.map((row) => String(row['name'])))
-  return there.has(`${table}_taking`) || (there.has(table) && !there.has(migrations))
+  if (there.has(`${table}_taking`)) return true
+  if (!there.has(table) || there.has(migrations)) return false
+  // Ours, of which somebody dropped the record: it has what no other has.
+  const [ours] = await runs.query(sql`
+SELECT column_name AS name FROM information_schema.columns
+WHERE table_schema = ${database} AND table_name = ${table} AND column_name = 'stage'`)
+  return ours === undefined
 }
 
 /**
