@@ -147,6 +147,16 @@ export class EventManager<Input extends readonly unknown[] = readonly never[]> i
     throw new DoesNotExist(`there is no outbox event ${id}`, { field: 'id', value: id })
   }
 
+  async loadMany(
+    ids: readonly string[],
+    columns: readonly ColumnName[],
+  ): Promise<ReadonlyMap<string, Partial<OutboxEventColumns>>> {
+    const where: Condition[] = [{ column: 'id', op: 'in', values: ids }]
+    const names = withData(['id', ...columns])
+    const rows = await this.#admin.list({ where, order: [], limit: ids.length, offset: 0, columns: names })
+    return new Map(rows.map((row) => [row.id ?? '', row]))
+  }
+
   async markAsPublished(id: string): Promise<Partial<OutboxEventColumns>> {
     return this.#moveOne(id, { kind: 'markPublished' }, 'published')
   }

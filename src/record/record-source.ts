@@ -36,6 +36,11 @@ export type RecordFilter = {
 /** What a record needs of the store it came from. */
 export interface RecordSource {
   load(id: string, columns: readonly ColumnName[]): Promise<Partial<OutboxEventColumns>>
+  /** Of those that are there, by id. */
+  loadMany(
+    ids: readonly string[],
+    columns: readonly ColumnName[],
+  ): Promise<ReadonlyMap<string, Partial<OutboxEventColumns>>>
   markAsPublished(id: string): Promise<Partial<OutboxEventColumns>>
   markAsFailed(id: string, error: string): Promise<Partial<OutboxEventColumns>>
   incrementRetry(id: string, retryCount: number, error: string): Promise<Partial<OutboxEventColumns>>

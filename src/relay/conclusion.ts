@@ -1,4 +1,5 @@
 import type { Outcome } from '../store/relay-store.ts'
+import { Announcements } from './announcements.ts'
 import type { CycleOptions } from './cycle-options.ts'
 import type { HeldKeys } from './held-keys.ts'
 import type { HeldEvent, InHand } from './in-hand.ts'
@@ -27,10 +28,18 @@ const SHELF_TIME = 600_000
 /** Ends an event's stay in memory: settled, parked behind its key's head, or given back. Announces what was recorded. */
 export class Conclusion {
   readonly #parts: ConclusionParts
+  readonly #announcements: Announcements
   #published = 0
 
   constructor(parts: ConclusionParts) {
     this.#parts = parts
+    const { signals, records, name: backend, worker } = parts.options
+    this.#announcements = new Announcements({ signals, records, backend, worker })
+  }
+
+  /** Resolves when all that was recorded is told by signals. */
+  announced(): Promise<void> {
+    return this.#announcements.idle()
   }
 
   /** Events whose delivery was recorded. */
@@ -47,14 +56,14 @@ export class Conclusion {
 
   /** It cannot go now: out of the hot index until the head of its key is due. */
   park(held: HeldEvent, head: { readonly id: string; readonly dueAt: number | null }): void {
-    const { signals, name: backend, worker } = this.#parts.options
     const delay = head.dueAt === null ? null : Math.max(0, head.dueAt - performance.now())
-    if (delay === null) signals.emit('event.blocked', { event: held.event, backend, worker, headId: head.id })
     const { id, lane, generation } = held
     this.#parts.inHand.beginParking(id)
-    this.#parts.settler.add(held, { kind: 'park', id, lane, generation, delay, behind: head.id }, (how) => {
+    const outcome: Outcome = { kind: 'park', id, lane, generation, delay, behind: head.id }
+    this.#parts.settler.add(held, outcome, (how) => {
       if (how === 'refused') this.#shelve(held, true)
       this.#drop(held)
+      if (how === 'recorded') this.#announcements.announce(held, outcome, undefined)
     })
   }
 
@@ -82,7 +91,8 @@ export class Conclusion {
   /** Settled already, in one transaction with the handler's own writes. */
   recorded(held: HeldEvent): void {
     this.#drop(held)
-    this.#announce(held, { kind: 'published', id: held.id, lane: held.lane, generation: held.generation }, undefined)
+    const { id, lane, generation } = held
+    this.#tell(held, { kind: 'published', id, lane, generation }, undefined)
   }
 
   #settle(held: HeldEvent, outcome: Outcome, error: unknown): void {
@@ -91,7 +101,7 @@ export class Conclusion {
     this.#parts.settler.add(held, outcome, (how) => {
       if (how === 'refused') this.#shelve(held, outcome.kind !== 'published')
       this.#drop(held)
-      if (how === 'recorded') this.#announce(held, outcome, error)
+      if (how === 'recorded') this.#tell(held, outcome, error)
       else if (how === 'lost' && holds) this.#parts.onLost(held.lane)
     })
   }
@@ -120,17 +130,8 @@ export class Conclusion {
     this.#parts.onDropped()
   }
 
-  #announce({ event }: HeldEvent, outcome: Outcome, error: unknown): void {
-    const { signals, name: backend, worker } = this.#parts.options
-    if (outcome.kind === 'published') {
-      this.#published++
-      if (signals.has('event.published')) signals.emit('event.published', { event, backend, worker })
-    } else if (outcome.kind === 'retry') {
-      const { retryCount, delay } = outcome
-      signals.emit('event.retried', { event, backend, worker, retryCount, delay, error })
-    } else if (outcome.kind === 'failed') {
-      const { retryCount, blocks } = outcome
-      signals.emit('event.failed', { event, backend, worker, retryCount, blocks, error })
-    }
+  #tell(held: HeldEvent, outcome: Outcome, error: unknown): void {
+    if (outcome.kind === 'published') this.#published++
+    this.#announcements.announce(held, outcome, error)
   }
 }

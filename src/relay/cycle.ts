@@ -292,6 +292,7 @@ export class Cycle {
   async #finish(): Promise<void> {
     await this.lanes.close()
     await this.#settler.idle()
+    await this.#conclusion.announced()
   }
 
   #space(): number {

@@ -13,6 +13,8 @@ export interface HeldEvent {
   readonly retryCount: number
   readonly maxRetries: number
   readonly event: OutboxEvent
+  /** As it was fetched. */
+  readonly row: FetchedRow
   /** The ownership it was fetched under. */
   readonly ownership: Ownership
   /** The store already says `processing` for it (crash suspicion), so it must be returned when it is not sent. */
@@ -35,7 +37,7 @@ export function takeInHand(
   const alone = row.status === 'processing'
   const event = new OutboxEvent(row, records)
   const marked = suspect || alone
-  return { id, seq, lane, generation, key, retryCount, maxRetries, event, ownership, marked, alone, hung }
+  return { id, seq, lane, generation, key, retryCount, maxRetries, event, row, ownership, marked, alone, hung }
 }
 
 /** Its sends ended with the death of the worker as often as it may be tried. */

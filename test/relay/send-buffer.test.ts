@@ -15,6 +15,7 @@ const held = (seq: number, key: string | null, alone = false): HeldEvent => ({
   retryCount: 0,
   maxRetries: 3,
   event: new OutboxEvent({}),
+  row: {} as HeldEvent['row'],
   ownership,
   marked: alone,
   alone,
