@@ -76,7 +76,7 @@ export class Conclusion {
       this.#drop(held)
       reader.rewindTo(lane, seq)
     }
-    if (!held.marked) {
+    if (!held.sending) {
       gone()
       return
     }

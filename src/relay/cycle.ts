@@ -1,5 +1,4 @@
 import type { SendResult } from '../backend/backend.ts'
-import { checkHealth } from '../backend/check-health.ts'
 import { describeError } from '../describe-error.ts'
 import { Pause } from '../pause.ts'
 import type { BreakerRow } from '../store/coordination-store.ts'
@@ -13,6 +12,7 @@ import { type HeldEvent, hasKilledEnough, InHand, takeInHand } from './in-hand.t
 import { LaneReader } from './lane-reader.ts'
 import { type Answer, judgeAll, judgeWorkerKiller } from './outcomes.ts'
 import { OwnedLanes } from './owned-lanes.ts'
+import { Prober } from './prober.ts'
 import { SendBuffer } from './send-buffer.ts'
 import { SendTurns } from './send-turns.ts'
 import { Sender } from './sender.ts'
@@ -38,6 +38,7 @@ export class Cycle {
   readonly #settler: Settler
   readonly #sender: Sender
   readonly #breaker: Breaker
+  readonly #prober: Prober
   readonly #conclusion: Conclusion
   readonly #idle: Idle
   readonly #turns: SendTurns
@@ -59,24 +60,22 @@ export class Cycle {
     this.#sender = new Sender({ backend, lease, store: store.relay, settler, turns, policy: failure, timeout, onError })
     this.#idle = new Idle(options.waker, options)
     this.#breaker = new Breaker(store.coordination.breakers, options.name, options.breaker)
+    const parts = { options, inHand: this.#inHand, buffer: this.#buffer, held: this.#held, reader: this.#reader }
     this.#conclusion = new Conclusion({
-      options,
-      inHand: this.#inHand,
-      buffer: this.#buffer,
-      held: this.#held,
-      reader: this.#reader,
+      ...parts,
       settler,
       onDropped: () => this.#dropped(),
       onLost: (lane) => this.lanes.lookAgain(lane),
     })
-    this.lanes = new OwnedLanes({
-      options,
-      inHand: this.#inHand,
-      held: this.#held,
-      reader: this.#reader,
+    this.#prober = new Prober({
+      ...parts,
+      breaker: this.#breaker,
       conclusion: this.#conclusion,
-      onOpened: () => this.wake(),
+      turns: this.#turns,
+      accept: (row, suspect) => this.#accept(row, suspect),
+      send: (batch) => this.#send(batch, true),
     })
+    this.lanes = new OwnedLanes({ ...parts, conclusion: this.#conclusion, onOpened: () => this.wake() })
     this.#budget = options.budget ?? { left: Number.POSITIVE_INFINITY }
   }
 
@@ -137,7 +136,8 @@ export class Cycle {
     // A drain leaves what is over its budget to the next one.
     if (ownership === undefined || this.#budget.left <= 0) return
     this.#budget.left--
-    const held = takeInHand(row, ownership, suspect, this.#sender.hasHung(row.id), this.#options.records)
+    const apart = this.#sender.hasHung(row.id) || this.#prober.blames(row.id)
+    const held = takeInHand(row, ownership, suspect, apart, this.#options.records)
     this.#inHand.add(held.id, held.lane)
     if (held.key !== null) this.#held.release(held.lane, held.key, held.id)
     const blocker = held.key === null ? undefined : this.#held.blocker(held.lane, held.key, held.seq)
@@ -193,7 +193,7 @@ export class Cycle {
     probe: boolean,
   ): Promise<Answer> {
     const { failure, onError } = this.#options
-    const { verdicts, answer, outage } = judgeAll(batch, results, settled, failure)
+    const { verdicts, answer, outage } = judgeAll(batch, this.#prober.correct(batch, results), settled, failure)
     for (const [n, held] of batch.entries()) {
       const verdict = verdicts[n]
       if (verdict) this.#conclusion.conclude(held, verdict)
@@ -230,22 +230,11 @@ export class Cycle {
     this.#reader.sweepNext()
   }
 
-  /** The breaker is open: when a probe is due, and nobody else probes, one event tries the backend. */
+  /** The breaker is open: waits until a probe is due, and goes on when it succeeds. */
   async #probe(): Promise<void> {
     await this.#pause.sleep(Math.min(250, this.#breaker.probeIn + 1))
-    const { backend, name, worker, timeout, signals } = this.#options
-    if (this.#stopping || !this.#breaker.isOpen || this.#breaker.probeIn > 0) return
-    if (!(await this.#breaker.tryProbe(timeout))) return
-    this.#reader.rewind()
-    await this.#reader.read(1, (row, suspect) => this.#accept(row, suspect))
-    const batch = this.#buffer.take(1, false)
-    if (batch.length > 0) {
-      await this.#turns.wait()
-      if ((await this.#send(batch, true)) !== 'up') return this.#giveBackAll()
-    } else {
-      const health = await checkHealth(backend, timeout)
-      if (!health.healthy) return this.#breaker.probeFailed(health.detail ?? 'not healthy', 0)
-    }
+    if (this.#stopping || !this.#breaker.isOpen || this.#breaker.probeIn > 0 || !(await this.#prober.probe())) return
+    const { name, worker, signals } = this.#options
     this.#resetAt = performance.now()
     if (await this.#breaker.reset()) signals.emit('backend.up', { backend: name, worker })
     this.#resume()

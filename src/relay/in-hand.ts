@@ -17,12 +17,14 @@ export interface HeldEvent {
   readonly row: FetchedRow
   /** The ownership it was fetched under. */
   readonly ownership: Ownership
-  /** The store already says `processing` for it (crash suspicion), so it must be returned when it is not sent. */
-  marked: boolean
+  /** It may have been in flight when a worker died: the store says `processing` before it is sent. */
+  readonly marked: boolean
+  /** The store says so, by our word: that must be taken back when it is not sent. */
+  sending: boolean
   /** It may have killed its worker: sent by itself, with the attempt counted before the send. */
   readonly alone: boolean
-  /** A send of it alone did not end: sent by itself, so that others do not wait for it again. */
-  readonly hung: boolean
+  /** A send of it did not end, or it was refused like all when nobody else was: sent by itself, so that others go on. */
+  readonly apart: boolean
 }
 
 /** A fetched row as the relay carries it. `suspect`: it may have been in flight when its lane's last owner died. */
@@ -30,14 +32,29 @@ export function takeInHand(
   row: FetchedRow,
   ownership: Ownership,
   suspect: boolean,
-  hung: boolean,
+  apart: boolean,
   records: RecordSource,
 ): HeldEvent {
   const { id, seq, lane, generation, partitionKey: key, retryCount, maxRetries } = row
   const alone = row.status === 'processing'
   const event = new OutboxEvent(row, records)
   const marked = suspect || alone
-  return { id, seq, lane, generation, key, retryCount, maxRetries, event, row, ownership, marked, alone, hung }
+  return {
+    id,
+    seq,
+    lane,
+    generation,
+    key,
+    retryCount,
+    maxRetries,
+    event,
+    row,
+    ownership,
+    marked,
+    sending: false,
+    alone,
+    apart,
+  }
 }
 
 /** Its sends ended with the death of the worker as often as it may be tried. */

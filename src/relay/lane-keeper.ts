@@ -5,7 +5,7 @@ import type { SignalSource } from '../telemetry/signals.ts'
 import type { Cycle } from './cycle.ts'
 import { Heartbeats } from './heartbeats.ts'
 import { planLanes } from './lane-plan.ts'
-import type { Lease } from './lease.ts'
+import { type Lease, moment } from './lease.ts'
 import { answered } from './patient-store.ts'
 
 export interface LaneKeeperOptions {
@@ -51,6 +51,7 @@ export class LaneKeeper {
   constructor(options: LaneKeeperOptions) {
     this.#options = options
     this.#cycles = new Map(options.cycles.map((cycle) => [cycle.name, cycle]))
+    options.lease.onDoubt = () => this.#pause.end()
   }
 
   /** Why the last heartbeat failed; undefined = it did not. */
@@ -164,7 +165,7 @@ export class LaneKeeper {
   async renew(): Promise<boolean> {
     const { store, lease } = this.#options
     const id = this.#workerId
-    const asked = performance.now()
+    const asked = moment()
     const renewed = id !== undefined && (await store.renew(id, lease.length)) && id === this.#workerId
     if (renewed) lease.extend(asked)
     return renewed
@@ -175,7 +176,7 @@ export class LaneKeeper {
     const { store, lease, worker, transient } = this.#options
     const backends = [...this.#cycles.keys()]
     const era = this.#era
-    const asked = performance.now()
+    const asked = moment()
     const id = await store.enter({ name: worker, backends, lease: lease.length, transient })
     if (era !== this.#era) {
       await store.leave(id)

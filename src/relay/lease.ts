@@ -8,6 +8,10 @@ const STARTABLE = 0.7
 export class Lease {
   /** Length in milliseconds. */
   readonly length: number
+  /** Called when it is not to be trusted until it is extended: ask the database. */
+  onDoubt: () => void = () => undefined
+  /** By how much the wall clock was ahead of the monotonic clock when it was last extended, in ms. */
+  #lead = moment().lead
   #endsAt = Number.NEGATIVE_INFINITY
   #ended = new AbortController()
   #timer: NodeJS.Timeout | undefined
@@ -31,13 +35,24 @@ export class Lease {
    * the lease allows would never start; it needs as much as is left between two heartbeats, and is aborted at the end.
    */
   allows(timeout: number): boolean {
-    return this.left >= Math.min(timeout, this.length * STARTABLE)
+    return this.left >= Math.min(timeout, this.length * STARTABLE) && !this.#isDoubtful()
   }
 
-  /** A renewal that was asked for at the monotonic time `askedAt` has succeeded. */
-  extend(askedAt: number): void {
+  /**
+   * The monotonic clock of a virtual machine stands still with it while it is paused, and the lease does not. The wall
+   * clock is set right soon after: when the two no longer agree, the database is asked before anything else is sent.
+   */
+  #isDoubtful(): boolean {
+    const isDoubtful = Math.abs(moment().lead - this.#lead) > Math.max(50, Math.min(1_000, this.length / 10))
+    if (isDoubtful) this.onDoubt()
+    return isDoubtful
+  }
+
+  /** A renewal that was asked for then has succeeded. */
+  extend(asked: Moment): void {
     if (this.#ended.signal.aborted) this.#ended = new AbortController()
-    this.#endsAt = askedAt + this.length
+    this.#endsAt = asked.monotonic + this.length
+    this.#lead = asked.lead
     this.#watch()
   }
 
@@ -53,4 +68,16 @@ export class Lease {
     this.#timer = setTimeout(() => (this.left <= 0 ? this.end() : this.#watch()), Math.max(1, this.left))
     this.#timer.unref()
   }
+}
+
+/** Both clocks of this host at one moment, in ms. */
+export interface Moment {
+  readonly monotonic: number
+  /** By how much the wall clock is ahead of the monotonic clock. */
+  readonly lead: number
+}
+
+export function moment(): Moment {
+  const monotonic = performance.now()
+  return { monotonic, lead: Date.now() - monotonic }
 }

@@ -63,6 +63,22 @@ export class SendBuffer {
     return batch
   }
 
+  /** Takes the first for which `test` holds among those that may go now; its key is busy until `done`. */
+  takeFirst(test: (event: HeldEvent) => boolean): HeldEvent | undefined {
+    for (const [at, item] of this.#ready.entries()) {
+      const event = 'waiting' in item ? item.waiting[0] : item
+      if (event === undefined || !test(event) || ('waiting' in item && item.busy)) continue
+      if ('waiting' in item) {
+        item.busy = true
+        item.waiting.shift()
+      }
+      this.#ready.splice(at, 1)
+      this.#size--
+      return event
+    }
+    return undefined
+  }
+
   /** The backend has answered for these: their keys may go on. */
   done(batch: readonly HeldEvent[]): void {
     for (const { key } of batch) {
@@ -104,8 +120,8 @@ export class SendBuffer {
 }
 
 /** It makes a batch by itself: it may kill its process, or has kept a send from ending. */
-function isApart({ alone, hung }: HeldEvent): boolean {
-  return alone || hung
+function isApart({ alone, apart }: HeldEvent): boolean {
+  return alone || apart
 }
 
 /** Usually at the end; earlier when a sweep found an event that committed late. */

@@ -75,10 +75,10 @@ export class Sender {
   }
 
   /** Crash suspicion: the store says `processing` before the backend sees the event. Resolves with the ids recorded. */
-  #mark(batch: readonly HeldEvent[], retryCount: number | undefined): Promise<ReadonlySet<string>> {
+  async #mark(batch: readonly HeldEvent[], retryCount: number | undefined): Promise<ReadonlySet<string>> {
     const marked = batch.filter((held) => held.marked)
     const { turns, settler } = this.#options
-    return turns.aside(() =>
+    const recorded = await turns.aside(() =>
       settler.record(marked, (held) => ({
         kind: 'sending',
         id: held.id,
@@ -87,6 +87,8 @@ export class Sender {
         retryCount: retryCount ?? held.retryCount,
       })),
     )
+    for (const held of marked) held.sending = recorded.has(held.id)
+    return recorded
   }
 
   async #handOverMarked(batch: readonly HeldEvent[], recorded: ReadonlySet<string>): Promise<Sent> {

@@ -19,7 +19,8 @@ const held = (seq: number, key: string | null, alone = false): HeldEvent => ({
   ownership,
   marked: alone,
   alone,
-  hung: false,
+  sending: false,
+  apart: false,
 })
 const ids = (events: readonly HeldEvent[]): string[] => events.map((event) => event.id)
 

@@ -1,0 +1,140 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { type Backend, delivered } from '../../src/backend/backend.ts'
+import { OutageError } from '../../src/backend/send-error.ts'
+import type { OutboxEvent } from '../../src/record/outbox-event.ts'
+import { memoryStore } from '../../src/store/memory/memory.ts'
+import { recordingBackend, TestOutbox } from './outbox.ts'
+
+/** A backend that refuses a whole send, as if it were down, when one event is in it. */
+function refusing(isPoison: (event: OutboxEvent) => boolean): Backend & { readonly probed: string[] } {
+  const backend = {
+    ...recordingBackend(),
+    probed: [] as string[],
+    async send(events: readonly OutboxEvent[]) {
+      backend.probed.push(events.map(({ partitionKey }) => partitionKey).join())
+      if (events.some(isPoison)) throw new OutageError('no permissions to access one of the streams')
+      return events.map(() => delivered)
+    },
+  }
+  return backend
+}
+
+test('an event that looks like an outage is not the probe for ever, and in the end is charged itself', async () => {
+  const bad = refusing((event) => event.partitionKey === 'bad')
+  await using outbox = new TestOutbox({ bad }, memoryStore({ lanes: 1 }))
+  await outbox.publish(['bad', ...Array.from({ length: 50 }, (_, n) => `key-${n}`)], { backend: 'bad', maxRetries: 3 })
+  await outbox.broadcaster.worker().start()
+  await outbox.until(() => outbox.heard('event.published').length === 50)
+  await outbox.until(() => outbox.heard('event.retried').length > 0)
+  // The whole batch, two probes with the oldest event, one with the next.
+  assert.deepEqual(bad.probed.slice(1, 4), ['bad', 'bad', 'key-0'])
+  for (const event of await outbox.broadcaster.events.all()) {
+    if (event.partitionKey !== 'bad') assert.equal(event.retryCount, 0)
+  }
+})
+
+/** Events that were in flight when their worker died, and a backend that is down. */
+async function leftBehind(outbox: TestOutbox, kind: 'processing' | 'suspect'): Promise<void> {
+  const { relay, coordination } = outbox.broadcaster.store
+  const [first] = await outbox.publish(['a', 'b', 'c'])
+  const workerId = await coordination.enter({ name: 'dead', backends: ['main'], lease: 100 })
+  const { lanes } = await coordination.survey(['main'])
+  const owned = await coordination.claim(workerId, lanes)
+  const fences = new Map(owned.map(({ lane, fence }) => [lane, fence]))
+  if (kind === 'suspect') return
+  const rows = await relay.fetch(
+    ['main', ''],
+    owned.map(({ lane }) => ({ lane, after: 0, limit: 10 })),
+  )
+  const sending = rows.map(
+    ({ id, lane, generation }) => ({ kind: 'sending', id, lane, generation, retryCount: 0 }) as const,
+  )
+  const { lost } = await relay.settle({ workerId, fences, backend: 'main' }, sending)
+  assert.deepEqual(lost, [])
+  assert.equal((await first?.refresh())?.status, 'processing')
+}
+
+for (const kind of ['processing', 'suspect'] as const) {
+  test(`a worker that may end at any moment of an outage costs no event an attempt (${kind})`, async () => {
+    const store = memoryStore({ lanes: 2 })
+    await using outbox = new TestOutbox({}, store)
+    await leftBehind(outbox, kind)
+    let down = true
+    let checks = 0
+    outbox.backend.behaviour = () => {
+      if (down) throw new OutageError('away')
+      return delivered
+    }
+    outbox.backend.healthCheck = async () => {
+      checks++
+      return { healthy: !down }
+    }
+    await store.coordination.breakers.open('main', 0, 'away')
+    await outbox.broadcaster.worker({ lease: 400 }).start()
+    while (checks < 4) {
+      // Whenever it ends: nothing says that an attempt was begun.
+      for (const event of await outbox.broadcaster.events.all()) {
+        assert.equal(event.retryCount, 0)
+        assert.equal(event.status, kind === 'processing' ? 'processing' : 'pending')
+      }
+      await new Promise((resolve) => setTimeout(resolve, 5))
+    }
+    down = false
+    await outbox.until(() => outbox.heard('event.published').length === 3)
+    assert.equal(outbox.heard('event.retried').length, 0)
+  })
+}
+
+test('after the clocks say that time was lost, the database is asked before anything is sent', async (t) => {
+  const store = memoryStore({ lanes: 2 })
+  const log: string[] = []
+  const { renew } = store.coordination
+  store.coordination.renew = async (...given) => {
+    log.push('renew')
+    return renew(...given)
+  }
+  await using outbox = new TestOutbox({}, store)
+  outbox.backend.behaviour = () => {
+    log.push('send')
+    return delivered
+  }
+  await outbox.broadcaster.worker().start()
+  await outbox.publish(['a'])
+  await outbox.until(() => outbox.heard('event.published').length === 1)
+  const now = Date.now.bind(Date)
+  // The virtual machine was paused for a minute: its monotonic clock stood still.
+  t.mock.method(Date, 'now', () => now() + 60_000)
+  log.length = 0
+  await outbox.publish(['a', 'b', 'c'])
+  await outbox.until(() => outbox.heard('event.published').length === 4)
+  assert.equal(log[0], 'renew')
+})
+
+test('a worker that was paused past its lease sends nothing of what it had in hand', async (t) => {
+  const store = memoryStore({ lanes: 1 })
+  await using outbox = new TestOutbox({}, store)
+  const started = Promise.withResolvers<void>()
+  const go = Promise.withResolvers<void>()
+  outbox.backend.behaviour = async () => {
+    started.resolve()
+    await go.promise
+    return delivered
+  }
+  const sent: number[] = []
+  const { send } = outbox.backend
+  outbox.backend.send = async (events, signal) => {
+    sent.push(events.length)
+    return send(events, signal)
+  }
+  await outbox.publish(new Array<null>(30).fill(null))
+  await outbox.broadcaster.worker({ batchSize: 10, concurrency: 1, sendTimeout: 60_000 }).start()
+  await started.promise
+  // While it stood still another worker has taken the lane.
+  store.coordination.renew = async () => false
+  const now = Date.now.bind(Date)
+  t.mock.method(Date, 'now', () => now() + 60_000)
+  go.resolve()
+  await outbox.until(() => outbox.heard('lane.lost').some(({ reason }) => reason === 'lease-ended'))
+  assert.deepEqual(sent, [10])
+})
