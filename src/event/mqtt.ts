@@ -11,7 +11,10 @@ export interface MqttMessage {
   readonly payload: string | Uint8Array | null
 }
 
-/** Attributes are user properties under their own names; `datacontenttype` is the property Content Type. */
+/**
+ * Attributes are user properties under their own names; `datacontenttype` is the property Content Type, and a user property
+ * as well: the official JavaScript SDK knows only that.
+ */
 const BINDING: BinaryBinding = {
   prefix: '',
   contentType: 'content-type',
@@ -24,7 +27,8 @@ const ATTRIBUTE = /^[a-z0-9]+$/
 /** The event in binary mode (MQTT binding, section 3.1): MQTT 5 only. */
 export function encodeBinaryMqtt(event: EncodableEvent): MqttMessage {
   const { headers, body } = encodeBinary(event, BINDING)
-  const { 'content-type': contentType, ...userProperties } = headers
+  const { 'content-type': contentType, ...attributes } = headers
+  const userProperties = contentType === undefined ? attributes : { ...attributes, datacontenttype: contentType }
   return { contentType, userProperties, payload: body }
 }
 
@@ -35,20 +39,24 @@ export function encodeStructuredMqtt(event: EncodableEvent): MqttMessage {
 
 /**
  * Reads the event of a message in whichever mode it has; one without the user property `specversion` is structured, as
- * with MQTT 3. A client that gives a list for a property that came twice gets the first. Throws `DECODE_FAILED`.
+ * with MQTT 3. Of a property that came twice the first counts. The user property `datacontenttype` counts where there is no
+ * Content Type. Throws `DECODE_FAILED`.
  */
 export function decodeMqtt(
   contentType: string | undefined,
-  userProperties: Readonly<Record<string, string | readonly string[]>> | undefined,
+  userProperties: Readonly<Record<string, string | readonly string[] | undefined>> | null | undefined,
   payload: string | Uint8Array | null | undefined,
 ): EncodableEvent {
-  const properties = userProperties ?? {}
-  if (contentModeOf(contentType) === 'structured' || !('specversion' in properties)) {
-    return decodeStructured(payload ?? '')
+  const properties = new Map<string, string>()
+  for (const [name, value] of Object.entries(userProperties ?? {})) {
+    // Whoever made the packet may have put anything there, an empty list too.
+    const text: unknown = Array.isArray(value) ? value[0] : value
+    if (ATTRIBUTE.test(name) && typeof text === 'string') properties.set(name, text)
   }
-  const pairs = Object.entries(properties)
-    .filter(([name]) => ATTRIBUTE.test(name))
-    .map(([name, value]): [string, string] => [name, typeof value === 'string' ? value : (value[0] ?? '')])
-  if (contentType !== undefined) pairs.push([BINDING.contentType, contentType])
+  const type = typeof contentType === 'string' ? contentType : properties.get('datacontenttype')
+  if (contentModeOf(type) === 'structured' || !properties.has('specversion')) return decodeStructured(payload ?? '')
+  properties.delete('datacontenttype')
+  const pairs = [...properties]
+  if (type !== undefined) pairs.push([BINDING.contentType, type])
   return decodeBinary(pairs, payload, BINDING)
 }

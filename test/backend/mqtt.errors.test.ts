@@ -88,6 +88,52 @@ describe('mqtt: errors', { skip }, () => {
     })
   })
 
+  test('binary mode: what has no room or no character in a property is refused by publish, and permanent when it comes all the same', () =>
+    using(backendOn({ mode: 'binary' }), async (backend) => {
+      const name = 'x'.repeat(70_000)
+      for (const [field, extensions] of [
+        [name, { [name]: '1' }],
+        ['long', { long: 'x'.repeat(70_000) }],
+        ['lines', { lines: 'a\r\nb' }],
+        ['nul', { nul: 'a\0b' }],
+        ['half', { half: 'a\ud800b' }],
+        ['a\r\nb', { 'a\r\nb': '1' }],
+      ] as const) {
+        const event = sampleEvent({ extensions: JSON.stringify(extensions) })
+        assert.throws(() => backend.checkEvent?.(event), { code: 'INVALID_EVENT', field })
+        const results = await backend.send([sampleEvent(), event, sampleEvent()], never)
+        assert.deepEqual(results.map(kindOf), ['ok', 'permanent', 'ok'], field.slice(0, 20))
+      }
+      backend.checkEvent?.(sampleEvent({ extensions: JSON.stringify({ long: 'x'.repeat(65_535) }) }))
+      assert.equal(mqtt().checkEvent, undefined, 'the payload has room for all')
+    }))
+
+  test('a topic with more levels than the server takes is permanent', () =>
+    using(backendOn({ topic: ({ subject }) => subject }), async (backend) => {
+      const events = [sampleEvent({ subject: `${'x/'.repeat(250)}x` }), sampleEvent({ subject: 'fine' })]
+      assert.deepEqual((await backend.send(events, never)).map(kindOf), ['permanent', 'ok'])
+    }))
+
+  test('a server that says goodbye and leaves the connection open is left', async () => {
+    // Server busy, shutting down; use another server; server moved; connection rate exceeded.
+    for (const reason of [0x89, 0x8b, 0x9c, 0x9d, 0x9f]) {
+      await using(backendOn({ ackTimeout: 20_000 }), async (backend) => {
+        assert.equal(kindOf((await backend.send([sampleEvent()], never))[0]), 'ok')
+        proxy.silence('both')
+        const sending = backend.send([sampleEvent()], never)
+        const started = performance.now()
+        // DISCONNECT with a reason and no properties.
+        proxy.say(Buffer.from([0xe0, 2, reason, 0]))
+        const [result] = await sending
+        proxy.silence(false)
+        assert.equal(kindOf(result), 'outage')
+        assert.match(textOf(result), new RegExp(`0x${reason.toString(16)}`))
+        assert.ok(performance.now() - started < 10_000, 'not when the acknowledgement is overdue')
+        assert.equal(kindOf((await backend.send([sampleEvent()], never))[0]), 'ok')
+      })
+    }
+  })
+
   test('requireSubscriber: an event that nobody has subscribed to is a failure', () =>
     using(backendOn({ topic: 'lonely/{type}', requireSubscriber: true }), async (backend) => {
       const [alone] = await backend.send([sampleEvent()], never)

@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { after, before, describe, test } from 'node:test'
+import { connectAsync } from 'mqtt'
 import { mqtt } from '../../src/backend/mqtt/mqtt.ts'
+import { Consumer } from '../../src/consumer/consumer.ts'
 import { type MqttSubscriptionOptions, mqttSubscription } from '../../src/consumer/mqtt/mqtt-subscription.ts'
 import type { Subscription } from '../../src/consumer/subscription.ts'
+import { onSignal } from '../../src/telemetry/signals.ts'
 import {
   acknowledgeAll,
   idsOf,
@@ -136,6 +139,105 @@ describe('mqttSubscription', { skip: skipWithoutMosquitto() }, () => {
         field: 'share',
       })
     }))
+
+  test('a message so large that its dead letter would be too large is given up with less, and the good ones go on', async () => {
+    const limited = await MosquittoProcess.start('max_packet_size 20000')
+    const watch = await MqttPlace.make(limited.url, 'bin')
+    const publisher = await connectAsync(limited.url, { protocolVersion: 5 })
+    const gone = Promise.withResolvers<void>()
+    const failed: string[] = []
+    const stop = onSignal('delivery.failed', ({ consumer }) => {
+      if (consumer === 'careful' && failed.push(consumer) === 3) gone.resolve()
+    })
+    const handled = Promise.withResolvers<unknown>()
+    const consumer = new Consumer({
+      name: 'careful',
+      subscription: mqttSubscription({
+        url: limited.url,
+        clientId: 'careful-1',
+        topics: 'in/#',
+        deadLetter: { topic: 'bin/letters' },
+      }),
+      inbox: false,
+      handlers: { '*': (event) => handled.resolve(event.data) },
+    })
+    try {
+      await consumer.start()
+      const userProperties = Object.fromEntries(Array.from({ length: 60 }, (_, n) => [`p${n}`, 'v'.repeat(323)]))
+      await publisher.publishAsync('in/a', 'no event', { qos: 1, properties: { userProperties } })
+      await publisher.publishAsync('in/b', 'x'.repeat(19_950), { qos: 1 })
+      await publisher.publishAsync('in/c', 'y'.repeat(19_000), {
+        qos: 1,
+        properties: { userProperties: { one: 'o'.repeat(900), two: 'two' } },
+      })
+      await publisher.publishAsync(
+        'in/d',
+        JSON.stringify({ specversion: '1.0', id: '1', source: '/s', type: 't', data: 7 }),
+        {
+          qos: 1,
+        },
+      )
+      assert.equal(await handled.promise, 7)
+      await gone.promise
+      const letters = await watch.messages()
+      assert.equal(letters.length, 3, 'each once')
+      const [properties, payload, both] = letters.map((letter) => ({
+        text: String(letter.payload),
+        user: { ...letter.properties?.userProperties },
+      }))
+      assert.equal(properties?.text, 'no event')
+      assert.equal(properties?.user['broadcaster-topic'], 'in/a')
+      assert.match(String(properties?.user['broadcaster-dropped']), /^p\d+/)
+      assert.ok(Object.keys(properties?.user ?? {}).length > 50, 'no more than has to go')
+      assert.equal(payload?.user['broadcaster-truncated'], '19950')
+      assert.ok((payload?.text.length ?? 0) > 19_500)
+      assert.equal(both?.text, 'y'.repeat(19_000))
+      assert.equal(both?.user['broadcaster-dropped'], 'one')
+      assert.equal(both?.user['two'], 'two')
+    } finally {
+      stop()
+      await consumer.stop()
+      await publisher.endAsync(true)
+      await watch.remove()
+      await limited.remove()
+    }
+  })
+
+  test('a server that says goodbye and leaves the connection open is left, and what comes meanwhile is received', () =>
+    place(async ({ proxy, subscribe, publish }) => {
+      const subscription = await opened(subscribe({ url: `mqtt://127.0.0.1:${proxy.port}` }))
+      const events = wireEvents(4, 1)
+      await publish(events.slice(0, 2))
+      await acknowledgeAll(await take(subscription, 2))
+      proxy.silence('both')
+      const received = subscription.receive(1, AbortSignal.timeout(20_000))
+      // DISCONNECT: use another server.
+      proxy.say(Buffer.from([0xe0, 2, 0x9c, 0]))
+      await assert.rejects(received, { code: 'SEND_OUTAGE' })
+      proxy.silence(false)
+      await publish(events.slice(2))
+      const rest = await take(subscription, 2)
+      assert.deepEqual(idsOf(rest), publishedIds(events).slice(2))
+      await acknowledgeAll(rest)
+    }))
+
+  test('a server that lost the session tells of a gap', async () => {
+    const forgetful = await MosquittoProcess.start('persistence false')
+    const gaps: unknown[] = []
+    const subscription = mqttSubscription({ url: forgetful.url, clientId: 'gap-1', topics: 'gap/#' })
+    try {
+      const onGap = ({ code }: { readonly code: string }) => void gaps.push(code)
+      await subscription.open({ consumer: 'gap', onGap }, AbortSignal.timeout(10_000))
+      await forgetful.kill()
+      await assert.rejects(subscription.receive(1, AbortSignal.timeout(10_000)), { code: 'SEND_OUTAGE' })
+      await forgetful.start()
+      await subscription.receive(1, AbortSignal.timeout(500))
+      assert.deepEqual(gaps, ['MESSAGES_MISSED'])
+    } finally {
+      await subscription.close()
+      await forgetful.remove()
+    }
+  })
 
   test('a server that says nothing is an outage in bounded time', () =>
     place(async ({ subscribe, proxy }) => {

@@ -30,7 +30,7 @@ export class AcknowledgingClient {
   readonly #client: MqttClient
   readonly #server: ServerProperties
   readonly #timeout: number
-  readonly #onSilent: () => void
+  readonly #onUseless: () => void
   readonly #gate: Gate
   /** In the order in which they were written, which is that of their deadlines. */
   readonly #waiting = new Set<Waiting>()
@@ -42,17 +42,20 @@ export class AcknowledgingClient {
   #disconnectReason: number | undefined
   #error: unknown
 
-  /** `timeout` in milliseconds for each message. `onSilent` is called when one is not acknowledged in time. */
+  /**
+   * `timeout` in milliseconds for each message. `onUseless` is called when one is not acknowledged in time, or the server has
+   * said that it is done with us.
+   */
   constructor(
     client: MqttClient,
     server: ServerProperties,
     { timeout, maxInFlight }: { readonly timeout: number; readonly maxInFlight: number },
-    onSilent: () => void,
+    onUseless: () => void,
   ) {
     this.#client = client
     this.#server = server
     this.#timeout = timeout
-    this.#onSilent = onSilent
+    this.#onUseless = onUseless
     this.#gate = new Gate(Math.min(maxInFlight, server.receiveMaximum ?? MOST_IN_FLIGHT))
     this.#closed = !client.connected
     client.on('packetreceive', this.#onPacket)
@@ -143,7 +146,12 @@ export class AcknowledgingClient {
   readonly #onPacket = (packet: ReceivedPacket): void => {
     const { cmd, messageId, reasonCode } = packet
     if (cmd === 'pingresp') for (const resolve of this.#pings) resolve()
-    if (cmd === 'disconnect') this.#disconnectReason = reasonCode
+    if (cmd === 'disconnect') {
+      this.#disconnectReason = reasonCode
+      // It may leave the connection open, as a server that shuts down or moves and waits for us to go.
+      this.#onClose()
+      this.#onUseless()
+    }
     if (cmd === 'puback' && reasonCode === NO_MATCHING_SUBSCRIBERS && messageId !== undefined) {
       this.#noSubscribers.add(messageId)
     }
@@ -181,6 +189,6 @@ export class AcknowledgingClient {
     if (!silent) return
     // Nothing more may be written to it, and the socket's own end is told later.
     this.#onClose()
-    this.#onSilent()
+    this.#onUseless()
   }
 }

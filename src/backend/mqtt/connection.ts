@@ -6,6 +6,7 @@ import type { ServerProperties } from './client.ts'
 import { dropClient, endClient, type OpenClient, openClient } from './open-client.ts'
 import type { ResolvedMqttOptions } from './options.ts'
 import { errorOfConnection } from './send-failure.ts'
+import { untilAborted, within } from './waiting.ts'
 
 /** A connection that is open, as far as we know. */
 interface Link {
@@ -117,25 +118,4 @@ export class MqttConnection {
       throw new OutageError('the server does not retain messages', { field: 'retain', value: retain })
     }
   }
-}
-
-async function within(timeout: number, promise: Promise<void>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new OutageError(`no answer within ${timeout} ms`)), timeout)
-  })
-  try {
-    await Promise.race([promise, late])
-  } finally {
-    clearTimeout(timer)
-  }
-}
-
-function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise<T>((resolve, reject) => {
-    const onAbort = (): void => reject(errorOfConnection(signal.reason, 'the send ended before the server answered'))
-    signal.addEventListener('abort', onAbort, { once: true })
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
-    if (signal.aborted) onAbort()
-  })
 }

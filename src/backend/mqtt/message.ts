@@ -1,3 +1,4 @@
+import { BroadcasterError } from '../../errors.ts'
 import { encodeBinaryMqtt, encodeStructuredMqtt } from '../../event/mqtt.ts'
 import type { OutboxEvent } from '../../record/outbox-event.ts'
 import { PermanentError } from '../send-error.ts'
@@ -13,23 +14,34 @@ export interface Message {
   readonly options: PublishOptions
 }
 
+/** Refuses at publish what MQTT has no room or no character for. Throws `INVALID_EVENT` with the attribute as its field. */
+export function checkProperties(event: OutboxEvent): void {
+  const unfit = unfitProperty(encodeBinaryMqtt(event.toEncodable()).userProperties)
+  if (unfit) throw new BroadcasterError('INVALID_EVENT', unfit.message, unfit)
+}
+
+/** The first user property that cannot be written as one: the client would end the connection over it. */
+function unfitProperty(
+  properties: Readonly<Record<string, string>>,
+): { readonly field: string; readonly value: string; readonly message: string } | undefined {
+  for (const [field, value] of Object.entries(properties)) {
+    if (isText(field) && isText(value)) continue
+    const name = field.length > 60 ? `${field.slice(0, 60)}...` : field
+    const what = isText(field) ? name : `the name of ${name}`
+    const message = `${what} is longer than 65,535 bytes, or has a character that MQTT does not take`
+    return { field, value, message }
+  }
+  return undefined
+}
+
 /** The message of an event. Throws a `PermanentError` when it cannot be written as one. */
 export function messageOf(event: OutboxEvent, options: ResolvedMqttOptions): Message {
   const topic = topicOf(options.topic, event)
   const encodable = event.toEncodable()
   const { contentType, userProperties, payload } =
     options.mode === 'binary' ? encodeBinaryMqtt(encodable) : encodeStructuredMqtt(encodable)
-  const texts: readonly (readonly [string, string])[] = [
-    ['datacontenttype', contentType ?? ''],
-    ...Object.entries(userProperties),
-  ]
-  for (const [name, value] of texts) {
-    if (isText(value)) continue
-    throw new PermanentError(
-      `the event's ${name} is longer than 65,535 bytes, or has a character that MQTT does not take`,
-      { field: name, value },
-    )
-  }
+  const unfit = unfitProperty(userProperties)
+  if (unfit) throw new PermanentError(unfit.message, unfit)
   const body = payload ?? ''
   return {
     topic,

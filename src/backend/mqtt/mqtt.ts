@@ -8,7 +8,7 @@ import { sendByKey } from '../send-by-key.ts'
 import { OutageError, PermanentError } from '../send-error.ts'
 import type { Acknowledgement, AcknowledgingClient } from './acknowledging-client.ts'
 import { MqttConnection } from './connection.ts'
-import { type Message, messageOf } from './message.ts'
+import { checkProperties, type Message, messageOf } from './message.ts'
 import { type MqttOptions, type ResolvedMqttOptions, resolveOptions } from './options.ts'
 import { closedByOneMessage, errorOfClosing, errorOfConnection, errorOfReason } from './send-failure.ts'
 
@@ -27,6 +27,7 @@ export function mqtt(options: MqttOptions = {}): Backend {
     capabilities: { ordersWithinSend: true },
     maxEventBytes: publisher.options.maxEventBytes,
     checkConfig: refuseConfig('mqtt'),
+    ...(publisher.options.mode === 'binary' ? { checkEvent: checkProperties } : {}),
     connect: (signal) => publisher.connection.probe(signal),
     send: (events, signal) => publisher.send(events, signal),
     healthCheck: (signal) => publisher.healthCheck(signal),

@@ -1,17 +1,66 @@
 import type { PublishOptions } from '../../backend/mqtt/client.ts'
+import { type Message, packetSize } from '../../backend/mqtt/message.ts'
 import { fitText } from '../../backend/mqtt/text.ts'
 import { errorText } from '../error-text.ts'
 import type { DeadLetterReason } from '../subscription.ts'
 
 type PublishPacket = import('mqtt').IPublishPacket
+type Properties = Readonly<Record<string, string | string[]>>
 
-/** How to publish a dead letter: with the properties of the message that was given up, and the reason among them. */
-export function deadLetterOptions(
-  { topic, properties = {} }: PublishPacket,
-  { consumer, error, attempts }: DeadLetterReason,
-): PublishOptions {
-  const { contentType, userProperties, payloadFormatIndicator, responseTopic, correlationData } = properties
-  const given = Object.entries(userProperties ?? {}).map(([name, value]) => [name, value] as const)
+/** The largest packet that MQTT has, in bytes, where the server says nothing. */
+const LARGEST = 268_435_455
+/** How much of an error's text stays where there is no room for all of it, in characters. */
+const SHORT = 100
+/** What it takes at most to name what was left out, in bytes: characters of four, and the property's own name. */
+const ROOM_TO_SAY_SO = 4 * SHORT + 30
+
+/**
+ * A dead letter: the message that was given up, with its properties and the reason among them. Where the server permits no
+ * packet of that size, which would end the connection and bring the message back for ever, the reason is shortened, then the
+ * largest properties are left out (`broadcaster-dropped` names them), and at last the end of the payload
+ * (`broadcaster-truncated`: the bytes it had).
+ */
+export function deadLetterMessage(
+  topic: string,
+  packet: PublishPacket,
+  reason: DeadLetterReason,
+  limit = LARGEST,
+): Message {
+  const payload = Buffer.from(packet.payload)
+  const error = fitText(errorText(reason.error))
+  const given: Properties = packet.properties?.userProperties ?? {}
+  const make = (user: Properties, text = error.slice(0, SHORT), body = payload): Message => ({
+    topic,
+    payload: body,
+    options: optionsOf(packet, { ...user, ...reasonOf(packet, reason, text) }),
+  })
+  const whole = make(given, error)
+  if (packetSize(whole) <= limit) return whole
+  const { kept, dropped } = fewer(given, packetSize(make(given)) + ROOM_TO_SAY_SO - limit)
+  const said = { ...kept, ...(dropped.length > 0 && { 'broadcaster-dropped': dropped.join(' ').slice(0, SHORT) }) }
+  const letter = make(said)
+  if (packetSize(letter) <= limit) return letter
+  const cut = { ...said, 'broadcaster-truncated': String(payload.length) }
+  const left = payload.length + limit - packetSize(make(cut))
+  return make(cut, error.slice(0, SHORT), payload.subarray(0, Math.max(0, left)))
+}
+
+/** Without the largest of the properties, until they are `excess` bytes shorter; in their order. */
+function fewer(given: Properties, excess: number): { readonly kept: Properties; readonly dropped: readonly string[] } {
+  const sizes = Object.entries(given).map(([name, value]) => [name, sizeOf(name, value)] as const)
+  const dropped = new Set<string>()
+  let left = excess
+  for (const [name, size] of sizes.toSorted(([, one], [, other]) => other - one)) {
+    if (left <= 0) break
+    left -= size
+    dropped.add(name)
+  }
+  const kept = Object.fromEntries(Object.entries(given).filter(([name]) => !dropped.has(name)))
+  return { kept, dropped: [...dropped].map((name) => fitText(name)) }
+}
+
+function optionsOf({ properties = {} }: PublishPacket, userProperties: Properties): PublishOptions {
+  const { contentType, payloadFormatIndicator, responseTopic, correlationData } = properties
   return {
     qos: 1,
     retain: false,
@@ -20,13 +69,21 @@ export function deadLetterOptions(
       ...(payloadFormatIndicator === undefined ? {} : { payloadFormatIndicator }),
       ...(responseTopic === undefined ? {} : { responseTopic }),
       ...(correlationData === undefined ? {} : { correlationData }),
-      userProperties: {
-        ...Object.fromEntries(given),
-        'broadcaster-consumer': fitText(consumer),
-        'broadcaster-error': fitText(errorText(error)),
-        'broadcaster-attempts': String(attempts),
-        'broadcaster-topic': topic,
-      },
+      userProperties: { ...userProperties },
     },
   }
+}
+
+function reasonOf({ topic }: PublishPacket, { consumer, attempts }: DeadLetterReason, error: string): Properties {
+  return {
+    'broadcaster-consumer': fitText(consumer),
+    'broadcaster-error': error,
+    'broadcaster-attempts': String(attempts),
+    'broadcaster-topic': topic,
+  }
+}
+
+function sizeOf(name: string, value: string | readonly string[]): number {
+  const values = typeof value === 'string' ? [value] : value
+  return values.reduce((size, each) => size + Buffer.byteLength(name) + Buffer.byteLength(each) + 5, 0)
 }

@@ -1,12 +1,13 @@
 import { dropClient, endClient, openClient } from '../../backend/mqtt/open-client.ts'
 import { describeReason } from '../../backend/mqtt/reason.ts'
 import { errorOfConnection } from '../../backend/mqtt/send-failure.ts'
+import { untilAborted, within } from '../../backend/mqtt/waiting.ts'
 import { OutageError } from '../../backend/send-error.ts'
 import { BroadcasterError } from '../../errors.ts'
 import { decodeMqtt } from '../../event/mqtt.ts'
 import { orderKeyOf } from '../order-key.ts'
 import type { DeadLetterReason, Delivery, Subscription, SubscriptionContext } from '../subscription.ts'
-import { deadLetterOptions } from './dead-letter.ts'
+import { deadLetterMessage } from './dead-letter.ts'
 import { acknowledgeByHand } from './manual-acknowledgement.ts'
 import {
   isShareName,
@@ -47,12 +48,16 @@ interface Attached {
   /** Shows that the server has read what was written before. */
   readonly roundTrip: RoundTrip
   error: unknown
+  /** In bytes; undefined = no limit. */
+  largestPacket: number | undefined
 }
 
 class MqttSubscription implements Subscription {
   readonly description: string
   readonly #options: ResolvedMqttSubscriptionOptions
   #consumer = ''
+  #onGap: SubscriptionContext['onGap']
+  #hadSession = false
   #attached: Attached | undefined
   #attaching: Promise<Attached> | undefined
   #changed = Promise.withResolvers<void>()
@@ -63,13 +68,14 @@ class MqttSubscription implements Subscription {
     this.description = `mqtt ${options.topics.join(', ')}`
   }
 
-  async open({ consumer }: SubscriptionContext, signal: AbortSignal): Promise<void> {
+  async open({ consumer, onGap }: SubscriptionContext, signal: AbortSignal): Promise<void> {
     this.#refuseIfClosed()
     if (this.#options.share === undefined && !isShareName(consumer)) {
       const message = `the consumer's name '${consumer}' is no name for a shared subscription; give the option share`
       throw new BroadcasterError('INVALID_OPTION', message, { field: 'share', value: consumer })
     }
     this.#consumer = consumer
+    this.#onGap = onGap
     await untilAborted(this.#attach(), signal)
   }
 
@@ -117,7 +123,7 @@ class MqttSubscription implements Subscription {
     const properties = { sessionExpiryInterval: sessionExpiry, receiveMaximum: prefetch }
     let attached: Attached | undefined
     // The server hands out what the session holds as soon as it has accepted the connection.
-    const { client } = await openClient(this.#options, { clientId, clean: false, properties }, (made) => {
+    const { client, connack } = await openClient(this.#options, { clientId, clean: false, properties }, (made) => {
       const lost = new AbortController()
       const each: Attached = {
         client: made,
@@ -127,14 +133,20 @@ class MqttSubscription implements Subscription {
         held: new Set(),
         acknowledge: acknowledgeByHand(made),
         error: undefined,
+        largestPacket: undefined,
       }
       attached = each
       made.on('message', (_topic, _payload, packet) => this.#onMessage(each, packet))
       made.on('error', (error) => void (each.error ??= error))
-      made.on('disconnect', ({ reasonCode = 0 }) => void (each.error ??= new Error(describeReason(reasonCode))))
+      made.on('disconnect', ({ reasonCode = 0 }) => {
+        each.error ??= new Error(describeReason(reasonCode))
+        // A server that shuts down or moves may leave it open, and wait for us to go.
+        dropClient(made)
+      })
       made.on('close', () => this.#lose(each, undefined))
     })
     if (attached === undefined) throw new OutageError('no connection to the MQTT server')
+    attached.largestPacket = connack.properties?.maximumPacketSize
     try {
       const filters = topics.map((topic) => (share === false ? topic : `$share/${share}/${topic}`))
       const granted = await within(ackTimeout, client.subscribeAsync([...filters], { qos: 1 }))
@@ -149,7 +161,15 @@ class MqttSubscription implements Subscription {
     }
     if (attached.lost.signal.aborted) throw errorOfConnection(attached.error, 'the connection was lost')
     this.#attached = attached
+    if (this.#hadSession && !connack.sessionPresent) this.#tellGap()
+    this.#hadSession = true
     return attached
+  }
+
+  /** The server has forgotten the session that this process had: what it kept for us while we were away went with it. */
+  #tellGap(): void {
+    const message = `the server has lost the session '${this.#options.clientId}', and what it kept for it: let it keep sessions on disk, and sessionExpiry be long enough`
+    this.#onGap?.(new BroadcasterError('MESSAGES_MISSED', message, { field: 'sessionExpiry' }))
   }
 
   #onMessage(attached: Attached, packet: PublishPacket): void {
@@ -228,8 +248,9 @@ class MqttSubscription implements Subscription {
     }
     client.on('packetreceive', onPacket)
     try {
-      const { qos, retain, properties } = deadLetterOptions(packet, reason)
-      await within(ackTimeout, client.publishAsync(topic, Buffer.from(packet.payload), { qos, retain, properties }))
+      const { payload, options } = deadLetterMessage(topic, packet, reason, attached.largestPacket)
+      const { qos, retain, properties } = options
+      await within(ackTimeout, client.publishAsync(topic, payload, { qos, retain, properties }))
     } catch (error) {
       throw errorOfConnection(error, 'the server did not take the dead letter')
     } finally {
@@ -268,26 +289,4 @@ function read({ payload, properties }: PublishPacket): Pick<Delivery, 'event' | 
   } catch (problem) {
     return { event: undefined, problem }
   }
-}
-
-async function within<T>(timeout: number, promise: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new OutageError(`no answer from the MQTT server within ${timeout} ms`)), timeout)
-  })
-  try {
-    return await Promise.race([promise, late])
-  } finally {
-    clearTimeout(timer)
-  }
-}
-
-/** Until a promise settles, or `signal` aborts: the promise then goes on alone. */
-function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise<T>((resolve, reject) => {
-    const onAbort = (): void => reject(errorOfConnection(signal.reason, 'ended before the MQTT server answered'))
-    signal.addEventListener('abort', onAbort, { once: true })
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
-    if (signal.aborted) onAbort()
-  })
 }
