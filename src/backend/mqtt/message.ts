@@ -1,4 +1,3 @@
-import { BroadcasterError } from '../../errors.ts'
 import { encodeBinaryMqtt, encodeStructuredMqtt } from '../../event/mqtt.ts'
 import type { OutboxEvent } from '../../record/outbox-event.ts'
 import { PermanentError } from '../send-error.ts'
@@ -14,24 +13,20 @@ export interface Message {
   readonly options: PublishOptions
 }
 
-/** Refuses at publish what MQTT has no room or no character for. Throws `INVALID_EVENT` with the attribute as its field. */
+/** Whether binary mode has room and characters for the event. Throws a `PermanentError` with the attribute as its field. */
 export function checkProperties(event: OutboxEvent): void {
-  const unfit = unfitProperty(encodeBinaryMqtt(event.toEncodable()).userProperties)
-  if (unfit) throw new BroadcasterError('INVALID_EVENT', unfit.message, unfit)
+  refuseUnfit(encodeBinaryMqtt(event.toEncodable()).userProperties)
 }
 
-/** The first user property that cannot be written as one: the client would end the connection over it. */
-function unfitProperty(
-  properties: Readonly<Record<string, string>>,
-): { readonly field: string; readonly value: string; readonly message: string } | undefined {
+/** The client would end the connection over a user property that cannot be written as one. */
+function refuseUnfit(properties: Readonly<Record<string, string>>): void {
   for (const [field, value] of Object.entries(properties)) {
     if (isText(field) && isText(value)) continue
     const name = field.length > 60 ? `${field.slice(0, 60)}...` : field
     const what = isText(field) ? name : `the name of ${name}`
     const message = `${what} is longer than 65,535 bytes, or has a character that MQTT does not take`
-    return { field, value, message }
+    throw new PermanentError(message, { field, value })
   }
-  return undefined
 }
 
 /** The message of an event. Throws a `PermanentError` when it cannot be written as one. */
@@ -40,8 +35,7 @@ export function messageOf(event: OutboxEvent, options: ResolvedMqttOptions): Mes
   const encodable = event.toEncodable()
   const { contentType, userProperties, payload } =
     options.mode === 'binary' ? encodeBinaryMqtt(encodable) : encodeStructuredMqtt(encodable)
-  const unfit = unfitProperty(userProperties)
-  if (unfit) throw new PermanentError(unfit.message, unfit)
+  refuseUnfit(userProperties)
   const body = payload ?? ''
   return {
     topic,

@@ -4,6 +4,7 @@ import type { OutboxEvent } from '../../record/outbox-event.ts'
 import { type Backend, type BackendHealth, delivered, notAttempted, notDelivered, type SendResult } from '../backend.ts'
 import { Gate } from '../gate.ts'
 import { refuseConfig } from '../refuse-config.ts'
+import { refuseEvent } from '../refuse-event.ts'
 import { sendByKey } from '../send-by-key.ts'
 import { OutageError, PermanentError } from '../send-error.ts'
 import type { Acknowledgement, AcknowledgingClient } from './acknowledging-client.ts'
@@ -27,7 +28,7 @@ export function mqtt(options: MqttOptions = {}): Backend {
     capabilities: { ordersWithinSend: true },
     maxEventBytes: publisher.options.maxEventBytes,
     checkConfig: refuseConfig('mqtt'),
-    ...(publisher.options.mode === 'binary' ? { checkEvent: checkProperties } : {}),
+    ...(publisher.options.mode === 'binary' ? { checkEvent: refuseEvent(checkProperties) } : {}),
     connect: (signal) => publisher.connection.probe(signal),
     send: (events, signal) => publisher.send(events, signal),
     healthCheck: (signal) => publisher.healthCheck(signal),

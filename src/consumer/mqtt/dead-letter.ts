@@ -2,6 +2,7 @@ import type { PublishOptions } from '../../backend/mqtt/client.ts'
 import { type Message, packetSize } from '../../backend/mqtt/message.ts'
 import { fitText } from '../../backend/mqtt/text.ts'
 import { errorText } from '../error-text.ts'
+import { fitHeaders, LEFT_OUT, leftOutText } from '../fit-headers.ts'
 import type { DeadLetterReason } from '../subscription.ts'
 
 type PublishPacket = import('mqtt').IPublishPacket
@@ -17,7 +18,7 @@ const ROOM_TO_SAY_SO = 4 * SHORT + 30
 /**
  * A dead letter: the message that was given up, with its properties and the reason among them. Where the server permits no
  * packet of that size, which would end the connection and bring the message back for ever, the reason is shortened, then the
- * largest properties are left out (`broadcaster-dropped` names them), and at last the end of the payload
+ * largest properties are left out (`broadcaster-left-out` names them), and at last the end of the payload
  * (`broadcaster-truncated`: the bytes it had).
  */
 export function deadLetterMessage(
@@ -36,27 +37,19 @@ export function deadLetterMessage(
   })
   const whole = make(given, error)
   if (packetSize(whole) <= limit) return whole
-  const { kept, dropped } = fewer(given, packetSize(make(given)) + ROOM_TO_SAY_SO - limit)
-  const said = { ...kept, ...(dropped.length > 0 && { 'broadcaster-dropped': dropped.join(' ').slice(0, SHORT) }) }
+  const sized = Object.entries(given)
+  const size = sized.reduce((sum, [name, value]) => sum + sizeOf(name, value), 0)
+  const excess = packetSize(make(given)) + ROOM_TO_SAY_SO - limit
+  const { kept, leftOut } = fitHeaders(sized, size - excess, sizeOf)
+  const said: Properties = {
+    ...Object.fromEntries(kept),
+    ...(leftOut.length > 0 && { [LEFT_OUT]: fitText(leftOutText(leftOut, SHORT)) }),
+  }
   const letter = make(said)
   if (packetSize(letter) <= limit) return letter
   const cut = { ...said, 'broadcaster-truncated': String(payload.length) }
   const left = payload.length + limit - packetSize(make(cut))
   return make(cut, error.slice(0, SHORT), payload.subarray(0, Math.max(0, left)))
-}
-
-/** Without the largest of the properties, until they are `excess` bytes shorter; in their order. */
-function fewer(given: Properties, excess: number): { readonly kept: Properties; readonly dropped: readonly string[] } {
-  const sizes = Object.entries(given).map(([name, value]) => [name, sizeOf(name, value)] as const)
-  const dropped = new Set<string>()
-  let left = excess
-  for (const [name, size] of sizes.toSorted(([, one], [, other]) => other - one)) {
-    if (left <= 0) break
-    left -= size
-    dropped.add(name)
-  }
-  const kept = Object.fromEntries(Object.entries(given).filter(([name]) => !dropped.has(name)))
-  return { kept, dropped: [...dropped].map((name) => fitText(name)) }
 }
 
 function optionsOf({ properties = {} }: PublishPacket, userProperties: Properties): PublishOptions {
