@@ -6,7 +6,7 @@ import { showValue } from '../problem.ts'
 import { checkRetryPolicy, type RetryPolicy } from '../retry-policy.ts'
 import type { Store } from '../store/store.ts'
 import { type EventHandlers, HandlerTable } from './event-handlers.ts'
-import type { HandlingParts, RunTransaction } from './handling.ts'
+import type { HandlingParts, RunInTransaction, RunTransaction } from './handling.ts'
 import type { Subscription } from './subscription.ts'
 
 /** Who handles events, and how each is handled once. */
@@ -21,9 +21,12 @@ export interface HandlingOptions<Tx = unknown, Events extends Catalogue | NoCata
   /** The database of the handlers: its transactions carry inbox and handlers. Or `inbox` and `transaction`. */
   readonly store?: Store<Tx>
   /** An inbox with a transaction adapter of your own library; false = no inbox: what comes twice is handled twice. */
-  readonly inbox?: Inbox<Tx> | false
-  /** Runs work in a transaction of your own library: `(work) => db.transaction(work)`. Needed with `inbox`. */
-  readonly transaction?: RunTransaction<Tx>
+  readonly inbox?: Inbox<NoInfer<Tx>> | false
+  /**
+   * Runs work in a transaction of your own library: `(work) => db.transaction(work)`. Needed with `inbox`. Write it before
+   * `handlers`: from it they have the type of their `tx`.
+   */
+  readonly transaction?: RunInTransaction<Tx>
   /** The catalogue of typed events: data is checked, and what a schema refuses is given up. Default: any. */
   readonly events?: Events
 }
@@ -152,7 +155,8 @@ function resolveOnce<Tx>({
     throw invalid('store', store, `is ${showValue(store)}; give a store, such as postgres({ pool })`)
   }
   if (inbox !== undefined) {
-    const run = transaction ?? (store && ((work) => store.transaction(work)))
+    // It runs work of any result: `Ran` is for the compiler alone.
+    const run = (transaction as RunTransaction<Tx> | undefined) ?? (store && ((work) => store.transaction(work)))
     if (run === undefined) {
       throw invalid('transaction', transaction, 'is missing; with inbox give (work) => db.transaction(work), too')
     }

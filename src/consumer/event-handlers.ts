@@ -3,8 +3,11 @@ import type { Catalogue, DataOutput, NoCatalogue } from '../event/catalogue.ts'
 import type { CloudEvent } from '../event/cloud-event.ts'
 import { compileTypePattern } from '../event/type-pattern.ts'
 
-/** An event as a handler gets it: a CloudEvent; with a catalogue, `data` is what its schema gave. */
-export type ReceivedEvent<Type extends string = string, Data = unknown> = CloudEvent<Data> & { readonly type: Type }
+/** An event as a handler gets it: a CloudEvent; with a catalogue, `data` is what its schema gave, and never left out. */
+export type ReceivedEvent<Type extends string = string, Data = unknown> = CloudEvent<Data> & {
+  readonly type: Type
+  readonly data: Data
+}
 
 /** What a handler gets beside the event. */
 export interface EventContext<Tx = unknown> {
@@ -32,14 +35,19 @@ export type EventHandler<Type extends string = string, Data = unknown, Tx = unkn
   handle(event: ReceivedEvent<Type, Data>, context: EventContext<Tx>): unknown
 }['handle']
 
-/** Handlers by event type, or by a pattern such as `order.*`. With a catalogue, types are checked by the compiler. */
-export type EventHandlers<Events extends Catalogue | NoCatalogue = NoCatalogue, Tx = unknown> = [keyof Events] extends [
-  never,
-]
-  ? Readonly<Record<string, EventHandler<string, unknown, Tx>>>
-  : {
-      readonly [Type in keyof Events & string]?: EventHandler<Type, DataOutput<Events, Type>, Tx>
-    } & { readonly [Pattern in `${string}*`]?: EventHandler<string, unknown, Tx> }
+/** The types of a catalogue, and patterns, which may stand for several of them; without a catalogue any name. */
+type NameOf<Events> = [keyof Events] extends [never] ? string : (keyof Events & string) | `${string}*`
+
+/** The type of the events that a handler of this name gets: a pattern's are of any. */
+type TypeOf<Events, Name> = Name extends keyof Events & string ? Name : string
+
+/**
+ * Handlers by event type, or by a pattern such as `order.*`. With a catalogue, types are checked by the compiler. One
+ * mapped type and no conditional one, for which the compiler would not wait until it knows `Tx`.
+ */
+export type EventHandlers<Events extends Catalogue | NoCatalogue = NoCatalogue, Tx = unknown> = {
+  readonly [Name in NameOf<Events>]?: EventHandler<TypeOf<Events, Name>, DataOutput<Events, Name>, Tx>
+}
 
 type AnyHandler = EventHandler
 

@@ -5,7 +5,7 @@ import { toCloudEvent } from '../event/encodable.ts'
 import type { Inbox } from '../inbox/inbox.ts'
 import { throwProblems } from '../problem.ts'
 import type { SignalName } from '../telemetry/signals.ts'
-import type { EventContext, HandlerTable } from './event-handlers.ts'
+import type { EventContext, HandlerTable, ReceivedEvent } from './event-handlers.ts'
 
 /** What became of an event: its handlers ran, it was handled before, or it has no handler. */
 export type Handled = 'handled' | 'duplicate' | 'ignored'
@@ -19,6 +19,17 @@ export const OUTCOME_SIGNALS = {
 
 /** Runs work in a transaction of the user's database: committed when it resolves, rolled back when it throws. */
 export type RunTransaction<Tx> = <T>(work: (tx: Tx) => Promise<T>) => Promise<T>
+
+/** What `RunInTransaction` resolves with: nothing but the type of its transaction. */
+export interface Ran<Tx> {
+  readonly tx?: Tx
+}
+
+/**
+ * The same, as an option: `(work) => db.transaction(work)`. Since `work` takes any transaction, the compiler learns from
+ * what comes back which one your library gave, and handlers get that type.
+ */
+export type RunInTransaction<Tx> = (work: <Given>(tx: Given) => Promise<Ran<Given>>) => Promise<Ran<Tx>>
 
 /** How a consumer handles an event once. */
 export interface HandlingParts<Tx> {
@@ -54,7 +65,7 @@ export async function handleOnce<Tx>(
   if (handlers.length === 0) return 'ignored'
   const event = await checked(parts.catalogue, received)
   const run = async (tx: unknown): Promise<void> => {
-    for (const handler of handlers) await handler(event, { ...context, tx })
+    for (const handler of handlers) await handler(event as ReceivedEvent, { ...context, tx })
   }
   if (parts.once === null) {
     await run(undefined)

@@ -41,7 +41,8 @@ export const publish = defineCommand({
   async run(input, { terminal, ready }) {
     const event = await readEvent(input, terminal)
     const { broadcaster } = await ready()
-    const stored = await broadcaster.transaction((tx) => broadcaster.publish(tx, event, publishOptions(input)))
+    // In a transaction of the store's own: `publish` would want one of the application's library.
+    const stored = await broadcaster.events.create(event, publishOptions(input))
     if (input.options.json) {
       const { id, eventId, eventType, status, publisherBackend: backend, scheduledAt, duplicate } = stored
       terminal.out(stringifyJson({ id, eventId, eventType, status, backend, scheduledAt, duplicate }))
