@@ -8,8 +8,10 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { parseArgs } from 'node:util'
 import { Pool } from 'pg'
+import type { SendContext } from '../../src/backend/backend.ts'
 import { Broadcaster } from '../../src/broadcaster.ts'
 import { encodeStructured } from '../../src/event/structured.ts'
+import { hashKey } from '../../src/publish/new-event.ts'
 import type { OutboxEvent } from '../../src/record/outbox-event.ts'
 import { postgres } from '../../src/store/postgres/postgres.ts'
 import { onSignal } from '../../src/telemetry/signals.ts'
@@ -27,6 +29,10 @@ const { values } = parseArgs({
 })
 const WANTED = 0.6
 const BATCH = 500
+/** As a worker that owns all lanes; a key has one. */
+const CONTEXT: SendContext = {
+  ownerOf: ({ partitionKey }) => ({ lane: hashKey(partitionKey ?? '') % 64, fence: 1 }),
+}
 const postgresUrl = process.env['POSTGRES_URL'] ?? 'postgres://postgres@127.0.0.1:5432/test'
 const count = Number(values.events)
 
@@ -91,7 +97,8 @@ async function alone(peer: Peer, { backend }: OpenPeer): Promise<Figures> {
     const lane = async (): Promise<void> => {
       for (let at = next; at < all.length; at = next) {
         next += BATCH
-        for (const result of await backend.send(all.slice(at, at + BATCH), never)) if (!result.ok) throw result.error
+        const results = await backend.send(all.slice(at, at + BATCH), never, CONTEXT)
+        for (const result of results) if (!result.ok) throw result.error
       }
     }
     await Promise.all(Array.from({ length: 4 }, lane))

@@ -4,8 +4,9 @@ import { inFlight, type Peer } from './peer.ts'
 
 const server = new URL(process.env['KAFKA_URL'] ?? 'kafka://127.0.0.1:9092').host
 
-export const peer: Peer = {
-  title: 'Kafka',
+/** `fenced`: with a producer for each lane. */
+export const peerOf = (fenced: boolean): Peer => ({
+  title: fenced ? 'Kafka, fenced' : 'Kafka',
   process: 'java',
   loop: '@platformatic/kafka, acks=all, batches of 1,000, four at a time',
   async open(topic) {
@@ -15,7 +16,7 @@ export const peer: Peer = {
     const name = Buffer.from('content-type')
     const type = Buffer.from('application/cloudevents+json; charset=utf-8')
     return {
-      backend: kafka({ bootstrapServers: server, topic }),
+      backend: kafka({ bootstrapServers: server, topic, fenced }),
       async send(payloads) {
         const batches = Array.from({ length: Math.ceil(payloads.length / 1_000) }, (_, n) =>
           payloads.slice(n * 1_000, (n + 1) * 1_000),
@@ -39,4 +40,6 @@ export const peer: Peer = {
       },
     }
   },
-}
+})
+
+export const peer = peerOf(false)

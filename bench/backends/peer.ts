@@ -26,7 +26,7 @@ export interface OpenPeer {
 }
 
 /** The names of the files beside this one. */
-export const PEERS = ['redis-streams', 'kafka', 'nats', 'rabbitmq', 'mqtt', 'webhook'] as const
+export const PEERS = ['redis-streams', 'kafka', 'kafka-fenced', 'nats', 'rabbitmq', 'mqtt', 'webhook'] as const
 
 /** Runs `work` for every item, `width` at a time. */
 export async function inFlight<T>(

@@ -61,6 +61,15 @@ export interface BackendCapabilities {
   readonly deduplicates?: boolean
 }
 
+/** What a worker knows of a send beside its events. */
+export interface SendContext {
+  /**
+   * Under which fence the worker owns the lane of an event: a number that goes up each time the lane changes hands, by which
+   * a broker can refuse what a former owner sends late. Undefined for an event of another send.
+   */
+  ownerOf(event: OutboxEvent): { readonly lane: number; readonly fence: number } | undefined
+}
+
 /**
  * One configured way out. A user's own backend is a plain object of this shape.
  *
@@ -70,9 +79,10 @@ export interface Backend {
   /**
    * Hands the events to the broker and waits for its acknowledgement. Resolves with one result per event, in the
    * order given. Rejecting is the same as `notDelivered(error)` for every event. `signal` aborts when the send's
-   * timeout ends or the lease is lost: stop as soon as possible, and report what was acknowledged until then.
+   * timeout ends or the lease is lost: stop as soon as possible, and report what was acknowledged until then. A worker
+   * gives `context`, which most backends have no use for.
    */
-  send(events: readonly OutboxEvent[], signal: AbortSignal): Promise<readonly SendResult[]>
+  send(events: readonly OutboxEvent[], signal: AbortSignal, context?: SendContext): Promise<readonly SendResult[]>
   healthCheck(signal: AbortSignal): Promise<BackendHealth>
   /** Closes what the backend itself opened, and nothing that was injected. Idempotent. */
   close(): Promise<void>

@@ -3,6 +3,7 @@ import { checkHealth } from '../backend/check-health.ts'
 import { classifySendError, OutageError } from '../backend/send-error.ts'
 import { type Answer, handOver, type SendLimits } from './hand-over.ts'
 import type { HeldEvent } from './in-hand.ts'
+import { sendContext } from './send-context.ts'
 
 type Results = readonly (SendResult | undefined)[]
 
@@ -120,6 +121,7 @@ async function send(backend: Backend, batch: readonly HeldEvent[], signal: Abort
   return backend.send(
     batch.map((held) => held.event),
     signal,
+    sendContext(batch),
   )
 }
 

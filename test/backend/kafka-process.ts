@@ -19,6 +19,9 @@ const SETTINGS = {
   'offsets.topic.replication.factor': '1',
   'offsets.topic.num.partitions': '1',
   'group.initial.rebalance.delay.ms': '0',
+  'transaction.state.log.replication.factor': '1',
+  'transaction.state.log.min.isr': '1',
+  'transaction.state.log.num.partitions': '1',
 }
 
 /** A Kafka of the test's own, one node: it can be killed and started again on its port, with its data. */

@@ -241,10 +241,16 @@ describe('kafkaSubscription', { skip: skipWithoutJars('kafka') }, () => {
   }
 
   /** Sends records that no backend of ours would. */
-  async function produce(topic: string, value: Buffer, compression: 'none' | 'gzip' = 'none'): Promise<void> {
+  async function produce(
+    topic: string,
+    value: Buffer,
+    compression: 'none' | 'gzip' = 'none',
+    headers: Readonly<Record<string, Buffer>> = {},
+  ): Promise<void> {
     const producer = new Producer({ clientId: 'test', bootstrapBrokers: [server.address], strict: true })
     try {
-      await producer.send({ messages: [{ topic, value }], acks: -1, compression })
+      const named = new Map(Object.entries(headers).map(([name, content]) => [Buffer.from(name), content]))
+      await producer.send({ messages: [{ topic, value, headers: named }], acks: -1, compression })
     } finally {
       await producer.close()
     }
@@ -276,6 +282,29 @@ describe('kafkaSubscription', { skip: skipWithoutJars('kafka') }, () => {
       await delivery?.deadLetter(reason)
       const [dead] = await readTopic(server.address, `${topic}.dead`)
       assert.ok(dead?.value.equals(value))
+    }))
+
+  test('a record for which the dead-letter topic has no room goes in a shorter form, and the next goes on', () =>
+    place(async ({ topic, subscribe, publish }) => {
+      const dead = topicName()
+      await createTopic(server.address, dead, 1, { 'max.message.bytes': '20000' })
+      const subscription = await opened(subscribe({ deadLetter: { topic: dead } }))
+      // Random, so that gzip makes none of it smaller: headers that are too much, and a value that is.
+      await produce(topic, Buffer.from('short'), 'none', { large: randomBytes(30_000) })
+      await produce(topic, randomBytes(30_000))
+      for (const delivery of await take(subscription, 2)) await delivery.deadLetter(reason)
+      const letters = (await readTopic(server.address, dead)).toSorted((a, b) => Number(a.offset - b.offset))
+      assert.deepEqual(
+        letters.map(({ value, headers }) => [value?.toString() ?? '', headers.get('broadcaster-left-out')]).toSorted(),
+        [
+          ['', 'the headers, the key and the value'],
+          ['short', 'the headers'],
+        ],
+      )
+      assert.ok(letters.every(({ headers }) => headers.get('broadcaster-topic') === topic))
+      const events = wireEvents(1, 1)
+      await publish(events)
+      assert.deepEqual(idsOf(await take(subscription, 1)), publishedIds(events))
     }))
 
   test('a dead-letter topic is made although the settings of its topic may not be read', () =>

@@ -37,6 +37,22 @@ const OUTAGE: Readonly<Record<string, string>> = {
   PRODUCER_FENCED: 'another producer has this id; the next send has a new one',
   FENCED_LEADER_EPOCH: 'the leader of the partition has changed',
   THROTTLING_QUOTA_EXCEEDED: 'the quota is used up',
+  UNKNOWN_LEADER_EPOCH: 'the leader of the partition has changed',
+  UNKNOWN_TOPIC_ID: 'the topic was made anew',
+  INCONSISTENT_TOPIC_ID: 'the topic was made anew',
+  ELIGIBLE_LEADERS_NOT_AVAILABLE: 'no replica may become the leader',
+  PREFERRED_LEADER_NOT_AVAILABLE: 'the partition has no leader',
+  OFFSET_NOT_AVAILABLE: 'the leader of the partition has changed',
+  STALE_BROKER_EPOCH: 'the broker has been started anew',
+  NOT_CONTROLLER: 'the controller has changed',
+  INVALID_REPLICATION_FACTOR: 'there are fewer brokers than a topic that is made has replicas',
+  CONCURRENT_TRANSACTIONS: 'the last producer of this name is still being ended',
+  TRANSACTION_COORDINATOR_FENCED: 'the coordinator has changed',
+  INVALID_PRODUCER_ID_MAPPING: 'the broker has forgotten this producer; the next send has a new one',
+  INVALID_TXN_STATE: 'another program uses the transactional id',
+  TRANSACTIONAL_ID_AUTHORIZATION_FAILED: 'this user may not use the transactional id that fenced wants',
+  DELEGATION_TOKEN_EXPIRED: 'the login has expired',
+  REBOOTSTRAP_REQUIRED: 'the cluster is another one',
 }
 
 /** The record itself is refused, and always will be. */
@@ -79,7 +95,7 @@ export function failureOfCode(name: string, topic: string, eachOwnTopic: boolean
   }
   const outage = OUTAGE[name]
   if (outage) return made(new OutageError(`Kafka takes nothing now: ${name} (${outage})`, details))
-  return made(new BroadcasterError('SEND_FAILED', `Kafka refused the event: ${name}`, details))
+  return made(new BroadcasterError('SEND_FAILED', `Kafka refused the event: ${name}`, details), true)
 }
 
 /** The failure of whatever a client threw: by the protocol's name in it, or by the client's code or class. */
@@ -97,14 +113,15 @@ export function failureOf(error: unknown, topic: string, eachOwnTopic: boolean):
   }
   return {
     error: new BroadcasterError('SEND_FAILED', `Kafka did not take the event: ${said}`, details),
-    divisible: false,
+    divisible: true,
   }
 }
 
 /** The error of connecting: nothing works, whatever it is. */
-export function errorOfConnection(error: unknown): OutageError {
+export function errorOfConnection(error: unknown, topic = ''): OutageError {
   if (error instanceof OutageError) return error
-  return new OutageError(failureOf(error, '', false).error.message, { cause: error })
+  const { error: failure } = failureOf(error, topic, false)
+  return failure instanceof OutageError ? failure : new OutageError(failure.message, { cause: error })
 }
 
 /** The protocol's name of an error: `apiId` of our client, `type` of KafkaJS. */

@@ -1,6 +1,6 @@
 import { failureOf, type KafkaFailure } from './failure.ts'
 import type { KafkaJsProducer } from './options.ts'
-import { type ChoosePartition, type PlacedMessage, type ProducePort, placeOf } from './port.ts'
+import type { ChoosePartition, PlacedMessage, ProducePort } from './port.ts'
 
 /** A producer in the shape of KafkaJS. It chooses the partitions, so a refusal concerns all of a topic's messages. */
 export class InjectedPort implements ProducePort {
@@ -29,7 +29,7 @@ export class InjectedPort implements ProducePort {
       try {
         await this.#producer.sendBatch({ acks: -1, topicMessages: [{ topic, messages: placed.map(messageFor) }] })
       } catch (error) {
-        refused.set(placeOf(topic, 0), failureOf(error, topic, this.#eachOwnTopic))
+        for (const { place } of placed) refused.set(place, failureOf(error, topic, this.#eachOwnTopic))
       }
     }
     return refused

@@ -1,14 +1,23 @@
 import { closeWithin } from '../../close-within.ts'
 import { BroadcasterError } from '../../errors.ts'
 import type { OutboxEvent } from '../../record/outbox-event.ts'
-import { type Backend, type BackendHealth, notAttempted, notDelivered, type SendResult } from '../backend.ts'
+import {
+  type Backend,
+  type BackendHealth,
+  notAttempted,
+  notDelivered,
+  type SendContext,
+  type SendResult,
+} from '../backend.ts'
 import { refuseConfig } from '../refuse-config.ts'
 import { refuseEvent } from '../refuse-event.ts'
 import { OutageError } from '../send-error.ts'
 import { errorOfConnection } from './failure.ts'
+import { FencedPort } from './fenced-port.ts'
 import { InjectedPort } from './injected-port.ts'
 import { checkMessage, messageOf } from './message.ts'
 import { type KafkaOptions, type ResolvedKafkaOptions, resolveOptions } from './options.ts'
+import type { ProducePort } from './port.ts'
 import { ProduceQueue, type QueuedMessage, type SendRun } from './produce-queue.ts'
 import { ProducerPort } from './producer-port.ts'
 
@@ -29,7 +38,7 @@ export function kafka(options: KafkaOptions = {}): Backend {
     checkConfig: refuseConfig('kafka'),
     checkEvent: refuseEvent((event) => checkMessage(event, resolved)),
     connect: (signal) => writer.connect(signal),
-    send: (events, signal) => writer.send(events, signal),
+    send: (events, signal, context) => writer.send(events, signal, context),
     healthCheck: (signal) => writer.healthCheck(signal),
     close: () => closeWithin('kafka()', () => writer.close()),
   }
@@ -47,12 +56,16 @@ class Writer {
     const eachOwnTopic = typeof topic === 'function' || topic.includes('{type}')
     this.#options = options
     this.#port = producer ? undefined : new ProducerPort(options)
-    const port = producer ? new InjectedPort(producer, eachOwnTopic) : this.#port
+    const port = producer ? new InjectedPort(producer, eachOwnTopic) : this.#port && fencedIf(this.#port, options)
     if (!port) throw new Error('no port')
     this.#queue = new ProduceQueue(port, { maxBatchBytes, eachOwnTopic })
   }
 
-  async send(events: readonly OutboxEvent[], signal: AbortSignal): Promise<readonly SendResult[]> {
+  async send(
+    events: readonly OutboxEvent[],
+    signal: AbortSignal,
+    context?: SendContext,
+  ): Promise<readonly SendResult[]> {
     if (this.#closing !== undefined) {
       const closed = notDelivered(new BroadcasterError('SEND_NOT_ATTEMPTED', 'this backend is closed'))
       return events.map(() => closed)
@@ -70,7 +83,8 @@ class Writer {
           results[at] = result
           if (--open === 0) done.resolve()
         }
-        queued.push({ message: messageOf(event, this.#options), key, run, state: 'waiting', settle })
+        const owner = this.#options.fenced === undefined ? undefined : context?.ownerOf(event)
+        queued.push({ message: messageOf(event, this.#options), key, owner, run, state: 'waiting', settle })
         open++
       } catch (error) {
         results[at] = notDelivered(error)
@@ -128,6 +142,12 @@ class Writer {
   close(): Promise<void> {
     return (this.#closing ??= this.#queue.idle().then(() => this.#port?.close()))
   }
+}
+
+function fencedIf(port: ProducerPort, options: ResolvedKafkaOptions): ProducePort {
+  const { fenced, topic } = options
+  if (fenced === undefined) return port
+  return new FencedPort(port, fenced, options, typeof topic === 'function' || topic.includes('{type}'))
 }
 
 async function untilAborted<T>(promise: Promise<T> | undefined, signal: AbortSignal): Promise<void> {

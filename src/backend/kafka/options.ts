@@ -59,6 +59,11 @@ export interface KafkaOptions extends KafkaConnectionOptions {
   readonly compression?: 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd'
   /** Kafka drops what the client repeats after a lost answer. Default true. */
   readonly idempotent?: boolean
+  /**
+   * A producer for each lane, whose name at Kafka the lane's next owner takes over: what a worker that was frozen sends late
+   * is refused. True, or what the names begin with; each outbox has its own. Default false.
+   */
+  readonly fenced?: boolean | string
   /** The largest batch of one partition, in bytes; no more than the topic's `max.message.bytes`. Default 1000000. */
   readonly maxBatchBytes?: number
   /** The largest event, in bytes of its JSON. Default 1000000: Kafka's own limit is 1048588. */
@@ -83,6 +88,8 @@ export interface ResolvedKafkaOptions extends ResolvedKafkaConnection {
   readonly mode: 'structured' | 'binary'
   readonly compression: 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd'
   readonly idempotent: boolean
+  /** What the names of the lanes' producers begin with; undefined = they have none. */
+  readonly fenced: string | undefined
   readonly maxBatchBytes: number
   readonly maxEventBytes: number
 }
@@ -105,6 +112,7 @@ const NAMES = [
   'mode',
   'compression',
   'idempotent',
+  'fenced',
   'maxBatchBytes',
   'maxEventBytes',
 ] as const satisfies readonly (keyof KafkaOptions)[]
@@ -119,23 +127,40 @@ export function resolveOptions(options: KafkaOptions): ResolvedKafkaOptions {
   if (producer !== undefined) {
     if (typeof producer?.sendBatch !== 'function')
       check.problem('producer', 'must be a producer with sendBatch, as KafkaJS has it')
-    for (const name of [...CONNECTION_NAMES, 'compression', 'idempotent', 'createTopics'] as const) {
+    for (const name of [...CONNECTION_NAMES, 'compression', 'idempotent', 'fenced', 'createTopics'] as const) {
       if (options[name] !== undefined) check.problem(name, 'has no effect beside producer; leave one of them out')
     }
   }
+  const connection = connectionOf(options, check)
+  const idempotent = check.boolean('idempotent', true)
+  const fenced = fencedOf(options, connection.clientId, check)
+  if (fenced !== undefined && !idempotent) check.problem('fenced', 'needs idempotent; leave idempotent: false out')
   const resolved: ResolvedKafkaOptions = {
-    ...connectionOf(options, check),
+    ...connection,
+    fenced,
     producer,
     topic,
     createTopics: check.boolean('createTopics', false),
     mode: check.oneOf('mode', 'structured', ['structured', 'binary']),
     compression: check.oneOf('compression', 'none', ['none', 'gzip', 'snappy', 'lz4', 'zstd']),
-    idempotent: check.boolean('idempotent', true),
+    idempotent,
     maxBatchBytes: check.integer('maxBatchBytes', 1_000_000, { min: 1024, max: 2 ** 30 }),
     maxEventBytes: check.integer('maxEventBytes', 1_000_000, { min: 1024, max: 2 ** 30 }),
   }
   check.done()
   return Object.freeze(resolved)
+}
+
+function fencedOf(
+  { fenced, topic = 'events' }: KafkaOptions,
+  clientId: string,
+  check: OptionCheck,
+): string | undefined {
+  if (fenced === undefined || fenced === false) return undefined
+  if (fenced === true) return typeof topic === 'string' ? `${clientId}.${topic}` : clientId
+  if (typeof fenced === 'string' && fenced !== '' && fenced.length <= 200) return fenced
+  check.problem('fenced', 'must be true, false, or a name of at most 200 characters')
+  return undefined
 }
 
 /** The connection's part of the options. */

@@ -1,10 +1,19 @@
+import type { SendContext } from '../backend.ts'
 import type { KafkaFailure } from './failure.ts'
 import type { KafkaMessage } from './message.ts'
+
+/** Under which fence a lane is sent, as the relay says. */
+export type Owner = ReturnType<SendContext['ownerOf']>
 
 /** A message with its partition. */
 export interface PlacedMessage {
   readonly message: KafkaMessage
   readonly partition: number
+  /** What refuses or takes a batch as a whole: a partition, and its lane where each has a producer of its own. */
+  readonly place: string
+  readonly owner: Owner
+  /** Whether it still is to be written: its send may have been cut short. */
+  wanted(): boolean
 }
 
 /** A topic's partition, as the key of a map. */
@@ -14,6 +23,12 @@ export function placeOf(topic: string, partition: number): string {
 
 /** The partition of a key. Without a key always the same: one batch rather than many small ones. */
 export type ChoosePartition = (key: Buffer | undefined) => number
+
+/** A message by itself. */
+export function placed(message: KafkaMessage, choose: ChoosePartition): PlacedMessage {
+  const partition = choose(message.key)
+  return { message, partition, place: placeOf(message.topic, partition), owner: undefined, wanted: () => true }
+}
 
 /** What the queue needs of a client. One call of `produce` at a time. */
 export interface ProducePort {

@@ -1,9 +1,9 @@
 import { BroadcasterError } from '../../errors.ts'
 import { delivered, notAttempted, notDelivered, type SendResult } from '../backend.ts'
 import { OutageError } from '../send-error.ts'
-import { failureOf, type KafkaFailure } from './failure.ts'
+import { errorOfConnection, failureOf, type KafkaFailure } from './failure.ts'
 import type { KafkaMessage } from './message.ts'
-import { type ChoosePartition, type PlacedMessage, type ProducePort, placeOf } from './port.ts'
+import { type ChoosePartition, type Owner, type PlacedMessage, type ProducePort, placeOf } from './port.ts'
 
 /** The events of one send. */
 export interface SendRun {
@@ -17,9 +17,17 @@ export interface QueuedMessage {
   readonly message: KafkaMessage
   /** The partition key; null = on its own. */
   readonly key: string | null
+  /** Where each lane has a producer of its own. */
+  readonly owner: Owner
   readonly run: SendRun
   state: 'waiting' | 'sent' | 'settled'
   readonly settle: (result: SendResult) => void
+}
+
+/** What goes to one place. */
+interface Batch {
+  readonly partition: number
+  readonly group: QueuedMessage[]
 }
 
 /** As much as one request carries; Kafka's own limit is 100 MiB. */
@@ -36,6 +44,8 @@ export class ProduceQueue {
   readonly #eachOwnTopic: boolean
   #waiting: QueuedMessage[] = []
   #running: Promise<void> | undefined
+  /** So many messages go one by one: one of them makes the client throw. */
+  #oneByOne = 0
   /** At most so many records in a batch of a place, after one was refused. */
   readonly #limits = new Map<string, number>()
 
@@ -72,7 +82,8 @@ export class ProduceQueue {
       try {
         found.set(topic, await this.#port.topic(topic))
       } catch (thrown) {
-        const { error } = failureOf(thrown, topic, this.#eachOwnTopic)
+        // No event is to blame for what is asked of the one topic of all.
+        const error = this.#eachOwnTopic ? failureOf(thrown, topic, true).error : errorOfConnection(thrown, topic)
         found.set(topic, error)
         if (!(error instanceof OutageError)) continue
         for (const each of this.#waiting.splice(0)) this.#refuse(each, error)
@@ -83,8 +94,9 @@ export class ProduceQueue {
   }
 
   /** The next messages of each place, in order, as many as fit. The events of a key are in one place, or wait. */
-  #take(topics: ReadonlyMap<string, ChoosePartition | BroadcasterError>): Map<string, QueuedMessage[]> {
-    const batch = new Map<string, QueuedMessage[]>()
+  #take(topics: ReadonlyMap<string, ChoosePartition | BroadcasterError>): Map<string, Batch> {
+    const batch = new Map<string, Batch>()
+    const alone = this.#oneByOne > 0
     const sizes = new Map<string, number>()
     const full = new Set<string>()
     /** Where the earlier events of a key are; undefined = they wait. */
@@ -92,7 +104,7 @@ export class ProduceQueue {
     let total = 0
     const later: QueuedMessage[] = []
     for (const queued of this.#waiting) {
-      const { message, key, run } = queued
+      const { message, key, owner, run } = queued
       if (queued.state === 'settled') continue
       if (run.aborted || (key !== null && run.stopped.has(key))) {
         this.#settle(queued, notAttempted)
@@ -105,15 +117,18 @@ export class ProduceQueue {
         this.#refuse(queued, topic)
         continue
       }
-      const place = typeof topic === 'function' ? placeOf(message.topic, topic(message.key)) : undefined
+      const partition = typeof topic === 'function' ? topic(message.key) : 0
+      const lane = owner === undefined ? '' : ` of lane ${owner.lane} ${owner.fence}`
+      const place = typeof topic === 'function' ? placeOf(message.topic, partition) + lane : undefined
       const elsewhere = key !== null && before.has(key) && before.get(key) !== place
-      const group = (place === undefined ? undefined : batch.get(place)) ?? []
+      const group = (place === undefined ? undefined : batch.get(place)?.group) ?? []
       const size = (place === undefined ? 0 : (sizes.get(place) ?? 0)) + message.size
       if (place !== undefined && group.length > 0) {
         if (size > this.#maxBatchBytes || group.length >= (this.#limits.get(place) ?? Number.POSITIVE_INFINITY))
           full.add(place)
       }
-      if (place === undefined || elsewhere || full.has(place) || total >= MOST_BYTES) {
+      const enough = total >= MOST_BYTES || (alone && total > 0)
+      if (place === undefined || elsewhere || full.has(place) || enough) {
         if (key !== null) before.set(key, undefined)
         later.push(queued)
         continue
@@ -121,46 +136,59 @@ export class ProduceQueue {
       if (key !== null) before.set(key, place)
       queued.state = 'sent'
       group.push(queued)
-      batch.set(place, group)
+      batch.set(place, { partition, group })
       sizes.set(place, size)
       total += message.size
     }
     this.#waiting = later
+    if (alone) this.#oneByOne--
     return batch
   }
 
-  async #produce(batch: ReadonlyMap<string, QueuedMessage[]>): Promise<void> {
-    const messages = Array.from(batch, ([place, group]) => {
-      const partition = Number(place.slice(place.lastIndexOf(' ') + 1))
-      return group.map(({ message }): PlacedMessage => ({ message, partition }))
-    }).flat()
+  async #produce(batch: ReadonlyMap<string, Batch>): Promise<void> {
+    const messages = Array.from(batch, ([place, { partition, group }]) =>
+      group.map((queued): PlacedMessage => {
+        const { message, owner } = queued
+        return { message, partition, place, owner, wanted: () => queued.state === 'sent' }
+      }),
+    ).flat()
     let refused: ReadonlyMap<string, KafkaFailure>
     try {
       refused = await this.#port.produce(messages)
     } catch (error) {
-      const all = [...batch.values()].flat()
-      const { error: failure } = failureOf(error, all[0]?.message.topic ?? '', this.#eachOwnTopic)
+      const all = Array.from(batch.values(), ({ group }) => group).flat()
+      const { error: failure, divisible } = failureOf(error, all[0]?.message.topic ?? '', this.#eachOwnTopic)
+      if (divisible && all.length > 1) {
+        this.#oneByOne = all.length
+        this.#again(all)
+        return
+      }
       for (const each of all) this.#refuse(each, failure)
       // What was not sent costs nothing.
       for (const each of this.#waiting.splice(0)) this.#settle(each, notAttempted)
       return
     }
     const again: QueuedMessage[] = []
-    for (const [place, group] of batch) {
+    for (const [place, { group }] of batch) {
       const failure = refused.get(place)
       if (!failure) {
         this.#widen(place)
         for (const each of group) this.#settle(each, delivered)
       } else if (failure.divisible && group.length > 1) {
         this.#limits.set(place, Math.floor(group.length / 2))
-        for (const each of group) if (each.state === 'sent') each.state = 'waiting'
         again.push(...group)
       } else {
         this.#widen(place)
         for (const each of group) this.#refuse(each, failure.error)
       }
     }
-    this.#waiting.unshift(...again)
+    this.#again(again)
+  }
+
+  /** To the front, in their order. */
+  #again(messages: readonly QueuedMessage[]): void {
+    for (const each of messages) if (each.state === 'sent') each.state = 'waiting'
+    this.#waiting.unshift(...messages)
   }
 
   #widen(place: string): void {

@@ -12,7 +12,8 @@ const POSITIVE = 0x7fffffff
 const REPEATS = 2
 const REPEAT_DELAY = 50
 
-interface Opened {
+/** A client that is open. */
+export interface Opened {
   readonly producer: Producer
   readonly kafka: KafkaModule
 }
@@ -30,7 +31,7 @@ export class ProducerPort implements ProducePort {
   }
 
   async topic(name: string): Promise<ChoosePartition> {
-    const { producer, kafka } = await this.#open()
+    const { producer, kafka } = await this.open()
     const { createTopics } = this.#options
     let count: number
     try {
@@ -49,7 +50,7 @@ export class ProducerPort implements ProducePort {
   }
 
   async produce(messages: readonly PlacedMessage[]): Promise<ReadonlyMap<string, KafkaFailure>> {
-    const { producer } = await this.#open()
+    const { producer } = await this.open()
     const { compression } = this.#options
     const records = messages.map(({ message: { topic, key, value, headers }, partition }) => ({
       topic,
@@ -69,13 +70,18 @@ export class ProducerPort implements ProducePort {
 
   /** Opens a connection, and asks the cluster of itself. */
   async probe(): Promise<void> {
-    const { producer } = await this.#open()
+    const { producer } = await this.open()
     try {
       await this.#patiently(producer.metadata({ topics: [], forceUpdate: true }))
     } catch (error) {
       this.drop()
       throw error
     }
+  }
+
+  /** Who leads a partition is asked again. */
+  forgetLeaders(): void {
+    this.#opening?.then(({ producer }) => producer.clearMetadata()).catch(() => undefined)
   }
 
   /** Forgets the producer; the next call makes a new one. */
@@ -93,7 +99,8 @@ export class ProducerPort implements ProducePort {
     await within(this.#options.timeout, closing).catch(() => undefined)
   }
 
-  #open(): Promise<Opened> {
+  /** The client, which is made when there is none. */
+  open(): Promise<Opened> {
     if (this.#opening !== undefined) return this.#opening
     const opening = this.#make()
     this.#opening = opening
@@ -145,9 +152,8 @@ export class ProducerPort implements ProducePort {
     if (answered.size === 0) throw error
     const refused = new Map<string, KafkaFailure>()
     const unknown = failureOf(error, '', this.#eachOwnTopic)
-    for (const { message, partition } of messages) {
-      const place = placeOf(message.topic, partition)
-      const name = answered.get(place)
+    for (const { message, partition, place } of messages) {
+      const name = answered.get(placeOf(message.topic, partition))
       if (name === 'NONE' || refused.has(place)) continue
       refused.set(
         place,
@@ -160,7 +166,8 @@ export class ProducerPort implements ProducePort {
   }
 }
 
-interface Answer {
+/** What an answer says of one partition. */
+export interface Answer {
   readonly topic: string
   readonly partition: number
   /** The protocol's error name; NONE = it was written. */
@@ -168,7 +175,7 @@ interface Answer {
 }
 
 /** What the answer in an error says of each partition. */
-function answersIn(error: Error): readonly Answer[] {
+export function answersIn(error: Error): readonly Answer[] {
   const response = 'response' in error ? (error.response as ProduceResponse | undefined) : undefined
   const names = new Map(
     (error instanceof AggregateError ? error.errors : []).flatMap((part: unknown) =>

@@ -1,7 +1,8 @@
 import { failureOf } from '../../backend/kafka/failure.ts'
 import { resolveOptions } from '../../backend/kafka/options.ts'
+import { placed } from '../../backend/kafka/port.ts'
 import { ProducerPort } from '../../backend/kafka/producer-port.ts'
-import { OutageError } from '../../backend/send-error.ts'
+import { OutageError, PermanentError } from '../../backend/send-error.ts'
 import { errorText } from '../error-text.ts'
 import type { DeadLetterReason } from '../subscription.ts'
 import { createDeadLetterTopic } from './dead-letter-topic.ts'
@@ -15,21 +16,8 @@ export class DeadLetters {
   #last: Promise<unknown> = Promise.resolve()
 
   constructor(options: ResolvedKafkaSubscriptionOptions) {
-    const { connection } = options
-    const { sasl, bootstrapServers, clientId, tls, connectTimeout, timeout } = connection
     this.#options = options
-    this.#port = new ProducerPort(
-      resolveOptions({
-        bootstrapServers,
-        clientId,
-        tls,
-        connectTimeout,
-        timeout,
-        // What its topic took because it was compressed is too large as it is.
-        compression: 'gzip',
-        ...(sasl === undefined ? {} : { sasl }),
-      }),
-    )
+    this.#port = deadLetterPort(options)
   }
 
   /** The dead-letter topic of a topic. */
@@ -62,27 +50,70 @@ export class DeadLetters {
     return this.#port.close()
   }
 
-  async #write(record: FetchedRecord, { consumer, error, attempts }: DeadLetterReason): Promise<void> {
+  async #write(record: FetchedRecord, reason: DeadLetterReason): Promise<void> {
     const topic = this.topicOf(record.topic)
-    const headers = new Map<Buffer, Buffer>()
-    for (const [name, value] of record.headers) headers.set(name ?? Buffer.alloc(0), value ?? Buffer.alloc(0))
-    const reason = {
-      consumer,
-      error: errorText(error),
-      attempts: String(attempts),
-      topic: record.topic,
-      partition: String(record.partition),
-      offset: String(record.offset),
-    }
-    for (const [name, value] of Object.entries(reason))
-      headers.set(Buffer.from(`broadcaster-${name}`), Buffer.from(value))
-    const message = { topic, key: record.key ?? undefined, value: record.value ?? undefined, headers, size: 0 }
-    try {
-      const choose = await this.#port.topic(topic)
-      const refused = await this.#port.produce([{ message, partition: choose(message.key) }])
-      for (const failure of refused.values()) throw failure.error
-    } catch (cause) {
-      throw failureOf(cause, topic, false).error
+    for (const form of FORMS) {
+      try {
+        const choose = await this.#port.topic(topic)
+        const message = { topic, ...letterOf(record, reason, form), size: 0 }
+        const refused = await this.#port.produce([placed(message, choose)])
+        for (const failure of refused.values()) throw failure.error
+        return
+      } catch (cause) {
+        const { error } = failureOf(cause, topic, false)
+        // Too large for its topic: a shorter form may fit.
+        if (!(error instanceof PermanentError) || form === 'bare') throw error
+      }
     }
   }
+}
+
+/** A producer for dead letters and what is requeued of them. */
+export function deadLetterPort({ connection }: ResolvedKafkaSubscriptionOptions): ProducerPort {
+  const { sasl, bootstrapServers, clientId, tls, connectTimeout, timeout } = connection
+  return new ProducerPort(
+    resolveOptions({
+      bootstrapServers,
+      clientId,
+      tls,
+      connectTimeout,
+      timeout,
+      // What its topic took because it was compressed is too large as it is.
+      compression: 'gzip',
+      ...(sasl === undefined ? {} : { sasl }),
+    }),
+  )
+}
+
+/**
+ * What a dead letter has of its record. The record itself stays in its own topic, as long as that keeps it: in the worst
+ * case the letter says only where.
+ */
+const FORMS = ['whole', 'without headers', 'bare'] as const
+
+function letterOf(
+  record: FetchedRecord,
+  { consumer, error, attempts }: DeadLetterReason,
+  form: (typeof FORMS)[number],
+) {
+  const { key, value } = record
+  const headers = new Map<Buffer, Buffer>()
+  if (form === 'whole') {
+    for (const [name, content] of record.headers) headers.set(name ?? Buffer.alloc(0), content ?? Buffer.alloc(0))
+  }
+  const text = errorText(error)
+  const reason = {
+    consumer,
+    error: form === 'whole' ? text : text.slice(0, 200).toWellFormed(),
+    attempts: String(attempts),
+    topic: record.topic,
+    partition: String(record.partition),
+    offset: String(record.offset),
+    ...(form === 'whole' ? {} : { 'left-out': form === 'bare' ? 'the headers, the key and the value' : 'the headers' }),
+  }
+  for (const [name, content] of Object.entries(reason)) {
+    headers.set(Buffer.from(`broadcaster-${name}`), Buffer.from(content))
+  }
+  const whole = form !== 'bare'
+  return { key: whole && key !== null ? key : undefined, value: whole && value !== null ? value : undefined, headers }
 }

@@ -1,16 +1,19 @@
 import { chainOf, errorOfConnection, protocolName } from '../../backend/kafka/failure.ts'
 import { BroadcasterError } from '../../errors.ts'
 import { decodeKafka } from '../../event/kafka.ts'
+import { REQUEUED_FOR } from '../dead-letter-place.ts'
 import { orderKeyOf } from '../order-key.ts'
 import type { DeadLetterReason, Delivery, Subscription, SubscriptionContext } from '../subscription.ts'
 import { DeadLetters } from './dead-letter.ts'
 import { GroupMember } from './group-member.ts'
+import { KafkaLetterPlace } from './letter-place.ts'
 import {
   type KafkaSubscriptionOptions,
   type ResolvedKafkaSubscriptionOptions,
   resolveSubscriptionOptions,
 } from './options.ts'
 import type { FetchedRecord } from './partition.ts'
+import { readHeaders } from './read-headers.ts'
 
 export type { KafkaSubscriptionOptions } from './options.ts'
 
@@ -35,6 +38,7 @@ class KafkaSubscription implements Subscription {
   readonly description: string
   readonly #options: ResolvedKafkaSubscriptionOptions
   readonly #deadLetters: DeadLetters
+  #consumer = ''
   #group = ''
   #member: GroupMember | undefined
   #joining: Promise<GroupMember> | undefined
@@ -54,6 +58,7 @@ class KafkaSubscription implements Subscription {
 
   async open({ consumer }: SubscriptionContext, signal: AbortSignal): Promise<void> {
     this.#refuseIfClosed()
+    this.#consumer = consumer
     this.#group = this.#options.group ?? consumer
     try {
       await untilAborted(this.#deadLetters.ensureTopics(), signal)
@@ -96,11 +101,23 @@ class KafkaSubscription implements Subscription {
     }
     const taken = this.#waiting.splice(0, limit)
     for (const record of taken) this.#member?.partitionOf(record)?.hand(record.offset)
-    return taken.map((record) => this.#deliveryOf(record))
+    return taken.filter((record) => !this.#passesOver(record)).map((record) => this.#deliveryOf(record))
+  }
+
+  /** A dead letter of another consumer that was requeued: it is committed with whatever comes next. */
+  #passesOver(record: FetchedRecord): boolean {
+    const consumer = readHeaders(record.headers).get(REQUEUED_FOR)
+    if (consumer === undefined || consumer === this.#consumer) return false
+    this.#member?.partitionOf(record)?.done(record.offset)
+    return true
   }
 
   close(): Promise<void> {
     return (this.#closing ??= this.#close())
+  }
+
+  deadLetterPlace({ consumer }: SubscriptionContext): KafkaLetterPlace {
+    return new KafkaLetterPlace(this.#options, consumer)
   }
 
   async #close(): Promise<void> {
@@ -210,8 +227,7 @@ class KafkaSubscription implements Subscription {
 
 function read({ headers, value }: FetchedRecord): Pick<Delivery, 'event' | 'problem'> {
   try {
-    const named = headers.map(([name, text]): [string, string | null] => [String(name ?? ''), text && String(text)])
-    return { event: decodeKafka(named, value) }
+    return { event: decodeKafka(readHeaders(headers), value) }
   } catch (problem) {
     return { event: undefined, problem }
   }

@@ -1,0 +1,15 @@
+import type { SendContext } from '../backend/backend.ts'
+import type { HeldEvent } from './in-hand.ts'
+
+/** What a backend may ask of a send: by the fence of a lane a broker can refuse what a former owner sends late. */
+export function sendContext(batch: readonly HeldEvent[]): SendContext {
+  let held: Map<unknown, HeldEvent> | undefined
+  return {
+    ownerOf(event) {
+      held ??= new Map(batch.map((each) => [each.event, each]))
+      const { lane, ownership } = held.get(event) ?? {}
+      const fence = lane === undefined ? undefined : ownership?.fences.get(lane)
+      return lane === undefined || fence === undefined ? undefined : { lane, fence }
+    },
+  }
+}
