@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { publint } from 'publint'
 import { formatMessage } from 'publint/utils'
+import { bin, packInto, runIn } from '../support/packed-package.ts'
 import { root } from './source-files.ts'
 
 interface Manifest {
@@ -19,17 +19,6 @@ const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as
 const entries = Object.keys(manifest.exports).filter((entry) => !entry.endsWith('.json'))
 const specifier = (entry: string): string => join(manifest.name, entry).replace(/\/$/, '')
 
-/** Runs a program to its end; throws with all it said unless it succeeded. */
-function runIn(cwd: string, command: string, ...args: readonly string[]): string {
-  // Our own options would lead to the sources; a user has none.
-  const env = { ...process.env, NODE_OPTIONS: '' }
-  const { status, stdout, stderr, error } = spawnSync(command, args, { cwd, encoding: 'utf8', env })
-  if (status === 0) return stdout
-  throw new Error(`${command} ${args.join(' ')} ended with ${status}\n${stdout}\n${stderr}`, { cause: error })
-}
-
-const bin = (name: string): string => join(root, 'node_modules/.bin', name)
-
 /** Built and packed as for a release, then unpacked in a folder where no other package is. */
 describe('the packed tarball', () => {
   const folder = mkdtempSync(join(tmpdir(), 'broadcaster-package-'))
@@ -39,20 +28,7 @@ describe('the packed tarball', () => {
 
   before(() => {
     mkdirSync(stage)
-    for (const name of [
-      'src',
-      'package.json',
-      'tsconfig.json',
-      'tsconfig.build.json',
-      'README.md',
-      'LICENSE',
-      'CHANGELOG.md',
-    ]) {
-      if (existsSync(join(root, name))) cpSync(join(root, name), join(stage, name), { recursive: true })
-    }
-    symlinkSync(join(root, 'node_modules'), join(stage, 'node_modules'))
-    runIn(stage, bin('tsc'), '-p', 'tsconfig.build.json')
-    tarball = join(stage, runIn(stage, 'npm', 'pack', '--ignore-scripts', '--silent').trim())
+    tarball = packInto(stage)
     mkdirSync(installed, { recursive: true })
     runIn(installed, 'tar', '-xzf', tarball, '--strip-components=1')
     writeFileSync(join(folder, 'app/package.json'), '{ "type": "module" }')
@@ -63,7 +39,7 @@ describe('the packed tarball', () => {
     const listed = runIn(stage, 'tar', '-tzf', tarball).trim().split('\n')
     t.diagnostic(`${listed.length} files in the tarball`)
     const tops = new Set(listed.map((path) => path.split('/')[1]))
-    for (const expected of ['dist', 'src', 'package.json', 'README.md', 'LICENSE', 'CHANGELOG.md']) {
+    for (const expected of ['dist', 'src', 'package.json', 'README.md', 'LICENSE', 'CHANGELOG.md', 'SECURITY.md']) {
       assert.ok(tops.has(expected), `${expected} is missing`)
       tops.delete(expected)
     }
@@ -136,6 +112,15 @@ describe('the packed tarball', () => {
   test('are-the-types-wrong is content', () => {
     runIn(stage, bin('attw'), tarball, '--profile', 'esm-only', '--no-emoji', '--format', 'ascii')
   })
+})
+
+test('package.json says where the project is and where faults are told', () => {
+  const { repository, homepage, bugs } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Record<
+    string,
+    unknown
+  >
+  assert.match(JSON.stringify(repository), /git\+https:/)
+  for (const url of [homepage, bugs]) assert.match(String(url), /^https:/)
 })
 
 test('the lock file names no registry', () => {
