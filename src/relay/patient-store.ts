@@ -26,7 +26,7 @@ export function patientRelay(store: RelayStore, limit: number): RelayStore {
 
 /** A coordination store whose statements all end within `limit` ms. */
 export function patientCoordination(store: CoordinationStore, limit: number): CoordinationStore {
-  const { breakers } = store
+  const { breakers, destinations } = store
   return {
     enter: (...given) => answered(limit, store.enter(...given)),
     renew: (...given) => answered(limit, store.renew(...given)),
@@ -39,6 +39,13 @@ export function patientCoordination(store: CoordinationStore, limit: number): Co
       tryProbe: (...given) => answered(limit, breakers.tryProbe(...given)),
       postpone: (...given) => answered(limit, breakers.postpone(...given)),
       close: (...given) => answered(limit, breakers.close(...given)),
+    },
+    destinations: {
+      list: (...given) => answered(limit, destinations.list(...given)),
+      open: (...given) => answered(limit, destinations.open(...given)),
+      tryProbe: (...given) => answered(limit, destinations.tryProbe(...given)),
+      postpone: (...given) => answered(limit, destinations.postpone(...given)),
+      close: (...given) => answered(limit, destinations.close(...given)),
     },
   }
 }

@@ -64,6 +64,7 @@ export interface CoordinationStore {
   /** Gives all lanes back, removes the worker and tells the others. */
   leave(workerId: string): Promise<void>
   readonly breakers: BreakerStore
+  readonly destinations: DestinationStore
 }
 
 /** The breaker of each backend, shared by all workers. */
@@ -76,4 +77,34 @@ export interface BreakerStore {
   postpone(backend: string, probeAfter: number, error: string): Promise<void>
   /** Closes it. True: this call closed it. */
   close(backend: string): Promise<boolean>
+}
+
+/** Open breakers of destinations that are kept for each backend; one more drops the oldest. */
+export const MOST_DESTINATIONS = 1_000
+/** A probe of a destination is never put off for longer, in ms: an instant beyond it is due. */
+export const LONGEST_PROBE_WAIT = 3_600_000
+
+/** An open breaker of a place behind a backend. */
+export interface DestinationRow {
+  readonly destination: string
+  /** Milliseconds until the next probe may start (<= 0: now). */
+  readonly probeIn: number
+  /** Milliseconds since it opened. */
+  readonly since: number
+  /** Why it opened. */
+  readonly error: string
+}
+
+/** The breakers of the places behind a backend (`Backend.destination`), shared by all workers. Only open ones are kept. */
+export interface DestinationStore {
+  /** The open ones of a backend. */
+  list(backend: string): Promise<readonly DestinationRow[]>
+  /** Opens it unless open already, the first probe after `probeAfter` ms. True: this call opened it. */
+  open(backend: string, destination: string, probeAfter: number, error: string): Promise<boolean>
+  /** Takes the right to probe, if due; the next probe is due `again` ms later. One caller at a time gets true. */
+  tryProbe(backend: string, destination: string, again: number): Promise<boolean>
+  /** Puts the next probe off: `probeAfter` ms from now. */
+  postpone(backend: string, destination: string, probeAfter: number, error: string): Promise<void>
+  /** Closes it. True: this call closed it. */
+  close(backend: string, destination: string): Promise<boolean>
 }

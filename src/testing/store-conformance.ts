@@ -3,6 +3,7 @@ import { adminListCases } from './store/admin-list-cases.ts'
 import { adminMoveCases } from './store/admin-move-cases.ts'
 import { breakerCases } from './store/breaker-cases.ts'
 import { coordinationCases } from './store/coordination-cases.ts'
+import { destinationCases } from './store/destination-cases.ts'
 import { fetchCases } from './store/fetch-cases.ts'
 import { fidelityCases } from './store/fidelity-cases.ts'
 import type { StoreCapability, StoreFixture } from './store/fixture.ts'
@@ -34,6 +35,7 @@ export const storeConformance: readonly StoreCase[] = [
   ...reconcileCases,
   ...coordinationCases,
   ...breakerCases,
+  ...destinationCases,
   ...adminListCases,
   ...adminMoveCases,
   ...statsCases,

@@ -57,7 +57,7 @@ export class Fixtures {
     const { pool, url } = await this.place
     const store = mysql({ pool: this.#wrap(pool) })
     await store.schema.migrate({ lanes: 8 })
-    for (const table of ['events', 'lanes', 'workers', 'breakers', 'inbox'])
+    for (const table of ['events', 'lanes', 'workers', 'breakers', 'destinations', 'inbox'])
       await pool.query(`DELETE FROM outbox_${table}`)
     return {
       store,
@@ -65,7 +65,7 @@ export class Fixtures {
         return mysql({ url })
       },
       async unmigrated() {
-        const names = ['events', 'lanes', 'workers', 'breakers', 'inbox', 'settings', 'migrations']
+        const names = ['events', 'lanes', 'workers', 'breakers', 'destinations', 'inbox', 'settings', 'migrations']
         await pool.query(`DROP TABLE IF EXISTS ${names.map((name) => `elsewhere_${name}`).join(', ')}`)
         return mysql({ pool, table: 'elsewhere_events' })
       },

@@ -66,6 +66,15 @@ CREATE TABLE `outbox_breakers` (
   PRIMARY KEY (`backend`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_ai_ci;
 
+CREATE TABLE `outbox_destinations` (
+  `backend` varchar(100) CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_bin NOT NULL,
+  `destination` varchar(200) CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_bin NOT NULL,
+  `probe_at` datetime(6) NOT NULL,
+  `since` datetime(6) NOT NULL,
+  `error` longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_bin NOT NULL,
+  PRIMARY KEY (`backend`,`destination`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_ai_ci ROW_FORMAT=DYNAMIC;
+
 CREATE TABLE `outbox_settings` (
   `single` tinyint NOT NULL,
   `lanes` smallint NOT NULL,

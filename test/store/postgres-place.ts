@@ -47,7 +47,9 @@ export class Fixtures {
     const options = { schema, listen: { connectionString: this.#listen } }
     const store = postgres({ pool, ...options })
     await store.schema.migrate({ lanes: 8 })
-    const tables = ['events', 'lanes', 'workers', 'breakers', 'inbox'].map((name) => `${schema}.outbox_${name}`)
+    const tables = ['events', 'lanes', 'workers', 'breakers', 'destinations', 'inbox'].map(
+      (name) => `${schema}.outbox_${name}`,
+    )
     await pool.query(`TRUNCATE ${tables.join(', ')}`)
     const elsewhere = `${schema}_2`
     return {

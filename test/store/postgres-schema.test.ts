@@ -51,6 +51,7 @@ describe('schema on PostgreSQL', { skip: skipWithout('postgres') }, () => {
         [
           'Messages',
           'Messages_breakers',
+          'Messages_destinations',
           'Messages_inbox',
           'Messages_lanes',
           'Messages_migrations',

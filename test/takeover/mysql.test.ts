@@ -103,6 +103,7 @@ for (const { name, title } of MYSQL_SERVERS) {
         const [tables] = await pool.query('SHOW TABLES')
         assert.deepEqual((tables as object[]).flatMap((row) => Object.values(row)).toSorted(), [
           'outbox_breakers',
+          'outbox_destinations',
           'outbox_events',
           'outbox_inbox',
           'outbox_lanes',

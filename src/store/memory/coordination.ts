@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { BreakerStore, CoordinationStore, Lane } from '../coordination-store.ts'
+import { memoryDestinations } from './destinations.ts'
 import type { MemoryLane, MemoryOutbox } from './memory-outbox.ts'
 
 /** Workers, lanes and breakers, in memory. */
@@ -78,6 +79,7 @@ export function memoryCoordination(outbox: MemoryOutbox): CoordinationStore {
     },
 
     breakers: memoryBreakers(outbox),
+    destinations: memoryDestinations(outbox),
   }
 }
 

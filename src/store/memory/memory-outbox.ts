@@ -29,6 +29,12 @@ export interface MemoryBreaker {
   error: string
 }
 
+export interface MemoryDestination {
+  probeAt: number
+  readonly since: number
+  error: string
+}
+
 /** The tables of the memory store, and its clock. */
 export class MemoryOutbox {
   readonly laneCount: number
@@ -39,6 +45,8 @@ export class MemoryOutbox {
   readonly lanes: MemoryLane[] = []
   readonly workers = new Map<string, MemoryWorker>()
   readonly breakers = new Map<string, MemoryBreaker>()
+  /** By backend, then by name. */
+  readonly destinations = new Map<string, Map<string, MemoryDestination>>()
   readonly inbox = new MemoryInbox()
   /** Called after a commit of due events, and when lanes want attention. */
   readonly listeners = new Set<() => void>()

@@ -5,6 +5,7 @@ import { claim } from './claim.ts'
 import { clientsOn } from './clients.ts'
 import { count } from './count.ts'
 import { deleteEvents } from './delete.ts'
+import { destinations } from './destinations.ts'
 import { enter } from './enter.ts'
 import { fetch } from './fetch.ts'
 import { findDuplicate, found } from './find-duplicate.ts'
@@ -78,6 +79,7 @@ export function mysql(options: MysqlOptions): Store<MysqlTransaction> {
       release: release(heartbeat, t),
       leave: leave(heartbeat, t),
       breakers: breakers(heartbeat, t),
+      destinations: destinations(heartbeat, t),
     },
     admin: {
       list: list(operator, t),

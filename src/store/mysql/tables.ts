@@ -7,6 +7,7 @@ export interface Tables {
   readonly lanes: Sql
   readonly workers: Sql
   readonly breakers: Sql
+  readonly destinations: Sql
   readonly settings: Sql
   readonly inbox: Sql
   readonly migrations: Sql
@@ -43,6 +44,7 @@ export function tablesOf(table: string, database: string | undefined): Tables {
     lanes: qualified(`${prefix}_lanes`),
     workers: qualified(`${prefix}_workers`),
     breakers: qualified(`${prefix}_breakers`),
+    destinations: qualified(`${prefix}_destinations`),
     settings: qualified(`${prefix}_settings`),
     inbox: qualified(`${prefix}_inbox`),
     migrations: qualified(`${prefix}_migrations`),

@@ -8,6 +8,7 @@ import type { Clients } from './client.ts'
 import { clientsOn } from './clients.ts'
 import { count } from './count.ts'
 import { deleteEvents } from './delete.ts'
+import { destinations } from './destinations.ts'
 import { enter } from './enter.ts'
 import { fetch } from './fetch.ts'
 import { findDuplicate, found } from './find-duplicate.ts'
@@ -97,6 +98,7 @@ function storeOn<Tx>(clients: Clients, t: Tables, transactionAdapter: Transactio
       release: release(heartbeat, t),
       leave: leave(heartbeat, t),
       breakers: breakers(heartbeat, t),
+      destinations: destinations(heartbeat, t),
     },
     admin: {
       list: list(operator, t),

@@ -8,6 +8,7 @@ export interface Tables {
   readonly lanes: string
   readonly workers: string
   readonly breakers: string
+  readonly destinations: string
   readonly settings: string
   readonly inbox: string
   readonly migrations: string
@@ -47,6 +48,7 @@ export function tablesOf(table: string, schema: string | undefined): Tables {
     lanes: qualified(`${prefix}_lanes`),
     workers: qualified(`${prefix}_workers`),
     breakers: qualified(`${prefix}_breakers`),
+    destinations: qualified(`${prefix}_destinations`),
     settings: qualified(`${prefix}_settings`),
     inbox: qualified(`${prefix}_inbox`),
     migrations: qualified(`${prefix}_migrations`),

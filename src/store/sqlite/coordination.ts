@@ -2,6 +2,7 @@ import type { CoordinationStore } from '../coordination-store.ts'
 import { breakers } from './breakers.ts'
 import { claim } from './claim.ts'
 import type { Database } from './database.ts'
+import { destinations } from './destinations.ts'
 import { enter } from './enter.ts'
 import { leave } from './leave.ts'
 import { release } from './release.ts'
@@ -19,6 +20,7 @@ export function sqliteCoordination(database: Database, t: Tables, notify: () => 
     release: release(t),
     leave: leave(t),
     breakers: breakers(t),
+    destinations: destinations(t),
   }
   return {
     enter: (worker) => database.write((db) => run.enter(db, worker)),
@@ -46,6 +48,15 @@ export function sqliteCoordination(database: Database, t: Tables, notify: () => 
         await database.write((db) => run.breakers.postpone(db, backend, probeAfter, error))
       },
       close: (backend) => database.write((db) => run.breakers.close(db, backend)),
+    },
+    destinations: {
+      list: (backend) => database.read((db) => run.destinations.list(db, backend)),
+      open: (...given) => database.write((db) => run.destinations.open(db, ...given)),
+      tryProbe: (...given) => database.write((db) => run.destinations.tryProbe(db, ...given)),
+      async postpone(...given) {
+        await database.write((db) => run.destinations.postpone(db, ...given))
+      },
+      close: (...given) => database.write((db) => run.destinations.close(db, ...given)),
     },
   }
 }

@@ -7,6 +7,7 @@ export interface Tables {
   readonly lanes: string
   readonly workers: string
   readonly breakers: string
+  readonly destinations: string
   readonly settings: string
   readonly inbox: string
   readonly migrations: string
@@ -41,6 +42,7 @@ export function tablesOf(events: string): Tables {
     lanes: `"${prefix}_lanes"`,
     workers: `"${prefix}_workers"`,
     breakers: `"${prefix}_breakers"`,
+    destinations: `"${prefix}_destinations"`,
     settings: `"${prefix}_settings"`,
     inbox: `"${prefix}_inbox"`,
     migrations: `"${prefix}_migrations"`,

@@ -3,6 +3,7 @@ import { createOutbox } from './migrations/0001-create-outbox.ts'
 import { createInbox } from './migrations/0002-create-inbox.ts'
 import { publishBySql } from './migrations/0003-publish-by-sql.ts'
 import { operatorMoves } from './migrations/0004-operator-moves.ts'
+import { destinations } from './migrations/0005-destinations.ts'
 
 /** All steps, in order. Append only. */
-export const MIGRATIONS: readonly Migration[] = [createOutbox, createInbox, publishBySql, operatorMoves]
+export const MIGRATIONS: readonly Migration[] = [createOutbox, createInbox, publishBySql, operatorMoves, destinations]

@@ -4,6 +4,14 @@ import { createInbox } from './migrations/0002-create-inbox.ts'
 import { publishBySql } from './migrations/0003-publish-by-sql.ts'
 import { operatorMoves } from './migrations/0004-operator-moves.ts'
 import { pinSearchPath } from './migrations/0005-pin-search-path.ts'
+import { destinations } from './migrations/0006-destinations.ts'
 
 /** All steps, in order. Append only. */
-export const MIGRATIONS: readonly Migration[] = [createOutbox, createInbox, publishBySql, operatorMoves, pinSearchPath]
+export const MIGRATIONS: readonly Migration[] = [
+  createOutbox,
+  createInbox,
+  publishBySql,
+  operatorMoves,
+  pinSearchPath,
+  destinations,
+]

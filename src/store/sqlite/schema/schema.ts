@@ -12,9 +12,10 @@ import { outbox } from './migrations/0001-outbox.ts'
 import { inbox } from './migrations/0002-inbox.ts'
 import { rowsByOthers } from './migrations/0003-rows-by-others.ts'
 import { operatorMoves } from './migrations/0004-operator-moves.ts'
+import { destinations } from './migrations/0005-destinations.ts'
 import { isForeign, printTakeOver, takeOver } from './take-over.ts'
 
-const MIGRATIONS: readonly Migration[] = [outbox, inbox, rowsByOthers, operatorMoves]
+const MIGRATIONS: readonly Migration[] = [outbox, inbox, rowsByOthers, operatorMoves, destinations]
 const LATEST = MIGRATIONS.at(-1)?.version ?? 0
 const DEFAULT_LANES = 64
 
