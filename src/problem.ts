@@ -40,16 +40,20 @@ function withoutSecrets(text: string): string {
   return text.replace(/^([a-z][a-z\d+.-]*:\/\/)?.*@/is, '$1').replace(/\?.*/s, '')
 }
 
+/** Of a value in a message, in characters. */
+const SHOWN_LENGTH = 80
+
 /** A value as a message shows it: short, on one line. */
 export function showValue(value: unknown): string {
   if (typeof value === 'bigint') return `${value}n`
   if (typeof value === 'function' || typeof value === 'symbol' || value === undefined) return typeof value
   let text: string | undefined
   try {
-    text = JSON.stringify(value)
+    // Of a text only what is shown is written.
+    text = JSON.stringify(typeof value === 'string' ? value.slice(0, SHOWN_LENGTH) : value)
   } catch {
     text = undefined
   }
   text ??= typeof value
-  return text.length > 80 ? `${text.slice(0, 77)}...` : text
+  return text.length > SHOWN_LENGTH ? `${text.slice(0, SHOWN_LENGTH - 3)}...` : text
 }

@@ -1,13 +1,24 @@
+/** No word that people misspell is longer, in characters: comparing two costs the product of their lengths. */
+const LONGEST = 100
+/** How many known words are looked at: more are no list that somebody wrote. */
+const MOST = 10_000
+
 /** `; did you mean "order"?` for a word close to a known one, else an empty string. Case does not count. */
 export function suggestion(word: string, known: Iterable<string>): string {
+  if (word.length > LONGEST) return ''
   const wanted = normal(word)
+  // A third of the word may differ; beyond that a guess misleads more than it helps.
+  const most = Math.ceil(wanted.length / 3)
   let best: { readonly name: string; readonly distance: number } | undefined
+  let seen = 0
   for (const name of known) {
-    const distance = editDistance(wanted, normal(name))
-    // A third of the word may differ; beyond that a guess misleads more than it helps.
-    if (distance <= Math.ceil(wanted.length / 3) && (!best || distance < best.distance)) {
-      best = { name, distance }
-    }
+    if (++seen > MOST) break
+    if (name.length > 2 * LONGEST) continue
+    const candidate = normal(name)
+    // They differ at least by what one is longer.
+    if (Math.abs(candidate.length - wanted.length) > most) continue
+    const distance = editDistance(wanted, candidate)
+    if (distance <= most && (!best || distance < best.distance)) best = { name, distance }
   }
   return best ? `; did you mean "${best.name}"?` : ''
 }

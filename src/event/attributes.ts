@@ -9,6 +9,11 @@ const EXTENSION_NAME = /^[a-z0-9]+$/
 const INT32_MIN = -(2 ** 31)
 const INT32_MAX = 2 ** 31 - 1
 
+/** The most of one event that is read, whoever sent it: what stands in an attribute is looked at, matched and stored by many. */
+const MOST_ATTRIBUTES = 1_000
+const LONGEST_NAME = 255
+const LONGEST_VALUE = 65_536
+
 /** What is wrong with a value, continuing the attribute's name; undefined = nothing. */
 type Rule = (value: string) => string | undefined
 
@@ -58,12 +63,22 @@ export function attributeProblems(
   const report = (name: string, value: unknown, message: string): void => {
     problems.push({ code: 'INVALID_EVENT', field: label(name), value, message })
   }
+  const names = Object.keys(attributes)
+  if (names.length > MOST_ATTRIBUTES) {
+    report('attributes', names.length, `are ${names.length}; an event has at most ${MOST_ATTRIBUTES}`)
+    return problems
+  }
   for (const name of REQUIRED_ATTRIBUTES) {
     const value = attributes[name]
     if (value === undefined || value === null) report(name, value, 'is missing; every CloudEvent has one')
   }
   for (const [name, value] of Object.entries(attributes)) {
     if (value === undefined || value === null) continue
+    if (name.length > LONGEST_NAME) {
+      const cure = `has a name of ${name.length} characters; use at most 20, and never more than ${LONGEST_NAME}`
+      report(`${name.slice(0, 20)}...`, value, cure)
+      continue
+    }
     const rule = Object.hasOwn(RULES, name) ? RULES[name] : undefined
     const message = rule ? textProblem(value, rule) : extensionProblem(name, value)
     if (message !== undefined) report(name, value, message)
@@ -74,7 +89,12 @@ export function attributeProblems(
 function textProblem(value: unknown, rule: Rule): string | undefined {
   if (typeof value !== 'string') return `is ${showValue(value)}; it must be a string`
   if (value === '') return 'is empty; give a text or leave it out'
-  return characterProblem(value) ?? rule(value)
+  return lengthProblem(value) ?? characterProblem(value) ?? rule(value)
+}
+
+function lengthProblem(value: string): string | undefined {
+  if (value.length <= LONGEST_VALUE) return undefined
+  return `has ${value.length} characters; at most ${LONGEST_VALUE} fit into an attribute: put it into the data`
 }
 
 function extensionProblem(name: string, value: unknown): string | undefined {
@@ -84,7 +104,7 @@ function extensionProblem(name: string, value: unknown): string | undefined {
   }
   if (name === 'data') return 'is not an attribute; data stands beside them'
   if (typeof value === 'boolean') return undefined
-  if (typeof value === 'string') return characterProblem(value)
+  if (typeof value === 'string') return lengthProblem(value) ?? characterProblem(value)
   if (typeof value === 'number') {
     return Number.isInteger(value) && value >= INT32_MIN && value <= INT32_MAX
       ? undefined

@@ -1,8 +1,9 @@
-const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/
+/** One class and no groups: a loop over groups keeps a place to go back to for each, and the stack ended at 3.3 MB. */
+const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/
 
 /** Whether a text is Base64 with padding (RFC 4648, section 4). The empty text is. */
 export function isBase64(text: string): boolean {
-  return BASE64.test(text)
+  return text.length % 4 === 0 && BASE64.test(text)
 }
 
 /** The bytes of a Base64 text. */

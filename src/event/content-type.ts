@@ -1,6 +1,9 @@
 const TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-const QUOTED = '"(?:[^"\\\\\\r\\n]|\\\\[^\\r\\n])*"'
-const MEDIA_TYPE = new RegExp(`^(${TOKEN})/(${TOKEN})((?:[ \\t]*;[ \\t]*${TOKEN}=(?:${TOKEN}|${QUOTED}))*)[ \\t]*$`)
+/** Sticky, one piece after the other: a long text in a loop over groups ends the stack. */
+const TYPE = new RegExp(`${TOKEN}/${TOKEN}`, 'y')
+const PARAMETER = new RegExp(`[ \\t]*;[ \\t]*${TOKEN}=(${TOKEN}|")`, 'y')
+const REST_OF_QUOTED = /[^"\\\r\n]*(?:(")|\\[^\r\n])/y
+const END = /[ \t]*$/y
 const CHARSET = new RegExp(`;[ \\t]*charset=(?:"([^"]*)"|(${TOKEN}))`, 'i')
 
 /** Types outside `text/` whose content is text. */
@@ -9,7 +12,22 @@ const TEXT_SUFFIX = /\+(?:xml|yaml)$/
 
 /** Whether a text is a media type as RFC 2046 writes it, with or without parameters. */
 export function isMediaType(text: string): boolean {
-  return MEDIA_TYPE.test(text)
+  let at = 0
+  const take = (expression: RegExp): RegExpExecArray | null => {
+    expression.lastIndex = at
+    const found = expression.exec(text)
+    if (found) at = expression.lastIndex
+    return found
+  }
+  if (!take(TYPE)) return false
+  for (let parameter = take(PARAMETER); parameter; parameter = take(PARAMETER)) {
+    if (parameter[1] !== '"') continue
+    let piece: RegExpExecArray | null
+    do piece = take(REST_OF_QUOTED)
+    while (piece && piece[1] === undefined)
+    if (!piece) return false
+  }
+  return take(END) !== null
 }
 
 /**

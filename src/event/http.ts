@@ -6,24 +6,30 @@ import { decodeBatch, decodeStructured } from './structured.ts'
 export type ContentMode = 'structured' | 'batch' | 'binary'
 
 /** Everything but visible ASCII, and the three characters that need escaping (HTTP binding, section 3.1.3.2). */
-const TO_ESCAPE = /[^\x21-\x7e]|["%]/gu
+const TO_ESCAPE = /[^\x21\x23\x24\x26-\x7e]+/g
 const ESCAPED_RUN = /(?:%[0-9A-Fa-f]{2})+/g
-const QUOTED = /^"(?:[^"\\]|\\.)*"$/s
+const HEX = Array.from({ length: 256 }, (_, byte) => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`)
+const QUOTED_PAIR = /\\(.)/gs
 
 /** Percent-encodes an attribute for a header, as the CloudEvents HTTP binding says. */
 export function encodeHeaderValue(text: string): string {
-  return text.replace(TO_ESCAPE, (character) =>
-    Array.from(
-      new TextEncoder().encode(character),
-      (byte) => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`,
-    ).join(''),
-  )
+  return text.replace(TO_ESCAPE, (run) => {
+    let escaped = ''
+    for (const byte of Buffer.from(run)) escaped += HEX[byte] ?? ''
+    return escaped
+  })
 }
 
 /** Reads such a header: unquotes it, then decodes it once. Throws when the bytes are not UTF-8. */
 export function decodeHeaderValue(value: string): string {
-  const plain = QUOTED.test(value) ? value.slice(1, -1).replace(/\\(.)/gs, '$1') : value
+  const plain = isQuoted(value) ? value.slice(1, -1).replace(QUOTED_PAIR, '$1') : value
   return plain.replace(ESCAPED_RUN, (run) => decodeURIComponent(run))
+}
+
+function isQuoted(value: string): boolean {
+  if (value.length < 2 || !value.startsWith('"') || !value.endsWith('"')) return false
+  // Without its pairs neither a quote nor half a pair is left.
+  return !/["\\]/.test(value.slice(1, -1).replace(QUOTED_PAIR, ''))
 }
 
 /** The CloudEvents HTTP binding in binary mode. */

@@ -44,7 +44,8 @@ function skipSpace(text: string, from: number): number {
   return at
 }
 
-function skipString(text: string, from: number): number {
+/** Where a string of valid JSON ends that begins at `from`. */
+export function skipString(text: string, from: number): number {
   let at = from + 1
   while (text[at] !== '"') at += text[at] === '\\' ? 2 : 1
   return at + 1

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { BroadcasterError } from '../errors.ts'
+import { skipString } from './json-members.ts'
 
 declare global {
   interface JSON {
@@ -12,8 +13,9 @@ type SourceReviver = (this: unknown, key: string, value: unknown, context: { rea
 
 const LONG_DIGITS = /\d{16}/
 const INTEGER = /^-?\d+$/
-/** A string or a number of a JSON text. */
-const TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g
+/** Where a string or a number of a JSON text begins. */
+const BEGINNING = /["\d-]/g
+const NUMBER = /-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/y
 
 /** Integers that a `number` cannot hold exactly come back as `bigint`, so that no digit is ever lost. */
 const exactIntegers: SourceReviver = (_key, value, context) =>
@@ -40,10 +42,7 @@ export function parseJson(text: string): unknown {
 /** Parses JSON of any depth: integers that are too long go through the parser as marked strings. */
 function parseDeepJson(text: string): unknown {
   const mark = `${randomUUID()}:`
-  const marked = text.replace(TOKEN, (token) =>
-    INTEGER.test(token) && !Number.isSafeInteger(Number(token)) ? `"${mark}${token}"` : token,
-  )
-  const root: Record<string, unknown> = { value: JSON.parse(marked) }
+  const root: Record<string, unknown> = { value: JSON.parse(markIntegers(text, mark)) }
   const open = [root]
   for (let at = open.pop(); at !== undefined; at = open.pop()) {
     for (const [key, value] of Object.entries(at)) {
@@ -52,6 +51,27 @@ function parseDeepJson(text: string): unknown {
     }
   }
   return root['value']
+}
+
+/** The text of valid JSON with each integer that a number cannot hold as a string after `mark`. */
+function markIntegers(text: string, mark: string): string {
+  let marked = ''
+  let copied = 0
+  BEGINNING.lastIndex = 0
+  for (let found = BEGINNING.exec(text); found !== null; found = BEGINNING.exec(text)) {
+    const { index } = found
+    if (found[0] === '"') {
+      BEGINNING.lastIndex = skipString(text, index)
+      continue
+    }
+    NUMBER.lastIndex = index
+    const [token = ''] = NUMBER.exec(text) ?? []
+    BEGINNING.lastIndex = index + token.length
+    if (!INTEGER.test(token) || Number.isSafeInteger(Number(token))) continue
+    marked += `${text.slice(copied, index)}"${mark}${token}"`
+    copied = index + token.length
+  }
+  return marked + text.slice(copied)
 }
 
 /** Writes JSON; a `bigint` is written with all its digits. Throws `INVALID_DATA` for what JSON cannot hold. */

@@ -1,11 +1,13 @@
-/** RFC 3986, appendix A, as regular expressions; each alternative starts with another character, so they are linear. */
-const ESCAPED = '%[0-9A-Fa-f]{2}'
-const PLAIN = "A-Za-z0-9\\-._~!$&'()*+,;="
-const SEGMENT_CHARACTER = `(?:[${PLAIN}:@]|${ESCAPED})`
+/**
+ * RFC 3986, appendix A, as regular expressions. They repeat single characters only, so that they are linear, and need no
+ * stack: a long text in a loop over groups ends it. That each `%` begins an escape is looked at apart.
+ */
+const BROKEN_ESCAPE = /%(?![0-9A-Fa-f]{2})/
+const PLAIN = "A-Za-z0-9\\-._~!$&'()*+,;=%"
 const IP_LITERAL = "\\[(?:[0-9A-Fa-f:.]+|[vV][0-9A-Fa-f]+\\.[A-Za-z0-9\\-._~!$&'()*+,;=:]+)\\]"
-const AUTHORITY = `(?:(?:[${PLAIN}:]|${ESCAPED})*@)?(?:${IP_LITERAL}|(?:[${PLAIN}]|${ESCAPED})*)(?::[0-9]*)?`
-const PATH = `(?:${SEGMENT_CHARACTER}|/)*`
-const TAIL = `(?:\\?(?:${SEGMENT_CHARACTER}|[/?])*)?(?:#(?:${SEGMENT_CHARACTER}|[/?])*)?`
+const AUTHORITY = `(?:[${PLAIN}:]*@)?(?:${IP_LITERAL}|[${PLAIN}]*)(?::[0-9]*)?`
+const PATH = `[${PLAIN}:@/]*`
+const TAIL = `(?:\\?[${PLAIN}:@/?]*)?(?:#[${PLAIN}:@/?]*)?`
 
 /** `//authority/path`, or a path that does not begin with `//`. */
 const HIERARCHY = `(?://${AUTHORITY}(?:/${PATH})?|(?!//)${PATH})`
@@ -16,10 +18,10 @@ const NETWORK = new RegExp(`^//${AUTHORITY}(?:/${PATH})?${TAIL}$`)
 
 /** Whether a text is a URI with a scheme (RFC 3986). */
 export function isUri(text: string): boolean {
-  return ABSOLUTE.test(text)
+  return ABSOLUTE.test(text) && !BROKEN_ESCAPE.test(text)
 }
 
 /** Whether a text is a URI-reference (RFC 3986): a URI, or one relative to another such as `/orders`. */
 export function isUriReference(text: string): boolean {
-  return ABSOLUTE.test(text) || RELATIVE.test(text) || NETWORK.test(text)
+  return (ABSOLUTE.test(text) || RELATIVE.test(text) || NETWORK.test(text)) && !BROKEN_ESCAPE.test(text)
 }

@@ -3,6 +3,8 @@ import { describe, test } from 'node:test'
 import { CloudEvent as OfficialEvent } from 'cloudevents'
 import { BroadcasterError } from '../../src/errors.ts'
 import { createCloudEvent } from '../../src/event/create-cloud-event.ts'
+import { decodeBinaryHttp } from '../../src/event/http.ts'
+import { decodeBatch, decodeStructured } from '../../src/event/structured.ts'
 import { isUuid } from '../../src/event/uuid.ts'
 import { cloudEventProblems, validateCloudEvent } from '../../src/event/validate-cloud-event.ts'
 
@@ -144,4 +146,33 @@ test('what the official package makes is valid, and what we make it takes', () =
   validateCloudEvent({ ...official })
   const ours = createCloudEvent({ type: 'a', source: '/b', data: { n: 1 }, tenant: 'x', time: true })
   assert.equal(new OfficialEvent({ ...ours }).validate(), true)
+})
+
+test('more attributes, or longer ones, than anybody needs are refused, by publish and by each decoder', () => {
+  const many = Object.fromEntries(Array.from({ length: 200_000 }, (_, n) => [`a${n}`, 'x']))
+  const hostile: Readonly<Record<string, Record<string, unknown>>> = {
+    attributes: { ...event, ...many },
+    type: { ...event, type: 'a'.repeat(65_537) },
+    source: { ...event, source: `/${'%20'.repeat(30_000)}` },
+    ext: { ...event, ext: 'a'.repeat(2 ** 24) },
+    'aaaaaaaaaaaaaaaaaaaa...': { ...event, ['a'.repeat(2 ** 20)]: '1' },
+  }
+  for (const [field, attributes] of Object.entries(hostile)) {
+    assert.throws(() => validateCloudEvent(attributes), { code: 'INVALID_EVENT', field })
+    const text = JSON.stringify(attributes)
+    assert.throws(() => decodeStructured(text), { code: 'DECODE_FAILED', field })
+    assert.throws(() => decodeBatch(`[${text}]`), { code: 'DECODE_FAILED', field: `[0].${field}` })
+    const headers = Object.entries(attributes).map(([name, value]): [string, string] => [`ce-${name}`, String(value)])
+    assert.throws(
+      () => decodeBinaryHttp(headers, null),
+      (error: BroadcasterError) => {
+        assert.equal(error.code, 'DECODE_FAILED')
+        assert.ok(error.message.length < 1_000, 'the message is short')
+        return true
+      },
+    )
+  }
+  const fitting = { ...event, ext: 'a'.repeat(65_536), type: 'ü'.repeat(65_536) }
+  validateCloudEvent(fitting)
+  assert.equal(decodeStructured(JSON.stringify(fitting)).attributes['ext'], fitting.ext)
 })

@@ -42,5 +42,10 @@ function describe(event: OutboxEvent): string {
   const key = event.partitionKey === null ? '' : ` key=${event.partitionKey}`
   const data = event.dataBinary ? `<${event.dataBinary.byteLength} bytes>` : (event.dataJson ?? '')
   // JSON data may be stored with line feeds between its tokens; inside its strings they are escaped.
-  return `${event.time} ${event.eventType} ${event.eventId}${key} ${data}`.replace(/\s*[\r\n]+\s*/g, ' ').trimEnd()
+  const line = `${event.time} ${event.eventType} ${event.eventId}${key} ${data}`
+  return line
+    .split(/[\r\n]+/)
+    .map((part) => part.trim())
+    .join(' ')
+    .trimEnd()
 }
