@@ -20,6 +20,8 @@ export interface ConnectionSource<C extends object> {
   destroy(connection: C): void
   /** What stays the same however often the pool hands it out. */
   identity(connection: C): object
+  /** When it was opened, by the monotonic clock; undefined = the pool does not tell. */
+  openedAt(identity: object): number | undefined
   fateAfter(error: unknown): ConnectionFate
 }
 
@@ -28,28 +30,32 @@ const LONGEST_CONNECT = 60_000
 
 /**
  * The connections of one pool, as far as a store uses them. After a failover the pool may still be full of connections to
- * the server that was demoted: once one of them has said so, none that was had before is used again.
+ * the server that was demoted: once one of them has said so, none that was opened before is used again.
  */
 export class Connections<C extends object> {
   readonly source: ConnectionSource<C>
-  /** Which server each was opened to, as far as we know: goes up each time one was left. */
-  readonly #servers = new WeakMap<object, number>()
-  #server = 0
+  /** When each was opened, as far as we know, by the monotonic clock. */
+  readonly #seen = new WeakMap<object, number>()
+  #left = Number.NEGATIVE_INFINITY
 
   constructor(source: ConnectionSource<C>) {
     this.source = source
   }
 
   async connect(): Promise<C> {
-    const { source } = this
     for (;;) {
-      const connection = await source.connect()
-      const identity = source.identity(connection)
-      const server = this.#servers.get(identity) ?? this.#server
-      this.#servers.set(identity, server)
-      if (server === this.#server) return connection
-      source.destroy(connection)
+      const connection = await this.source.connect()
+      if (this.#openedAt(connection) > this.#left) return connection
+      this.source.destroy(connection)
     }
+  }
+
+  #openedAt(connection: C): number {
+    const { source } = this
+    const identity = source.identity(connection)
+    const opened = source.openedAt(identity) ?? this.#seen.get(identity) ?? performance.now()
+    this.#seen.set(identity, opened)
+    return opened
   }
 
   /** Gives it back, or gets rid of it when the error says so. `sound`: it has answered since. */
@@ -59,7 +65,7 @@ export class Connections<C extends object> {
       this.source.release(connection)
       return
     }
-    if (fate === 'leave-server' && this.#servers.get(this.source.identity(connection)) === this.#server) this.#server++
+    if (fate === 'leave-server' && this.#openedAt(connection) > this.#left) this.#left = performance.now()
     this.source.destroy(connection)
   }
 }

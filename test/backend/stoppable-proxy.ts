@@ -9,6 +9,7 @@ export class StoppableProxy {
   #port = 0
   #silent: 'both' | 'answers' | false = false
   #left = Number.POSITIVE_INFINITY
+  readonly #frozen = new WeakSet<Socket>()
 
   constructor(target: number) {
     this.#target = target
@@ -64,6 +65,11 @@ export class StoppableProxy {
     this.#target = target
   }
 
+  /** On the connections that are open now nothing passes either way any more; new ones are well. */
+  freeze(): void {
+    for (const pair of this.#pairs) this.#frozen.add(pair.client)
+  }
+
   /** Cuts the connection in place of passing on the server's n-th piece of answer from now. */
   cutInsteadOfAnswer(n: number): void {
     this.#left = n
@@ -83,9 +89,9 @@ export class StoppableProxy {
       pair.server.destroy()
     }
     for (const socket of [client, pair.server]) socket.on('error', cut).on('close', cut)
-    client.on('data', (chunk) => void (this.#silent === 'both' || pair.server.write(chunk)))
+    client.on('data', (chunk) => void (this.#silent === 'both' || this.#frozen.has(client) || pair.server.write(chunk)))
     pair.server.on('data', (chunk) => {
-      if (this.#silent) return
+      if (this.#silent || this.#frozen.has(client)) return
       if (--this.#left > 0) return void client.write(chunk)
       this.#left = Number.POSITIVE_INFINITY
       cut()

@@ -17,6 +17,7 @@ export interface Mysql2PoolConnection extends Mysql2Transaction {
 /** What we need of a `Pool` of `mysql2/promise`. */
 export interface Mysql2Pool {
   getConnection(): Promise<Mysql2PoolConnection>
+  on?(event: 'connection', listener: (connection: object) => void): unknown
 }
 
 type Mysql2Loan = Loan<Mysql2PoolConnection>

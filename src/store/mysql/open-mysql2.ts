@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { BroadcasterError } from '../../errors.ts'
 import { Connections } from '../connections.ts'
+import { OpenedConnections } from '../opened-connections.ts'
 import type { Mysql2Pool, Mysql2PoolConnection } from './mysql2-client.ts'
 import type { ResolvedOptions } from './options.ts'
 import { fateAfter, storeError } from './store-error.ts'
@@ -38,11 +39,15 @@ export function openMysql2({ via }: ResolvedOptions): OpenMysql2 {
   let own: Promise<OwnPool> | undefined
   const open = new Set<object>()
   let closed = false
+  let opened = 'pool' in via ? OpenedConnections.of(via.pool, 'connection') : undefined
 
   const pool = async (): Promise<Mysql2Pool> => {
     if ('pool' in via) return via.pool
     if (closed) throw new BroadcasterError('CLOSED', 'the MySQL store was closed')
-    own ??= openPool(via.url, open)
+    own ??= openPool(via.url, open).then((pool) => {
+      opened = OpenedConnections.of(pool, 'connection')
+      return pool
+    })
     return own
   }
 
@@ -58,10 +63,10 @@ export function openMysql2({ via }: ResolvedOptions): OpenMysql2 {
       },
       release: (connection) => connection.release(),
       destroy(connection) {
-        connection.destroy()
-        cutOff(coreOf(connection))
+        if (!cutOff(coreOf(connection))) connection.destroy()
       },
       identity: coreOf,
+      openedAt: (core) => opened?.of(core),
       fateAfter,
     }),
     async end() {
@@ -80,10 +85,14 @@ function coreOf(connection: Mysql2PoolConnection): object {
   return typeof core === 'object' && core !== null ? core : connection
 }
 
-/** `destroy` says goodbye and waits for the server to hang up, which one that is gone never does. */
-function cutOff(core: object): void {
-  const { stream } = core as { readonly stream?: { destroy?(): void } }
-  stream?.destroy?.()
+/**
+ * The library's `destroy` says goodbye and waits for the server to hang up, which one that is gone never does, and lets who waits
+ * for an answer wait for ever. With its socket gone it tells them, and takes the connection off its pool.
+ */
+function cutOff(core: object): boolean {
+  const { stream } = core as { readonly stream?: { destroy?(error: Error): void } }
+  stream?.destroy?.(new Error('the connection was destroyed: an answer did not come in time'))
+  return stream?.destroy !== undefined
 }
 
 async function openPool(uri: string, open: Set<object>): Promise<OwnPool> {

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { BroadcasterError } from '../../errors.ts'
 import { Connections } from '../connections.ts'
+import { OpenedConnections } from '../opened-connections.ts'
 import type { ListenConnection } from './listen.ts'
 import type { DedicatedClient, ResolvedOptions } from './options.ts'
 import type { PgPool, PgPoolClient } from './pg-client.ts'
@@ -17,8 +18,7 @@ export interface OpenPg {
 }
 
 interface OwnPool extends PgPool {
-  on(event: 'error', listener: (error: Error) => void): unknown
-  on(event: 'connect' | 'remove', listener: (client: object) => void): unknown
+  on(event: 'connect' | 'remove' | 'error', listener: (client: object) => void): unknown
   end(): Promise<void>
 }
 
@@ -50,12 +50,15 @@ export function openPg({ via, listen }: ResolvedOptions): OpenPg {
   let own: Promise<OwnPool> | undefined
   const open = new Set<object>()
   let closed = false
-  if ('pool' in via) hearErrors(via.pool)
+  let opened = 'pool' in via ? listenTo(via.pool) : undefined
 
   const pool = async (): Promise<PgPool> => {
     if ('pool' in via) return via.pool
     if (closed) throw new BroadcasterError('CLOSED', 'the PostgreSQL store was closed')
-    own ??= openPool(via.connectionString, open)
+    own ??= openPool(via.connectionString, open).then((pool) => {
+      opened = listenTo(pool)
+      return pool
+    })
     return own
   }
 
@@ -79,6 +82,7 @@ export function openPg({ via, listen }: ResolvedOptions): OpenPg {
     // Its listener stays: what runs on it fails now.
     destroy: (client) => client.release(true),
     identity: (client) => client,
+    openedAt: (client) => opened?.of(client),
     fateAfter,
   })
 
@@ -107,10 +111,10 @@ const heard = new WeakSet<PgPool>()
  * An idle connection that the server closes is not an error of anybody's call; `pg` tells of it by an event that, unheard, ends
  * the process. So does each restart of the server under a pool of the application that forgot to listen.
  */
-function hearErrors(pool: PgPool): void {
-  if (heard.has(pool)) return
+function listenTo(pool: PgPool): OpenedConnections {
+  if (!heard.has(pool)) pool.on?.('error', ignore)
   heard.add(pool)
-  pool.on?.('error', ignore)
+  return OpenedConnections.of(pool, 'connect')
 }
 
 async function openPool(connectionString: string, open: Set<object>): Promise<OwnPool> {
@@ -121,7 +125,6 @@ async function openPool(connectionString: string, open: Set<object>): Promise<Ow
     keepAlive: true,
     connectionTimeoutMillis: CONNECT,
   })
-  hearErrors(pool)
   pool.on('connect', (client) => open.add(client))
   pool.on('remove', (client) => open.delete(client))
   return pool

@@ -34,7 +34,7 @@ export interface PgPool {
   readonly options?: { readonly max?: number | undefined }
   query(query: PgQuery): Promise<PgResult>
   connect(): Promise<PgPoolClient>
-  on?(event: 'error', listener: (error: Error) => void): unknown
+  on?(event: 'error' | 'connect', listener: (given: object) => void): unknown
 }
 
 /** PostgreSQL's own text of every value: a parser that the user set on `pg.types` must not change what we read. */

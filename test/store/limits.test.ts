@@ -1,0 +1,161 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { Pool } from 'pg'
+import { postgres } from '../../src/store/postgres/postgres.ts'
+import type { StatementOptions } from '../../src/store/statement-limits.ts'
+import { servers, skipWithout } from '../support/servers.ts'
+import { LIMITED_KINDS, type LimitedKind, type LimitedPlace } from './limits-kinds.ts'
+
+const QUICK: StatementOptions = { statementTimeout: 1_000 }
+
+async function withPlace(
+  kind: LimitedKind,
+  work: (place: LimitedPlace) => Promise<void>,
+  options: StatementOptions = QUICK,
+  max?: number,
+): Promise<void> {
+  const place = await kind.open(options, max)
+  try {
+    await work(place)
+  } finally {
+    await place.close()
+  }
+}
+
+/** How long it takes, in ms. */
+async function timeOf(work: Promise<unknown>): Promise<number> {
+  const started = performance.now()
+  await work
+  return performance.now() - started
+}
+
+const OWNERSHIP = { workerId: '00000000-0000-7000-8000-000000000000', fences: new Map([[0, 1]]), backend: 'main' }
+
+for (const kind of LIMITED_KINDS) {
+  describe(`limits on ${kind.title}`, { skip: skipWithout(kind.name) }, () => {
+    test('connections that have gone silent are taken off the pool, one of two, too', () =>
+      withPlace(
+        kind,
+        async ({ store, proxy, ping }) => {
+          await store.relay.fetch(['main'], [{ lane: 0, after: 0, limit: 1 }])
+          proxy.silence('both')
+          for (let n = 0; n < 4; n++) {
+            await assert.rejects(store.relay.fetch(['main'], [{ lane: 0, after: 0, limit: 1 }]), {
+              code: 'STORE_UNAVAILABLE',
+            })
+          }
+          // What was cut off is gone; the path is well again.
+          proxy.cut()
+          proxy.silence(false)
+          assert.deepEqual(await store.relay.fetch(['main'], [{ lane: 0, after: 0, limit: 1 }]), [])
+          await ping()
+        },
+        QUICK,
+        2,
+      ))
+
+    test('a statement that hangs has its connection destroyed, and the next one is answered, though the flow stays dead', () =>
+      withPlace(kind, async ({ store, proxy }) => {
+        await store.coordination.survey(['main'])
+        proxy.freeze()
+        await assert.rejects(store.coordination.survey(['main']), { code: 'STORE_UNAVAILABLE' })
+        assert.deepEqual((await store.coordination.survey(['main'])).workers, [])
+      }))
+
+    test('what is locked by somebody is waited for only so long, and keeps neither heartbeat nor application waiting', () =>
+      withPlace(kind, async ({ store, lockLanes, ping }) => {
+        const id = await store.coordination.enter({ name: 'a', backends: ['main'], lease: 60_000 })
+        const unlock = await lockLanes()
+        const lanes = (await store.coordination.survey(['main'])).lanes
+        const claiming = store.coordination.claim(id, lanes)
+        claiming.catch(() => undefined)
+        assert.ok((await timeOf(ping())) < 500)
+        assert.ok((await timeOf(store.relay.fetch(['main'], [{ lane: 0, after: 0, limit: 1 }]))) < 500)
+        await assert.rejects(claiming, { code: 'STORE_BUSY' })
+        await unlock()
+        assert.equal((await store.coordination.claim(id, lanes)).length, 4)
+      }))
+
+    test('a hung statement of each kind takes no more than its share of the pool', () =>
+      withPlace(kind, async ({ store, proxy }) => {
+        proxy.silence('both')
+        const fetches = Array.from({ length: 20 }, () => store.relay.fetch(['main'], [{ lane: 0, after: 0, limit: 1 }]))
+        const surveys = Array.from({ length: 20 }, () => store.coordination.survey(['main']))
+        const ended = Promise.allSettled([...fetches, ...surveys])
+        await new Promise((resolve) => setTimeout(resolve, 300))
+        assert.ok(proxy.connections <= 3, `${proxy.connections} connections`)
+        assert.ok((await ended).every(({ status }) => status === 'rejected'))
+      }))
+
+    test('sessions of the application keep their own limits', () =>
+      withPlace(
+        kind,
+        async ({ store, settings }) => {
+          const before = await settings()
+          await store.coordination.enter({ name: 'a', backends: ['main'], lease: 60_000 })
+          await store.relay.fetch(['main'], [{ lane: 0, after: 0, limit: 1 }])
+          await store.relay.purge({ publishedFor: 0, failedFor: 0, limit: 1 })
+          assert.deepEqual(await settings(), before)
+        },
+        QUICK,
+        1,
+      ))
+
+    test('connections to a server that may not be written to any more are left, all of them', () =>
+      withPlace(kind, async ({ store, makeReadOnly }) => {
+        await makeReadOnly()
+        const enter = () => store.coordination.enter({ name: 'a', backends: ['main'], lease: 60_000 })
+        await assert.rejects(enter(), { code: 'STORE_UNAVAILABLE' })
+        for (let n = 0; n < 12; n++) await enter()
+      }))
+
+    test('a handle refuses when its transaction is over, and what its code still asks for is cut', () =>
+      withPlace(kind, async ({ store, write, sleep, written, ping }) => {
+        let late: unknown
+        let sleeping: Promise<unknown> = Promise.resolve()
+        const { recorded } = await store.relay.settleInTransaction(OWNERSHIP, async (tx) => {
+          late = tx
+          await write(tx)
+          sleeping = sleep(tx)
+          sleeping.catch(() => undefined)
+          return undefined
+        })
+        assert.equal(recorded, false)
+        await assert.rejects(sleeping)
+        await assert.rejects(async () => write(late), { code: 'TRANSACTION_ENDED' })
+        await store.transaction(async (tx) => {
+          late = tx
+        })
+        await assert.rejects(async () => write(late), { code: 'TRANSACTION_ENDED' })
+        await ping()
+        assert.equal(await written(), 0)
+      }))
+
+    test('close ends though the server says nothing', () =>
+      withPlace(kind, async ({ own, proxy }) => {
+        const store = own()
+        await store.coordination.survey(['main'])
+        proxy.silence('both')
+        const asking = store.relay.fetch(['main'], [{ lane: 0, after: 0, limit: 1 }]).catch(() => undefined)
+        assert.ok((await timeOf(store.close())) < 4_000)
+        await asking
+      }))
+  })
+}
+
+test('a pool of the application without a listener for errors survives that the server ends its connections', {
+  skip: skipWithout('postgres'),
+}, async () => {
+  const pool = new Pool({ connectionString: servers.postgres()?.url })
+  const store = postgres({ pool, listen: false })
+  const { rows } = await pool.query('SELECT pg_backend_pid() AS pid')
+  // Not `once` of node:events, which would hear the error in our stead.
+  const removed = new Promise<void>((resolve) => pool.on('remove', () => resolve()))
+  const other = new Pool({ connectionString: servers.postgres()?.url, max: 1 })
+  await other.query('SELECT pg_terminate_backend($1)', [rows[0].pid])
+  await removed
+  await pool.query('SELECT 1')
+  await store.close()
+  await pool.end()
+  await other.end()
+})
