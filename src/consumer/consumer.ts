@@ -1,3 +1,4 @@
+import { closeWithin } from '../close-within.ts'
 import { BroadcasterError } from '../errors.ts'
 import type { Catalogue, NoCatalogue } from '../event/catalogue.ts'
 import { SignalSource } from '../telemetry/signals.ts'
@@ -17,6 +18,8 @@ import { settlesWithin } from './settles-within.ts'
 import type { Delivery, Subscription } from './subscription.ts'
 import { verdictOn } from './verdict.ts'
 
+/** What is left for the subscription to close, at least, in milliseconds: most hand back what was in hand. */
+const CLOSE_TIME = 5_000
 /** How long `stop` waits for handlers after their signals have aborted, in milliseconds. */
 const LAST_MOMENT = 1_000
 
@@ -155,10 +158,11 @@ export class Consumer<Tx = unknown, Events extends Catalogue | NoCatalogue = NoC
     // Not before the handlers have ended: somebody else would begin with the next event of a key that is being handled.
     this.#intake.clear()
     // Gives all of it back at once: what is released alone can be handed out to us again, and stand behind later ones then.
-    await this.#subscription
-      .close()
-      .catch((error: unknown) => this.#signals.emit('consumer.error', { consumer: this.name, error }))
-    if (await started) this.#signals.emit('consumer.stopped', { consumer: this.name })
+    await closeWithin(`the subscription of consumer '${this.name}'`, () => this.#subscription.close(), {
+      timeout: Math.max(CLOSE_TIME, left()),
+    }).catch((error: unknown) => this.#signals.emit('consumer.error', { consumer: this.name, error }))
+    // A start that hangs in spite of its signal is left alone.
+    if (await Promise.race([started, aMomentLater()])) this.#signals.emit('consumer.stopped', { consumer: this.name })
     this.#ended.resolve()
   }
 
@@ -283,4 +287,9 @@ export class Consumer<Tx = unknown, Events extends Catalogue | NoCatalogue = NoC
     this.#intake.remove(held)
     this.#reception.makeRoom()
   }
+}
+
+/** False, after whatever is settled already has been heard. */
+function aMomentLater(): Promise<false> {
+  return new Promise((resolve) => setImmediate(() => resolve(false)))
 }

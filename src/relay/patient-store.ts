@@ -1,5 +1,6 @@
 import { BroadcasterError } from '../errors.ts'
 import type { CoordinationStore } from '../store/coordination-store.ts'
+import type { InboxStore } from '../store/inbox-store.ts'
 import type { RelayStore } from '../store/relay-store.ts'
 import { isLate } from './is-late.ts'
 
@@ -12,6 +13,14 @@ export async function answered<T>(limit: number, asking: Promise<T>): Promise<T>
   throw new BroadcasterError('STORE_UNAVAILABLE', `the database did not answer within ${limit} ms`)
 }
 
+/** A clean-up is many statements: one that hangs must not be the end of retention. */
+const PURGES = 10
+
+/** An inbox whose clean-up ends within a multiple of `limit` ms. */
+export function patientInbox(store: Pick<InboxStore, 'prune'>, limit: number): Pick<InboxStore, 'prune'> {
+  return { prune: (...given) => answered(PURGES * limit, store.prune(...given)) }
+}
+
 /** A relay store whose statements all end within `limit` ms, but for transactions in which a handler works. */
 export function patientRelay(store: RelayStore, limit: number): RelayStore {
   return {
@@ -20,7 +29,7 @@ export function patientRelay(store: RelayStore, limit: number): RelayStore {
     settle: (...given) => answered(limit, store.settle(...given)),
     reconcile: (...given) => answered(limit, store.reconcile(...given)),
     settleInTransaction: (...given) => store.settleInTransaction(...given),
-    purge: (...given) => store.purge(...given),
+    purge: (...given) => answered(PURGES * limit, store.purge(...given)),
   }
 }
 

@@ -156,7 +156,9 @@ export class Sender {
 
 async function handle(backend: Backend, held: HeldEvent, tx: unknown, signal: AbortSignal): Promise<SendResult> {
   try {
-    const given: unknown = await backend.sendInTransaction?.(held.event, tx, signal)
+    const sending = Promise.resolve(backend.sendInTransaction?.(held.event, tx, signal))
+    // One that ignores its signal must not keep the transaction open: nobody waits for its result any more.
+    const given: unknown = await Promise.race([sending, over(signal)])
     return (
       readResult(given) ??
       notDelivered(new BroadcasterError('SEND_FAILED', 'the backend gave no result for this event'))
@@ -164,4 +166,19 @@ async function handle(backend: Backend, held: HeldEvent, tx: unknown, signal: Ab
   } catch (error) {
     return notDelivered(error)
   }
+}
+
+/** How long a handler that ignores its signal may keep its transaction, in ms. */
+const TRANSACTION_GRACE = 1_000
+
+/** Rejects some time after the signal has aborted. */
+function over(signal: AbortSignal): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    const end = (): void => {
+      const timer = setTimeout(() => reject(signal.reason), TRANSACTION_GRACE)
+      timer.unref()
+    }
+    if (signal.aborted) end()
+    else signal.addEventListener('abort', end, { once: true })
+  })
 }

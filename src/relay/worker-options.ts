@@ -35,6 +35,11 @@ export interface WorkerOptions {
   readonly lease?: number
   /** How long one send may take, unless the backend says otherwise. Default 5,000; at most 0.7 of the lease keeps the order promise at its strictest. */
   readonly sendTimeout?: number
+  /**
+   * How long `stop` and `close` take at most, whatever hangs; sends and statements that go on then are left alone. Default: the
+   * lease, the longest send and 5,000 together, so 20,000 unless those are changed.
+   */
+  readonly stopTimeout?: number
   /** What an event that failed for good does to later events of its key. Default `block`. */
   readonly onFailed?: 'block' | 'skip'
   /** Default exponential backoff from 5 s to 1 h with full jitter; also where a function of yours throws. */
@@ -44,9 +49,10 @@ export interface WorkerOptions {
   readonly retention?: RetentionOptions | false
 }
 
-/** Every option with its value; `backends` undefined = all. */
-export type ResolvedWorkerOptions = Required<Omit<WorkerOptions, 'backends'>> & {
+/** Every option with its value; `backends` undefined = all, `stopTimeout` undefined = by what the sends may take. */
+export type ResolvedWorkerOptions = Required<Omit<WorkerOptions, 'backends' | 'stopTimeout'>> & {
   readonly backends: readonly string[] | undefined
+  readonly stopTimeout: number | undefined
 }
 
 /** Fills in defaults and checks everything at once. Throws `INVALID_OPTION` that lists every problem. */
@@ -63,6 +69,7 @@ export function resolveWorkerOptions(options: WorkerOptions = {}): ResolvedWorke
     maxIterations: 0,
     lease: 10_000,
     sendTimeout: 5_000,
+    stopTimeout: undefined,
     onFailed: 'block',
     retry: {},
     breaker: {},
@@ -79,6 +86,7 @@ export function resolveWorkerOptions(options: WorkerOptions = {}): ResolvedWorke
     maxIterations: { min: 0, max: Number.MAX_SAFE_INTEGER, integer: true },
     lease: { min: 100, max: 600_000 },
     sendTimeout: { min: 1, max: 600_000 },
+    stopTimeout: { min: 0, max: 3_600_000 },
     onFailed: { oneOf: ['block', 'skip'] },
   })
 }

@@ -10,8 +10,8 @@ import { Drain } from './drain.ts'
 import { isLate } from './is-late.ts'
 import { LaneKeeper } from './lane-keeper.ts'
 import { Lease } from './lease.ts'
-import { answered, patientCoordination, patientRelay } from './patient-store.ts'
-import { Retention } from './retention.ts'
+import { answered, patientCoordination, patientInbox, patientRelay } from './patient-store.ts'
+import { Retention, type RetentionStore } from './retention.ts'
 import { reliablePolicy } from './retry.ts'
 import type { SendShare } from './send-slots.ts'
 import { Waker } from './wake.ts'
@@ -31,7 +31,7 @@ const LONGEST_TIMEOUT = 600_000
 
 /** What a worker works with; a `Broadcaster` makes it. */
 export interface WorkerParts {
-  readonly store: Pick<Store, 'relay' | 'coordination' | 'inbox' | 'schema' | 'wake'>
+  readonly store: Pick<Store, 'relay' | 'coordination' | 'inbox' | 'schema' | 'wake' | 'statementTimeout'>
   readonly backends: ReadonlyMap<string, Backend>
   readonly defaultBackend: string
   readonly records: RecordSource
@@ -40,7 +40,7 @@ export interface WorkerParts {
   readonly share?: SendShare | undefined
   /**
    * How long one statement may take before the database counts as not answering, in milliseconds; a lease when that is
-   * more. Default 10,000.
+   * more. Default 10,000, or 2,000 more than the store's own limit when that is more.
    */
   readonly statementTime?: number
 }
@@ -115,8 +115,8 @@ export class Worker {
 
   /**
    * Stops fetching, finishes or gives back what is in flight, settles, hands the lanes over, and resolves; drains and
-   * runs that are under way end, too. Takes at most the longest send timeout and a second or two; with a database that
-   * does not answer, a lease and 5 s more, and then says so with the signal `worker.error`.
+   * runs that are under way end, too. Takes at most the longest send timeout and a second or two; whatever hangs, it ends after
+   * `stopTimeout` and says so with the signal `worker.error`.
    */
   async stop(): Promise<void> {
     this.#stops++
@@ -184,8 +184,14 @@ export class Worker {
     await this.stop()
   }
 
+  #cleaned(): RetentionStore {
+    const { relay, inbox } = this.#parts.store
+    return { relay: patientRelay(relay, this.#statementTime), inbox: patientInbox(inbox, this.#statementTime) }
+  }
+
   get #statementTime(): number {
-    return Math.max(this.#parts.statementTime ?? 10_000, this.options.lease)
+    const { statementTime, store } = this.#parts
+    return Math.max(statementTime ?? Math.max(10_000, (store.statementTimeout ?? 0) + 2_000), this.options.lease)
   }
 
   #check(): Promise<unknown> {
@@ -203,9 +209,9 @@ export class Worker {
     await this.#connect(onError)
     await keeper.start()
     const { retention: options } = this.options
-    const { store, signals } = this.#parts
+    const { signals } = this.#parts
     const onPurged = (count: number): void => signals.emit('events.purged', { worker: this.name, count })
-    const retention = options === false ? undefined : new Retention(store, options, onPurged, onError)
+    const retention = options === false ? undefined : new Retention(this.#cleaned(), options, onPurged, onError)
     await waker.start()
     const running = Promise.all([...cycles.map((cycle) => cycle.run()), keeper.run(), retention?.run()])
     return { keeper, cycles, waker, running, retention }

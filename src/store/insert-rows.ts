@@ -1,17 +1,19 @@
 import type { InsertedRow, NewOutboxEvent } from '../record/columns.ts'
+import { inInsertOrder } from './insert-order.ts'
 import type { PublishStore } from './store.ts'
 import type { TransactionAdapter } from './transaction-adapter.ts'
 
 /**
- * Inserts rows on the caller's transaction, in their order, and leaves out those that are there already. Resolves with
+ * Inserts rows on the caller's transaction, those of a key in their order, and leaves out those that are there already. Resolves with
  * those that were added. The first statement is sent before this yields.
  */
 export async function insertRows<Tx>(
   store: PublishStore,
   adapter: TransactionAdapter<Tx>,
   tx: Tx,
-  rows: readonly NewOutboxEvent[],
+  given: readonly NewOutboxEvent[],
 ): Promise<readonly InsertedRow[]> {
+  const rows = inInsertOrder(given)
   const stored = store.findStored?.(rows)
   const left = stored && store.notStored ? store.notStored(rows, await adapter.execute(tx, stored)) : rows
   const { rowsPerInsert = left.length } = store

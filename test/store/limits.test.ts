@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { StatementSync } from 'node:sqlite'
 import { describe, test } from 'node:test'
 import { Pool } from 'pg'
 import { postgres } from '../../src/store/postgres/postgres.ts'
+import { type SqliteTransaction, sqlite } from '../../src/store/sqlite/sqlite.ts'
 import type { StatementOptions } from '../../src/store/statement-limits.ts'
 import { servers, skipWithout } from '../support/servers.ts'
 import { LIMITED_KINDS, type LimitedKind, type LimitedPlace } from './limits-kinds.ts'
@@ -158,4 +163,35 @@ test('a pool of the application without a listener for errors survives that the 
   await store.close()
   await pool.end()
   await other.end()
+})
+
+test('a handle of SQLite, and what was prepared with it, refuses when its transaction is over; close ends one that goes on', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'broadcaster-test-'))
+  const path = join(folder, 'outbox.db')
+  const store = sqlite({ path, busyTimeout: 200 })
+  try {
+    await store.schema.migrate()
+    await store.transaction(async (tx) => tx.exec('CREATE TABLE written (id integer)'))
+    let late: SqliteTransaction | undefined
+    let statement: StatementSync | undefined
+    await store.relay.settleInTransaction(OWNERSHIP, async (tx) => {
+      late = tx as SqliteTransaction
+      statement = late.prepare('INSERT INTO written VALUES (1)')
+      statement.run()
+      return undefined
+    })
+    assert.throws(() => late?.exec('INSERT INTO written VALUES (2)'), { code: 'TRANSACTION_ENDED' })
+    assert.throws(() => statement?.run(), { code: 'TRANSACTION_ENDED' })
+    const going = Promise.withResolvers<undefined>()
+    const hung = store.relay.settleInTransaction(OWNERSHIP, () => going.promise)
+    await store.coordination.survey(['main'])
+    assert.ok((await timeOf(store.close())) < 2_000)
+    going.resolve(undefined)
+    await hung.catch(() => undefined)
+    const after = sqlite({ path })
+    await after.transaction(async (tx) => assert.equal(tx.prepare('SELECT * FROM written').all().length, 0))
+    await after.close()
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
 })

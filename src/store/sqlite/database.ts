@@ -104,13 +104,14 @@ export class Database {
     return Number(main.get('PRAGMA data_version')?.['data_version'])
   }
 
-  /** Closes both connections after what is running. Idempotent. */
+  /** Closes both connections after what is running, for which it waits at most `busyTimeout`. Idempotent. */
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
     const opening = this.#opening
     if (!opening) return
-    const done = await this.#turns.take(this.#options.busyTimeout)
+    // One that goes on for longer is rolled back.
+    const done = await this.#turns.take(this.#options.busyTimeout).catch(() => () => undefined)
     try {
       const { main, transactions } = await opening
       main.close()

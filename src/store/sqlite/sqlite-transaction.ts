@@ -1,6 +1,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { BroadcasterError } from '../../errors.ts'
 import { nodeSqliteTransaction } from '../../publish/transactions/node-sqlite.ts'
+import { type LentHandle, lentHandle } from '../lent-handle.ts'
 import type { TransactionAdapter } from '../transaction-adapter.ts'
 import type { Connection } from './connection.ts'
 
@@ -14,6 +15,7 @@ export type SqliteTransaction = Pick<DatabaseSync, 'isTransaction' | 'prepare' |
 export class TransactionHandle implements SqliteTransaction {
   readonly #connection: Connection
   readonly #ours: ReadonlySet<string>
+  readonly #lent: LentHandle<StatementSync>[] = []
   #ended = false
 
   /** `ours` are the statements of publish, which stay prepared. */
@@ -29,7 +31,11 @@ export class TransactionHandle implements SqliteTransaction {
   /** Prepares a statement. Throws `TRANSACTION_ENDED`. */
   prepare(sql: string): StatementSync {
     this.check()
-    return this.#ours.has(sql) ? this.#connection.cached(sql) : this.#connection.prepare(sql)
+    if (this.#ours.has(sql)) return this.#connection.cached(sql)
+    // What was prepared in time must not write after the end either.
+    const lent = lentHandle(this.#connection.prepare(sql))
+    this.#lent.push(lent)
+    return lent.handle
   }
 
   /** Runs statements without values or rows. Throws `TRANSACTION_ENDED`. */
@@ -41,6 +47,7 @@ export class TransactionHandle implements SqliteTransaction {
   /** Called by the store. */
   end(): void {
     this.#ended = true
+    for (const lent of this.#lent) lent.end()
   }
 
   /** Throws `TRANSACTION_ENDED` after the callback. */
