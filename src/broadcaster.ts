@@ -3,6 +3,7 @@ import type { Backend, BackendFinding, BackendHealth } from './backend/backend.t
 import { checkHealth } from './backend/check-health.ts'
 import { lookInto } from './backend/look-into.ts'
 import { closeWithin } from './close-within.ts'
+import type { Subscription } from './consumer/subscription.ts'
 import { BroadcasterError } from './errors.ts'
 import type { Catalogue, DataOutput, EventType, NoCatalogue, UnlistedEvents } from './event/catalogue.ts'
 import { hold, letGo } from './holders.ts'
@@ -45,6 +46,8 @@ export interface BroadcasterOptions<
   readonly maxRetries?: number
   /** Defaults for `worker()` and `processPendingEvents()`. */
   readonly worker?: WorkerOptions
+  /** What consumers of this service read, by consumer; only the command `dead-letters` opens them. Default: none. */
+  readonly subscriptions?: Readonly<Record<string, Subscription>>
   /** Distinguishes several outboxes in one process, in signals. Default: the store's description. */
   readonly name?: string
 }
@@ -64,12 +67,12 @@ const KNOWN_OPTIONS = [
   'unlistedEvents',
   'maxRetries',
   'worker',
+  'subscriptions',
   'name',
 ]
 
 /**
  * An outbox: publish events inside your transactions, and deliver them with workers in this process or another.
- *
  * @example
  * const broadcaster = new Broadcaster({ store: postgres({ pool }), backends: { default: redisStreams({ url }) } })
  * await broadcaster.transaction(async (tx) => {

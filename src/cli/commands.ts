@@ -1,6 +1,7 @@
 import type { Command } from './command.ts'
 import { breaker } from './commands/breaker.ts'
 import { capture } from './commands/capture.ts'
+import { deadLetters } from './commands/dead-letters.ts'
 import { demo } from './commands/demo.ts'
 import { doctor } from './commands/doctor.ts'
 import { health } from './commands/health.ts'
@@ -30,5 +31,6 @@ export const commands: readonly Command[] = [
   health,
   doctor,
   breaker,
+  deadLetters,
   capture,
 ]

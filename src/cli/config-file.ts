@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { Broadcaster, type BroadcasterOptions } from '../broadcaster.ts'
+import type { Subscription } from '../consumer/subscription.ts'
 import { BroadcasterError } from '../errors.ts'
 import { suggestion } from '../suggestion.ts'
 import { UsageError } from './exit-codes.ts'
@@ -46,6 +47,8 @@ export interface Configured {
   readonly broadcaster: Broadcaster
   /** The names of its backends. */
   readonly backends: readonly string[]
+  /** What its consumers read, by consumer. */
+  readonly subscriptions: Readonly<Record<string, Subscription>>
 }
 
 /**
@@ -89,6 +92,7 @@ export async function loadConfig(path: string, names: readonly string[] = []): P
       name,
       broadcaster: new Broadcaster(options),
       backends: Object.keys(options.backends),
+      subscriptions: options.subscriptions ?? {},
     }))
   } catch (cause) {
     throw invalid(`is refused: ${cause instanceof Error ? cause.message : String(cause)}`, cause)

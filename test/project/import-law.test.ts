@@ -31,7 +31,20 @@ const LAW: Record<string, readonly string[]> = {
   consumer: ['foundation', 'event', 'telemetry', 'store', 'backend', 'inbox'],
   'consumer/*': ['foundation', 'event', 'telemetry', 'backend', 'backend/*', 'consumer'],
   // What puts them together
-  broadcaster: ['foundation', 'event', 'record', 'telemetry', 'store', 'backend', 'publish', 'relay', 'admin', 'inbox'],
+  broadcaster: [
+    'foundation',
+    'event',
+    'record',
+    'telemetry',
+    'store',
+    'backend',
+    'publish',
+    'relay',
+    'admin',
+    'inbox',
+    // The type of a subscription.
+    'consumer',
+  ],
   index: [
     'foundation',
     'event',
