@@ -2,77 +2,32 @@ import { EventManager } from './admin/events.ts'
 import type { Backend, BackendFinding, BackendHealth } from './backend/backend.ts'
 import { checkHealth } from './backend/check-health.ts'
 import { lookInto } from './backend/look-into.ts'
+import { type BroadcasterOptions, backendProblems, checkOptions } from './broadcaster-options.ts'
 import { closeWithin } from './close-within.ts'
-import type { Subscription } from './consumer/subscription.ts'
 import { BroadcasterError } from './errors.ts'
 import type { Catalogue, DataOutput, EventType, NoCatalogue, UnlistedEvents } from './event/catalogue.ts'
 import { hold, letGo } from './holders.ts'
 import { Inbox } from './inbox/inbox.ts'
-import { unknownKeys } from './options.ts'
 import { throwProblems } from './problem.ts'
 import type { AnyEventInput, CloudEventInput, EventInput, PublishOptions } from './publish/event-input.ts'
 import { Publisher } from './publish/publisher.ts'
-import type { Route } from './publish/routes.ts'
 import type { OutboxEvent } from './record/outbox-event.ts'
 import type { SendShare } from './relay/send-slots.ts'
 import { Worker } from './relay/worker.ts'
 import type { WorkerOptions } from './relay/worker-options.ts'
 import type { Store } from './store/store.ts'
 import type { TransactionAdapter } from './store/transaction-adapter.ts'
+import { resolveLogger } from './telemetry/logger.ts'
 import { SignalSource } from './telemetry/signals.ts'
-
-/** What a Broadcaster is made of. */
-export interface BroadcasterOptions<
-  StoreTx = unknown,
-  Tx = StoreTx,
-  Events extends Catalogue | NoCatalogue = NoCatalogue,
-  Unlisted extends UnlistedEvents = 'refuse',
-> {
-  /** The database that holds the outbox. */
-  readonly store: Store<StoreTx>
-  /** How to write inside your own transactions. Default: the store's own client. */
-  readonly transaction?: TransactionAdapter<Tx>
-  /** The ways out, by name (at most 100 characters each). */
-  readonly backends: Readonly<Record<string, Backend>>
-  /** Where events go that no route takes. Default: the first of `backends`. */
-  readonly defaultBackend?: string
-  /** Which event types go where; the first that matches counts. Default: none. */
-  readonly routes?: readonly Route[]
-  /** The catalogue of typed events: a Standard Schema for each type. Default: any type, any data. */
-  readonly events?: Events
-  /** Whether types outside the catalogue are accepted. Default `refuse`. */
-  readonly unlistedEvents?: Unlisted
-  /** How often delivery is tried again before an event is `failed`, unless `publish` says otherwise. Default 3. */
-  readonly maxRetries?: number
-  /** Defaults for `worker()` and `processPendingEvents()`. */
-  readonly worker?: WorkerOptions
-  /** What consumers of this service read, by consumer; only the command `dead-letters` opens them. Default: none. */
-  readonly subscriptions?: Readonly<Record<string, Subscription>>
-  /** Distinguishes several outboxes in one process, in signals. Default: the store's description. */
-  readonly name?: string
-}
 
 /** What `broadcaster.events.create` takes: the same as `publish`. */
 type CreateInput<Events extends Catalogue | NoCatalogue, Unlisted extends UnlistedEvents> =
   | EventInput<Events, EventType<Events, Unlisted>>
   | CloudEventInput<EventType<Events, Unlisted>>
 
-const KNOWN_OPTIONS = [
-  'store',
-  'transaction',
-  'backends',
-  'defaultBackend',
-  'routes',
-  'events',
-  'unlistedEvents',
-  'maxRetries',
-  'worker',
-  'subscriptions',
-  'name',
-]
-
 /**
  * An outbox: publish events inside your transactions, and deliver them with workers in this process or another.
+ *
  * @example
  * const broadcaster = new Broadcaster({ store: postgres({ pool }), backends: { default: redisStreams({ url }) } })
  * await broadcaster.transaction(async (tx) => {
@@ -102,20 +57,13 @@ export class Broadcaster<
 
   /** Throws `INVALID_OPTION`, `UNKNOWN_BACKEND` or `ADAPTER_MISMATCH`. Opens nothing. */
   constructor(options: BroadcasterOptions<StoreTx, Tx, Events, Unlisted>) {
-    throwProblems('the Broadcaster', unknownKeys('Broadcaster', options, KNOWN_OPTIONS))
+    const first = checkOptions(options)
     this.#options = options
     this.#backends = new Map(Object.entries(options.backends))
-    const [first] = this.#backends.keys()
-    if (first === undefined) {
-      throw new BroadcasterError('INVALID_OPTION', 'backends is empty; give at least one, such as { default: ... }', {
-        field: 'backends',
-        value: options.backends,
-      })
-    }
     this.store = options.store
     this.name = options.name ?? options.store.description
     this.#defaultBackend = options.defaultBackend ?? first
-    this.#signals = new SignalSource(this.name)
+    this.#signals = new SignalSource(this.name, resolveLogger('Broadcaster', options.logger))
     this.events = new EventManager(options.store.admin, (event, publishOptions) =>
       this.transaction((tx) => this.#ownPublisher().publish(tx, event, publishOptions)),
     )
@@ -186,6 +134,7 @@ export class Broadcaster<
 
   /** Adds a way out under a name. Throws `INVALID_OPTION` when the name is taken. Workers made before do not serve it. */
   registerBackend(name: string, backend: Backend): void {
+    throwProblems('the backend', backendProblems(name, backend))
     if (this.#backends.has(name)) {
       throw new BroadcasterError('INVALID_OPTION', `backend '${name}' is configured already; choose another name`, {
         field: 'name',

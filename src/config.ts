@@ -1,4 +1,4 @@
-import type { BroadcasterOptions } from './broadcaster.ts'
+import type { BroadcasterOptions } from './broadcaster-options.ts'
 import type { Catalogue, NoCatalogue, UnlistedEvents } from './event/catalogue.ts'
 
 /**

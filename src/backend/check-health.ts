@@ -1,3 +1,5 @@
+import { describeError } from '../describe-error.ts'
+import { showValue } from '../problem.ts'
 import type { Backend, BackendHealth } from './backend.ts'
 
 /**
@@ -12,10 +14,21 @@ export async function checkHealth(backend: Backend, timeout: number): Promise<Ba
     late.resolve({ healthy: false, detail: `no answer within ${timeout} ms` })
   }, timeout)
   try {
-    return await Promise.race([backend.healthCheck(stop.signal), late.promise])
+    return readHealth(await Promise.race([backend.healthCheck(stop.signal), late.promise]))
   } catch (error) {
-    return { healthy: false, detail: error instanceof Error ? error.message : String(error) }
+    return { healthy: false, detail: describeError(error) }
   } finally {
     clearTimeout(timer)
+  }
+}
+
+/** What a backend of the user's own answered: `true` and `false` are taken at their word, anything else is ill health. */
+function readHealth(answer: unknown): BackendHealth {
+  if (typeof answer === 'boolean') return { healthy: answer }
+  const healthy: unknown = typeof answer === 'object' && answer !== null ? Reflect.get(answer, 'healthy') : undefined
+  if (typeof healthy === 'boolean') return answer as BackendHealth
+  return {
+    healthy: false,
+    detail: `the health check answered ${showValue(answer)}, which is no { healthy: true } or false`,
   }
 }

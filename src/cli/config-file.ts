@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { Broadcaster, type BroadcasterOptions } from '../broadcaster.ts'
+import { Broadcaster } from '../broadcaster.ts'
+import type { BroadcasterOptions } from '../broadcaster-options.ts'
 import type { Subscription } from '../consumer/subscription.ts'
 import { BroadcasterError } from '../errors.ts'
 import { suggestion } from '../suggestion.ts'
@@ -90,7 +91,8 @@ export async function loadConfig(path: string, names: readonly string[] = []): P
   try {
     return chosen.map(({ name, options }) => ({
       name,
-      broadcaster: new Broadcaster(options),
+      // The commands have a log of their own.
+      broadcaster: new Broadcaster({ logger: false, ...options }),
       backends: Object.keys(options.backends),
       subscriptions: options.subscriptions ?? {},
     }))

@@ -5,6 +5,7 @@ import { resolveOptions } from '../options.ts'
 import { showValue } from '../problem.ts'
 import { checkRetryPolicy, type RetryPolicy } from '../retry-policy.ts'
 import type { Store } from '../store/store.ts'
+import { type LoggerOption, resolveLogger } from '../telemetry/logger.ts'
 import { type EventHandlers, HandlerTable } from './event-handlers.ts'
 import type { HandlingParts, RunInTransaction, RunTransaction } from './handling.ts'
 import type { Subscription } from './subscription.ts'
@@ -29,6 +30,8 @@ export interface HandlingOptions<Tx = unknown, Events extends Catalogue | NoCata
   readonly transaction?: RunInTransaction<Tx>
   /** The catalogue of typed events: data is checked, and what a schema refuses is given up. Default: any. */
   readonly events?: Events
+  /** Where warnings and errors go: `console`, or a logger of pino's shape; false = nowhere. Default: standard error. */
+  readonly logger?: LoggerOption
 }
 
 /** What a consumer is made of. Durations are in milliseconds. */
@@ -40,9 +43,9 @@ export interface ConsumerOptions<Tx = unknown, Events extends Catalogue | NoCata
   readonly concurrency?: number
   /** Messages in memory, handled or waiting, up to 100,000. Default 20 x `concurrency`. */
   readonly maxInHand?: number
-  /** Waits between attempts. Default: exponential from 500 ms to 1 minute, with full jitter. */
+  /** Waits between attempts. Default: exponential from 2 seconds to 15 minutes, with full jitter: 12 take half an hour. */
   readonly retry?: RetryPolicy
-  /** Attempts after the first, 0 to 1,000, before the message is given up. Outages cost none. Default 5. */
+  /** Attempts after the first, 0 to 1,000, before the message is given up. Outages cost none. Default 12. */
   readonly maxRetries?: number
   /**
    * How many processes may end, one after the other, while they handle an event alone, before it is given up: it may kill
@@ -57,12 +60,14 @@ export interface ConsumerOptions<Tx = unknown, Events extends Catalogue | NoCata
   readonly stopTimeout?: number
   /** Inbox entries older than this are deleted, in small batches; null = never here. Default 30 days. */
   readonly pruneInboxAfter?: number | null
+  /** Whether `start` rejects at once when the broker or the database is away. Default false: it waits for them. */
+  readonly failFast?: boolean
 }
 
 /** Every option with its value. */
 export type ConsumerSettings = Required<Omit<ConsumerOptions, keyof HandlingOptions | 'subscription'>>
 
-const HANDLING = ['name', 'handlers', 'store', 'inbox', 'transaction', 'events']
+const HANDLING = ['name', 'handlers', 'store', 'inbox', 'transaction', 'events', 'logger']
 const LONGEST_TIMER = 2 ** 31 - 1
 
 /** Checks all but what concerns handling. Throws `INVALID_OPTION` that lists every problem. */
@@ -78,13 +83,14 @@ export function resolveConsumerSettings(options: object): ConsumerSettings {
     {
       concurrency: 10,
       maxInHand: 20 * concurrency,
-      retry: { base: 500, cap: 60_000 },
-      maxRetries: 5,
+      retry: { base: 2_000, cap: 900_000 },
+      maxRetries: 12,
       maxDeliveries: 20,
       handlerTimeout: 30_000,
       onFailed: 'dead-letter',
       stopTimeout: 10_000,
       pruneInboxAfter: 30 * 24 * 60 * 60 * 1_000,
+      failFast: false,
     },
     {
       concurrency: { min: 1, max: 1_000, integer: true },
@@ -127,7 +133,7 @@ function has(value: unknown, ...methods: readonly string[]): boolean {
 export function resolveHandling<Tx, Events extends Catalogue | NoCatalogue>(
   options: HandlingOptions<Tx, Events>,
 ): HandlingParts<Tx> {
-  const { name, handlers, events } = options
+  const { name, handlers, events, logger } = options
   if (typeof name !== 'string' || name === '' || name.length > 100) {
     throw invalid('name', name, `is ${JSON.stringify(name)}; give 1 to 100 characters that stay the same for ever`)
   }
@@ -136,6 +142,7 @@ export function resolveHandling<Tx, Events extends Catalogue | NoCatalogue>(
     handlers: new HandlerTable(handlers ?? {}),
     catalogue: events as Catalogue | undefined,
     once: resolveOnce(options),
+    logger: resolveLogger('consumer', logger),
   }
 }
 

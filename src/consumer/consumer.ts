@@ -1,6 +1,8 @@
 import { closeWithin } from '../close-within.ts'
 import { BroadcasterError } from '../errors.ts'
 import type { Catalogue, NoCatalogue } from '../event/catalogue.ts'
+import type { Inbox } from '../inbox/inbox.ts'
+import { Pause } from '../pause.ts'
 import { SignalSource } from '../telemetry/signals.ts'
 import { AloneTurn } from './alone-turn.ts'
 import { Attempts } from './attempts.ts'
@@ -14,7 +16,8 @@ import { DeliverySignals } from './delivery-signals.ts'
 import { InboxPruning } from './inbox-pruning.ts'
 import { type Held, Intake } from './intake.ts'
 import { Reception } from './reception.ts'
-import { settlesWithin } from './settles-within.ts'
+import { aMomentLater, settlesWithin } from './settles-within.ts'
+import { startPatiently } from './start-patiently.ts'
 import type { Delivery, Subscription } from './subscription.ts'
 import { verdictOn } from './verdict.ts'
 
@@ -44,6 +47,7 @@ export class Consumer<Tx = unknown, Events extends Catalogue | NoCatalogue = NoC
   readonly #attempts: Attempts<Tx>
   readonly #signals: SignalSource
   readonly #telling: DeliverySignals
+  readonly #complain = (error: unknown): void => this.#signals.emit('consumer.error', { consumer: this.name, error })
   readonly #intake = new Intake()
   readonly #reception: Reception
   readonly #pruning: InboxPruning | undefined
@@ -55,6 +59,9 @@ export class Consumer<Tx = unknown, Events extends Catalogue | NoCatalogue = NoC
   /** Aborts the handlers that still run when `stop` has waited long enough. */
   readonly #hurry = new AbortController()
   readonly #ended = Promise.withResolvers<void>()
+  readonly #inbox: Pick<Inbox, 'check'> | undefined
+  /** Between two attempts to start. */
+  readonly #startPause = new Pause()
   #starting: Promise<void> | undefined
   #running: Promise<unknown> = Promise.resolve()
   #stopping: Promise<void> | undefined
@@ -66,30 +73,34 @@ export class Consumer<Tx = unknown, Events extends Catalogue | NoCatalogue = NoC
     const handling = resolveHandling(options)
     this.name = options.name
     this.#subscription = options.subscription
-    this.#signals = new SignalSource(options.name)
+    this.#signals = new SignalSource(options.name, handling.logger)
     this.#telling = new DeliverySignals(options.name, this.#signals)
-    const onError = (error: unknown): void => this.#signals.emit('consumer.error', { consumer: this.name, error })
     this.#alone = new AloneTurn(this.#settings.handlerTimeout, () => this.#work())
     this.#attempts = new Attempts({
       handling,
       settings: this.#settings,
       telling: this.#telling,
       hurry: this.#hurry.signal,
-      onError,
+      onError: this.#complain,
     })
     this.#reception = new Reception({
       subscription: this.#subscription,
       intake: this.#intake,
       maxInHand: this.#settings.maxInHand,
       onDeliveries: () => this.#work(),
-      onError,
+      onError: this.#complain,
     })
     const { pruneInboxAfter } = this.#settings
     const { once } = handling
-    if (once && pruneInboxAfter !== null) this.#pruning = new InboxPruning(once.inbox, pruneInboxAfter, onError)
+    this.#inbox = once?.inbox
+    if (once && pruneInboxAfter !== null) this.#pruning = new InboxPruning(once.inbox, pruneInboxAfter, this.#complain)
   }
 
-  /** Connects, and begins to receive. Rejects when the broker cannot be reached now. Once only: make a new one to start again. */
+  /**
+   * Checks the inbox, connects, and begins to receive. A database or broker that is away is told of (`consumer.error`) and
+   * waited for, until `stop`, or with `failFast` refused. Rejects with `SCHEMA_MISSING` and whatever waiting cannot mend.
+   * Once only: make a new one to start again.
+   */
   start(): Promise<void> {
     if (this.#stopping !== undefined)
       return Promise.reject(new BroadcasterError('CLOSED', `consumer '${this.name}' was stopped`))
@@ -125,21 +136,24 @@ export class Consumer<Tx = unknown, Events extends Catalogue | NoCatalogue = NoC
   }
 
   async #start(): Promise<void> {
-    try {
-      const onGap = (error: BroadcasterError): void =>
-        this.#signals.emit('consumer.gap', { consumer: this.name, subscription: this.#subscription.description, error })
-      await this.#subscription.open({ consumer: this.name, onGap }, this.#hurry.signal)
-    } catch (error) {
-      // It cannot be started again, and nobody stops what did not start.
+    const onGap = (error: BroadcasterError): void =>
+      this.#signals.emit('consumer.gap', { consumer: this.name, subscription: this.#subscription.description, error })
+    const open = (): Promise<void> => this.#subscription.open({ consumer: this.name, onGap }, this.#hurry.signal)
+    const isOver = (): boolean => this.#stopping !== undefined
+    const steps = [async () => this.#inbox?.check(), open]
+    const how = { failFast: this.#settings.failFast, pause: this.#startPause, isOver, onError: this.#complain }
+    const started = await startPatiently({ steps, ...how }).catch(async (error: unknown) => {
+      // Nobody stops what did not start.
       await this.#subscription.close()
       throw error
-    }
-    if (this.#stopping !== undefined) return
+    })
+    if (!started || this.#stopping !== undefined) return
     this.#running = Promise.all([this.#reception.run(), this.#pruning?.run()])
     this.#signals.emit('consumer.started', { consumer: this.name, subscription: this.#subscription.description })
   }
 
   async #stop(): Promise<void> {
+    this.#startPause.end()
     this.#reception.stop()
     this.#pruning?.stop()
     const started = this.#starting?.then(
@@ -158,9 +172,9 @@ export class Consumer<Tx = unknown, Events extends Catalogue | NoCatalogue = NoC
     // Not before the handlers have ended: somebody else would begin with the next event of a key that is being handled.
     this.#intake.clear()
     // Gives all of it back at once: what is released alone can be handed out to us again, and stand behind later ones then.
-    await closeWithin(`the subscription of consumer '${this.name}'`, () => this.#subscription.close(), {
-      timeout: Math.max(CLOSE_TIME, left()),
-    }).catch((error: unknown) => this.#signals.emit('consumer.error', { consumer: this.name, error }))
+    const close = (): Promise<void> => this.#subscription.close()
+    const timeout = Math.max(CLOSE_TIME, left())
+    await closeWithin(`the subscription of consumer '${this.name}'`, close, { timeout }).catch(this.#complain)
     // A start that hangs in spite of its signal is left alone.
     if (await Promise.race([started, aMomentLater()])) this.#signals.emit('consumer.stopped', { consumer: this.name })
     this.#ended.resolve()
@@ -202,7 +216,7 @@ export class Consumer<Tx = unknown, Events extends Catalogue | NoCatalogue = NoC
         this.#decide(held, error)
       } catch (problem) {
         // A fault in deciding must end neither the process nor the work on this key.
-        this.#signals.emit('consumer.error', { consumer: this.name, error: problem })
+        this.#complain(problem)
         this.#sleep(held, 1_000)
       }
     }
@@ -230,8 +244,7 @@ export class Consumer<Tx = unknown, Events extends Catalogue | NoCatalogue = NoC
       held.uncounted = 0
     } else held.uncounted++
     const { event } = held.delivery
-    if (held.givenUp || event === undefined)
-      this.#signals.emit('consumer.error', { consumer: this.name, error: thrown })
+    if (held.givenUp || event === undefined) this.#complain(thrown)
     else this.#telling.retried(event, held.attempts, delay, thrown)
     this.#sleep(held, delay)
   }
@@ -262,13 +275,9 @@ export class Consumer<Tx = unknown, Events extends Catalogue | NoCatalogue = NoC
     lost?.addEventListener('abort', onLost, { once: true })
   }
 
-  async #acknowledge(delivery: Delivery): Promise<void> {
-    try {
-      await delivery.acknowledge()
-    } catch (error) {
-      // It is handled. The broker hands it out again, and the inbox knows it.
-      this.#signals.emit('consumer.error', { consumer: this.name, error })
-    }
+  /** It is handled: what the broker was not told of it hands out again, and the inbox knows it. */
+  #acknowledge(delivery: Delivery): Promise<void> {
+    return delivery.acknowledge().catch(this.#complain)
   }
 
   async #giveUp(held: Held, error: unknown): Promise<void> {
@@ -287,9 +296,4 @@ export class Consumer<Tx = unknown, Events extends Catalogue | NoCatalogue = NoC
     this.#intake.remove(held)
     this.#reception.makeRoom()
   }
-}
-
-/** False, after whatever is settled already has been heard. */
-function aMomentLater(): Promise<false> {
-  return new Promise((resolve) => setImmediate(() => resolve(false)))
 }

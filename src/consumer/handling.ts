@@ -4,6 +4,7 @@ import type { CloudEvent, EncodableEvent } from '../event/cloud-event.ts'
 import { toCloudEvent } from '../event/encodable.ts'
 import type { Inbox } from '../inbox/inbox.ts'
 import { throwProblems } from '../problem.ts'
+import type { Logger } from '../telemetry/logger.ts'
 import type { SignalName } from '../telemetry/signals.ts'
 import type { EventContext, HandlerTable, ReceivedEvent } from './event-handlers.ts'
 
@@ -38,6 +39,7 @@ export interface HandlingParts<Tx> {
   readonly catalogue: Catalogue | undefined
   /** Null: every delivery is handled, without a transaction. */
   readonly once: { readonly inbox: Inbox<Tx>; readonly transaction: RunTransaction<Tx> } | null
+  readonly logger: Logger | undefined
 }
 
 /** Something failed before the handlers were asked, or after they had succeeded: not the handlers' doing. */

@@ -10,3 +10,8 @@ export async function settlesWithin(promise: Promise<unknown>, timeout: number):
     clearTimeout(timer)
   }
 }
+
+/** Resolves with false once what is ready to go on has gone on. */
+export function aMomentLater(): Promise<false> {
+  return new Promise((resolve) => setImmediate(() => resolve(false)))
+}

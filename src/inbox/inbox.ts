@@ -67,6 +67,14 @@ export class Inbox<Tx = unknown> {
   }
 
   /**
+   * To be awaited before work begins: throws `SCHEMA_MISSING`, `SCHEMA_OUTDATED` or `SCHEMA_TOO_NEW` unless the inbox is in
+   * the database, `STORE_UNAVAILABLE` when that is away.
+   */
+  async check(): Promise<void> {
+    await this.#store.schema.check()
+  }
+
+  /**
    * Runs `handle` unless this consumer has handled the event: resolves with true when it ran. The event counts as
    * handled when `tx`, your own open transaction, commits. While another transaction handles the same event this one
    * waits for it, and then skips if that committed, or runs if it rolled back. What `handle` throws is passed on; roll

@@ -44,6 +44,8 @@ const LINES: Lines = {
   'store.up': ({ worker }) => warn(worker, `worker ${worker} can use its database again`),
   'consumer.error': ({ consumer, error: why }) =>
     warn(`${consumer} ${codeOf(why)}`, `consumer ${consumer}: ${describeError(why)}`),
+  'consumer.gap': ({ consumer, error: why }) =>
+    error(consumer, `consumer ${consumer} was not given messages that are gone: ${describeError(why)}`),
   'delivery.retried': ({ consumer, event, attempt, delay, error: why }) =>
     warn(
       consumer,
@@ -74,6 +76,11 @@ export class SignalLog {
 
   constructor(logger: Logger) {
     this.#logger = logger
+  }
+
+  /** Whether there is a line for it at all. */
+  writes(name: SignalName): boolean {
+    return LINES[name] !== undefined
   }
 
   tell<Name extends SignalName>(name: Name, message: Signals[Name]): void {

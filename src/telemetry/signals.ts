@@ -159,9 +159,9 @@ export class SignalSource {
     this.#log = logger && new SignalLog(logger)
   }
 
-  /** Whether anybody listens: ask before building a message on a hot path. */
+  /** Whether anybody listens, or reads of it in the log: ask before building a message on a hot path. */
   has(name: SignalName): boolean {
-    return channels.get(name)?.hasSubscribers === true
+    return channels.get(name)?.hasSubscribers === true || this.#log?.writes(name) === true
   }
 
   emit<Name extends SignalName>(name: Name, message: Signals[Name]): void {

@@ -81,6 +81,7 @@ const ROOT_FILES: Readonly<Record<string, string>> = {
   'src/holders.ts': 'foundation',
   'src/retry-policy.ts': 'foundation',
   'src/broadcaster.ts': 'broadcaster',
+  'src/broadcaster-options.ts': 'broadcaster',
   'src/config.ts': 'broadcaster',
   'src/index.ts': 'index',
   'src/cloudevents.ts': 'entry',

@@ -58,7 +58,7 @@ const OWNER = 'webhookReceiver()'
 export function resolveReceiverOptions<Tx, Events extends Catalogue | NoCatalogue>(
   options: WebhookReceiverOptions<Tx, Events>,
 ): { readonly handling: HandlingParts<Tx>; readonly settings: WebhookReceiverSettings } {
-  const { name, handlers, store, inbox, transaction, events, keys: given, ...own } = options
+  const { name, handlers, store, inbox, transaction, events, logger, keys: given, ...own } = options
   if (given === undefined) {
     throw new BroadcasterError(
       'INVALID_OPTION',

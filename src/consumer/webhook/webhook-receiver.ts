@@ -18,8 +18,16 @@ export { toNodeListener } from './node-listener.ts'
 export type { WebhookReceiverOptions } from './options.ts'
 export { type VerifiedWebhook, type VerifyOptions, verifyWebhook, WebhookSignatureError } from './verify-webhook.ts'
 
-/** Answers one HTTP request: a route of whatever speaks the Fetch API. Never rejects. */
-export type WebhookReceiver = (request: Request) => Promise<Response>
+/** A route of whatever speaks the Fetch API. */
+export interface WebhookReceiver {
+  /** Answers one HTTP request. Never rejects. */
+  (request: Request): Promise<Response>
+  /**
+   * To be awaited before the server listens: throws `SCHEMA_MISSING` and the like when there is no inbox in the database.
+   * Without it each request is answered with 503, and the log says why.
+   */
+  check(): Promise<void>
+}
 
 /**
  * Receives the events that a webhook posts, ours or any CloudEvents sender's: verifies the signature, handles each event
@@ -40,7 +48,9 @@ export function webhookReceiver<Tx = unknown, Events extends Catalogue | NoCatal
 ): WebhookReceiver {
   const { handling, settings } = resolveReceiverOptions(options)
   const receiver = new Receiver(handling, settings)
-  return (request) => receiver.receive(request)
+  return Object.assign((request: Request) => receiver.receive(request), {
+    check: async (): Promise<void> => void (await handling.once?.inbox.check()),
+  })
 }
 
 /** Attempts within one request at what may succeed at once: a lost race, a connection that was just replaced. */
@@ -63,7 +73,7 @@ class Receiver<Tx> {
   constructor(handling: HandlingParts<Tx>, settings: WebhookReceiverSettings) {
     this.#handling = handling
     this.#settings = settings
-    this.#signals = new SignalSource(handling.consumer)
+    this.#signals = new SignalSource(handling.consumer, handling.logger)
   }
 
   async receive(request: Request): Promise<Response> {
