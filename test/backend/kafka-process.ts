@@ -68,6 +68,32 @@ export class KafkaProcess {
     return server
   }
 
+  /** Several brokers of one cluster, each with its data; topics have as many replicas unless they say otherwise. */
+  static async cluster(size: number): Promise<readonly KafkaProcess[]> {
+    const controllers = await Promise.all(Array.from({ length: size }, freePort))
+    const common = {
+      'controller.quorum.voters': controllers.map((port, n) => `${n + 1}@127.0.0.1:${port}`).join(','),
+      'default.replication.factor': String(size),
+      'min.insync.replicas': String(Math.ceil((size + 1) / 2)),
+      'offsets.topic.replication.factor': String(size),
+      'transaction.state.log.replication.factor': String(size),
+      'transaction.state.log.min.isr': '1',
+      'group.min.session.timeout.ms': '500',
+      // How soon a dead broker is known to be dead: 9 s by default.
+      'broker.session.timeout.ms': '3000',
+      'broker.heartbeat.interval.ms': '500',
+    }
+    return await Promise.all(
+      controllers.map((controller, n) =>
+        KafkaProcess.start({
+          ...common,
+          'node.id': String(n + 1),
+          listeners: `PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:${controller}`,
+        }),
+      ),
+    )
+  }
+
   /** `host:port`. */
   get address(): string {
     return `127.0.0.1:${this.port}`

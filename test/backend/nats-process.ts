@@ -33,6 +33,18 @@ export class NatsProcess {
     return server
   }
 
+  /** Several servers of one JetStream cluster, each with its data. */
+  static async cluster(size: number): Promise<readonly NatsProcess[]> {
+    const ports = await Promise.all(Array.from({ length: 2 * size }, freePort))
+    const routes = ports.slice(size).map((port) => `nats://127.0.0.1:${port}`)
+    const servers = ports.slice(0, size).map((port, n) => {
+      const cluster = `cluster { name: test, listen: "127.0.0.1:${ports[size + n]}", routes: [${routes.join(', ')}] }`
+      return new NatsProcess(port, `server_name: n${n}\n${cluster}`)
+    })
+    await Promise.all(servers.map((server) => server.start()))
+    return servers
+  }
+
   get url(): string {
     return `nats://127.0.0.1:${this.port}`
   }

@@ -30,9 +30,24 @@ export class RabbitMqProcess {
     this.#distributionPort = distributionPort
   }
 
-  static async start(): Promise<RabbitMqProcess> {
+  /** Several nodes of one cluster, each with its data. */
+  static async cluster(size: number): Promise<readonly RabbitMqProcess[]> {
+    const first = await RabbitMqProcess.start()
+    const joins = [
+      'cluster_formation.peer_discovery_backend = classic_config',
+      `cluster_formation.classic_config.nodes.1 = ${first.#node}`,
+    ]
+    const others = Array.from({ length: size - 1 }, (_, n) =>
+      RabbitMqProcess.start([...joins, `cluster_formation.classic_config.nodes.2 = another-${n}@localhost`]),
+    )
+    return [first, ...(await Promise.all(others))]
+  }
+
+  /** `lines`: more of its configuration. */
+  static async start(lines: readonly string[] = []): Promise<RabbitMqProcess> {
     const server = new RabbitMqProcess(await freePort(), await freePort())
-    writeFileSync(join(server.directory, 'rabbitmq.conf'), `listeners.tcp.local = 127.0.0.1:${server.port}\n`)
+    const config = [`listeners.tcp.local = 127.0.0.1:${server.port}`, ...lines]
+    writeFileSync(join(server.directory, 'rabbitmq.conf'), `${config.join('\n')}\n`)
     writeFileSync(join(server.directory, 'enabled_plugins'), '[].\n')
     writeFileSync(join(server.directory, 'rabbitmq-env.conf'), 'ERL_EPMD_ADDRESS=127.0.0.1\n')
     // The program drops root's rights.
