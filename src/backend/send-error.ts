@@ -40,7 +40,7 @@ export class RetryAfterError extends BroadcasterError {
 
 /** What a failed send means for the event. */
 export type FailureClass =
-  | { readonly kind: 'outage'; readonly retryAfter?: number }
+  | { readonly kind: 'outage'; readonly retryAfter?: number; readonly destination?: string }
   | { readonly kind: 'permanent' }
   | { readonly kind: 'failure'; readonly retryAfter?: number }
   | { readonly kind: 'not-attempted' }
@@ -75,7 +75,8 @@ export function classifySendError(error: unknown): FailureClass {
 
 function classOf(error: unknown): FailureClass {
   if (error instanceof OutageError) {
-    return error.retryAfter === undefined ? { kind: 'outage' } : { kind: 'outage', retryAfter: error.retryAfter }
+    const { retryAfter, destination } = error
+    return { kind: 'outage', ...(retryAfter !== undefined && { retryAfter }), ...(destination && { destination }) }
   }
   if (error instanceof PermanentError) return { kind: 'permanent' }
   if (error instanceof RetryAfterError) return { kind: 'failure', retryAfter: error.retryAfter }

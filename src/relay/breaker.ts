@@ -88,7 +88,7 @@ export class Breaker {
 }
 
 /** The state of a breaker matters more than why: a database that cannot hold the text gets it in ASCII. */
-async function told<T>(error: string, tell: (text: string) => Promise<T>): Promise<T> {
+export async function told<T>(error: string, tell: (text: string) => Promise<T>): Promise<T> {
   try {
     return await tell(error)
   } catch (failure) {

@@ -67,6 +67,33 @@ export class Conclusion {
     })
   }
 
+  /**
+   * Where it goes is away: out of memory for `delay` ms, at no cost. One with a key stands in the store as the head of its key
+   * meanwhile, so that a later owner of the lane knows that the others wait.
+   */
+  defer(held: HeldEvent, delay: number, error: string, progress?: string): void {
+    const { id, lane, generation, key, retryCount } = held
+    const blocker = key === null ? undefined : this.#parts.held.blocker(lane, key, held.seq)
+    if (blocker) {
+      this.park(held, blocker)
+      return
+    }
+    const inWork = held.sending || held.row.status === 'processing'
+    if (key === null && !inWork && progress === undefined) {
+      this.#record(held, { kind: 'park', id, lane, generation, delay }, () => undefined)
+      return
+    }
+    const kept = progress === undefined ? {} : { progress }
+    const outcome = { kind: 'retry', id, lane, generation, retryCount, delay, error, ...kept } as const
+    this.#holdKey(held, outcome)
+    this.#record(held, outcome, () => undefined)
+  }
+
+  /** Takes waiting events out of the buffer. */
+  removeWhere(test: (held: HeldEvent) => boolean): readonly HeldEvent[] {
+    return this.#parts.buffer.removeWhere(test)
+  }
+
   /** Not sent after all: its row is as it was, and it is read again before any later event of its key. */
   giveBack(held: HeldEvent): void {
     const { buffer, reader, held: heldKeys, settler } = this.#parts
@@ -96,13 +123,16 @@ export class Conclusion {
   }
 
   #settle(held: HeldEvent, outcome: Outcome, error: unknown): void {
-    const holds = outcome.kind === 'retry' || (outcome.kind === 'failed' && outcome.blocks)
-    if (holds) this.#holdKey(held, outcome)
+    if (holdsKey(outcome)) this.#holdKey(held, outcome)
+    this.#record(held, outcome, () => this.#tell(held, outcome, error))
+  }
+
+  #record(held: HeldEvent, outcome: Outcome, recorded: () => void): void {
     this.#parts.settler.add(held, outcome, (how) => {
       if (how === 'refused') this.#shelve(held, outcome.kind !== 'published')
       this.#drop(held)
-      if (how === 'recorded') this.#tell(held, outcome, error)
-      else if (how === 'lost' && holds) this.#parts.onLost(held.lane)
+      if (how === 'recorded') recorded()
+      else if (how === 'lost' && holdsKey(outcome)) this.#parts.onLost(held.lane)
     })
   }
 
@@ -134,4 +164,8 @@ export class Conclusion {
     if (outcome.kind === 'published') this.#published++
     this.#announcements.announce(held, outcome, error)
   }
+}
+
+function holdsKey(outcome: Outcome): outcome is Extract<Outcome, { kind: 'retry' | 'failed' }> {
+  return outcome.kind === 'retry' || (outcome.kind === 'failed' && outcome.blocks)
 }

@@ -16,7 +16,10 @@ export interface CycleOptions {
   /** The names in the rows that it answers to: its own, and '' for the default backend. */
   readonly names: readonly string[]
   readonly backend: Backend
-  readonly store: { readonly relay: RelayStore; readonly coordination: Pick<CoordinationStore, 'breakers'> }
+  readonly store: {
+    readonly relay: RelayStore
+    readonly coordination: Pick<CoordinationStore, 'breakers' | 'destinations'>
+  }
   readonly records: RecordSource
   readonly lease: Lease
   readonly waker: Waker

@@ -1,6 +1,7 @@
 import type { SendResult } from '../backend/backend.ts'
 import { describeError } from '../describe-error.ts'
 import { Pause } from '../pause.ts'
+import type { OutboxEvent } from '../record/outbox-event.ts'
 import type { BreakerRow } from '../store/coordination-store.ts'
 import type { FetchedRow } from '../store/relay-store.ts'
 import { Breaker } from './breaker.ts'
@@ -10,13 +11,14 @@ import { HeldKeys } from './held-keys.ts'
 import { Idle } from './idle.ts'
 import { type HeldEvent, hasKilledEnough, InHand, takeInHand } from './in-hand.ts'
 import { LaneReader } from './lane-reader.ts'
-import { type Answer, judgeAll, judgeWorkerKiller } from './outcomes.ts'
+import { type Answer, judgeWorkerKiller } from './outcomes.ts'
 import { OwnedLanes } from './owned-lanes.ts'
 import { Prober } from './prober.ts'
 import { SendBuffer } from './send-buffer.ts'
 import { SendTurns } from './send-turns.ts'
 import { Sender } from './sender.ts'
 import { Settler } from './settler.ts'
+import { sendsOf, Traffic } from './traffic.ts'
 
 /**
  * The life of the events of one backend in one worker, from the row to the settled row:
@@ -39,6 +41,7 @@ export class Cycle {
   readonly #sender: Sender
   readonly #breaker: Breaker
   readonly #prober: Prober
+  readonly #traffic: Traffic
   readonly #conclusion: Conclusion
   readonly #idle: Idle
   readonly #turns: SendTurns
@@ -50,7 +53,7 @@ export class Cycle {
   constructor(options: CycleOptions) {
     this.#options = options
     const { store, names, backend, lease, failure, timeout, onError } = options
-    this.#turns = new SendTurns(options.concurrency, backend, options.share, () => this.dispatch())
+    this.#turns = new SendTurns(sendsOf(options), backend, options.share, () => this.dispatch())
     this.#reader = new LaneReader(store.relay, names, this.#inHand)
     const giveUp = (failing: number): boolean =>
       (this.#stopping || options.budget !== undefined) && (lease.left <= 0 || failing > lease.length)
@@ -67,6 +70,7 @@ export class Cycle {
       onDropped: () => this.#dropped(),
       onLost: (lane) => this.lanes.lookAgain(lane),
     })
+    this.#traffic = new Traffic(options, this.#conclusion)
     this.#prober = new Prober({
       ...parts,
       breaker: this.#breaker,
@@ -137,7 +141,8 @@ export class Cycle {
     if (ownership === undefined || this.#budget.left <= 0) return
     this.#budget.left--
     const apart = this.#sender.hasHung(row.id) || this.#prober.blames(row.id)
-    const held = takeInHand(row, ownership, suspect, apart, this.#options.records)
+    const placeOf = (event: OutboxEvent): string | undefined => this.#traffic.placeOf(event)
+    const held = takeInHand(row, ownership, suspect, apart, placeOf, this.#options.records)
     this.#inHand.add(held.id, held.lane)
     if (held.key !== null) this.#held.release(held.lane, held.key, held.id)
     const blocker = held.key === null ? undefined : this.#held.blocker(held.lane, held.key, held.seq)
@@ -145,15 +150,15 @@ export class Cycle {
       this.#conclusion.park(held, blocker)
       this.lanes.doubt(held.lane, blocker.dueAt)
     } else if (hasKilledEnough(held)) this.#conclusion.conclude(held, judgeWorkerKiller(held, this.#options.failure))
-    else this.#buffer.add(held)
+    else if (this.#traffic.admit(held)) this.#buffer.add(held)
   }
 
   /** Starts sends while there is something to send, room in the pipeline, and lease enough. */
   dispatch(): void {
-    const { batchSize, backend, lease, timeout } = this.#options
+    const { lease, timeout } = this.#options
     while (this.#buffer.size > 0 && !this.#breaker.isOpen && lease.allows(timeout) && this.#turns.begin()) {
-      const batch = this.#buffer.take(batchSize, backend.capabilities?.ordersWithinSend === true)
-      // All that wait are of keys whose last run is not acknowledged yet.
+      const batch = this.#traffic.take(this.#buffer)
+      // All that wait are of keys whose last run is not acknowledged yet, or of destinations that have no room.
       if (batch.length === 0) {
         this.#turns.end()
         return
@@ -168,6 +173,7 @@ export class Cycle {
     const { signals, worker, name, onError } = this.#options
     let answer: Answer = 'unknown'
     try {
+      if (!(await this.#traffic.begin(batch))) return answer
       const start = performance.now()
       const { results, settled } = await this.#sender.send(batch)
       const delivered = results.filter((result) => result?.ok).length
@@ -179,6 +185,7 @@ export class Cycle {
       for (const held of batch) this.#conclusion.giveBack(held)
     } finally {
       this.#turns.end()
+      this.#traffic.end(batch)
       this.#buffer.done(batch)
       this.dispatch()
     }
@@ -192,13 +199,8 @@ export class Cycle {
     sentAt: number,
     probe: boolean,
   ): Promise<Answer> {
-    const { failure, onError } = this.#options
-    const { verdicts, answer, outage } = judgeAll(batch, this.#prober.correct(batch, results), settled, failure)
-    for (const [n, held] of batch.entries()) {
-      const verdict = verdicts[n]
-      if (verdict) this.#conclusion.conclude(held, verdict)
-      else this.#conclusion.recorded(held)
-    }
+    const { onError } = this.#options
+    const { answer, outage } = await this.#traffic.conclude(batch, this.#prober.correct(batch, results), settled)
     if (outage === undefined) return answer
     const { error, retryAfter } = outage
     await this.#turns.aside(async () => {

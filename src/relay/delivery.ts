@@ -9,6 +9,17 @@ type Results = readonly (SendResult | undefined)[]
 
 /** Ids remembered of events whose send hung. */
 const MOST_HUNG = 1_000
+/** Destinations remembered. */
+const MOST_VOICES = 1_000
+
+/** When a destination was last heard. */
+interface Voice {
+  /** Events that hung alone since it last gave an answer about anything. */
+  readonly silent: Set<string>
+  inFlight: number
+  /** Monotonic time of the last answer. */
+  answeredAt: number
+}
 
 /**
  * Sends a batch, and finds out whose fault it is when no answer comes: what ended without results is sent again, each
@@ -16,12 +27,9 @@ const MOST_HUNG = 1_000
  */
 export class Delivery {
   readonly #options: SendLimits & { readonly backend: Backend }
-  /** Events that hung alone, since the backend last gave an answer about anything. */
-  readonly #silent = new Set<string>()
+  /** By destination; undefined = the backend as a whole. */
+  readonly #voices = new Map<string | undefined, Voice>()
   readonly #hung = new Set<string>()
-  #inFlight = 0
-  /** Monotonic time of the last answer. */
-  #answeredAt = Number.NEGATIVE_INFINITY
 
   constructor(options: SendLimits & { readonly backend: Backend }) {
     this.#options = options
@@ -46,15 +54,16 @@ export class Delivery {
 
   async #handOver(batch: readonly HeldEvent[]): Promise<Answer> {
     const { backend } = this.#options
-    this.#inFlight++
+    const voice = this.#voiceOf(batch[0])
+    voice.inFlight++
     const answer = await handOver(this.#options, batch, (signal) => send(backend, batch, signal))
-    this.#inFlight--
+    voice.inFlight--
     const readable = answer.kind === 'results' || answer.kind === 'hung' ? answer.results : []
     const isAlive =
       answer.kind === 'threw' ? !isUncharged(answer.error) : readable.some((one) => one && !isNoAnswer(one))
     if (isAlive) {
-      this.#answeredAt = performance.now()
-      this.#silent.clear()
+      voice.answeredAt = performance.now()
+      voice.silent.clear()
     }
     return answer
   }
@@ -83,7 +92,7 @@ export class Delivery {
     await Promise.all([...Map.groupBy(places, ({ held, at }) => held.key ?? at).values()].map(sendRun))
 
     const isSilent = hung.length === tried && known.every((result) => result === undefined)
-    for (const { held } of isSilent ? hung : []) this.#silent.add(held.id)
+    for (const { held } of isSilent ? hung : []) this.#voiceOf(held).silent.add(held.id)
     for (const { held, at, error } of hung) {
       if (!isSilent) results[at] = this.#charge(held, error)
       else results[at] = hung.length > 1 ? this.#silence() : await this.#blame(held, error, performance.now())
@@ -93,15 +102,29 @@ export class Delivery {
 
   /** A send of one event hung: is it the event, or the backend? */
   async #blame(held: HeldEvent, error: unknown, sentAt: number): Promise<SendResult> {
-    if (this.#answeredAt >= sentAt) return this.#charge(held, error)
-    this.#silent.add(held.id)
+    const voice = this.#voiceOf(held)
+    if (voice.answeredAt >= sentAt) return this.#charge(held, error)
+    voice.silent.add(held.id)
     // Those in flight now may not be answered either.
-    if (this.#inFlight > 0) return this.#silence()
+    if (voice.inFlight > 0) return this.#silence()
     const { backend, timeout } = this.#options
-    const health = await checkHealth(backend, timeout)
+    // The health of a backend says nothing of one place behind it.
+    const health = held.destination === undefined ? await checkHealth(backend, timeout) : { healthy: true }
     if (!health.healthy) return notDelivered(new OutageError(`no answer, and ${health.detail ?? 'not healthy'}`))
     // Whatever the backend says of its health: two different events, and not a word on either.
-    return this.#silent.size > 1 ? this.#silence() : this.#charge(held, error)
+    return voice.silent.size > 1 ? this.#silence() : this.#charge(held, error)
+  }
+
+  #voiceOf(held: HeldEvent | undefined): Voice {
+    const known = this.#voices.get(held?.destination)
+    if (known !== undefined) return known
+    const voice = { silent: new Set<string>(), inFlight: 0, answeredAt: Number.NEGATIVE_INFINITY }
+    this.#voices.set(held?.destination, voice)
+    for (const [place, { inFlight }] of this.#voices) {
+      if (this.#voices.size <= MOST_VOICES) break
+      if (inFlight === 0) this.#voices.delete(place)
+    }
+    return voice
   }
 
   #silence(): SendResult {

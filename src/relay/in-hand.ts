@@ -24,7 +24,9 @@ export interface HeldEvent {
   /** It may have killed its worker: sent by itself, with the attempt counted before the send. */
   readonly alone: boolean
   /** A send of it did not end, or it was refused like all when nobody else was: sent by itself, so that others go on. */
-  readonly apart: boolean
+  apart: boolean
+  /** The place behind the backend that it goes to; undefined = the backend as a whole. */
+  readonly destination: string | undefined
 }
 
 /** A fetched row as the relay carries it. `suspect`: it may have been in flight when its lane's last owner died. */
@@ -33,12 +35,14 @@ export function takeInHand(
   ownership: Ownership,
   suspect: boolean,
   apart: boolean,
+  destinationOf: (event: OutboxEvent) => string | undefined,
   records: RecordSource,
 ): HeldEvent {
   const { id, seq, lane, generation, partitionKey: key, retryCount, maxRetries } = row
   const alone = row.status === 'processing'
   const event = new OutboxEvent(row, records)
   const marked = suspect || alone
+  const destination = destinationOf(event)
   return {
     id,
     seq,
@@ -54,6 +58,7 @@ export function takeInHand(
     sending: false,
     alone,
     apart,
+    destination,
   }
 }
 

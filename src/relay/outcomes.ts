@@ -8,11 +8,20 @@ import type { Outcome } from '../store/relay-store.ts'
 import type { HeldEvent } from './in-hand.ts'
 import { decideFailure } from './retry.ts'
 
+/** The backend as a whole is down, or the place behind it that `destination` names. */
+export interface Outage {
+  readonly kind: 'outage'
+  readonly error: unknown
+  readonly retryAfter: number
+  readonly destination: string | undefined
+  /** What a backend remembers of the event, as JSON. */
+  readonly progress: string | undefined
+}
+
 /** What one event of a send came to. */
 export type Verdict =
   | { readonly kind: 'settle'; readonly outcome: Outcome; readonly error?: unknown }
-  /** The backend as a whole is down. */
-  | { readonly kind: 'outage'; readonly error: unknown; readonly retryAfter: number }
+  | Outage
   /** It was not sent; the backend is not to blame. */
   | { readonly kind: 'not-attempted' }
 
@@ -33,7 +42,9 @@ export function judge(held: HeldEvent, result: SendResult | undefined, policy: F
 
   const failure = classifySendError(given.error)
   if (failure.kind === 'outage') {
-    return { kind: 'outage', error: given.error, retryAfter: boundedDelay(failure.retryAfter ?? 0) }
+    const destination = failure.destination ?? held.destination
+    const retryAfter = boundedDelay(failure.retryAfter ?? 0)
+    return { kind: 'outage', error: given.error, retryAfter, destination, progress: progress.progress }
   }
   if (failure.kind === 'not-attempted') return { kind: 'not-attempted' }
 
@@ -56,8 +67,8 @@ export interface Judgement {
   /** One per event; undefined = recorded already, in one transaction with the handler's own writes. */
   readonly verdicts: readonly (Verdict | undefined)[]
   readonly answer: Answer
-  /** The first outage among them. */
-  readonly outage: Extract<Verdict, { kind: 'outage' }> | undefined
+  /** The first outage of the backend as a whole among them. */
+  readonly outage: Outage | undefined
 }
 
 /** Judges all results of a send; `settled` are the ids already recorded. */
@@ -68,9 +79,13 @@ export function judgeAll(
   policy: FailurePolicy,
 ): Judgement {
   const verdicts = batch.map((held, n) => (settled.has(held.id) ? undefined : judge(held, results[n], policy)))
-  const outage = verdicts.find((verdict) => verdict?.kind === 'outage')
+  const outage = verdicts.find((verdict) => verdict?.kind === 'outage' && verdict.destination === undefined)
   const isUp = verdicts.some((verdict) => verdict?.kind !== 'outage' && verdict?.kind !== 'not-attempted')
-  return { verdicts, outage, answer: outage ? 'down' : isUp ? 'up' : 'unknown' }
+  return {
+    verdicts,
+    outage: outage?.kind === 'outage' ? outage : undefined,
+    answer: outage ? 'down' : isUp ? 'up' : 'unknown',
+  }
 }
 
 /** What was sent stays sent, whatever the backend tells of it. */

@@ -38,27 +38,37 @@ export class SendBuffer {
 
   /**
    * Takes up to `limit` events for one send; their keys are busy until `done`. `runs`: several events of a key may be
-   * in it, otherwise one. An event that must go alone makes a batch by itself.
+   * in it, otherwise one. An event that must go alone makes a batch by itself, and so do the events of each destination,
+   * of which `room` says how many may go now.
    */
-  take(limit: number, runs: boolean): HeldEvent[] {
+  take(limit: number, runs: boolean, room: (destination: string | undefined) => number = () => limit): HeldEvent[] {
     const batch: HeldEvent[] = []
-    let used = 0
+    const passedOver: (HeldEvent | KeyQueue)[] = []
+    let most = limit
+    let seen = 0
     for (const item of this.#ready) {
       const first = 'waiting' in item ? item.waiting[0] : item
-      if (batch.length >= limit || (first && isApart(first) && batch.length > 0)) break
-      used++
+      const [leader] = batch
+      if (batch.length >= most || (first && leader && isApart(first))) break
+      seen++
       // A queue emptied or taken since it was listed: `done` lists it again.
       if (!first || ('waiting' in item && item.busy)) continue
+      const left = leader === undefined ? room(first.destination) : most
+      if (left <= 0 || (leader !== undefined && leader.destination !== first.destination)) {
+        passedOver.push(item)
+        continue
+      }
+      most = Math.min(limit, left)
       if ('waiting' in item) {
         item.busy = true
-        const run = isApart(first) || !runs ? 1 : runLength(item.waiting, limit - batch.length)
+        const run = isApart(first) || !runs ? 1 : runLength(item.waiting, most - batch.length)
         batch.push(...item.waiting.splice(0, run))
       } else {
         batch.push(item)
       }
       if (isApart(first)) break
     }
-    this.#ready.splice(0, used)
+    this.#ready.splice(0, seen, ...passedOver)
     this.#size -= batch.length
     return batch
   }
@@ -131,8 +141,8 @@ function insertBySeq(waiting: HeldEvent[], event: HeldEvent): void {
   waiting.splice(at, 0, event)
 }
 
-/** How many from the front may go in one run: up to `limit`, and not past an event that must go alone. */
+/** How many from the front may go in one run: up to `limit`, and not past one that must go alone or goes elsewhere. */
 function runLength(waiting: readonly HeldEvent[], limit: number): number {
-  const alone = waiting.findIndex(isApart)
-  return Math.min(limit, alone < 0 ? waiting.length : alone)
+  const other = waiting.findIndex((event) => isApart(event) || event.destination !== waiting[0]?.destination)
+  return Math.min(limit, other < 0 ? waiting.length : other)
 }

@@ -33,6 +33,10 @@ const LINES: Lines = {
   'backend.down': ({ backend, error: why }) =>
     error(backend, `backend ${backend} is DOWN, its events wait: ${describeError(why)}`),
   'backend.up': ({ backend }) => warn(backend, `backend ${backend} is up again`),
+  'destination.down': ({ backend, destination, error: why }) =>
+    error(`${backend} ${destination}`, `${destination} of ${backend} is DOWN, its events wait: ${describeError(why)}`),
+  'destination.up': ({ backend, destination }) =>
+    warn(`${backend} ${destination}`, `${destination} of ${backend} is up again`),
   'lane.lost': ({ worker, backend, lanes, reason }) =>
     reason === 'released'
       ? undefined

@@ -51,6 +51,15 @@ export interface Signals {
   'backend.down': { readonly backend: string; readonly worker: string; readonly error: unknown }
   /** A probe succeeded and closed the breaker. */
   'backend.up': { readonly backend: string; readonly worker: string }
+  /** A place behind a backend is away: its events wait, those of other places go on. */
+  'destination.down': {
+    readonly backend: string
+    readonly destination: string
+    readonly worker: string
+    readonly error: unknown
+  }
+  /** It took an event again. */
+  'destination.up': { readonly backend: string; readonly destination: string; readonly worker: string }
   'lane.gained': { readonly backend: string; readonly worker: string; readonly lanes: readonly number[] }
   'lane.lost': {
     readonly backend: string
@@ -120,6 +129,8 @@ export const SIGNAL_NAMES = [
   'batch.sent',
   'backend.down',
   'backend.up',
+  'destination.down',
+  'destination.up',
   'lane.gained',
   'lane.lost',
   'worker.started',

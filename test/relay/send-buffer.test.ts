@@ -21,6 +21,7 @@ const held = (seq: number, key: string | null, alone = false): HeldEvent => ({
   alone,
   sending: false,
   apart: false,
+  destination: undefined,
 })
 const ids = (events: readonly HeldEvent[]): string[] => events.map((event) => event.id)
 

@@ -1,0 +1,109 @@
+import type { SendResult } from '../backend/backend.ts'
+import type { OutboxEvent } from '../record/outbox-event.ts'
+import type { Conclusion } from './conclusion.ts'
+import type { CycleOptions } from './cycle-options.ts'
+import { Destinations } from './destinations.ts'
+import type { HeldEvent } from './in-hand.ts'
+import { type Judgement, judgeAll, type Outage } from './outcomes.ts'
+import type { SendBuffer } from './send-buffer.ts'
+import { SendRooms } from './send-rooms.ts'
+
+/** Sends in flight to all destinations of one backend; their events are bounded as everywhere. */
+const MOST_SENDS = 64
+
+/** How many sends to a backend may be in flight: more where each goes to one of several destinations. */
+export function sendsOf({ backend, concurrency }: CycleOptions): number {
+  return backend.destination ? Math.min(MOST_SENDS, 16 * concurrency) : concurrency
+}
+
+/** What may go to which destination behind a backend, and what each result means for its event and its destination. */
+export class Traffic {
+  readonly #options: CycleOptions
+  readonly #conclusion: Conclusion
+  readonly #destinations: Destinations
+  readonly #rooms: SendRooms
+
+  constructor(options: CycleOptions, conclusion: Conclusion) {
+    this.#options = options
+    this.#conclusion = conclusion
+    this.#destinations = new Destinations({ ...options, store: options.store.coordination.destinations })
+    this.#rooms = new SendRooms(options.concurrency * options.batchSize, options.concurrency)
+  }
+
+  /** Where an event goes; undefined = to the backend as a whole. */
+  placeOf(event: OutboxEvent): string | undefined {
+    return this.#destinations.of(event)
+  }
+
+  /**
+   * Whether the event may be sent. One whose destination is away waits outside of memory; now and then one of them tries
+   * whether it is back.
+   */
+  admit(held: HeldEvent): boolean {
+    const admission = this.#destinations.admit(held.destination)
+    if (admission === 'probe') held.apart = true
+    if (admission === 'park') this.#defer(held, held.destination ?? '')
+    return admission !== 'park'
+  }
+
+  /** The next events to be sent, all to one destination; their keys are busy. None = no destination has room. */
+  take(buffer: SendBuffer): HeldEvent[] {
+    const { backend, batchSize } = this.#options
+    const room = backend.destination && ((place: string | undefined) => this.#rooms.left(place))
+    return buffer.take(batchSize, backend.capabilities?.ordersWithinSend === true, room)
+  }
+
+  /** Before a send; each is ended by `end`. False: the events wait after all, since another worker tries the destination. */
+  async begin(batch: readonly HeldEvent[]): Promise<boolean> {
+    const place = batch[0]?.destination
+    this.#rooms.begin(place, batch.length)
+    if (place === undefined || (await this.#destinations.mayGo(place, this.#options.timeout))) return true
+    for (const held of batch) this.#defer(held, place)
+    return false
+  }
+
+  end(batch: readonly HeldEvent[]): void {
+    this.#rooms.end(batch[0]?.destination, batch.length)
+  }
+
+  /** Sees to each result of a send. Resolves, when destinations are told of, with what it says of the whole backend. */
+  async conclude(
+    batch: readonly HeldEvent[],
+    results: readonly (SendResult | undefined)[],
+    settled: ReadonlySet<string>,
+  ): Promise<Judgement> {
+    const judgement = judgeAll(batch, results, settled, this.#options.failure)
+    const { verdicts } = judgement
+    const away = new Map<string, Outage>()
+    for (const verdict of verdicts) {
+      if (verdict?.kind !== 'outage' || verdict.destination === undefined || away.has(verdict.destination)) continue
+      away.set(verdict.destination, verdict)
+    }
+    // First of all, so that nothing more goes there.
+    const telling = [...away].map(([place, { error, retryAfter }]) =>
+      this.#destinations.tripped(place, error, retryAfter),
+    )
+    for (const [n, held] of batch.entries()) {
+      const verdict = verdicts[n]
+      if (verdict === undefined) this.#conclusion.recorded(held)
+      else if (verdict.kind === 'outage' && verdict.destination !== undefined) {
+        this.#defer(held, verdict.destination, verdict.progress)
+      } else this.#conclusion.conclude(held, verdict)
+    }
+    for (const held of this.#conclusion.removeWhere(({ destination = '' }) => away.has(destination))) {
+      this.#defer(held, held.destination ?? '')
+    }
+    for (const [n, { destination }] of batch.entries()) {
+      const took = verdicts[n] === undefined || verdicts[n].kind === 'settle'
+      if (took && destination !== undefined && !away.has(destination)) {
+        telling.push(this.#destinations.recovered(destination))
+      }
+    }
+    await Promise.all(telling)
+    return judgement
+  }
+
+  #defer(held: HeldEvent, place: string, progress?: string): void {
+    this.#conclusion.defer(held, this.#destinations.parking(place), this.#destinations.why(place), progress)
+  }
+}

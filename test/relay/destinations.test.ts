@@ -1,0 +1,133 @@
+import assert from 'node:assert/strict'
+import { describe, type TestContext, test } from 'node:test'
+import { type Backend, delivered, notDelivered, type SendResult } from '../../src/backend/backend.ts'
+import { OutageError } from '../../src/backend/send-error.ts'
+import type { OutboxEvent } from '../../src/record/outbox-event.ts'
+import { memoryStore } from '../../src/store/memory/memory.ts'
+import type { Store } from '../../src/store/store.ts'
+import { STORES } from '../support/stores.ts'
+import { recordingBackend, TestOutbox } from './outbox.ts'
+
+const TIMEOUT = 200
+const never = (): Promise<never> => new Promise(() => undefined)
+/** The destination is the part of the key before the colon. */
+const placeOf = (event: OutboxEvent): string => (event.partitionKey ?? '').split(':')[0] ?? ''
+
+interface Shops extends Backend {
+  readonly received: OutboxEvent[]
+  readonly down: Set<string>
+  readonly hanging: Set<string>
+  readonly sends: string[][]
+}
+
+function shops(): Shops {
+  const backend: Shops = {
+    ...recordingBackend(),
+    received: [],
+    down: new Set(),
+    hanging: new Set(),
+    sends: [],
+    timeout: TIMEOUT,
+    capabilities: { ordersWithinSend: true },
+    destination: placeOf,
+    async send(events): Promise<readonly SendResult[]> {
+      backend.sends.push(events.map(placeOf))
+      if (events.some((event) => backend.hanging.has(placeOf(event)))) return never()
+      return events.map((event) => {
+        if (backend.down.has(placeOf(event))) return notDelivered(new OutageError(`${placeOf(event)} is away`))
+        backend.received.push(event)
+        return delivered
+      })
+    },
+  }
+  return backend
+}
+
+const KEYS = Array.from({ length: 200 }, (_, n) => `shop-${n % 20}:${n % 40}`)
+
+function ordered(events: readonly OutboxEvent[]): boolean {
+  return [...Map.groupBy(events, (event) => event.partitionKey).values()].every((group) =>
+    group.every((event, n) => n === 0 || Number(group[n - 1]?.seq) < Number(event.seq)),
+  )
+}
+
+for (const { name, skip, open } of STORES) {
+  describe(`a destination that is away: ${name}`, { skip }, () => {
+    test('keeps only its own events waiting, uncharged and in order, and catches up by itself', async (t: TestContext) => {
+      const { store, close } = await open()
+      t.after(close)
+      const backend = shops()
+      backend.down.add('shop-3')
+      await using outbox = new TestOutbox({ shops: backend }, store as Store)
+      await outbox.publish(KEYS, { backend: 'shops' })
+      await outbox.broadcaster.worker().start()
+      await outbox.until(() => outbox.heard('event.published').length === 190)
+      assert.equal(outbox.heard('backend.down').length, 0)
+      assert.deepEqual(
+        outbox.heard('destination.down').map(({ backend: of, destination }) => [of, destination]),
+        [['shops', 'shop-3']],
+      )
+      const [row] = await store.coordination.destinations.list('shops')
+      assert.equal(row?.destination, 'shop-3')
+      assert.match(row.error, /shop-3 is away/)
+      // Newer ones of the key wait behind the older.
+      await outbox.publish(['shop-3:3', 'shop-3:23', 'shop-4:4'], { backend: 'shops' })
+      await outbox.until(() => outbox.heard('event.published').length === 191)
+      assert.equal(outbox.heard('event.retried').length, 0)
+      backend.down.clear()
+      await outbox.until(() => outbox.heard('event.published').length === 203)
+      assert.ok(ordered(backend.received))
+      assert.equal(outbox.heard('destination.up').length, 1)
+      assert.deepEqual(await store.coordination.destinations.list('shops'), [])
+      for (const event of await outbox.broadcaster.events.all()) assert.equal(event.retryCount, 0)
+    })
+  })
+}
+
+test('a destination that never answers costs the others at most the time of two sends, and nobody an attempt', async () => {
+  const backend = shops()
+  backend.hanging.add('shop-7')
+  await using outbox = new TestOutbox({ shops: backend })
+  await outbox.publish(KEYS, { backend: 'shops' })
+  const started = performance.now()
+  await outbox.broadcaster.worker().start()
+  await outbox.until(() => outbox.heard('event.published').length === 190)
+  const took = performance.now() - started
+  assert.ok(took < 2 * TIMEOUT, `the others took ${took} ms`)
+  await outbox.until(() => outbox.heard('destination.down').length === 1)
+  backend.hanging.clear()
+  await outbox.until(() => outbox.heard('event.published').length === 200)
+  assert.equal(outbox.heard('event.retried').length, 0)
+  // No send has events of two destinations: none waits for another's answer.
+  assert.ok(backend.sends.every((places) => new Set(places).size === 1))
+})
+
+test('events behind a destination that is away are not held in memory', async () => {
+  const backend = shops()
+  backend.down.add('shop-0')
+  const store = memoryStore({ lanes: 2 })
+  await using outbox = new TestOutbox({ shops: backend }, store)
+  await outbox.publish(
+    Array.from({ length: 300 }, (_, n) => `shop-0:${n}`),
+    { backend: 'shops' },
+  )
+  await outbox.broadcaster.worker({ maxInHand: 100 }).start()
+  await outbox.until(() => outbox.heard('destination.down').length === 1)
+  await outbox.publish(['shop-1:1'], { backend: 'shops' })
+  await outbox.until(() => outbox.heard('event.published').length === 1)
+})
+
+test('a worker that starts during an outage of a destination sends nothing there but a probe', async () => {
+  const backend = shops()
+  backend.down.add('shop-0')
+  const store = memoryStore({ lanes: 2 })
+  await store.coordination.destinations.open('shops', 'shop-0', 60_000, 'away since yesterday')
+  await using outbox = new TestOutbox({ shops: backend }, store)
+  await outbox.publish(['shop-1:1'], { backend: 'shops' })
+  await outbox.broadcaster.worker().start()
+  await outbox.until(() => outbox.heard('event.published').length === 1)
+  backend.sends.length = 0
+  await outbox.publish(['shop-0:1', 'shop-0:2', 'shop-1:2'], { backend: 'shops' })
+  await outbox.until(() => outbox.heard('event.published').length === 2)
+  assert.deepEqual(backend.sends, [['shop-1']])
+})
