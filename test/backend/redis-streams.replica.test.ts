@@ -106,6 +106,28 @@ describe('a Redis that became a replica is left', { skip }, () => {
     })
   }
 
+  test('replicas: an event that fewer replicas have is not delivered, with the script and without', async () => {
+    const admin = new Redis(pair.master.port)
+    await admin.call('ACL', 'SETUSER', 'plain', 'on', '>p', '~*', '+@all', '-@scripting')
+    const plain = pair.url.replace('//', '//plain:p@')
+    for (const url of [pair.url, plain]) {
+      const enough = redisStreams({ url, replicas: 1 })
+      const tooFew = redisStreams({ url, replicas: 2, commandTimeout: 2_000 })
+      try {
+        assert.deepEqual((await enough.send(sampleEvents(3, 1), never)).map(kindOf), ['ok', 'ok', 'ok'])
+        const results = await tooFew.send(sampleEvents(2), never)
+        assert.deepEqual(results.map(kindOf), ['outage', 'outage'])
+        assert.match(results[0]?.ok === false ? String(results[0].error) : '', /1 replicas of Redis have it, and not 2/)
+      } finally {
+        await enough.close()
+        await tooFew.close()
+      }
+    }
+    await admin.quit()
+    const cluster = { isCluster: true, call: () => Promise.resolve(), options: {} } as unknown as RedisClient
+    assert.throws(() => redisStreams({ client: cluster, replicas: 1 }), /replicas needs a client that asks the node/)
+  })
+
   /** Whether it delivers again by itself; a client needs a moment to connect. */
   async function delivers(backend: Backend): Promise<boolean> {
     for (let n = 0; n < 100; n++) {

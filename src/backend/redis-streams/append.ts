@@ -55,8 +55,7 @@ export async function appendByScript(
   // Inside a script an ACL violation is a mere ERR: a plain XADD of the same entry gets the true code word. It goes
   // with those of its key that were not attempted because of it.
   const unclear = new Set<string | null>()
-  for (const each of appended) if (typeof each === 'object') appender.onRefused(codeOf(each.error))
-  return appended.map((each, n) => {
+  const results = appended.map((each, n): AppendResult => {
     const key = batch[n]?.key ?? null
     if (typeof each === 'object' && codeOf(each.error) === 'ERR') {
       unclear.add(key)
@@ -64,6 +63,8 @@ export async function appendByScript(
     }
     return key !== null && unclear.has(key) ? 'plain' : resultOfAppended(each, stream, options)
   })
+  for (const each of appended) if (typeof each === 'object') appender.onRefused(codeOf(each.error))
+  return replicated(appender, stream, results)
 }
 
 /** Appends entries with one XADD each, all under way at the same time; at most one of a key may be among them. */
@@ -83,7 +84,30 @@ export async function appendPlainly(
     ...entry.extra,
   ])
   const replies = await ask(appender, stream, commands)
-  return replies.map((reply) => resultOf(appender, stream, reply))
+  return replicated(
+    appender,
+    stream,
+    replies.map((reply) => resultOf(appender, stream, reply)),
+  )
+}
+
+/** What fewer replicas have than were asked for is an outage: it is sent again, here or to who is the master then. */
+async function replicated<Result extends AppendResult>(
+  appender: Appender,
+  stream: string,
+  results: readonly Result[],
+): Promise<readonly (Result | SendResult)[]> {
+  const { replicas, commandTimeout } = appender.options
+  const added = (result: AppendResult): boolean => result !== 'plain' && result.ok
+  if (replicas === 0 || !results.some(added)) return results
+  const [reply] = await ask(appender, stream, [['WAIT', String(replicas), String(Math.ceil(commandTimeout / 2))]])
+  if (reply?.kind === 'value' && Number(reply.value) >= replicas) return results
+  let failure = resultOf(appender, stream, reply)
+  if (reply?.kind === 'value') {
+    appender.onRefused('NOREPLICAS')
+    failure = notDelivered(new OutageError(`${Number(reply.value)} replicas of Redis have it, and not ${replicas}`))
+  }
+  return results.map((result) => (added(result) ? failure : result))
 }
 
 /** The trimming arguments for XADD; an age becomes an id by Redis's own clock. */

@@ -39,6 +39,11 @@ export interface RedisStreamsOptions {
    * back any more; in milliseconds. Default 604800000 (seven days).
    */
   readonly groupExpiry?: number
+  /**
+   * How many replicas must have an event before it counts as delivered (`WAIT`), so that a failover to the replica that has
+   * most loses none. Default 0: Redis's own answer is enough.
+   */
+  readonly replicas?: number
   /** Milliseconds. Default 5000. */
   readonly connectTimeout?: number
   /** How long a reply may take, in milliseconds. Default 5000. */
@@ -83,6 +88,7 @@ export interface ResolvedRedisStreamsOptions {
   readonly trim: TrimClause | undefined
   readonly trimsAcknowledged: boolean
   readonly groupExpiry: number
+  readonly replicas: number
   readonly connectTimeout: number
   readonly commandTimeout: number
   readonly maxEventBytes: number
@@ -101,6 +107,7 @@ const NAMES = [
   'stream',
   'trim',
   'groupExpiry',
+  'replicas',
   'connectTimeout',
   'commandTimeout',
   'maxEventBytes',
@@ -119,6 +126,7 @@ export function resolveOptions(options: RedisStreamsOptions): ResolvedRedisStrea
     trim: trimOf(options.trim, check),
     trimsAcknowledged: options.trim === 'acknowledged',
     groupExpiry: check.integer('groupExpiry', 7 * 24 * 3600 * 1000, { min: 1000, max: Number.MAX_SAFE_INTEGER }),
+    replicas: check.integer('replicas', 0, { min: 0, max: 1000 }),
     connectTimeout: check.milliseconds('connectTimeout', 5_000),
     commandTimeout: check.milliseconds('commandTimeout', 5_000),
     maxEventBytes: check.integer('maxEventBytes', 8 * 1024 * 1024, { min: 1024, max: MOST_BYTES }),
@@ -132,6 +140,9 @@ export function resolveOptions(options: RedisStreamsOptions): ResolvedRedisStrea
       if (options[name] !== undefined) check.problem(name, 'has no effect beside client; leave one of them out')
     }
     runWith(options.client)
+    if (resolved.replicas > 0 && 'isCluster' in options.client && options.client.isCluster) {
+      check.problem('replicas', 'needs a client that asks the node that has the stream: one of node-redis, or our own')
+    }
     const wrong = retriesByItself(options.client)
     if (wrong) check.problem('client', `${wrong}: the relay is the only one that repeats a send`)
   }

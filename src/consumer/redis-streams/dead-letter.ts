@@ -3,6 +3,11 @@ import type { DeadLetterReason } from '../subscription.ts'
 import type { Entry } from './group.ts'
 import type { ResolvedRedisSubscriptionOptions } from './options.ts'
 
+/** Fields that we add to an entry begin so. */
+export const REASON_FIELD = 'broadcaster_'
+/** For which consumer an entry was requeued: those of other names pass it over. */
+export const REQUEUED_FOR_FIELD = `${REASON_FIELD}requeued_for`
+
 /** The command that appends an entry that was given up to the dead-letter stream, its fields first. */
 export function appendDeadLetter(
   { id, fields }: Entry,

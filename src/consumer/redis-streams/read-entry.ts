@@ -1,10 +1,11 @@
 import { BroadcasterError } from '../../errors.ts'
 import { decodeStructured } from '../../event/structured.ts'
 import type { Delivery } from '../subscription.ts'
+import { REQUEUED_FOR_FIELD } from './dead-letter.ts'
 import type { Entry } from './group.ts'
 
 /** The event of an entry: its field `cloud_event`. */
-export function readEntry({ fields }: Entry): Pick<Delivery, 'event' | 'problem'> {
+export function readEntry({ fields }: Pick<Entry, 'fields'>): Pick<Delivery, 'event' | 'problem'> {
   if (fields === null) {
     const message = 'the entry was trimmed from the stream before it was handled; keep the stream longer'
     return { event: undefined, problem: new BroadcasterError('DECODE_FAILED', message, { field: 'entry' }) }
@@ -20,4 +21,10 @@ export function readEntry({ fields }: Entry): Pick<Delivery, 'event' | 'problem'
   } catch (problem) {
     return { event: undefined, problem }
   }
+}
+
+/** Whether a dead letter of another consumer was requeued as this entry. */
+export function isForAnother({ fields }: Pick<Entry, 'fields'>, consumer: string): boolean {
+  const at = fields?.findLastIndex((name, n) => n % 2 === 0 && name === REQUEUED_FOR_FIELD) ?? -1
+  return at >= 0 && fields?.[at + 1] !== consumer
 }

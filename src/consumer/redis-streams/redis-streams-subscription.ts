@@ -9,13 +9,15 @@ import { GapWatch } from './gap-watch.ts'
 import { type Entry, GroupMember } from './group.ts'
 import { IdBatch } from './id-batch.ts'
 import { ReaderLease } from './lease.ts'
+import { RedisLetterPlace } from './letter-place.ts'
 import { RedisLink } from './link.ts'
 import {
   type RedisStreamsSubscriptionOptions,
   type ResolvedRedisSubscriptionOptions,
   resolveSubscriptionOptions,
 } from './options.ts'
-import { readEntry } from './read-entry.ts'
+import { isForAnother, readEntry } from './read-entry.ts'
+import { pause, untilAborted } from './until-aborted.ts'
 
 export type { RedisStreamsSubscriptionOptions } from './options.ts'
 
@@ -51,6 +53,7 @@ class RedisStreamsSubscription implements Subscription {
   #leaseUntil = 0
   /** Received and not handed out yet. */
   #waiting: Held<Entry>[] = []
+  #consumer = ''
   #attached = false
   #reading: Promise<void> | undefined
   /** Where to go on with our own entries; undefined = there are none that we do not know. */
@@ -74,6 +77,7 @@ class RedisStreamsSubscription implements Subscription {
 
   async open({ consumer, onGap }: SubscriptionContext): Promise<void> {
     this.#refuseIfClosed()
+    this.#consumer = consumer
     this.#gaps.begin(onGap)
     const { group = consumer, stream, claimAfter, exclusive } = this.#options
     this.#member = new GroupMember(this.#options, group, this.#name)
@@ -97,8 +101,20 @@ class RedisStreamsSubscription implements Subscription {
       if (signal.aborted || this.#closing !== undefined) return []
       throw errorOfConnection(error)
     }
-    const taken = this.#waiting.splice(0, limit).filter((held) => this.#held.has(held))
+    const taken = this.#waiting.splice(0, limit).filter((held) => this.#held.has(held) && !this.#passesOver(held))
     return taken.map((held) => this.#deliveryOf(held))
+  }
+
+  /** A dead letter of another consumer that was requeued. */
+  #passesOver(held: Held<Entry>): boolean {
+    if (!isForAnother(held.message, this.#consumer)) return false
+    // Not told, it comes again and is passed over again.
+    this.#conclude(held, this.#acknowledged).catch(() => undefined)
+    return true
+  }
+
+  deadLetterPlace({ consumer }: SubscriptionContext): RedisLetterPlace {
+    return new RedisLetterPlace(this.#options, consumer)
   }
 
   close(): Promise<void> {
@@ -272,20 +288,4 @@ class RedisStreamsSubscription implements Subscription {
 
 function taken(): BroadcasterError {
   return new BroadcasterError('CLOSED', 'the entry was handed out elsewhere, or concluded')
-}
-
-function pause(duration: number, signal: AbortSignal): Promise<void> {
-  const over = Promise.withResolvers<void>()
-  const timer = setTimeout(over.resolve, duration)
-  return untilAborted(over.promise, signal).finally(() => clearTimeout(timer))
-}
-
-/** Until a promise settles, or `signal` aborts: the promise then goes on alone. */
-async function untilAborted(promise: Promise<void>, signal: AbortSignal): Promise<void> {
-  const aborted = Promise.withResolvers<void>()
-  const onAbort = (): void => aborted.resolve()
-  signal.addEventListener('abort', onAbort, { once: true })
-  if (signal.aborted) onAbort()
-  promise.catch(() => undefined)
-  await Promise.race([promise, aborted.promise]).finally(() => signal.removeEventListener('abort', onAbort))
 }
