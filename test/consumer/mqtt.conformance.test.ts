@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { after, before, describe, test } from 'node:test'
 import { connectAsync } from 'mqtt'
@@ -51,12 +52,14 @@ describe('mqttSubscription', { skip: skipWithoutMosquitto() }, () => {
           clientId: `${place}-${at}`,
           topics: `${place}/events`,
           prefetch: 20_000,
-          deadLetter: { topic: `${place}/dead` },
+          deadLetter: { topic: `${place}/dead`, keep: true },
         })
-        const { open, close } = subscription
+        const { open, close, deadLetterPlace } = subscription
         // Each case has its own shared subscription, as it has its own topic.
         subscription.open = ({ consumer }, signal) =>
           open.call(subscription, { consumer: `${place}-${consumer}` }, signal)
+        subscription.deadLetterPlace = ({ consumer }) =>
+          deadLetterPlace?.({ consumer: `${place}-${consumer}` }) ?? assert.fail('it keeps no dead letters')
         subscription.close = async () => {
           await close.call(subscription)
           if (processes[at] === subscription) processes[at] = undefined
@@ -87,7 +90,6 @@ describe('mqttSubscription', { skip: skipWithoutMosquitto() }, () => {
   }
 
   const limits = {
-    requeues: 'its dead letters are not requeued yet',
     redeliverAfter: 'the server takes nothing back while the connection lasts',
     counts: 'the server says only that it is not the first time, and only after a lost connection',
   }

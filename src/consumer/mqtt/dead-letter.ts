@@ -1,6 +1,8 @@
+import { randomUUID } from 'node:crypto'
 import type { PublishOptions } from '../../backend/mqtt/client.ts'
 import { type Message, packetSize } from '../../backend/mqtt/message.ts'
 import { fitText } from '../../backend/mqtt/text.ts'
+import { isReasonHeader, REQUEUED_FOR } from '../dead-letter-place.ts'
 import { errorText } from '../error-text.ts'
 import { fitHeaders, LEFT_OUT, leftOutText } from '../fit-headers.ts'
 import type { DeadLetterReason } from '../subscription.ts'
@@ -8,6 +10,8 @@ import type { DeadLetterReason } from '../subscription.ts'
 type PublishPacket = import('mqtt').IPublishPacket
 type Properties = Readonly<Record<string, string | string[]>>
 
+/** The user property that names a dead letter. */
+export const LETTER = 'broadcaster-letter'
 /** The largest packet that MQTT has, in bytes, where the server says nothing. */
 const LARGEST = 268_435_455
 /** How much of an error's text stays where there is no room for all of it, in characters. */
@@ -29,11 +33,15 @@ export function deadLetterMessage(
 ): Message {
   const payload = Buffer.from(packet.payload)
   const error = fitText(errorText(reason.error))
-  const given: Properties = packet.properties?.userProperties ?? {}
+  // One that was requeued and is given up again has no more than one reason.
+  const given: Properties = Object.fromEntries(
+    Object.entries(packet.properties?.userProperties ?? {}).filter(([name]) => !isReasonHeader(name)),
+  )
+  const id = randomUUID()
   const make = (user: Properties, text = error.slice(0, SHORT), body = payload): Message => ({
     topic,
     payload: body,
-    options: optionsOf(packet, { ...user, ...reasonOf(packet, reason, text) }),
+    options: optionsOf(packet, { ...user, ...reasonOf(packet, reason, text), [LETTER]: id }),
   })
   const whole = make(given, error)
   if (packetSize(whole) <= limit) return whole
@@ -50,6 +58,17 @@ export function deadLetterMessage(
   const cut = { ...said, 'broadcaster-truncated': String(payload.length) }
   const left = payload.length + limit - packetSize(make(cut))
   return make(cut, error.slice(0, SHORT), payload.subarray(0, Math.max(0, left)))
+}
+
+/** The message of a dead letter as it was before, for the consumer that gave it up: those of other names pass it over. */
+export function requeuedMessage(letter: PublishPacket, consumer: string): Message {
+  const user = letter.properties?.userProperties ?? {}
+  const own = Object.entries(user).filter(([name]) => !isReasonHeader(name))
+  return {
+    topic: String(user['broadcaster-topic'] ?? ''),
+    payload: Buffer.from(letter.payload),
+    options: optionsOf(letter, { ...Object.fromEntries(own), [REQUEUED_FOR]: consumer }),
+  }
 }
 
 function optionsOf({ properties = {} }: PublishPacket, userProperties: Properties): PublishOptions {

@@ -4,10 +4,10 @@ import { errorOfConnection } from '../../backend/mqtt/send-failure.ts'
 import { untilAborted, within } from '../../backend/mqtt/waiting.ts'
 import { OutageError } from '../../backend/send-error.ts'
 import { BroadcasterError } from '../../errors.ts'
-import { decodeMqtt } from '../../event/mqtt.ts'
 import { orderKeyOf } from '../order-key.ts'
 import type { DeadLetterReason, Delivery, Subscription, SubscriptionContext } from '../subscription.ts'
 import { deadLetterMessage } from './dead-letter.ts'
+import { deadTopicOf, MqttLetterPlace } from './letter-place.ts'
 import { acknowledgeByHand } from './manual-acknowledgement.ts'
 import {
   isShareName,
@@ -15,6 +15,7 @@ import {
   type ResolvedMqttSubscriptionOptions,
   resolveSubscriptionOptions,
 } from './options.ts'
+import { isForAnother, readMessage } from './read-message.ts'
 import { RoundTrip } from './round-trip.ts'
 
 export type { MqttDeadLetter, MqttSubscriptionOptions } from './options.ts'
@@ -54,6 +55,7 @@ interface Attached {
 
 class MqttSubscription implements Subscription {
   readonly description: string
+  readonly deadLetterPlace?: (context: SubscriptionContext) => MqttLetterPlace
   readonly #options: ResolvedMqttSubscriptionOptions
   #consumer = ''
   #onGap: SubscriptionContext['onGap']
@@ -66,6 +68,7 @@ class MqttSubscription implements Subscription {
   constructor(options: ResolvedMqttSubscriptionOptions) {
     this.#options = options
     this.description = `mqtt ${options.topics.join(', ')}`
+    if (options.deadLetter.keep) this.deadLetterPlace = ({ consumer }) => new MqttLetterPlace(options, consumer)
   }
 
   async open({ consumer, onGap }: SubscriptionContext, signal: AbortSignal): Promise<void> {
@@ -76,6 +79,9 @@ class MqttSubscription implements Subscription {
     }
     this.#consumer = consumer
     this.#onGap = onGap
+    if (this.#options.deadLetter.keep) {
+      await untilAborted(new MqttLetterPlace(this.#options, consumer).prepare(), signal)
+    }
     await untilAborted(this.#attach(), signal)
   }
 
@@ -173,8 +179,9 @@ class MqttSubscription implements Subscription {
   }
 
   #onMessage(attached: Attached, packet: PublishPacket): void {
-    attached.waiting.push(packet)
     attached.held.add(packet)
+    if (isForAnother(packet, this.#consumer)) return this.#acknowledge(attached, packet)
+    attached.waiting.push(packet)
     this.#tell()
   }
 
@@ -208,7 +215,7 @@ class MqttSubscription implements Subscription {
   }
 
   #deliveryOf(attached: Attached, packet: PublishPacket): Delivery {
-    const decoded = read(packet)
+    const decoded = readMessage(packet)
     const conclude = (): void => this.#acknowledge(attached, packet)
     return {
       ...decoded,
@@ -240,7 +247,7 @@ class MqttSubscription implements Subscription {
   async #deadLetter(attached: Attached, packet: PublishPacket, reason: DeadLetterReason): Promise<void> {
     this.#refuseUnlessHeld(attached, packet)
     const { deadLetter, ackTimeout } = this.#options
-    const topic = deadLetter.topic ?? `dead/${this.#consumer}`
+    const topic = deadTopicOf(this.#options, this.#consumer)
     const { client } = attached
     let nobody = false
     const onPacket = ({ cmd, reasonCode }: { readonly cmd: string; readonly reasonCode?: number }): void => {
@@ -281,12 +288,4 @@ function isLater({ held }: Attached, one: PublishPacket, other: PublishPacket): 
     if (each === one) return false
   }
   return false
-}
-
-function read({ payload, properties }: PublishPacket): Pick<Delivery, 'event' | 'problem'> {
-  try {
-    return { event: decodeMqtt(properties?.contentType, properties?.userProperties, payload) }
-  } catch (problem) {
-    return { event: undefined, problem }
-  }
 }

@@ -9,6 +9,11 @@ export interface MqttDeadLetter {
   readonly topic?: string
   /** Whether nobody who has subscribed to it means that it cannot be given up, and is tried again. Default true. */
   readonly requireSubscriber?: boolean
+  /**
+   * Whether the server keeps them in a session `<consumer>-dead`, for as long as `sessionExpiry`, so that they can be listed and
+   * requeued. Default false: somebody of yours has subscribed.
+   */
+  readonly keep?: boolean
 }
 
 export interface MqttSubscriptionOptions {
@@ -47,7 +52,11 @@ export interface ResolvedMqttSubscriptionOptions {
   readonly share: string | false | undefined
   readonly sessionExpiry: number
   readonly prefetch: number
-  readonly deadLetter: { readonly topic: string | undefined; readonly requireSubscriber: boolean }
+  readonly deadLetter: {
+    readonly topic: string | undefined
+    readonly requireSubscriber: boolean
+    readonly keep: boolean
+  }
   readonly keepalive: number
   readonly connectTimeout: number
   readonly ackTimeout: number
@@ -67,6 +76,8 @@ const NAMES = [
   'ackTimeout',
 ] as const satisfies readonly (keyof MqttSubscriptionOptions)[]
 
+const DEAD_LETTER = ['topic', 'requireSubscriber', 'keep']
+
 /** Checks the options and fills in the defaults. Throws `INVALID_OPTION` with every problem. */
 export function resolveSubscriptionOptions(options: MqttSubscriptionOptions): ResolvedMqttSubscriptionOptions {
   const check = new OptionCheck('mqttSubscription', options, NAMES)
@@ -81,8 +92,8 @@ export function resolveSubscriptionOptions(options: MqttSubscriptionOptions): Re
   if (share !== undefined && share !== false && !isShareName(share)) {
     check.problem('share', 'must be false, or a name without / + and #')
   }
-  for (const unknown of Object.keys(deadLetter).filter((each) => each !== 'topic' && each !== 'requireSubscriber')) {
-    check.problem('deadLetter', `has no option ${unknown}; its options are topic, requireSubscriber`)
+  for (const unknown of Object.keys(deadLetter).filter((each) => !DEAD_LETTER.includes(each))) {
+    check.problem('deadLetter', `has no option ${unknown}; its options are ${DEAD_LETTER.join(', ')}`)
   }
   if (deadLetter.topic !== undefined && !isTopic(deadLetter.topic)) {
     check.problem('deadLetter', 'has a topic that is empty, or has a wildcard')
@@ -95,7 +106,11 @@ export function resolveSubscriptionOptions(options: MqttSubscriptionOptions): Re
     share,
     sessionExpiry: check.integer('sessionExpiry', 7 * 24 * 60 * 60, { min: 1, max: 2 ** 32 - 1 }),
     prefetch: check.integer('prefetch', 250, { min: 1, max: 65_535 }),
-    deadLetter: { topic: deadLetter.topic, requireSubscriber: deadLetter.requireSubscriber !== false },
+    deadLetter: {
+      topic: deadLetter.topic,
+      requireSubscriber: deadLetter.requireSubscriber !== false,
+      keep: deadLetter.keep === true,
+    },
     keepalive: check.integer('keepalive', 10, { min: 1, max: 65_535 }),
     connectTimeout: check.milliseconds('connectTimeout', 5_000),
     ackTimeout: check.milliseconds('ackTimeout', 10_000),
