@@ -180,7 +180,10 @@ class MqttSubscription implements Subscription {
 
   #onMessage(attached: Attached, packet: PublishPacket): void {
     attached.held.add(packet)
-    if (isForAnother(packet, this.#consumer)) return this.#acknowledge(attached, packet)
+    if (isForAnother(packet, this.#consumer)) {
+      this.#acknowledge(attached, packet)
+      return
+    }
     attached.waiting.push(packet)
     this.#tell()
   }
