@@ -197,9 +197,13 @@ function entryOf(consumer: string, { source, id }: IdentifiedEvent): InboxEntry 
   return { consumer, source: short(source), eventId: short(id) }
 }
 
+/** What stands before the hash of an attribute. */
+const HASHED = 'sha-256:'
+
 /** Senders may use attributes of any length; what no column holds stands there as its hash. */
 function short(text: string): string {
   // A database counts characters, JavaScript counts UTF-16 units: never fewer. PostgreSQL takes no NUL.
-  if (text.length <= MOST && !text.includes('\0')) return text
-  return `sha-256:${createHash('sha256').update(text).digest('hex')}`
+  // What looks like such a hash is hashed, too, or it would stand for another event.
+  if (text.length <= MOST && !text.includes('\0') && !text.startsWith(HASHED)) return text
+  return HASHED + createHash('sha256').update(text).digest('hex')
 }

@@ -47,6 +47,22 @@ export async function signRequest(
   return { 'webhook-id': id, 'webhook-timestamp': String(seconds), 'webhook-signature': signatures.join(' ') }
 }
 
+/** What is wrong with a request before its body is looked at; undefined = nothing. Pure. */
+export function unverifiable(
+  headers: HeadersInput,
+  now: number,
+  tolerance: number = TOLERANCE,
+): Unverified | undefined {
+  const given = signatureHeaders(headers)
+  const { 'webhook-timestamp': seconds } = given
+  for (const name of NAMES) if (!given[name]) return { reason: `the header ${name} is missing` }
+  if (!/^\d{1,12}$/.test(seconds)) return { reason: 'webhook-timestamp is not a number of seconds' }
+  // The header has whole seconds.
+  const age = Math.floor(now / 1000) - Number(seconds)
+  if (Math.abs(age) * 1000 > tolerance) return { reason: `webhook-timestamp is ${age} s behind the clock here` }
+  return undefined
+}
+
 /** Verifies a request whose body is as it was received: one signature by one of the keys is enough. Pure. */
 export function verifyRequest(
   keys: readonly VerifyingKey[],
@@ -55,17 +71,12 @@ export function verifyRequest(
   now: number,
   tolerance: number = TOLERANCE,
 ): VerifiedRequest | Unverified {
-  const given = signatureHeaders(headers)
-  const { 'webhook-id': id, 'webhook-timestamp': seconds, 'webhook-signature': signatures } = given
-  for (const name of NAMES) if (!given[name]) return { reason: `the header ${name} is missing` }
-  if (!/^\d{1,12}$/.test(seconds)) return { reason: 'webhook-timestamp is not a number of seconds' }
-  // The header has whole seconds.
-  const age = Math.floor(now / 1000) - Number(seconds)
-  if (Math.abs(age) * 1000 > tolerance) return { reason: `webhook-timestamp is ${age} s behind the clock here` }
-  const timestamp = Number(seconds) * 1000
+  const problem = unverifiable(headers, now, tolerance)
+  if (problem) return problem
+  const { 'webhook-id': id, 'webhook-timestamp': seconds, 'webhook-signature': signatures } = signatureHeaders(headers)
   const content = signedContent(id, seconds, body)
   for (const signature of signatures.split(' ').slice(0, MOST_SIGNATURES)) {
-    if (keys.some((key) => matches(key, signature, content))) return { id, timestamp }
+    if (keys.some((key) => matches(key, signature, content))) return { id, timestamp: Number(seconds) * 1000 }
   }
   return { reason: 'no signature is one of the known keys' }
 }

@@ -12,6 +12,9 @@ export function toNodeListener(
   return (request, response) => void listen(receive, request, response).catch(() => response.destroy())
 }
 
+/** How long the rest of a body that nobody wants is read and dropped, so that the answer arrives; in milliseconds. */
+const LINGER = 1_000
+
 async function listen(
   receive: (request: Request) => Promise<Response>,
   incoming: IncomingMessage,
@@ -27,9 +30,17 @@ async function listen(
     response = new Response(null, { status: 400 })
   }
   outgoing.on('error', () => undefined)
-  outgoing.writeHead(response.status, Object.fromEntries(response.headers))
+  const headers = Object.fromEntries(response.headers)
+  if (!incoming.complete) {
+    // What is left of the body may never end, and the next request on this connection would come after it.
+    if (incoming.httpVersionMajor === 1) headers['connection'] = 'close'
+    const linger = setTimeout(() => incoming.destroy(), LINGER)
+    incoming.once('close', () => clearTimeout(linger))
+    incoming.once('end', () => clearTimeout(linger))
+  }
+  outgoing.writeHead(response.status, headers)
   outgoing.end(Buffer.from(await response.arrayBuffer()))
-  // Nobody wanted it; the next request on this connection comes after it.
+  // Nobody wanted it: Node reads and drops it.
   if (request?.body?.locked === false) await request.body.cancel().catch(() => undefined)
 }
 
@@ -55,13 +66,26 @@ function bodyOf(incoming: IncomingMessage): ReadableStream<Uint8Array> {
         controller.error(new Error('the body was read already; put the receiver before whatever parses bodies'))
         return
       }
-      incoming.on('data', (chunk: Uint8Array) => {
-        if (cancelled) return
-        controller.enqueue(chunk)
+      // One read of the socket may hold ten thousand pieces of a byte each: they are handed on as one.
+      let pieces: Uint8Array[] = []
+      const handOn = (): void => {
+        const some = pieces
+        pieces = []
+        if (cancelled || some.length === 0) return
+        controller.enqueue(some.length === 1 && some[0] ? some[0] : Buffer.concat(some))
         if ((controller.desiredSize ?? 0) <= 0) incoming.pause()
+      }
+      incoming.on('data', (piece: Uint8Array) => {
+        if (cancelled) return
+        if (pieces.push(piece) === 1) queueMicrotask(handOn)
       })
-      incoming.once('end', () => !cancelled && controller.close())
-      incoming.once('error', (error) => controller.error(error))
+      incoming.once('end', () => {
+        handOn()
+        if (!cancelled) controller.close()
+      })
+      incoming.once('error', (error) => {
+        if (!cancelled) controller.error(error)
+      })
     },
     pull() {
       incoming.resume()

@@ -29,6 +29,13 @@ export interface WebhookReceiverOptions<Tx = unknown, Events extends Catalogue |
   readonly allowedRate?: number
   /** The largest body, in bytes. Default 2,097,152 (2 MiB). */
   readonly maxBytes?: number
+  /**
+   * What the bodies of all requests together may hold until they are answered, in bytes; more is answered 503. Default 64 MiB, at least
+   * twice `maxBytes`.
+   */
+  readonly maxTotalBytes?: number
+  /** How long a body may take to arrive, in milliseconds; one that comes at less than 1 kB a second has 3 s. Default 10,000. */
+  readonly bodyTimeout?: number
   /** After this time the handler's signal aborts. Default 30,000. */
   readonly handlerTimeout?: number
   /** When to send again what failed, as `Retry-After` says; in whole seconds on the wire. Default 1,000. */
@@ -46,6 +53,8 @@ export interface WebhookReceiverSettings {
   readonly allowedOrigins: '*' | readonly string[]
   readonly allowedRate: number | null
   readonly maxBytes: number
+  readonly maxTotalBytes: number
+  readonly bodyTimeout: number
   readonly handlerTimeout: number
   readonly retryAfter: number
   readonly pruneInboxAfter: number | null
@@ -73,6 +82,8 @@ export function resolveReceiverOptions<Tx, Events extends Catalogue | NoCatalogu
     allowedOrigins: [],
     allowedRate: null,
     maxBytes: 2 * 1024 * 1024,
+    maxTotalBytes: Math.max(64 * 1024 * 1024, typeof own.maxBytes === 'number' ? 2 * own.maxBytes : 0),
+    bodyTimeout: 10_000,
     handlerTimeout: 30_000,
     retryAfter: 1_000,
     pruneInboxAfter: 30 * 24 * 60 * 60 * 1_000,
@@ -83,12 +94,15 @@ export function resolveReceiverOptions<Tx, Events extends Catalogue | NoCatalogu
     tolerance: { min: 0, max: Number.MAX_SAFE_INTEGER },
     allowedRate: { min: 1, max: 999_999_999, integer: true },
     maxBytes: { min: 1, max: 2 ** 29, integer: true },
+    maxTotalBytes: { min: 1, max: Number.MAX_SAFE_INTEGER, integer: true },
+    bodyTimeout: { min: 1, max: LONGEST_TIMER },
     handlerTimeout: { min: 1, max: LONGEST_TIMER },
     retryAfter: { min: 0, max: LONGEST_TIMER },
     ...(own.pruneInboxAfter !== null && { pruneInboxAfter: { min: 1_000, max: Number.MAX_SAFE_INTEGER } }),
   })
-  const { binary, allowedOrigins } = settings
+  const { binary, allowedOrigins, maxBytes, maxTotalBytes } = settings
   if (typeof binary !== 'boolean') throw invalid('binary', binary, 'give true or false')
+  if (maxTotalBytes < maxBytes) throw invalid('maxTotalBytes', maxTotalBytes, `give at least maxBytes, ${maxBytes}`)
   if (!areOrigins(allowedOrigins)) throw invalid('allowedOrigins', allowedOrigins, "give DNS names, or '*' for any")
   return { handling: resolveHandling(options), settings: Object.freeze({ ...settings, keys }) }
 }

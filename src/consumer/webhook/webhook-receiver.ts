@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { TimeLimit } from '../../backend/time-limit.ts'
-import { verifyRequest } from '../../backend/webhook/signature.ts'
+import { type Unverified, unverifiable, verifyRequest } from '../../backend/webhook/signature.ts'
 import type { Catalogue, NoCatalogue } from '../../event/catalogue.ts'
 import type { EncodableEvent } from '../../event/cloud-event.ts'
 import { toCloudEvent } from '../../event/encodable.ts'
@@ -9,9 +9,10 @@ import { SignalSource } from '../../telemetry/signals.ts'
 import { type HandlingParts, handleOnce, OUTCOME_SIGNALS } from '../handling.ts'
 import { type Verdict, verdictOn } from '../verdict.ts'
 import { answerHandshake } from './answer-handshake.ts'
+import { ByteBudget } from './byte-budget.ts'
 import { carriedMode } from './content.ts'
 import { resolveReceiverOptions, type WebhookReceiverOptions, type WebhookReceiverSettings } from './options.ts'
-import { BodyTooLarge, readBody } from './request-body.ts'
+import { BodyTooLarge, BodyTooSlow, type HeldBody, NoRoomForBody, readBody } from './request-body.ts'
 import { WebhookSignatureError } from './verify-webhook.ts'
 
 export { toNodeListener } from './node-listener.ts'
@@ -67,12 +68,14 @@ class Receiver<Tx> {
   readonly #handling: HandlingParts<Tx>
   readonly #settings: WebhookReceiverSettings
   readonly #signals: SignalSource
+  readonly #budget: ByteBudget
   /** Somewhere in between, for processes that are too short-lived to get there. */
   #handledSincePruning = Math.floor(Math.random() * PRUNE_EVERY)
 
   constructor(handling: HandlingParts<Tx>, settings: WebhookReceiverSettings) {
     this.#handling = handling
     this.#settings = settings
+    this.#budget = new ByteBudget(settings.maxTotalBytes)
     this.#signals = new SignalSource(handling.consumer, handling.logger)
   }
 
@@ -91,23 +94,32 @@ class Receiver<Tx> {
     const mode = carriedMode(request)
     if (mode === undefined) return answer(415, 'no CloudEvent in JSON, and none in binary mode')
     if (mode === 'binary' && !this.#settings.binary) return answer(415, 'events in binary mode are not taken here')
-    let body: Uint8Array
+    const { keys, tolerance, maxBytes, bodyTimeout } = this.#settings
+    // Who shows no signature at all, or an old one, is not worth its body.
+    const problem = keys && unverifiable(request.headers, Date.now(), tolerance)
+    if (problem) return this.#unverified(problem)
+    let body: HeldBody
     try {
-      body = await readBody(request, this.#settings.maxBytes)
+      body = await readBody(request, { maxBytes, timeout: bodyTimeout }, this.#budget)
     } catch (error) {
-      if (error instanceof BodyTooLarge) return answer(413, `more than ${this.#settings.maxBytes} bytes`)
+      if (error instanceof BodyTooLarge) return answer(413, `more than ${maxBytes} bytes`)
       this.#complain(error)
+      if (error instanceof BodyTooSlow) return answer(408, 'the body came too slowly')
+      if (error instanceof NoRoomForBody) return this.#later(503, 'no body can be taken now', 0)
       return answer(400, 'the body could not be read')
     }
-    const { keys, tolerance } = this.#settings
-    if (keys) {
-      const verified = verifyRequest(keys, request.headers, body, Date.now(), tolerance)
-      if ('reason' in verified) {
-        this.#complain(new WebhookSignatureError(verified.reason))
-        return answer(401, 'the signature was not verified')
-      }
+    try {
+      const verified = keys && verifyRequest(keys, request.headers, body.bytes, Date.now(), tolerance)
+      if (verified && 'reason' in verified) return this.#unverified(verified)
+      return await this.#handleAll(request, mode, body.bytes)
+    } finally {
+      body.release()
     }
-    return this.#handleAll(request, mode, body)
+  }
+
+  #unverified({ reason }: Unverified): Response {
+    this.#complain(new WebhookSignatureError(reason))
+    return answer(401, 'the signature was not verified')
   }
 
   async #handleAll({ headers }: Request, mode: ContentMode, body: Uint8Array): Promise<Response> {

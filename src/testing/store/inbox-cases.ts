@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import { Inbox } from '../../inbox/inbox.ts'
 import type { Store } from '../../store/store.ts'
 import type { StoreCase } from '../store-conformance.ts'
@@ -83,6 +84,42 @@ export const inboxCases: readonly StoreCase[] = [
       assert.equal(await handle(store, 'ö'.repeat(100), { source: `${long}b`, id: '🎉'.repeat(128) }), false)
       assert.equal(await handle(store, 'billing', { source: '/a\0b', id: 'n' }), true)
       assert.equal(await handle(store, 'billing', { source: '/a\0b', id: 'n' }), false)
+    },
+  },
+  {
+    name: 'inbox: an id that looks like the hash of a long one is another event',
+    async run({ store }) {
+      const id = 'x'.repeat(300)
+      const hash = `sha-256:${createHash('sha256').update(id).digest('hex')}`
+      assert.equal(await handle(store, 'billing', { source: '/orders', id: hash }), true)
+      assert.equal(await handle(store, 'billing', { source: '/orders', id }), true)
+      assert.equal(await handle(store, 'billing', { source: hash, id: 'n' }), true)
+      assert.equal(await handle(store, 'billing', { source: id, id: 'n' }), true)
+      assert.equal(await handle(store, 'billing', { source: '/orders', id: hash }), false)
+    },
+  },
+  {
+    name: 'inbox: what is forgotten, or fails, is the event of this source, id and consumer alone',
+    async run({ store }) {
+      const inbox = new Inbox({ store })
+      const others = [
+        ['billing', { source: '/other', id: 'o-1' }],
+        ['billing', { source: '/orders', id: 'o-2' }],
+        ['shipping', event],
+      ] as const
+      for (const [consumer, which] of others) assert.equal(await handle(store, consumer, which), true)
+      await store.transaction(async (tx) => {
+        await assert.rejects(
+          inbox.once(tx, 'billing', event, () => {
+            throw new RolledBack()
+          }),
+          RolledBack,
+        )
+      })
+      assert.equal(await handle(store), true)
+      await store.transaction((tx) => inbox.forget(tx, 'billing', event))
+      for (const [consumer, which] of others) assert.equal(await handle(store, consumer, which), false)
+      assert.equal(await handle(store), true)
     },
   },
   {
