@@ -25,6 +25,7 @@ export const ERROR_CODES = {
   DEFERRED_COLUMN: { retryable: false },
   ILLEGAL_STATUS_MOVE: { retryable: false },
   DETACHED_RECORD: { retryable: false },
+  EVENT_IN_HAND: { retryable: true },
   // The store
   SCHEMA_MISSING: { retryable: false },
   SCHEMA_OUTDATED: { retryable: false },

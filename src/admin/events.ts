@@ -1,4 +1,4 @@
-import { DoesNotExist } from '../errors.ts'
+import { BroadcasterError, DoesNotExist } from '../errors.ts'
 import { canonicalUuid } from '../event/uuid.ts'
 import type { ColumnName, OutboxEventColumns } from '../record/columns.ts'
 import { COLUMN_NAMES } from '../record/columns.ts'
@@ -11,6 +11,7 @@ import type { Defined } from './defined.ts'
 import { EventQuery, type IterateOptions, type OrderTerm, withData } from './event-query.ts'
 import { MOVABLE } from './movable.ts'
 import { type MoveOptions, moveEvents, type Target } from './move-events.ts'
+import { type MoveResult, moveInPeace } from './move-in-peace.ts'
 
 /** Beyond this many the schedule stands still: 2^20 minutes are two years. */
 const MAX_EXPONENT = 20
@@ -20,8 +21,8 @@ const MINUTE = 60_000
 export type CreateEvent<Input extends readonly unknown[]> = (...input: Input) => Promise<OutboxEvent>
 
 /**
- * `broadcaster.events`: reads the outbox and does what operators do. Selections are `EventQuery`s; moves return the
- * ids they moved and leave alone events whose status does not allow the move.
+ * `broadcaster.events`: reads the outbox and does what operators do. Selections are `EventQuery`s; moves return what
+ * became of each event, and leave alone those whose status does not allow the move.
  */
 export class EventManager<Input extends readonly unknown[] = readonly never[]> implements RecordSource {
   readonly #admin: AdminStore
@@ -99,19 +100,19 @@ export class EventManager<Input extends readonly unknown[] = readonly never[]> i
   }
 
   /** Makes failed, cancelled and retrying events pending again, due now, with all their retries; releases their keys. */
-  requeue<Chosen extends Target>(target: Chosen & Defined<Chosen>, options?: MoveOptions): Promise<readonly string[]> {
+  requeue<Chosen extends Target>(target: Chosen & Defined<Chosen>, options?: MoveOptions): Promise<MoveResult> {
     return this.#move(target, { kind: 'requeue' }, MOVABLE.requeue, options)
   }
   /** Sends published events again. */
-  replay<Chosen extends Target>(target: Chosen & Defined<Chosen>, options?: MoveOptions): Promise<readonly string[]> {
+  replay<Chosen extends Target>(target: Chosen & Defined<Chosen>, options?: MoveOptions): Promise<MoveResult> {
     return this.#move(target, { kind: 'replay' }, MOVABLE.replay, options)
   }
   /** Lets the keys of failed events go on without them; they stay failed. */
-  skip<Chosen extends Target>(target: Chosen & Defined<Chosen>, options?: MoveOptions): Promise<readonly string[]> {
+  skip<Chosen extends Target>(target: Chosen & Defined<Chosen>, options?: MoveOptions): Promise<MoveResult> {
     return this.#move(target, { kind: 'skip' }, MOVABLE.skip, options)
   }
   /** Gives up on events that are not published: they are never sent. */
-  cancel<Chosen extends Target>(target: Chosen & Defined<Chosen>, options?: MoveOptions): Promise<readonly string[]> {
+  cancel<Chosen extends Target>(target: Chosen & Defined<Chosen>, options?: MoveOptions): Promise<MoveResult> {
     return this.#move(target, { kind: 'cancel' }, MOVABLE.cancel, options)
   }
   /** Moves the due time of events that are still to be delivered. */
@@ -119,19 +120,16 @@ export class EventManager<Input extends readonly unknown[] = readonly never[]> i
     target: Chosen & Defined<Chosen>,
     at: Date,
     options?: MoveOptions,
-  ): Promise<readonly string[]> {
+  ): Promise<MoveResult> {
     return this.#move(target, { kind: 'reschedule', at }, ['pending', 'retry', 'processing'], options)
   }
 
-  /** Deletes events, whatever their status: those not yet delivered never are. Returns how many. */
-  async delete<Chosen extends Target>(target: Chosen & Defined<Chosen>, options?: MoveOptions): Promise<number> {
-    let deleted = 0
-    const apply = async (ids: readonly string[]): Promise<readonly string[]> => {
-      deleted += await this.#admin.delete(ids)
-      return ids
-    }
-    await moveEvents(this.#query(), target, undefined, apply, options)
-    return deleted
+  /**
+   * Deletes events, whatever their status: those not yet delivered never are. One that turns out to have been sent while
+   * it was asked for is too late, and stays.
+   */
+  delete<Chosen extends Target>(target: Chosen & Defined<Chosen>, options?: MoveOptions): Promise<MoveResult> {
+    return this.#move(target, { kind: 'delete', published: true }, undefined, options)
   }
 
   /** Numbers by backend; none needs a scan of the table. */
@@ -196,14 +194,37 @@ export class EventManager<Input extends readonly unknown[] = readonly never[]> i
   #move(
     target: Target,
     move: AdminMove,
-    statuses: readonly Status[],
-    options: MoveOptions | undefined,
-  ): Promise<readonly string[]> {
-    return moveEvents(this.#query(), target, statuses, (ids) => this.#admin.move(ids, move), options)
+    statuses: readonly Status[] | undefined,
+    options: MoveOptions = {},
+  ): Promise<MoveResult> {
+    const apply = async (ids: readonly string[]): Promise<MoveResult> => {
+      const { moved, unknown } = await moveInPeace(this.#admin, ids, move, options.patience)
+      const known = new Set([...moved, ...unknown])
+      // Only what is still to be sent can be too late.
+      const mayBeLate = move.kind !== 'replay' && move.kind !== 'skip'
+      const tooLate = !mayBeLate ? [] : await this.#published(ids.filter((id) => !known.has(id)))
+      return { moved, tooLate, unknown }
+    }
+    return moveEvents(this.#query(), target, statuses, apply, options)
+  }
+
+  /** Those of these events that are published. */
+  async #published(ids: readonly string[]): Promise<readonly string[]> {
+    if (ids.length === 0) return []
+    const where: Condition[] = [
+      { column: 'id', op: 'in', values: ids },
+      { column: 'status', op: 'eq', value: 'published' },
+    ]
+    const rows = await this.#admin.list({ where, order: [], limit: null, offset: 0, columns: ['id'] })
+    return rows.flatMap(({ id }) => id ?? [])
   }
 
   async #moveOne(id: string, move: AdminMove, to: Status): Promise<Partial<OutboxEventColumns>> {
-    const moved = await this.#admin.move([id], move)
+    const { moved, unknown } = await moveInPeace(this.#admin, [id], move)
+    if (unknown.length > 0) {
+      const message = `event ${id} is in the hands of a worker that did not answer in time; nothing was changed: try again`
+      throw new BroadcasterError('EVENT_IN_HAND', message, { field: 'id', value: id })
+    }
     const row = await this.load(id, COLUMN_NAMES)
     if (moved.length === 0 && row.status !== undefined) assertMove(row.status, to)
     return row

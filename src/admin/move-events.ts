@@ -6,6 +6,7 @@ import type { Status } from '../record/status.ts'
 import type { Condition } from '../store/admin-store.ts'
 import { compileFilter } from './compile-filter.ts'
 import type { EventQuery } from './event-query.ts'
+import type { MoveResult } from './move-in-peace.ts'
 
 /** Which events an operator means: an id, several, all that match a filter, or `{ all: true }`, every event there is. */
 export type Target = string | readonly string[] | RecordFilter | { readonly all: true }
@@ -15,20 +16,25 @@ export interface MoveOptions {
   readonly batch?: number
   /** Called after each batch with how many were changed so far. */
   readonly onProgress?: (moved: number) => void
+  /**
+   * How long each batch waits for workers that have its events in hand, in milliseconds. Default 11,000: a lease of
+   * 10 s, and a second.
+   */
+  readonly patience?: number
 }
 
 /**
  * Applies `apply` to the events that a target means, batch by batch. With a filter only events in one of `statuses`
- * are looked at; a filter without any condition is refused, since it means everything. Returns the ids that `apply`
- * returned.
+ * are looked at; a filter without any condition is refused, since it means everything. Returns what `apply` returned,
+ * of all batches.
  */
 export async function moveEvents(
   query: EventQuery,
   target: Target,
   statuses: readonly Status[] | undefined,
-  apply: (ids: readonly string[]) => Promise<readonly string[]>,
+  apply: (ids: readonly string[]) => Promise<MoveResult>,
   options: MoveOptions = {},
-): Promise<readonly string[]> {
+): Promise<MoveResult> {
   const { batch = 500, onProgress } = options
   if (!Number.isInteger(batch) || batch < 1) {
     throw new BroadcasterError('INVALID_OPTION', `batch is ${showValue(batch)}; give a whole number, 1 or more`, {
@@ -36,12 +42,15 @@ export async function moveEvents(
       value: batch,
     })
   }
-  const moved: string[] = []
+  const all: { readonly [List in keyof MoveResult]: string[] } = { moved: [], tooLate: [], unknown: [] }
   for await (const ids of batches(query, target, statuses, batch)) {
-    moved.push(...(await apply(ids)))
-    onProgress?.(moved.length)
+    const { moved, tooLate, unknown } = await apply(ids)
+    all.moved.push(...moved)
+    all.tooLate.push(...tooLate)
+    all.unknown.push(...unknown)
+    onProgress?.(all.moved.length)
   }
-  return moved
+  return all
 }
 
 async function* batches(

@@ -107,8 +107,12 @@ export class Conclusion {
       gone()
       return
     }
-    if (key !== null) heldKeys.hold(lane, key, { id, seq, dueAt: performance.now() })
+    if (key !== null) heldKeys.hold(lane, key, { id, seq, generation, dueAt: performance.now(), returned: true })
     settler.add(held, { kind: 'returned', id, lane, generation, retryCount }, gone)
+  }
+
+  giveBackAll(): void {
+    this.giveBackWhere(() => true)
   }
 
   giveBackWhere(test: (held: HeldEvent) => boolean): void {
@@ -137,17 +141,18 @@ export class Conclusion {
   }
 
   /** What became of it cannot be recorded. Read again at once, it would be sent again and again. */
-  #shelve({ id, seq, lane, key }: HeldEvent, holdsKey: boolean): void {
+  #shelve({ id, seq, lane, key, generation }: HeldEvent, holdsKey: boolean): void {
     const until = performance.now() + SHELF_TIME
     this.#parts.inHand.shelve(id, lane, until)
-    if (holdsKey && key !== null) this.#parts.held.hold(lane, key, { id, seq, dueAt: until, unrecorded: true })
+    if (holdsKey && key !== null)
+      this.#parts.held.hold(lane, key, { id, seq, generation, dueAt: until, unrecorded: true })
   }
 
   /** Later events of the key wait for this one; those in the buffer are parked with it. */
   #holdKey(held: HeldEvent, outcome: Extract<Outcome, { kind: 'retry' | 'failed' }>): void {
     if (held.key === null) return
     const dueAt = outcome.kind === 'retry' ? performance.now() + outcome.delay : null
-    const head = { id: held.id, seq: held.seq, dueAt }
+    const head = { id: held.id, seq: held.seq, generation: held.generation, dueAt }
     this.#parts.held.hold(held.lane, held.key, head)
     for (const follower of this.#parts.buffer.removeKey(held.key)) {
       if (follower.seq > held.seq) this.park(follower, head)

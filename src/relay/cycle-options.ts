@@ -38,6 +38,8 @@ export interface CycleOptions {
   readonly timeout: number
   readonly pollInterval: number
   readonly idleInterval: number
+  /** Within which each lane is reconciled, whatever happens. */
+  readonly reconcileInterval: number
   /** The outbox's part of the sends that several outboxes share; absent = they share nothing. */
   readonly share?: SendShare | undefined
   /** How many events may still be taken, shared by the cycles of one drain; absent = no limit. */

@@ -139,13 +139,16 @@ export class Cycle {
     const ownership = this.lanes.ownership(row.lane)
     // A drain leaves what is over its budget to the next one.
     if (ownership === undefined || this.#budget.left <= 0) return
+    if (!this.#held.expects(row, performance.now())) {
+      this.lanes.lookAgain(row.lane)
+      return
+    }
     this.#budget.left--
     const apart = this.#sender.hasHung(row.id) || this.#prober.blames(row.id)
     const placeOf = (event: OutboxEvent): string | undefined => this.#traffic.placeOf(event)
     const held = takeInHand(row, ownership, suspect, apart, placeOf, this.#options.records)
     this.#inHand.add(held.id, held.lane)
-    if (held.key !== null) this.#held.release(held.lane, held.key, held.id)
-    const blocker = held.key === null ? undefined : this.#held.blocker(held.lane, held.key, held.seq)
+    const blocker = this.#held.admit(held)
     if (blocker) {
       this.#conclusion.park(held, blocker)
       this.lanes.doubt(held.lane, blocker.dueAt)
@@ -246,13 +249,9 @@ export class Cycle {
   async #trip(error: unknown, retryAfter: number): Promise<void> {
     const { signals, name, worker, onError } = this.#options
     const opening = this.#breaker.trip(describeError(error), retryAfter)
-    this.#giveBackAll()
+    this.#conclusion.giveBackAll()
     const opened = await opening.catch((failure: unknown) => onError(failure))
     if (opened !== false) signals.emit('backend.down', { backend: name, worker, error })
-  }
-
-  #giveBackAll(): void {
-    this.#conclusion.giveBackWhere(() => true)
   }
 
   #resume(): void {
@@ -263,7 +262,7 @@ export class Cycle {
   /** What the survey says of the shared breaker. */
   observeBreaker(row: BreakerRow): void {
     const change = this.#breaker.observe(row)
-    if (change === 'opened') this.#giveBackAll()
+    if (change === 'opened') this.#conclusion.giveBackAll()
     if (change === 'closed') this.#resume()
   }
 

@@ -1,13 +1,20 @@
-import type { HeldHead } from '../store/relay-store.ts'
+import type { FetchedRow, HeldHead } from '../store/relay-store.ts'
+import type { HeldEvent } from './in-hand.ts'
 
 export interface Head {
   readonly id: string
   readonly seq: number
+  readonly generation: number
   /** Monotonic time at which it is due again, in ms; null = until released by hand. */
   readonly dueAt: number | null
   /** The store could not be told that it holds its key, so what the store says of the lane does not end it. */
   readonly unrecorded?: true
+  /** It went back as it was, with no outcome: it comes back as it was, and at any time. */
+  readonly returned?: true
 }
+
+/** So much sooner than we think the database may find a retry due, in ms. */
+const EARLY = 250
 
 /**
  * Keys whose later events must wait, since an earlier event is between retries or failed for good. A key is released
@@ -24,6 +31,31 @@ export class HeldKeys {
       if (head.seq < seq && (found === undefined || later(head, found))) found = head
     }
     return found
+  }
+
+  /**
+   * Whether a fetched event comes back as a head that we know should: between retries, and due. One that failed for good,
+   * is pending again or comes early was moved by hand, and what waited behind it may not be back yet.
+   */
+  expects({ id, lane, partitionKey: key, status, generation }: FetchedRow, now: number): boolean {
+    const head =
+      key === null
+        ? undefined
+        : this.#lanes
+            .get(lane)
+            ?.get(key)
+            ?.find((each) => each.id === id)
+    if (head === undefined || head.unrecorded) return true
+    if (head.generation !== generation) return false
+    if (head.returned) return true
+    return head.dueAt !== null && status !== 'pending' && now >= head.dueAt - EARLY
+  }
+
+  /** An event was fetched: it holds its key no longer. Returns what keeps it waiting. */
+  admit({ lane, key, id, seq }: Pick<HeldEvent, 'lane' | 'key' | 'id' | 'seq'>): Head | undefined {
+    if (key === null) return undefined
+    this.release(lane, key, id)
+    return this.blocker(lane, key, seq)
   }
 
   hold(lane: number, key: string, head: Head): void {
@@ -53,6 +85,7 @@ export class HeldKeys {
       this.hold(lane, head.partitionKey, {
         id: head.id,
         seq: head.seq,
+        generation: head.generation,
         dueAt: head.dueIn === null ? null : now + head.dueIn,
       })
     }

@@ -2,6 +2,7 @@ import { BroadcasterError } from '../errors.ts'
 import { Pause } from '../pause.ts'
 import type { CoordinationStore, Lane, Survey } from '../store/coordination-store.ts'
 import type { SignalSource } from '../telemetry/signals.ts'
+import { Attendant, keyOf } from './attendant.ts'
 import type { Cycle } from './cycle.ts'
 import { Heartbeats } from './heartbeats.ts'
 import { planLanes } from './lane-plan.ts'
@@ -28,6 +29,8 @@ export interface LaneKeeperOptions {
 const TICK = 1_000
 /** While a breaker is open, so that all workers go on soon after it closes. */
 const BREAKER_TICK = 250
+/** While an operator holds a lane of ours, and a moment longer. */
+const HOLD_TICK = 50
 /** A wake-up from the database leads to a look at most this often. */
 const WAKE_TICK = 200
 
@@ -37,6 +40,8 @@ export class LaneKeeper {
   readonly #cycles: ReadonlyMap<string, Cycle>
   readonly #owned = new Map<string, Lane>()
   readonly #leaving = new Map<string, Promise<void>>()
+  readonly #attendant: Attendant
+  #woken: NodeJS.Timeout | undefined
   readonly #heartbeats = new Heartbeats()
   readonly #pause = new Pause()
   #workerId: string | undefined
@@ -52,6 +57,8 @@ export class LaneKeeper {
     this.#options = options
     this.#cycles = new Map(options.cycles.map((cycle) => [cycle.name, cycle]))
     options.lease.onDoubt = () => this.#pause.end()
+    const { store, onError } = options
+    this.#attendant = new Attendant({ store, cycles: this.#cycles, owned: this.#owned, onError })
   }
 
   /** Why the last heartbeat failed; undefined = it did not. */
@@ -92,7 +99,8 @@ export class LaneKeeper {
     const { lease, cycles, isQuiet, idleInterval } = this.#options
     const breakerOpen = cycles.some((cycle) => cycle.breakerIsOpen)
     const usual = isQuiet() ? Math.max(TICK, idleInterval) : TICK
-    return Math.min(breakerOpen ? BREAKER_TICK : usual, lease.length / 4)
+    const soon = this.#attendant.isBusy ? HOLD_TICK : usual
+    return Math.min(breakerOpen ? Math.min(BREAKER_TICK, soon) : soon, lease.length / 4)
   }
 
   /** A store that is only busy answers the next heartbeat, or is down then. */
@@ -108,6 +116,8 @@ export class LaneKeeper {
   /** One heartbeat. A store that does not answer within a lease has failed: the lanes are given up, and it is asked anew. */
   async tick(): Promise<void> {
     this.#lastTick = performance.now()
+    clearTimeout(this.#woken)
+    this.#woken = undefined
     if (this.#options.lease.left > 0 && (await this.#inTime(this.renew()))) {
       for (const cycle of this.#cycles.values()) cycle.dispatch()
     } else this.#lost()
@@ -134,11 +144,13 @@ export class LaneKeeper {
   /** Look soon: lanes may have become free. */
   wake(): void {
     if (performance.now() - this.#lastTick > WAKE_TICK) this.#pause.end()
+    else this.#woken ??= setTimeout(() => this.#pause.end(), WAKE_TICK)
   }
 
   /** Ends `run`; the lease stays until `leave`. */
   stop(): void {
     this.#stopping = true
+    clearTimeout(this.#woken)
     this.#pause.end()
   }
 
@@ -156,6 +168,7 @@ export class LaneKeeper {
     this.#workerId = undefined
     this.#era++
     this.#owned.clear()
+    this.#attendant.forget()
     const { store, lease, onError } = this.#options
     if (id !== undefined) await store.leave(id).catch(onError)
     lease.end()
@@ -198,6 +211,7 @@ export class LaneKeeper {
     }
     this.#owned.clear()
     this.#leaving.clear()
+    this.#attendant.forget()
     const draining = [...this.#cycles.values()].map((cycle) => cycle.lanes.drainAll().catch(onError))
     this.#givenUp = Promise.all([this.#givenUp, ...draining])
   }
@@ -209,7 +223,8 @@ export class LaneKeeper {
     const survey = await store.survey([...this.#cycles.keys()])
     if (this.#workerId !== workerId) return
     for (const row of survey.breakers) this.#cycles.get(row.backend)?.observeBreaker(row)
-    this.#attend(survey, workerId)
+    this.#attendant.attend(survey, workerId, this.#leaving)
+    for (const cycle of this.#cycles.values()) cycle.lanes.patrol()
     const late = this.#heartbeats.observe(survey.workers)
     const plan = planLanes({ workerId, workers: survey.workers, lanes: survey.lanes, late, greedy: transient })
     for (const [backend, lanes] of Map.groupBy(plan.release, (lane) => lane.backend)) this.#release(backend, lanes)
@@ -241,7 +256,9 @@ export class LaneKeeper {
   /** Finishes what is in flight there, then gives the lanes back. */
   #release(backend: string, lanes: readonly Lane[]): void {
     const { store, signals, worker, onError } = this.#options
-    const leaving = lanes.filter((lane) => this.#owned.has(keyOf(lane)) && !this.#leaving.has(keyOf(lane)))
+    const leaving = lanes.filter(
+      (lane) => this.#owned.has(keyOf(lane)) && !this.#leaving.has(keyOf(lane)) && !this.#attendant.isAnswering(lane),
+    )
     const workerId = this.#workerId
     if (leaving.length === 0 || workerId === undefined) return
     const numbers = leaving.map(({ lane }) => lane)
@@ -261,27 +278,4 @@ export class LaneKeeper {
     })()
     for (const lane of leaving) this.#leaving.set(keyOf(lane), work)
   }
-
-  /** Lanes that an operator touched are read afresh; lanes that are not ours any more are let go. */
-  #attend(survey: Survey, workerId: string): void {
-    const { onError } = this.#options
-    const wanting = new Map<string, number[]>()
-    for (const lane of survey.lanes) {
-      const known = this.#owned.get(keyOf(lane))
-      if (known === undefined || this.#leaving.has(keyOf(lane))) continue
-      const gone = lane.owner !== workerId || lane.fence !== known.fence
-      if (gone) {
-        this.#owned.delete(keyOf(lane))
-        void this.#cycles.get(lane.backend)?.lanes.drain([lane.lane]).catch(onError)
-      } else if (lane.attention !== known.attention) {
-        this.#owned.set(keyOf(lane), lane)
-        wanting.set(lane.backend, [...(wanting.get(lane.backend) ?? []), lane.lane])
-      }
-    }
-    for (const [backend, lanes] of wanting) void this.#cycles.get(backend)?.lanes.reconcile(lanes).catch(onError)
-  }
-}
-
-function keyOf(lane: Lane): string {
-  return `${lane.backend}\n${lane.lane}`
 }

@@ -21,6 +21,13 @@ export interface OwnedLanesParts {
 const OVERDUE = 5_000
 /** Between two tries to read what holds a lane's keys, in ms. */
 const TRY_AGAIN = 500
+/**
+ * What plain SQL did to the events of a lane is found by reconciling it: after this share of `reconcileInterval` as soon
+ * as nothing of it is in hand, and when all of it is over in any case.
+ */
+const EARLY = 0.5
+/** Lanes reconciled so at one time: most of a worker's lanes go on. */
+const AT_ONCE = 8
 
 /** The lanes of one cycle: how they come, how they go, and under which proof of ownership their events settle. */
 export class OwnedLanes {
@@ -31,6 +38,12 @@ export class OwnedLanes {
   readonly #turns = new Map<number, symbol>()
   /** Lanes that are being drained for good. */
   readonly #leaving = new Set<number>()
+  /** Lanes that an operator holds: nothing of them is read. */
+  readonly #quieted = new Set<number>()
+  /** Lanes whose last owner died, until they are read. */
+  readonly #unclean = new Set<number>()
+  /** Monotonic time at which each lane was last reconciled. */
+  readonly #reconciledAt = new Map<number, number>()
   #closed = false
 
   constructor(parts: OwnedLanesParts) {
@@ -48,19 +61,59 @@ export class OwnedLanes {
     const ownership = { workerId, fences, backend: this.#parts.options.name }
     const numbers = lanes.map(({ lane }) => lane)
     const turn = this.#begin(numbers)
-    for (const lane of numbers) {
+    for (const { lane, holdLeft } of lanes) {
       this.#ownerships.set(lane, ownership)
       this.#leaving.delete(lane)
+      if (unclean.has(lane)) this.#unclean.add(lane)
+      else this.#unclean.delete(lane)
+      if (holdLeft === null) this.#quieted.delete(lane)
+      else this.#quieted.add(lane)
     }
-    await this.#open(numbers, unclean, turn)
+    await this.#open(numbers, turn)
+  }
+
+  /** An operator holds these lanes: reads them no more. Resolves, when nothing of them is in hand, with those still ours. */
+  async hush(lanes: readonly number[]): Promise<readonly number[]> {
+    const ours = lanes.filter((lane) => this.#ownerships.has(lane) && !this.#leaving.has(lane))
+    const turn = this.#begin(ours)
+    for (const lane of ours) this.#quieted.add(lane)
+    await this.#quiet(ours)
+    return ours.filter((lane) => this.#turns.get(lane) === turn)
+  }
+
+  /** The store gave these lanes new fences. */
+  refence(lanes: readonly Lane[], workerId: string): void {
+    const fences = new Map(lanes.map(({ lane, fence }) => [lane, fence]))
+    const ownership = { workerId, fences, backend: this.#parts.options.name }
+    for (const { lane } of lanes) if (this.#ownerships.has(lane)) this.#ownerships.set(lane, ownership)
+  }
+
+  /** Nobody holds these lanes any more: reads them afresh. */
+  async resume(lanes: readonly number[]): Promise<void> {
+    for (const lane of lanes) this.#quieted.delete(lane)
+    await this.reconcile(lanes)
+  }
+
+  /** Reconciles the lanes whose turn has come, so that what plain SQL did is found within `reconcileInterval`. */
+  patrol(): void {
+    const { options, inHand } = this.#parts
+    const now = performance.now()
+    const due = [...this.#reconciledAt]
+      .map(([lane, at]) => ({ lane, age: (now - at) / options.reconcileInterval }))
+      .filter(({ lane, age }) => age >= 1 || (age >= EARLY && inHand.countIn(lane) === 0))
+      .filter(({ lane }) => !this.#doubted.has(lane))
+      .sort((a, b) => b.age - a.age)
+      .slice(0, AT_ONCE)
+      .map(({ lane }) => lane)
+    if (due.length > 0) void this.#lookAgainAt(due)
   }
 
   /** Somebody outside changed events of these lanes: starts afresh with what the store says. */
   async reconcile(lanes: readonly number[]): Promise<void> {
-    const ours = lanes.filter((lane) => this.#ownerships.has(lane) && !this.#leaving.has(lane))
+    const ours = lanes.filter((lane) => this.#isReadable(lane))
     const turn = this.#begin(ours)
     await this.#quiet(ours)
-    await this.#open(ours, new Set(), turn)
+    await this.#open(ours, turn)
   }
 
   /** A head that did not come back when it was due was changed by hand: asks the store what holds the lane's keys. */
@@ -70,11 +123,22 @@ export class OwnedLanes {
 
   /** The store knows better than we do what holds this lane's keys: asks it. */
   lookAgain(lane: number): void {
-    if (this.#doubted.has(lane)) return
-    this.#doubted.add(lane)
-    void this.reconcile([lane])
-      .catch(this.#parts.options.onError)
-      .finally(() => this.#doubted.delete(lane))
+    if (!this.#doubted.has(lane)) void this.#lookAgainAt([lane])
+  }
+
+  async #lookAgainAt(lanes: readonly number[]): Promise<void> {
+    for (const lane of lanes) this.#doubted.add(lane)
+    try {
+      await this.reconcile(lanes)
+    } catch (error) {
+      this.#parts.options.onError(error)
+    } finally {
+      for (const lane of lanes) this.#doubted.delete(lane)
+    }
+  }
+
+  #isReadable(lane: number): boolean {
+    return this.#ownerships.has(lane) && !this.#leaving.has(lane) && !this.#quieted.has(lane)
   }
 
   /** Stops working on lanes and resolves when nothing of them is in flight. */
@@ -87,6 +151,8 @@ export class OwnedLanes {
       this.#parts.held.forget(lane)
       this.#ownerships.delete(lane)
       this.#leaving.delete(lane)
+      this.#quieted.delete(lane)
+      this.#unclean.delete(lane)
       this.#turns.delete(lane)
     }
   }
@@ -112,7 +178,10 @@ export class OwnedLanes {
   async #quiet(lanes: readonly number[]): Promise<void> {
     const { reader, conclusion, inHand } = this.#parts
     const given = new Set(lanes)
-    for (const lane of lanes) reader.close(lane)
+    for (const lane of lanes) {
+      reader.close(lane)
+      this.#reconciledAt.delete(lane)
+    }
     conclusion.giveBackWhere((event) => given.has(event.lane))
     await Promise.all(lanes.map((lane) => inHand.empty(lane)))
   }
@@ -121,10 +190,11 @@ export class OwnedLanes {
    * Learns what holds the lanes' keys, then reads them; tries until it is known or the lanes are gone. A drain tries
    * once: its caller hears of a store that fails.
    */
-  async #open(lanes: readonly number[], unclean: ReadonlySet<number>, turn: symbol): Promise<void> {
+  async #open(lanes: readonly number[], turn: symbol): Promise<void> {
     const { options, held, reader, onOpened } = this.#parts
     const { concurrency, batchSize, store, names, onError, budget } = options
-    const stillOurs = (lane: number): boolean => !this.#closed && this.#turns.get(lane) === turn
+    const stillOurs = (lane: number): boolean =>
+      !this.#closed && this.#turns.get(lane) === turn && !this.#quieted.has(lane)
     for (let ours = lanes.filter(stillOurs); ours.length > 0; ours = lanes.filter(stillOurs)) {
       try {
         const heads = await store.relay.reconcile(names, ours)
@@ -132,7 +202,12 @@ export class OwnedLanes {
         const opened = lanes.filter(stillOurs)
         for (const lane of opened) held.reset(lane, heads, now)
         // At most so many events of a lane can have been in flight when its owner died.
-        reader.open(opened, (lane) => (unclean.has(lane) ? concurrency * batchSize : 0))
+        reader.open(opened, (lane) => (this.#unclean.has(lane) ? concurrency * batchSize : 0))
+        for (const lane of opened) {
+          this.#unclean.delete(lane)
+          // Not all at one time again: a lane is next when a random part of the interval is over.
+          this.#reconciledAt.set(lane, now - Math.random() * EARLY * options.reconcileInterval)
+        }
         onOpened()
         return
       } catch (error) {

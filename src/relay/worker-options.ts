@@ -29,6 +29,11 @@ export interface WorkerOptions {
    * 5,000, where that is more.
    */
   readonly idleInterval?: number
+  /**
+   * Within this time a worker notices what plain SQL did to events that hold a key or wait behind one, 1,000 to 86,400,000.
+   * (What `broadcaster.events` does is noticed at once.) Default 60,000.
+   */
+  readonly reconcileInterval?: number
   /** Passes of up to `batchSize` events, `pollInterval` apart, after which `run` ends; 0 = for ever. Default 0. */
   readonly maxIterations?: number
   /** How long the lanes of a killed worker stay its own, 100 to 600,000. Default 10,000. */
@@ -66,6 +71,7 @@ export function resolveWorkerOptions(options: WorkerOptions = {}): ResolvedWorke
     maxInHand: 20 * batchSize,
     pollInterval: 1_000,
     idleInterval: options.pollInterval ?? 1_000,
+    reconcileInterval: 60_000,
     maxIterations: 0,
     lease: 10_000,
     sendTimeout: 5_000,
@@ -83,6 +89,7 @@ export function resolveWorkerOptions(options: WorkerOptions = {}): ResolvedWorke
     maxInHand: { min: batchSize, max: 1_000_000, integer: true },
     pollInterval: { min: 1, max: 86_400_000 },
     idleInterval: { min: 1, max: 86_400_000 },
+    reconcileInterval: { min: 1_000, max: 86_400_000 },
     maxIterations: { min: 0, max: Number.MAX_SAFE_INTEGER, integer: true },
     lease: { min: 100, max: 600_000 },
     sendTimeout: { min: 1, max: 600_000 },

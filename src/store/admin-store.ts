@@ -56,6 +56,23 @@ export type AdminMove =
   | { readonly kind: 'incrementRetry'; readonly error: string; readonly delay: number }
   /** Moves the due time of an unsettled event. */
   | { readonly kind: 'reschedule'; readonly at: Date }
+  /** Removes the row, published ones too, unless `published` is false. */
+  | { readonly kind: 'delete'; readonly published: boolean }
+
+/** A lane that its owner was asked to take its hands off. */
+export interface Hold {
+  readonly backend: string
+  readonly lane: number
+  /** Which hold of this lane it is. */
+  readonly number: number
+}
+
+/** What became of a move. Ids that are in neither list are unchanged: no such event, or its status forbids the move. */
+export interface MoveReport {
+  readonly moved: readonly string[]
+  /** Unchanged, since the lane's owner may be sending it: hold their lanes, and move these again. */
+  readonly busy: readonly string[]
+}
 
 /** Numbers for people and monitors; none needs a scan of published rows. */
 export interface BackendStats {
@@ -86,12 +103,19 @@ export interface AdminStore {
   list(query: Query): Promise<readonly Partial<OutboxEventColumns>[]>
   count(where: readonly Condition[]): Promise<number>
   /**
-   * Applies a move to events with these ids in one transaction; those whose status does not allow it are left alone.
-   * Returns the ids moved. Lanes concerned get attention, so that their owner sweeps.
+   * Asks the owners of the lanes in which these events wait unsettled to take their hands off, for `duration` ms at most.
+   * Returns a hold for each such lane.
    */
-  move(ids: readonly string[], move: AdminMove): Promise<readonly string[]>
-  /** Deletes events by id, unsettled ones included. Returns how many. */
-  delete(ids: readonly string[]): Promise<number>
+  hold(ids: readonly string[], duration: number): Promise<readonly Hold[]>
+  /**
+   * Applies a move to events with these ids in one transaction; those whose status, as it is then, does not allow it are
+   * left alone. An unsettled event is moved only where nobody can be sending it: no live worker owns its lane, or the
+   * owner has answered our hold. Each moved row gets a new generation; lanes concerned get attention, so that their owner
+   * reconciles; holds that were answered end.
+   */
+  move(ids: readonly string[], move: AdminMove, holds: readonly Hold[]): Promise<MoveReport>
+  /** Ends holds. */
+  lift(holds: readonly Hold[]): Promise<void>
   stats(): Promise<OutboxStats>
 }
 

@@ -8,6 +8,12 @@ export interface Lane {
   readonly fence: number
   /** Goes up when somebody outside (an operator) changed events of this lane: the owner reconciles and sweeps. */
   readonly attention: number
+  /** Goes up each time an operator asks the owner to take its hands off this lane. */
+  readonly hold: number
+  /** Milliseconds for which it is still held; <= 0 = whoever held it did not come back; null = not held. */
+  readonly holdLeft: number | null
+  /** The last hold that an owner answered: nothing of the lane was in its hands then. */
+  readonly quietFor: number
 }
 
 export interface LiveWorker {
@@ -59,6 +65,12 @@ export interface CoordinationStore {
   survey(backends: readonly string[]): Promise<Survey>
   /** Takes lanes whose fence is still the one seen. Returns those taken, with their new fence. */
   claim(workerId: string, lanes: readonly Lane[]): Promise<readonly Lane[]>
+  /**
+   * Says that nothing of these lanes is in our hands, and that we read none of them while they are held. Each gets a
+   * new fence, so that no statement from before can come late; a hold whose time is over ends. Returns those still
+   * ours, as they are now: one that is not held any more may be read again.
+   */
+  quiet(workerId: string, lanes: readonly Lane[]): Promise<readonly Lane[]>
   /** Gives lanes back, if still ours, and tells the others. */
   release(workerId: string, lanes: readonly Lane[]): Promise<void>
   /** Gives all lanes back, removes the worker and tells the others. */

@@ -21,6 +21,7 @@ export interface HeldHead {
   readonly seq: number
   readonly lane: number
   readonly partitionKey: string
+  readonly generation: number
   /** Milliseconds until it is due again; null = until released by hand. */
   readonly dueIn: number | null
 }

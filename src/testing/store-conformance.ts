@@ -7,6 +7,7 @@ import { destinationCases } from './store/destination-cases.ts'
 import { fetchCases } from './store/fetch-cases.ts'
 import { fidelityCases } from './store/fidelity-cases.ts'
 import type { StoreCapability, StoreFixture } from './store/fixture.ts'
+import { holdCases } from './store/hold-cases.ts'
 import { inboxCases } from './store/inbox-cases.ts'
 import { publishCases } from './store/publish-cases.ts'
 import { purgeCases } from './store/purge-cases.ts'
@@ -38,6 +39,7 @@ export const storeConformance: readonly StoreCase[] = [
   ...destinationCases,
   ...adminListCases,
   ...adminMoveCases,
+  ...holdCases,
   ...statsCases,
   ...purgeCases,
   ...inboxCases,

@@ -173,7 +173,7 @@ test('a failed event blocks its key until an operator helps', async () => {
   assert.match((await broadcaster('stats')).output, /^local +0 +1 +1 +0 +1 +1/m)
 
   const skipped = await broadcaster('skip', bad, '--json')
-  assert.deepEqual(skipped.json, { skipped: [bad], unchanged: [] })
+  assert.deepEqual(skipped.json, { skipped: [bad], tooLate: [], unknown: [], unchanged: [] })
   await broadcaster('worker', '--max-iterations', '1')
   assert.match((await broadcaster('show', next)).output, /^status +published$/m)
 

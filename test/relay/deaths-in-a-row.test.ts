@@ -39,6 +39,9 @@ class Simulation {
     owner: null,
     fence: 0,
     attention: 0,
+    hold: 0,
+    holdLeft: null,
+    quietFor: 0,
   }))
   /** How long a lane was without an owner that lives, at most. */
   longestWait = 0

@@ -6,7 +6,7 @@ import { planLanes } from '../../src/relay/lane-plan.ts'
 import type { Lane } from '../../src/store/coordination-store.ts'
 
 const lanesOf = (owners: readonly (string | null)[], backend = 'a'): Lane[] =>
-  owners.map((owner, lane) => ({ backend, lane, owner, fence: 0, attention: 0 }))
+  owners.map((owner, lane) => ({ backend, lane, owner, fence: 0, attention: 0, hold: 0, holdLeft: null, quietFor: 0 }))
 const workersOf = (...ids: string[]) => ids.map((id) => ({ id, name: id, backends: ['a'], leaseLeft: 10_000 }))
 
 /** Lets all workers act on the same picture again and again, as conditional claims would. */

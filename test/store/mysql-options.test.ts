@@ -5,7 +5,18 @@ import { createPool, type Pool, type PoolConnection, type PoolOptions, type RowD
 import { type MysqlOptions, mysql } from '../../src/store/mysql/mysql.ts'
 import type { Store } from '../../src/store/store.ts'
 import { runConformance } from '../../src/testing/conformance.ts'
-import { insert, insertIn, insertOne, NAMES, newEvent, own, read, until } from '../../src/testing/store/steps.ts'
+import {
+  deleteNow,
+  insert,
+  insertIn,
+  insertOne,
+  moveNow,
+  NAMES,
+  newEvent,
+  own,
+  read,
+  until,
+} from '../../src/testing/store/steps.ts'
 import { type StoreCase, storeConformance } from '../../src/testing/store-conformance.ts'
 import { MYSQL_SERVERS } from '../support/mysql-servers.ts'
 import { servers, skipWithout } from '../support/servers.ts'
@@ -280,8 +291,8 @@ for (const { name: server, title } of MYSQL_SERVERS) {
           ])
           assert.deepEqual(report.lost, [])
           assert.equal((await read(store, at(0).id)).status, 'published')
-          assert.deepEqual(await store.admin.move([at(1).id], { kind: 'cancel' }), [at(1).id])
-          assert.equal(await store.admin.delete([at(2).id]), 1)
+          assert.deepEqual(await moveNow(store, [at(1).id], { kind: 'cancel' }), [at(1).id])
+          assert.equal(await deleteNow(store, at(2).id), 1)
         }),
     )
   })

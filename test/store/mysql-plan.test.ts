@@ -4,7 +4,7 @@ import type { Pool, PoolConnection, RowDataPacket } from 'mysql2/promise'
 import { mysql } from '../../src/store/mysql/mysql.ts'
 import type { Mysql2Pool, Mysql2PoolConnection } from '../../src/store/mysql/mysql2-client.ts'
 import type { Store } from '../../src/store/store.ts'
-import { insert, insertOne, newEvent, own } from '../../src/testing/store/steps.ts'
+import { deleteNow, insert, insertOne, moveNow, newEvent, own } from '../../src/testing/store/steps.ts'
 import { MYSQL_SERVERS } from '../support/mysql-servers.ts'
 import { servers, skipWithout } from '../support/servers.ts'
 import { numbers, openPlace, type Place } from './mysql-place.ts'
@@ -193,9 +193,9 @@ for (const { name, title } of MYSQL_SERVERS) {
       const purged = await accessOf(() => store.relay.purge({ publishedFor: 0, failedFor: null, limit: 400 }))
       assert.deepEqual(purged.plans, ['range PRIMARY', 'range outbox_events_seq'])
       assert.ok(purged.reads < 5_000, `${purged.reads} reads`)
-      const moved = await accessOf(() => store.admin.move(ids, { kind: 'cancel' }))
+      const moved = await accessOf(() => moveNow(store, ids, { kind: 'cancel' }))
       assert.deepEqual(moved.plans, ['range PRIMARY'])
-      const deleted = await accessOf(() => store.admin.delete(ids))
+      const deleted = await accessOf(() => deleteNow(store, ...ids))
       assert.deepEqual(deleted.plans, ['range PRIMARY'])
     })
 

@@ -6,10 +6,12 @@ import { mysql } from '../../src/store/mysql/mysql.ts'
 import type { Store } from '../../src/store/store.ts'
 import {
   BACKEND,
+  deleteNow,
   fetchAll,
   insert,
   insertIn,
   insertOne,
+  moveNow,
   NAMES,
   newEvent,
   own,
@@ -123,11 +125,11 @@ for (const { name, title } of MYSQL_SERVERS) {
         )
         assert.deepEqual((await store.relay.settle(ownership, retries)).lost, [])
         const [first, ...more] = free.map(({ id }) => id)
-        assert.deepEqual(await store.admin.move([first ?? ''], { kind: 'cancel' }), [first])
-        assert.equal(await store.admin.delete(more), more.length)
+        assert.deepEqual(await moveNow(store, [first ?? ''], { kind: 'cancel' }), [first])
+        assert.equal(await deleteNow(store, ...more), more.length)
         // The control: those lanes are held.
         const held = rows.filter(({ lane }) => lane === 1).map(({ id }) => id)
-        const deleting = store.admin.delete(held)
+        const deleting = deleteNow(store, ...held)
         await untilOneWaits(pool)
         await other.rollback()
         assert.equal(await deleting, held.length)
@@ -209,8 +211,8 @@ for (const { name, title } of MYSQL_SERVERS) {
           assert.deepEqual(lost, [])
           await store.relay.reconcile(NAMES, lanes)
           await store.relay.purge({ publishedFor: 0, failedFor: 0, limit: 100 })
-          await store.admin.move([at(7).id], { kind: 'cancel' })
-          await store.admin.delete([at(9).id])
+          await moveNow(store, [at(7).id], { kind: 'cancel' })
+          await deleteNow(store, at(9).id)
           assert.equal(await store.coordination.renew(workerId, 60_000), true)
           await store.coordination.enter({ name: 'another', backends: [BACKEND, 'new'], lease: 60_000 })
           await store.coordination.leave(workerId)
@@ -368,8 +370,8 @@ for (const { name, title } of MYSQL_SERVERS) {
           while (writing) {
             const some = await store.admin.list({ where: [], order: [], limit: 5, offset: 0, columns: ['id'] })
             const ids = some.flatMap(({ id }) => id ?? [])
-            await store.admin.move(ids, { kind: 'incrementRetry', error: 'by hand', delay: 1 })
-            await store.admin.move(ids, { kind: 'requeue' })
+            await moveNow(store, ids, { kind: 'incrementRetry', error: 'by hand', delay: 1 })
+            await moveNow(store, ids, { kind: 'requeue' })
           }
         }
         const relays = [relay(store), relay(second)]

@@ -36,6 +36,7 @@ export type MoveKind =
   | 'markFailed'
   | 'incrementRetry'
   | 'reschedule'
+  | 'delete'
 
 /** One step. Events, workers and lanes are named by number, since each store gives them ids of its own. */
 export type Operation =
@@ -58,8 +59,17 @@ export type Operation =
       readonly backend: string
       readonly later: boolean
     }
-  | { readonly op: 'move'; readonly kind: MoveKind; readonly events: readonly number[]; readonly later: boolean }
-  | { readonly op: 'delete'; readonly events: readonly number[] }
+  /** `held`: with the holds that were asked for so far. */
+  | {
+      readonly op: 'move'
+      readonly kind: MoveKind
+      readonly events: readonly number[]
+      readonly later: boolean
+      readonly held: boolean
+    }
+  | { readonly op: 'hold'; readonly events: readonly number[]; readonly over: boolean }
+  | { readonly op: 'quiet'; readonly worker: number; readonly lanes: readonly number[] }
+  | { readonly op: 'lift' }
   | {
       readonly op: 'list'
       readonly where: readonly Condition[]
@@ -209,7 +219,7 @@ export const operation: fc.Arbitrary<Operation> = fc.oneof(
     }),
   },
   {
-    weight: 3,
+    weight: 5,
     arbitrary: fc.record({
       op: fc.constant('move'),
       kind: fc.constantFrom(
@@ -221,12 +231,16 @@ export const operation: fc.Arbitrary<Operation> = fc.oneof(
         'markFailed',
         'incrementRetry',
         'reschedule',
+        'delete',
       ),
       events: someEvents,
       later: fc.boolean(),
+      held: fc.integer({ min: 0, max: 3 }).map((n) => n > 0),
     }),
   },
-  { weight: 1, arbitrary: fc.record({ op: fc.constant('delete'), events: someEvents }) },
+  { weight: 3, arbitrary: fc.record({ op: fc.constant('hold'), events: someEvents, over: fc.boolean() }) },
+  { weight: 4, arbitrary: fc.record({ op: fc.constant('quiet'), worker, lanes }) },
+  { weight: 1, arbitrary: fc.record({ op: fc.constant('lift') }) },
   {
     weight: 4,
     arbitrary: fc.record({
@@ -255,6 +269,8 @@ export function moveOf(kind: MoveKind, later: boolean): AdminMove {
       return { kind, error: 'by hand', delay: later ? 3_600_000 : 0 }
     case 'reschedule':
       return { kind, at: later ? LATER : PAST }
+    case 'delete':
+      return { kind, published: later }
     default:
       return { kind }
   }

@@ -1,4 +1,5 @@
 import { COLUMN_NAMES, FAR_FUTURE, type NewOutboxEvent, type OutboxEventColumns } from '../../src/record/columns.ts'
+import type { Hold } from '../../src/store/admin-store.ts'
 import type { Lane } from '../../src/store/coordination-store.ts'
 import type { Outcome, Ownership } from '../../src/store/relay-store.ts'
 import type { Store } from '../../src/store/store.ts'
@@ -30,6 +31,7 @@ export class Subject {
   readonly #events: KnownEvent[] = []
   readonly #workers: KnownWorker[] = []
   readonly #generations = new Map<string, number>()
+  readonly #holds = new Map<string, Hold>()
   #published = 0
 
   constructor(store: Store) {
@@ -116,12 +118,30 @@ export class Subject {
       }
       case 'move': {
         const ids = operation.events.flatMap((n) => this.#event(n)?.id ?? [])
-        const moved = await admin.move([...new Set(ids)], moveOf(operation.kind, operation.later))
-        for (const id of moved) this.#generations.set(id, (this.#generations.get(id) ?? 0) + 1)
-        return moved.map((id) => this.#indexOf(id)).sort((a, b) => a - b)
+        const holds = operation.held ? [...this.#holds.values()] : []
+        const { moved, busy } = await admin.move([...new Set(ids)], moveOf(operation.kind, operation.later), holds)
+        for (const id of moved) {
+          // A deleted event may be published again, under its old id.
+          if (operation.kind === 'delete') this.#generations.delete(id)
+          else this.#generations.set(id, (this.#generations.get(id) ?? 0) + 1)
+        }
+        return [moved, busy].map((some) => some.map((id) => this.#indexOf(id)).sort((a, b) => a - b))
       }
-      case 'delete':
-        return admin.delete([...new Set(operation.events.flatMap((n) => this.#event(n)?.id ?? []))])
+      case 'hold': {
+        const ids = operation.events.flatMap((n) => this.#event(n)?.id ?? [])
+        const holds = await admin.hold([...new Set(ids)], operation.over ? 0 : HOUR)
+        for (const hold of holds) this.#holds.set(`${hold.backend} ${hold.lane}`, hold)
+        return holds.map(({ backend, lane, number }) => `${backend} ${lane} ${number}`).sort()
+      }
+      case 'quiet': {
+        const worker = this.#worker(operation.worker)
+        const known = [...(worker?.lanes.values() ?? [])].filter((lane) => operation.lanes.includes(lane.lane))
+        const quieted = worker ? await coordination.quiet(worker.id, known) : []
+        for (const lane of quieted) worker?.lanes.set(`${lane.backend} ${lane.lane}`, lane)
+        return quieted.map((lane) => this.#describeLane(lane)).sort()
+      }
+      case 'lift':
+        return admin.lift([...this.#holds.values()])
       case 'list': {
         const { where, order, limit, offset } = operation
         const rows = await admin.list({ where, order, limit, offset, columns: COLUMN_NAMES })
@@ -244,9 +264,10 @@ export class Subject {
     }
   }
 
-  #describeLane({ backend, lane, owner, fence, attention }: Lane): string {
+  #describeLane({ backend, lane, owner, fence, attention, hold, holdLeft, quietFor }: Lane): string {
+    const held = `hold ${hold} ${holdLeft === null ? 'none' : holdLeft > HOUR / 2 ? 'held' : 'over'} quiet ${quietFor}`
     const worker = owner === null ? 'nobody' : this.#workers.findIndex((each) => each.id === owner)
-    return `${backend} ${lane} owner ${worker} fence ${fence} attention ${attention}`
+    return `${backend} ${lane} owner ${worker} fence ${fence} attention ${attention} ${held}`
   }
 
   #describe(row: Partial<OutboxEventColumns>): unknown {

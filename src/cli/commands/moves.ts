@@ -52,18 +52,26 @@ function moveCommand(
         return EXIT.ok
       }
       const manager: Pick<EventManager, Move> = broadcaster.events
-      const moved = await manager[name](target, {
+      const { moved, tooLate, unknown } = await manager[name](target, {
         onProgress: (count) => {
           if (count >= LONG) terminal.progress(`${countOf(count, 'event')} ${past} ...`)
         },
       })
-      const left = positionals.filter((id) => !moved.includes(id.toLowerCase()))
-      if (options.json) terminal.out(stringifyJson({ [past]: moved, unchanged: left }))
-      else terminal.out(`${countOf(moved.length, 'event')} ${past}.`)
-      if (left.length === 0) return EXIT.ok
-      if (!options.json)
-        terminal.note(`Not ${past}, since there is no such event or its status forbids it: ${left.join(', ')}`)
-      return EXIT.notFound
+      const known = new Set([...moved, ...tooLate, ...unknown])
+      const left = positionals.filter((id) => !known.has(id.toLowerCase()))
+      if (options.json) terminal.out(stringifyJson({ [past]: moved, tooLate, unknown, unchanged: left }))
+      else {
+        terminal.out(`${countOf(moved.length, 'event')} ${past}.`)
+        if (tooLate.length > 0) terminal.note(`Not ${past}, too late, already sent: ${tooLate.join(', ')}`)
+        if (unknown.length > 0) {
+          terminal.note(`Not ${past} yet: a worker has them in hand and is silent. Try again: ${unknown.join(', ')}`)
+        }
+        if (left.length > 0) {
+          terminal.note(`Not ${past}, since there is no such event or its status forbids it: ${left.join(', ')}`)
+        }
+      }
+      if (unknown.length > 0) return EXIT.store
+      return left.length > 0 || tooLate.length > 0 ? EXIT.notFound : EXIT.ok
     },
   })
 }

@@ -3,7 +3,7 @@ import { UNSETTLED } from '../../record/status.ts'
 import type { AdminStore, BackendStats } from '../admin-store.ts'
 import { list, matching } from './list.ts'
 import type { MemoryOutbox, MemoryRow } from './memory-outbox.ts'
-import { move } from './move.ts'
+import { hold, lift, move } from './move.ts'
 
 /** What operators and `broadcaster.events` need, in memory. */
 export function memoryAdmin(outbox: MemoryOutbox): AdminStore {
@@ -14,14 +14,14 @@ export function memoryAdmin(outbox: MemoryOutbox): AdminStore {
     async count(where) {
       return matching(outbox, where).length
     },
-    async move(ids, wanted) {
-      return move(outbox, ids, wanted)
+    async hold(ids, duration) {
+      return hold(outbox, ids, duration)
     },
-    async delete(ids) {
-      const rows = [...new Set(ids)].flatMap((id) => outbox.rows.get(id) ?? [])
-      for (const row of rows) outbox.remove(row)
-      outbox.raiseAttention(rows)
-      return rows.length
+    async move(ids, wanted, holds) {
+      return move(outbox, ids, wanted, holds)
+    },
+    async lift(holds) {
+      lift(outbox, holds, () => true)
     },
     async stats() {
       const rows = outbox.bySeq((row) => UNSETTLED.includes(row.status) || row.status === 'failed')

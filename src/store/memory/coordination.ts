@@ -13,7 +13,16 @@ export function memoryCoordination(outbox: MemoryOutbox): CoordinationStore {
       for (const backend of backends) {
         if (outbox.lanes.some((lane) => lane.backend === backend)) continue
         for (let lane = 0; lane < outbox.laneCount; lane++) {
-          outbox.lanes.push({ backend, lane, owner: null, fence: 0, attention: 0 })
+          outbox.lanes.push({
+            backend,
+            lane,
+            owner: null,
+            fence: 0,
+            attention: 0,
+            hold: 0,
+            holdUntil: null,
+            quietFor: 0,
+          })
         }
       }
       const id = randomUUID()
@@ -39,7 +48,7 @@ export function memoryCoordination(outbox: MemoryOutbox): CoordinationStore {
           ...worker,
           leaseLeft: leaseUntil - now,
         })),
-        lanes: outbox.lanes.filter((lane) => backends.includes(lane.backend)).map((lane) => ({ ...lane })),
+        lanes: outbox.lanes.filter((lane) => backends.includes(lane.backend)).map((lane) => shown(lane, now)),
         breakers: [...outbox.breakers]
           .filter(([backend]) => backends.includes(backend))
           .map(([backend, { open, probeAt, since, error }]) => ({
@@ -60,7 +69,19 @@ export function memoryCoordination(outbox: MemoryOutbox): CoordinationStore {
         if (!lane || lane.fence !== seen.fence) return []
         lane.owner = workerId
         lane.fence++
-        return [{ ...lane }]
+        return [shown(lane, outbox.now())]
+      })
+    },
+
+    async quiet(workerId, lanes) {
+      const now = outbox.now()
+      return lanes.flatMap((seen) => {
+        const lane = stored(seen)
+        if (!lane || lane.owner !== workerId || lane.fence !== seen.fence) return []
+        lane.fence++
+        lane.quietFor = lane.hold
+        if (lane.holdUntil !== null && lane.holdUntil <= now) lane.holdUntil = null
+        return [shown(lane, now)]
       })
     },
 
@@ -81,6 +102,10 @@ export function memoryCoordination(outbox: MemoryOutbox): CoordinationStore {
     breakers: memoryBreakers(outbox),
     destinations: memoryDestinations(outbox),
   }
+}
+
+function shown({ holdUntil, ...lane }: MemoryLane, now: number): Lane {
+  return { ...lane, holdLeft: holdUntil === null ? null : holdUntil - now }
 }
 
 function memoryBreakers(outbox: MemoryOutbox): BreakerStore {

@@ -13,6 +13,10 @@ export interface MemoryLane {
   owner: string | null
   fence: number
   attention: number
+  hold: number
+  /** By the outbox's clock. */
+  holdUntil: number | null
+  quietFor: number
 }
 
 export interface MemoryWorker {
@@ -89,14 +93,16 @@ export class MemoryOutbox {
     for (const listener of [...this.listeners]) listener()
   }
 
-  /** The lanes of these rows get attention; an event without a backend name concerns that lane of every backend. */
+  /** The lanes that a row may be sent from; an event without a backend name concerns that lane of every backend. */
+  lanesOf({ lane: number, publisherBackend }: MemoryRow): readonly MemoryLane[] {
+    return this.lanes.filter(
+      ({ lane, backend }) => lane === number && (publisherBackend === backend || publisherBackend === ''),
+    )
+  }
+
+  /** The lanes of these rows get attention. */
   raiseAttention(rows: readonly MemoryRow[]): void {
-    for (const lane of this.lanes) {
-      const concerned = rows.some(
-        (row) => row.lane === lane.lane && (row.publisherBackend === lane.backend || row.publisherBackend === ''),
-      )
-      if (concerned) lane.attention++
-    }
+    for (const lane of new Set(rows.flatMap((row) => this.lanesOf(row)))) lane.attention++
     if (rows.length > 0) this.wake()
   }
 }

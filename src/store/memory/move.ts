@@ -1,26 +1,72 @@
 import { FAR_FUTURE } from '../../record/columns.ts'
 import { canMove, UNSETTLED } from '../../record/status.ts'
-import type { AdminMove } from '../admin-store.ts'
-import type { MemoryOutbox, MemoryRow } from './memory-outbox.ts'
+import type { AdminMove, Hold, MoveReport } from '../admin-store.ts'
+import type { MemoryLane, MemoryOutbox, MemoryRow } from './memory-outbox.ts'
 
-/** Applies a move to events whose status allows it, and returns their ids. */
-export function move(outbox: MemoryOutbox, ids: readonly string[], wanted: AdminMove): readonly string[] {
+/** Applies a move to events whose status allows it, where nobody can be sending them. */
+export function move(
+  outbox: MemoryOutbox,
+  ids: readonly string[],
+  wanted: AdminMove,
+  holds: readonly Hold[],
+): MoveReport {
   const now = outbox.now()
   const moved: MemoryRow[] = []
+  const busy: string[] = []
   for (const id of new Set(ids)) {
     const row = outbox.rows.get(id)
     if (!row || !allows(row, wanted)) continue
-    change(row, wanted, now)
+    const parked = row.availableAt !== null && row.availableAt.getTime() > now
+    // What is parked is in nobody's hands.
+    const mayBeInHand = UNSETTLED.includes(row.status) && !parked
+    if (mayBeInHand && outbox.lanesOf(row).some((lane) => !isFree(outbox, lane, holds))) {
+      busy.push(id)
+      continue
+    }
+    change(outbox, row, wanted, now)
     row.updatedAt = new Date(now)
     row.generation++
     moved.push(row)
   }
+  lift(outbox, holds, (lane) => isFree(outbox, lane, holds))
   outbox.raiseAttention(moved)
-  return moved.map((row) => row.id)
+  return { moved: moved.map((row) => row.id), busy }
 }
 
-function allows({ status }: MemoryRow, { kind }: AdminMove): boolean {
-  switch (kind) {
+/** Asks the owners of these events' lanes to take their hands off. */
+export function hold(outbox: MemoryOutbox, ids: readonly string[], duration: number): readonly Hold[] {
+  const rows = ids.flatMap((id) => outbox.rows.get(id) ?? []).filter((row) => UNSETTLED.includes(row.status))
+  const lanes = new Set(rows.flatMap((row) => outbox.lanesOf(row)))
+  const until = outbox.now() + duration
+  for (const lane of lanes) {
+    lane.hold++
+    lane.holdUntil = Math.max(until, lane.holdUntil ?? until)
+  }
+  if (lanes.size > 0) outbox.wake()
+  return [...lanes].map(({ backend, lane, hold: number }) => ({ backend, lane, number }))
+}
+
+/** Ends holds that nobody has renewed since. */
+export function lift(outbox: MemoryOutbox, holds: readonly Hold[], which: (lane: MemoryLane) => boolean): void {
+  const lanes = outbox.lanes.filter((lane) => which(lane) && holdOf(lane, holds) === lane.hold)
+  for (const lane of lanes) lane.holdUntil = null
+  if (lanes.length > 0) outbox.wake()
+}
+
+/** Nobody alive owns it, or its owner has answered our hold and keeps to it. */
+function isFree(outbox: MemoryOutbox, lane: MemoryLane, holds: readonly Hold[]): boolean {
+  const worker = outbox.workers.get(lane.owner ?? '')
+  if (worker === undefined || worker.leaseUntil <= outbox.now()) return true
+  const number = holdOf(lane, holds)
+  return number !== undefined && lane.holdUntil !== null && lane.quietFor >= number
+}
+
+function holdOf(lane: MemoryLane, holds: readonly Hold[]): number | undefined {
+  return holds.find((each) => each.backend === lane.backend && each.lane === lane.lane)?.number
+}
+
+function allows({ status }: MemoryRow, wanted: AdminMove): boolean {
+  switch (wanted.kind) {
     case 'requeue':
       return status === 'failed' || status === 'cancelled' || status === 'retry'
     case 'replay':
@@ -35,10 +81,12 @@ function allows({ status }: MemoryRow, { kind }: AdminMove): boolean {
     case 'incrementRetry':
     case 'reschedule':
       return UNSETTLED.includes(status)
+    case 'delete':
+      return wanted.published || status !== 'published'
   }
 }
 
-function change(row: MemoryRow, move: AdminMove, now: number): void {
+function change(outbox: MemoryOutbox, row: MemoryRow, move: AdminMove, now: number): void {
   switch (move.kind) {
     case 'requeue':
     case 'replay':
@@ -77,6 +125,9 @@ function change(row: MemoryRow, move: AdminMove, now: number): void {
     case 'reschedule':
       row.scheduledAt = new Date(move.at)
       row.availableAt = move.at.getTime() > now ? new Date(move.at) : null
+      break
+    case 'delete':
+      outbox.remove(row)
       break
   }
 }

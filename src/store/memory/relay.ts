@@ -58,15 +58,16 @@ export function memoryRelay(outbox: MemoryOutbox): RelayStore {
         if (row.availableAt?.getTime() === FAR_FUTURE.getTime() && !held) row.availableAt = null
       }
       const now = outbox.now()
+      for (const row of unsettled(names, lanes)) if (isOrphan(outbox, row, now)) row.availableAt = null
       const retries = unsettled(names, lanes).filter(
         (row) => row.status === 'retry' && row.availableAt !== null && row.partitionKey !== null,
       )
       const retrying = retries.filter((row) => timeOf(row) > now)
       for (const row of retries) if (timeOf(row) <= now) row.availableAt = null
       return [...blocking, ...retrying].flatMap((row): readonly HeldHead[] => {
-        const { id, seq, lane, partitionKey } = row
+        const { id, seq, lane, partitionKey, generation } = row
         if (partitionKey === null) return []
-        return [{ id, seq, lane, partitionKey, dueIn: row.status === 'failed' ? null : timeOf(row) - now }]
+        return [{ id, seq, lane, partitionKey, generation, dueIn: row.status === 'failed' ? null : timeOf(row) - now }]
       })
     },
 
@@ -110,4 +111,17 @@ export function memoryRelay(outbox: MemoryOutbox): RelayStore {
 
 function timeOf(row: MemoryRow): number {
   return row.availableAt?.getTime() ?? Number.NEGATIVE_INFINITY
+}
+
+/** Parked behind an event between retries that is there no more, and not by its own time: nothing keeps it waiting. */
+function isOrphan(outbox: MemoryOutbox, row: MemoryRow, now: number): boolean {
+  const parked = row.availableAt !== null && timeOf(row) > now && timeOf(row) !== FAR_FUTURE.getTime()
+  if (!parked || row.status === 'retry' || row.partitionKey === null || row.scheduledAt.getTime() > now) return false
+  return !outbox
+    .bySeq((head) => head.lane === row.lane && head.partitionKey === row.partitionKey && head.availableAt !== null)
+    .some(
+      (head) =>
+        head.publisherBackend === row.publisherBackend &&
+        (head.status === 'failed' || (head.status === 'retry' && timeOf(head) > now)),
+    )
 }

@@ -1,5 +1,6 @@
 import type { CoordinationStore, Lane } from '../coordination-store.ts'
 import type { Client } from './client.ts'
+import { LANE, laneOf } from './lane.ts'
 import { areLanes } from './lane-filter.ts'
 import { NOW } from './literals.ts'
 import { sql } from './sql.ts'
@@ -17,19 +18,11 @@ export function claim(client: Client, t: Tables): CoordinationStore['claim'] {
     return runAgainOnConflict(() =>
       client.transaction(async (tx) => {
         const rows = await tx.query(sql`
-SELECT backend, lane, fence, attention FROM ${t.lanes} FORCE INDEX (PRIMARY)
+SELECT ${LANE} FROM ${t.lanes} FORCE INDEX (PRIMARY)
 WHERE ${areLanes(lanes)} ORDER BY backend, lane FOR UPDATE`)
         const seen = new Map(lanes.map((lane) => [nameOf(lane), lane.fence]))
         const free = rows
-          .map(
-            (row): Lane => ({
-              backend: String(row['backend']),
-              lane: Number(row['lane']),
-              owner: workerId,
-              fence: Number(row['fence']),
-              attention: Number(row['attention']),
-            }),
-          )
+          .map((row): Lane => ({ ...laneOf(row), owner: workerId }))
           .filter((lane) => seen.get(nameOf(lane)) === lane.fence)
         const alive = await tx.query(sql`
 SELECT id FROM ${t.workers} WHERE id = ${workerId} AND lease_until > ${NOW} LOCK IN SHARE MODE`)

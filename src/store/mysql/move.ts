@@ -1,5 +1,7 @@
-import type { AdminMove } from '../admin-store.ts'
-import type { Client } from './client.ts'
+import type { AdminMove, AdminStore } from '../admin-store.ts'
+import type { Client, RawRow } from './client.ts'
+import { deleteById } from './delete.ts'
+import { busyLanes, lift } from './hold.ts'
 import { FAR_FUTURE_SQL, NOW, nowPlus, toSqlDate, UNSETTLED } from './literals.ts'
 import { lockLanes, PLACE, type Place, placeOf, placesOf, raiseAttention } from './raise-attention.ts'
 import { slices } from './slices.ts'
@@ -13,7 +15,7 @@ const BLOCKING = sql`CASE WHEN partition_key IS NOT NULL THEN ${FAR_FUTURE_SQL} 
 const AGAIN = sql`status = 'pending', retry_count = 0, scheduled_at = ${NOW}, available_at = NULL, updated_at = ${NOW}`
 
 /** What a move writes. MySQL assigns from left to right, so what another assignment reads comes after it. */
-function changesOf(move: AdminMove): Sql {
+function changesOf(move: Exclude<AdminMove, { kind: 'delete' }>): Sql {
   switch (move.kind) {
     case 'requeue':
       return AGAIN
@@ -43,7 +45,7 @@ function changesOf(move: AdminMove): Sql {
 }
 
 /** From which statuses each move leads. */
-const FROM: Readonly<Record<AdminMove['kind'], Sql>> = {
+const FROM: Readonly<Record<Exclude<AdminMove['kind'], 'delete'>, Sql>> = {
   requeue: sql`status IN ('failed', 'cancelled', 'retry')`,
   replay: sql`status = 'published'`,
   skip: sql`status = 'failed'`,
@@ -54,29 +56,66 @@ const FROM: Readonly<Record<AdminMove['kind'], Sql>> = {
   reschedule: sql`status IN ${UNSETTLED}`,
 }
 
-/** Applies what an operator asked for, where the status as it is now allows it, and tells the owners of the lanes. */
-export function move(client: Client, t: Tables) {
-  return async (ids: readonly string[], move: AdminMove): Promise<readonly string[]> => {
+/** A worker may have it: what is parked is in nobody's hands. */
+const IN_HAND = sql`(status IN ${UNSETTLED} AND (available_at IS NULL OR available_at <= ${NOW}))`
+
+function fromOf(move: AdminMove): Sql {
+  if (move.kind === 'delete') return move.published ? sql`TRUE` : sql`status <> 'published'`
+  return FROM[move.kind]
+}
+
+/**
+ * Applies what an operator asked for, where the status as it is now allows it and nobody can be sending the event, and
+ * tells the owners of the lanes. The lanes are locked first: whoever claims one, or answers a hold, comes before, and is
+ * seen, or after, and sees what was moved.
+ */
+export function move(client: Client, t: Tables): AdminStore['move'] {
+  return async (ids, move, holds) => {
     const wanted = [...new Set(ids.filter(isUuid).map(toSqlId))].sort()
-    if (wanted.length === 0) return []
     return runAgainOnConflict(() =>
       client.transaction(async (tx) => {
-        await lockLanes(tx, t, await placesOf(tx, t, wanted))
+        const before = await placesOf(tx, t, wanted)
+        await lockLanes(tx, t, [...before, ...holds.map(({ backend, lane }) => ({ publisherBackend: backend, lane }))])
+        const closed = await busyLanes(tx, t, before, holds)
         const moved: string[] = []
+        const busy: string[] = []
         const places: Place[] = []
         for (const ids of slices(wanted)) {
           const rows = await tx.query(sql`
-SELECT id, ${PLACE} FROM ${t.events} FORCE INDEX (PRIMARY) WHERE id IN (${ids}) AND ${FROM[move.kind]} FOR UPDATE`)
-          if (rows.length === 0) continue
-          const these = rows.map((row) => String(row['id']))
-          await tx.run(sql`UPDATE ${t.events} FORCE INDEX (PRIMARY) SET ${changesOf(move)}, generation = generation + 1
+SELECT id, ${PLACE}, ${IN_HAND} AS in_hand FROM ${t.events} FORCE INDEX (PRIMARY)
+WHERE id IN (${ids}) AND ${fromOf(move)} FOR UPDATE`)
+          const [waiting, free] = [
+            rows.filter((row) => isBusy(row, closed)),
+            rows.filter((row) => !isBusy(row, closed)),
+          ]
+          busy.push(...waiting.map((row) => fromSqlId(String(row['id']))))
+          if (free.length === 0) continue
+          const these = free.map((row) => String(row['id']))
+          if (move.kind === 'delete') await deleteById(tx, t, these)
+          else {
+            await tx.run(sql`
+UPDATE ${t.events} FORCE INDEX (PRIMARY) SET ${changesOf(move)}, generation = generation + 1
 WHERE id IN (${these})`)
+          }
           moved.push(...these.map(fromSqlId))
-          places.push(...rows.map(placeOf))
+          places.push(...free.map(placeOf))
         }
         await raiseAttention(tx, t, places)
-        return moved
+        await lift(
+          tx,
+          t,
+          holds.filter((each) => !closed.some(({ backend, lane }) => backend === each.backend && lane === each.lane)),
+        )
+        return { moved, busy }
       }),
     )
   }
+}
+
+function isBusy(row: RawRow, closed: readonly { readonly backend: string; readonly lane: number }[]): boolean {
+  const { publisherBackend, lane } = placeOf(row)
+  return (
+    Number(row['in_hand']) === 1 &&
+    closed.some((each) => each.lane === lane && (each.backend === publisherBackend || publisherBackend === ''))
+  )
 }

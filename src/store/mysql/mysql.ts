@@ -4,11 +4,11 @@ import { breakers } from './breakers.ts'
 import { claim } from './claim.ts'
 import { clientsOn } from './clients.ts'
 import { count } from './count.ts'
-import { deleteEvents } from './delete.ts'
 import { destinations } from './destinations.ts'
 import { enter } from './enter.ts'
 import { fetch } from './fetch.ts'
 import { findDuplicate, found } from './find-duplicate.ts'
+import { hold, lift } from './hold.ts'
 import { findStored, notStored } from './identity.ts'
 import { inbox } from './inbox.ts'
 import { insert, inserted, ROWS_PER_INSERT, readBack } from './insert.ts'
@@ -19,6 +19,7 @@ import { openMysql2 } from './open-mysql2.ts'
 import { type MysqlOptions, resolveOptions } from './options.ts'
 import { placeOfOptions } from './place.ts'
 import { purge } from './purge.ts'
+import { quiet } from './quiet.ts'
 import { reconcile } from './reconcile.ts'
 import { release } from './release.ts'
 import { renew } from './renew.ts'
@@ -76,6 +77,7 @@ export function mysql(options: MysqlOptions): Store<MysqlTransaction> {
       renew: renew(heartbeat, t),
       survey: survey(heartbeat, t),
       claim: claim(heartbeat, t),
+      quiet: quiet(heartbeat, t),
       release: release(heartbeat, t),
       leave: leave(heartbeat, t),
       breakers: breakers(heartbeat, t),
@@ -84,8 +86,9 @@ export function mysql(options: MysqlOptions): Store<MysqlTransaction> {
     admin: {
       list: list(operator, t),
       count: count(operator, t),
+      hold: hold(operator, t),
       move: move(operator, t),
-      delete: deleteEvents(operator, t),
+      lift: (holds) => lift(operator, t, holds),
       stats: stats(operator, t),
     },
     inbox: inbox(worker, t),

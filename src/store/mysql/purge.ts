@@ -4,7 +4,7 @@ import { deleteById } from './delete.ts'
 import { nowPlus, STAGE } from './literals.ts'
 import { lockLanes, PLACE, placeOf, raiseAttention } from './raise-attention.ts'
 import { AT_ONCE } from './slices.ts'
-import { sql } from './sql.ts'
+import { type Sql, sql } from './sql.ts'
 import { runAgainOnConflict } from './store-error.ts'
 import type { Tables } from './tables.ts'
 
@@ -24,25 +24,30 @@ const PAGES = 200
  * The lanes of failed events that blocked their key are told, so that what waits behind them is released.
  */
 export function purge(client: Client, t: Tables): RelayStore['purge'] {
-  const page = (after: number, publishedFor: number | null, failedFor: number | null) => {
+  const isOld = (publishedFor: number | null, failedFor: number | null): Sql => {
     const old = (age: number | null, column: 'published_at' | 'updated_at') =>
       age === null ? sql`FALSE` : sql`${COLUMN[column]} < ${nowPlus(-age)}`
+    return sql`((status = 'published' AND ${old(publishedFor, 'published_at')})
+    OR (status IN ('failed', 'cancelled') AND ${old(failedFor, 'updated_at')}))`
+  }
+
+  const page = (after: number, publishedFor: number | null, failedFor: number | null) => {
     const youngest = Math.min(publishedFor ?? Number.POSITIVE_INFINITY, failedFor ?? Number.POSITIVE_INFINITY)
     return client.query(sql`
 SELECT id, seq, created_at > ${nowPlus(-youngest)} AS young,
-  (status = 'published' AND ${old(publishedFor, 'published_at')})
-    OR (status IN ('failed', 'cancelled') AND ${old(failedFor, 'updated_at')}) AS old
+  ${isOld(publishedFor, failedFor)} AS old
 FROM ${t.events} FORCE INDEX (${t.index.seq}) WHERE seq > ${after} ORDER BY seq LIMIT ${PAGE}`)
   }
 
-  const remove = (ids: readonly string[]) =>
+  /** An operator may have moved some of them meanwhile, or hold them locked: those stay. */
+  const remove = (ids: readonly string[], stillOld: Sql) =>
     runAgainOnConflict(() =>
       client.transaction(async (tx) => {
         const blocks = sql`stage = ${STAGE.failed} AND available_at IS NOT NULL`
         const here = sql`${t.events} FORCE INDEX (PRIMARY) WHERE id IN (${ids})`
         await lockLanes(tx, t, (await tx.query(sql`SELECT ${PLACE} FROM ${here} AND ${blocks}`)).map(placeOf))
         const rows = await tx.query(sql`
-SELECT id, ${PLACE}, ${blocks} AS blocks FROM ${here} AND status IN ('published', 'failed', 'cancelled') FOR UPDATE`)
+SELECT id, ${PLACE}, ${blocks} AS blocks FROM ${here} AND ${stillOld} FOR UPDATE SKIP LOCKED`)
         if (rows.length === 0) return 0
         await deleteById(
           tx,
@@ -63,7 +68,8 @@ SELECT id, ${PLACE}, ${blocks} AS blocks FROM ${here} AND status IN ('published'
     for (let n = 0; n < PAGES; n++) {
       const rows = await page(walkedTo, publishedFor, failedFor)
       const old = rows.filter((row) => Number(row['old']) === 1).slice(0, limit - deleted)
-      if (old.length > 0) deleted += await remove(old.map((row) => String(row['id'])))
+      const ids = old.map((row) => String(row['id']))
+      if (ids.length > 0) deleted += await remove(ids, isOld(publishedFor, failedFor))
       if (deleted >= limit) {
         walkedTo = seqOf(old.at(-1))
         break

@@ -53,11 +53,18 @@ export function placeOf(row: Readonly<Record<string, unknown>>): Place {
 /** Its columns. */
 export const PLACE: Sql = sql`publisher_backend, lane`
 
-/** Where the events with these ids stand, as stored, without a lock. */
-export async function placesOf(tx: Runs, t: Tables, ids: readonly string[]): Promise<readonly Place[]> {
+/** Where the events with these ids stand, as stored, without a lock; `which`: only such. */
+export async function placesOf(
+  tx: Runs,
+  t: Tables,
+  ids: readonly string[],
+  which: Sql = sql`TRUE`,
+): Promise<readonly Place[]> {
   const places: Place[] = []
   for (const some of slices(ids)) {
-    const rows = await tx.query(sql`SELECT ${PLACE} FROM ${t.events} FORCE INDEX (PRIMARY) WHERE id IN (${some})`)
+    const rows = await tx.query(
+      sql`SELECT ${PLACE} FROM ${t.events} FORCE INDEX (PRIMARY) WHERE id IN (${some}) AND ${which}`,
+    )
     places.push(...rows.map(placeOf))
   }
   return places

@@ -38,8 +38,21 @@ WHERE ${isNamed(names)} AND e.stage IN (${waits}) AND e.lane IN (${lanes}) AND e
   AND blocked.lane IS NULL
 LIMIT ${FOUND_AT_ONCE}`
 
+  // What waits for an event between retries, where there is none any more.
+  const orphans = (names: readonly string[], lanes: readonly number[]): Sql => sql`
+SELECT e.id ${from}
+LEFT JOIN (
+  SELECT DISTINCT e.publisher_backend, e.lane, e.partition_key ${from}
+  WHERE ${isNamed(names)} AND e.stage IN (${[STAGE.retrying, STAGE.failed]}) AND e.lane IN (${lanes})
+    AND e.available_at > ${NOW} AND e.partition_key IS NOT NULL
+) AS held ON held.publisher_backend = e.publisher_backend AND held.lane = e.lane AND held.partition_key = e.partition_key
+WHERE ${isNamed(names)} AND e.stage = ${STAGE.parked} AND e.lane IN (${lanes})
+  AND e.available_at > ${NOW} AND e.available_at < ${FAR_FUTURE_SQL}
+  AND e.scheduled_at <= ${NOW} AND e.partition_key IS NOT NULL AND held.lane IS NULL
+LIMIT ${FOUND_AT_ONCE}`
+
   const heads = (names: readonly string[], lanes: readonly number[]): Sql => sql`
-SELECT e.id, e.seq, e.lane, e.stage, e.partition_key AS held,
+SELECT e.id, e.seq, e.lane, e.stage, e.partition_key AS held, e.generation,
   TIMESTAMPDIFF(MICROSECOND, ${NOW}, e.available_at) AS due ${from}
 WHERE ${isNamed(names)} AND e.stage IN (${[STAGE.retrying, STAGE.failed]}) AND e.lane IN (${lanes})
   AND e.available_at IS NOT NULL AND e.partition_key IS NOT NULL
@@ -55,11 +68,7 @@ WHERE id IN (${some}) AND stage IN (${waits}) AND ${which}`)
 
   return async (names: readonly string[], lanes: readonly number[]): Promise<readonly HeldHead[]> => {
     if (lanes.length === 0 || names.length === 0) return []
-    for (;;) {
-      const ids = (await client.query(free(names, lanes))).map((row) => String(row['id']))
-      await release(ids, sql`available_at = ${FAR_FUTURE_SQL}`)
-      if (ids.length < FOUND_AT_ONCE) break
-    }
+    // The heads first: one that is moved from here on is known as a head, and its lane looked at again when it comes.
     const rows = (await client.query(heads(names, lanes))).map((row) => ({
       stored: String(row['id']),
       retries: Number(row['stage']) === STAGE.retrying,
@@ -67,7 +76,18 @@ WHERE id IN (${some}) AND stage IN (${waits}) AND ${which}`)
       seq: Number(row['seq']),
       lane: Number(row['lane']),
       partitionKey: String(row['held']),
+      generation: Number(row['generation']),
     }))
+    for (const { find, which } of [
+      { find: free, which: sql`available_at = ${FAR_FUTURE_SQL}` },
+      { find: orphans, which: sql`available_at < ${FAR_FUTURE_SQL} AND status <> 'retry' AND scheduled_at <= ${NOW}` },
+    ]) {
+      for (;;) {
+        const ids = (await client.query(find(names, lanes))).map((row) => String(row['id']))
+        await release(ids, which)
+        if (ids.length < FOUND_AT_ONCE) break
+      }
+    }
     const due = rows.filter((row) => row.retries && row.due <= 0)
     await release(
       due.map(({ stored }) => stored),
@@ -75,11 +95,12 @@ WHERE id IN (${some}) AND stage IN (${waits}) AND ${which}`)
     )
     return rows
       .filter((row) => !due.includes(row))
-      .map(({ stored, retries, due: dueIn, seq, lane, partitionKey }) => ({
+      .map(({ stored, retries, due: dueIn, seq, lane, partitionKey, generation }) => ({
         id: fromSqlId(stored),
         seq,
         lane,
         partitionKey,
+        generation,
         dueIn: retries ? dueIn : null,
       }))
   }

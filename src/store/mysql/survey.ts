@@ -1,5 +1,6 @@
 import type { CoordinationStore, Survey } from '../coordination-store.ts'
 import type { Client, RawRow } from './client.ts'
+import { laneOf } from './lane.ts'
 import { NOW } from './literals.ts'
 import { sql } from './sql.ts'
 import type { Tables } from './tables.ts'
@@ -17,13 +18,16 @@ export function survey(client: Client, t: Tables): CoordinationStore['survey'] {
     const names = backends.length > 0 ? backends : [null]
     return client.query(sql`
 SELECT 'worker' AS kind, id AS name, name AS label, backends AS text, lease_until <= ${NOW} AS number,
-  TIMESTAMPDIFF(MICROSECOND, ${NOW}, lease_until) AS fence, NULL AS attention
+  TIMESTAMPDIFF(MICROSECOND, ${NOW}, lease_until) AS fence, NULL AS attention,
+  NULL AS hold, NULL AS quiet_for, NULL AS hold_left
 FROM ${t.workers}
 UNION ALL
-SELECT 'lane', backend, owner, NULL, lane, fence, attention FROM ${t.lanes} WHERE backend IN (${names})
+SELECT 'lane', backend, owner, NULL, lane, fence, attention,
+  hold, quiet_for, TIMESTAMPDIFF(MICROSECOND, ${NOW}, hold_until)
+FROM ${t.lanes} WHERE backend IN (${names})
 UNION ALL
 SELECT 'breaker', backend, NULL, error, open,
-  TIMESTAMPDIFF(MICROSECOND, ${NOW}, probe_at), TIMESTAMPDIFF(MICROSECOND, since, ${NOW})
+  TIMESTAMPDIFF(MICROSECOND, ${NOW}, probe_at), TIMESTAMPDIFF(MICROSECOND, since, ${NOW}), NULL, NULL, NULL
 FROM ${t.breakers} WHERE backend IN (${names})`)
   }
 
@@ -48,13 +52,7 @@ function surveyOf(rows: readonly RawRow[]): Survey {
         backends: JSON.parse(String(row['text'])) as readonly string[],
         leaseLeft: Number(row['fence']) / 1_000,
       })),
-    lanes: of('lane').map((row) => ({
-      backend: String(row['name']),
-      lane: Number(row['number']),
-      owner: row['label'] === null ? null : String(row['label']),
-      fence: Number(row['fence']),
-      attention: Number(row['attention']),
-    })),
+    lanes: of('lane').map((row) => laneOf({ ...row, backend: row['name'], lane: row['number'], owner: row['label'] })),
     breakers: of('breaker').map((row) => ({
       backend: String(row['name']),
       open: Number(row['number']) === 1,

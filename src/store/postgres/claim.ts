@@ -1,5 +1,6 @@
-import type { CoordinationStore, Lane } from '../coordination-store.ts'
-import type { Client, RawRow } from './client.ts'
+import type { CoordinationStore } from '../coordination-store.ts'
+import type { Client } from './client.ts'
+import { LANE, laneOf } from './lane.ts'
 import type { Tables } from './tables.ts'
 
 /**
@@ -23,7 +24,7 @@ UPDATE ${t.lanes} AS l
 SET owner = $1::uuid, fence = l.fence + 1
 FROM seen
 WHERE l.backend = seen.backend AND l.lane = seen.lane AND l.fence = seen.fence
-RETURNING l.backend, l.lane, l.owner, l.fence, l.attention`
+RETURNING ${LANE}`
 
   return async (workerId, lanes) => {
     if (lanes.length === 0) return []
@@ -34,15 +35,5 @@ RETURNING l.backend, l.lane, l.owner, l.fence, l.attention`
       lanes.map(({ fence }) => fence),
     ])
     return rows.map(laneOf)
-  }
-}
-
-function laneOf(row: RawRow): Lane {
-  return {
-    backend: row['backend'] ?? '',
-    lane: Number(row['lane']),
-    owner: row['owner'] ?? null,
-    fence: Number(row['fence']),
-    attention: Number(row['attention']),
   }
 }

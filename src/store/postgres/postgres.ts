@@ -7,11 +7,11 @@ import { claim } from './claim.ts'
 import type { Clients } from './client.ts'
 import { clientsOn } from './clients.ts'
 import { count } from './count.ts'
-import { deleteEvents } from './delete.ts'
 import { destinations } from './destinations.ts'
 import { enter } from './enter.ts'
 import { fetch } from './fetch.ts'
 import { findDuplicate, found } from './find-duplicate.ts'
+import { hold, lift } from './hold.ts'
 import { inbox } from './inbox.ts'
 import { insert, inserted } from './insert.ts'
 import { leave } from './leave.ts'
@@ -30,6 +30,7 @@ import {
 import { pgliteClients } from './pglite-client.ts'
 import { placeOfOptions } from './place.ts'
 import { purge } from './purge.ts'
+import { quiet } from './quiet.ts'
 import { reconcile } from './reconcile.ts'
 import { release } from './release.ts'
 import { renew } from './renew.ts'
@@ -95,6 +96,7 @@ function storeOn<Tx>(clients: Clients, t: Tables, transactionAdapter: Transactio
       renew: renew(heartbeat, t),
       survey: survey(heartbeat, t),
       claim: claim(heartbeat, t),
+      quiet: quiet(heartbeat, t),
       release: release(heartbeat, t),
       leave: leave(heartbeat, t),
       breakers: breakers(heartbeat, t),
@@ -103,8 +105,9 @@ function storeOn<Tx>(clients: Clients, t: Tables, transactionAdapter: Transactio
     admin: {
       list: list(operator, t),
       count: count(operator, t),
+      hold: hold(operator, t),
       move: move(operator, t),
-      delete: deleteEvents(operator, t),
+      lift: (holds) => lift(t)(operator, holds),
       stats: stats(operator, t),
     },
     inbox: inbox(worker, t),

@@ -18,6 +18,17 @@ function uuidAt(instant: string): string {
 }
 
 /**
+ * Whether a row may go. It is asked of the row itself by whatever locks or deletes it: PostgreSQL looks again, after a
+ * wait, at conditions on that row alone, and an operator may have requeued it meanwhile.
+ */
+function isOld(row: string): string {
+  return `(
+    (${row}.status = 'published' AND ${row}.published_at < statement_timestamp() - $2::float8 * interval '1 millisecond')
+    OR (${row}.status IN ('failed', 'cancelled')
+      AND ${row}.updated_at < statement_timestamp() - $3::float8 * interval '1 millisecond'))`
+}
+
+/**
  * Retention. No index holds published rows by status or time, so it walks the primary key, page by page. Ids are
  * UUID v7 as a rule, so the old rows come first, and the walk ends at the page with the first id that is too young. Rows with a v4 id (made by Django) sort after those, mostly; they are reached when the walk goes on
  * past the ids of today, which costs one index probe where there are none.
@@ -39,13 +50,13 @@ WITH page AS MATERIALIZED (
   ORDER BY e.id
   LIMIT $5
 ), old AS (
-  SELECT id FROM page
-  WHERE (status = 'published' AND published_at < statement_timestamp() - $2::float8 * interval '1 millisecond')
-    OR (status IN ('failed', 'cancelled') AND updated_at < statement_timestamp() - $3::float8 * interval '1 millisecond')
-  ORDER BY id
+  SELECT e.id FROM ${t.events} AS e
+  WHERE e.id IN (SELECT p.id FROM page AS p WHERE ${isOld('p')}) AND ${isOld('e')}
+  ORDER BY e.id
   LIMIT $4
+  FOR UPDATE OF e SKIP LOCKED
 ), gone AS (
-  DELETE FROM ${t.events} AS e USING old WHERE e.id = old.id
+  DELETE FROM ${t.events} AS e USING old WHERE e.id = old.id AND ${isOld('e')}
   RETURNING e.id, e.publisher_backend, e.lane, e.status = 'failed' AND e.available_at IS NOT NULL AS blocked
 ), told AS (
   UPDATE ${t.lanes} AS l

@@ -7,7 +7,9 @@ import type { Tables } from './tables.ts'
 const RELEASED_AT_ONCE = 10_000
 
 /**
- * Releases what waits behind keys that no failed event blocks any longer, and returns the heads that hold their key.
+ * Releases what waits behind keys that nothing holds any longer, and returns the heads that hold their key. What waits
+ * for an event between retries is parked until that one's time, and so released when that one was moved or is gone; what
+ * is scheduled for later is left alone.
  * A relay calls it before it reads lanes that it has just taken, so nothing of them is fetched in between.
  *
  * A retry that is due but still parked is brought back by it, too: otherwise a relay that fetches before its first
@@ -20,22 +22,41 @@ WITH blocked AS MATERIALIZED (
   FROM ${t.events} AS f
   WHERE f.publisher_backend = ANY ($1::text[]) AND f.lane = ANY ($2::int[])
     AND f.status = 'failed' AND f.available_at IS NOT NULL AND f.partition_key IS NOT NULL
+), retrying AS MATERIALIZED (
+  SELECT DISTINCT r.publisher_backend, r.lane, r.partition_key
+  FROM ${t.events} AS r
+  WHERE r.publisher_backend = ANY ($1::text[]) AND r.lane = ANY ($2::int[])
+    AND r.status IN ('retry', 'failed') AND r.available_at > statement_timestamp() AND r.partition_key IS NOT NULL
+), lanes AS (
+  SELECT n.name, l.lane FROM unnest($1::text[]) AS n(name) CROSS JOIN unnest($2::int[]) AS l(lane)
 ), free AS (
-  SELECT e.id
-  FROM unnest($1::text[]) AS n(name)
-  CROSS JOIN unnest($2::int[]) AS l(lane)
+  (SELECT e.id, e.available_at
+  FROM lanes AS l
   CROSS JOIN LATERAL (
-    SELECT e.id, e.lane, e.partition_key
+    SELECT e.id, e.lane, e.partition_key, e.available_at
     FROM ${t.events} AS e
-    WHERE e.publisher_backend = n.name AND e.lane = l.lane
+    WHERE e.publisher_backend = l.name AND e.lane = l.lane
       AND e.available_at = ${FAR_FUTURE_SQL} AND e.status IN ${UNSETTLED}) AS e
   WHERE NOT EXISTS (SELECT FROM blocked AS b WHERE b.lane = e.lane AND b.partition_key = e.partition_key)
-  LIMIT ${RELEASED_AT_ONCE}
+  LIMIT ${RELEASED_AT_ONCE})
+  UNION ALL
+  (SELECT e.id, e.available_at
+  FROM lanes AS l
+  CROSS JOIN LATERAL (
+    SELECT e.id, e.lane, e.partition_key, e.available_at
+    FROM ${t.events} AS e
+    WHERE e.publisher_backend = l.name AND e.lane = l.lane
+      AND e.available_at > statement_timestamp() AND e.available_at < ${FAR_FUTURE_SQL} AND e.status IN ${UNSETTLED}
+      AND e.status <> 'retry' AND e.scheduled_at <= statement_timestamp() AND e.partition_key IS NOT NULL) AS e
+  WHERE NOT EXISTS (
+    SELECT FROM retrying AS r
+    WHERE r.publisher_backend = l.name AND r.lane = e.lane AND r.partition_key = e.partition_key)
+  LIMIT ${RELEASED_AT_ONCE})
 ), released AS (
   UPDATE ${t.events} AS e
   SET available_at = NULL
   FROM free
-  WHERE e.id = free.id AND e.available_at = ${FAR_FUTURE_SQL} AND e.status IN ${UNSETTLED}
+  WHERE e.id = free.id AND e.available_at = free.available_at AND e.status IN ${UNSETTLED}
   RETURNING e.id
 )
 SELECT count(*) AS count FROM released`
@@ -47,7 +68,7 @@ WITH due AS (
   WHERE e.publisher_backend = ANY ($1::text[]) AND e.lane = ANY ($2::int[])
     AND e.status = 'retry' AND e.partition_key IS NOT NULL AND e.available_at <= statement_timestamp()
 )
-SELECT e.id, e.seq, e.lane, e.partition_key AS key,
+SELECT e.id, e.seq, e.lane, e.partition_key AS key, e.generation,
   CASE e.status WHEN 'retry' THEN date_part('epoch', e.available_at - statement_timestamp()) * 1000 END AS due
 FROM ${t.events} AS e
 WHERE e.publisher_backend = ANY ($1::text[]) AND e.lane = ANY ($2::int[])
@@ -57,16 +78,18 @@ ORDER BY e.seq`
 
   return async (names: readonly string[], lanes: readonly number[]): Promise<readonly HeldHead[]> => {
     if (lanes.length === 0 || names.length === 0) return []
+    // The heads first: one that is moved from here on is known as a head, and its lane looked at again when it comes.
+    const rows = await client.query(heads, [names, lanes])
     for (;;) {
       const [released] = await client.query(release, [names, lanes])
       if (Number(released?.['count'] ?? 0) < RELEASED_AT_ONCE) break
     }
-    const rows = await client.query(heads, [names, lanes])
-    return rows.map(({ id, seq, lane, key, due }) => ({
+    return rows.map(({ id, seq, lane, key, generation, due }) => ({
       id: id ?? '',
       seq: Number(seq),
       lane: Number(lane),
       partitionKey: key ?? '',
+      generation: Number(generation),
       dueIn: due == null ? null : Number(due),
     }))
   }

@@ -24,7 +24,8 @@ SELECT json_build_object(
     FROM ${t.workers} AS w WHERE w.id NOT IN (SELECT e.id FROM ended AS e)),
   'lanes', (
     SELECT coalesce(json_agg(json_build_object('backend', l.backend, 'lane', l.lane, 'owner', l.owner,
-      'fence', l.fence, 'attention', l.attention) ORDER BY l.backend, l.lane), '[]')
+      'fence', l.fence, 'attention', l.attention, 'hold', l.hold, 'quietFor', l.quiet_for,
+      'holdLeft', date_part('epoch', l.hold_until - clock_timestamp()) * 1000) ORDER BY l.backend, l.lane), '[]')
     FROM ${t.lanes} AS l WHERE l.backend = ANY ($1::text[])),
   'breakers', (
     SELECT coalesce(json_agg(json_build_object('backend', b.backend, 'open', b.open,

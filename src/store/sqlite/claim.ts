@@ -1,6 +1,6 @@
 import type { Lane } from '../coordination-store.ts'
 import type { Connection } from './connection.ts'
-import { toLane } from './survey.ts'
+import { LANE, toLane } from './survey.ts'
 import type { Tables } from './tables.ts'
 import { NOW } from './values.ts'
 
@@ -9,7 +9,7 @@ export function claim(t: Tables) {
   const sql = `
     UPDATE ${t.lanes} SET owner = ?, fence = fence + 1 WHERE backend = ? AND lane = ? AND fence = ?
       AND EXISTS (SELECT 1 FROM ${t.workers} WHERE id = ? AND lease_until > ${NOW})
-    RETURNING backend, lane, owner, fence, attention`
+    RETURNING ${LANE}`
   return (db: Connection, workerId: string, lanes: readonly Lane[]): readonly Lane[] =>
     lanes.flatMap(({ backend, lane, fence }) => db.all(sql, workerId, backend, lane, fence, workerId)).map(toLane)
 }

@@ -5,6 +5,7 @@ import type { Database } from './database.ts'
 import { destinations } from './destinations.ts'
 import { enter } from './enter.ts'
 import { leave } from './leave.ts'
+import { quiet } from './quiet.ts'
 import { release } from './release.ts'
 import { renew } from './renew.ts'
 import { survey } from './survey.ts'
@@ -17,6 +18,7 @@ export function sqliteCoordination(database: Database, t: Tables, notify: () => 
     renew: renew(t),
     survey: survey(t),
     claim: claim(t),
+    quiet: quiet(t),
     release: release(t),
     leave: leave(t),
     breakers: breakers(t),
@@ -31,6 +33,9 @@ export function sqliteCoordination(database: Database, t: Tables, notify: () => 
     },
     async claim(workerId, lanes) {
       return lanes.length === 0 ? [] : database.write((db) => run.claim(db, workerId, lanes))
+    },
+    async quiet(workerId, lanes) {
+      return lanes.length === 0 ? [] : database.write((db) => run.quiet(db, workerId, lanes))
     },
     async release(workerId, lanes) {
       if (lanes.length === 0) return

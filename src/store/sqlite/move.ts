@@ -1,23 +1,35 @@
 import type { SQLInputValue } from 'node:sqlite'
-import type { AdminMove } from '../admin-store.ts'
+import type { AdminMove, Hold, MoveReport } from '../admin-store.ts'
+import type { Row } from '../statement.ts'
 import type { Connection } from './connection.ts'
+import { busyLanes, lift } from './hold.ts'
 import { raiseAttention } from './raise-attention.ts'
 import type { Tables } from './tables.ts'
 import { FAR_FUTURE_SQL, fromSqlId, NOW, nowPlus, toSqlDate, toSqlId } from './values.ts'
 
-/** Applies a move to events whose status, as it is in the table, allows it. */
+/** Applies a move to events whose status, as it is in the table, allows it, where nobody can be sending them. */
 export function move(t: Tables) {
-  const update = (set: string, statuses: string) => `
-    UPDATE ${t.events} SET ${set}, updated_at = ${NOW}, generation = generation + 1
-    WHERE id IN (SELECT value FROM json_each(?)) AND status IN (${statuses})
-    RETURNING id, lane, publisher_backend`
+  // What is parked is in nobody's hands.
+  const isBusy = `status IN ('pending', 'retry', 'processing') AND (available_at IS NULL OR available_at <= ${NOW})
+    AND EXISTS (
+      SELECT 1 FROM json_each(?) AS b
+      WHERE json_extract(b.value, '$.lane') = lane
+        AND (json_extract(b.value, '$.backend') = publisher_backend OR publisher_backend = ''))`
+  const where = (statuses: string) => `
+    WHERE id IN (SELECT value FROM json_each(?)) AND status IN (${statuses})`
+  const change = (what: string, statuses: string) => ({
+    change: `${what}${where(statuses)} AND NOT (${isBusy}) RETURNING id, lane, publisher_backend`,
+    busy: `SELECT id FROM ${t.events}${where(statuses)} AND ${isBusy}`,
+  })
+  const update = (set: string, statuses: string) =>
+    change(`UPDATE ${t.events} SET ${set}, updated_at = ${NOW}, generation = generation + 1`, statuses)
   const unsettled = "'pending', 'retry', 'processing'"
   const again = `status = 'pending', retry_count = 0, published_at = NULL, scheduled_at = ${NOW}, available_at = NULL`
   // A failed event blocks its key, if it has one, until somebody releases it.
   const blocking = `CASE WHEN partition_key IS NOT NULL THEN ${FAR_FUTURE_SQL} END`
   const exhausted = 'retry_count + 1 >= max_retries'
   const due = nowPlus('?')
-  const sql: Readonly<Record<AdminMove['kind'], string>> = {
+  const sql: Readonly<Record<AdminMove['kind'], ReturnType<typeof change>>> = {
     requeue: update(again, "'failed', 'cancelled', 'retry'"),
     replay: update(again, "'published'"),
     skip: update('available_at = NULL', "'failed'"),
@@ -34,14 +46,29 @@ export function move(t: Tables) {
       unsettled,
     ),
     reschedule: update(`scheduled_at = ?, available_at = CASE WHEN ? > ${NOW} THEN ? END`, unsettled),
+    delete: change(`DELETE FROM ${t.events}`, `${unsettled}, 'failed', 'cancelled', ?`),
   }
   const raise = raiseAttention(t)
+  const lanes = { busy: busyLanes(t), lift: lift(t) }
 
-  return (db: Connection, ids: readonly string[], wanted: AdminMove): readonly string[] => {
-    const rows = db.all(sql[wanted.kind], ...valuesOf(wanted), JSON.stringify(ids.map(toSqlId)))
+  return (db: Connection, ids: readonly string[], wanted: AdminMove, holds: readonly Hold[]): MoveReport => {
+    const closed = lanes.busy(db, ids, holds)
+    const which = [JSON.stringify(ids.map(toSqlId)), ...statusOf(wanted), JSON.stringify(closed)]
+    const busy = closed.length === 0 ? [] : db.all(sql[wanted.kind].busy, ...which)
+    const rows = db.all(sql[wanted.kind].change, ...valuesOf(wanted), ...which)
     raise(db, rows)
-    return rows.map((row) => fromSqlId(String(row['id'])))
+    lanes.lift(
+      db,
+      holds.filter((each) => !closed.some(({ backend, lane }) => backend === each.backend && lane === each.lane)),
+    )
+    const idOf = (row: Row): string => fromSqlId(String(row['id']))
+    return { moved: rows.map(idOf), busy: busy.map(idOf) }
   }
+}
+
+/** The status that a deletion may spare. */
+function statusOf(move: AdminMove): readonly SQLInputValue[] {
+  return move.kind === 'delete' ? [move.published ? 'published' : ''] : []
 }
 
 function valuesOf(move: AdminMove): readonly SQLInputValue[] {

@@ -3,6 +3,9 @@ import type { Connection } from './connection.ts'
 import type { Tables } from './tables.ts'
 import { fromSqlDate, NOW } from './values.ts'
 
+/** The columns of a lane. */
+export const LANE = `backend, lane, owner, fence, attention, hold, hold_until, quiet_for, ${NOW} AS now`
+
 /** Who is there, who owns what, and which backends are down. */
 export function survey(t: Tables) {
   const expiredSql = `SELECT 1 FROM ${t.workers} WHERE lease_until <= ${NOW} LIMIT 1`
@@ -11,7 +14,7 @@ export function survey(t: Tables) {
     SELECT id, name, backends, lease_until, ${NOW} AS now FROM ${t.workers}
     WHERE lease_until > ${NOW} ORDER BY entered_at, id`
   const lanesSql = `
-    SELECT backend, lane, owner, fence, attention FROM ${t.lanes}
+    SELECT ${LANE} FROM ${t.lanes}
     WHERE backend IN (SELECT value FROM json_each(?)) ORDER BY backend, lane`
   const breakersSql = `
     SELECT backend, open, probe_at, since, error, ${NOW} AS now FROM ${t.breakers}
@@ -59,5 +62,8 @@ export function toLane(row: { readonly [column: string]: unknown }): Lane {
     owner: row['owner'] === null ? null : String(row['owner']),
     fence: Number(row['fence']),
     attention: Number(row['attention']),
+    hold: Number(row['hold']),
+    holdLeft: row['hold_until'] === null ? null : timeOf(row['hold_until']) - timeOf(row['now']),
+    quietFor: Number(row['quiet_for']),
   }
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { Store } from '../../store/store.ts'
 import type { StoreCase } from '../store-conformance.ts'
-import { insert, insertOne, laneOf, newEvent, own, until } from './steps.ts'
+import { deleteNow, insert, insertOne, laneOf, moveNow, newEvent, own, until } from './steps.ts'
 
 async function fill(store: Store): Promise<void> {
   const { ownership } = await own(store)
@@ -12,7 +12,7 @@ async function fill(store: Store): Promise<void> {
     { kind: 'failed', generation: 0, ...at(4), retryCount: 1, blocks: false, error: 'bad' },
     { kind: 'retry', generation: 0, ...at(6), retryCount: 1, delay: 60_000, error: 'no' },
   ])
-  await store.admin.move([at(5).id], { kind: 'cancel' })
+  await moveNow(store, [at(5).id], { kind: 'cancel' })
   // The database's clock has moved on when a new row says so.
   const { updatedAt } = (
     await store.admin.list({
@@ -25,7 +25,7 @@ async function fill(store: Store): Promise<void> {
   )[0] ?? { updatedAt: new Date() }
   await until('time has passed', async () => {
     const { id, createdAt } = await insertOne(store, { publisherBackend: 'clock' })
-    await store.admin.delete([id])
+    await deleteNow(store, id)
     return updatedAt && createdAt.getTime() > updatedAt.getTime()
   })
 }

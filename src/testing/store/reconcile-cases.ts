@@ -3,7 +3,7 @@ import type { InsertedRow } from '../../record/columns.ts'
 import type { AdminMove } from '../../store/admin-store.ts'
 import type { Store } from '../../store/store.ts'
 import type { StoreCase } from '../store-conformance.ts'
-import { allLanes, fetchAll, insert, laneOf, NAMES, newEvent, own, read } from './steps.ts'
+import { allLanes, deleteNow, fetchAll, insert, laneOf, moveNow, NAMES, newEvent, own, read } from './steps.ts'
 
 interface Blocked {
   readonly lanes: readonly number[]
@@ -29,7 +29,7 @@ async function isReleasedBy(store: Store, move: AdminMove, fetched: 'with the he
   const { lanes, head, behind } = await blockedKey(store)
   assert.equal((await store.relay.reconcile(NAMES, lanes)).length, 1, 'blocked before')
   const { attention } = await laneOf(store, head.lane)
-  assert.deepEqual(await store.admin.move([head.id], move), [head.id])
+  assert.deepEqual(await moveNow(store, [head.id], move), [head.id])
   assert.ok((await laneOf(store, head.lane)).attention > attention, 'the owner is told')
   assert.deepEqual(await store.relay.reconcile(NAMES, lanes), [])
   const expected = fetched === 'with the head' ? [head, ...behind] : behind
@@ -47,7 +47,7 @@ export const reconcileCases: readonly StoreCase[] = [
       const { lanes, head, behind } = await blockedKey(store)
       for (let pass = 0; pass < 2; pass++) {
         assert.deepEqual(await store.relay.reconcile(NAMES, lanes), [
-          { id: head.id, seq: head.seq, lane: head.lane, partitionKey: 'blocked', dueIn: null },
+          { id: head.id, seq: head.seq, lane: head.lane, partitionKey: 'blocked', generation: 0, dueIn: null },
         ])
       }
       assert.deepEqual(await fetchAll(store), [])
@@ -115,7 +115,7 @@ export const reconcileCases: readonly StoreCase[] = [
     name: 'reconcile: other lanes and other backends are left alone',
     async run({ store }) {
       const { lanes, head } = await blockedKey(store)
-      await store.admin.delete([head.id])
+      await deleteNow(store, head.id)
       const elsewhere = lanes.filter((lane) => lane !== head.lane)
       assert.deepEqual(await store.relay.reconcile(NAMES, elsewhere), [])
       assert.deepEqual(await store.relay.reconcile(['other'], lanes), [])
@@ -131,8 +131,8 @@ export const reconcileCases: readonly StoreCase[] = [
       const { lanes, head, behind } = await blockedKey(store)
       const [second] = behind
       assert.ok(second)
-      await store.admin.move([second.id], { kind: 'markFailed', error: 'by hand' })
-      await store.admin.move([head.id], { kind: 'skip' })
+      await moveNow(store, [second.id], { kind: 'markFailed', error: 'by hand' })
+      await moveNow(store, [head.id], { kind: 'skip' })
       const heads = await store.relay.reconcile(NAMES, lanes)
       assert.deepEqual(
         heads.map((each) => each.id),
@@ -156,7 +156,7 @@ export const reconcileCases: readonly StoreCase[] = [
         { kind: 'failed', generation: 0, id: other.id, lane: other.lane, retryCount: 3, blocks: true, error: 'bad' },
         { kind: 'park', generation: 0, id: waiting.id, lane: waiting.lane, delay: null },
       ])
-      await store.admin.move([head.id], { kind: 'skip' })
+      await moveNow(store, [head.id], { kind: 'skip' })
       const heads = await store.relay.reconcile(NAMES, lanes)
       assert.deepEqual(
         heads.map((each) => each.id),
@@ -189,7 +189,7 @@ export const reconcileCases: readonly StoreCase[] = [
     async run({ store }) {
       const { lanes, head, behind } = await blockedKey(store)
       const { attention } = await laneOf(store, head.lane)
-      assert.equal(await store.admin.delete([head.id]), 1)
+      assert.deepEqual(await deleteNow(store, head.id), [head.id])
       assert.ok((await laneOf(store, head.lane)).attention > attention, 'the owner is told')
       assert.deepEqual(await store.relay.reconcile(NAMES, lanes), [])
       assert.deepEqual(

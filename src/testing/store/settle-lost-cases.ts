@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import type { Outcome } from '../../store/relay-store.ts'
 import type { StoreCase } from '../store-conformance.ts'
 import { guardedOutcomes } from './settle-cases.ts'
-import { fetchAll, insert, newEvent, own, read } from './steps.ts'
+import { deleteNow, fetchAll, insert, moveNow, newEvent, own, read } from './steps.ts'
 
 /** `settle`: what it must not record, and reports as lost. */
 export const settleLostCases: readonly StoreCase[] = [
@@ -16,8 +16,8 @@ export const settleLostCases: readonly StoreCase[] = [
       await store.relay.settle(ownership, [
         { kind: 'published', generation: 0, id: published.id, lane: published.lane },
       ])
-      await store.admin.move([cancelled.id], { kind: 'cancel' })
-      await store.admin.delete([deleted.id])
+      await moveNow(store, [cancelled.id], { kind: 'cancel' })
+      await deleteNow(store, deleted.id)
       for (const index of [0, 1, 2, 3, 4]) {
         const outcomes = rows.flatMap(({ id, lane }) => guardedOutcomes({ id, lane })[index] ?? [])
         const { lost } = await store.relay.settle(ownership, outcomes)
@@ -55,8 +55,8 @@ export const settleLostCases: readonly StoreCase[] = [
           error: 'no',
         },
       ])
-      await store.admin.move([replayed.id], { kind: 'replay' })
-      await store.admin.move([requeued.id], { kind: 'requeue' })
+      await moveNow(store, [replayed.id], { kind: 'replay' })
+      await moveNow(store, [requeued.id], { kind: 'requeue' })
       for (const row of [replayed, requeued]) {
         const { id, lane } = row
         const before = await read(store, id)

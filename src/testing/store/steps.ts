@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { createHash, randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { COLUMN_NAMES, type InsertedRow, type NewOutboxEvent, type OutboxEventColumns } from '../../record/columns.ts'
+import type { AdminMove, Hold } from '../../store/admin-store.ts'
 import type { Lane } from '../../store/coordination-store.ts'
 import { insertRows } from '../../store/insert-rows.ts'
 import type { FetchedRow, Ownership } from '../../store/relay-store.ts'
@@ -124,7 +125,40 @@ export async function own(
   const lanes = await store.coordination.claim(workerId, survey.lanes)
   assert.equal(lanes.length, survey.lanes.length, 'all lanes are taken')
   const fences = new Map(lanes.map((lane) => [lane.lane, lane.fence]))
+  known.set(workerId, fences)
   return { workerId, lanes, ownership: { workerId, backend, fences } }
+}
+
+/** The fences of every worker that `own` made, so that `moveNow` can answer for it. */
+const known = new Map<string, Map<number, number>>()
+
+/**
+ * What an operator does, with workers that have nothing in hand: each answers the hold at once, and goes on under its new
+ * fences. Returns the ids that were moved.
+ */
+export async function moveNow(store: Store, ids: readonly string[], move: AdminMove): Promise<readonly string[]> {
+  const first = await store.admin.move(ids, move, [])
+  if (first.busy.length === 0) return first.moved
+  const holds = await store.admin.hold(first.busy, LONG_LEASE)
+  await answerHolds(store, holds)
+  const second = await store.admin.move(first.busy, move, holds)
+  assert.deepEqual(second.busy, [], 'the owners have answered')
+  return [...first.moved, ...second.moved]
+}
+
+/** The owners of these lanes say that nothing of them is in their hands. */
+export async function answerHolds(store: Store, holds: readonly Hold[]): Promise<void> {
+  const { lanes } = await store.coordination.survey([...new Set(holds.map(({ backend }) => backend))])
+  const held = lanes.filter((lane) => holds.some((each) => each.backend === lane.backend && each.lane === lane.lane))
+  for (const [owner, some] of Map.groupBy(held, (lane) => lane.owner)) {
+    if (owner === null) continue
+    for (const { lane, fence } of await store.coordination.quiet(owner, some)) known.get(owner)?.set(lane, fence)
+  }
+}
+
+/** Deletes events, as `moveNow` does. */
+export function deleteNow(store: Store, ...ids: readonly string[]): Promise<readonly string[]> {
+  return moveNow(store, ids, { kind: 'delete', published: true })
 }
 
 /** The lane as the store holds it. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { Store } from '../../store/store.ts'
 import type { StoreCase } from '../store-conformance.ts'
-import { insertIn, insertOne, newEvent, own, rolledBack, until } from './steps.ts'
+import { BACKEND, insertIn, insertOne, moveNow, newEvent, own, rolledBack, until } from './steps.ts'
 
 /** Listens, armed, while `work` runs, and waits until it was woken. */
 async function isWoken(listening: Store, work: () => Promise<unknown>): Promise<void> {
@@ -94,10 +94,12 @@ export const wakeCases: readonly StoreCase[] = [
     run: ({ store, another }) =>
       withAnother(another, async (second) => {
         if (!store.wake) return
-        const { workerId, lanes } = await own(second)
+        const { workerId } = await own(second)
         const { id } = await insertOne(second)
-        await isWoken(store, () => second.admin.move([id], { kind: 'markFailed', error: 'no' }))
-        await isWoken(store, () => second.admin.move([id], { kind: 'requeue' }))
+        await isWoken(store, () => moveNow(second, [id], { kind: 'markFailed', error: 'no' }))
+        await isWoken(store, () => moveNow(second, [id], { kind: 'requeue' }))
+        // As they are now: the operator's holds were answered under new fences.
+        const { lanes } = await second.coordination.survey([BACKEND])
         await isWoken(store, () => second.coordination.release(workerId, lanes.slice(0, 1)))
         await isWoken(store, () => second.coordination.leave(workerId))
       }),

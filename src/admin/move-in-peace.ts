@@ -1,0 +1,60 @@
+import type { AdminMove, AdminStore } from '../store/admin-store.ts'
+
+/** What became of an operator's move, by the ids of the events. An id in no list: no such event, or its status forbids it. */
+export interface MoveResult {
+  /** Done: this is the last word, and no attempt that was under way changes it. */
+  readonly moved: readonly string[]
+  /** Too late: these were sent before the move could be made. */
+  readonly tooLate: readonly string[]
+  /** Not known yet: a worker has them in hand and did not answer in time. Nothing of them was changed; ask again. */
+  readonly unknown: readonly string[]
+}
+
+/** How long an operator waits for what is in hand, in milliseconds: a lease, and a second. */
+export const PATIENCE = 11_000
+/** Between two looks whether the owners have answered, in milliseconds. */
+const FIRST_LOOK = 5
+const LONGEST_LOOK = 50
+/** A hold that another operator ended with their own is asked for anew after this long, in milliseconds. */
+const HOLD_AGAIN = 1_000
+
+/**
+ * Moves events while workers send: what a live worker may have in hand waits until its lane is quiet. The owner of the
+ * lane finishes what it is sending, records it, says so, and reads on when the move is made.
+ */
+export async function moveInPeace(
+  admin: Pick<AdminStore, 'hold' | 'move' | 'lift'>,
+  ids: readonly string[],
+  move: AdminMove,
+  patience: number = PATIENCE,
+): Promise<Pick<MoveResult, 'moved' | 'unknown'>> {
+  const first = await admin.move(ids, move, [])
+  if (first.busy.length === 0) return { moved: first.moved, unknown: [] }
+  // What was unsettled when it was asked for, and is published when the lane is quiet, was sent: it stays.
+  const late: AdminMove = move.kind === 'delete' ? { kind: 'delete', published: false } : move
+  const moved = [...first.moved]
+  let busy = first.busy
+  const end = performance.now() + patience
+  let holds = await admin.hold(busy, patience)
+  let heldAt = performance.now()
+  try {
+    for (
+      let pause = FIRST_LOOK;
+      busy.length > 0 && performance.now() < end;
+      pause = Math.min(LONGEST_LOOK, pause * 2)
+    ) {
+      await new Promise((resolve) => setTimeout(resolve, pause))
+      if (performance.now() - heldAt > HOLD_AGAIN) {
+        holds = await admin.hold(busy, Math.max(1, end - performance.now()))
+        heldAt = performance.now()
+        continue
+      }
+      const report = await admin.move(busy, late, holds)
+      moved.push(...report.moved)
+      busy = report.busy
+    }
+  } finally {
+    if (busy.length > 0) await admin.lift(holds)
+  }
+  return { moved, unknown: busy }
+}

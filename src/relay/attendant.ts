@@ -1,0 +1,117 @@
+import type { CoordinationStore, Lane, Survey } from '../store/coordination-store.ts'
+import type { Cycle } from './cycle.ts'
+
+export interface AttendantParts {
+  readonly store: Pick<CoordinationStore, 'quiet'>
+  readonly cycles: ReadonlyMap<string, Cycle>
+  /** This worker's lanes, by `keyOf`, as they were last seen. */
+  readonly owned: Map<string, Lane>
+  readonly onError: (error: unknown) => void
+}
+
+/** After a hold has ended, more moves may follow, in ms. */
+const MOMENT = 2_000
+
+/** Sees to what others do to this worker's lanes: an operator who holds one, changes by hand, another owner. */
+export class Attendant {
+  readonly #parts: AttendantParts
+  /** Lanes whose hold is about to be answered. Another set: the lanes of before were given up. */
+  #answering = new Set<string>()
+  #heldAt = Number.NEGATIVE_INFINITY
+  /** Lanes to be answered for in the next statement. */
+  #batch: { readonly lanes: Lane[]; readonly answer: Promise<readonly Lane[]> } | undefined
+
+  constructor(parts: AttendantParts) {
+    this.#parts = parts
+  }
+
+  /** An operator holds a lane of ours, or did a moment ago. */
+  get isBusy(): boolean {
+    return performance.now() - this.#heldAt < MOMENT
+  }
+
+  isAnswering(lane: Lane): boolean {
+    return this.#answering.has(keyOf(lane))
+  }
+
+  /** All lanes were given up. */
+  forget(): void {
+    this.#answering = new Set()
+  }
+
+  /** Lanes that an operator holds become quiet, those that one touched are read afresh, and those not ours are let go. */
+  attend(survey: Survey, workerId: string, leaving: ReadonlyMap<string, unknown>): void {
+    const { cycles, owned, onError } = this.#parts
+    const touched: Lane[] = []
+    const lifted: Lane[] = []
+    const held: Lane[] = []
+    for (const lane of survey.lanes) {
+      const key = keyOf(lane)
+      const known = owned.get(key)
+      if (known === undefined || leaving.has(key) || this.#answering.has(key)) continue
+      if (lane.owner !== workerId || lane.fence !== known.fence) {
+        owned.delete(key)
+        void cycles.get(lane.backend)?.lanes.drain([lane.lane]).catch(onError)
+        continue
+      }
+      owned.set(key, lane)
+      if (lane.holdLeft !== null) {
+        this.#heldAt = performance.now()
+        if (lane.holdLeft <= 0 || lane.hold > lane.quietFor) held.push(lane)
+      } else if (known.holdLeft !== null) lifted.push(lane)
+      else if (lane.attention !== known.attention) touched.push(lane)
+    }
+    this.#eachCycle(touched, (lanes, cycle) => cycle.lanes.reconcile(lanes.map(({ lane }) => lane)))
+    this.#eachCycle(lifted, (lanes, cycle) => cycle.lanes.resume(lanes.map(({ lane }) => lane)))
+    this.#eachCycle(held, async (lanes, cycle) => {
+      await Promise.all(lanes.map((lane) => this.#answer(lane, cycle, workerId)))
+    })
+  }
+
+  #eachCycle(lanes: readonly Lane[], work: (lanes: readonly Lane[], cycle: Cycle) => Promise<void>): void {
+    for (const [backend, some] of Map.groupBy(lanes, (lane) => lane.backend)) {
+      const cycle = this.#parts.cycles.get(backend)
+      if (cycle) void work(some, cycle).catch(this.#parts.onError)
+    }
+  }
+
+  /** Becomes quiet in a held lane, as soon as nothing of it is in hand, and says so. */
+  async #answer(lane: Lane, cycle: Cycle, workerId: string): Promise<void> {
+    const { owned } = this.#parts
+    const answering = this.#answering
+    const isOver = (): boolean => answering !== this.#answering
+    answering.add(keyOf(lane))
+    try {
+      if ((await cycle.lanes.hush([lane.lane])).length === 0 || isOver()) return
+      const now = await this.#quiet(lane, workerId)
+      if (now === undefined || isOver()) return
+      owned.set(keyOf(now), now)
+      cycle.lanes.refence([now], workerId)
+      if (now.holdLeft === null) await cycle.lanes.resume([lane.lane])
+    } finally {
+      answering.delete(keyOf(lane))
+    }
+  }
+
+  /** Lanes that become quiet at one moment are answered for in one statement. */
+  async #quiet(lane: Lane, workerId: string): Promise<Lane | undefined> {
+    const batch = this.#batch ?? this.#newBatch(workerId)
+    this.#batch = batch
+    batch.lanes.push(lane)
+    return (await batch.answer).find((each) => keyOf(each) === keyOf(lane))
+  }
+
+  #newBatch(workerId: string) {
+    const lanes: Lane[] = []
+    const answer = new Promise((resolve) => setImmediate(resolve)).then(() => {
+      this.#batch = undefined
+      return this.#parts.store.quiet(workerId, lanes)
+    })
+    return { lanes, answer }
+  }
+}
+
+/** A lane of a backend as the key of a map. */
+export function keyOf(lane: Pick<Lane, 'backend' | 'lane'>): string {
+  return `${lane.backend}\n${lane.lane}`
+}
