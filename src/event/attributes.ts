@@ -79,11 +79,16 @@ export function attributeProblems(
       report(`${name.slice(0, 20)}...`, value, cure)
       continue
     }
-    const rule = Object.hasOwn(RULES, name) ? RULES[name] : undefined
-    const message = rule ? textProblem(value, rule) : extensionProblem(name, value)
+    const message = attributeProblem(name, value)
     if (message !== undefined) report(name, value, message)
   }
   return problems
+}
+
+/** What is wrong with one attribute, continuing its name; undefined = nothing. */
+export function attributeProblem(name: string, value: unknown): string | undefined {
+  const rule = Object.hasOwn(RULES, name) ? RULES[name] : undefined
+  return rule ? textProblem(value, rule) : extensionProblem(name, value)
 }
 
 function textProblem(value: unknown, rule: Rule): string | undefined {

@@ -1,3 +1,5 @@
+import { BroadcasterError } from '../errors.ts'
+import { showValue } from '../problem.ts'
 import { type BinaryBinding, type BinaryMessage, decodeBinary, encodeBinary, type HeadersInput } from './binary.ts'
 import type { EncodableEvent } from './cloud-event.ts'
 import { decodeBatch, decodeStructured } from './structured.ts'
@@ -62,11 +64,19 @@ export function decodeHttp(headers: HeadersInput, body: string | Uint8Array | nu
   }
 }
 
-/** The mode that a content type announces. */
+const EVENT_FORMAT = /^application\/cloudevents(-batch)?(?:\+([^ \t;]*))?[ \t]*(?:;|$)/
+
+/** The mode that a content type announces. Throws `DECODE_FAILED` for an event format other than JSON, such as Avro. */
 export function contentModeOf(contentType: string | undefined): ContentMode {
-  const type = (contentType ?? '').trim().toLowerCase()
-  if (type.startsWith('application/cloudevents-batch')) return 'batch'
-  return type.startsWith('application/cloudevents') ? 'structured' : 'binary'
+  const found = EVENT_FORMAT.exec((contentType ?? '').trim().toLowerCase())
+  if (!found) return 'binary'
+  const [, batch, format = 'json'] = found
+  if (format === 'json') return batch === undefined ? 'structured' : 'batch'
+  throw new BroadcasterError(
+    'DECODE_FAILED',
+    `the event is in the format ${showValue(format)}, which is not read here; send application/cloudevents+json, or binary mode`,
+    { field: 'content-type', value: contentType },
+  )
 }
 
 function contentTypeOf(headers: HeadersInput): string | undefined {

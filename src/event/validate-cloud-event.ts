@@ -2,7 +2,8 @@ import { type Problem, showValue, throwProblems } from '../problem.ts'
 import { attributeProblems } from './attributes.ts'
 import { isBase64 } from './base64.ts'
 import type { CloudEvent } from './cloud-event.ts'
-import { isJsonType, isUtf8Type } from './content-type.ts'
+import { isJsonType, isTextType, isUtf8Type } from './content-type.ts'
+import { parseJson } from './json.ts'
 
 /**
  * Checks a value against CloudEvents 1.0 in its JSON shape. Throws one `INVALID_EVENT` that lists everything that is
@@ -33,6 +34,20 @@ export function cloudEventProblems(event: unknown): readonly Problem[] {
   const message = typeof type === 'string' ? textDataProblem(data, type) : undefined
   if (message !== undefined) problems.push({ code: 'INVALID_EVENT', field: 'data', value: data, message })
   return problems
+}
+
+/** Why bytes cannot stand under a content type, if so: what is said to be JSON, or text in UTF-8, must be that. */
+export function bytesProblem(bytes: Uint8Array, contentType: string): string | undefined {
+  const json = isJsonType(contentType)
+  if (!json && !(isTextType(contentType) && isUtf8Type(contentType))) return undefined
+  try {
+    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+    if (json) parseJson(text)
+    return undefined
+  } catch {
+    const what = json ? 'JSON' : 'text in UTF-8'
+    return `is bytes that are no ${what}, but ${showValue(contentType)} says so; give another dataContentType, such as "application/octet-stream"`
+  }
 }
 
 /** Why data cannot stand under a content type, if so: content that is not JSON is a text, or bytes. */

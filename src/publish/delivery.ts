@@ -1,5 +1,7 @@
 import type { Backend } from '../backend/backend.ts'
+import { describeError } from '../describe-error.ts'
 import { BroadcasterError } from '../errors.ts'
+import { attributeProblem } from '../event/attributes.ts'
 import { stringifyJson } from '../event/json.ts'
 import { type Problem, showValue } from '../problem.ts'
 import { suggestion } from '../suggestion.ts'
@@ -21,12 +23,14 @@ export interface Delivery {
 
 const KNOWN_OPTIONS = ['backend', 'scheduledAt', 'delay', 'maxRetries', 'backendConfig', 'partitionKey']
 const MAX_INT = 2 ** 31 - 1
+/** The width of the column, in characters. */
+const KEY_WIDTH = 255
 /** A hundred years in milliseconds: due times must stay well below the far future that means "blocked". */
 const MAX_DELAY = 100 * 365.25 * 24 * 3600 * 1000
 
 /** Checks the options of a publish. Problems are added to the list. */
 export function readDelivery(
-  options: PublishOptions,
+  given: PublishOptions,
   backends: ReadonlyMap<string, Backend>,
   maxRetries: number,
   problems: Problem[],
@@ -34,6 +38,7 @@ export function readDelivery(
   const report = (field: string, value: unknown, message: string): void => {
     problems.push({ code: 'INVALID_OPTION', field, value, message })
   }
+  const options = readOptions(given, report)
   for (const name of Object.keys(options)) {
     if (KNOWN_OPTIONS.includes(name)) continue
     const value: unknown = Reflect.get(options, name)
@@ -56,9 +61,8 @@ export function readDelivery(
   if (!Number.isInteger(retries) || retries < 0 || retries > MAX_INT) {
     report('maxRetries', retries, `is ${showValue(retries)}; give a whole number, 0 or more`)
   }
-  if (partitionKey !== null && (typeof partitionKey !== 'string' || partitionKey === '')) {
-    report('partitionKey', partitionKey, `is ${showValue(partitionKey)}; it must be a text, or left out`)
-  }
+  const wrongKey = partitionKey === null ? undefined : keyProblem(partitionKey)
+  if (wrongKey !== undefined) report('partitionKey', partitionKey, wrongKey)
   return {
     backends: readBackends(options.backend, backends, problems),
     scheduledAt,
@@ -66,7 +70,8 @@ export function readDelivery(
     maxRetries: retries,
     config: backendConfig,
     configJson: readConfig(backendConfig, report),
-    partitionKey,
+    // A wrong one is reported, and must not reach the hash.
+    partitionKey: wrongKey === undefined ? partitionKey : null,
   }
 }
 
@@ -91,13 +96,43 @@ export function configProblem(
   }
 }
 
+/** What is wrong with an order key, continuing its name: the column's width, and what CloudEvents forbids in a text. */
+export function keyProblem(key: unknown): string | undefined {
+  if (typeof key !== 'string' || key === '') return `is ${showValue(key)}; it must be a text, or left out`
+  const length = key.length <= KEY_WIDTH ? key.length : [...key].length
+  if (length > KEY_WIDTH) return `has ${length} characters; at most ${KEY_WIDTH} fit`
+  return attributeProblem('partitionkey', key)
+}
+
+/** The options as a plain object: what is none, or throws when it is read, is reported. */
+function readOptions(
+  options: unknown,
+  report: (field: string, value: unknown, message: string) => void,
+): PublishOptions {
+  if (typeof options === 'object' && options !== null && !Array.isArray(options)) {
+    try {
+      return { ...options }
+    } catch (error) {
+      report('options', undefined, `cannot be read: ${describeError(error)}`)
+      return {}
+    }
+  }
+  report('options', options, `are ${showValue(options)}; give an object such as { backend, delay }`)
+  return {}
+}
+
 function readBackends(
   backend: PublishOptions['backend'],
   known: ReadonlyMap<string, Backend>,
   problems: Problem[],
 ): readonly string[] | undefined {
   if (backend === undefined) return undefined
-  const names = [...new Set(typeof backend === 'string' ? [backend] : backend)]
+  if (typeof backend !== 'string' && !(Array.isArray(backend) && backend.every((name) => typeof name === 'string'))) {
+    const message = `is ${showValue(backend)}; give the name of a backend, or a list of names`
+    problems.push({ code: 'INVALID_OPTION', field: 'backend', value: backend, message })
+    return undefined
+  }
+  const names: readonly string[] = [...new Set(typeof backend === 'string' ? [backend] : backend)]
   if (names.length === 0) {
     const message = 'is an empty list; name a backend or leave it out'
     problems.push({ code: 'INVALID_OPTION', field: 'backend', value: backend, message })

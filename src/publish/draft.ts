@@ -1,7 +1,8 @@
+import { describeError } from '../describe-error.ts'
 import { attributeProblems, isContextAttribute } from '../event/attributes.ts'
 import { decodeBase64, isBase64 } from '../event/base64.ts'
 import type { AttributeValue } from '../event/cloud-event.ts'
-import { textDataProblem } from '../event/validate-cloud-event.ts'
+import { bytesProblem, textDataProblem } from '../event/validate-cloud-event.ts'
 import { type Problem, showValue } from '../problem.ts'
 import { suggestion } from '../suggestion.ts'
 
@@ -67,7 +68,8 @@ export function readDraft(input: unknown, at: string, problems: Problem[]): Draf
     report('event', input, `is ${showValue(input)}; give an object with type and source, or a CloudEvent`)
     return undefined
   }
-  const object = input as Readonly<Record<string, unknown>>
+  const object = readMembers(input, report)
+  if (object === undefined) return undefined
   const members = 'specversion' in object ? fromCloudEvent(object, report) : fromInput(object, report)
   const { attributes, label } = members
   problems.push(...attributeProblems(attributes, (name) => at + label(name)))
@@ -83,11 +85,28 @@ export function readDraft(input: unknown, at: string, problems: Problem[]): Draf
   }
   const data = asBytes(members.data) ?? members.data
   const contentType = attributes['datacontenttype']
-  if (!(data instanceof Uint8Array) && typeof contentType === 'string') {
-    const message = textDataProblem(data, contentType)
-    if (message !== undefined) report('data', data, message)
+  if (typeof contentType === 'string') {
+    const bytes = data instanceof Uint8Array
+    const message = bytes ? bytesProblem(data, contentType) : textDataProblem(data, contentType)
+    if (message !== undefined) report('data', bytes ? undefined : data, message)
   }
   return toDraft(at, members, data)
+}
+
+/**
+ * The own members of an input, each read once: a getter or a proxy that throws is reported. The prototype's are not
+ * looked at, but for `specversion`, by which an object of the official class is known.
+ */
+function readMembers(
+  input: object,
+  report: (field: string, value: unknown, message: string) => void,
+): Readonly<Record<string, unknown>> | undefined {
+  try {
+    return { ...input }
+  } catch (error) {
+    report('event', undefined, `cannot be read: ${describeError(error)}`)
+    return undefined
+  }
 }
 
 /** Of a CloudEvent everything is kept as it stands. Own properties only: the official class carries methods. */
@@ -122,7 +141,8 @@ function fromInput(
       `is not a member of an event${suggestion(name, KNOWN_MEMBERS)}; extensions go in \`extensions\``,
     )
   }
-  const attributes: Record<string, unknown> = { specversion: '1.0' }
+  // Without a prototype: an extension named __proto__ is a name like another, and refused as such.
+  const attributes: Record<string, unknown> = Object.assign(Object.create(null), { specversion: '1.0' })
   for (const [name, member] of Object.entries(MEMBERS)) {
     const value = input[member]
     // An empty text is how the columns say "none".
@@ -136,7 +156,8 @@ function fromInput(
     attributes['datacontenttype'] = asBytes(input['data']) ? 'application/octet-stream' : 'application/json'
   }
   addExtensions(input['extensions'], attributes, report)
-  const label = (name: string): string => MEMBERS[name] ?? `extensions.${name}`
+  const label = (name: string): string =>
+    (Object.hasOwn(MEMBERS, name) ? MEMBERS[name] : undefined) ?? `extensions.${name}`
   return { attributes, data: input['data'], hasId, label }
 }
 
@@ -150,7 +171,8 @@ function addExtensions(
     report('extensions', extensions, `is ${showValue(extensions)}; give an object of attribute names and values`)
     return
   }
-  for (const [name, value] of Object.entries(withoutAbsent(extensions as Record<string, unknown>))) {
+  const own = readMembers(extensions, report)
+  for (const [name, value] of Object.entries(withoutAbsent(own ?? {}))) {
     if (isContextAttribute(name)) {
       const cure = MEMBERS[name] ?? (name.startsWith('data') ? 'data' : undefined)
       const hint = cure ? `; give it as \`${cure}\` of the event` : ''

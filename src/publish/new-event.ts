@@ -40,7 +40,7 @@ export function newOutboxEvents(
     dataSchema: draft.dataSchema,
     data: binary ? null : writeData(draft, problems),
     dataBinary: binary,
-    extensions: Object.keys(draft.extensions).length > 0 ? JSON.stringify(draft.extensions) : null,
+    extensions: Object.keys(draft.extensions).length > 0 ? writeExtensions(draft) : null,
     eventTime: draft.time,
     scheduledAt: delivery.scheduledAt,
     delay: delivery.delay,
@@ -82,6 +82,15 @@ function readKey(draft: Draft, delivery: Delivery, problems: Problem[]): string 
     problems.push({ code: 'INVALID_EVENT', field: `${at}partitionKey`, value: given, message })
   }
   return own ?? given
+}
+
+/** A value that JSON cannot hold, such as a bigint, was reported with the attributes. */
+function writeExtensions({ extensions }: Draft): string | null {
+  try {
+    return JSON.stringify(extensions)
+  } catch {
+    return null
+  }
 }
 
 function writeData({ data, at }: Draft, problems: Problem[]): string | null {

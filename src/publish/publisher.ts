@@ -9,7 +9,7 @@ import {
   type NoCatalogue,
   type UnlistedEvents,
 } from '../event/catalogue.ts'
-import { type Problem, throwProblems } from '../problem.ts'
+import { type Problem, showValue, throwProblems } from '../problem.ts'
 import type { NewOutboxEvent } from '../record/columns.ts'
 import { OutboxEvent } from '../record/outbox-event.ts'
 import type { RecordSource } from '../record/record-source.ts'
@@ -184,6 +184,10 @@ export class Publisher<
     const problems: Problem[] = []
     const delivery = readDelivery(options, backends, maxRetries, problems)
     const drafts: Draft[] = []
+    if (!Array.isArray(inputs)) {
+      const message = `are ${showValue(inputs)}; give a list of events`
+      throwProblems('the publish', [{ code: 'INVALID_OPTION', field: name, value: inputs, message }])
+    }
     for (const [index, input] of inputs.entries()) {
       const draft = readDraft(input, name === '' ? '' : `${name}[${index}].`, problems)
       if (draft) drafts.push(draft)

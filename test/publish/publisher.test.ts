@@ -287,6 +287,62 @@ describe('refused before the insert', () => {
       'backend',
       /did you mean "partners"\?; configured: default, partners/,
     ],
+    ['a backend that is a number', event, { backend: 5 as never }, 'INVALID_OPTION', 'backend', /give the name/],
+    ['a list of such', event, { backend: [5] as never }, 'INVALID_OPTION', 'backend', /a list of names/],
+    ['options that are a number', event, 5 as never, 'INVALID_OPTION', 'options', /give an object/],
+    [
+      'an option that throws when it is read',
+      event,
+      Object.defineProperty({}, 'delay', { enumerable: true, get: () => assert.fail('hostile') }),
+      'INVALID_OPTION',
+      'options',
+      /cannot be read: hostile/,
+    ],
+    [
+      'an event that throws when it is read',
+      Object.defineProperty({ ...event }, 'subject', { enumerable: true, get: () => assert.fail('hostile') }),
+      {},
+      'INVALID_EVENT',
+      'event',
+      /cannot be read: hostile/,
+    ],
+    [
+      'a key of 300 characters',
+      event,
+      { partitionKey: 'x'.repeat(300) },
+      'INVALID_OPTION',
+      'partitionKey',
+      /at most 255/,
+    ],
+    ['a key with NUL', event, { partitionKey: 'a\0' }, 'INVALID_OPTION', 'partitionKey', /U\+0000/],
+    ['a key with CR LF', event, { partitionKey: 'a\r\n' }, 'INVALID_OPTION', 'partitionKey', /U\+000D/],
+    ['a key that is half a pair', event, { partitionKey: '\ud800' }, 'INVALID_OPTION', 'partitionKey', /U\+D800/],
+    ['a key that is a number', event, { partitionKey: 5 as never }, 'INVALID_OPTION', 'partitionKey', /must be a text/],
+    [
+      'an extension named __proto__',
+      { ...event, extensions: JSON.parse('{"__proto__":{"type":"x"}}') },
+      {},
+      'INVALID_EVENT',
+      'extensions.__proto__',
+      /not a valid extension name/,
+    ],
+    ['a bigint in an extension', { ...event, extensions: { n: 1n } }, {}, 'INVALID_EVENT', 'extensions.n', /is 1n/],
+    [
+      'bytes that are said to be JSON',
+      { ...event, data: new Uint8Array([1]), dataContentType: 'application/json' },
+      {},
+      'INVALID_EVENT',
+      'data',
+      /no JSON/,
+    ],
+    [
+      'bytes that are said to be text',
+      { ...event, data: new Uint8Array([0xff]), dataContentType: 'text/plain' },
+      {},
+      'INVALID_EVENT',
+      'data',
+      /no text in UTF-8/,
+    ],
     ['no backend', event, { backend: [] }, 'INVALID_OPTION', 'backend', /empty list/],
     [
       'an option that is none',
@@ -344,6 +400,28 @@ describe('refused before the insert', () => {
       assert.equal(await store.admin.count([]), 0)
     })
   }
+
+  test('a list of events that is none, and names of 100,000 characters in no time', async () => {
+    const { publishMany, publish } = setUp({ catalogue: { 'order.created': z.unknown() } })
+    await assert.rejects(publishMany(5 as never), { code: 'INVALID_OPTION', field: 'events' })
+    const started = performance.now()
+    const long = 'x'.repeat(100_000)
+    await assert.rejects(publish({ type: long, source: '/s' }), { code: 'INVALID_EVENT', field: 'type' })
+    await assert.rejects(publish({ ...event, [long]: 1 }), { code: 'INVALID_EVENT' })
+    assert.ok(performance.now() - started < 1_000)
+  })
+
+  test('bytes that are what their type says are taken, in another charset unseen', async () => {
+    const { publish } = setUp()
+    for (const [data, dataContentType] of [
+      [Buffer.from('{"a":1}'), 'application/json'],
+      [Buffer.from('é'), 'text/plain; charset=utf-8'],
+      [new Uint8Array([0xe9]), 'text/plain; charset=latin1'],
+      [new Uint8Array([0xff]), 'application/octet-stream'],
+    ] as const) {
+      assert.equal((await publish({ ...event, data, dataContentType })).dataContentType, dataContentType)
+    }
+  })
 
   test('characters count, not code units', async () => {
     const { publish } = setUp()
