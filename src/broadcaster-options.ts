@@ -20,8 +20,8 @@ export interface BroadcasterOptions<
   readonly store: Store<StoreTx>
   /** How to write inside your own transactions. Default: the store's own client. */
   readonly transaction?: TransactionAdapter<Tx>
-  /** The ways out, by name (at most 100 characters each). */
-  readonly backends: Readonly<Record<string, Backend>>
+  /** The ways out, by name (at most 100 characters each). Default: none, as a service that only consumes has it. */
+  readonly backends?: Readonly<Record<string, Backend>>
   /** Where events go that no route takes. Default: the first of `backends`. */
   readonly defaultBackend?: string
   /** Which event types go where; the first that matches counts. Default: none. */
@@ -67,15 +67,12 @@ const SHAPES = {
 /** The width of the column that names the backend, in characters. */
 const LONGEST_NAME = 100
 
-/**
- * Checks that the parts are what they must be. Returns the name of the first backend. Throws one `INVALID_OPTION` that
- * lists every problem.
- */
-export function checkOptions(options: unknown): string {
+/** Checks that the parts are what they must be. Throws one `INVALID_OPTION` that lists every problem. */
+export function checkOptions(options: unknown): void {
   if (!isObject(options)) {
     const message = `are ${showValue(options)}; give { store, backends }`
     throwProblems('the Broadcaster', [{ code: 'INVALID_OPTION', field: 'options', value: options, message }])
-    return ''
+    return
   }
   const { store, transaction, backends } = options
   const problems: Problem[] = [...unknownKeys('Broadcaster', options, KNOWN_OPTIONS)]
@@ -85,14 +82,14 @@ export function checkOptions(options: unknown): string {
       ...shapeProblems('transaction', transaction, SHAPES.transaction, 'a transaction adapter, or leave it out'),
     )
   }
-  const named = isObject(backends) && !Array.isArray(backends) ? Object.entries(backends) : []
-  if (named.length === 0) {
-    const message = `is ${isObject(backends) ? 'empty' : showValue(backends)}; give at least one, such as { default: ... }`
+  const isMap = isObject(backends) && !Array.isArray(backends)
+  const named = isMap ? Object.entries(backends) : []
+  if (backends !== undefined && !isMap) {
+    const message = `is ${showValue(backends)}; give backends by name, such as { default: ... }, or leave it out`
     problems.push({ code: 'INVALID_OPTION', field: 'backends', value: undefined, message })
   }
   for (const [name, backend] of named) problems.push(...backendProblems(name, backend))
   throwProblems('the Broadcaster', problems)
-  return named[0]?.[0] ?? ''
 }
 
 /** What is wrong with a backend or its name. */

@@ -49,7 +49,6 @@ export class Broadcaster<
   readonly inbox: Inbox<Tx>
   readonly #options: BroadcasterOptions<StoreTx, Tx, Events, Unlisted>
   readonly #backends: Map<string, Backend>
-  readonly #defaultBackend: string
   readonly #signals: SignalSource
   readonly #publisher: Publisher<Tx, Events, Unlisted>
   readonly #workers = new Set<Worker>()
@@ -57,12 +56,11 @@ export class Broadcaster<
 
   /** Throws `INVALID_OPTION`, `UNKNOWN_BACKEND` or `ADAPTER_MISMATCH`. Opens nothing. */
   constructor(options: BroadcasterOptions<StoreTx, Tx, Events, Unlisted>) {
-    const first = checkOptions(options)
+    checkOptions(options)
     this.#options = options
-    this.#backends = new Map(Object.entries(options.backends))
+    this.#backends = new Map(Object.entries(options.backends ?? {}))
     this.store = options.store
     this.name = options.name ?? options.store.description
-    this.#defaultBackend = options.defaultBackend ?? first
     this.#signals = new SignalSource(this.name, resolveLogger('Broadcaster', options.logger))
     this.events = new EventManager(options.store.admin, (event, publishOptions) =>
       this.transaction((tx) => this.#ownPublisher().publish(tx, event, publishOptions)),
@@ -150,11 +148,15 @@ export class Broadcaster<
    * `share` of the sends.
    */
   worker(options: WorkerOptions = {}, share?: SendShare): Worker {
+    if (this.#backends.size === 0) {
+      const message = 'backends is empty, so a worker has nothing to do; give at least one, such as { default: ... }'
+      throw new BroadcasterError('INVALID_OPTION', message, { field: 'backends', value: this.#options.backends })
+    }
     const worker = new Worker(
       {
         store: this.store,
         backends: this.#backends,
-        defaultBackend: this.#defaultBackend,
+        defaultBackend: this.#defaultBackend() ?? '',
         records: this.events,
         signals: this.#signals,
         share,
@@ -228,6 +230,10 @@ export class Broadcaster<
     return this.#makePublisher(this.store.transactionAdapter)
   }
 
+  #defaultBackend(): string | undefined {
+    return this.#options.defaultBackend ?? this.#backends.keys().next().value
+  }
+
   #makePublisher<AnyTx>(adapter: TransactionAdapter<AnyTx>): Publisher<AnyTx, Events, Unlisted> {
     const { routes = [], events, unlistedEvents = 'refuse', maxRetries = 3 } = this.#options
     return new Publisher({
@@ -235,7 +241,7 @@ export class Broadcaster<
       dialect: this.store.dialect,
       adapter,
       backends: this.#backends,
-      defaultBackend: this.#defaultBackend,
+      defaultBackend: () => this.#defaultBackend(),
       routes,
       catalogue: events as Catalogue | undefined,
       unlistedEvents,

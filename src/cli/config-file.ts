@@ -93,7 +93,7 @@ export async function loadConfig(path: string, names: readonly string[] = []): P
       name,
       // The commands have a log of their own.
       broadcaster: new Broadcaster({ logger: false, ...options }),
-      backends: Object.keys(options.backends),
+      backends: Object.keys(options.backends ?? {}),
       subscriptions: options.subscriptions ?? {},
     }))
   } catch (cause) {
@@ -102,5 +102,5 @@ export async function loadConfig(path: string, names: readonly string[] = []): P
 }
 
 function isConfig(exported: unknown): exported is BroadcasterOptions {
-  return typeof exported === 'object' && exported !== null && 'store' in exported && 'backends' in exported
+  return typeof exported === 'object' && exported !== null && 'store' in exported
 }

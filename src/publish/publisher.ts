@@ -31,7 +31,8 @@ export interface PublisherParts<Tx> {
   readonly dialect: Dialect
   readonly adapter: TransactionAdapter<Tx>
   readonly backends: ReadonlyMap<string, Backend>
-  readonly defaultBackend: string
+  /** Where events go that no route takes; undefined = there is no backend. */
+  readonly defaultBackend: () => string | undefined
   readonly routes: readonly Route[]
   readonly catalogue: Catalogue | undefined
   readonly unlistedEvents: UnlistedEvents
@@ -73,7 +74,8 @@ export class Publisher<
         { field: 'transaction', value: adapter.name },
       )
     }
-    if (!backends.has(defaultBackend)) throw unknownBackend(defaultBackend, backends.keys(), 'defaultBackend')
+    const name = defaultBackend()
+    if (name !== undefined && !backends.has(name)) throw unknownBackend(name, backends.keys(), 'defaultBackend')
     this.#parts = { ...parts, adapter: tellingAdapter(adapter, parts.store.isThere) }
     this.#route = router(routes, backends.keys())
   }
@@ -196,13 +198,20 @@ export class Publisher<
     return { drafts, checks, delivery, problems }
   }
 
+  #defaultBackend(): string {
+    const name = this.#parts.defaultBackend()
+    if (name !== undefined) return name
+    const message = 'no backend is configured, so an event would go nowhere; give backends, such as { default: ... }'
+    throw new BroadcasterError('UNKNOWN_BACKEND', message, { field: 'backends' })
+  }
+
   #rows({ drafts, delivery, problems }: Prepared, checked: readonly CheckedData[]): readonly NewOutboxEvent[] {
-    const { backends, defaultBackend } = this.#parts
+    const { backends } = this.#parts
     const judged = new Set<string>()
     const rows = drafts.flatMap((draft, index) => {
       const check = checked[index]
       if (check) problems.push(...check.problems)
-      const names = delivery.backends ?? this.#route(draft.type) ?? [defaultBackend]
+      const names = delivery.backends ?? this.#route(draft.type) ?? [this.#defaultBackend()]
       const to = names.flatMap((name): (readonly [string, Backend])[] => {
         const backend = backends.get(name)
         return backend ? [[name, backend]] : []

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, beforeEach, describe, test } from 'node:test'
 import { runCli } from '../../src/cli/run.ts'
+import { sqlite } from '../../src/store/sqlite/sqlite.ts'
 import { root } from '../project/source-files.ts'
 import { FakeTerminal } from '../support/fake-terminal.ts'
 
@@ -235,4 +236,63 @@ test('a worker prints signals as JSON lines, and stops when told to', async () =
   assert.match(terminal.output, /"worker\.started"/)
   assert.match(terminal.lines.at(-1) ?? '', /"worker\.stopped"/)
   assert.match((await broadcaster('stats')).output, /No worker is running/)
+})
+
+test('breaker list and close: of the backend and of what is behind it', async () => {
+  await broadcaster('migrate')
+  const store = sqlite({ path: String(process.env['CLI_TEST_DATABASE']) })
+  assert.equal((await broadcaster('breaker', 'list')).output, 'No breaker is open.')
+  const { breakers, destinations } = store.coordination
+  await breakers.open('broken', 3_600_000, 'away')
+  for (const place of ['a', 'b']) await destinations.open('broken', place, 3_600_000, `${place} is away`)
+  const listed = await broadcaster('breaker', 'list')
+  assert.match(listed.output, /^broken +[\d.]+ m?s +away$/m)
+  assert.match(listed.output, /^broken +b +[\d.]+ m?s +b is away$/m)
+  const pending = await published('a.b', '--source', '/s', '--backend', 'broken')
+  assert.match((await broadcaster('show', pending)).output, /^waits for +the breaker of broken$/m)
+  assert.equal((await broadcaster('breaker', 'close', 'broken', 'a')).output, '1 breaker closed.')
+  assert.equal((await broadcaster('breaker', 'close', 'broken', 'a')).output, 'No such breaker is open.')
+  assert.deepEqual((await broadcaster('breaker', 'close', 'broken', '--json')).json, { backend: 'broken', closed: 2 })
+  assert.equal((await broadcaster('breaker', 'list')).output, 'No breaker is open.')
+  for (const args of [[], ['close'], ['list', 'x'], ['close', 'brokn']]) {
+    assert.equal((await broadcaster('breaker', ...args)).code, 2, args.join(' '))
+  }
+  await store.close()
+})
+
+test('show and list name the event that a blocked one waits for', async () => {
+  await broadcaster('migrate')
+  const bad = await published('a.b', '--source', '/s', '--data', '"fail"', '--key', 'k', '--max-retries', '0')
+  const next = await published('a.b', '--source', '/s', '--data', '"fine"', '--key', 'k')
+  const other = await published('a.b', '--source', '/s', '--data', '"fine"', '--key', 'other', '--delay', '1h')
+  await broadcaster('worker', '--max-iterations', '1')
+  assert.match((await broadcaster('show', next)).output, new RegExp(`^waits for +${bad}$`, 'm'))
+  const { output } = await broadcaster('list')
+  assert.match(output, /^ID .* DUE +WAITS FOR +LAST ERROR$/m)
+  assert.match(output, new RegExp(`^${next} +pending .* ${bad}`, 'm'))
+  assert.match(output, new RegExp(`^${other} +pending .* in (60 min|1 h)`, 'm'))
+  await broadcaster('skip', bad)
+  assert.doesNotMatch((await broadcaster('show', next)).output, /waits for/)
+})
+
+test('a service that only consumes migrates without a backend', async () => {
+  const name = 'consumer-only.mjs'
+  const store = `sqlite({ path: ${JSON.stringify(join(folder, 'consumer-only.db'))} })`
+  writeFileSync(
+    join(folder, name),
+    `import { sqlite } from '${root}/src/store/sqlite/sqlite.ts'\nexport default { store: ${store} }\n`,
+  )
+  for (const [command, code] of [
+    ['migrate', 0],
+    ['stats', 0],
+    ['health', 0],
+    ['doctor', 0],
+    ['worker', 1],
+  ] as const) {
+    const terminal = new FakeTerminal(folder)
+    copyFileSync(join(folder, name), join(folder, `consumer-${command}.mjs`))
+    terminal.env['BROADCASTER_CONFIG'] = `consumer-${command}.mjs`
+    assert.equal(await runCli([command], terminal, ''), code, terminal.warnings)
+    if (code !== 0) assert.match(terminal.warnings, /backends is empty, so a worker has nothing to do/)
+  }
 })

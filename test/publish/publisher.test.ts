@@ -36,7 +36,7 @@ function setUp(parts: Parts = {}) {
       ['default', backend],
       ['partners', backend],
     ]),
-    defaultBackend: 'default',
+    defaultBackend: () => 'default',
     routes: [],
     catalogue: undefined,
     unlistedEvents: 'refuse',
@@ -571,7 +571,7 @@ describe('delivery', () => {
   })
 
   test('a configuration with mistakes is refused', () => {
-    assert.throws(() => setUp({ defaultBackend: 'x' }), { code: 'UNKNOWN_BACKEND', field: 'defaultBackend' })
+    assert.throws(() => setUp({ defaultBackend: () => 'x' }), { code: 'UNKNOWN_BACKEND', field: 'defaultBackend' })
     assert.throws(() => setUp({ routes: [{ type: 'a', to: 'defalt' }] }), {
       code: 'UNKNOWN_BACKEND',
       field: 'routes[0].to',
@@ -630,7 +630,7 @@ describe('many', () => {
       dialect: 'memory',
       adapter: counting,
       backends: new Map([['default', backend]]),
-      defaultBackend: 'default',
+      defaultBackend: () => 'default',
       routes: [],
       catalogue: undefined,
       unlistedEvents: 'refuse',

@@ -21,7 +21,7 @@ export function publisherOn(store: Store, records?: RecordSource, catalogue?: Ca
       ['default', nowhere],
       ['partners', nowhere],
     ]),
-    defaultBackend: 'default',
+    defaultBackend: () => 'default',
     routes: [],
     catalogue,
     unlistedEvents: 'refuse',

@@ -57,7 +57,9 @@ UNION ALL SELECT tablename FROM pg_tables WHERE schemaname = $1::text ORDER BY 1
           [where],
         )
         assert.ok(rows.length > 20)
-        return rows.map(({ def }) => def.replaceAll(new RegExp(`"?${where}"?\\.`, 'g'), ''))
+        return rows.map(({ def }) =>
+          def.replaceAll(new RegExp(`"?${where}"?\\.`, 'g'), '').replaceAll(`'${where}'`, "'...'"),
+        )
       }
       const fresh = await open()
       try {
