@@ -30,7 +30,10 @@ export interface BroadcasterOptions<
   readonly events?: Events
   /** Whether types outside the catalogue are accepted. Default `refuse`. */
   readonly unlistedEvents?: Unlisted
-  /** How often delivery is tried again before an event is `failed`, unless `publish` says otherwise. Default 3. */
+  /**
+   * How often delivery is tried again after the first attempt before an event is `failed`, unless `publish` says otherwise. The
+   * column `max_retries` counts attempts, as Django's does, so it gets one more. Default 12, which takes 34 to 68 minutes.
+   */
   readonly maxRetries?: number
   /** Defaults for `worker()` and `processPendingEvents()`. */
   readonly worker?: WorkerOptions

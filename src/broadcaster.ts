@@ -15,6 +15,7 @@ import type { OutboxEvent } from './record/outbox-event.ts'
 import type { SendShare } from './relay/send-slots.ts'
 import { Worker } from './relay/worker.ts'
 import type { WorkerOptions } from './relay/worker-options.ts'
+import { DEFAULT_RETRIES } from './retry-policy.ts'
 import type { Store } from './store/store.ts'
 import type { TransactionAdapter } from './store/transaction-adapter.ts'
 import { resolveLogger } from './telemetry/logger.ts'
@@ -235,7 +236,7 @@ export class Broadcaster<
   }
 
   #makePublisher<AnyTx>(adapter: TransactionAdapter<AnyTx>): Publisher<AnyTx, Events, Unlisted> {
-    const { routes = [], events, unlistedEvents = 'refuse', maxRetries = 3 } = this.#options
+    const { routes = [], events, unlistedEvents = 'refuse', maxRetries = DEFAULT_RETRIES } = this.#options
     return new Publisher({
       store: this.store.publish,
       dialect: this.store.dialect,

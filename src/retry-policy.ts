@@ -4,17 +4,18 @@ import { showValue } from './problem.ts'
 
 /** Exponential backoff: `base * factor^(retryCount - 1)`, at most `cap`; all in milliseconds. */
 export interface BackoffOptions {
-  /** Default 5,000. */
+  /** Default 1,000. */
   readonly base?: number
   /** Default 2. */
   readonly factor?: number
   /** Default 3,600,000 (one hour). */
   readonly cap?: number
   /**
-   * `full`: a random time between 0 and the backoff, so that many events do not return at once ("full jitter", AWS
-   * Architecture Blog, 2015). `none`: exactly the backoff. Default `full`.
+   * `half`: a random time between half of the backoff and all of it, so that many events do not return at once, and none
+   * uses up its retries sooner than half of the time ("equal jitter", AWS Architecture Blog, 2015). `full`: between 0 and all of it.
+   * `none`: exactly the backoff. Default `half`.
    */
-  readonly jitter?: 'full' | 'none'
+  readonly jitter?: 'half' | 'full' | 'none'
 }
 
 /**
@@ -22,6 +23,9 @@ export interface BackoffOptions {
  * a function gets n (from 1) and returns milliseconds; when it throws, or returns no number, the backoff's defaults count.
  */
 export type RetryPolicy = BackoffOptions | 'django' | ((retryCount: number) => number)
+
+/** Retries after the first attempt, unless an option says otherwise: with the default backoff they ride out half an hour. */
+export const DEFAULT_RETRIES = 12
 
 /** No attempt follows another sooner than this, in milliseconds: a jitter of 0 would be a tight loop. */
 const MINIMUM_DELAY = 50
@@ -38,9 +42,10 @@ export function boundedDelay(delay: unknown): number {
 export function retryDelay(policy: RetryPolicy, retryCount: number, random: number): number {
   if (policy === 'django') return 2 ** retryCount * 60_000
   if (typeof policy === 'function') return delayBy(policy, retryCount) ?? retryDelay({}, retryCount, random)
-  const { base = 5_000, factor = 2, cap = 3_600_000, jitter = 'full' } = policy
+  const { base = 1_000, factor = 2, cap = 3_600_000, jitter = 'half' } = policy
   const backoff = Math.min(cap, base * factor ** (retryCount - 1))
-  return Math.max(MINIMUM_DELAY, jitter === 'full' ? backoff * random : backoff)
+  const share = { half: 0.5 + random / 2, full: random, none: 1 }[jitter]
+  return Math.max(MINIMUM_DELAY, backoff * share)
 }
 
 /** What a function of the user's own gives. A fault in it must not end who asks, nor make a tight loop. */
@@ -58,7 +63,7 @@ const BACKOFF_RULES = {
   base: DURATION,
   factor: { min: 1, max: 1_000 },
   cap: DURATION,
-  jitter: { oneOf: ['full', 'none'] },
+  jitter: { oneOf: ['half', 'full', 'none'] },
 } as const
 const BACKOFF = { base: undefined, factor: undefined, cap: undefined, jitter: undefined }
 

@@ -3,7 +3,7 @@ import type { Catalogue, NoCatalogue } from '../event/catalogue.ts'
 import { Inbox } from '../inbox/inbox.ts'
 import { resolveOptions } from '../options.ts'
 import { showValue } from '../problem.ts'
-import { checkRetryPolicy, type RetryPolicy } from '../retry-policy.ts'
+import { checkRetryPolicy, DEFAULT_RETRIES, type RetryPolicy } from '../retry-policy.ts'
 import type { Store } from '../store/store.ts'
 import { type LoggerOption, resolveLogger } from '../telemetry/logger.ts'
 import { type EventHandlers, HandlerTable } from './event-handlers.ts'
@@ -84,7 +84,7 @@ export function resolveConsumerSettings(options: object): ConsumerSettings {
       concurrency: 10,
       maxInHand: 20 * concurrency,
       retry: { base: 2_000, cap: 900_000 },
-      maxRetries: 12,
+      maxRetries: DEFAULT_RETRIES,
       maxDeliveries: 20,
       handlerTimeout: 30_000,
       onFailed: 'dead-letter',

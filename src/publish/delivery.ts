@@ -58,7 +58,7 @@ export function readDelivery(
     report('delay', delay, 'stands beside scheduledAt; give one of them')
   }
   const retries = options.maxRetries ?? maxRetries
-  if (!Number.isInteger(retries) || retries < 0 || retries > MAX_INT) {
+  if (!Number.isInteger(retries) || retries < 0 || retries >= MAX_INT) {
     report('maxRetries', retries, `is ${showValue(retries)}; give a whole number, 0 or more`)
   }
   const wrongKey = partitionKey === null ? undefined : keyProblem(partitionKey)
@@ -67,7 +67,8 @@ export function readDelivery(
     backends: readBackends(options.backend, backends, problems),
     scheduledAt,
     delay,
-    maxRetries: retries,
+    // The column counts attempts, as Django's does: the first, and the retries.
+    maxRetries: retries + 1,
     config: backendConfig,
     configJson: readConfig(backendConfig, report),
     // A wrong one is reported, and must not reach the hash.

@@ -76,7 +76,7 @@ export interface PublishOptions {
   readonly scheduledAt?: Date | undefined
   /** Not delivered before this many milliseconds have passed by the database's clock. Default: 0. */
   readonly delay?: number | undefined
-  /** How often delivery is tried again before the event is `failed`. Default: the Broadcaster's `maxRetries`. */
+  /** How often delivery is tried again after the first attempt before it is `failed`. Default: the Broadcaster's `maxRetries`. */
   readonly maxRetries?: number | undefined
   /** Options of this event for its backend, such as a stream name. Default: none. */
   readonly backendConfig?: Readonly<Record<string, unknown>> | undefined

@@ -47,7 +47,7 @@ export interface WorkerOptions {
   readonly stopTimeout?: number
   /** What an event that failed for good does to later events of its key. Default `block`. */
   readonly onFailed?: 'block' | 'skip'
-  /** Default exponential backoff from 5 s to 1 h with full jitter; also where a function of yours throws. */
+  /** Default exponential backoff: 1 s, doubled each time, at most 1 h, less up to half of it; also where a function of yours throws. */
   readonly retry?: RetryPolicy
   readonly breaker?: BreakerOptions
   /** Clean-up of settled events; false = none. Default: published 7 days, failed 30 days. */

@@ -141,7 +141,7 @@ for (const kind of STORES) {
           status: 'pending',
           publishedAt: null,
           retryCount: 0,
-          maxRetries: 3,
+          maxRetries: 13,
           lastError: '',
           publisherBackend: 'first',
           publisherConfig: {},

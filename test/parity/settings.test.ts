@@ -34,7 +34,7 @@ test("a worker with Django's settings keeps Django's schedule", async (t) => {
   const failing = recordingBackend(() => ({ ok: false, error: new Error('no') }))
   const outbox = await openOutbox(t, {
     backends: { default: failing },
-    maxRetries: 3,
+    maxRetries: 2,
     worker: { batchSize: 100, pollInterval: 5_000, retry: 'django' },
   })
   const { id } = await outbox.broadcaster.events.create(event)

@@ -55,7 +55,7 @@ const GOOD: readonly SqlEvent[] = [
   { partitionKey: 'ключ 🔑' },
   { partitionKey: 'k'.repeat(255) },
   { type: 'é'.repeat(255) },
-  { backend: 'partners', config: '{"priority":"high"}', maxRetries: 0 },
+  { backend: 'partners', config: '{"priority":"high"}', maxRetries: 1 },
   { maxRetries: 2_147_483_647 },
   { id: 'own-1' },
   { time: new Date('2024-02-29T12:00:00.250Z') },
@@ -134,7 +134,8 @@ function libraryOf(event: SqlEvent): { readonly input: object; readonly options:
       ...(backend === undefined ? {} : { backend }),
       ...(delay === undefined ? {} : { delay }),
       ...(scheduledAt === undefined ? {} : { scheduledAt }),
-      ...(maxRetries === undefined ? {} : { maxRetries }),
+      // SQL writes the column, which counts attempts.
+      maxRetries: (maxRetries ?? 3) - 1,
       ...(config === undefined ? {} : { backendConfig: JSON.parse(config) }),
     },
   }

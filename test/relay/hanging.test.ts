@@ -61,7 +61,7 @@ describe('an event whose send', () => {
     test(`${what} is the only one that is charged, and fails for good`, async () => {
       const bad = backendOf((events) => (events.some(isBad) ? answer(events) : events.map(() => delivered)))
       await using outbox = new TestOutbox({ bad }, memoryStore({ lanes: 1 }))
-      await outbox.publish(KEYS, { backend: 'bad', maxRetries: 2 })
+      await outbox.publish(KEYS, { backend: 'bad', maxRetries: 1 })
       const started = performance.now()
       await outbox.broadcaster.worker().start()
       await outbox.until(() => outbox.heard('event.published').length === 19)
@@ -85,7 +85,7 @@ describe('an event whose send', () => {
       return never()
     })
     await using outbox = new TestOutbox({ bad }, memoryStore({ lanes: 1 }))
-    await outbox.publish(KEYS, { backend: 'bad', maxRetries: 3 })
+    await outbox.publish(KEYS, { backend: 'bad', maxRetries: 2 })
     await outbox.broadcaster.worker().start()
     await outbox.until(() => outbox.heard('event.retried').length === 1)
     const more = setInterval(() => void outbox.publish([null], { backend: 'bad' }).catch(() => undefined), 5)
@@ -102,7 +102,7 @@ describe('a backend on which everything hangs', () => {
       const healthCheck = async () => (health === 'hanging' ? never() : { healthy: health === 'well' || !hangs })
       const bad = backendOf((events) => (hangs ? never() : events.map(() => delivered)), { healthCheck })
       await using outbox = new TestOutbox({ bad })
-      await outbox.publish(KEYS, { backend: 'bad', maxRetries: 3 })
+      await outbox.publish(KEYS, { backend: 'bad', maxRetries: 2 })
       await outbox.broadcaster.worker().start()
       await outbox.until(() => outbox.heard('backend.down').length === 1)
       // Probes fail too, and cost nothing.
@@ -121,7 +121,7 @@ test('a transactional backend that answers undefined costs its event its attempt
     sendInTransaction: async (event: OutboxEvent) => (isBad(event) ? undefined : delivered) as SendResult,
   }
   await using outbox = new TestOutbox({ local })
-  await outbox.publish(KEYS, { backend: 'local', maxRetries: 2 })
+  await outbox.publish(KEYS, { backend: 'local', maxRetries: 1 })
   await outbox.broadcaster.worker().start()
   await outbox.until(() => outbox.heard('event.published').length === 19 && outbox.heard('event.failed').length === 1)
   assert.equal(outbox.heard('event.retried').length, 1)

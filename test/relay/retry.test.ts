@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { plot, withTable } from '../../scripts/retry-schedule.ts'
+import { notDelivered } from '../../src/backend/backend.ts'
 import { decideFailure } from '../../src/relay/retry.ts'
-import { retryDelay } from '../../src/retry-policy.ts'
+import { DEFAULT_RETRIES, retryDelay } from '../../src/retry-policy.ts'
+import { TestOutbox } from './outbox.ts'
 
 test("Django's schedule is 2^n minutes, without jitter", () => {
   assert.deepEqual(
@@ -25,12 +29,12 @@ test('full jitter stays between the smallest delay and the backoff', () => {
       fc.integer({ min: 1, max: 60 }),
       fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
       (n, random) => {
-        const delay = retryDelay({ base: 1_000, cap: 60_000 }, n, random)
+        const delay = retryDelay({ base: 1_000, cap: 60_000, jitter: 'full' }, n, random)
         assert.ok(delay >= 50 && delay <= Math.min(60_000, 1_000 * 2 ** (n - 1)))
       },
     ),
   )
-  assert.equal(retryDelay({ base: 1_000 }, 3, 0.5), 2_000)
+  assert.equal(retryDelay({ base: 1_000, jitter: 'full' }, 3, 0.5), 2_000)
 })
 
 test('an event fails at maxRetries, or at once when refused for good', () => {
@@ -68,3 +72,37 @@ test('a function that throws or gives no number counts as the default; a negativ
     7,
   )
 })
+
+test('the default rides out half an hour, whatever the jitter, and tries again soon at first', () => {
+  const total = (random: number): number =>
+    Array.from({ length: DEFAULT_RETRIES }, (_, n) => retryDelay({}, n + 1, random)).reduce((sum, one) => sum + one)
+  assert.equal(DEFAULT_RETRIES, 12)
+  assert.ok(total(0) >= 30 * 60_000, `${total(0) / 60_000} minutes`)
+  assert.ok(retryDelay({}, 1, 1) <= 1_000)
+})
+
+test('the table and the plot of the documentation are those of the code (node scripts/retry-schedule.ts writes them)', () => {
+  const docs = new URL('../../docs/', import.meta.url)
+  const page = readFileSync(new URL('guarantees.md', docs), 'utf8')
+  assert.equal(page, withTable(page))
+  assert.equal(readFileSync(new URL('retry-schedule.svg', docs), 'utf8'), plot())
+})
+
+for (const retries of [0, 1, 3]) {
+  test(`maxRetries ${retries}: tried ${retries + 1} times, and the column counts as Django's`, async () => {
+    await using outbox = new TestOutbox()
+    let sends = 0
+    outbox.backend.behaviour = () => {
+      sends++
+      return notDelivered(new Error('no'))
+    }
+    const [event] = await outbox.publish(['a'], { maxRetries: retries })
+    assert.equal(event?.maxRetries, retries + 1)
+    await outbox.broadcaster.worker().start()
+    await outbox.until(() => outbox.heard('event.failed').length === 1)
+    assert.equal(sends, retries + 1)
+    assert.equal(outbox.heard('event.retried').length, retries)
+    const stored = await outbox.broadcaster.events.get(event?.id ?? '')
+    assert.deepEqual([stored.retryCount, stored.maxRetries], [retries + 1, retries + 1])
+  })
+}

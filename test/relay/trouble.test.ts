@@ -26,7 +26,7 @@ for (const [what, results] of [
       sends++
       return results as never
     }
-    await outbox.publish(['a'], { maxRetries: 2 })
+    await outbox.publish(['a'], { maxRetries: 1 })
     await outbox.broadcaster.worker().start()
     await outbox.until(() => outbox.heard('event.failed').length === 1)
     assert.equal(sends, 2)
@@ -99,7 +99,7 @@ test('what can never commit counts as a failure of its event', async () => {
   }
   const local = { ...recordingBackend(), sendInTransaction: async () => delivered }
   await using outbox = new TestOutbox({ local }, store)
-  await outbox.publish(['a'], { backend: 'local', maxRetries: 2 })
+  await outbox.publish(['a'], { backend: 'local', maxRetries: 1 })
   await outbox.broadcaster.worker().start()
   await outbox.until(() => outbox.heard('event.failed').length === 1)
   assert.equal(outbox.heard('event.retried').length, 1)

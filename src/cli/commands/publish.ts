@@ -25,7 +25,11 @@ const OPTIONS = {
   backend: { kind: 'list', value: 'name', help: 'Where to. Default: by the routes.' },
   delay: { kind: 'duration', help: 'Not delivered before so long: 10m.' },
   at: { kind: 'instant', value: 'when', help: 'Not delivered before then: 2026-01-31T12:00:00Z.' },
-  'max-retries': { kind: 'integer', min: 0, help: 'Default: that of the configuration, or 3.' },
+  'max-retries': {
+    kind: 'integer',
+    min: 0,
+    help: 'Retries after the first attempt. Default: that of the configuration, or 12.',
+  },
 } as const
 
 /** `broadcaster publish`. */

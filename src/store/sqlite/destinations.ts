@@ -8,8 +8,8 @@ export function destinations(t: Tables) {
   const listSql = `
     SELECT destination, probe_at, since, error, ${NOW} AS now FROM ${t.destinations} WHERE backend = ? ORDER BY destination`
   const makeRoomSql = `
-    DELETE FROM ${t.destinations} WHERE backend = ?1 AND since <= (
-      SELECT since FROM ${t.destinations} WHERE backend = ?1 ORDER BY since DESC LIMIT 1 OFFSET ${MOST_DESTINATIONS - 1})`
+    DELETE FROM ${t.destinations} WHERE backend = ? AND since <= (
+      SELECT since FROM ${t.destinations} WHERE backend = ? ORDER BY since DESC LIMIT 1 OFFSET ${MOST_DESTINATIONS - 1})`
   const openSql = `
     INSERT INTO ${t.destinations} (backend, destination, probe_at, since, error) VALUES (?, ?, ${nowPlus('?')}, ${NOW}, ?)
     ON CONFLICT (backend, destination) DO NOTHING`
@@ -32,7 +32,7 @@ export function destinations(t: Tables) {
         }
       }),
     open(db: Connection, backend: string, destination: string, probeAfter: number, error: string): boolean {
-      db.run(makeRoomSql, backend)
+      db.run(makeRoomSql, backend, backend)
       return db.run(openSql, backend, destination, probeAfter / 1000, error) > 0
     },
     tryProbe: (db: Connection, backend: string, destination: string, again: number): boolean =>
