@@ -107,7 +107,7 @@ test('from publish to published', async () => {
     'k1',
   )
   const pending = await broadcaster('list', '--type', 'order.*')
-  assert.match(pending.output, new RegExp(`^${id} +pending +order\\.created +k1 +local +0/3`, 'm'))
+  assert.match(pending.output, new RegExp(`^${id} +pending +order\\.created +k1 +local +0/13`, 'm'))
 
   const worked = await broadcaster('worker', '--max-iterations', '1')
   assert.equal(worked.code, 0)
