@@ -1,0 +1,160 @@
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { createPool, type Pool as MysqlPool } from 'mysql2/promise'
+import { Pool } from 'pg'
+import { memoryBackend } from '../../src/backend/memory/memory-backend.ts'
+import { Broadcaster } from '../../src/broadcaster.ts'
+import { mysql } from '../../src/store/mysql/mysql.ts'
+import { postgres } from '../../src/store/postgres/postgres.ts'
+import type { Store } from '../../src/store/store.ts'
+import { onSignal } from '../../src/telemetry/signals.ts'
+import { root } from '../project/source-files.ts'
+import { requireServer } from '../support/servers.ts'
+
+/** Each role of docs/rights.md does its work with exactly the rights that stand there. */
+
+type Role = 'publisher' | 'worker' | 'consumer' | 'operator'
+const ROLES: readonly Role[] = ['publisher', 'worker', 'consumer', 'operator']
+
+/** The rights of a role on each table, as the page's table says them. */
+function rightsOf(role: Role): readonly (readonly [table: string, rights: string])[] {
+  const page = readFileSync(join(root, 'docs/rights.md'), 'utf8')
+  const rows = [...page.matchAll(/^\| `outbox_(\w+)` \|(.*)\|$/gm)]
+  assert.ok(rows.length >= 8, 'the page has a table of rights')
+  return rows.flatMap(([, table = '', cells = '']) => {
+    const rights = cells.split('|')[ROLES.indexOf(role)]?.trim() ?? ''
+    return rights === '' ? [] : [[table, rights] as const]
+  })
+}
+
+/** What the page says of MySQL beside the table. */
+const PUBLISHER_ON = { mysql: 'SELECT, INSERT, UPDATE (updated_at)', mariadb: 'SELECT, INSERT, UPDATE' } as const
+for (const rights of Object.values(PUBLISHER_ON)) {
+  assert.ok(readFileSync(join(root, 'docs/rights.md'), 'utf8').includes(`GRANT ${rights} ON shop.outbox_events`))
+}
+
+/** What each role does. `as` gives the store with the rights of a role. */
+async function playAll(as: (role: Role) => Store): Promise<void> {
+  const backend = memoryBackend()
+  const broadcasterOf = (role: Role) => new Broadcaster({ store: as(role), backends: { main: backend }, logger: false })
+  const publish = async (broadcaster: Broadcaster, data: string, id?: string) =>
+    broadcaster.transaction((tx) =>
+      broadcaster.publish(tx, { type: 'a.b', source: '/s', data, partitionKey: 'k', ...(id !== undefined && { id }) }),
+    )
+
+  const publisher = broadcasterOf('publisher')
+  const first = await publish(publisher, 'one', 'mine')
+  assert.equal((await publish(publisher, 'one', 'mine')).duplicate, true)
+  await publisher.transaction((tx) => publisher.publishMany(tx, [{ type: 'a.b', source: '/s', data: 'many' }]))
+  // A control: it has no right to more.
+  await assert.rejects(publisher.events.delete(first.id))
+
+  const worker = broadcasterOf('worker')
+  assert.equal(await worker.processPendingEvents(), 2)
+  await as('worker').relay.purge({ publishedFor: 0, failedFor: 0, limit: 1 })
+  const running = worker.worker({ pollInterval: 50 })
+  await running.start()
+  const delivered = new Promise((resolve) => {
+    const stop = onSignal('event.published', (message) => {
+      if (message.outbox !== worker.name) return
+      stop()
+      resolve(undefined)
+    })
+  })
+  const again = await publish(publisher, 'two')
+  await delivered
+  await running.stop()
+
+  const consumer = new Broadcaster({ store: as('consumer'), logger: false })
+  await consumer.store.schema.check()
+  const event = { specversion: '1.0', id: 'x', source: '/s', type: 'a.b' } as const
+  const handled = async () =>
+    consumer.transaction(async (tx) => consumer.inbox.once(tx, 'billing', event, async () => 'done'))
+  await handled()
+  await handled()
+  await consumer.store.inbox.prune({ age: 0, limit: 10 })
+
+  const operator = broadcasterOf('operator')
+  await operator.store.schema.check()
+  assert.ok((await operator.events.all()).length >= 2)
+  await operator.events.stats()
+  await operator.store.coordination.survey(['main'])
+  await operator.events.replay(again.id)
+  await operator.events.cancel(again.id)
+  await operator.events.requeue(again.id)
+  await operator.events.reschedule(again.id, new Date(Date.now() + 60_000))
+  await operator.events.delete(again.id)
+  await operator.store.coordination.breakers.close('main')
+  await operator.store.coordination.destinations.close('main', 'x')
+  for (const one of [publisher, worker, consumer, operator]) await one.close()
+}
+
+test('PostgreSQL', async (t) => {
+  const server = requireServer(t, 'postgres')
+  if (!server) return
+  const name = `broadcaster_rights_${randomBytes(6).toString('hex')}`
+  const admin = new Pool({ connectionString: server.url, max: 2 })
+  const pools: Pool[] = []
+  try {
+    const owner = postgres({ pool: admin, schema: name, listen: false })
+    await owner.schema.migrate({ lanes: 4 })
+    for (const role of ROLES) {
+      await admin.query(`CREATE ROLE ${name}_${role}; GRANT USAGE ON SCHEMA ${name} TO ${name}_${role}`)
+      for (const [table, rights] of rightsOf(role)) {
+        await admin.query(`GRANT ${rights} ON ${name}.outbox_${table} TO ${name}_${role}`)
+      }
+    }
+    await playAll((role) => {
+      const pool = new Pool({ connectionString: server.url, options: `-c role=${name}_${role}`, max: 5 })
+      pools.push(pool)
+      return postgres({ pool, schema: name }) as Store
+    })
+  } finally {
+    for (const pool of pools) await pool.end()
+    await admin.query(`DROP SCHEMA IF EXISTS ${name} CASCADE`)
+    for (const role of ROLES) await admin.query(`DROP ROLE IF EXISTS ${name}_${role}`)
+    await admin.end()
+  }
+})
+
+for (const server of ['mariadb', 'mysql'] as const) {
+  test(server === 'mysql' ? 'MySQL' : 'MariaDB', async (t) => {
+    const found = requireServer(t, server)
+    if (!found) return
+    const name = `rights_${randomBytes(4).toString('hex')}`
+    const admin = createPool({ uri: found.url, connectionLimit: 2 })
+    const pools: MysqlPool[] = []
+    const userOf = (role: Role): string => `'${name}_${role}'@'%'`
+    try {
+      await admin.query(`CREATE DATABASE ${name}`)
+      const url = new URL(found.url)
+      url.pathname = `/${name}`
+      const owner = mysql({ url: url.href })
+      await owner.schema.migrate({ lanes: 4 })
+      await owner.close()
+      for (const role of ROLES) {
+        await admin.query(`CREATE USER ${userOf(role)} IDENTIFIED BY 'pw'`)
+        for (const [table, rights] of rightsOf(role)) {
+          const own = role === 'publisher' && table === 'events' ? PUBLISHER_ON[server] : rights
+          await admin.query(`GRANT ${own} ON ${name}.outbox_${table} TO ${userOf(role)}`)
+        }
+      }
+      await playAll((role) => {
+        const as = new URL(url)
+        as.username = `${name}_${role}`
+        as.password = 'pw'
+        const pool = createPool({ uri: as.href, connectionLimit: 5 })
+        pools.push(pool)
+        return mysql({ pool }) as Store
+      })
+    } finally {
+      for (const pool of pools) await pool.end()
+      await admin.query(`DROP DATABASE IF EXISTS ${name}`)
+      for (const role of ROLES) await admin.query(`DROP USER IF EXISTS ${userOf(role)}`)
+      await admin.end()
+    }
+  })
+}
