@@ -121,7 +121,19 @@ describe('handlers backend', () => {
       [{ good }, { kind: 'ok' }],
       [{ plain: fail(new Error('x')) }, { kind: 'failure', retryAfter: 0 }],
       [{ nothing: fail(undefined) }, { kind: 'failure', retryAfter: 0 }],
-      [{ refused }, { kind: 'failure', retryAfter: 0 }],
+      [{ refused }, { kind: 'outage', retryAfter: 0, destination: 'refused' }],
+      [
+        { refused, good },
+        { kind: 'outage', retryAfter: 0, destination: 'refused' },
+      ],
+      [
+        { refused, outage },
+        { kind: 'outage', retryAfter: 9 },
+      ],
+      [
+        { refused, later },
+        { kind: 'failure', retryAfter: 5 },
+      ],
       [{ outage }, { kind: 'outage', retryAfter: 9 }],
       [
         { outage, permanent },
@@ -148,6 +160,14 @@ describe('handlers backend', () => {
       const actual = result?.ok ? { kind: 'ok' } : classifySendError(result?.error)
       assert.deepEqual(actual, expected, Object.keys(run).join())
     }
+  })
+
+  test('a network error of a handler is a failure where breakers are switched off', async () => {
+    const registry = new HandlerRegistry()
+    registry.onAll(() => Promise.reject(Object.assign(new Error('connect'), { code: 'ECONNREFUSED' })), { name: 'api' })
+    const backend = handlers(registry, { breakers: false })
+    assert.equal(kindOf(await sendOne(backend)), 'failure')
+    assert.equal(backend.destination, undefined)
   })
 
   test('an outage after the others have succeeded costs one retry, then none', async () => {

@@ -8,12 +8,13 @@ export interface HandlerFailure {
 }
 
 /**
- * What the failures of an event's handlers mean together. A handler's error counts by its class alone: a plain
- * ECONNREFUSED is the trouble of that handler, and must not open the breaker for all others.
+ * What the failures of an event's handlers mean together. A handler's error counts by its class: a network error of a
+ * handler is an `OutageError` that names it by the time it comes here, unless breakers are switched off.
  *
  * 1. Any plain failure, or `RetryAfterError`: the event is tried again, after the longest time that one asked for.
- * 2. Else any `OutageError`: an outage, unless a handler succeeded in this very attempt: an outage stores no progress,
- *    so that one would run again with each probe. Then it is a failure, this once, and an outage from then on.
+ * 2. Else any `OutageError`: an outage; of the handler that it names, with which the progress of the others is stored.
+ *    One that names none is an outage of all, which stores no progress, so that a handler that succeeded in this very
+ *    attempt would run again with each probe: then it is a failure, this once, and an outage from then on.
  * 3. Else any that was interrupted: not attempted.
  * 4. All are `PermanentError`: permanent.
  */
@@ -24,10 +25,14 @@ export function combinedError(failures: readonly HandlerFailure[], someSucceeded
   const retryAfter = Math.max(0, ...errors.map(retryAfterOf))
 
   const plain = errors.some((error) => !isOutage(error) && !isInterrupted(error) && !(error instanceof PermanentError))
-  const outage = errors.some(isOutage)
+  const outages = errors.filter(isOutage)
+  const outage = outages.length > 0
+  const names = outages.map((error) => (error instanceof OutageError ? error.destination : undefined))
+  const destination = names.includes(undefined) ? undefined : names[0]
   // RetryAfterError even for 0 ms: its class settles the matter, whatever system error is among the causes.
-  if (plain || (outage && someSucceeded)) return new RetryAfterError(message, { cause, retryAfter })
-  if (outage) return new OutageError(message, { cause, retryAfter })
+  if (plain || (outage && someSucceeded && destination === undefined))
+    return new RetryAfterError(message, { cause, retryAfter })
+  if (outage) return new OutageError(message, { cause, retryAfter, ...(destination && { destination }) })
   const interrupted = errors.find(isInterrupted)
   if (interrupted) return new BroadcasterError('SEND_NOT_ATTEMPTED', message, { cause })
   return new PermanentError(message, { cause })

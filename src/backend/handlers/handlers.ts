@@ -1,3 +1,4 @@
+import { BroadcasterError } from '../../errors.ts'
 import { type HandlerProgress, type HandlerResult, readHandlerProgress } from '../../handlers/handler-progress.ts'
 import { HandlerRegistry, type RegisteredHandler } from '../../handlers/handler-registry.ts'
 import type { OutboxEvent } from '../../record/outbox-event.ts'
@@ -6,7 +7,7 @@ import { boundedCall } from '../bounded-call.ts'
 import { Gate } from '../gate.ts'
 import { OptionCheck } from '../option-check.ts'
 import { sendByKey } from '../send-by-key.ts'
-import { OutageError } from '../send-error.ts'
+import { classifySendError, OutageError } from '../send-error.ts'
 import { combinedError, type HandlerFailure, messageOf } from './combined-error.ts'
 
 export {
@@ -27,6 +28,11 @@ export interface HandlersOptions {
    * on `tx` commit if and only if all of them succeed. Default false.
    */
   readonly transactional?: boolean
+  /**
+   * A handler that cannot reach what it calls (a network error such as ECONNREFUSED) is away: its events wait, uncharged, until
+   * one of them succeeds, and other handlers go on. False = such an error is a failure that costs a retry. Default true.
+   */
+  readonly breakers?: boolean
 }
 
 /** The backend of local handlers, with the registry that it runs. */
@@ -44,10 +50,11 @@ export function handlers<Events = Record<string, unknown>>(
   registry: HandlerRegistry<Events> = new HandlerRegistry<Events>(),
   options: HandlersOptions = {},
 ): HandlersBackend<Events> {
-  const check = new OptionCheck('handlers', options, ['timeout', 'concurrency', 'transactional'])
+  const check = new OptionCheck('handlers', options, ['timeout', 'concurrency', 'transactional', 'breakers'])
   const timeout = check.milliseconds('timeout', 5_000)
   const gate = new Gate(check.integer('concurrency', 10, { min: 1, max: 10_000 }))
   const transactional = check.boolean('transactional', false)
+  const breakers = check.boolean('breakers', true)
   check.done()
 
   const runOne = async (
@@ -64,8 +71,8 @@ export function handlers<Events = Record<string, unknown>>(
         entry.handler(event as OutboxEvent<never>, { ...context, signal: stop }),
       )
       return { name: entry.name, result: resultOf(started) }
-    } catch (error) {
-      const failure = { name: entry.name, error }
+    } catch (thrown) {
+      const failure = { name: entry.name, error: breakers ? ofHandler(entry.name, thrown) : thrown }
       return { name: entry.name, result: resultOf(started, failure), failure }
     }
   }
@@ -91,8 +98,18 @@ export function handlers<Events = Record<string, unknown>>(
     return summary({ handlers: {} }, runs)
   }
 
+  /** The only handler that the event still needs: when that one is away, the event need not be tried. */
+  const destination = (event: OutboxEvent): string | undefined => {
+    const earlier = transactional ? { handlers: {} } : readHandlerProgress(event.progress)
+    const [only, ...more] = registry
+      .handlersFor(event.eventType)
+      .filter(({ name }) => earlier.handlers[name]?.ok !== true)
+    return more.length === 0 ? only?.name : undefined
+  }
+
   return {
     registry,
+    ...(breakers && { destination }),
     capabilities: { ordersWithinSend: true },
     // Longer than a handler's own time, so that the first events of a send always get all of theirs.
     timeout: timeout + 250,
@@ -110,6 +127,12 @@ interface Run {
   readonly name: string
   readonly result: HandlerResult
   readonly failure?: HandlerFailure
+}
+
+/** A network error of a handler is an outage of what this handler calls. */
+function ofHandler(name: string, error: unknown): unknown {
+  if (error instanceof BroadcasterError || classifySendError(error).kind !== 'outage') return error
+  return new OutageError(messageOf(error), { cause: error, destination: name })
 }
 
 function noHandlers(): SendResult {
