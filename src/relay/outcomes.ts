@@ -28,6 +28,8 @@ export type Verdict =
 export interface FailurePolicy {
   readonly retry: RetryPolicy
   readonly onFailed: 'block' | 'skip'
+  /** The longest that a backend may ask for, in milliseconds. */
+  readonly maxRetryAfter: number
   /** In [0, 1). */
   readonly random: () => number
 }
@@ -43,14 +45,15 @@ export function judge(held: HeldEvent, result: SendResult | undefined, policy: F
   const failure = classifySendError(given.error)
   if (failure.kind === 'outage') {
     const destination = failure.destination ?? held.destination
-    const retryAfter = boundedDelay(failure.retryAfter ?? 0)
+    const retryAfter = askedFor(failure.retryAfter, policy)
     return { kind: 'outage', error: given.error, retryAfter, destination, progress: progress.progress }
   }
   if (failure.kind === 'not-attempted') return { kind: 'not-attempted' }
 
   // An event sent alone had this attempt counted before the send.
   const retryCount = held.retryCount + 1
-  const decision = decideFailure(failure, retryCount, held.maxRetries, policy.retry, policy.random())
+  const asked = 'retryAfter' in failure ? { ...failure, retryAfter: askedFor(failure.retryAfter, policy) } : failure
+  const decision = decideFailure(asked, retryCount, held.maxRetries, policy.retry, policy.random())
   const error = describeError(given.error)
   const outcome: Outcome =
     decision.kind === 'retry'
@@ -86,6 +89,11 @@ export function judgeAll(
     outage: outage?.kind === 'outage' ? outage : undefined,
     answer: outage ? 'down' : isUp ? 'up' : 'unknown',
   }
+}
+
+/** A day for one answer of a server that was busy for a moment is too long. */
+function askedFor(retryAfter: unknown, { maxRetryAfter }: FailurePolicy): number {
+  return Math.min(maxRetryAfter, boundedDelay(retryAfter))
 }
 
 /** What was sent stays sent, whatever the backend tells of it. */

@@ -50,6 +50,11 @@ export interface WorkerOptions {
   /** Default exponential backoff: 1 s, doubled each time, at most 1 h, less up to half of it; also where a function of yours throws. */
   readonly retry?: RetryPolicy
   readonly breaker?: BreakerOptions
+  /**
+   * The longest that a backend may ask us to stay away (`Retry-After`): what asks for more is tried again after this. Default
+   * 3,600,000 (one hour).
+   */
+  readonly maxRetryAfter?: number
   /** Clean-up of settled events; false = none. Default: published 7 days, failed 30 days. */
   readonly retention?: RetentionOptions | false
 }
@@ -79,6 +84,7 @@ export function resolveWorkerOptions(options: WorkerOptions = {}): ResolvedWorke
     onFailed: 'block',
     retry: {},
     breaker: {},
+    maxRetryAfter: 3_600_000,
     retention: {},
   }
   checkKinds(options)
@@ -93,6 +99,7 @@ export function resolveWorkerOptions(options: WorkerOptions = {}): ResolvedWorke
     maxIterations: { min: 0, max: Number.MAX_SAFE_INTEGER, integer: true },
     lease: { min: 100, max: 600_000 },
     sendTimeout: { min: 1, max: 600_000 },
+    maxRetryAfter: DURATION,
     stopTimeout: { min: 0, max: 3_600_000 },
     onFailed: { oneOf: ['block', 'skip'] },
   })

@@ -219,9 +219,9 @@ export class Worker {
 
   #assemble(transient: boolean, budget?: { left: number }) {
     const { store, signals, records, defaultBackend, share } = this.#parts
-    const { name: worker, retry, onFailed, sendTimeout, ...sizes } = this.options
+    const { name: worker, retry, onFailed, sendTimeout, maxRetryAfter, ...sizes } = this.options
     const onError = (error: unknown): void => signals.emit('worker.error', { worker, error })
-    const failure = { retry: reliablePolicy(retry, onError), onFailed, random: Math.random }
+    const failure = { retry: reliablePolicy(retry, onError), onFailed, maxRetryAfter, random: Math.random }
     const lease = new Lease(sizes.lease)
     const relay = patientRelay(store.relay, this.#statementTime)
     const coordination = patientCoordination(store.coordination, this.#statementTime)

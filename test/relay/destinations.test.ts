@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
 import { type Backend, delivered, notDelivered, type SendResult } from '../../src/backend/backend.ts'
 import { HandlerRegistry, handlers } from '../../src/backend/handlers/handlers.ts'
-import { OutageError } from '../../src/backend/send-error.ts'
+import { OutageError, RetryAfterError } from '../../src/backend/send-error.ts'
 import type { OutboxEvent } from '../../src/record/outbox-event.ts'
 import { memoryStore } from '../../src/store/memory/memory.ts'
 import type { Store } from '../../src/store/store.ts'
@@ -166,3 +166,20 @@ test('a handler that cannot reach what it calls is away by itself: nothing is ch
   assert.equal(handled.filter((line) => line.startsWith('bill')).length, 10)
   for (const event of await broadcaster.events.all()) assert.equal(event.retryCount, 0)
 })
+
+for (const kind of ['outage', 'failure'] as const) {
+  test(`a backend that asks for a day is obeyed for as long as the option says (${kind})`, async () => {
+    const day = 24 * 3_600_000
+    await using outbox = new TestOutbox()
+    let answered = false
+    outbox.backend.behaviour = () => {
+      if (answered) return delivered
+      answered = true
+      const asked = { retryAfter: day }
+      return notDelivered(kind === 'outage' ? new OutageError('busy', asked) : new RetryAfterError('busy', asked))
+    }
+    await outbox.publish(['a'])
+    await outbox.broadcaster.worker({ maxRetryAfter: 100 }).start()
+    await outbox.until(() => outbox.heard('event.published').length === 1)
+  })
+}

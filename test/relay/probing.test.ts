@@ -138,3 +138,20 @@ test('a worker that was paused past its lease sends nothing of what it had in ha
   await outbox.until(() => outbox.heard('lane.lost').some(({ reason }) => reason === 'lease-ended'))
   assert.deepEqual(sent, [10])
 })
+
+test('a send that a worker finishes long after its time, since it stood still, opens no breaker and charges nobody', async (t) => {
+  await using outbox = new TestOutbox()
+  const now = Date.now.bind(Date)
+  let stoodStill = false
+  outbox.backend.behaviour = () => {
+    if (stoodStill) return delivered
+    stoodStill = true
+    t.mock.method(Date, 'now', () => now() + 60_000)
+    throw new OutageError('the connection was closed while nobody read from it')
+  }
+  await outbox.publish(['a'])
+  await outbox.broadcaster.worker().start()
+  await outbox.until(() => outbox.heard('event.published').length === 1)
+  assert.equal(outbox.heard('backend.down').length, 0)
+  assert.equal(outbox.heard('event.retried').length, 0)
+})
