@@ -89,7 +89,7 @@ export class Broadcaster<
     return this.#publisher.publish(tx, event, options)
   }
 
-  /** Inserts any number of events with one statement. Resolves with one outbox event for each event and backend. */
+  /** Inserts any number of events, with one statement unless they take more (16 MB). Resolves with one outbox event for each event and backend. */
   publishMany(
     tx: Tx,
     events: readonly (AnyEventInput<Events, Unlisted> | CloudEventInput)[],

@@ -13,6 +13,7 @@ import { type Problem, showValue, throwProblems } from '../problem.ts'
 import type { NewOutboxEvent } from '../record/columns.ts'
 import { OutboxEvent } from '../record/outbox-event.ts'
 import type { RecordSource } from '../record/record-source.ts'
+import { insertChunks } from '../store/insert-chunks.ts'
 import { insertRows } from '../store/insert-rows.ts'
 import type { Dialect, Row } from '../store/statement.ts'
 import type { PublishStore } from '../store/store.ts'
@@ -93,7 +94,7 @@ export class Publisher<
   }
 
   /**
-   * Publishes any number of events with one statement, in their order. Returns one outbox event for each event and
+   * Publishes any number of events, in their order: with one statement unless they take more. Returns one outbox event for each event and
    * backend, in that order.
    */
   publishMany(
@@ -173,7 +174,8 @@ export class Publisher<
     })
     const rows = this.#rows(prepared, checked)
     if (rows.length === 0) return []
-    const inserted = store.inserted(adapter.executeSync(tx, store.insert(rows)))
+    const { executeSync } = adapter
+    const inserted = insertChunks(store, rows).flatMap((some) => store.inserted(executeSync(tx, store.insert(some))))
     const events = this.#records(rows, inserted)
     for (const [index, row] of rows.entries()) {
       events[index] ??= this.#duplicate(row, adapter.executeSync(tx, store.findDuplicate(row)))

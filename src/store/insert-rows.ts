@@ -1,4 +1,5 @@
 import type { InsertedRow, NewOutboxEvent } from '../record/columns.ts'
+import { insertChunks } from './insert-chunks.ts'
 import { inInsertOrder } from './insert-order.ts'
 import type { PublishStore } from './store.ts'
 import type { TransactionAdapter } from './transaction-adapter.ts'
@@ -13,13 +14,11 @@ export async function insertRows<Tx>(
   tx: Tx,
   given: readonly NewOutboxEvent[],
 ): Promise<readonly InsertedRow[]> {
-  const rows = inInsertOrder(given)
-  const stored = store.findStored?.(rows)
-  const left = stored && store.notStored ? store.notStored(rows, await adapter.execute(tx, stored)) : rows
-  const { rowsPerInsert = left.length } = store
   const added: InsertedRow[] = []
-  for (let n = 0; n < left.length; n += rowsPerInsert) {
-    const some = left.slice(n, n + rowsPerInsert)
+  for (const rows of insertChunks(store, inInsertOrder(given))) {
+    const stored = store.findStored?.(rows)
+    const some = stored && store.notStored ? store.notStored(rows, await adapter.execute(tx, stored)) : rows
+    if (some.length === 0) continue
     let returned = await adapter.execute(tx, store.insert(some))
     if (returned.length === 0 && store.readBack) returned = await adapter.execute(tx, store.readBack(some))
     added.push(...store.inserted(returned))

@@ -45,6 +45,8 @@ export interface PublishStore {
   insert(rows: readonly NewOutboxEvent[]): Statement
   /** Rows that one `insert` takes, at most. Default: any number. */
   readonly rowsPerInsert?: number
+  /** Bytes of data that one `insert` takes, about; more than one row only. Default: any number. */
+  readonly bytesPerInsert?: number
   /**
    * Where an insert that meets a stored event locks more than that event (InnoDB: the gap beside it): selects without
    * a lock which of these rows are stored already, to be left out of the insert. Undefined: none of them can be.

@@ -12,6 +12,9 @@ import { toSqlId } from './uuid.ts'
  */
 export const ROWS_PER_INSERT = 100
 
+/** Bytes of one statement: below the smallest `max_allowed_packet` that anybody sets, a megabyte. */
+export const BYTES_PER_INSERT = 800_000
+
 const COLUMNS = `id, lane, partition_key, event_id, spec_version, event_type, source, subject, data_content_type,
   data_schema, data, data_binary, extensions, event_time, status, created_at, updated_at, scheduled_at,
   retry_count, max_retries, last_error, publisher_backend, publisher_config`

@@ -11,7 +11,7 @@ import { findDuplicate, found } from './find-duplicate.ts'
 import { hold, lift } from './hold.ts'
 import { findStored, notStored } from './identity.ts'
 import { inbox } from './inbox.ts'
-import { insert, inserted, ROWS_PER_INSERT, readBack } from './insert.ts'
+import { BYTES_PER_INSERT, insert, inserted, ROWS_PER_INSERT, readBack } from './insert.ts'
 import { leave } from './leave.ts'
 import { list } from './list.ts'
 import { move } from './move.ts'
@@ -57,6 +57,7 @@ export function mysql(options: MysqlOptions): Store<MysqlTransaction> {
     publish: {
       insert: insert(t),
       rowsPerInsert: ROWS_PER_INSERT,
+      bytesPerInsert: BYTES_PER_INSERT,
       findStored: findStored(t),
       notStored,
       readBack: readBack(t),

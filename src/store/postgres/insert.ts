@@ -4,6 +4,12 @@ import { dateOf, millisecondsOf, textOf } from './row.ts'
 import type { Tables } from './tables.ts'
 
 /**
+ * Bytes of one statement. A text has at most a gigabyte on the server and half of that here, and the server holds it
+ * several times while it reads the JSON.
+ */
+export const BYTES_PER_INSERT = 16_000_000
+
+/**
  * The one statement of a publish: any number of rows as one JSON text, so that it has one text and one plan whatever
  * the number. `data` is a JSON string inside it, which keeps its text as it is.
  *

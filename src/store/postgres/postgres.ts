@@ -13,7 +13,7 @@ import { fetch } from './fetch.ts'
 import { findDuplicate, found } from './find-duplicate.ts'
 import { hold, lift } from './hold.ts'
 import { inbox } from './inbox.ts'
-import { insert, inserted } from './insert.ts'
+import { BYTES_PER_INSERT, insert, inserted } from './insert.ts'
 import { leave } from './leave.ts'
 import { list } from './list.ts'
 import { listen } from './listen.ts'
@@ -79,6 +79,7 @@ function storeOn<Tx>(clients: Clients, t: Tables, transactionAdapter: Transactio
     transactionAdapter,
     publish: {
       insert: insert(t),
+      bytesPerInsert: BYTES_PER_INSERT,
       inserted,
       findDuplicate: findDuplicate(t),
       found,

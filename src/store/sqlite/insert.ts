@@ -15,6 +15,9 @@ const RETURNED = [
 ] as const satisfies readonly ColumnName[]
 const readInserted = foreignReader(RETURNED)
 
+/** Bytes of one statement: a text of SQLite has at most a gigabyte, and some builds allow less. */
+export const BYTES_PER_INSERT = 16_000_000
+
 /**
  * One statement with one JSON parameter for any number of rows: an array of arrays, read by position. `data` stands in
  * it as a string, so that its text survives; bytes as hexadecimal digits, since SQLite decodes no Base64.

@@ -6,7 +6,7 @@ import { sqliteCoordination } from './coordination.ts'
 import { Database } from './database.ts'
 import { findDuplicate, findDuplicateText, found } from './find-duplicate.ts'
 import { inboxTexts, sqliteInbox } from './inbox.ts'
-import { insert, inserted, insertText } from './insert.ts'
+import { BYTES_PER_INSERT, insert, inserted, insertText } from './insert.ts'
 import { type InjectedDatabase, pathOf } from './path.ts'
 import { sqliteRelay } from './relay.ts'
 import { sqliteSchema } from './schema/schema.ts'
@@ -69,6 +69,7 @@ export function sqlite(options: SqliteOptions): Store<SqliteTransaction> {
     transactionAdapter: sqliteTransaction(),
     publish: {
       insert: (rows) => insert(insertStrings, rows),
+      bytesPerInsert: BYTES_PER_INSERT,
       inserted,
       isThere: tableIsThere(t.events),
       findDuplicate: (row) => findDuplicate(findStrings, row),
