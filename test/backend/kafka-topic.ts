@@ -44,6 +44,24 @@ export async function servesGroups(server: string): Promise<void> {
   await consumer.close(true)
 }
 
+/** Resolves when the broker leads the topic: one that has just started still answers that it does not. */
+export async function servesTopic(server: string, topic: string): Promise<void> {
+  const end = Date.now() + 60_000
+  for (;;) {
+    // Each time a client of its own, which has not yet heard of any leader.
+    const reader = new Consumer({ clientId: 'test', groupId: topicName(), bootstrapBrokers: [server], retries: 0 })
+    try {
+      await reader.listOffsets({ topics: [topic], timestamp: -1n })
+      return
+    } catch (error) {
+      if (Date.now() > end) throw error
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    } finally {
+      await reader.close(true)
+    }
+  }
+}
+
 /** How long a broker may take to hear of a topic, in milliseconds. */
 const PATIENCE = 10_000
 

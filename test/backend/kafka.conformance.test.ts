@@ -1,11 +1,13 @@
 import { after, before, describe, test } from 'node:test'
 import { Kafka, logLevel } from 'kafkajs'
+import type { SendContext } from '../../src/backend/backend.ts'
 import { type KafkaOptions, kafka } from '../../src/backend/kafka/kafka.ts'
+import { hashKey } from '../../src/publish/new-event.ts'
 import { type BackendFixture, backendConformance } from '../../src/testing/backend-conformance.ts'
 import { runConformance } from '../../src/testing/conformance.ts'
 import { skipWithoutJars } from '../support/jars.ts'
 import { KafkaProcess } from './kafka-process.ts'
-import { createTopic, readEvents, servesProducers, topicName } from './kafka-topic.ts'
+import { createTopic, readEvents, servesProducers, servesTopic, topicName } from './kafka-topic.ts'
 
 const runner = {
   test: (name: string, run: () => Promise<void>) => test(name, run),
@@ -37,6 +39,7 @@ describe('kafka', { skip: skipWithoutJars('kafka') }, () => {
       async startServer() {
         await server.start()
         await servesProducers(server.address)
+        await servesTopic(server.address, topic)
       },
       async close() {
         await backend.close()
@@ -53,6 +56,18 @@ describe('kafka', { skip: skipWithoutJars('kafka') }, () => {
     runConformance(runner, backendConformance, () =>
       fixture({ mode: 'binary', compression: 'gzip', idempotent: false }),
     )
+  })
+
+  describe('fenced', () => {
+    runConformance(runner, backendConformance, async () => {
+      const made = await fixture({ fenced: true })
+      // As a worker that owns every lane; a key has one.
+      const lanes: SendContext = {
+        ownerOf: ({ partitionKey }) => ({ lane: partitionKey === null ? 0 : hashKey(partitionKey) % 8, fence: 1 }),
+      }
+      const { send, ...rest } = made.backend
+      return { ...made, backend: { ...rest, send: (events, signal) => send(events, signal, lanes) } }
+    })
   })
 
   describe('a producer of KafkaJS injected', () => {

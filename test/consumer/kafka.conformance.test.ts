@@ -7,7 +7,14 @@ import type { Subscription } from '../../src/consumer/subscription.ts'
 import { runConformance } from '../../src/testing/conformance.ts'
 import { type SubscriptionFixture, subscriptionConformance } from '../../src/testing/subscription-conformance.ts'
 import { KafkaProcess } from '../backend/kafka-process.ts'
-import { createTopic, readTopic, servesGroups, servesProducers, topicName } from '../backend/kafka-topic.ts'
+import {
+  createTopic,
+  readTopic,
+  servesGroups,
+  servesProducers,
+  servesTopic,
+  topicName,
+} from '../backend/kafka-topic.ts'
 import { skipWithoutJars } from '../support/jars.ts'
 import { publishTo } from './publish-to.ts'
 
@@ -67,6 +74,7 @@ async function fixture(server: KafkaProcess, mode: 'structured' | 'binary'): Pro
     async startServer() {
       await server.start()
       await servesProducers(server.address)
+      await servesTopic(server.address, topic)
     },
     redeliverAfter: SESSION,
     async close() {

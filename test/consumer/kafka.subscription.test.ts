@@ -174,6 +174,25 @@ describe('kafkaSubscription', { skip: skipWithoutJars('kafka') }, () => {
       await acknowledgeAll(rest)
     }))
 
+  test('an acknowledgement does not wait for a fetch that finds nothing', () =>
+    place(async ({ subscribe, publish }) => {
+      const subscription = await opened(subscribe())
+      await publish(wireEvents(20))
+      const deliveries = await take(subscription, 20)
+      const stop = new AbortController()
+      let empty = 0
+      const receiving = (async () => {
+        while (!stop.signal.aborted) if ((await subscription.receive(10, stop.signal)).length === 0) empty++
+      })()
+      const started = performance.now()
+      // One after the other: 10 s, when each waits for the half second that Kafka holds a fetch open.
+      for (const delivery of deliveries) await delivery.acknowledge()
+      const took = performance.now() - started
+      stop.abort()
+      await receiving
+      assert.ok(took < 5_000, `20 acknowledgements took ${took} ms, beside ${empty} fetches`)
+    }))
+
   test('begins with what comes, if told so', () =>
     place(async ({ subscribe, publish }) => {
       await publish(wireEvents(5, 3))

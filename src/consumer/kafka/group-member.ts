@@ -20,6 +20,11 @@ const READ_COMMITTED = 1
 export class GroupMember {
   readonly #options: ResolvedKafkaSubscriptionOptions
   readonly #consumer: Consumer
+  /**
+   * With connections of its own: Kafka answers the requests of a connection one after the other, so a commit would wait for
+   * the end of each fetch that finds nothing.
+   */
+  readonly #fetcher: Consumer
   readonly #onLost: () => void
   /** Undefined = Kafka has shared the partitions out, and we do not know yet where ours begin. */
   #partitions: Map<string, Partition> | undefined
@@ -29,13 +34,21 @@ export class GroupMember {
   #partitionCount = 0
   #failure: unknown
 
-  private constructor(consumer: Consumer, options: ResolvedKafkaSubscriptionOptions, onLost: () => void) {
+  private constructor(
+    consumer: Consumer,
+    fetcher: Consumer,
+    options: ResolvedKafkaSubscriptionOptions,
+    onLost: () => void,
+  ) {
     this.#consumer = consumer
+    this.#fetcher = fetcher
     this.#options = options
     this.#onLost = onLost
     consumer.on('consumer:group:join', () => this.#shareOut())
     // The group could not be joined again: a new member must be made.
     consumer.on('error', (error: unknown) => this.#fail(error))
+    // It joins nothing; what goes wrong is in what it rejects with.
+    fetcher.on('error', () => undefined)
   }
 
   /** Joins the group. `onLost`: what was handed out is not ours any more. */
@@ -46,7 +59,7 @@ export class GroupMember {
   ): Promise<GroupMember> {
     const { connection, sessionTimeout, heartbeatInterval, topics } = options
     const kafka = await importKafka('kafkaSubscription')
-    const consumer = new kafka.Consumer<Buffer, Buffer, Buffer, Buffer>({
+    const settings = {
       ...clientOptions(connection),
       groupId: group,
       autocommit: false,
@@ -56,8 +69,10 @@ export class GroupMember {
       // How long the others wait for us to come back: we come at once.
       rebalanceTimeout: sessionTimeout,
       isolationLevel: READ_COMMITTED,
-    })
-    const member = new GroupMember(consumer, options, onLost)
+    } as const
+    const consumer = new kafka.Consumer<Buffer, Buffer, Buffer, Buffer>(settings)
+    const fetcher = new kafka.Consumer<Buffer, Buffer, Buffer, Buffer>(settings)
+    const member = new GroupMember(consumer, fetcher, options, onLost)
     try {
       const { connectTimeout, timeout } = connection
       member.#partitionCount = countOf(
@@ -112,7 +127,7 @@ export class GroupMember {
     }
     const answers = await Promise.all(
       Array.from(leaders, ([node, topics]) =>
-        within(timeout + WAIT, this.#consumer.fetch(this.#requestFor(node, topics))).catch((error: unknown) =>
+        within(timeout + WAIT, this.#fetcher.fetch(this.#requestFor(node, topics))).catch((error: unknown) =>
           this.#outOfRange(error, [...topics.values()].flat()),
         ),
       ),
@@ -147,8 +162,10 @@ export class GroupMember {
   /** Leaves the group, so that the others need not wait. */
   async leave(): Promise<void> {
     const { timeout } = this.#options.connection
-    const closed = new Promise<void>((resolve) => this.#consumer.close(true, () => resolve()))
-    await within(timeout, closed).catch(() => undefined)
+    const closed = [this.#consumer, this.#fetcher].map(
+      (each) => new Promise<void>((resolve) => each.close(true, () => resolve())),
+    )
+    await within(timeout, Promise.all(closed)).catch(() => undefined)
     this.#fail(new OutageError('left the group'))
   }
 
@@ -221,6 +238,7 @@ export class GroupMember {
     const isOutOfRange = typeof found === 'function' && found.call(error, 'apiId', 'OFFSET_OUT_OF_RANGE') !== null
     if (!isOutOfRange) {
       this.#consumer.clearMetadata()
+      this.#fetcher.clearMetadata()
       throw error
     }
     const topics = [...new Set(partitions.map(({ topic }) => topic))]
