@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, beforeEach, describe, test } from 'node:test'
@@ -68,6 +68,21 @@ describe('the program', () => {
     assert.equal(done.code, 4)
     const { error } = JSON.parse(done.warnings) as { error: { code: string; retryable: boolean } }
     assert.deepEqual([error.code, error.retryable], ['SCHEMA_MISSING', false])
+  })
+
+  test('ends with 5 when the database cannot be reached, and with 0 as soon as it can', async () => {
+    const missing = join(folder, 'not-there-yet')
+    process.env['CLI_TEST_DATABASE'] = join(missing, 'outbox.db')
+    for (const command of [['stats'], ['list'], ['migrate'], ['publish', 'order.created', '--source', '/x']]) {
+      const done = await broadcaster(...command)
+      assert.equal(done.code, 5, `${command[0]}: ${done.warnings}`)
+    }
+    const json = await broadcaster('stats', '--json')
+    assert.equal(json.code, 5)
+    assert.equal((JSON.parse(json.warnings) as { error: { code: string } }).error.code, 'STORE_UNAVAILABLE')
+    mkdirSync(missing)
+    assert.equal((await broadcaster('migrate')).code, 0)
+    assert.equal((await broadcaster('stats')).code, 0)
   })
 
   test('says where the configuration is missing', async () => {

@@ -80,6 +80,7 @@ export const OLD_ROWS: readonly DjangoRow[] = [
   djangoRow({ scheduled_at: LATER, data: '{"why": "later"}' }),
   djangoRow({ status: 'processing', data: '{"stuck": 1}' }),
   djangoRow({ status: 'processing', data: '[1, "two", null]', retry_count: 1, last_error: 'Redis is loading' }),
+  djangoRow({ status: 'processing', scheduled_at: LATER, data: '{"stuck": "for later"}' }),
   djangoRow({ status: 'published', published_at: '2024-03-01T08:31:00.5Z', data: '{"done": true}' }),
   djangoRow({ status: 'failed', retry_count: 3, last_error: 'Connection refused', data: '{"lost": true}' }),
   djangoRow({ status: 'retry', retry_count: 1, last_error: 'Timeout', data: '{"again": 1}' }),

@@ -121,6 +121,12 @@ export const publishCases: readonly StoreCase[] = [
       assert.equal(found?.id, first.id)
       assert.equal(found?.data, '{"v":1}', 'what was stored first stays')
       assert.equal(found?.status, 'pending')
+      // Each by its own source and backend, and not the first that has the id.
+      for (const other of others) {
+        const twin = await duplicateOf(store, { ...other, id: newEvent().id })
+        assert.equal(twin?.id, other.id, `${other.source} ${other.publisherBackend} ${other.eventId}`)
+        assert.equal(twin?.publisherBackend, other.publisherBackend)
+      }
       assert.equal(await store.admin.count([]), 5)
     },
   },
