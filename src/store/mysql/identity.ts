@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { NewOutboxEvent } from '../../record/columns.ts'
 import type { Row, Statement } from '../statement.ts'
+import { ALL_ROWS } from './literals.ts'
 import type { Tables } from './tables.ts'
 
 /** What the column `identity` holds for an event, as hexadecimal digits; null = it has no id of its own. */
@@ -20,7 +21,7 @@ WHERE identity IN (UNHEX(`
   return (rows) => {
     const values = rows.map(identityOf).filter((identity) => identity !== null)
     if (values.length === 0) return undefined
-    return { strings: [before, ...values.slice(1).map(() => '), UNHEX('), '))'], values }
+    return { strings: [before, ...values.slice(1).map(() => '), UNHEX('), `)) LIMIT ${ALL_ROWS}`], values }
   }
 }
 

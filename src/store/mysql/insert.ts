@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto'
 import type { InsertedRow, NewOutboxEvent } from '../../record/columns.ts'
 import type { Row, Statement } from '../statement.ts'
-import { toSqlDate } from './literals.ts'
+import { ALL_ROWS, toSqlDate } from './literals.ts'
 import { rowReader } from './row.ts'
 import type { Tables } from './tables.ts'
 import { toSqlId } from './uuid.ts'
@@ -90,7 +90,7 @@ export function readBack(t: Tables): (rows: readonly NewOutboxEvent[]) => Statem
   const before = `SELECT ${RETURNED}, created_at = updated_at AS fresh
 FROM ${t.events.text} FORCE INDEX (PRIMARY) WHERE id IN (`
   return (rows) => ({
-    strings: [before, ...rows.slice(1).map(() => ', '), ')'],
+    strings: [before, ...rows.slice(1).map(() => ', '), `) LIMIT ${ALL_ROWS}`],
     values: rows.map(({ id }) => toSqlId(id)),
   })
 }

@@ -27,3 +27,6 @@ export function nowPlus(milliseconds: number): Sql {
   if (!Number.isFinite(milliseconds)) throw new RangeError(`${milliseconds} is no number of milliseconds`)
   return new Sql(`(UTC_TIMESTAMP(6) + INTERVAL ${Math.round(milliseconds * 1_000)} MICROSECOND)`)
 }
+
+/** Of a SELECT on the caller's connection: without a LIMIT, `sql_select_limit` of its session would hide rows. */
+export const ALL_ROWS = '18446744073709551615'

@@ -2,7 +2,7 @@ import type { Outcome, Ownership, SettleReport } from '../relay-store.ts'
 import type { Client, Runs } from './client.ts'
 import { FAR_FUTURE_SQL, NOW, nowPlus, STAGE } from './literals.ts'
 import { slices } from './slices.ts'
-import { join, Sql, type SqlValue, sql } from './sql.ts'
+import { hexText, join, Sql, type SqlValue, sql } from './sql.ts'
 import { runAgainOnConflict } from './store-error.ts'
 import type { Tables } from './tables.ts'
 import { fromSqlId, isUuid, toSqlId } from './uuid.ts'
@@ -198,8 +198,8 @@ WHERE id IN (${known}) AND stage IN (${UNSETTLED_STAGES})`)
   return new Map(rows.map((row) => [fromSqlId(String(row['id'])), sql`${row['at'] as SqlValue}`]))
 }
 
-function text(value: string | undefined): SqlValue {
-  return value ?? null
+function text(value: string | undefined): Sql | null {
+  return value === undefined ? null : hexText(value)
 }
 
 /** Records one published event under the current fence; false when the lane or the event is no longer ours. */

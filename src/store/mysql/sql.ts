@@ -24,6 +24,18 @@ export function join(pieces: readonly Sql[], separator: string): Sql {
   return new Sql(pieces.map(({ text }) => text).join(separator))
 }
 
+/**
+ * Text as hexadecimal digits whatever it is: where several stand in one column of a UNION they must be of one collation, and a
+ * plain literal has that of the connection.
+ */
+export function hexText(value: string): Sql {
+  return new Sql(hex(value))
+}
+
+function hex(value: string): string {
+  return `_utf8mb4 X'${Buffer.from(value).toString('hex')}'`
+}
+
 function textOf(part: SqlValue | Sql | readonly SqlValue[]): string {
   if (part instanceof Sql) return part.text
   if (typeof part === 'object' && part !== null) return part.map(literal).join(', ')
@@ -41,5 +53,5 @@ function literal(value: SqlValue): string {
   if (value === null) return 'NULL'
   if (typeof value === 'boolean') return value ? 'TRUE' : 'FALSE'
   if (typeof value === 'number') return Number.isFinite(value) ? String(value) : 'NULL'
-  return PLAIN.test(value) ? `'${value}'` : `_utf8mb4 X'${Buffer.from(value).toString('hex')}'`
+  return PLAIN.test(value) ? `'${value}'` : hex(value)
 }

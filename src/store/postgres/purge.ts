@@ -13,7 +13,7 @@ const FIRST = '00000000-0000-0000-0000-000000000000'
 
 /** The smallest UUID v7 of an instant, as SQL. */
 function uuidAt(instant: string): string {
-  return `encode(overlay('\\x00000000000070008000000000000000'::bytea
+  return `encode(overlay(decode('00000000000070008000000000000000', 'hex')
     placing substring(int8send((date_part('epoch', ${instant}) * 1000)::bigint) from 3) from 1 for 6), 'hex')::uuid`
 }
 

@@ -145,6 +145,7 @@ async function migrate(
 ): Promise<readonly string[]> {
   const lock = sql`CONCAT('broadcaster ', MD5(CONCAT(COALESCE(DATABASE(), ''), ' ', ${t.events.text})))`
   await session.run(SETTINGS)
+  await refuseWideDatabase(session)
   const [taken] = await session.query(sql`SELECT GET_LOCK(${lock}, ${PATIENCE}) AS taken`)
   if (Number(taken?.['taken']) !== 1) {
     throw new BroadcasterError('STORE_BUSY', `another process has been migrating ${t.events.text} for an hour`)
@@ -174,6 +175,18 @@ async function migrate(
 
 function textsOf(steps: readonly Migration[], t: Tables, lanes: number): readonly string[] {
   return steps.flatMap((step) => statementsOf(step, t, lanes))
+}
+
+/** Stored programs have the character set of their database: in one that is no superset of ASCII they mix it with others. */
+async function refuseWideDatabase(session: Runs): Promise<void> {
+  const [row] = await session.query(sql`SELECT @@character_set_database AS charset`)
+  const charset = String(row?.['charset'])
+  if (!/^(ucs2|utf16|utf16le|utf32)$/.test(charset)) return
+  throw new BroadcasterError(
+    'INVALID_OPTION',
+    `the database has the character set ${charset}, in which no outbox can be; give the outbox a database of utf8mb4 (ALTER DATABASE ... CHARACTER SET utf8mb4)`,
+    { field: 'database', value: charset },
+  )
 }
 
 function statementsOf(step: Migration, t: Tables, lanes: number): readonly string[] {
