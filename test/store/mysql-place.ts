@@ -45,6 +45,7 @@ export function numbers(count: number): string {
 export class Fixtures {
   readonly place: Promise<Place>
   readonly #wrap: (pool: Pool) => Pool
+  #wrapped: Pool | undefined
 
   /** `wrap` changes the pool that the store is given. */
   constructor(server: string, options: PoolOptions = {}, wrap: (pool: Pool) => Pool = (pool) => pool) {
@@ -55,7 +56,8 @@ export class Fixtures {
   /** The store on empty tables. */
   async next(): Promise<StoreFixture> {
     const { pool, url } = await this.place
-    const store = mysql({ pool: this.#wrap(pool) })
+    this.#wrapped ??= this.#wrap(pool)
+    const store = mysql({ pool: this.#wrapped })
     await store.schema.migrate({ lanes: 8 })
     for (const table of ['events', 'lanes', 'workers', 'breakers', 'destinations', 'inbox'])
       await pool.query(`DELETE FROM outbox_${table}`)

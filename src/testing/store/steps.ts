@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
-import { createHash, randomUUID } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
+import { uuidV7 } from '../../event/uuid.ts'
 import { COLUMN_NAMES, type InsertedRow, type NewOutboxEvent, type OutboxEventColumns } from '../../record/columns.ts'
 import type { AdminMove, Hold } from '../../store/admin-store.ts'
 import type { Lane } from '../../store/coordination-store.ts'
@@ -23,7 +24,8 @@ export function keyHashOf(partitionKey: string): number {
 export function newEvent(overrides: Partial<NewOutboxEvent> = {}): NewOutboxEvent {
   const partitionKey = overrides.partitionKey ?? null
   return {
-    id: randomUUID(),
+    // As publish makes them.
+    id: uuidV7(),
     partitionKey,
     keyHash: partitionKey === null ? null : keyHashOf(partitionKey),
     eventId: null,
