@@ -49,6 +49,8 @@ export interface WorkerOptions {
   readonly onFailed?: 'block' | 'skip'
   /** Default exponential backoff: 1 s, doubled each time, at most 1 h, less up to half of it; also where a function of yours throws. */
   readonly retry?: RetryPolicy
+  /** A database that is away at the start rejects `start` instead of being waited for. Default false; always true in a `WorkerPool`. */
+  readonly failFast?: boolean
   readonly breaker?: BreakerOptions
   /**
    * The longest that a backend may ask us to stay away (`Retry-After`): what asks for more is tried again after this. Default
@@ -83,6 +85,7 @@ export function resolveWorkerOptions(options: WorkerOptions = {}): ResolvedWorke
     stopTimeout: undefined,
     onFailed: 'block',
     retry: {},
+    failFast: false,
     breaker: {},
     maxRetryAfter: 3_600_000,
     retention: {},
@@ -125,6 +128,7 @@ const KINDS: readonly (readonly [keyof WorkerOptions, (value: unknown) => boolea
     (value) => ['string', 'function'].includes(typeof value) || isObject(value),
     "'django', backoff options or a function",
   ],
+  ['failFast', (value) => typeof value === 'boolean', 'true or false'],
   ['breaker', isObject, 'an object'],
   ['retention', (value) => value === false || isObject(value), 'an object, or false for no clean-up'],
 ]

@@ -5,6 +5,7 @@ import type { RecordSource } from '../record/record-source.ts'
 import type { Store } from '../store/store.ts'
 import { suggestion } from '../suggestion.ts'
 import type { SignalSource } from '../telemetry/signals.ts'
+import { checkTimeouts } from './check-timeouts.ts'
 import { Cycle } from './cycle.ts'
 import { Drain } from './drain.ts'
 import { isLate } from './is-late.ts'
@@ -14,6 +15,8 @@ import { answered, patientCoordination, patientInbox, patientRelay } from './pat
 import { Retention, type RetentionStore } from './retention.ts'
 import { reliablePolicy } from './retry.ts'
 import type { SendShare } from './send-slots.ts'
+import { endShift, type Shift } from './shift.ts'
+import { startWhenThere } from './start-when-there.ts'
 import { Waker } from './wake.ts'
 import { within } from './within.ts'
 import {
@@ -25,9 +28,6 @@ import {
 
 /** What a stop may take beyond the longest send and the lease, in milliseconds. */
 const STOP_MARGIN = 5_000
-
-/** No longer than a lease may be, in milliseconds. */
-const LONGEST_TIMEOUT = 600_000
 
 /** What a worker works with; a `Broadcaster` makes it. */
 export interface WorkerParts {
@@ -43,15 +43,6 @@ export interface WorkerParts {
    * more. Default 10,000, or 2,000 more than the store's own limit when that is more.
    */
   readonly statementTime?: number
-}
-
-/** One engagement of a worker: what runs between a start and a stop. */
-interface Shift {
-  readonly keeper: LaneKeeper
-  readonly cycles: readonly Cycle[]
-  readonly waker: Waker
-  readonly running: Promise<unknown>
-  readonly retention: Retention | undefined
 }
 
 /**
@@ -70,9 +61,13 @@ export class Worker {
   /** How often it was stopped: a `run` ends when this goes up. */
   #stops = 0
   readonly #rest = new Pause()
+  /** Between two tries to start. */
+  readonly #starting = new Pause()
 
   constructor(parts: WorkerParts, options: WorkerOptions = {}) {
-    this.options = resolveWorkerOptions({ ...(parts.share && pooledDefaults(options)), ...options })
+    // A pool tries again by itself, and tells how each outbox is.
+    const pooled = parts.share && { ...pooledDefaults(options), ...options, failFast: true }
+    this.options = resolveWorkerOptions(pooled ?? options)
     this.#parts = parts
     const known = [...parts.backends.keys()]
     const unknown = (this.options.backends ?? []).find((name) => !parts.backends.has(name))
@@ -82,11 +77,7 @@ export class Worker {
     }
     const { backends } = this.options
     this.#served = [...parts.backends].filter(([name]) => backends?.includes(name) ?? true)
-    for (const [name, { timeout = 1 }] of this.#served) {
-      if (typeof timeout === 'number' && timeout > 0 && timeout <= LONGEST_TIMEOUT) continue
-      const message = `the timeout of backend '${name}' is ${String(timeout)}; give a number of milliseconds from 1 to ${LONGEST_TIMEOUT}`
-      throw new BroadcasterError('INVALID_OPTION', message, { field: 'timeout', value: timeout })
-    }
+    checkTimeouts(this.#served)
   }
 
   get name(): string {
@@ -102,14 +93,33 @@ export class Worker {
     return this.#shift?.keeper.storeError
   }
 
-  /** Checks the schema, takes lanes and starts to deliver. Throws when the store cannot be used. */
+  /**
+   * Checks the schema, takes lanes and starts to deliver. A database that is away is waited for (`failFast`: rejects); one
+   * without the schema, or that refuses us, rejects: `SCHEMA_MISSING` and the like.
+   */
   start(): Promise<void> {
+    const stops = this.#stops
+    return this.#start(() => this.#stops !== stops)
+  }
+
+  #start(isOver: () => boolean): Promise<void> {
+    const { signals } = this.#parts
+    const worker = this.name
     return this.#change(async () => {
       if (this.#shift !== undefined) return
-      await this.#check()
-      const { signals } = this.#parts
-      this.#shift = await this.#begin()
-      signals.emit('worker.started', { worker: this.name, backends: this.#served.map(([name]) => name) })
+      const begin = async (): Promise<Shift> => {
+        await this.#check()
+        return this.#begin()
+      }
+      this.#shift = await startWhenThere(begin, {
+        failFast: this.options.failFast,
+        isOver,
+        rest: this.#starting,
+        onAway: (error) => signals.emit('store.down', { worker, error }),
+        onBack: () => signals.emit('store.up', { worker }),
+      })
+      if (this.#shift === undefined) return
+      signals.emit('worker.started', { worker, backends: this.#served.map(([name]) => name) })
     })
   }
 
@@ -121,13 +131,14 @@ export class Worker {
   async stop(): Promise<void> {
     this.#stops++
     this.#rest.end()
+    this.#starting.end()
     const drains = [...this.#drains]
     for (const drain of drains) drain.stop()
     const ending = this.#change(async () => {
       const shift = this.#shift
       if (shift === undefined) return
       this.#shift = undefined
-      await end(shift, this.options.lease)
+      await endShift(shift, this.options.lease)
       this.#parts.signals.emit('worker.stopped', { worker: this.name })
     })
     const stopping = Promise.all([ending, ...drains.map((drain) => drain.ended())])
@@ -149,11 +160,14 @@ export class Worker {
     const { maxIterations, pollInterval, batchSize } = this.options
     const stops = this.#stops
     const isOver = (): boolean => signal?.aborted === true || this.#stops !== stops
-    const onAbort = (): void => this.#rest.end()
+    const onAbort = (): void => {
+      this.#rest.end()
+      this.#starting.end()
+    }
     signal?.addEventListener('abort', onAbort)
     try {
       if (maxIterations === 0) {
-        await this.start()
+        await this.#start(isOver)
         while (!isOver() && this.isRunning) await this.#rest.sleep(60_000)
       }
       for (let pass = 1; pass <= maxIterations && !isOver(); pass++) {
@@ -275,19 +289,4 @@ export class Worker {
       }),
     )
   }
-}
-
-async function end({ keeper, cycles, waker, running, retention }: Shift, lease: number): Promise<void> {
-  keeper.stop()
-  retention?.stop()
-  for (const cycle of cycles) cycle.stop()
-  // The heartbeat goes on while the last sends finish, so that nobody takes their lanes meanwhile.
-  const beat = setInterval(() => void keeper.renew().catch(() => undefined), lease / 4)
-  try {
-    await running
-  } finally {
-    clearInterval(beat)
-  }
-  await waker.close()
-  await keeper.leave()
 }

@@ -30,7 +30,7 @@ function impatientWorker(outbox: TestOutbox, store: Store): Worker {
   const signals = new SignalSource(broadcaster.name)
   const backends = new Map([['main', backend]])
   const parts = { store, backends, defaultBackend: 'main', records: broadcaster.events, signals, statementTime: 1 }
-  return new Worker(parts, { ...QUICK, lease: 1_000 })
+  return new Worker(parts, { ...QUICK, lease: 1_000, failFast: true })
 }
 
 test('a database that falls silent is told of, its lanes are given up, and work goes on when it answers again', async () => {

@@ -1,0 +1,29 @@
+import type { Cycle } from './cycle.ts'
+import type { LaneKeeper } from './lane-keeper.ts'
+import type { Retention } from './retention.ts'
+import type { Waker } from './wake.ts'
+
+/** One engagement of a worker: what runs between a start and a stop. */
+export interface Shift {
+  readonly keeper: LaneKeeper
+  readonly cycles: readonly Cycle[]
+  readonly waker: Waker
+  readonly running: Promise<unknown>
+  readonly retention: Retention | undefined
+}
+
+/** Ends it: what is in flight is finished, and the lanes are given back. `lease` in milliseconds. */
+export async function endShift({ keeper, cycles, waker, running, retention }: Shift, lease: number): Promise<void> {
+  keeper.stop()
+  retention?.stop()
+  for (const cycle of cycles) cycle.stop()
+  // The heartbeat goes on while the last sends finish, so that nobody takes their lanes meanwhile.
+  const beat = setInterval(() => void keeper.renew().catch(() => undefined), lease / 4)
+  try {
+    await running
+  } finally {
+    clearInterval(beat)
+  }
+  await waker.close()
+  await keeper.leave()
+}
