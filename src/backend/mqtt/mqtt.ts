@@ -11,7 +11,13 @@ import type { Acknowledgement, AcknowledgingClient } from './acknowledging-clien
 import { MqttConnection } from './connection.ts'
 import { checkProperties, type Message, messageOf } from './message.ts'
 import { type MqttOptions, type ResolvedMqttOptions, resolveOptions } from './options.ts'
-import { closedByOneMessage, errorOfClosing, errorOfConnection, errorOfReason } from './send-failure.ts'
+import {
+  errorOfClosing,
+  errorOfConnection,
+  errorOfReason,
+  errorOfSilentClosing,
+  maybeByOneMessage,
+} from './send-failure.ts'
 
 export type { MqttClient, PublishOptions, ServerProperties } from './client.ts'
 export type { MqttOptions } from './options.ts'
@@ -42,6 +48,8 @@ class Publisher {
   readonly #eachOwnTopic: boolean
   /** For messages of which one closed the connection: on one of their own, one at a time, it is known which. */
   readonly #alone: { readonly gate: Gate; readonly connection: MqttConnection }
+  /** Connections that ended since the server is away. */
+  readonly #away = new WeakSet<AcknowledgingClient>()
   readonly #sends = new Set<Promise<unknown>>()
   #closing: Promise<void> | undefined
 
@@ -90,14 +98,37 @@ class Publisher {
     const message = messageOf(event, this.options)
     const first = await this.#publish(this.connection, message, signal)
     const { acknowledgement, client } = first
-    const closed = acknowledgement.kind === 'lost' && acknowledgement.because === 'closed'
-    if (!closed || this.options.client || !closedByOneMessage(client.disconnectReason)) {
+    if (!isClosed(acknowledgement) || this.options.client || !maybeByOneMessage(client.disconnectReason)) {
       return this.#resultOf(first, message, false)
     }
-    return await this.#alone.gate.run(async () => {
-      if (signal.aborted) return notAttempted
-      return this.#resultOf(await this.#publish(this.#alone.connection, message, signal), message, true)
-    })
+    return await this.#alone.gate.run(() => this.#sendAlone(first, message, signal))
+  }
+
+  /**
+   * For a message whose connection ended, with a reason that one message may have given or without a word: a server's word can
+   * be lost when we were still writing. What closes a connection twice while nothing else is under way on it, of a server that
+   * answers on the next one, is to blame itself. An outage found so is that of all that were lost together.
+   */
+  async #sendAlone(first: Published, message: Message, signal: AbortSignal): Promise<SendResult> {
+    if (signal.aborted) return notAttempted
+    const { connection } = this.#alone
+    for (let attempt = 1; !this.#away.has(first.client); attempt++) {
+      const alone = await this.#publish(connection, message, signal).catch((error: unknown) => notDelivered(error))
+      if (!('client' in alone)) {
+        this.#away.add(first.client)
+        return alone
+      }
+      const result = this.#resultOf(alone, message, true)
+      if (!isClosed(alone.acknowledgement) || alone.client.disconnectReason !== undefined) return result
+      if (attempt === 1) continue
+      const answers = await connection.probe(signal).then(
+        () => true,
+        () => false,
+      )
+      if (answers) return notDelivered(errorOfSilentClosing(message.topic))
+      this.#away.add(first.client)
+    }
+    return this.#resultOf(first, message, false)
   }
 
   async #publish(connection: MqttConnection, message: Message, signal: AbortSignal): Promise<Published> {
@@ -133,6 +164,10 @@ class Publisher {
         return notDelivered(new OutageError(`no acknowledgement within ${this.options.ackTimeout} ms`))
     }
   }
+}
+
+function isClosed(acknowledgement: Acknowledgement): boolean {
+  return acknowledgement.kind === 'lost' && acknowledgement.because === 'closed'
 }
 
 interface Published {

@@ -32,18 +32,24 @@ export function errorOfReason(reasonCode: number, topic: string, eachOwnTopic: b
 }
 
 /**
- * Whether a connection that the server ended with this reason code ended because of one of the messages under way on it,
- * so that they must be sent one by one to find out which.
+ * Whether a connection that ended with this reason code, or without one, may have ended because of one of the messages under way
+ * on it, so that they must be sent one by one to find out which.
  */
-export function closedByOneMessage(reasonCode: number | undefined): boolean {
-  return reasonCode !== undefined && ONE_MESSAGE.has(reasonCode)
+export function maybeByOneMessage(reasonCode: number | undefined): boolean {
+  return reasonCode === undefined || ONE_MESSAGE.has(reasonCode)
 }
 
 /** What it means for an event that its connection closed. `alone`: no other message was under way on it. */
 export function errorOfClosing(reasonCode: number | undefined, error: unknown, alone: boolean): BroadcasterError {
   if (reasonCode === undefined) return errorOfConnection(error, 'the connection was lost before the acknowledgement')
   const text = `the server has closed the connection: ${describeReason(reasonCode)}`
-  return alone && closedByOneMessage(reasonCode) ? new PermanentError(text) : new OutageError(text)
+  return alone && ONE_MESSAGE.has(reasonCode) ? new PermanentError(text) : new OutageError(text)
+}
+
+/** A message, alone on its connection, that ended it more than once although the server answers on the next one. */
+export function errorOfSilentClosing(topic: string): BroadcasterError {
+  const text = `the server closes the connection on a message to the topic '${topic}' without a reason; see its log`
+  return new BroadcasterError('SEND_FAILED', text, { field: 'topic', value: topic })
 }
 
 /** No connection, or none any more. */
