@@ -13,7 +13,7 @@ import { type Action, OperatorLog } from './operator-log.ts'
 import type { OperatorWorkerTask } from './operator-worker-process.ts'
 
 /** `npm run faults` runs it in full. */
-const FULL = process.env['BROADCASTER_FAULTS'] === 'full'
+const FULL = process.env['BROADCASTER_FULL'] === '1'
 const EVENTS = FULL ? 30_000 : 2_000
 /** Each acts on events of its own, so that the order of the answers is that of the moves. */
 const OPERATORS = 4
