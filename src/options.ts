@@ -1,4 +1,4 @@
-import { type Problem, showValue, throwProblems } from './problem.ts'
+import { type Problem, requireObject, showValue, throwProblems } from './problem.ts'
 import { suggestion } from './suggestion.ts'
 
 /** What an option must be. */
@@ -16,6 +16,7 @@ export function resolveOptions<Resolved extends object>(
   defaults: Resolved,
   rules: Partial<Record<keyof Resolved, OptionRule>> = {},
 ): Readonly<Resolved> {
+  requireObject(owner, options)
   const problems = [
     ...unknownKeys(owner, options, Object.keys(defaults)),
     ...Object.entries(rules).flatMap(([name, rule]) => {
@@ -30,6 +31,7 @@ export function resolveOptions<Resolved extends object>(
 
 /** A problem for each key that is not known, with the nearest known one. */
 export function unknownKeys(owner: string, given: object, known: readonly string[]): readonly Problem[] {
+  requireObject(owner, given)
   return Object.keys(given)
     .filter((key) => !known.includes(key))
     .map((key) => ({

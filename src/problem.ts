@@ -11,6 +11,13 @@ export interface Problem {
   readonly message: string
 }
 
+/** Throws `INVALID_OPTION` unless there are options at all: `what` takes them, such as `webhook()`. */
+export function requireObject(what: string, options: unknown): void {
+  if (typeof options === 'object' && options !== null && !Array.isArray(options)) return
+  const message = `are ${showValue(options)}; give an object`
+  throwProblems(what, [{ code: 'INVALID_OPTION', field: 'options', value: undefined, message }])
+}
+
 /** How many problems one message spells out: a batch of thousands may have one each. */
 const SHOWN = 20
 

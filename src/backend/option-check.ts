@@ -1,4 +1,4 @@
-import { type Problem, showValue, throwProblems } from '../problem.ts'
+import { type Problem, requireObject, showValue, throwProblems } from '../problem.ts'
 import { suggestion } from '../suggestion.ts'
 
 interface Range {
@@ -18,6 +18,7 @@ export class OptionCheck {
   /** `known` are the names that the factory takes; any other is a problem. */
   constructor(factory: string, options: object, known: readonly string[]) {
     this.#what = `${factory}()`
+    requireObject(this.#what, options)
     this.#options = options as Readonly<Record<string, unknown>>
     for (const name of Object.keys(options)) {
       if (known.includes(name)) continue

@@ -3,7 +3,7 @@ import type { VerifyingKey } from '../../backend/webhook/signing-key.ts'
 import { BroadcasterError } from '../../errors.ts'
 import type { Catalogue, NoCatalogue } from '../../event/catalogue.ts'
 import { resolveOptions } from '../../options.ts'
-import { showValue } from '../../problem.ts'
+import { requireObject, showValue } from '../../problem.ts'
 import { type HandlingOptions, resolveHandling } from '../consumer-options.ts'
 import type { HandlingParts } from '../handling.ts'
 import { verifyingKeys } from './verify-webhook.ts'
@@ -67,6 +67,7 @@ const OWNER = 'webhookReceiver()'
 export function resolveReceiverOptions<Tx, Events extends Catalogue | NoCatalogue>(
   options: WebhookReceiverOptions<Tx, Events>,
 ): { readonly handling: HandlingParts<Tx>; readonly settings: WebhookReceiverSettings } {
+  requireObject(OWNER, options)
   const { name, handlers, store, inbox, transaction, events, logger, keys: given, ...own } = options
   if (given === undefined) {
     throw new BroadcasterError(

@@ -1,4 +1,5 @@
 import { BroadcasterError } from '../../errors.ts'
+import { requireObject } from '../../problem.ts'
 import type { InsertedRow, OutboxEventColumns } from '../../record/columns.ts'
 import type { MigrationStatus, Store } from '../store.ts'
 import { memoryAdmin } from './admin.ts'
@@ -30,6 +31,7 @@ const outboxes = new WeakMap<Store<MemoryTransaction>, MemoryOutbox>()
  * const broadcaster = new Broadcaster({ store: memoryStore(), backends: { default: memoryBackend() } })
  */
 export function memoryStore(options: MemoryStoreOptions = {}): Store<MemoryTransaction> {
+  requireObject('memoryStore()', options)
   const { lanes = 64, now = Date.now, sharedWith } = options
   if (!Number.isInteger(lanes) || lanes < 1 || lanes > 1_024) {
     throw new BroadcasterError('INVALID_OPTION', `lanes is ${lanes}; give a whole number from 1 to 1024`, {

@@ -1,4 +1,5 @@
 import { BroadcasterError } from '../../errors.ts'
+import { requireObject } from '../../problem.ts'
 import { joinStatement } from '../statement.ts'
 import type { Store } from '../store.ts'
 import { sqliteAdmin } from './admin.ts'
@@ -42,6 +43,7 @@ export interface SqliteOptions {
  * await store.schema.migrate()
  */
 export function sqlite(options: SqliteOptions): Store<SqliteTransaction> {
+  requireObject('sqlite()', options)
   const path = pathOf(options)
   const { table = 'outbox_events', synchronous = 'normal', busyTimeout = 5000 } = options
   const t = tablesOf(table)
