@@ -15,7 +15,7 @@ export async function insertRows<Tx>(
   given: readonly NewOutboxEvent[],
 ): Promise<readonly InsertedRow[]> {
   const added: InsertedRow[] = []
-  for (const rows of insertChunks(store, inInsertOrder(given))) {
+  for (const rows of insertChunks(store, inInsertOrder(given, store.insertOrder))) {
     const stored = store.findStored?.(rows)
     const some = stored && store.notStored ? store.notStored(rows, await adapter.execute(tx, stored)) : rows
     if (some.length === 0) continue

@@ -43,6 +43,11 @@ export interface PublishStore {
    * of the rows it returns.
    */
   insert(rows: readonly NewOutboxEvent[]): Statement
+  /**
+   * Where an insert that waits locks the gap beside what it waits for (InnoDB): a text that sorts as the index does, so that
+   * whoever holds that goes on above the gap. Default: by source, id and backend.
+   */
+  insertOrder?(row: NewOutboxEvent): string
   /** Rows that one `insert` takes, at most. Default: any number. */
   readonly rowsPerInsert?: number
   /** Bytes of data that one `insert` takes, about; more than one row only. Default: any number. */

@@ -9,7 +9,7 @@ import { enter } from './enter.ts'
 import { fetch } from './fetch.ts'
 import { findDuplicate, found } from './find-duplicate.ts'
 import { hold, lift } from './hold.ts'
-import { findStored, notStored } from './identity.ts'
+import { findStored, identityOf, notStored } from './identity.ts'
 import { inbox } from './inbox.ts'
 import { BYTES_PER_INSERT, insert, inserted, ROWS_PER_INSERT, readBack } from './insert.ts'
 import { leave } from './leave.ts'
@@ -56,6 +56,7 @@ export function mysql(options: MysqlOptions): Store<MysqlTransaction> {
     transactionAdapter: mysql2Transaction(),
     publish: {
       insert: insert(t),
+      insertOrder: (row) => identityOf(row) ?? row.id,
       rowsPerInsert: ROWS_PER_INSERT,
       bytesPerInsert: BYTES_PER_INSERT,
       findStored: findStored(t),
