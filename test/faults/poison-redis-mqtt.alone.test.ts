@@ -7,11 +7,13 @@ import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Redis } from 'ioredis'
+import { connectAsync } from 'mqtt'
 import type { Backend } from '../../src/backend/backend.ts'
 import { mqtt } from '../../src/backend/mqtt/mqtt.ts'
 import { redisStreams } from '../../src/backend/redis-streams/redis-streams.ts'
 import { Broadcaster } from '../../src/broadcaster.ts'
 import { Consumer } from '../../src/consumer/consumer.ts'
+import { mqttSubscription } from '../../src/consumer/mqtt/mqtt-subscription.ts'
 import { redisStreamsSubscription } from '../../src/consumer/redis-streams/redis-streams-subscription.ts'
 import type { Subscription } from '../../src/consumer/subscription.ts'
 import { sqlite } from '../../src/store/sqlite/sqlite.ts'
@@ -281,6 +283,44 @@ test('a consumer of Redis Streams: one message of each hostile kind among 1,000'
     assert.equal(await admin.xlen('events:dead'), 8)
   } finally {
     admin.disconnect()
+    await server.remove()
+  }
+})
+
+test('a consumer of MQTT: one message of each hostile kind among 1,000', { skip: skipWithoutMosquitto() }, async () => {
+  const server = await MosquittoProcess.start('max_packet_size 200000')
+  const publisher = await connectAsync(server.url, { protocolVersion: 5 })
+  const put = (kind: string, payload: string | Buffer, userProperties?: Record<string, string>): HostileMessage => ({
+    kind,
+    put: () =>
+      publisher.publishAsync('events/bad', payload, {
+        qos: 1,
+        ...(userProperties && { properties: { userProperties } }),
+      }),
+  })
+  const subscription = mqttSubscription({
+    url: server.url,
+    clientId: 'poison-1',
+    deadLetter: { topic: 'dead', keep: true },
+  })
+  try {
+    await receiveAmongGood(subscription, mqtt({ url: server.url }), [
+      put('nothing at all', ''),
+      put('no JSON', '{"specversion"'),
+      put('bytes that are no UTF-8', Buffer.from([0xff, 0xfe, 0x00, 0x80])),
+      put('deep JSON', '['.repeat(100_000)),
+      put('as large as the server takes', 'x'.repeat(199_900)),
+      put('properties as large as the server takes', 'x', {
+        a: 'x'.repeat(65_000),
+        b: 'y'.repeat(65_000),
+        c: 'z'.repeat(65_000),
+      }),
+      put('a binary event without an id', '1', { specversion: '1.0', source: '/s', type: 'good' }),
+      put('a handler that always throws', cloudEvent('throws')),
+      put('a handler that hangs', cloudEvent('hangs')),
+    ])
+  } finally {
+    await publisher.endAsync(true)
     await server.remove()
   }
 })
