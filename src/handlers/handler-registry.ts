@@ -108,9 +108,9 @@ export class HandlerRegistry<Events = Record<string, unknown>> {
     return this.#entries.filter((entry) => entry.matches(type))
   }
 
-  /** Removes all handlers. */
-  clear(): void {
-    this.#entries = []
+  /** Removes all handlers; with a type or pattern those that were registered for it, as written, and for nothing else. */
+  clear(type?: string): void {
+    this.#entries = type === undefined ? [] : this.#entries.filter(({ types }) => types.some((own) => own !== type))
   }
 
   /** How many handlers there are. */

@@ -46,6 +46,13 @@ describe('HandlerRegistry', () => {
     assert.equal(registry.off('all'), false)
     assert.deepEqual(names('user.created'), [])
     assert.equal(registry.off(nothing), true)
+    const some = new HandlerRegistry<Record<string, unknown>>()
+    some.on('a', nothing, { name: 'a' }).on(['a', 'b'], nothing, { name: 'ab' }).on('b', nothing, { name: 'b' })
+    some.clear('a')
+    assert.deepEqual(
+      some.handlersFor('b').map(({ name }) => name),
+      ['ab', 'b'],
+    )
     registry.onAll(nothing).clear()
     assert.equal(registry.size, 0)
   })
