@@ -1,12 +1,14 @@
 import type { Problem } from '../problem.ts'
 import { suggestion } from '../suggestion.ts'
+import { parseJson, stringifyJson } from './json.ts'
 import type { SchemaInput, SchemaIssue, SchemaOutput, SchemaResult, StandardSchema } from './standard-schema.ts'
 
 /**
  * The typed events of an application: event types, each with the schema of its data.
  *
  * What a schema gives is what is stored and what handlers get, after one trip through JSON: a schema may fill in
- * defaults and drop unknown keys, but should not turn values into what JSON cannot hold (dates, maps).
+ * defaults and drop unknown keys. What it would not take back from JSON is refused at publish: for a date write
+ * `z.coerce.date()` or `z.iso.datetime()`, not `z.date()`.
  *
  * @example { 'order.created': z.object({ id: z.string(), total: z.number() }) }
  */
@@ -67,6 +69,40 @@ export function checkData(
     ? result.then((value) => judge(value, type, data, at))
     : judge(result, type, data, at)
 }
+
+/**
+ * `checkData` of what is to be stored: what its schema gave is written as JSON, and must pass the same schema when it is
+ * read. A `z.date()` or a transform that gives another type would only be found by the consumer, which can but give it up.
+ */
+export function checkStored(...given: Parameters<typeof checkData>): CheckedData | Promise<CheckedData> {
+  const checked = checkData(...given)
+  return checked instanceof Promise ? checked.then((first) => readAgain(first, given)) : readAgain(checked, given)
+}
+
+function readAgain(
+  first: CheckedData,
+  [catalogue, unlisted, type, , at]: Parameters<typeof checkData>,
+): CheckedData | Promise<CheckedData> {
+  const { data } = first
+  // Bytes and texts travel as they are; what JSON cannot write is refused where it is written.
+  if (first.problems.length > 0 || !catalogue || !Object.hasOwn(catalogue, type) || data === undefined) return first
+  if (typeof data !== 'object' || data === null || ArrayBuffer.isView(data)) return first
+  let read: unknown
+  try {
+    read = parseJson(stringifyJson(data))
+  } catch {
+    return first
+  }
+  const settle = ({ problems }: CheckedData): CheckedData => ({
+    data,
+    problems: problems.map((problem) => ({ ...problem, message: `${problem.message} ${UNREADABLE}` })),
+  })
+  const again = checkData(catalogue, unlisted, type, read, at)
+  return again instanceof Promise ? again.then(settle) : settle(again)
+}
+
+const UNREADABLE =
+  'when it is read back from JSON; use a schema that takes what it gives, such as z.coerce.date() or z.iso.datetime() for a date'
 
 function judge(result: SchemaResult<unknown>, type: string, data: unknown, at: string): CheckedData {
   if (result.issues === undefined) return { data: result.value, problems: [] }

@@ -3,7 +3,7 @@ import { BroadcasterError } from '../errors.ts'
 import {
   type Catalogue,
   type CheckedData,
-  checkData,
+  checkStored,
   type DataOutput,
   type EventType,
   type NoCatalogue,
@@ -196,7 +196,7 @@ export class Publisher<
       const draft = readDraft(input, name === '' ? '' : `${name}[${index}].`, problems)
       if (draft) drafts.push(draft)
     }
-    const checks = drafts.map(({ type, data, at }) => checkData(catalogue, unlistedEvents, type, data, at))
+    const checks = drafts.map(({ type, data, at }) => checkStored(catalogue, unlistedEvents, type, data, at))
     return { drafts, checks, delivery, problems }
   }
 

@@ -423,6 +423,32 @@ describe('refused before the insert', () => {
     }
   })
 
+  test('what its schema would refuse when it is read back from JSON', async () => {
+    const { publish } = setUp({
+      catalogue: {
+        date: z.object({ at: z.date() }),
+        number: z.object({ n: z.string().transform(Number) }),
+        coerced: z.object({ at: z.coerce.date() }),
+        plain: z.object({ id: z.string(), total: z.number().default(0) }),
+      },
+    })
+    const at = new Date(0)
+    for (const [type, data] of [
+      ['date', { at }],
+      ['number', { n: '1' }],
+    ] as const) {
+      await assert.rejects(publish({ type, source: '/s', data }), {
+        code: 'INVALID_DATA',
+        message: /read back from JSON; use a schema that takes what it gives/,
+      })
+    }
+    assert.equal(
+      (await publish({ type: 'coerced', source: '/s', data: { at } })).dataJson,
+      '{"at":"1970-01-01T00:00:00.000Z"}',
+    )
+    assert.equal((await publish({ type: 'plain', source: '/s', data: { id: 'a' } })).dataJson, '{"id":"a","total":0}')
+  })
+
   test('characters count, not code units', async () => {
     const { publish } = setUp()
     assert.equal((await publish({ ...event, subject: '😀'.repeat(255) })).subject.length, 510)
