@@ -150,6 +150,18 @@ describe('inbox', () => {
         true,
         'what was refused left no entry',
       )
+      const third = { source: '/orders', id: 'o-3' }
+      inTransaction(() => {
+        const fail = (): never => {
+          throw new RangeError('caught, and committed all the same')
+        }
+        assert.throws(() => inbox.onceSync(db, 'billing', third, fail), RangeError)
+      })
+      assert.equal(
+        inTransaction(() => inbox.onceSync(db, 'billing', third, () => undefined)),
+        true,
+        'what threw left no entry',
+      )
       db.close()
     } finally {
       await store.close()

@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { BroadcasterError } from '../../src/errors.ts'
+import { decodeAmqp } from '../../src/event/amqp.ts'
+import type { EncodableEvent } from '../../src/event/cloud-event.ts'
+import { toCloudEvent } from '../../src/event/encodable.ts'
+import { decodeHttp } from '../../src/event/http.ts'
+import { decodeKafka } from '../../src/event/kafka.ts'
+import { decodeMqtt } from '../../src/event/mqtt.ts'
+import { decodeNats } from '../../src/event/nats.ts'
+import { validateCloudEvent } from '../../src/event/validate-cloud-event.ts'
+
+const json = '{"specversion":"1.0","id":"1","source":"/x","type":"a"}'
+
+/** Bodies: bytes, texts, JSON, and valid events of which one member is anything. */
+const body = fc.oneof(
+  fc.uint8Array(),
+  fc.string({ unit: 'binary' }),
+  fc.json(),
+  fc.constantFrom(json, `[${json}]`, json.slice(0, -1), '', '[]', 'null', '\ufeff{}', `{"data":${'['.repeat(20_000)}`),
+  fc
+    .tuple(fc.constantFrom('id', 'type', 'time', 'data', 'data_base64', '__proto__', 'datacontenttype', 'x'), fc.json())
+    .map(([name, value]) => `${json.slice(0, -1)},${JSON.stringify(name)}:${value}}`),
+)
+const value = fc.oneof(
+  fc.constantFrom(
+    'application/cloudevents+json',
+    'application/cloudevents-batch+json',
+    'application/json',
+    '1.0',
+    '/x',
+  ),
+  fc.constantFrom('text/plain; charset=utf-16', 'text/plain; charset=none', '%', '%ff', '"\\', '2026-01-01T00:00:00Z'),
+  fc.string({ unit: 'binary' }),
+)
+const names = ['specversion', 'id', 'source', 'type', 'time', '__proto__', 'x', 'datacontenttype', 'Ä', '']
+const headers = fc.dictionary(
+  fc.constantFrom(
+    'content-type',
+    ...['ce-', 'ce_', 'cloudEvents_', 'cloudEvents:'].flatMap((at) => names.map((name) => at + name)),
+  ),
+  value,
+)
+
+/** Whether what was given is read as a valid event, or refused by the one code. */
+function isJudged(read: () => readonly EncodableEvent[]): void {
+  let events: readonly EncodableEvent[]
+  try {
+    events = read()
+  } catch (error) {
+    assert.ok(error instanceof BroadcasterError, String(error))
+    assert.equal(error.code, 'DECODE_FAILED')
+    return
+  }
+  // What was read, a handler can be given, and a backend can send on.
+  for (const event of events) validateCloudEvent(toCloudEvent(event))
+}
+
+test('whatever arrives is an event, or is refused with DECODE_FAILED, by each decoder', () => {
+  fc.assert(
+    fc.property(headers, body, (given, content) => {
+      isJudged(() => decodeHttp(given, content))
+      isJudged(() => [decodeKafka(given, content)])
+      isJudged(() => [decodeNats(given, content)])
+      isJudged(() => [decodeMqtt(given['content-type'], given, content)])
+      isJudged(() => [decodeAmqp(given['content-type'], given, content)])
+    }),
+    { numRuns: 4_000 },
+  )
+})
