@@ -1,5 +1,5 @@
 import { BroadcasterError } from '../errors.ts'
-import type { BreakerRow, BreakerStore } from '../store/coordination-store.ts'
+import { type BreakerRow, type BreakerStore, LONGEST_BREAKER_WAIT } from '../store/coordination-store.ts'
 import { ascii } from './plain-outcome.ts'
 
 export interface BreakerOptions {
@@ -42,7 +42,7 @@ export class Breaker {
 
   /** An outage was seen. Resolves to true when this call opened the shared breaker. */
   async trip(error: string, retryAfter: number): Promise<boolean> {
-    const wait = Math.max(this.#firstProbe, retryAfter)
+    const wait = Math.min(LONGEST_BREAKER_WAIT, Math.max(this.#firstProbe, retryAfter))
     this.#open = true
     this.#probeAt = performance.now() + wait
     this.#untold = error
@@ -64,7 +64,7 @@ export class Breaker {
 
   /** The probe failed: the backend is still down. */
   async probeFailed(error: string, retryAfter: number): Promise<void> {
-    const wait = Math.max(this.#probeInterval, retryAfter)
+    const wait = Math.min(LONGEST_BREAKER_WAIT, Math.max(this.#probeInterval, retryAfter))
     this.#probeAt = performance.now() + wait
     await told(error, (text) => this.#store.postpone(this.#backend, wait, text))
   }
@@ -82,7 +82,7 @@ export class Breaker {
     if (row.open === this.#open) return undefined
     this.#open = row.open
     this.#untold = undefined
-    this.#probeAt = performance.now() + Math.max(0, row.probeIn)
+    this.#probeAt = performance.now() + (row.probeIn > LONGEST_BREAKER_WAIT ? 0 : Math.max(0, row.probeIn))
     return row.open ? 'opened' : 'closed'
   }
 }

@@ -26,7 +26,7 @@ const TRY_AGAIN = 500
  * as nothing of it is in hand, and when all of it is over in any case.
  */
 const EARLY = 0.5
-/** Lanes reconciled so at one time: most of a worker's lanes go on. */
+/** Lanes reconciled so before their time is over, at one time: most of a worker's lanes go on. */
 const AT_ONCE = 8
 
 /** The lanes of one cycle: how they come, how they go, and under which proof of ownership their events settle. */
@@ -103,7 +103,7 @@ export class OwnedLanes {
       .filter(({ lane, age }) => age >= 1 || (age >= EARLY && inHand.countIn(lane) === 0))
       .filter(({ lane }) => !this.#doubted.has(lane))
       .sort((a, b) => b.age - a.age)
-      .slice(0, AT_ONCE)
+      .filter(({ age }, n) => n < AT_ONCE || age >= 1)
       .map(({ lane }) => lane)
     if (due.length > 0) void this.#lookAgainAt(due)
   }

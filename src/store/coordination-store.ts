@@ -91,6 +91,12 @@ export interface BreakerStore {
   close(backend: string): Promise<boolean>
 }
 
+/**
+ * A probe of a backend is never put off for longer, in ms: an instant beyond it was left behind by a clock that was set
+ * back, and is due.
+ */
+export const LONGEST_BREAKER_WAIT = 900_000
+
 /** Open breakers of destinations that are kept for each backend; one more drops the oldest. */
 export const MOST_DESTINATIONS = 1_000
 /** A probe of a destination is never put off for longer, in ms: an instant beyond it is due. */

@@ -79,7 +79,7 @@ export function handlers<Events = Record<string, unknown>>(
 
   const handle = async (event: OutboxEvent, signal: AbortSignal): Promise<SendResult> => {
     if (registry.size === 0) return noHandlers()
-    const earlier = readHandlerProgress(event.progress)
+    const earlier = unfinished(readHandlerProgress(event.progress))
     const due = registry.handlersFor(event.eventType).filter(({ name }) => earlier.handlers[name]?.ok !== true)
     if (due.length === 0) return delivered
     return summary(earlier, await Promise.all(due.map((entry) => runOne(entry, event, signal))))
@@ -121,6 +121,14 @@ export function handlers<Events = Record<string, unknown>>(
         : { healthy: true, latency: 0, detail: `${registry.size} handlers` },
     close: async () => undefined,
   }
+}
+
+/**
+ * What counts of an event's progress. When all handlers succeeded, the event was published, and somebody made it pending
+ * again, by `replay` or by SQL: it is to be handled again.
+ */
+function unfinished(progress: HandlerProgress): HandlerProgress {
+  return Object.values(progress.handlers).every(({ ok }) => ok) ? { handlers: {} } : progress
 }
 
 interface Run {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { BreakerStore, CoordinationStore, Lane } from '../coordination-store.ts'
+import { type BreakerStore, type CoordinationStore, type Lane, LONGEST_BREAKER_WAIT } from '../coordination-store.ts'
 import { memoryDestinations } from './destinations.ts'
 import type { MemoryLane, MemoryOutbox } from './memory-outbox.ts'
 
@@ -118,7 +118,8 @@ function memoryBreakers(outbox: MemoryOutbox): BreakerStore {
     },
     async tryProbe(backend, again) {
       const breaker = outbox.breakers.get(backend)
-      if (!breaker?.open || breaker.probeAt > outbox.now()) return false
+      const wait = (breaker?.probeAt ?? 0) - outbox.now()
+      if (!breaker?.open || (wait > 0 && wait <= LONGEST_BREAKER_WAIT)) return false
       breaker.probeAt = outbox.now() + again
       return true
     },

@@ -1,4 +1,4 @@
-import type { BreakerStore } from '../coordination-store.ts'
+import { type BreakerStore, LONGEST_BREAKER_WAIT } from '../coordination-store.ts'
 import type { Client } from './client.ts'
 import { NOW, nowPlus } from './literals.ts'
 import { type Sql, sql } from './sql.ts'
@@ -20,7 +20,8 @@ WHERE backend = ${backend} AND open = 0`)
     },
     tryProbe: (backend, again) =>
       changed(sql`
-UPDATE ${t.breakers} SET probe_at = ${nowPlus(again)} WHERE backend = ${backend} AND open = 1 AND probe_at <= ${NOW}`),
+UPDATE ${t.breakers} SET probe_at = ${nowPlus(again)} WHERE backend = ${backend} AND open = 1
+  AND (probe_at <= ${NOW} OR probe_at > ${nowPlus(LONGEST_BREAKER_WAIT)})`),
     async postpone(backend, probeAfter, error) {
       await client.run(sql`
 UPDATE ${t.breakers} SET probe_at = ${nowPlus(probeAfter)}, error = ${error} WHERE backend = ${backend} AND open = 1`)

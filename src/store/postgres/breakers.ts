@@ -1,4 +1,4 @@
-import type { BreakerStore } from '../coordination-store.ts'
+import { type BreakerStore, LONGEST_BREAKER_WAIT } from '../coordination-store.ts'
 import type { Client } from './client.ts'
 import type { Tables } from './tables.ts'
 
@@ -15,7 +15,8 @@ RETURNING b.backend`
   const tryProbe = `
 UPDATE ${t.breakers}
 SET probe_at = clock_timestamp() + $2::float8 * interval '1 millisecond'
-WHERE backend = $1 AND open AND probe_at <= clock_timestamp()
+WHERE backend = $1 AND open AND (probe_at <= clock_timestamp()
+  OR probe_at > clock_timestamp() + ${LONGEST_BREAKER_WAIT} * interval '1 millisecond')
 RETURNING backend`
 
   const postpone = `

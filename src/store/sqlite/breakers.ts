@@ -1,3 +1,4 @@
+import { LONGEST_BREAKER_WAIT } from '../coordination-store.ts'
 import type { Connection } from './connection.ts'
 import type { Tables } from './tables.ts'
 import { NOW, nowPlus } from './values.ts'
@@ -9,7 +10,8 @@ export function breakers(t: Tables) {
     ON CONFLICT (backend) DO UPDATE
     SET open = 1, probe_at = excluded.probe_at, since = excluded.since, error = excluded.error WHERE open = 0`
   const tryProbeSql = `
-    UPDATE ${t.breakers} SET probe_at = ${nowPlus('?')} WHERE backend = ? AND open = 1 AND probe_at <= ${NOW}`
+    UPDATE ${t.breakers} SET probe_at = ${nowPlus('?')} WHERE backend = ? AND open = 1
+      AND (probe_at <= ${NOW} OR probe_at > ${nowPlus(String(LONGEST_BREAKER_WAIT / 1000))})`
   const postponeSql = `UPDATE ${t.breakers} SET probe_at = ${nowPlus('?')}, error = ? WHERE backend = ? AND open = 1`
   const closeSql = `UPDATE ${t.breakers} SET open = 0, since = ${NOW} WHERE backend = ? AND open = 1`
   return {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import type { BreakerRow } from '../../store/coordination-store.ts'
+import { LONGEST_BREAKER_WAIT } from '../../store/coordination-store.ts'
 import type { Store } from '../../store/store.ts'
 import type { StoreCase } from '../store-conformance.ts'
 import { BACKEND, until } from './steps.ts'
@@ -93,6 +94,17 @@ export const breakerCases: readonly StoreCase[] = [
       await breakers.close(BACKEND)
       await breakers.postpone(BACKEND, 60_000, 'late')
       assert.equal((await breaker(store))?.open, false, 'a late report does not open it')
+    },
+  },
+  {
+    name: 'breaker: an instant that a clock left behind when it was set back is due',
+    async run({ store }) {
+      const { breakers } = store.coordination
+      await breakers.open(BACKEND, 2 * LONGEST_BREAKER_WAIT, 'refused')
+      assert.equal(await breakers.tryProbe(BACKEND, 60_000), true)
+      assert.equal(await breakers.tryProbe(BACKEND, 60_000), false, 'one probe at a time')
+      await breakers.postpone(BACKEND, 2 * LONGEST_BREAKER_WAIT, 'still refused')
+      assert.equal(await breakers.tryProbe(BACKEND, 60_000), true)
     },
   },
 ]
