@@ -72,6 +72,9 @@ for (const kind of ['processing', 'suspect'] as const) {
     }
     await store.coordination.breakers.open('main', 0, 'away')
     await outbox.broadcaster.worker({ lease: 400 }).start()
+    // The dead one's lanes are ours: from now on there are events to probe with.
+    await outbox.until(() => outbox.heard('lane.gained').flatMap(({ lanes }) => lanes).length === 2)
+    checks = 0
     while (checks < 4) {
       // Whenever it ends: nothing says that an attempt was begun.
       for (const event of await outbox.broadcaster.events.all()) {
