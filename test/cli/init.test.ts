@@ -159,6 +159,28 @@ test('every command tells host, database and schema before it does anything, and
   }
 })
 
+test('a wrong database name, or none who answers, is one clear line and exit code 5', async (t) => {
+  const server = requireServer(t, 'postgres')
+  if (!server) return
+  const path = project('wrong-database', uses('pg'))
+  await init(path)
+  const url = new URL(server.url)
+  url.pathname = '/nowhere'
+  for (const [given, said] of [
+    [url.href, /^broadcaster: there is no such database .*; mend its name in the url, or create it$/],
+    ['postgres://postgres@127.0.0.1:1/x', /^broadcaster: PostgreSQL cannot be reached: .*$/],
+  ] as const) {
+    for (const command of ['migrate', 'stats', 'list', 'publish']) {
+      const more = command === 'publish' ? ['a.b', '--source', '/s'] : []
+      const { status, stderr } = run(path, { DATABASE_URL: given }, command, ...more)
+      const [, line = '', ...rest] = stderr.trimEnd().split('\n')
+      assert.equal(status, 5, `${command}: ${stderr}`)
+      assert.match(line, said)
+      assert.deepEqual(rest, [])
+    }
+  }
+})
+
 test('init names the client that the project lacks', async () => {
   const done = await init(project('lacks', uses('postgres')))
   assert.match(done.output, /Next: npm install pg, then set DATABASE_URL/)
