@@ -1,5 +1,7 @@
+import { BroadcasterError } from '../../../../errors.ts'
 import { Pause } from '../../../../pause.ts'
 import type { Client } from '../../client.ts'
+import { sqlState } from '../../store-error.ts'
 
 /**
  * Builds an index beside all traffic; `sql` says CONCURRENTLY. A build that died leaves an invalid index, which would be
@@ -32,5 +34,6 @@ FROM pg_index AS i WHERE i.indexrelid = to_regclass($1)`,
 
 /** The SQLSTATE of a name that is taken. */
 function isDuplicate(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && (error.code === '42P07' || error.code === '23505')
+  const state = sqlState(error instanceof BroadcasterError ? error.cause : error)
+  return state === '42P07' || state === '23505'
 }
