@@ -17,6 +17,7 @@ const LINES: Lines = {
     `${named(event)} FAILED for good at ${backend}${blocks && event.partitionKey !== null ? `; key ${event.partitionKey} waits` : ''}: ${messageOf(error)}`,
   'backend.down': ({ backend, error }) => `backend ${backend} is DOWN: ${messageOf(error)}`,
   'backend.up': ({ backend }) => `backend ${backend} is up again`,
+  'backend.unserved': ({ backend }) => `events wait for the backend ${backend}, which NO WORKER serves`,
   'lane.gained': ({ backend, lanes }) => `took ${countOf(lanes.length, 'lane')} of ${backend}`,
   'lane.lost': ({ backend, lanes, reason }) =>
     reason === 'released'
@@ -35,6 +36,7 @@ const COLOURS: { readonly [Name in SignalName]?: Colour } = {
   'event.failed': 'red',
   'backend.down': 'red',
   'backend.up': 'green',
+  'backend.unserved': 'yellow',
   'lane.lost': 'yellow',
   'worker.error': 'red',
   'store.down': 'red',

@@ -28,6 +28,7 @@ export function patientRelay(store: RelayStore, limit: number): RelayStore {
     unpark: (...given) => answered(limit, store.unpark(...given)),
     settle: (...given) => answered(limit, store.settle(...given)),
     reconcile: (...given) => answered(limit, store.reconcile(...given)),
+    waitingNames: (...given) => answered(limit, store.waitingNames(...given)),
     settleInTransaction: (...given) => store.settleInTransaction(...given),
     purge: (...given) => answered(PURGES * limit, store.purge(...given)),
   }

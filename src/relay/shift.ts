@@ -1,6 +1,7 @@
 import type { Cycle } from './cycle.ts'
 import type { LaneKeeper } from './lane-keeper.ts'
 import type { Retention } from './retention.ts'
+import type { Unserved } from './unserved.ts'
 import type { Waker } from './wake.ts'
 
 /** One engagement of a worker: what runs between a start and a stop. */
@@ -10,12 +11,17 @@ export interface Shift {
   readonly waker: Waker
   readonly running: Promise<unknown>
   readonly retention: Retention | undefined
+  readonly unserved: Unserved
 }
 
 /** Ends it: what is in flight is finished, and the lanes are given back. `lease` in milliseconds. */
-export async function endShift({ keeper, cycles, waker, running, retention }: Shift, lease: number): Promise<void> {
+export async function endShift(
+  { keeper, cycles, waker, running, retention, unserved }: Shift,
+  lease: number,
+): Promise<void> {
   keeper.stop()
   retention?.stop()
+  unserved.stop()
   for (const cycle of cycles) cycle.stop()
   // The heartbeat goes on while the last sends finish, so that nobody takes their lanes meanwhile.
   const beat = setInterval(() => void keeper.renew().catch(() => undefined), lease / 4)

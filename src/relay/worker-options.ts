@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
+import type { Backend } from '../backend/backend.ts'
 import { resolveOptions } from '../options.ts'
 import { showValue, throwProblems } from '../problem.ts'
 import { checkRetryPolicy, type RetryPolicy } from '../retry-policy.ts'
@@ -42,7 +43,7 @@ export interface WorkerOptions {
   readonly sendTimeout?: number
   /**
    * How long `stop` and `close` take at most, whatever hangs; sends and statements that go on then are left alone. Default: the
-   * lease, the longest send and 5,000 together, so 20,000 unless those are changed.
+   * lease, twice the longest send and 5,000 together, so 25,000 unless those are changed.
    */
   readonly stopTimeout?: number
   /** What an event that failed for good does to later events of its key. Default `block`. */
@@ -106,6 +107,16 @@ export function resolveWorkerOptions(options: WorkerOptions = {}): ResolvedWorke
     stopTimeout: { min: 0, max: 3_600_000 },
     onFailed: { oneOf: ['block', 'skip'] },
   })
+}
+
+/** What a stop may take beyond the lease and the longest send, twice: what hung together is tried alone. In ms. */
+const STOP_MARGIN = 5_000
+
+/** How long a stop may take, whatever hangs, in milliseconds. */
+export function stopTimeOf(options: ResolvedWorkerOptions, served: readonly (readonly [string, Backend])[]): number {
+  const { lease, sendTimeout, stopTimeout } = options
+  const longestSend = Math.max(sendTimeout, ...served.map(([, { timeout = 0 }]) => timeout))
+  return stopTimeout ?? lease + 2 * longestSend + STOP_MARGIN
 }
 
 /** A pool's idle outboxes may be hundreds, and each looks at its database for itself. */

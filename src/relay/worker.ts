@@ -17,17 +17,16 @@ import { reliablePolicy } from './retry.ts'
 import type { SendShare } from './send-slots.ts'
 import { endShift, type Shift } from './shift.ts'
 import { startWhenThere } from './start-when-there.ts'
+import { Unserved } from './unserved.ts'
 import { Waker } from './wake.ts'
 import { within } from './within.ts'
 import {
   pooledDefaults,
   type ResolvedWorkerOptions,
   resolveWorkerOptions,
+  stopTimeOf,
   type WorkerOptions,
 } from './worker-options.ts'
-
-/** What a stop may take beyond the longest send and the lease, in milliseconds. */
-const STOP_MARGIN = 5_000
 
 /** What a worker works with; a `Broadcaster` makes it. */
 export interface WorkerParts {
@@ -142,11 +141,10 @@ export class Worker {
       this.#parts.signals.emit('worker.stopped', { worker: this.name })
     })
     const stopping = Promise.all([ending, ...drains.map((drain) => drain.ended())])
-    const { lease, sendTimeout } = this.options
-    const longestSend = Math.max(sendTimeout, ...this.#served.map(([, { timeout = 0 }]) => timeout))
-    if (!(await isLate(stopping, lease + 2 * longestSend + STOP_MARGIN))) return void (await stopping)
-    const message = `the database does not answer; lanes that could not be handed over are free when the lease of ${lease} ms ends`
-    const error = new BroadcasterError('STORE_UNAVAILABLE', message)
+    const { lease } = this.options
+    if (!(await isLate(stopping, stopTimeOf(this.options, this.#served)))) return void (await stopping)
+    const message = `a send or the database does not end in time; lanes that could not be handed over are free when the lease of ${lease} ms ends`
+    const error = new BroadcasterError('CLOSE_TIMEOUT', message)
     this.#parts.signals.emit('worker.error', { worker: this.name, error })
   }
 
@@ -219,7 +217,7 @@ export class Worker {
   }
 
   async #begin(): Promise<Shift> {
-    const { keeper, cycles, waker, onError } = this.#assemble(false)
+    const { keeper, cycles, waker, unserved, onError } = this.#assemble(false)
     await this.#connect(onError)
     await keeper.start()
     const { retention: options } = this.options
@@ -227,8 +225,8 @@ export class Worker {
     const onPurged = (count: number): void => signals.emit('events.purged', { worker: this.name, count })
     const retention = options === false ? undefined : new Retention(this.#cleaned(), options, onPurged, onError)
     await waker.start()
-    const running = Promise.all([...cycles.map((cycle) => cycle.run()), keeper.run(), retention?.run()])
-    return { keeper, cycles, waker, running, retention }
+    const running = Promise.all([...cycles.map((cycle) => cycle.run()), keeper.run(), retention?.run(), unserved.run()])
+    return { keeper, cycles, waker, running, retention, unserved }
   }
 
   #assemble(transient: boolean, budget?: { left: number }) {
@@ -272,8 +270,18 @@ export class Worker {
       idleInterval: sizes.idleInterval,
       onError,
     })
+    const unserved = new Unserved({
+      relay,
+      coordination,
+      defaultBackend,
+      served: this.#served.map(([name]) => name),
+      grace: sizes.lease,
+      interval: sizes.reconcileInterval,
+      onFound: (backend) => signals.emit('backend.unserved', { worker, backend }),
+      onError,
+    })
     if (!transient) waker.watch(() => keeper.wake())
-    return { keeper, cycles, waker, onError }
+    return { keeper, cycles, waker, unserved, onError }
   }
 
   /** A backend that is down now is no reason not to start: its breaker will see to it. */

@@ -132,6 +132,11 @@ export interface RelayStore {
     work: (tx: unknown) => Promise<Outcome | undefined>,
   ): Promise<{ readonly outcome: Outcome | undefined; readonly recorded: boolean }>
   /**
+   * The backend names that unsettled events wait for, whoever serves them: at most `limit`, '' among them. Costs a jump along
+   * an index for each name, whatever the backlog.
+   */
+  waitingNames(limit: number): Promise<readonly string[]>
+  /**
    * Deletes published events older than `publishedFor` ms and failed or cancelled ones older than `failedFor` ms
    * (null = keep), at most `limit` rows a call. Returns how many it deleted.
    */

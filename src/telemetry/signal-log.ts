@@ -33,6 +33,8 @@ const LINES: Lines = {
   'backend.down': ({ backend, error: why }) =>
     error(backend, `backend ${backend} is DOWN, its events wait: ${describeError(why)}`),
   'backend.up': ({ backend }) => warn(backend, `backend ${backend} is up again`),
+  'backend.unserved': ({ backend }) =>
+    warn(backend, `events wait for the backend '${backend}', which no worker serves: start one that does`),
   'destination.down': ({ backend, destination, error: why }) =>
     error(`${backend} ${destination}`, `${destination} of ${backend} is DOWN, its events wait: ${describeError(why)}`),
   'destination.up': ({ backend, destination }) =>

@@ -51,6 +51,8 @@ export interface Signals {
   'backend.down': { readonly backend: string; readonly worker: string; readonly error: unknown }
   /** A probe succeeded and closed the breaker. */
   'backend.up': { readonly backend: string; readonly worker: string }
+  /** Events wait for a backend that no living worker serves. Told once for each name. */
+  'backend.unserved': { readonly backend: string; readonly worker: string }
   /** A place behind a backend is away: its events wait, those of other places go on. */
   'destination.down': {
     readonly backend: string
@@ -129,6 +131,7 @@ export const SIGNAL_NAMES = [
   'batch.sent',
   'backend.down',
   'backend.up',
+  'backend.unserved',
   'destination.down',
   'destination.up',
   'lane.gained',

@@ -253,6 +253,27 @@ test('a worker prints signals as JSON lines, and stops when told to', async () =
   assert.match((await broadcaster('stats')).output, /No worker is running/)
 })
 
+test('a worker that cannot use its database blames the database, and no backend that was closed with it', async () => {
+  const name = `${tests}-closed.mjs`
+  const file = JSON.stringify(process.env['CLI_TEST_DATABASE'])
+  writeFileSync(
+    join(folder, name),
+    `import { sqlite } from '${root}/src/store/sqlite/sqlite.ts'
+const closed = Promise.withResolvers()
+const redis = {
+  send: async () => [],
+  healthCheck: async () => { await closed.promise; throw new Error('The client is closed') },
+  close: async () => { closed.resolve(); await new Promise((resolve) => setTimeout(resolve, 20)) },
+}
+export default { store: sqlite({ path: ${file} }), backends: { redis }, name: ${file} }
+`,
+  )
+  const terminal = new FakeTerminal(folder, { env: { BROADCASTER_CONFIG: name } })
+  assert.equal(await runCli(['worker'], terminal, ''), 4)
+  assert.match(terminal.warnings, /SCHEMA_MISSING|migrate/)
+  assert.doesNotMatch(terminal.warnings, /closed|redis/)
+})
+
 test('breaker list and close: of the backend and of what is behind it', async () => {
   await broadcaster('migrate')
   const store = sqlite({ path: String(process.env['CLI_TEST_DATABASE']) })

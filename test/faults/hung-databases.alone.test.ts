@@ -168,7 +168,9 @@ test('PostgreSQL: flows dropped, a row locked, a backend frozen at a lock: other
   assert.equal(retried, 0)
   proxy.freeze()
   const closing = await timeOf(drill.broadcaster.close())
-  t.diagnostic(`went on after at most ${Math.round(Math.max(...far))} ms; ${froze} backends frozen; closed in ${Math.round(closing)} ms`)
+  t.diagnostic(
+    `went on after at most ${Math.round(Math.max(...far))} ms; ${froze} backends frozen; closed in ${Math.round(closing)} ms`,
+  )
   assert.ok(closing < 30_000)
   await publisher.close()
 })

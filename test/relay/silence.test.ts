@@ -4,6 +4,7 @@ import { BroadcasterError } from '../../src/errors.ts'
 import { patientRelay } from '../../src/relay/patient-store.ts'
 import { Waker } from '../../src/relay/wake.ts'
 import { Worker } from '../../src/relay/worker.ts'
+import type { WorkerOptions } from '../../src/relay/worker-options.ts'
 import { memoryStore } from '../../src/store/memory/memory.ts'
 import type { Store } from '../../src/store/store.ts'
 import { SignalSource } from '../../src/telemetry/signals.ts'
@@ -25,12 +26,12 @@ function silenceable() {
   return { store, line }
 }
 
-function impatientWorker(outbox: TestOutbox, store: Store): Worker {
+function impatientWorker(outbox: TestOutbox, store: Store, options: WorkerOptions = {}): Worker {
   const { broadcaster, backend } = outbox
   const signals = new SignalSource(broadcaster.name)
   const backends = new Map([['main', backend]])
   const parts = { store, backends, defaultBackend: 'main', records: broadcaster.events, signals, statementTime: 1 }
-  return new Worker(parts, { ...QUICK, lease: 1_000, failFast: true })
+  return new Worker(parts, { ...QUICK, lease: 1_000, failFast: true, ...options })
 }
 
 test('a database that falls silent is told of, its lanes are given up, and work goes on when it answers again', async () => {
@@ -117,3 +118,22 @@ test('a silent wake-up connection counts as lost: who waits goes on by polling, 
   await waker.close()
   assert.deepEqual(codes(), ['STORE_UNAVAILABLE', 'STORE_UNAVAILABLE'])
 })
+
+for (const what of ['relay.purge', 'inbox.prune'] as const) {
+  test(`retention goes on after a statement that never ended: ${what}`, async () => {
+    const store = memoryStore({ lanes: 2 })
+    await using outbox = new TestOutbox({}, store)
+    let asked = 0
+    const hangsOnce = <Given, Answer>(work: (given: Given) => Promise<Answer>) => ({
+      work: (given: Given): Promise<Answer> => (++asked === 1 ? new Promise(() => undefined) : work(given)),
+    })
+    if (what === 'relay.purge') Object.assign(store.relay, { purge: hangsOnce(store.relay.purge).work })
+    else Object.assign(store.inbox, { prune: hangsOnce(store.inbox.prune).work })
+    await using worker = impatientWorker(outbox, store, { lease: 100, retention: { published: 0, interval: 10 } })
+    await worker.start()
+    await outbox.until(() => asked >= 1 && outbox.heard('worker.error').length > 0)
+    await outbox.publish(['a'])
+    await outbox.until(() => outbox.heard('events.purged').length > 0)
+    assert.ok(asked > 1)
+  })
+}

@@ -168,7 +168,7 @@ describe('a pool on PostgreSQL and SQLite', { skip: skipWithout('postgres') }, (
     proxy.silence('both')
     await worker.stop()
     const said = tenants.heard('worker.error', mute).at(-1)?.error
-    assert.ok(said instanceof BroadcasterError && said.code === 'STORE_UNAVAILABLE', String(said))
+    assert.ok(said instanceof BroadcasterError && said.code === 'CLOSE_TIMEOUT', String(said))
     assert.match(said.message, /free when the lease of 1000 ms ends/)
     // What waits for an answer would keep this file from ending.
     await proxy.stop()

@@ -4,7 +4,6 @@ import { WorkerPool } from '../../relay/worker-pool.ts'
 import type { Input } from '../arguments.ts'
 import { defineCommand } from '../command.ts'
 import { EXIT } from '../exit-codes.ts'
-import type { Terminal } from '../terminal.ts'
 import { startWorkerLog } from '../worker-log.ts'
 
 const OPTIONS = {
@@ -81,14 +80,19 @@ export const worker = defineCommand({
     const signal = terminal.stopSignal()
     const { json, verbose } = options
     const names = all.map(({ name }) => name)
+    let isOver = false
     const stopLog = startWorkerLog(names, terminal, { json, verbose, passes: runner.passes })
     try {
       // The check must not hold up the start: a backend that is down may take seconds to say so.
       await Promise.all([
         runner.run(signal),
-        ...all.map((one) => warnOfUnhealthy(one, terminal, all.length > 1 ? ` of ${one.name}` : '')),
+        ...all.map((one) =>
+          warnOfUnhealthy(one, all.length > 1 ? ` of ${one.name}` : '', (line) => isOver || terminal.note(line)),
+        ),
       ])
     } finally {
+      // What is closed by now would be called unhealthy, and hide what did go wrong.
+      isOver = true
       stopLog()
     }
     return EXIT.ok
@@ -125,8 +129,8 @@ function workerOptions(options: Input<typeof OPTIONS>['options']): WorkerOptions
   }
 }
 
-async function warnOfUnhealthy(broadcaster: Broadcaster, terminal: Terminal, place: string): Promise<void> {
+async function warnOfUnhealthy(broadcaster: Broadcaster, place: string, note: (line: string) => void): Promise<void> {
   for (const [name, { healthy, detail = 'no reason given' }] of Object.entries(await broadcaster.getBackendHealth())) {
-    if (!healthy) terminal.note(`broadcaster: backend ${name}${place} is not healthy: ${detail}`)
+    if (!healthy) note(`broadcaster: backend ${name}${place} is not healthy: ${detail}`)
   }
 }

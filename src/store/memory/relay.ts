@@ -91,6 +91,11 @@ export function memoryRelay(outbox: MemoryOutbox): RelayStore {
       }
     },
 
+    async waitingNames(limit) {
+      const rows = outbox.bySeq((row) => UNSETTLED.includes(row.status))
+      return [...new Set(rows.map((row) => row.publisherBackend))].slice(0, limit)
+    },
+
     async purge({ publishedFor, failedFor, limit }) {
       const now = outbox.now()
       const old = outbox.bySeq((row) => {

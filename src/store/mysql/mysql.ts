@@ -30,6 +30,7 @@ import { stats } from './stats.ts'
 import { survey } from './survey.ts'
 import { tablesOf } from './tables.ts'
 import { unpark } from './unpark.ts'
+import { waitingNames } from './waiting-names.ts'
 
 export type { MysqlOptions, MysqlPoolOptions, MysqlUrlOptions } from './options.ts'
 
@@ -73,6 +74,7 @@ export function mysql(options: MysqlOptions): Store<MysqlTransaction> {
       reconcile: reconcile(worker, t),
       settleInTransaction: settleInTransaction(clients.handlers, t),
       purge: purge(worker, t),
+      waitingNames: waitingNames(worker, t),
     },
     coordination: {
       enter: enter(heartbeat, t),

@@ -41,6 +41,7 @@ import { stats } from './stats.ts'
 import { survey } from './survey.ts'
 import { type Tables, tablesOf } from './tables.ts'
 import { unpark } from './unpark.ts'
+import { waitingNames } from './waiting-names.ts'
 
 /** The native transaction of a PostgreSQL store: a client of `pg` on which BEGIN was run, or PGlite's transaction. */
 export type PostgresTransaction = PgTransaction | PgliteTransaction
@@ -91,6 +92,7 @@ function storeOn<Tx>(clients: Clients, t: Tables, transactionAdapter: Transactio
       reconcile: reconcile(worker, t),
       settleInTransaction: settleInTransaction(clients.handlers, t),
       purge: purge(worker, t),
+      waitingNames: waitingNames(worker, t),
     },
     coordination: {
       enter: enter(heartbeat, t),

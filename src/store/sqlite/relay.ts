@@ -7,6 +7,7 @@ import { settle } from './settle.ts'
 import { settleInTransaction } from './settle-in-transaction.ts'
 import type { Tables } from './tables.ts'
 import { unpark } from './unpark.ts'
+import { waitingNames } from './waiting-names.ts'
 
 /** What the relay does with events: each operation on its own snapshot, or in its own short transaction. */
 export function sqliteRelay(database: Database, t: Tables): RelayStore {
@@ -16,6 +17,7 @@ export function sqliteRelay(database: Database, t: Tables): RelayStore {
     settle: settle(t),
     reconcile: reconcile(t),
     purge: purge(t),
+    waitingNames: waitingNames(t),
   }
   const recordInTransaction = settleInTransaction(t, run.settle)
   return {
@@ -32,6 +34,7 @@ export function sqliteRelay(database: Database, t: Tables): RelayStore {
     reconcile: (names, lanes) => database.write((db) => run.reconcile(db, names, lanes)),
     settleInTransaction: (ownership, work) =>
       database.transaction(async (tx, db) => recordInTransaction(db, ownership, await work(tx))),
+    waitingNames: (limit) => database.read((db) => run.waitingNames(db, limit)),
     purge: (options) => database.write((db) => run.purge(db, options)),
   }
 }

@@ -64,6 +64,27 @@ export const statsCases: readonly StoreCase[] = [
     },
   },
   {
+    name: 'waitingNames: the backends of what is due or parked, and of nothing else',
+    async run({ store }) {
+      assert.deepEqual(await store.relay.waitingNames(10), [])
+      const { ownership } = await own(store)
+      const [done] = await insert(
+        store,
+        newEvent(),
+        newEvent({ publisherBackend: '' }),
+        newEvent({ publisherBackend: '' }),
+        newEvent({ publisherBackend: 'due' }),
+        newEvent({ publisherBackend: 'due' }),
+        newEvent({ publisherBackend: 'due', delay: 3_600_000 }),
+        newEvent({ publisherBackend: 'later', delay: 3_600_000 }),
+      )
+      const { id = '', lane = -1 } = done ?? {}
+      await store.relay.settle(ownership, [{ kind: 'published', generation: 0, id, lane }])
+      assert.deepEqual([...(await store.relay.waitingNames(10))].sort(), ['', 'due', 'later'])
+      assert.equal((await store.relay.waitingNames(2)).length, 2)
+    },
+  },
+  {
     name: 'stats: an empty outbox',
     async run({ store }) {
       const stats = await store.admin.stats()
