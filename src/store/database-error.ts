@@ -249,8 +249,9 @@ function hasServerCode(dialect: Dialect, error: unknown): boolean {
 }
 
 function isSqlState(code: unknown): code is string {
-  // System error codes such as EPIPE can look like one, but only those begin with E and a letter.
-  return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) && !/^(E[A-Z]|P[0-9])/.test(code)
+  // System error codes such as EPIPE can look like one, but only those begin with E and a letter; Prisma's have no class P0,
+  // and that is what RAISE in a trigger gives.
+  return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) && !/^(E[A-Z]|P[1-9])/.test(code)
 }
 
 /** What the driver says, in one line, without the statement that Knex puts before it with ` - `. */

@@ -18,7 +18,7 @@ const SQLSTATE = /^[0-9A-Z]{5}$/
 export function sqlState(error: unknown): string | undefined {
   if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') return undefined
   // System error codes such as EPIPE can look like one, but only those begin with E and a letter.
-  return SQLSTATE.test(error.code) && !error.code.startsWith('E') ? error.code : undefined
+  return SQLSTATE.test(error.code) && !/^E[A-Z]/.test(error.code) ? error.code : undefined
 }
 
 /** Whether the statement lost a race against another transaction and may be run again. */
