@@ -20,13 +20,13 @@ const HOLD_AGAIN = 1_000
 
 /**
  * Moves events while workers send: what a live worker may have in hand waits until its lane is quiet. The owner of the
- * lane finishes what it is sending, records it, says so, and reads on when the move is made.
+ * lane finishes what it is sending, records it, says so, and reads on when the move is made. `signal` ends the wait.
  */
 export async function moveInPeace(
   admin: Pick<AdminStore, 'hold' | 'move' | 'lift'>,
   ids: readonly string[],
   move: AdminMove,
-  patience: number = PATIENCE,
+  { patience = PATIENCE, signal }: { readonly patience?: number; readonly signal?: AbortSignal } = {},
 ): Promise<Pick<MoveResult, 'moved' | 'unknown'>> {
   const first = await admin.move(ids, move, [])
   if (first.busy.length === 0) return { moved: first.moved, unknown: [] }
@@ -36,16 +36,18 @@ export async function moveInPeace(
   let busy = first.busy
   const end = performance.now() + patience
   let holds = await admin.hold(busy, patience)
+  const all = [...holds]
   let heldAt = performance.now()
   try {
     for (
       let pause = FIRST_LOOK;
-      busy.length > 0 && performance.now() < end;
+      busy.length > 0 && performance.now() < end && signal?.aborted !== true;
       pause = Math.min(LONGEST_LOOK, pause * 2)
     ) {
       await new Promise((resolve) => setTimeout(resolve, pause))
       if (performance.now() - heldAt > HOLD_AGAIN) {
         holds = await admin.hold(busy, Math.max(1, end - performance.now()))
+        all.push(...holds)
         heldAt = performance.now()
         continue
       }
@@ -54,7 +56,8 @@ export async function moveInPeace(
       busy = report.busy
     }
   } finally {
-    if (busy.length > 0) await admin.lift(holds)
+    // Also where nothing is left to do: a lane whose events were settled before its owner was quiet is held still.
+    await admin.lift(all)
   }
   return { moved, unknown: busy }
 }

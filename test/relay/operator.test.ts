@@ -68,6 +68,25 @@ for (const { name, skip, open } of STORES) {
       await close()
     })
 
+    test('an event that was sent before its owner took its hands off: no lane stays held', async () => {
+      const { store, close } = await open()
+      {
+        await using outbox = new TestOutbox({}, store)
+        const { ownership } = await own(store, { backend: 'main' })
+        const [event] = await outbox.publish(['a'])
+        assert.ok(event?.lane !== undefined && event.lane !== null)
+        const { id, lane } = event
+        const acting = outbox.broadcaster.events.cancel(id, { patience: 60_000 })
+        const held = async () =>
+          (await store.coordination.survey(['main'])).lanes.some(({ holdLeft }) => holdLeft !== null)
+        while (!(await held())) await new Promise((resolve) => setTimeout(resolve, 2))
+        await store.relay.settle(ownership, [{ kind: 'published', generation: 0, id, lane }])
+        assert.deepEqual(await acting, { moved: [], tooLate: [id], unknown: [] })
+        assert.equal(await held(), false)
+      }
+      await close()
+    })
+
     for (const action of ['requeue', 'cancel', 'delete', 'reschedule'] as const) {
       test(`${action} of an event between retries: those behind it come before newer ones`, async () => {
         const { store, close } = await open()

@@ -56,6 +56,7 @@ WITH lifted AS (
   SET hold_until = NULL
   FROM unnest($2::text[], $3::int[], $4::bigint[]) AS h(backend, lane, number)
   WHERE l.backend = h.backend AND l.lane = h.lane AND l.hold = h.number
+    AND l.hold_until IS NOT NULL
   RETURNING l.lane
 )
 SELECT pg_notify('broadcaster_' || $1::regclass::oid, '')::text AS told WHERE EXISTS (SELECT FROM lifted)`
