@@ -198,7 +198,7 @@ export class EventManager<Input extends readonly unknown[] = readonly never[]> i
     options: MoveOptions = {},
   ): Promise<MoveResult> {
     const apply = async (ids: readonly string[]): Promise<MoveResult> => {
-      const { moved, unknown } = await moveInPeace(this.#admin, ids, move, options.patience)
+      const { moved, unknown } = await moveInPeace(this.#admin, ids, move, options)
       const known = new Set([...moved, ...unknown])
       // Only what is still to be sent can be too late.
       const mayBeLate = move.kind !== 'replay' && move.kind !== 'skip'

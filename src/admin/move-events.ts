@@ -14,13 +14,18 @@ export type Target = string | readonly string[] | RecordFilter | { readonly all:
 export interface MoveOptions {
   /** How many are changed in one transaction. Default: 500. */
   readonly batch?: number
-  /** Called after each batch with how many were changed so far. */
-  readonly onProgress?: (moved: number) => void
+  /**
+   * Called after each batch with how many were changed so far, and with all that became of the events. When a later batch
+   * rejects, such as for a database that went away, this is what was done: keep it.
+   */
+  readonly onProgress?: (moved: number, soFar: MoveResult) => void
   /**
    * How long each batch waits for workers that have its events in hand, in milliseconds. Default 11,000: a lease of
    * 10 s, and a second.
    */
   readonly patience?: number
+  /** Ends the work, and the wait for workers, after the statement under way; resolves with what was done until then. */
+  readonly signal?: AbortSignal
 }
 
 /**
@@ -35,7 +40,7 @@ export async function moveEvents(
   apply: (ids: readonly string[]) => Promise<MoveResult>,
   options: MoveOptions = {},
 ): Promise<MoveResult> {
-  const { batch = 500, onProgress } = options
+  const { batch = 500, onProgress, signal } = options
   if (!Number.isInteger(batch) || batch < 1) {
     throw new BroadcasterError('INVALID_OPTION', `batch is ${showValue(batch)}; give a whole number, 1 or more`, {
       field: 'batch',
@@ -44,11 +49,12 @@ export async function moveEvents(
   }
   const all: { readonly [List in keyof MoveResult]: string[] } = { moved: [], tooLate: [], unknown: [] }
   for await (const ids of batches(query, target, statuses, batch)) {
+    if (signal?.aborted) break
     const { moved, tooLate, unknown } = await apply(ids)
     all.moved.push(...moved)
     all.tooLate.push(...tooLate)
     all.unknown.push(...unknown)
-    onProgress?.(all.moved.length)
+    onProgress?.(all.moved.length, all)
   }
   return all
 }

@@ -1,3 +1,4 @@
+import { canonicalUuid } from '../event/uuid.ts'
 import type { RecordFilter } from '../record/record-source.ts'
 import { STATUSES, type Status } from '../record/status.ts'
 import { suggestion } from '../suggestion.ts'
@@ -36,4 +37,11 @@ function asStatus(text: string): Status {
   const found = STATUSES.find((status) => status === text.toLowerCase())
   if (found !== undefined) return found
   throw new UsageError(`--status ${text} is none${suggestion(text, STATUSES) || `; there are ${STATUSES.join(', ')}`}`)
+}
+
+/** The id of an event as the outbox writes it. */
+export function eventId(text: string): string {
+  const id = canonicalUuid(text)
+  if (id !== undefined) return id
+  throw new UsageError(`"${text}" is not the id of an event, which is a UUID: broadcaster list shows it`)
 }

@@ -45,3 +45,8 @@ export function exitCodeOf(error: unknown): number {
   if (error instanceof UsageError) return EXIT.usage
   return error instanceof BroadcasterError ? (BY_CODE[error.code] ?? EXIT.failure) : EXIT.failure
 }
+
+/** The exit code of work that a signal ended before its end: 128 + the number of the signal, as shells show it. */
+export function interruptedCode({ reason }: AbortSignal): number {
+  return reason === 'SIGTERM' ? 143 : 130
+}

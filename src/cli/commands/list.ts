@@ -3,7 +3,7 @@ import { FAR_FUTURE } from '../../record/columns.ts'
 import type { OutboxEvent } from '../../record/outbox-event.ts'
 import { UNSETTLED } from '../../record/status.ts'
 import { defineCommand } from '../command.ts'
-import { SELECTION_OPTIONS, selectionFilter } from '../event-selection.ts'
+import { eventId, SELECTION_OPTIONS, selectionFilter } from '../event-selection.ts'
 import { EXIT } from '../exit-codes.ts'
 import { formatDuration, formatInstant, shorten } from '../format.ts'
 import { type Column, fitTable } from '../table.ts'
@@ -25,8 +25,9 @@ export const list = defineCommand({
   examples: ['broadcaster list --status failed', 'broadcaster list --type "order.*" --since 2h --json'],
   async run({ options }, { terminal, ready }) {
     const filter = selectionFilter(options)
+    const after = options.after === undefined ? undefined : eventId(options.after)
     const { broadcaster, backends } = await ready()
-    const { oldest, after, limit = 50, search } = options
+    const { oldest, limit = 50, search } = options
     let query = search === undefined ? broadcaster.events.filter() : broadcaster.events.search(search)
     query = query.filter(filter).orderBy(oldest ? 'id' : '-id')
     if (after !== undefined) query = query.filter({ id: oldest ? { gt: after } : { lt: after } })

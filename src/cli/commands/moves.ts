@@ -1,11 +1,14 @@
+import type { EventQuery } from '../../admin/event-query.ts'
 import type { EventManager } from '../../admin/events.ts'
 import { MOVABLE } from '../../admin/movable.ts'
 import type { Target } from '../../admin/move-events.ts'
+import type { MoveResult } from '../../admin/move-in-peace.ts'
 import { stringifyJson } from '../../event/json.ts'
 import { type Command, defineCommand } from '../command.ts'
-import { SELECTION_OPTIONS, selectionFilter } from '../event-selection.ts'
-import { EXIT, UsageError } from '../exit-codes.ts'
+import { eventId, SELECTION_OPTIONS, selectionFilter } from '../event-selection.ts'
+import { EXIT, interruptedCode, UsageError } from '../exit-codes.ts'
 import { countOf } from '../format.ts'
+import type { Terminal } from '../terminal.ts'
 
 /** From so many events on, the work takes long enough to show how far it has come. */
 const LONG = 500
@@ -38,42 +41,95 @@ function moveCommand(
         const what = 'ids, or a filter such as --type, or --all'
         throw new UsageError(`${name} takes ${what}${given > 1 ? ', one of them' : ''}; see broadcaster ${name} --help`)
       }
+      const ids = [...new Set(positionals.map(eventId))]
       const { broadcaster } = await ready()
-      const target: Target = options.all ? { all: true } : byFilter ? filter : positionals
+      const target: Target = options.all ? { all: true } : byFilter ? filter : ids
       if (options['dry-run']) {
-        const matching = broadcaster.events.filter(options.all || byFilter ? filter : { id: positionals })
-        const count = await matching.filter({ status: MOVABLE[name] }).count()
-        const others = (await matching.count()) - count
-        if (options.json) terminal.out(stringifyJson({ matches: count, unchanged: others }))
-        else {
-          const rest = others === 0 ? '' : ` ${countOf(others, 'other')} would stay: their status forbids it.`
-          terminal.out(`${countOf(count, 'event')} would be ${past}.${rest}`)
-        }
-        return EXIT.ok
+        const matching = broadcaster.events.filter(options.all || byFilter ? filter : { id: ids })
+        return dryRun({ name, past, matching, ids: ids.length, json: options.json }, terminal)
       }
       const manager: Pick<EventManager, Move> = broadcaster.events
-      const { moved, tooLate, unknown } = await manager[name](target, {
-        onProgress: (count) => {
-          if (count >= LONG) terminal.progress(`${countOf(count, 'event')} ${past} ...`)
-        },
-      })
-      const known = new Set([...moved, ...tooLate, ...unknown])
-      const left = positionals.filter((id) => !known.has(id.toLowerCase()))
-      if (options.json) terminal.out(stringifyJson({ [past]: moved, tooLate, unknown, unchanged: left }))
-      else {
-        terminal.out(`${countOf(moved.length, 'event')} ${past}.`)
-        if (tooLate.length > 0) terminal.note(`Not ${past}, too late, already sent: ${tooLate.join(', ')}`)
-        if (unknown.length > 0) {
-          terminal.note(`Not ${past} yet: a worker has them in hand and is silent. Try again: ${unknown.join(', ')}`)
-        }
-        if (left.length > 0) {
-          terminal.note(`Not ${past}, since there is no such event or its status forbids it: ${left.join(', ')}`)
-        }
+      const signal = terminal.stopSignal()
+      let done: MoveResult = { moved: [], tooLate: [], unknown: [] }
+      const onProgress = (count: number, soFar: MoveResult): void => {
+        done = soFar
+        if (count >= LONG) terminal.progress(`${countOf(count, 'event')} ${past} ...`)
       }
-      if (unknown.length > 0) return EXIT.store
-      return left.length > 0 || tooLate.length > 0 ? EXIT.notFound : EXIT.ok
+      const show = (whole: boolean): readonly string[] => {
+        const left = whole ? without(ids, done) : []
+        report({ past, result: done, left, whole, json: options.json }, terminal)
+        return left
+      }
+      try {
+        done = await manager[name](target, { onProgress, signal })
+      } catch (error) {
+        // What was done stays done, whatever happened then.
+        if (Object.values(done).some(({ length }) => length > 0)) show(false)
+        throw error
+      }
+      const left = show(!signal.aborted)
+      if (signal.aborted) return interruptedCode(signal)
+      if (done.unknown.length > 0) return EXIT.store
+      return left.length > 0 || done.tooLate.length > 0 ? EXIT.notFound : EXIT.ok
     },
   })
+}
+
+/** Those of the ids that are in no list of the result. */
+function without(ids: readonly string[], { moved, tooLate, unknown }: MoveResult): readonly string[] {
+  const known = new Set([...moved, ...tooLate, ...unknown])
+  return ids.filter((id) => !known.has(id))
+}
+
+interface Report {
+  readonly past: string
+  readonly result: MoveResult
+  readonly left: readonly string[]
+  /** Whether the work came to its end. */
+  readonly whole: boolean
+  readonly json: boolean
+}
+
+/** Says what became of the events. */
+function report({ past, result, left, whole, json }: Report, terminal: Terminal): void {
+  const { moved, tooLate, unknown } = result
+  if (json) {
+    const fields = { [past]: moved, tooLate, unknown, unchanged: left }
+    terminal.out(stringifyJson(whole ? fields : { ...fields, interrupted: true }))
+    return
+  }
+  terminal.out(`${countOf(moved.length, 'event')} ${past}.`)
+  if (!whole) terminal.note('Interrupted: the rest was not looked at, or is not known. Do the same again for it.')
+  if (tooLate.length > 0) terminal.note(`Not ${past}, too late, already sent: ${tooLate.join(', ')}`)
+  if (unknown.length > 0) {
+    terminal.note(`Not ${past} yet: a worker has them in hand and is silent. Try again: ${unknown.join(', ')}`)
+  }
+  if (left.length > 0) {
+    terminal.note(`Not ${past}, since there is no such event or its status forbids it: ${left.join(', ')}`)
+  }
+}
+
+interface DryRun {
+  readonly name: Move
+  readonly past: string
+  readonly matching: EventQuery
+  /** How many events were named by their ids. */
+  readonly ids: number
+  readonly json: boolean
+}
+
+/** Counts what would be changed, and what is meant and would stay; ends as the command itself would. */
+async function dryRun({ name, past, matching, ids, json }: DryRun, terminal: Terminal): Promise<number> {
+  const count = await matching.filter({ status: MOVABLE[name] }).count()
+  const others = (await matching.count()) - count
+  const missing = Math.max(0, ids - count - others)
+  if (json) terminal.out(stringifyJson({ matches: count, unchanged: others, missing }))
+  else {
+    const rest = others === 0 ? '' : ` ${countOf(others, 'other')} would stay: their status forbids it.`
+    const none = missing === 0 ? '' : ` Of ${countOf(missing, 'id')} there is no event.`
+    terminal.out(`${countOf(count, 'event')} would be ${past}.${rest}${none}`)
+  }
+  return count < ids ? EXIT.notFound : EXIT.ok
 }
 
 /** `broadcaster requeue`. */

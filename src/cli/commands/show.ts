@@ -2,6 +2,7 @@ import { stringifyJson } from '../../event/json.ts'
 import { FAR_FUTURE } from '../../record/columns.ts'
 import type { OutboxEvent } from '../../record/outbox-event.ts'
 import { defineCommand } from '../command.ts'
+import { eventId } from '../event-selection.ts'
 import { EXIT, UsageError } from '../exit-codes.ts'
 import { formatInstant, onOneLine, prettyJson } from '../format.ts'
 import { waitsOf } from '../waits.ts'
@@ -17,8 +18,9 @@ export const show = defineCommand({
   async run({ options, positionals }, { terminal, ready }) {
     const [id, ...more] = positionals
     if (id === undefined || more.length > 0) throw new UsageError('show takes one id; see broadcaster show --help')
+    const wanted = eventId(id)
     const { broadcaster, backends } = await ready()
-    const event = await broadcaster.events.get({ id })
+    const event = await broadcaster.events.get({ id: wanted })
     if (options['cloud-event']) terminal.out(stringifyJson(event.toCloudEvent()))
     else if (options.json) terminal.out(stringifyJson(event))
     else {
