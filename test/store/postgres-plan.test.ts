@@ -119,6 +119,18 @@ for (const { name, title } of POSTGRES_SERVERS) {
       assert.deepEqual(await accessOf(() => store.relay.settle(ownership, parked)), ['Index Scan outbox_events_pkey'])
     })
 
+    test('a list by many ids reads the primary key once, not once an id', async () => {
+      const rows = await store.relay.fetch(
+        names,
+        lanes.map((lane) => ({ lane, after: 0, limit: 30 })),
+      )
+      const where = [{ column: 'id', op: 'in', values: rows.map(({ id }) => id) } as const]
+      const access = await accessOf(() =>
+        store.admin.list({ where, order: [], limit: 500, offset: 0, columns: ['id'] }),
+      )
+      assert.ok(access.length <= 2 && access.some((each) => each.endsWith('outbox_events_pkey')), String(access))
+    })
+
     test('reconcile reads the parked and the troubled index', async () => {
       const access = await accessOf(() => store.relay.reconcile(names, lanes))
       assert.ok(

@@ -50,8 +50,10 @@ function clauseOf(t: Tables, condition: Condition): Sql {
     case 'isNull':
       return condition.value ? sql`${nameOf(condition.column)} IS NULL` : sql`${nameOf(condition.column)} IS NOT NULL`
     case 'in':
+      if (condition.column === 'id') return isOneOf(condition.values)
       return anyOf(condition.values.map((value) => compare(condition.column, 'eq', value)))
     case 'notIn':
+      if (condition.column === 'id') return sql`NOT (${isOneOf(condition.values)})`
       return condition.values.length === 0
         ? sql`TRUE`
         : join(
@@ -67,6 +69,12 @@ function clauseOf(t: Tables, condition: Condition): Sql {
     default:
       return compare(condition.column, condition.op, condition.value)
   }
+}
+
+/** One term for all ids: with one for each the planner takes longer over hundreds than the server over their rows. */
+function isOneOf(values: readonly FilterValue[]): Sql {
+  const ids = values.filter((value) => typeof value === 'string').filter(isUuid)
+  return ids.length === 0 ? sql`FALSE` : sql`e.id IN (${ids.map(toSqlId)})`
 }
 
 function anyOf(clauses: readonly Sql[]): Sql {

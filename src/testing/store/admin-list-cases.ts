@@ -63,6 +63,8 @@ export const adminListCases: readonly StoreCase[] = [
         [{ column: 'id', op: 'in', values: [ids[0] ?? '', ids[4] ?? ''] }, 'ae'],
         [{ column: 'id', op: 'eq', value: 'no uuid' }, ''],
         [{ column: 'id', op: 'in', values: ['no uuid', ids[0] ?? ''] }, 'a'],
+        [{ column: 'id', op: 'in', values: ['no uuid'] }, ''],
+        [{ column: 'id', op: 'notIn', values: ['no uuid', ids[0] ?? ''] }, 'bcde'],
       ])
     },
   },
