@@ -2,6 +2,9 @@ import { relative } from 'node:path'
 import type { TestEvent } from 'node:test/reporters'
 import { inspect } from 'node:util'
 
+/** A line of the default logger. */
+const TOLD = /^\d{4}-\d\d-\d\dT[\d:.]+Z broadcaster: .*\n?/gm
+
 interface Failure {
   readonly file: string
   readonly name: string
@@ -132,7 +135,9 @@ export class TestReport {
     ]
     const mark = report.failed > 0 ? '✖' : '✔'
     this.#print(`${mark} ${this.#short(file)}  ${counts.join(', ')}  (${formatTime(report.time)})\n`)
-    if (report.output.trim() !== '') this.#print(`${indent(report.output.trimEnd())}\n`)
+    // Workers and consumers tell people on standard error what they do; a file whose tests passed needs no telling.
+    const output = report.failed > 0 ? report.output : report.output.replaceAll(TOLD, '')
+    if (output.trim() !== '') this.#print(`${indent(output.trimEnd())}\n`)
   }
 
   #file(file: string | undefined): FileReport {

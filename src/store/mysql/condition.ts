@@ -15,7 +15,7 @@ const OPERATOR: Readonly<Record<Comparison, Sql>> = {
   gt: sql`>`,
   gte: sql`>=`,
 }
-const NUMBERS: ReadonlySet<FilterColumn> = new Set(['seq', 'lane', 'retryCount', 'maxRetries'])
+const NUMBERS: ReadonlySet<FilterColumn> = new Set(['seq', 'lane', 'retryCount', 'maxRetries', 'generation'])
 const DATES: ReadonlySet<FilterColumn> = new Set([
   'createdAt',
   'updatedAt',

@@ -17,7 +17,7 @@ export class Parameters {
 type Comparison = 'eq' | 'ne' | 'lt' | 'lte' | 'gt' | 'gte'
 
 const OPERATOR: Readonly<Record<Comparison, string>> = { eq: '=', ne: '<>', lt: '<', lte: '<=', gt: '>', gte: '>=' }
-const NUMBERS: ReadonlySet<FilterColumn> = new Set(['seq', 'lane', 'retryCount', 'maxRetries'])
+const NUMBERS: ReadonlySet<FilterColumn> = new Set(['seq', 'lane', 'retryCount', 'maxRetries', 'generation'])
 const DATES: ReadonlySet<FilterColumn> = new Set([
   'createdAt',
   'updatedAt',

@@ -2,7 +2,7 @@ import { type ColumnName, type OutboxEventColumns, sqlName } from '../../record/
 import type { Row } from '../statement.ts'
 import { fromSqlDate, fromSqlId } from './values.ts'
 
-const NUMBERS: ReadonlySet<ColumnName> = new Set(['seq', 'lane', 'retryCount', 'maxRetries'])
+const NUMBERS: ReadonlySet<ColumnName> = new Set(['seq', 'lane', 'retryCount', 'maxRetries', 'generation'])
 const DATES: ReadonlySet<ColumnName> = new Set(['createdAt', 'updatedAt', 'scheduledAt', 'publishedAt', 'availableAt'])
 
 /** Libraries that turn snake_case into camelCase leave a name of lower-case letters alone. */
