@@ -1,23 +1,28 @@
 import { stringifyJson } from '../event/json.ts'
 import { OutboxEvent } from '../record/outbox-event.ts'
+import { Repeats } from '../telemetry/repeats.ts'
 import { onSignal, type SignalMessage, type SignalName } from '../telemetry/signals.ts'
 import { countOf, formatDuration } from './format.ts'
 import type { Colour, Terminal } from './terminal.ts'
 
 /** How often a line tells how many events were published, in milliseconds. */
 const SUMMARY_INTERVAL = 5_000
+/** How long the same trouble is only counted after it was told, in milliseconds: an outage of a night is no reason for a full disk. */
+const QUIET = 10_000
 
 type Lines = { readonly [Name in SignalName]?: (message: SignalMessage<Name>) => string | undefined }
 
 /** What a person reads of each signal. Those of single published events only when asked for. */
 const LINES: Lines = {
   'event.retried': ({ event, backend, retryCount, delay, error }) =>
-    `${named(event)} failed at ${backend} (retry ${retryCount} of ${event.maxRetries} in ${formatDuration(delay)}): ${messageOf(error)}`,
+    `${named(event)} failed at ${backend} (attempt ${retryCount} of ${event.maxRetries}, next in ${formatDuration(delay)}): ${messageOf(error)}`,
   'event.failed': ({ event, backend, blocks, error }) =>
     `${named(event)} FAILED for good at ${backend}${blocks && event.partitionKey !== null ? `; key ${event.partitionKey} waits` : ''}: ${messageOf(error)}`,
   'backend.down': ({ backend, error }) => `backend ${backend} is DOWN: ${messageOf(error)}`,
   'backend.up': ({ backend }) => `backend ${backend} is up again`,
   'backend.unserved': ({ backend }) => `events wait for the backend ${backend}, which NO WORKER serves`,
+  'destination.down': ({ backend, destination, error }) => `${destination} of ${backend} is DOWN: ${messageOf(error)}`,
+  'destination.up': ({ backend, destination }) => `${destination} of ${backend} is up again`,
   'lane.gained': ({ backend, lanes }) => `took ${countOf(lanes.length, 'lane')} of ${backend}`,
   'lane.lost': ({ backend, lanes, reason }) =>
     reason === 'released'
@@ -28,7 +33,15 @@ const LINES: Lines = {
   'worker.error': ({ error }) => `error: ${messageOf(error)}`,
   'store.down': ({ error }) => `the database is DOWN: ${messageOf(error)}`,
   'store.up': () => 'the database is back',
+  'listener.failed': ({ signal, error }) => `a listener of the signal ${signal} threw: ${messageOf(error)}`,
   'events.purged': ({ count }) => `purged ${countOf(count, 'settled event')}`,
+}
+
+/** Trouble that comes by the thousand, and what makes two of them the same. */
+const TOPICS: { readonly [Name in SignalName]?: (message: SignalMessage<Name>) => string } = {
+  'event.retried': ({ backend, error }) => `${backend} ${messageOf(error)}`,
+  'worker.error': ({ error }) => messageOf(error),
+  'listener.failed': ({ signal, error }) => `${signal} ${messageOf(error)}`,
 }
 
 const COLOURS: { readonly [Name in SignalName]?: Colour } = {
@@ -37,8 +50,11 @@ const COLOURS: { readonly [Name in SignalName]?: Colour } = {
   'backend.down': 'red',
   'backend.up': 'green',
   'backend.unserved': 'yellow',
+  'destination.down': 'red',
+  'destination.up': 'green',
   'lane.lost': 'yellow',
   'worker.error': 'red',
+  'listener.failed': 'red',
   'store.down': 'red',
   'store.up': 'green',
 }
@@ -52,8 +68,10 @@ const EVERY_PASS: readonly SignalName[] = ['lane.gained', 'lane.lost']
 const NAMES = [...Object.keys(LINES), 'batch.sent', ...VERBOSE_ONLY] as readonly SignalName[]
 
 /**
- * Prints what the workers of these outboxes do, each line with the name of its outbox when there are several: lines for people, or with `json` one JSON object a line. Published events
- * are counted every few seconds; `verbose` prints each. `passes`: the worker takes its lanes anew at each pass. Returns the function that stops it and prints the last count.
+ * Prints what the workers of these outboxes do, each line with the name of its outbox when there are several: lines for
+ * people, or with `json` one JSON object a line. Published events are counted every few seconds, and so is the same trouble
+ * after it was told; `verbose` prints each. `passes`: the worker takes its lanes anew at each pass. Returns the function that
+ * stops it and prints the last count.
  */
 export function startWorkerLog(
   outboxes: readonly string[],
@@ -64,6 +82,7 @@ export function startWorkerLog(
   const quiet = new Set(verbose ? [] : [...VERBOSE_ONLY, ...(passes ? EVERY_PASS : [])])
   const ours = new Set(outboxes)
   const from = (outbox: string): string => (ours.size > 1 ? `${outbox}: ` : '')
+  const repeats = new Repeats(QUIET)
   let published = 0
   let since = performance.now()
   const line = (text: string, colour?: Colour): void => terminal.out(`${new Date().toISOString()} ${text}`, colour)
@@ -81,8 +100,11 @@ export function startWorkerLog(
     }
     if (name === 'batch.sent') published += (message as SignalMessage<'batch.sent'>).delivered
     const text = LINES[name]?.(message)
-    if (text !== undefined) line(from(message.outbox) + text, COLOURS[name])
-    else if ('event' in message && message.event instanceof OutboxEvent && verbose)
+    if (text !== undefined) {
+      const topic = verbose ? undefined : TOPICS[name]?.(message)
+      const more = topic === undefined ? '' : repeats.suffix(`${name} ${message.outbox} ${topic}`)
+      if (more !== undefined) line(from(message.outbox) + text + more, COLOURS[name])
+    } else if ('event' in message && message.event instanceof OutboxEvent && verbose)
       line(`${from(message.outbox)}${name.slice(6)} ${named(message.event)}`)
   }
   const stops = NAMES.map((name) => onSignal(name, (message) => print(name, message)))

@@ -1,6 +1,7 @@
 import { describeError } from '../describe-error.ts'
 import { OutboxEvent } from '../record/outbox-event.ts'
 import type { Logger } from './logger.ts'
+import { Repeats } from './repeats.ts'
 import type { SignalName, Signals } from './signals.ts'
 
 /** One line for people. */
@@ -15,8 +16,6 @@ type Lines = { readonly [Name in SignalName]?: (message: Signals[Name]) => Line 
 
 /** Of one signal and topic at most one line in this time, in ms. */
 const QUIET = 10_000
-/** Topics remembered at once. */
-const MOST_TOPICS = 1_000
 
 const warn = (topic: string, text: string): Line => ({ level: 'warn', topic, text })
 const error = (topic: string, text: string): Line => ({ level: 'error', topic, text })
@@ -66,19 +65,13 @@ const LINES: Lines = {
     error(signal, `a listener of the signal ${signal} threw: ${describeError(why)}`),
 }
 
-/** How often a topic was told of since its last line. */
-interface Told {
-  since: number
-  unsaid: number
-}
-
 /**
  * Writes a line for each signal that tells of trouble, or of its end. A topic that has just had a line is counted, and
  * the next line says how many there were. A logger that throws harms nobody.
  */
 export class SignalLog {
   readonly #logger: Logger
-  readonly #told = new Map<string, Told>()
+  readonly #repeats = new Repeats(QUIET)
 
   constructor(logger: Logger) {
     this.#logger = logger
@@ -92,18 +85,8 @@ export class SignalLog {
   tell<Name extends SignalName>(name: Name, message: Signals[Name]): void {
     const line = LINES[name]?.(message)
     if (line === undefined) return
-    const key = `${name} ${line.topic}`
-    const now = performance.now()
-    const told = this.#told.get(key)
-    if (told !== undefined && now - told.since < QUIET) {
-      told.unsaid++
-      return
-    }
-    const more = told !== undefined && told.unsaid > 0 ? ` (and ${told.unsaid} more like it before)` : ''
-    this.#told.delete(key)
-    this.#told.set(key, { since: now, unsaid: 0 })
-    const [oldest] = this.#told.keys()
-    if (this.#told.size > MOST_TOPICS && oldest !== undefined) this.#told.delete(oldest)
+    const more = this.#repeats.suffix(`${name} ${line.topic}`)
+    if (more === undefined) return
     try {
       this.#logger[line.level](`broadcaster: ${onOneLine(line.text)}${more}`)
     } catch {

@@ -59,7 +59,7 @@ function columnsOf(waits: ReadonlyMap<string, string>, now: Date): readonly Colu
     { title: 'TYPE', cell: ({ eventType }) => shorten(eventType, 40), least: 12 },
     { title: 'KEY', cell: ({ partitionKey }) => shorten(partitionKey ?? '', 24), least: 6, expendable: 2 },
     { title: 'BACKEND', cell: ({ publisherBackend }) => publisherBackend, least: 7, expendable: 5 },
-    { title: 'RETRIES', cell: ({ retryCount, maxRetries }) => `${retryCount}/${maxRetries}`, expendable: 6 },
+    { title: 'FAILURES', cell: ({ retryCount, maxRetries }) => `${retryCount}/${maxRetries}`, expendable: 6 },
     { title: 'CREATED (UTC)', cell: ({ createdAt }) => formatInstant(createdAt), expendable: 7 },
     { title: 'DUE', cell: (event) => due(event, now), expendable: 1 },
     { title: 'WAITS FOR', cell: ({ id }) => waits.get(id) ?? '', expendable: 3 },

@@ -48,7 +48,7 @@ function lines(event: OutboxEvent, waitsFor: string): readonly string[] {
     ['data schema', event.dataSchema],
     ['lane', String(event.lane ?? '')],
     ['seq', String(event.seq ?? '')],
-    ['retries', `${event.retryCount} of ${event.maxRetries}`],
+    ['failed attempts', `${event.retryCount} of ${event.maxRetries}`],
     ['created', formatInstant(event.createdAt)],
     ['due', formatInstant(event.scheduledAt)],
     ['next attempt', nextAttempt(event)],

@@ -208,7 +208,7 @@ function narrate(outbox: string, start: number, say: (line: string) => void): Di
     onSignal('event.retried', (said) => {
       if (of(said))
         tell(
-          `${said.event.subject}: '${(said.error as Error).message}'; retry ${said.retryCount} of ${said.event.maxRetries} in ${said.delay} ms`,
+          `${said.event.subject}: '${(said.error as Error).message}'; attempt ${said.retryCount} of ${said.event.maxRetries}, next in ${said.delay} ms`,
         )
     }),
     onSignal(

@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { startWorkerLog } from '../../src/cli/worker-log.ts'
+import { SignalSource, type Signals } from '../../src/telemetry/signals.ts'
+import { FakeTerminal } from '../support/fake-terminal.ts'
+
+/** What a person reads of these signals, without the time of each line. */
+function logged(verbose: boolean, work: (source: SignalSource) => void): readonly string[] {
+  const terminal = new FakeTerminal('.')
+  const stop = startWorkerLog(['shop'], terminal, { json: false, verbose, passes: false })
+  work(new SignalSource('shop'))
+  stop()
+  return terminal.lines.map((line) => line.replace(/^\S+ /, ''))
+}
+
+function fails(source: SignalSource, ...messages: readonly string[]): void {
+  for (const message of messages) source.emit('worker.error', { worker: 'one', error: new Error(message) })
+}
+
+test('the same trouble is told once in a while, other trouble at once, and verbose tells each', () => {
+  const away = Array.from({ length: 100 }, () => 'cannot be reached')
+  assert.deepEqual(
+    logged(false, (source) => fails(source, ...away, 'is starting up')),
+    ['error: cannot be reached', 'error: is starting up'],
+  )
+  assert.equal(logged(true, (source) => fails(source, ...away)).length, 100)
+})
+
+test('what is told again says how often it was not told', (t) => {
+  let now = 0
+  t.mock.method(performance, 'now', () => now)
+  assert.deepEqual(
+    logged(false, (source) => {
+      fails(source, 'away', 'away', 'away')
+      now += 10_000
+      fails(source, 'away')
+    }),
+    ['error: away', 'error: away (and 2 more like it before)'],
+  )
+})
+
+test('a place behind a backend that goes down and comes back is told, and so is a listener that threw', () => {
+  const place: Signals['destination.up'] = { backend: 'hooks', destination: 'a.example', worker: 'one' }
+  assert.deepEqual(
+    logged(false, (source) => {
+      source.emit('destination.down', { ...place, error: new Error('no answer') })
+      source.emit('destination.up', place)
+      source.emit('listener.failed', { signal: 'event.published', error: new Error('no') })
+    }),
+    [
+      'a.example of hooks is DOWN: no answer',
+      'a.example of hooks is up again',
+      'a listener of the signal event.published threw: no',
+    ],
+  )
+})
