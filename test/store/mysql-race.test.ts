@@ -126,13 +126,13 @@ for (const { name, title } of MYSQL_SERVERS) {
         assert.deepEqual((await store.relay.settle(ownership, retries)).lost, [])
         const [first, ...more] = free.map(({ id }) => id)
         assert.deepEqual(await moveNow(store, [first ?? ''], { kind: 'cancel' }), [first])
-        assert.equal(await deleteNow(store, ...more), more.length)
+        assert.equal((await deleteNow(store, ...more)).length, more.length)
         // The control: those lanes are held.
         const held = rows.filter(({ lane }) => lane === 1).map(({ id }) => id)
         const deleting = deleteNow(store, ...held)
         await untilOneWaits(pool)
         await other.rollback()
-        assert.equal(await deleting, held.length)
+        assert.equal((await deleting).length, held.length)
       }))
 
     test('a claim waits for a settle under way, and wins afterwards', () =>
