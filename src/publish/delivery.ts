@@ -87,7 +87,9 @@ export function configProblem(
     return undefined
   } catch (error) {
     if (!(error instanceof BroadcasterError)) throw error
-    const field = error.field === undefined ? 'backendConfig' : `backendConfig.${error.field}`
+    // Some backends name the option, others what stands in it.
+    const { field: named = 'backendConfig' } = error
+    const field = /^backendConfig(\.|$)/.test(named) ? named : `backendConfig.${named}`
     return {
       code: error.code,
       field,

@@ -43,6 +43,10 @@ export type Outcome =
   | (Attempt & {
       /** One more attempt was spent: try again in `delay` ms. */
       readonly kind: 'retry'
+      /**
+       * The one that is stored already = none was spent, the event only waits: unless a send of it was recorded as begun, its
+       * history stays as it is.
+       */
       readonly retryCount: number
       /** Milliseconds. */
       readonly delay: number

@@ -5,6 +5,7 @@ import { CloudEvent as OfficialEvent } from 'cloudevents'
 import * as v from 'valibot'
 import { z } from 'zod'
 import type { Backend } from '../../src/backend/backend.ts'
+import { refuseConfig } from '../../src/backend/refuse-config.ts'
 import { BroadcasterError } from '../../src/errors.ts'
 import { createCloudEvent } from '../../src/event/create-cloud-event.ts'
 import type { StandardSchema } from '../../src/event/standard-schema.ts'
@@ -472,6 +473,13 @@ describe('refused before the insert', () => {
     assert.equal(await store.admin.count([]), 0)
     const many = await refusal(publishMany(Array.from({ length: 100 }, () => ({ type: 'x' }))))
     assert.match(many.message, /- and 80 more$/)
+  })
+
+  test("a backend that names the whole field of its options, as Kafka's does, names it once", async () => {
+    const { publish } = setUp({ backends: new Map([['default', { ...backend, checkConfig: refuseConfig('kafka') }]]) })
+    const error = await refusal(publish(event, { backendConfig: { topic: 'x' } }))
+    assert.match(error.message, /backendConfig\.topic is refused/)
+    assert.doesNotMatch(error.message, /backendConfig\.backendConfig/)
   })
 
   test("a backend's own options and size limit", async () => {

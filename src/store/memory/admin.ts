@@ -25,7 +25,9 @@ export function memoryAdmin(outbox: MemoryOutbox): AdminStore {
     },
     async stats() {
       const rows = outbox.bySeq((row) => UNSETTLED.includes(row.status) || row.status === 'failed')
-      const names = [...new Set(rows.map((row) => row.publisherBackend))].sort()
+      const names = [
+        ...new Set([...rows.map((row) => row.publisherBackend), ...outbox.lanes.map(({ backend }) => backend)]),
+      ].sort()
       return {
         backends: names.map((backend) =>
           backendStats(

@@ -45,11 +45,12 @@ function record(outbox: MemoryOutbox, ownership: Ownership, outcome: Outcome, ro
       row.availableAt = null
       break
     case 'retry':
+      if (row.retryCount === outcome.retryCount && row.status !== 'processing') row.lastError = outcome.error
+      else remember(outbox, ownership, row, outcome.error, now)
       row.status = 'retry'
       row.retryCount = outcome.retryCount
       row.scheduledAt = new Date(now + outcome.delay)
       row.availableAt = new Date(now + outcome.delay)
-      remember(outbox, ownership, row, outcome.error, now)
       break
     case 'failed':
       row.status = 'failed'

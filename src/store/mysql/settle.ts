@@ -147,19 +147,23 @@ UPDATE (${join(rows, '\nUNION ALL ')}) AS o STRAIGHT_JOIN ${t.events} AS e FORCE
 SET ${SET[kind](worker)}`
 }
 
-const ATTEMPTED = (worker: string): Sql => sql`e.last_error = o.error, e.progress = COALESCE(o.progress, e.progress),
-  e.retry_count = o.retries, e.updated_at = ${NOW},
-  e.attempts = JSON_ARRAY_APPEND(
+const HISTORY = (worker: string): Sql => sql`JSON_ARRAY_APPEND(
     CASE WHEN e.attempts IS NULL OR NOT JSON_VALID(e.attempts) THEN '[]' WHEN JSON_TYPE(e.attempts) <> 'ARRAY' THEN '[]'
       WHEN JSON_LENGTH(e.attempts) >= 10 THEN JSON_REMOVE(e.attempts, '$[0]') ELSE e.attempts END,
     '$', JSON_OBJECT('at', CONCAT(REPLACE(CAST(UTC_TIMESTAMP(3) AS CHAR), ' ', 'T'), 'Z'), 'worker', ${worker},
       'error', LEFT(o.error, 2000)))`
 
+const ATTEMPTED = sql`e.last_error = o.error, e.progress = COALESCE(o.progress, e.progress),
+  e.retry_count = o.retries, e.updated_at = ${NOW}`
+
 const SET: { readonly [K in Kind]: (worker: string) => Sql } = {
   published: () => sql`e.status = 'published', e.published_at = ${NOW}, e.updated_at = ${NOW}, e.available_at = NULL,
   e.progress = COALESCE(o.progress, e.progress)`,
-  retry: (worker) => sql`e.status = 'retry', e.scheduled_at = o.at, e.available_at = o.at, ${ATTEMPTED(worker)}`,
-  failed: (worker) => sql`e.status = 'failed', ${ATTEMPTED(worker)},
+  // The history first: what is assigned before it would be read in it.
+  retry: (worker) => sql`e.attempts = CASE WHEN e.retry_count = o.retries AND e.status <> 'processing' THEN e.attempts
+    ELSE ${HISTORY(worker)} END,
+  e.status = 'retry', e.scheduled_at = o.at, e.available_at = o.at, ${ATTEMPTED}`,
+  failed: (worker) => sql`e.attempts = ${HISTORY(worker)}, e.status = 'failed', ${ATTEMPTED},
   e.available_at = CASE WHEN o.blocks AND e.partition_key IS NOT NULL THEN ${FAR_FUTURE_SQL} END`,
   park: () => sql`e.available_at = o.at`,
   sending: () => sql`e.status = 'processing', e.retry_count = o.retries, e.updated_at = ${NOW}`,

@@ -79,7 +79,7 @@ SET status = 'retry', retry_count = o.retries, last_error = o.error, updated_at 
   scheduled_at = statement_timestamp() + o.delay * interval '1 millisecond',
   available_at = statement_timestamp() + o.delay * interval '1 millisecond',
   progress = coalesce(o.progress::json, e.progress),
-  attempts = ${attempts(t)}
+  attempts = CASE WHEN e.retry_count = o.retries AND e.status <> 'processing' THEN e.attempts ELSE ${attempts(t)} END
 FROM json_to_recordset($5::json) AS o(id uuid, lane integer, generation integer, retries integer, delay float8, error text, progress text), owned
 WHERE e.id = o.id AND e.generation = o.generation AND e.lane = o.lane AND e.lane = owned.lane
   AND e.status IN ${UNSETTLED}

@@ -28,21 +28,23 @@ export function settle(t: Tables) {
   const progress = 'progress = coalesce(j.progress, e.progress)'
   const due = nowPlus('j.delay')
   // The history keeps ten: the oldest makes room. One that somebody made no list begins anew.
-  const remember = `
-    last_error = j.error,
-    attempts = json_insert(
+  const remembered = `json_insert(
       CASE WHEN e.attempts IS NULL OR NOT json_valid(e.attempts) THEN '[]' WHEN json_type(e.attempts) <> 'array' THEN '[]'
         WHEN json_array_length(e.attempts) >= 10 THEN json_remove(e.attempts, '$[0]') ELSE e.attempts END,
       '$[#]',
       json_object('at', strftime('%Y-%m-%dT%H:%M:%fZ', 'now'),
         'worker', coalesce((SELECT name FROM ${t.workers} WHERE id = ?), ?), 'error', j.error))`
+  const remember = `last_error = j.error, attempts = ${remembered}`
+  // No attempt was spent on one that only waits.
+  const rememberSpent = `last_error = j.error,
+    attempts = CASE WHEN e.retry_count = j.retry_count AND e.status <> 'processing' THEN e.attempts ELSE ${remembered} END`
 
   const publishedSql = update(
     `status = 'published', published_at = ${NOW}, available_at = NULL, ${progress}`,
     "e.status NOT IN ('published', 'cancelled')",
   )
   const retrySql = update(
-    `${remember}, status = 'retry', retry_count = j.retry_count, scheduled_at = ${due}, available_at = ${due}, ${progress}`,
+    `${rememberSpent}, status = 'retry', retry_count = j.retry_count, scheduled_at = ${due}, available_at = ${due}, ${progress}`,
     unsettled,
   )
   const failedSql = update(

@@ -35,7 +35,8 @@ export function stats(t: Tables) {
     const lanes = db.all(hotSql)
     const parked = db.all(parkedSql)
     const troubled = db.all(troubledSql)
-    const names = new Set([...lanes, ...parked, ...troubled].map((row) => String(row['backend'])))
+    const known = db.all(`SELECT DISTINCT backend FROM ${t.lanes}`)
+    const names = new Set([...lanes, ...parked, ...troubled, ...known].map((row) => String(row['backend'])))
     const backends = [...names].sort().map((backend): BackendStats => {
       const due = lanes.filter((row) => row['backend'] === backend)
       const waiting = of(parked, backend)

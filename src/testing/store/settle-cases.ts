@@ -39,6 +39,31 @@ export const settleCases: readonly StoreCase[] = [
     },
   },
   {
+    name: 'settle: a retry that spends no attempt waits, and adds nothing to the history',
+    async run({ store }) {
+      const { ownership } = await own(store)
+      const { id, lane } = await insertOne(store, { partitionKey: 'k' })
+      const retry = (retryCount: number, delay: number, error: string) =>
+        store.relay.settle(ownership, [{ kind: 'retry', generation: 0, id, lane, retryCount, delay, error }])
+      const history = async () => (JSON.parse((await read(store, id)).attempts ?? '[]') as unknown[]).length
+      await retry(0, 60_000, 'waits for a.example')
+      assert.equal(await history(), 0)
+      assert.equal((await read(store, id)).lastError, 'waits for a.example')
+      await retry(1, 60_000, 'refused')
+      assert.equal(await history(), 1)
+      await retry(1, 60_000, 'waits for a.example')
+      await retry(1, 60_000, 'waits for a.example')
+      assert.equal(await history(), 1)
+      const stored = await read(store, id)
+      assert.deepEqual([stored.status, stored.retryCount], ['retry', 1])
+      assert.ok(stored.availableAt)
+      // The control: a send that was recorded as begun was an attempt, and has counted it already.
+      await store.relay.settle(ownership, [{ kind: 'sending', generation: 0, id, lane, retryCount: 2 }])
+      await retry(2, 60_000, 'killed its worker')
+      assert.equal(await history(), 2)
+    },
+  },
+  {
     name: 'settle: retry waits, remembers the error and adds to the history',
     async run({ store }) {
       const { ownership } = await own(store, { name: 'host:42' })

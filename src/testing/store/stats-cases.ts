@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import type { StoreCase } from '../store-conformance.ts'
-import { insert, newEvent, own } from './steps.ts'
+import { insert, insertOne, newEvent, own } from './steps.ts'
 
 /** Numbers for people and monitors. */
 export const statsCases: readonly StoreCase[] = [
@@ -82,6 +82,52 @@ export const statsCases: readonly StoreCase[] = [
       await store.relay.settle(ownership, [{ kind: 'published', generation: 0, id, lane }])
       assert.deepEqual([...(await store.relay.waitingNames(10))].sort(), ['', 'due', 'later'])
       assert.equal((await store.relay.waitingNames(2)).length, 2)
+    },
+  },
+  {
+    name: 'stats: a backend that workers know has its line, though it has nothing to do',
+    async run({ store }) {
+      const { ownership } = await own(store)
+      const nothing = {
+        pending: 0,
+        parked: 0,
+        blocked: 0,
+        retrying: 0,
+        failed: 0,
+        blockedKeys: 0,
+        oldestPendingAge: null,
+      }
+      const known = [{ backend: 'default', ...nothing }]
+      assert.deepEqual((await store.admin.stats()).backends, known)
+      const { id, lane } = await insertOne(store)
+      await store.relay.settle(ownership, [{ kind: 'published', generation: 0, id, lane }])
+      assert.deepEqual((await store.admin.stats()).backends, known)
+    },
+  },
+  {
+    name: 'stats: what waits behind a retry is parked and not retrying, and only what could go has an age',
+    async run({ store }) {
+      const { ownership } = await own(store)
+      const rows = await insert(
+        store,
+        newEvent({ partitionKey: 'k' }),
+        newEvent({ partitionKey: 'k' }),
+        newEvent({ partitionKey: 'k' }),
+      )
+      const at = (n: number) => ({ id: rows[n]?.id ?? '', lane: rows[n]?.lane ?? -1, generation: 0 })
+      const [head] = rows
+      const behind = { behind: head?.id ?? '', delay: 60_000 }
+      await store.relay.settle(ownership, [
+        { kind: 'retry', ...at(0), retryCount: 1, delay: 60_000, error: 'no' },
+        { kind: 'park', ...at(1), ...behind },
+        { kind: 'park', ...at(2), ...behind },
+      ])
+      const waits = { backend: 'default', parked: 3, blocked: 0, retrying: 1, failed: 0, blockedKeys: 0 }
+      assert.deepEqual((await store.admin.stats()).backends, [{ ...waits, pending: 0, oldestPendingAge: null }])
+      await insert(store, newEvent())
+      const [{ oldestPendingAge, ...stats } = { oldestPendingAge: null }] = (await store.admin.stats()).backends
+      assert.deepEqual(stats, { ...waits, pending: 1 })
+      assert.ok(oldestPendingAge !== null && oldestPendingAge >= 0 && oldestPendingAge < 60_000)
     },
   },
   {
