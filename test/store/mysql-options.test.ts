@@ -279,10 +279,7 @@ for (const { name: server, title } of MYSQL_SERVERS) {
             NAMES,
             [0, 1, 2, 3].map((lane) => ({ lane, after: 0, limit: 10 })),
           )
-          assert.deepEqual(
-            fetched.map(({ id }) => id).toSorted(),
-            rows.map(({ id }) => id).toSorted(),
-          )
+          assert.deepEqual(fetched.map(({ id }) => id).toSorted(), rows.map(({ id }) => id).toSorted())
           const at = (n: number) => ({ id: rows[n]?.id ?? '', lane: rows[n]?.lane ?? 0 })
           const report = await store.relay.settle(ownership, [
             { kind: 'published', generation: 0, ...at(0) },
