@@ -13,6 +13,13 @@ interface LaneState {
   suspects: number
 }
 
+/** Before every `seq` that a row may have: plain SQL may have given it a negative one. */
+const HEAD = Number.MIN_SAFE_INTEGER
+/**
+ * The greatest cursor. A greater `seq`, which only plain SQL gives, is read as a number near it, perhaps as one that no column
+ * can hold: rows from here on are read again until they are settled.
+ */
+const LAST = Number.MAX_SAFE_INTEGER - 1
 /** Parked rows brought back for one lane in one statement. */
 const UNPARK_LIMIT = 2_000
 /** A sweep takes at most this share of the time, so that a long-open transaction elsewhere cannot slow the relay. */
@@ -61,7 +68,7 @@ export class LaneReader {
   /** Reads these lanes from now on, from the head. Call it when it is known what holds their keys. */
   open(lanes: readonly number[], suspects: (lane: number) => number): void {
     for (const lane of lanes) {
-      this.#lanes.set(lane, { cursor: 0, dry: false, catchingUp: true, suspects: suspects(lane) })
+      this.#lanes.set(lane, { cursor: HEAD, dry: false, catchingUp: true, suspects: suspects(lane) })
     }
     this.sweepNext()
   }
@@ -78,7 +85,7 @@ export class LaneReader {
 
   /** Read all lanes from the head. */
   rewind(): void {
-    for (const lane of this.#lanes.values()) Object.assign(lane, { cursor: 0, dry: false })
+    for (const lane of this.#lanes.values()) Object.assign(lane, { cursor: HEAD, dry: false })
     this.#epoch++
     this.sweepNext()
   }
@@ -86,7 +93,7 @@ export class LaneReader {
   /** An event of this lane goes back unsent: read it again. */
   rewindTo(lane: number, seq: number): void {
     const state = this.#lanes.get(lane)
-    if (state) Object.assign(state, { cursor: Math.min(state.cursor, seq - 1), dry: false })
+    if (state) Object.assign(state, { cursor: before(state.cursor, seq), dry: false })
     this.#epoch++
   }
 
@@ -143,7 +150,7 @@ export class LaneReader {
     for (const { lane, firstSeq, count } of woken) {
       const state = this.#lanes.get(lane)
       if (state === undefined) continue
-      state.cursor = Math.min(state.cursor, firstSeq - 1)
+      state.cursor = before(state.cursor, firstSeq)
       state.dry = false
       if (count >= UNPARK_LIMIT) state.catchingUp = true
     }
@@ -155,7 +162,7 @@ export class LaneReader {
     if (readable.length === 0) return []
     const limit = Math.max(1, Math.ceil(space / readable.length))
     return readable.map(([lane, state]) =>
-      sweep ? { lane, after: 0, limit: limit + this.#inHand.leftOutIn(lane) } : { lane, after: state.cursor, limit },
+      sweep ? { lane, after: HEAD, limit: limit + this.#inHand.leftOutIn(lane) } : { lane, after: state.cursor, limit },
     )
   }
 
@@ -169,10 +176,15 @@ export class LaneReader {
     for (const { lane, limit } of cursors) {
       const state = this.#lanes.get(lane)
       if (state === undefined) continue
-      const { count, last } = read.get(lane) ?? { count: 0, last: 0 }
-      state.cursor = Math.max(state.cursor, last)
+      const { count, last } = read.get(lane) ?? { count: 0, last: HEAD }
+      state.cursor = Math.max(state.cursor, Math.min(last, LAST))
       state.dry = count < limit
       if (state.dry) state.suspects = Math.min(state.suspects, count)
     }
   }
+}
+
+/** A cursor that passes neither what it had not passed nor a row of this `seq`. */
+function before(cursor: number, seq: number): number {
+  return Math.max(HEAD, Math.min(cursor, seq - 1))
 }

@@ -9,7 +9,7 @@ export type FetchedRow = Readonly<Pick<OutboxEventColumns, (typeof SEND_COLUMNS)
 /** Where to read in one lane. */
 export interface LaneCursor {
   readonly lane: number
-  /** Only rows with a greater `seq`; 0 reads from the head. */
+  /** Only rows with a greater `seq`. To read from the head it is less than zero: plain SQL may give a row any `seq`. */
   readonly after: number
   /** At most this many rows of this lane. */
   readonly limit: number

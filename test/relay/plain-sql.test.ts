@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
 import { describe, test } from 'node:test'
 import { delivered, notDelivered } from '../../src/backend/backend.ts'
 import { handlers } from '../../src/backend/handlers/handlers.ts'
@@ -41,6 +42,37 @@ for (const kind of PLACED_STORES) {
         await close()
       })
     }
+
+    test('rows with the least and the greatest seq are sent, and the events beside them as soon as ever', async () => {
+      const { store, look, close } = await kind.open()
+      await store.schema.migrate()
+      {
+        await using outbox = new TestOutbox({}, store)
+        await outbox.publish(['least', 'zero', 'great', 'greatest'])
+        const seqs = kind.server === 'mariadb' || kind.server === 'mysql' ? [1, 0] : [-5, 0]
+        for (const [key, seq] of [
+          ['least', seqs[0]],
+          ['zero', seqs[1]],
+          ['great', '9007199254740995'],
+          ['greatest', '9223372036854775806'],
+        ]) {
+          await look(`UPDATE outbox_events SET seq = ${seq} WHERE partition_key = '${key}'`)
+        }
+        await outbox.broadcaster.worker({ pollInterval: 50 }).start()
+        await outbox.until(() => outbox.heard('event.published').length === 4)
+        // Reads by the cursor, which has passed the greatest, as soon as they follow each other without a rest.
+        for (let n = 1; n <= 40; n++) {
+          await look(
+            `INSERT INTO outbox_events (event_type, source, publisher_backend, seq${kind.server ? '' : ', id, lane'}) VALUES ('test.happened', '/test', 'main', ${100 + n}${kind.server ? '' : `, '${randomUUID().replaceAll('-', '')}', ${n % 64}`})`,
+          )
+        }
+        await outbox.until(() => outbox.heard('event.published').length === 44)
+        assert.deepEqual(outbox.heard('worker.error'), [])
+        assert.equal(await store.relay.purge({ publishedFor: 0, failedFor: null, limit: 100 }), 44)
+      }
+      await store.close()
+      await close()
+    })
 
     test('an event that all handlers have handled is pending again: it is handled again', async () => {
       const { store, look, close } = await kind.open()

@@ -10,6 +10,8 @@ import type { Tables } from './tables.ts'
 
 /** Rows looked at by one statement: a short one, and a short transaction. */
 const PAGE = AT_ONCE
+/** Before every `seq`, zero among them. */
+const FIRST = -1
 /** Pages in one call. What is left is for the next call, which goes on where this one stopped. */
 const PAGES = 200
 
@@ -59,12 +61,12 @@ SELECT id, ${PLACE}, ${blocks} AS blocks FROM ${here} AND ${stillOld} FOR UPDATE
       }),
     )
 
-  let walkedTo = 0
+  let walkedTo = FIRST
 
   return async ({ publishedFor, failedFor, limit }) => {
     if ((publishedFor === null && failedFor === null) || limit <= 0) return 0
     let deleted = 0
-    let wrapped = walkedTo === 0
+    let wrapped = walkedTo === FIRST
     for (let n = 0; n < PAGES; n++) {
       const rows = await page(walkedTo, publishedFor, failedFor)
       const old = rows.filter((row) => Number(row['old']) === 1).slice(0, limit - deleted)
@@ -75,7 +77,7 @@ SELECT id, ${PLACE}, ${blocks} AS blocks FROM ${here} AND ${stillOld} FOR UPDATE
         break
       }
       const ended = rows.length < PAGE || rows.some((row) => Number(row['young']) === 1)
-      walkedTo = ended ? 0 : seqOf(rows.at(-1))
+      walkedTo = ended ? FIRST : seqOf(rows.at(-1))
       if (!ended) continue
       // A call that began in the middle sees the part before it, too.
       if (wrapped) break

@@ -1,4 +1,5 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite'
+import { memberOf } from '../../inner-errors.ts'
 import type { Row } from '../statement.ts'
 
 /** How many statements stay prepared: far more than the outbox has that do not vary. */
@@ -8,6 +9,8 @@ const CAPACITY = 200
 export class Connection {
   readonly #database: DatabaseSync
   readonly #statements = new Map<string, StatementSync>()
+  /** Statements that met an integer which no number can hold: plain SQL may have written one anywhere. */
+  readonly #wide = new WeakSet<StatementSync>()
 
   constructor(database: DatabaseSync) {
     this.#database = database
@@ -17,8 +20,9 @@ export class Connection {
     return this.#database.isTransaction
   }
 
+  /** An integer beyond 2^53 comes as a bigint. */
   all(sql: string, ...values: readonly SQLInputValue[]): readonly Row[] {
-    return this.cached(sql).all(...values)
+    return this.#read(this.cached(sql), (statement) => statement.all(...values))
   }
 
   get(sql: string, ...values: readonly SQLInputValue[]): Row | undefined {
@@ -29,7 +33,24 @@ export class Connection {
   tuples(sql: string, ...values: readonly SQLInputValue[]): readonly (readonly unknown[])[] {
     const statement = this.cached(sql)
     statement.setReturnArrays(true)
-    return statement.all(...values) as unknown as readonly (readonly unknown[])[]
+    return this.#read(statement, () => statement.all(...values) as unknown as readonly (readonly unknown[])[])
+  }
+
+  /** Bigints only where they are needed: they cost time. */
+  #read<Given extends object>(
+    statement: StatementSync,
+    read: (statement: StatementSync) => readonly Given[],
+  ): readonly Given[] {
+    try {
+      const rows = read(statement)
+      if (this.#wide.has(statement)) for (const row of rows) narrow(row)
+      return rows
+    } catch (error) {
+      if (this.#wide.has(statement) || memberOf(error, 'code') !== 'ERR_OUT_OF_RANGE') throw error
+      this.#wide.add(statement)
+      statement.setReadBigInts(true)
+      return this.#read(statement, read)
+    }
   }
 
   /** Rows one by one: stop early and the rest is never read. */
@@ -66,5 +87,12 @@ export class Connection {
   close(): void {
     this.#statements.clear()
     if (this.#database.isOpen) this.#database.close()
+  }
+}
+
+/** Bigints that a number can hold become one, in place. */
+function narrow(row: object): void {
+  for (const [name, value] of Object.entries(row)) {
+    if (typeof value === 'bigint' && Number.isSafeInteger(Number(value))) Reflect.set(row, name, Number(value))
   }
 }

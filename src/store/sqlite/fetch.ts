@@ -25,11 +25,11 @@ export function fetch(t: Tables) {
     const seqs = lanes.flatMap(({ lane, after, limit }) =>
       names
         .flatMap((name) => db.all(scanSql, name, lane, after, limit))
-        .map((row) => Number(row['seq']))
-        .sort((a, b) => a - b)
+        .map((row) => row['seq'] as number | bigint)
+        .sort((a, b) => (a < b ? -1 : a > b ? 1 : 0))
         .slice(0, limit),
     )
     if (seqs.length === 0) return []
-    return db.tuples(readSql, JSON.stringify(seqs)).map((row) => readRow(row) as FetchedRow)
+    return db.tuples(readSql, `[${seqs.join(',')}]`).map((row) => readRow(row) as FetchedRow)
   }
 }

@@ -11,7 +11,7 @@ import { nowPlus } from './values.ts'
 export function purge(t: Tables) {
   // Plain question marks: Node 22 cannot bind numbered ones.
   const scanSql = `
-    SELECT seq,
+    SELECT CAST(seq AS TEXT) AS place,
       created_at > ${nowPlus('-min(?, ?)')} AS young,
       (status = 'published' AND published_at <= ${nowPlus('-?')})
         OR (status IN ('failed', 'cancelled') AND updated_at <= ${nowPlus('-?')}) AS old
@@ -27,16 +27,16 @@ export function purge(t: Tables) {
     options: { readonly publishedFor: number | null; readonly failedFor: number | null; readonly limit: number },
   ): number => {
     const seconds = (duration: number | null): number => (duration === null ? forever : duration / 1000)
-    const old: number[] = []
+    const old: string[] = []
     if (options.limit > 0 && (options.publishedFor !== null || options.failedFor !== null)) {
       const [published, failed] = [seconds(options.publishedFor), seconds(options.failedFor)]
       for (const row of db.iterate(scanSql, published, failed, published, failed)) {
         if (row['young'] === 1) break
-        if (row['old'] === 1 && old.push(Number(row['seq'])) >= options.limit) break
+        if (row['old'] === 1 && old.push(String(row['place'])) >= options.limit) break
       }
     }
     if (old.length === 0) return 0
-    const deleted = db.all(deleteSql, JSON.stringify(old))
+    const deleted = db.all(deleteSql, `[${old.join(',')}]`)
     // What waits behind a failed event that is gone is released by the lane's owner.
     raise(
       db,

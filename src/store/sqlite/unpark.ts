@@ -4,7 +4,7 @@ import type { Tables } from './tables.ts'
 import { FAR_FUTURE_SQL, fromSqlDate, NOW } from './values.ts'
 
 interface Parked {
-  readonly seq: number
+  readonly seq: number | bigint
   readonly availableAt: string
 }
 
@@ -45,13 +45,15 @@ export function unpark(t: Tables) {
       for (const lane of lanes) {
         const rows = names
           .flatMap((name) => db.all(dueSql, name, lane, at, limitPerLane))
-          .map((row): Parked => ({ seq: Number(row['seq']), availableAt: String(row['available_at']) }))
-          .sort((a, b) => (a.availableAt < b.availableAt ? -1 : a.availableAt > b.availableAt ? 1 : a.seq - b.seq))
+          .map((row): Parked => ({ seq: row['seq'] as number | bigint, availableAt: String(row['available_at']) }))
+          .sort((a, b) =>
+            a.availableAt < b.availableAt ? -1 : a.availableAt > b.availableAt ? 1 : a.seq < b.seq ? -1 : 1,
+          )
           .slice(0, limitPerLane)
         if (rows.length === 0) continue
         const seqs = rows.map((row) => row.seq)
-        db.run(unparkSql, JSON.stringify(seqs))
-        woken.push({ lane, firstSeq: Math.min(...seqs), count: seqs.length })
+        db.run(unparkSql, `[${seqs.join(',')}]`)
+        woken.push({ lane, firstSeq: Math.min(...seqs.map(Number)), count: seqs.length })
       }
       const left = lanes.flatMap((lane) => firstOf(db, names, lane) ?? [])
       return { woken, nextDueIn: untilFirst(left, at) }

@@ -66,7 +66,7 @@ function readDate(value: unknown): unknown {
 }
 
 function readPlain(value: unknown): unknown {
-  return value
+  return typeof value === 'bigint' ? Number(value) : value
 }
 
 /** The select list of columns. */
