@@ -108,7 +108,10 @@ function report(error: unknown, args: readonly string[], terminal: Terminal): vo
     terminal.note(stringifyJson({ error: fields }))
     return
   }
-  terminal.note(`broadcaster: ${fields.message}`, 'red')
+  // The problems of a configuration stand on a line each; whatever came from elsewhere can only begin a line like those.
+  const [first = '', ...more] = fields.message.split('\n')
+  terminal.note(`broadcaster: ${first}`, 'red')
+  for (const line of more) terminal.note(`  ${line}`, 'red')
   // Ours say all in the message; of a stranger the place is worth having.
   if (fields.code === 'UNEXPECTED' && error instanceof Error && error.stack !== undefined) {
     printLines(terminal.note, error.stack)

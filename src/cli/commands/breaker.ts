@@ -1,8 +1,9 @@
 import { stringifyJson } from '../../event/json.ts'
 import { suggestion } from '../../suggestion.ts'
+import { openBreakers, openFor } from '../breakers.ts'
 import { defineCommand } from '../command.ts'
 import { EXIT, UsageError } from '../exit-codes.ts'
-import { countOf, formatDuration, formatTable } from '../format.ts'
+import { countOf, formatTable } from '../format.ts'
 
 /** `broadcaster breaker`. */
 export const breaker = defineCommand({
@@ -25,21 +26,11 @@ export const breaker = defineCommand({
     const { coordination } = broadcaster.store
     if (backend === undefined) {
       const { breakers } = await coordination.survey(backends)
-      const behind = await Promise.all(
-        backends.map(async (name) =>
-          (await coordination.destinations.list(name)).map((one) => ({ backend: name, ...one })),
-        ),
-      )
-      const open = [...breakers.filter((one) => one.open).map((one) => ({ ...one, destination: '' })), ...behind.flat()]
+      const open = await openBreakers(broadcaster, backends, breakers)
       if (options.json) terminal.out(stringifyJson({ breakers: open }))
       else if (open.length === 0) terminal.out('No breaker is open.')
       else {
-        const rows = open.map(({ backend: name, destination: place, since, error }) => [
-          name,
-          place,
-          since === null ? '' : formatDuration(since),
-          error,
-        ])
+        const rows = open.map((one) => [one.backend, one.destination, openFor(one, ''), one.error])
         for (const line of formatTable(['BACKEND', 'DESTINATION', 'OPEN FOR', 'ERROR'], rows)) terminal.out(line)
       }
       return EXIT.ok

@@ -1,4 +1,5 @@
 import type { MigrationStatus } from '../../store/store.ts'
+import { openBreakers, openFor, placeOf } from '../breakers.ts'
 import { defineCommand } from '../command.ts'
 import type { Configured } from '../config-file.ts'
 import { eachStore } from '../each-store.ts'
@@ -117,13 +118,12 @@ async function lookAtWorkers({ broadcaster, backends }: Configured, maxAge: numb
       message: `${countOf(orphans, 'lane')} had a worker that died; living ones take them within a second`,
     })
   }
-  for (const { backend, since, error } of breakers.filter(({ open }) => open)) {
-    const lasting = since === null ? '' : ` for ${formatDuration(since)}`
+  for (const one of await openBreakers(broadcaster, backends, breakers)) {
     findings.push({
       level: 'wrong',
       check: 'breakers',
-      message: `the breaker of ${backend} has been open${lasting}: ${error}`,
-      cure: `mend ${backend}; its events wait, and go out by themselves then (broadcaster health)`,
+      message: `the breaker of ${placeOf(one)} has been open${openFor(one, ' for ')}: ${one.error}`,
+      cure: `mend ${one.destination || one.backend}; its events wait, and go out by themselves then (broadcaster breaker list)`,
     })
   }
   for (const one of stats.backends) {

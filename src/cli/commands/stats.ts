@@ -1,5 +1,6 @@
 import type { BackendStats, OutboxStats } from '../../store/admin-store.ts'
-import type { BreakerRow, LiveWorker } from '../../store/coordination-store.ts'
+import type { LiveWorker } from '../../store/coordination-store.ts'
+import { type OpenBreaker, openBreakers, openFor, placeOf } from '../breakers.ts'
 import { defineCommand } from '../command.ts'
 import { eachStore } from '../each-store.ts'
 import { EXIT } from '../exit-codes.ts'
@@ -16,11 +17,16 @@ export const stats = defineCommand({
       const found = await broadcaster.events.stats()
       const survey = await broadcaster.store.coordination.survey(backends)
       const { lanes, breakers } = survey
+      const open = await openBreakers(broadcaster, backends, breakers)
       const workers = survey.workers.map((worker) => ({
         ...worker,
         lanes: lanes.filter((lane) => lane.owner === worker.id).length,
       }))
-      return { json: { ...found, workers, breakers }, lines: linesOf(found, workers, breakers), code: EXIT.ok }
+      return {
+        json: { ...found, workers, breakers, openBreakers: open },
+        lines: linesOf(found, workers, open),
+        code: EXIT.ok,
+      }
     })
   },
 })
@@ -28,7 +34,7 @@ export const stats = defineCommand({
 function linesOf(
   found: OutboxStats,
   workers: readonly (Omit<LiveWorker, 'id'> & { readonly lanes: number })[],
-  breakers: readonly BreakerRow[],
+  breakers: readonly OpenBreaker[],
 ): readonly string[] {
   return [
     ...formatTable(TITLES, found.backends.map(row)),
@@ -39,12 +45,7 @@ function linesOf(
         `Worker ${name}: ${countOf(lanes, 'lane')} of ${backends.join(', ')}; its lease ends in ${formatDuration(leaseLeft)} unless renewed.`,
     ),
     ...(workers.length === 0 ? ['No worker is running.'] : []),
-    ...breakers
-      .filter(({ open }) => open)
-      .map(
-        ({ backend, since, error }) =>
-          `The breaker of ${backend} is open${since === null ? '' : ` since ${formatDuration(since)}`}: ${error}`,
-      ),
+    ...breakers.map((one) => `The breaker of ${placeOf(one)} is open${openFor(one, ' since ')}: ${one.error}`),
   ]
 }
 
