@@ -26,7 +26,7 @@ export async function waitsOf(
           .orderBy('seq')
           .limit(MOST)
           .all(),
-    broadcaster.store.coordination.survey(backends),
+    broadcaster.store.coordination.look(backends),
   ])
   const open = new Set(breakers.filter((one) => one.open).map(({ backend }) => backend))
   const waits = new Map<string, string>()

@@ -41,6 +41,7 @@ export function patientCoordination(store: CoordinationStore, limit: number): Co
     enter: (...given) => answered(limit, store.enter(...given)),
     renew: (...given) => answered(limit, store.renew(...given)),
     survey: (...given) => answered(limit, store.survey(...given)),
+    look: (...given) => answered(limit, store.look(...given)),
     claim: (...given) => answered(limit, store.claim(...given)),
     quiet: (...given) => answered(limit, store.quiet(...given)),
     release: (...given) => answered(limit, store.release(...given)),

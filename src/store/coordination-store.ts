@@ -63,6 +63,8 @@ export interface CoordinationStore {
   renew(workerId: string, lease: number): Promise<boolean>
   /** Removes workers whose lease has ended, then reads workers, lanes and breakers. */
   survey(backends: readonly string[]): Promise<Survey>
+  /** Reads what `survey` reads, and changes nothing: for people, who may have no right to more than SELECT. */
+  look(backends: readonly string[]): Promise<Survey>
   /** Takes lanes whose fence is still the one seen. Returns those taken, with their new fence. */
   claim(workerId: string, lanes: readonly Lane[]): Promise<readonly Lane[]>
   /**

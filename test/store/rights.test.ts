@@ -16,8 +16,8 @@ import { requireServer } from '../support/servers.ts'
 
 /** Each role of docs/rights.md does its work with exactly the rights that stand there. */
 
-type Role = 'publisher' | 'worker' | 'consumer' | 'operator'
-const ROLES: readonly Role[] = ['publisher', 'worker', 'consumer', 'operator']
+type Role = 'publisher' | 'worker' | 'consumer' | 'operator' | 'reader'
+const ROLES: readonly Role[] = ['publisher', 'worker', 'consumer', 'operator', 'reader']
 
 /** The rights of a role on each table, as the page's table says them. */
 function rightsOf(role: Role): readonly (readonly [table: string, rights: string])[] {
@@ -89,7 +89,18 @@ async function playAll(as: (role: Role) => Store): Promise<void> {
   await operator.events.delete(again.id)
   await operator.store.coordination.breakers.close('main')
   await operator.store.coordination.destinations.close('main', 'x')
-  for (const one of [publisher, worker, consumer, operator]) await one.close()
+
+  // A worker that died: looking at it removes nothing.
+  await as('worker').coordination.enter({ name: 'dead', backends: ['main'], lease: 0 })
+  const reader = broadcasterOf('reader')
+  await reader.store.schema.check()
+  assert.ok((await reader.events.all()).length > 0)
+  await reader.events.stats()
+  await reader.store.schema.inspect?.()
+  assert.deepEqual((await reader.store.coordination.look(['main'])).workers, [])
+  assert.deepEqual(await reader.store.coordination.destinations.list('main'), [])
+  await assert.rejects(reader.events.delete({ all: true }))
+  for (const one of [publisher, worker, consumer, operator, reader]) await one.close()
 }
 
 test('PostgreSQL', async (t) => {

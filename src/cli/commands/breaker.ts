@@ -25,7 +25,7 @@ export const breaker = defineCommand({
     const { broadcaster, backends } = await ready()
     const { coordination } = broadcaster.store
     if (backend === undefined) {
-      const { breakers } = await coordination.survey(backends)
+      const { breakers } = await coordination.look(backends)
       const open = await openBreakers(broadcaster, backends, breakers)
       if (options.json) terminal.out(stringifyJson({ breakers: open }))
       else if (open.length === 0) terminal.out('No breaker is open.')

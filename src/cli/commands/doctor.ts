@@ -96,7 +96,7 @@ async function lookAtDatabase({ broadcaster }: Configured): Promise<readonly Fin
 
 async function lookAtWorkers({ broadcaster, backends }: Configured, maxAge: number): Promise<readonly Finding[]> {
   const stats = await broadcaster.events.stats()
-  const { workers, lanes, breakers } = await broadcaster.store.coordination.survey(backends)
+  const { workers, lanes, breakers } = await broadcaster.store.coordination.look(backends)
   const findings: Finding[] = []
   const waiting = stats.backends.reduce((sum, { pending }) => sum + pending, 0)
   const living = new Set(workers.map(({ id }) => id))

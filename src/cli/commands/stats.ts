@@ -15,7 +15,7 @@ export const stats = defineCommand({
     return eachStore(await stores(), { terminal, json: options.json }, async ({ broadcaster, backends }) => {
       await broadcaster.store.schema.check()
       const found = await broadcaster.events.stats()
-      const survey = await broadcaster.store.coordination.survey(backends)
+      const survey = await broadcaster.store.coordination.look(backends)
       const { lanes, breakers } = survey
       const open = await openBreakers(broadcaster, backends, breakers)
       const workers = survey.workers.map((worker) => ({

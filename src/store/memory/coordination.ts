@@ -43,11 +43,15 @@ export function memoryCoordination(outbox: MemoryOutbox): CoordinationStore {
       for (const worker of [...outbox.workers.values()]) {
         if (worker.leaseUntil <= now) outbox.workers.delete(worker.id)
       }
+      return this.look(backends)
+    },
+
+    async look(backends) {
+      const now = outbox.now()
       return {
-        workers: [...outbox.workers.values()].map(({ leaseUntil, ...worker }) => ({
-          ...worker,
-          leaseLeft: leaseUntil - now,
-        })),
+        workers: [...outbox.workers.values()]
+          .filter(({ leaseUntil }) => leaseUntil > now)
+          .map(({ leaseUntil, ...worker }) => ({ ...worker, leaseLeft: leaseUntil - now })),
         lanes: outbox.lanes.filter((lane) => backends.includes(lane.backend)).map((lane) => shown(lane, now)),
         breakers: [...outbox.breakers]
           .filter(([backend]) => backends.includes(backend))

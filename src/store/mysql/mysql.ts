@@ -79,7 +79,7 @@ export function mysql(options: MysqlOptions): Store<MysqlTransaction> {
     coordination: {
       enter: enter(heartbeat, t),
       renew: renew(heartbeat, t),
-      survey: survey(heartbeat, t),
+      ...survey(heartbeat, t),
       claim: claim(heartbeat, t),
       quiet: quiet(heartbeat, t),
       release: release(heartbeat, t),

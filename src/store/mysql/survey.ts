@@ -12,7 +12,7 @@ import type { Tables } from './tables.ts'
  * like a dead owner, and its lane would be stolen. The lanes of a removed worker keep its id: they ended uncleanly.
  * Most surveys find no worker to remove, and write nothing.
  */
-export function survey(client: Client, t: Tables): CoordinationStore['survey'] {
+export function survey(client: Client, t: Tables): Pick<CoordinationStore, 'survey' | 'look'> {
   const read = (backends: readonly string[]) => {
     // An empty IN () is no SQL; no backend has this name.
     const names = backends.length > 0 ? backends : [null]
@@ -31,13 +31,16 @@ SELECT 'breaker', backend, NULL, error, open,
 FROM ${t.breakers} WHERE backend IN (${names})`)
   }
 
-  return async (backends) => {
-    const rows = await read(backends)
-    const ended = rows.filter((row) => row['kind'] === 'worker' && Number(row['number']) === 1)
-    if (ended.length === 0) return surveyOf(rows)
-    await client.run(sql`
+  return {
+    async survey(backends) {
+      const rows = await read(backends)
+      const ended = rows.filter((row) => row['kind'] === 'worker' && Number(row['number']) === 1)
+      if (ended.length === 0) return surveyOf(rows)
+      await client.run(sql`
 DELETE FROM ${t.workers} WHERE id IN (${ended.map((row) => String(row['name']))}) AND lease_until <= ${NOW}`)
-    return surveyOf(await read(backends))
+      return surveyOf(await read(backends))
+    },
+    look: async (backends) => surveyOf(await read(backends)),
   }
 }
 

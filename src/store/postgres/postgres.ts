@@ -97,7 +97,7 @@ function storeOn<Tx>(clients: Clients, t: Tables, transactionAdapter: Transactio
     coordination: {
       enter: enter(heartbeat, t),
       renew: renew(heartbeat, t),
-      survey: survey(heartbeat, t),
+      ...survey(heartbeat, t),
       claim: claim(heartbeat, t),
       quiet: quiet(heartbeat, t),
       release: release(heartbeat, t),

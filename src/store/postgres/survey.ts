@@ -12,11 +12,9 @@ import type { Tables } from './tables.ts'
  * made the DELETE wait and then spare the row, and its worker owns its lanes. It is listed with what was left before
  * (nothing), which is late: what it owns stays its own, and the next survey sees the new lease.
  */
-export function survey(client: Client, t: Tables): CoordinationStore['survey'] {
-  const text = `
-WITH ended AS (
-  DELETE FROM ${t.workers} WHERE lease_until <= clock_timestamp() RETURNING id
-)
+export function survey(client: Client, t: Tables): Pick<CoordinationStore, 'survey' | 'look'> {
+  const textOf = (ended: string): string => `
+WITH ended AS (${ended})
 SELECT json_build_object(
   'workers', (
     SELECT coalesce(json_agg(json_build_object('id', w.id, 'name', w.name, 'backends', w.backends,
@@ -35,7 +33,10 @@ SELECT json_build_object(
     FROM ${t.breakers} AS b WHERE b.backend = ANY ($1::text[]))
 )::text AS survey`
 
-  return async (backends) => {
+  const over = 'lease_until <= clock_timestamp()'
+  const removing = textOf(`DELETE FROM ${t.workers} WHERE ${over} RETURNING id`)
+  const looking = textOf(`SELECT id FROM ${t.workers} WHERE ${over}`)
+  const read = async (text: string, backends: readonly string[]): Promise<Survey> => {
     const [row] = await client.query(text, [backends])
     const survey = JSON.parse(row?.['survey'] ?? '') as {
       readonly workers: readonly LiveWorker[]
@@ -44,4 +45,5 @@ SELECT json_build_object(
     }
     return survey satisfies Survey
   }
+  return { survey: (backends) => read(removing, backends), look: (backends) => read(looking, backends) }
 }

@@ -31,6 +31,10 @@ export function sqliteCoordination(database: Database, t: Tables, notify: () => 
       if (await database.read(run.survey.hasExpired)) await database.write(run.survey.removeExpired)
       return database.read((db) => run.survey.read(db, backends))
     },
+
+    async look(backends) {
+      return database.read((db) => run.survey.read(db, backends))
+    },
     async claim(workerId, lanes) {
       return lanes.length === 0 ? [] : database.write((db) => run.claim(db, workerId, lanes))
     },

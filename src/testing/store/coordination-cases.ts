@@ -44,6 +44,25 @@ export const coordinationCases: readonly StoreCase[] = [
     },
   },
   {
+    name: 'coordination: look reads what survey reads, and removes no worker whose lease has ended',
+    async run({ store }) {
+      const { coordination } = store
+      const alive = await coordination.enter({ name: 'alive', backends: [BACKEND], lease: LONG_LEASE })
+      const dead = await coordination.enter({ name: 'dead', backends: [BACKEND], lease: 0 })
+      const seen = await coordination.look([BACKEND])
+      assert.deepEqual(
+        seen.workers.map(({ id }) => id),
+        [alive],
+      )
+      assert.equal(seen.lanes.length, await laneCount(store))
+      assert.equal(await coordination.renew(dead, LONG_LEASE), false)
+      assert.deepEqual(
+        (await coordination.survey([BACKEND])).lanes.map(({ lane, fence }) => [lane, fence]),
+        seen.lanes.map(({ lane, fence }) => [lane, fence]),
+      )
+    },
+  },
+  {
     name: 'coordination: claim takes a lane at the fence seen, and raises it',
     async run({ store }) {
       const { coordination } = store
