@@ -5,6 +5,7 @@ import type { RecordFilter } from '../record/record-source.ts'
 import { isStatus, STATUSES } from '../record/status.ts'
 import type { Condition, FilterColumn, FilterValue } from '../store/admin-store.ts'
 import { suggestion } from '../suggestion.ts'
+import { isStorableDate } from './storable-date.ts'
 
 type Kind = 'uuid' | 'text' | 'status' | 'integer' | 'date'
 
@@ -40,7 +41,7 @@ const EXPECTED: Readonly<Record<Kind, string>> = {
   text: 'a text',
   status: `one of ${STATUSES.join(', ')}`,
   integer: 'a whole number',
-  date: 'a Date',
+  date: 'a Date of the years 1 to 9999',
 }
 
 const COMPARISONS = ['eq', 'ne', 'lt', 'lte', 'gt', 'gte'] as const
@@ -113,6 +114,9 @@ function compileOperator(column: FilterColumn, operator: string, value: unknown,
     problems.push({ code: 'INVALID_OPTION', field, value, message })
     return []
   }
+  if ([value].flat().some((each) => typeof each === 'string' && each.includes('\0'))) {
+    return report('contains U+0000, which no column holds; leave it out')
+  }
   if (operator === 'isNull') {
     return typeof value === 'boolean' ? [nullTest(column, value)] : report(`is ${showValue(value)}; give true or false`)
   }
@@ -153,7 +157,7 @@ function readValue(kind: Kind, value: unknown): FilterValue | undefined {
     case 'integer':
       return Number.isSafeInteger(value) ? (value as number) : undefined
     case 'date':
-      return value instanceof Date && !Number.isNaN(value.getTime()) ? value : undefined
+      return isStorableDate(value) ? value : undefined
   }
 }
 

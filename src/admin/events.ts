@@ -1,5 +1,6 @@
 import { BroadcasterError, DoesNotExist } from '../errors.ts'
 import { canonicalUuid } from '../event/uuid.ts'
+import { showValue } from '../problem.ts'
 import type { ColumnName, OutboxEventColumns } from '../record/columns.ts'
 import { COLUMN_NAMES } from '../record/columns.ts'
 import type { OutboxEvent } from '../record/outbox-event.ts'
@@ -12,6 +13,7 @@ import { EventQuery, type IterateOptions, type OrderTerm, withData } from './eve
 import { MOVABLE } from './movable.ts'
 import { type MoveOptions, moveEvents, type Target } from './move-events.ts'
 import { type MoveResult, moveInPeace } from './move-in-peace.ts'
+import { isStorableDate } from './storable-date.ts'
 
 /** Beyond this many the schedule stands still: 2^20 minutes are two years. */
 const MAX_EXPONENT = 20
@@ -88,6 +90,8 @@ export class EventManager<Input extends readonly unknown[] = readonly never[]> i
   search(text: string): EventQuery {
     const sought = text.trim()
     if (sought === '') return this.#query()
+    // No column holds it, and PostgreSQL takes no text with it.
+    if (sought.includes('\0')) return this.#query().where([{ op: 'any', groups: [] }])
     const id = canonicalUuid(sought)
     const conditions: Condition[] = [
       { column: 'eventId', op: 'eq', value: sought },
@@ -116,11 +120,15 @@ export class EventManager<Input extends readonly unknown[] = readonly never[]> i
     return this.#move(target, { kind: 'cancel' }, MOVABLE.cancel, options)
   }
   /** Moves the due time of events that are still to be delivered. */
-  reschedule<Chosen extends Target>(
+  async reschedule<Chosen extends Target>(
     target: Chosen & Defined<Chosen>,
     at: Date,
     options?: MoveOptions,
   ): Promise<MoveResult> {
+    if (!isStorableDate(at)) {
+      const message = `at is ${showValue(at)}; give a Date of the years 1 to 9999`
+      throw new BroadcasterError('INVALID_OPTION', message, { field: 'at', value: at })
+    }
     return this.#move(target, { kind: 'reschedule', at }, ['pending', 'retry', 'processing'], options)
   }
 

@@ -4,9 +4,8 @@ import type { OutboxEvent } from '../record/outbox-event.ts'
 import { type DestinationStore, LONGEST_PROBE_WAIT } from '../store/coordination-store.ts'
 import type { SignalSource } from '../telemetry/signals.ts'
 import { type BreakerOptions, told } from './breaker.ts'
+import { destinationName } from './destination-name.ts'
 
-/** As long as the column of the name. */
-const LONGEST_NAME = 200
 /** What other workers opened or closed is looked up at most this often, in ms, and only while there is something to send. */
 const REFRESH = 1_000
 /** The longest that an event behind an open breaker is parked for, in ms. */
@@ -49,7 +48,7 @@ export class Destinations {
   of(event: OutboxEvent): string | undefined {
     try {
       const name: unknown = this.#parts.backend.destination?.(event)
-      return typeof name === 'string' && name !== '' ? name.slice(0, LONGEST_NAME) : undefined
+      return typeof name === 'string' ? destinationName(name) : undefined
     } catch {
       // What is wrong with the event shows when it is sent.
       return undefined

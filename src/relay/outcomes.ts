@@ -5,6 +5,7 @@ import { BroadcasterError } from '../errors.ts'
 import { stringifyJson } from '../event/json.ts'
 import { boundedDelay, type RetryPolicy } from '../retry-policy.ts'
 import type { Outcome } from '../store/relay-store.ts'
+import { destinationName } from './destination-name.ts'
 import type { HeldEvent } from './in-hand.ts'
 import { decideFailure } from './retry.ts'
 
@@ -44,7 +45,7 @@ export function judge(held: HeldEvent, result: SendResult | undefined, policy: F
 
   const failure = classifySendError(given.error)
   if (failure.kind === 'outage') {
-    const destination = failure.destination ?? held.destination
+    const destination = (failure.destination && destinationName(failure.destination)) || held.destination
     const retryAfter = askedFor(failure.retryAfter, policy)
     return { kind: 'outage', error: given.error, retryAfter, destination, progress: progress.progress }
   }

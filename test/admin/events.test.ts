@@ -309,6 +309,14 @@ for (const kind of STORES) {
       assert.equal(await events.filter(mine).count(), 0)
     })
 
+    test('an instant that no database can read is refused, and a text with U+0000 finds nothing', async () => {
+      const { id } = await make('instant')
+      for (const at of [new Date(Number.NaN), new Date(8.64e15), new Date(-8.64e15), 'tomorrow' as unknown as Date]) {
+        await assert.rejects(events.reschedule(id, at), { code: 'INVALID_OPTION', field: 'at', retryable: false })
+      }
+      assert.deepEqual(await events.search('a\0b').all(), [])
+    })
+
     test('an undefined condition is refused and nothing is changed, in reads and in actions', async () => {
       const { id } = await make('undefined')
       const filters: readonly unknown[] = [

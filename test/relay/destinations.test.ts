@@ -63,6 +63,7 @@ for (const { name, skip, open } of STORES) {
       await outbox.publish(KEYS, { backend: 'shops' })
       await outbox.broadcaster.worker().start()
       await outbox.until(() => outbox.heard('event.published').length === 190)
+      await outbox.until(() => outbox.heard('destination.down').length > 0)
       assert.equal(outbox.heard('backend.down').length, 0)
       assert.deepEqual(
         outbox.heard('destination.down').map(({ backend: of, destination }) => [of, destination]),
@@ -82,6 +83,42 @@ for (const { name, skip, open } of STORES) {
       assert.deepEqual(await store.coordination.destinations.list('shops'), [])
       for (const event of await outbox.broadcaster.events.all()) assert.equal(event.retryCount, 0)
     })
+
+    for (const [what, said] of [
+      ['by the backend', false],
+      ['by the error', true],
+    ] as const) {
+      test(`whatever its name is made of, every store can hold it: named ${what}`, async (t: TestContext) => {
+        const { store, close } = await open()
+        t.after(close)
+        const names = ['a\0b', '\ud800c', `\\'"\`; --`, 'é'.repeat(1_000)]
+        const hostile: Backend = {
+          ...recordingBackend(),
+          ...(!said && { destination: ({ eventType }: OutboxEvent) => names[Number(eventType)] ?? '' }),
+          send: async (events) =>
+            events.map(({ eventType }) => {
+              const destination = names[Number(eventType)] ?? ''
+              return notDelivered(new OutageError('away', said ? { destination } : {}))
+            }),
+        }
+        await using outbox = new TestOutbox({ hostile }, store as Store)
+        await outbox.broadcaster.transaction((tx) =>
+          outbox.broadcaster.publishMany(
+            tx,
+            names.map((_name, n) => ({ type: String(n), source: '/test' })),
+            { backend: 'hostile' },
+          ),
+        )
+        await outbox.broadcaster.worker().start()
+        await outbox.until(() => outbox.heard('destination.down').length === names.length)
+        const rows = await store.coordination.destinations.list('hostile')
+        assert.deepEqual(
+          rows.map(({ destination }) => destination).sort(),
+          ['ab', '\ufffdc', `\\'"\`; --`, 'é'.repeat(200)].sort(),
+        )
+        assert.deepEqual(outbox.heard('worker.error'), [])
+      })
+    }
   })
 }
 

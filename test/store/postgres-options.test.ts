@@ -220,3 +220,23 @@ describe('clients of PostgreSQL', { skip: skipWithout('postgres') }, () => {
     }
   })
 })
+
+test('a value that no text can hold is refused before it is sent, and costs no connection', {
+  skip: skipWithout('postgres'),
+}, async () => {
+  const { pool, schema, close } = openPlace(url)
+  const store = postgres({ pool, schema })
+  await store.schema.migrate()
+  let removed = 0
+  pool.on('remove', () => removed++)
+  for (let n = 0; n < 5; n++) {
+    await assert.rejects(store.coordination.destinations.open('main', 'a\0b', 1_000, 'away'), {
+      code: 'INVALID_OPTION',
+      retryable: false,
+      message: /U\+0000/,
+    })
+  }
+  assert.equal(removed, 0)
+  await store.close()
+  await close()
+})

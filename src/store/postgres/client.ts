@@ -1,3 +1,5 @@
+import { BroadcasterError } from '../../errors.ts'
+
 /** A row as PostgreSQL wrote it: text, whatever type parsers the user has set. */
 export type RawRow = Record<string, string | null>
 
@@ -84,5 +86,10 @@ export function literal(value: SqlValue): string {
 export function withValues(text: string, values: readonly SqlValue[]): string {
   if (values.length === 0) return text
   const literals = values.map(literal)
+  // It would end the statement's text, and the server would give up the connection.
+  if (literals.some((each) => each.includes('\0'))) {
+    const message = 'a value contains U+0000, which no text of PostgreSQL can hold; leave it out'
+    throw new BroadcasterError('INVALID_OPTION', message)
+  }
   return text.replace(/\$(\d+)/g, (_all, n: string) => literals[Number(n) - 1] ?? 'NULL')
 }

@@ -65,17 +65,23 @@ function settings({ lock }: Limits, left: number): string {
 export function pgClient(connections: Connections<PgPoolClient>, size: number, limits: Limits): Client {
   const share = new ConnectionShare(connections, size)
   return {
-    query: (text, values = []) =>
-      runAgainOnConflict(() =>
+    query: async (text, values = []) => {
+      // What may take any time may be nothing that a batch can hold: CREATE INDEX CONCURRENTLY.
+      if (limits.total === Number.POSITIVE_INFINITY) {
+        const query = queryOf(text, values)
+        return runAgainOnConflict(() =>
+          share.use(limits.total, async (loan) => (await ask(loan, query)).rows as RawRow[]),
+        )
+      }
+      // As a batch it has no parameters. What cannot be written costs no connection.
+      const written = withValues(text, values)
+      return runAgainOnConflict(() =>
         share.use(limits.total, async (loan) => {
-          // What may take any time may be nothing that a batch can hold: CREATE INDEX CONCURRENTLY.
-          if (limits.total === Number.POSITIVE_INFINITY)
-            return (await ask(loan, queryOf(text, values))).rows as RawRow[]
-          // As a batch it has no parameters.
-          const batch = { text: settings(limits, loan.left) + withValues(text, values), values: [], types: RAW }
+          const batch = { text: settings(limits, loan.left) + written, values: [], types: RAW }
           return lastOf(await ask(loan, batch)).rows as RawRow[]
         }),
-      ),
+      )
+    },
     transaction: (work) =>
       share.use(limits.total, (loan) =>
         transactionOn(loan, `BEGIN ISOLATION LEVEL READ COMMITTED;${settings(limits, loan.left)}`, () =>
