@@ -93,10 +93,8 @@ export class Announcements {
 
   #tell({ held, outcome, error }: Announcement, read: Partial<OutboxEventColumns> | undefined): void {
     const { signals, records, backend, worker } = this.#parts
-    const event = new OutboxEvent(
-      { ...settledColumns(held, outcome), ...read, ...knownColumns(held, outcome) },
-      records,
-    )
+    const columns = read ? { ...held.row, ...read } : settledColumns(held, outcome)
+    const event = new OutboxEvent(Object.assign(columns, knownColumns(held, outcome)), records)
     switch (outcome.kind) {
       case 'published':
         signals.emit('event.published', { event, backend, worker })

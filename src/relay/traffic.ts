@@ -90,9 +90,10 @@ export class Traffic {
         this.#defer(held, verdict.destination, verdict.progress)
       } else this.#conclusion.conclude(held, verdict)
     }
-    for (const held of this.#conclusion.removeWhere(({ destination = '' }) => away.has(destination))) {
-      this.#defer(held, held.destination ?? '')
-    }
+    // The buffer is large, and a send ends well as a rule.
+    const stranded =
+      away.size === 0 ? [] : this.#conclusion.removeWhere(({ destination = '' }) => away.has(destination))
+    for (const held of stranded) this.#defer(held, held.destination ?? '')
     for (const [n, { destination }] of batch.entries()) {
       const took = verdicts[n] === undefined || verdicts[n].kind === 'settle'
       if (took && destination !== undefined && !away.has(destination)) {
