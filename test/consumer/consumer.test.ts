@@ -9,6 +9,7 @@ import { Consumer } from '../../src/consumer/consumer.ts'
 import type { ConsumerOptions } from '../../src/consumer/consumer-options.ts'
 import { type MemorySubscription, memorySubscription } from '../../src/consumer/memory/memory-subscription.ts'
 import { verdictOn } from '../../src/consumer/verdict.ts'
+import { BroadcasterError } from '../../src/errors.ts'
 import type { CloudEvent } from '../../src/event/cloud-event.ts'
 import { Inbox } from '../../src/inbox/inbox.ts'
 import { memoryStore } from '../../src/store/memory/memory.ts'
@@ -448,6 +449,38 @@ describe('start and stop', () => {
     await consumer.stop()
     const took = performance.now() - started
     assert.ok(took >= 1_500 && took < 15_000, `${took} ms`)
+  })
+
+  test('stop ends and says so, though the subscription never closes', async () => {
+    const subscription = memorySubscription()
+    const released = Promise.withResolvers<void>()
+    const { close } = subscription
+    subscription.close = async () => {
+      await released.promise
+      await close.call(subscription)
+    }
+    const consumer = new Consumer({
+      name: 'never-closes',
+      subscription,
+      store: memoryStore(),
+      stopTimeout: 0,
+      handlers: { '*': () => undefined },
+    })
+    const told: unknown[] = []
+    const unlisten = onSignal('consumer.error', ({ consumer, error }) => {
+      if (consumer === 'never-closes') told.push(error)
+    })
+    await consumer.start()
+    const began = performance.now()
+    await consumer.stop()
+    unlisten()
+    const took = performance.now() - began
+    assert.ok(took < 15_000, `${took} ms`)
+    assert.deepEqual(
+      told.map((error) => error instanceof BroadcasterError && error.code),
+      ['CLOSE_TIMEOUT'],
+    )
+    released.resolve()
   })
 
   test('stop waits for handlers, and gives back what was not begun, in order', async () => {
