@@ -85,10 +85,11 @@ export function checkOptions(options: unknown): void {
       ...shapeProblems('transaction', transaction, SHAPES.transaction, 'a transaction adapter, or leave it out'),
     )
   }
-  const isMap = isObject(backends) && !Array.isArray(backends)
+  const isMap = isObject(backends) && !Array.isArray(backends) && !isBackend(backends)
   const named = isMap ? Object.entries(backends) : []
   if (backends !== undefined && !isMap) {
-    const message = `is ${showValue(backends)}; give backends by name, such as { default: ... }, or leave it out`
+    const found = isBackend(backends) ? 'is a backend without a name' : `is ${showValue(backends)}`
+    const message = `${found}; give backends by name, such as { default: ... }, or leave it out`
     problems.push({ code: 'INVALID_OPTION', field: 'backends', value: undefined, message })
   }
   for (const [name, backend] of named) problems.push(...backendProblems(name, backend))
@@ -111,6 +112,10 @@ function shapeProblems(field: string, value: unknown, methods: readonly string[]
   if (missing.length === 0) return []
   const has = isObject(value) ? `has no ${missing.join(' and no ')}` : `is ${showValue(value)}`
   return [{ code: 'INVALID_OPTION', field, value: undefined, message: `${has}; give ${wanted}` }]
+}
+
+function isBackend(value: unknown): boolean {
+  return isObject(value) && SHAPES.backend.every((method) => typeof value[method] === 'function')
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -16,6 +16,8 @@ export function describeError(error: unknown): string {
 
 function textOfError(error: Error): string {
   const code = 'code' in error && typeof error.code === 'string' ? ` [${error.code}]` : ''
-  const cause = error.cause instanceof Error ? `; caused by ${error.cause.message}` : ''
-  return `${error.message || error.name}${code}${cause}`
+  const message = error.message || error.name
+  // Most errors of ours tell their cause in their own words already.
+  const cause = error.cause instanceof Error && !message.includes(error.cause.message) ? error.cause.message : ''
+  return `${message}${code}${cause && `; caused by ${cause}`}`
 }

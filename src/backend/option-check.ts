@@ -1,5 +1,6 @@
 import { type Problem, requireObject, showValue, throwProblems } from '../problem.ts'
 import { suggestion } from '../suggestion.ts'
+import { UNDEFINED_PLACE, undefinedOption } from '../undefined-option.ts'
 
 interface Range {
   readonly min: number
@@ -29,6 +30,16 @@ export class OptionCheck {
   /** Notes a problem of one option; `message` continues its name. */
   problem(field: string, message: string): void {
     this.#refuse(field, undefined, message)
+  }
+
+  /**
+   * These options say where to connect, and there is a default. They may all be left out; but where none has a value and one
+   * is given as undefined, a variable of the environment was not set, and the default is another server than was meant.
+   */
+  places(...names: readonly string[]): void {
+    const unset = undefinedOption(this.#options, names)
+    if (unset === undefined || names.some((name) => this.#options[name] !== undefined)) return
+    this.problem(unset, UNDEFINED_PLACE)
   }
 
   /** An integer within a range. */

@@ -1,5 +1,7 @@
 import { BroadcasterError } from '../errors.ts'
 import { compileTypePattern } from '../event/type-pattern.ts'
+import { unknownKeys } from '../options.ts'
+import { type Problem, showValue, throwProblems } from '../problem.ts'
 import { suggestion } from '../suggestion.ts'
 
 /** Where events of some types go. */
@@ -10,6 +12,8 @@ export interface Route {
   readonly to: string | readonly string[]
 }
 
+const MEMBERS = ['type', 'to'] as const
+
 /** Answers which backends an event type goes to; undefined = no route takes it. */
 export type Router = (type: string) => readonly string[] | undefined
 
@@ -19,7 +23,12 @@ export type Router = (type: string) => readonly string[] | undefined
  */
 export function router(routes: readonly Route[], backends: Iterable<string>): Router {
   const known = new Set(backends)
-  const compiled = routes.map((route, index) => {
+  if (!Array.isArray(routes)) {
+    const message = `routes is ${showValue(routes)}; give a list, such as [{ type: 'order.*', to: 'default' }]`
+    throw new BroadcasterError('INVALID_OPTION', message, { field: 'routes', value: routes })
+  }
+  const compiled = routes.map((route: Route, index) => {
+    checkRoute(route, `routes[${index}]`)
     const types = toList(route.type)
     const to = [...new Set(toList(route.to))]
     for (const [name, list] of Object.entries({ type: types, to })) {
@@ -31,6 +40,28 @@ export function router(routes: readonly Route[], backends: Iterable<string>): Ro
     return { takes: types.map(compileTypePattern), to }
   })
   return (type) => compiled.find((route) => route.takes.some((takes) => takes(type)))?.to
+}
+
+/** Throws `INVALID_OPTION` unless it has a type and a backend, and nothing else. */
+function checkRoute(route: unknown, field: string): void {
+  const problems: Problem[] = []
+  if (typeof route !== 'object' || route === null) {
+    const message = `is ${showValue(route)}; give { type, to }`
+    problems.push({ code: 'INVALID_OPTION', field, value: route, message })
+  } else {
+    problems.push(...unknownKeys(field, route, MEMBERS))
+    for (const name of MEMBERS) {
+      const value: unknown = Object.getOwnPropertyDescriptor(route, name)?.value
+      if (isNames(value)) continue
+      const message = `is ${showValue(value)}; give a text, or a list of them`
+      problems.push({ code: 'INVALID_OPTION', field: `${field}.${name}`, value, message })
+    }
+  }
+  throwProblems('the Broadcaster', problems)
+}
+
+function isNames(value: unknown): boolean {
+  return typeof value === 'string' || (Array.isArray(value) && value.every((each) => typeof each === 'string'))
 }
 
 /** The error for a backend name that is not configured, with the nearest that is. */

@@ -11,14 +11,18 @@ export function placeOf({ host, port, database }: Place): string {
   return `${where}${port === undefined || port === '' ? '' : `:${port}`}/${database === undefined || database === '' ? '(the default database)' : database}`
 }
 
+const UNNAMED = 'the place that its connection string names'
+
 /** The place that a connection URL names. A text that is no URL may hold a password anywhere: nothing of it is shown. */
 export function placeOfUrl(url: string): string {
   let parsed: URL
   try {
     parsed = new URL(url)
   } catch {
-    return 'the place that its connection string names'
+    return UNNAMED
   }
+  // A password with a slash or a question mark that was not escaped: what was read as host and path is a part of it.
+  if (`${parsed.pathname}${parsed.search}${parsed.hash}`.includes('@')) return UNNAMED
   return placeOf({
     host: parsed.hostname || (parsed.searchParams.get('host') ?? undefined),
     port: parsed.port,

@@ -68,7 +68,7 @@ test('a table that Django made: told, taken over, looked at, delivered', async (
     [
       'no worker is running, and 2 events can be sent',
       'the oldest due event of the default backend has waited N days',
-      '1 event wait for a backend redis, which is not configured here',
+      '1 event waits for a backend redis, which is not configured here',
       'the oldest due event of redis has waited N days',
     ],
   )

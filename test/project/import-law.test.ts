@@ -73,6 +73,7 @@ const ROOT_FILES: Readonly<Record<string, string>> = {
   'src/options.ts': 'foundation',
   'src/problem.ts': 'foundation',
   'src/suggestion.ts': 'foundation',
+  'src/undefined-option.ts': 'foundation',
   'src/describe-error.ts': 'foundation',
   'src/inner-errors.ts': 'foundation',
   'src/pause.ts': 'foundation',

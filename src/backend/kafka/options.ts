@@ -120,6 +120,7 @@ const NAMES = [
 /** Checks the options and fills in the defaults. Throws `INVALID_OPTION` with every problem. */
 export function resolveOptions(options: KafkaOptions): ResolvedKafkaOptions {
   const check = new OptionCheck('kafka', options, NAMES)
+  check.places('bootstrapServers')
   const { topic = 'events', producer } = options
   if (typeof topic !== 'function' && (typeof topic !== 'string' || !isTopic(topic.replaceAll('{type}', 'x')))) {
     check.problem('topic', 'must be a function or a topic: at most 249 letters, digits, dots, underscores and hyphens')

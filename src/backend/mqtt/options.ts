@@ -85,6 +85,7 @@ const NAMES = [
 /** Checks the options and fills in the defaults. Throws `INVALID_OPTION` with every problem. */
 export function resolveOptions(options: MqttOptions): ResolvedMqttOptions {
   const check = new OptionCheck('mqtt', options, NAMES)
+  check.places('url', 'client')
   const { topic = 'events/{type}', qos = 1 } = options
   if (typeof topic !== 'function' && (typeof topic !== 'string' || !isTopic(topic.replaceAll('{type}', 'x')))) {
     check.problem('topic', 'must be a function or a topic without wildcards')

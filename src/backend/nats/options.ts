@@ -90,6 +90,7 @@ export function eachOwnSubject({ subject }: Pick<ResolvedNatsOptions, 'subject'>
 /** Checks the options and fills in the defaults. Throws `INVALID_OPTION` with every problem. */
 export function resolveOptions(options: NatsJetStreamOptions): ResolvedNatsOptions {
   const check = new OptionCheck('natsJetStream', options, NAMES)
+  check.places('servers', 'client')
   const { subject = 'events.{type}', client, servers = 'nats://127.0.0.1:4222' } = options
   if (typeof subject !== 'function' && (typeof subject !== 'string' || !isSubject(subject.replaceAll('{type}', 'x')))) {
     check.problem('subject', 'must be a function or a subject without wildcards, spaces and empty tokens')

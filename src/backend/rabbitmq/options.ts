@@ -97,6 +97,7 @@ export const typeOf = (event: OutboxEvent): string => event.eventType
 /** Checks the options and fills in the defaults. Throws `INVALID_OPTION` with every problem. */
 export function resolveOptions(options: RabbitMqOptions): ResolvedRabbitMqOptions {
   const check = new OptionCheck('rabbitmq', options, NAMES)
+  check.places('url', 'hostname', 'channel')
   const { channel } = options
   if (channel !== undefined && !isConfirmChannel(channel)) {
     check.problem('channel', 'must be a channel with confirms: make it with connection.createConfirmChannel()')

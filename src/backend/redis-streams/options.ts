@@ -119,6 +119,7 @@ const MOST_BYTES = 2 ** 29 - 1024
 /** Checks the options and fills in the defaults. Throws `INVALID_OPTION` with every problem. */
 export function resolveOptions(options: RedisStreamsOptions): ResolvedRedisStreamsOptions {
   const check = new OptionCheck('redisStreams', options, NAMES)
+  check.places('url', 'host', 'cluster', 'client')
   const resolved: ResolvedRedisStreamsOptions = {
     address: addressOf(options, check),
     client: options.client,

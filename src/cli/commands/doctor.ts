@@ -132,7 +132,7 @@ async function lookAtWorkers({ broadcaster, backends }: Configured, maxAge: numb
       findings.push({
         level: 'wrong',
         check: 'events',
-        message: `${countOf(one.pending + one.parked, 'event')} wait for a backend ${one.backend}, which is not configured here`,
+        message: `${countOf(one.pending + one.parked, 'event')} ${one.pending + one.parked === 1 ? 'waits' : 'wait'} for a backend ${one.backend}, which is not configured here`,
         cure: `add ${one.backend} to \`backends\``,
       })
     }

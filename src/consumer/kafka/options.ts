@@ -53,6 +53,7 @@ const NAMES = [
 /** Checks the options and fills in the defaults. Throws `INVALID_OPTION` with every problem. */
 export function resolveSubscriptionOptions(options: KafkaSubscriptionOptions): ResolvedKafkaSubscriptionOptions {
   const check = new OptionCheck('kafkaSubscription', options, NAMES)
+  check.places('bootstrapServers')
   const { topics = 'events', deadLetter = {} } = options
   const list: unknown = typeof topics === 'string' ? [topics] : topics
   if (!Array.isArray(list) || list.length === 0 || !list.every(isTopic)) {

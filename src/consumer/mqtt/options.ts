@@ -81,6 +81,7 @@ const DEAD_LETTER = ['topic', 'requireSubscriber', 'keep']
 /** Checks the options and fills in the defaults. Throws `INVALID_OPTION` with every problem. */
 export function resolveSubscriptionOptions(options: MqttSubscriptionOptions): ResolvedMqttSubscriptionOptions {
   const check = new OptionCheck('mqttSubscription', options, NAMES)
+  check.places('url')
   const { topics = 'events/#', share, deadLetter = {}, clientId } = options
   const list: unknown = typeof topics === 'string' ? [topics] : topics
   if (!Array.isArray(list) || list.length === 0 || !list.every(isTopicFilter)) {

@@ -83,6 +83,7 @@ export function isNatsName(name: unknown): name is string {
 /** Checks the options and fills in the defaults. Throws `INVALID_OPTION` with every problem. */
 export function resolveSubscriptionOptions(options: NatsJetStreamSubscriptionOptions): ResolvedNatsSubscriptionOptions {
   const check = new OptionCheck('natsJetStreamSubscription', options, NAMES)
+  check.places('servers', 'client')
   const { stream, durable, filterSubject } = options
   if (!isNatsName(stream)) check.problem('stream', 'must be the name of a stream: no spaces, no . * > / \\')
   if (durable !== undefined && !isNatsName(durable)) {

@@ -80,6 +80,7 @@ const NAMES: readonly (keyof RabbitMqSubscriptionOptions)[] = [
 /** Checks the options and fills in the defaults. Throws `INVALID_OPTION` with every problem. */
 export function resolveSubscriptionOptions(options: RabbitMqSubscriptionOptions): ResolvedRabbitMqSubscriptionOptions {
   const check = new OptionCheck('rabbitmqSubscription', options, NAMES)
+  check.places('url', 'hostname')
   const queue = nameOf('queue', check.text('queue'), check)
   const { declare, deadLetter = {} } = options
   const deadQueue = nameOf('deadLetter', deadLetter.queue, check)

@@ -72,6 +72,7 @@ const NAMES: readonly (keyof RedisStreamsSubscriptionOptions)[] = [
 /** Checks the options and fills in the defaults. Throws `INVALID_OPTION` with every problem. */
 export function resolveSubscriptionOptions(options: RedisStreamsSubscriptionOptions): ResolvedRedisSubscriptionOptions {
   const check = new OptionCheck('redisStreamsSubscription', options, NAMES)
+  check.places('url', 'host', 'cluster', 'client')
   const { client, deadLetter = {} } = options
   if (client !== undefined) {
     runWith(client)

@@ -42,8 +42,8 @@ const WHAT = 'a Drizzle transaction'
  *   await broadcaster.publish(tx, { type: 'order.created', source: '/orders', data: order })
  * })
  */
-export function drizzleTransaction(options: DialectOption<'postgres' | 'mysql'>): TransactionAdapter<DrizzleTransaction>
 export function drizzleTransaction(options: DialectOption<'sqlite'>): DrizzleSqliteAdapter
+export function drizzleTransaction(options: DialectOption<'postgres' | 'mysql'>): TransactionAdapter<DrizzleTransaction>
 export function drizzleTransaction(
   options: DialectOption,
 ): TransactionAdapter<DrizzleTransaction> | DrizzleSqliteAdapter {

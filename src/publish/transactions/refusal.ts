@@ -58,5 +58,8 @@ export function hasMethods(value: unknown, ...names: readonly string[]): boolean
 /** A wrong value in words. */
 export function describe(value: unknown): string {
   if (value === null) return 'null'
-  return isObject(value) ? 'something else' : `a value of type ${typeof value}`
+  if (!isObject(value)) return `a value of type ${typeof value}`
+  const made: unknown = value['constructor']
+  const name = typeof made === 'function' && made !== Object ? made.name : ''
+  return /^\w+$/.test(name) ? `of the class ${name}` : 'something else'
 }

@@ -1,5 +1,6 @@
 import { type Problem, showWithoutSecrets, throwProblems } from '../../problem.ts'
 import { suggestion } from '../../suggestion.ts'
+import { UNDEFINED_PLACE, undefinedOption } from '../../undefined-option.ts'
 import {
   type ResolvedStatementOptions,
   resolveStatementOptions,
@@ -53,7 +54,9 @@ export function resolveOptions(options: MysqlOptions): ResolvedOptions {
     }
   }
   const ways = ['pool', 'url'].filter((name) => given.has(name))
-  if (ways.length !== 1) {
+  const unset = undefinedOption(options, ['pool', 'url'])
+  if (ways.length === 0 && unset !== undefined) refuse(unset, UNDEFINED_PLACE)
+  else if (ways.length !== 1) {
     refuse('pool', `${ways.length === 0 ? 'is missing' : 'is given together with url'}; give one of pool and url`)
   }
   const pool = given.get('pool')

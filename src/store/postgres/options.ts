@@ -1,5 +1,6 @@
 import { type Problem, showWithoutSecrets, throwProblems } from '../../problem.ts'
 import { suggestion } from '../../suggestion.ts'
+import { UNDEFINED_PLACE, undefinedOption } from '../../undefined-option.ts'
 import {
   type ResolvedStatementOptions,
   resolveStatementOptions,
@@ -65,7 +66,8 @@ export interface ResolvedOptions {
   readonly statements: ResolvedStatementOptions
 }
 
-const KNOWN = ['pool', 'pglite', 'connectionString', 'url', 'schema', 'table', 'listen', ...STATEMENT_OPTIONS] as const
+const WAYS = ['pool', 'pglite', 'connectionString', 'url'] as const
+const KNOWN = [...WAYS, 'schema', 'table', 'listen', ...STATEMENT_OPTIONS] as const
 
 /** Checks the options of `postgres()`; all problems are told at once, as `INVALID_OPTION`. */
 export function resolveOptions(options: PostgresOptions): ResolvedOptions {
@@ -80,8 +82,10 @@ export function resolveOptions(options: PostgresOptions): ResolvedOptions {
       refuse(name, `is no option of postgres()${suggestion(name, KNOWN) || `; it takes ${KNOWN.join(', ')}`}`)
     }
   }
-  const ways = ['pool', 'pglite', 'connectionString', 'url'].filter((name) => given.has(name))
-  if (ways.length !== 1) {
+  const ways = WAYS.filter((name) => given.has(name))
+  const unset = undefinedOption(options, WAYS)
+  if (ways.length === 0 && unset !== undefined) refuse(unset, UNDEFINED_PLACE)
+  else if (ways.length !== 1) {
     const found = ways.length === 0 ? 'is missing' : `is given together with ${ways.slice(1).join(' and ')}`
     refuse(ways[0] ?? 'pool', `${found}; give one of pool, pglite, connectionString and url`)
   }
@@ -95,7 +99,7 @@ export function resolveOptions(options: PostgresOptions): ResolvedOptions {
   }
   const urlField = given.has('url') ? 'url' : 'connectionString'
   const url = given.get(urlField)
-  if (url !== undefined && (typeof url !== 'string' || url === '')) {
+  if (url !== undefined && !isConnectionString(url)) {
     refuse(urlField, `is ${showWithoutSecrets(url)}; give a URL such as postgres://user@host:5432/database`)
   }
   checkListen(given, refuse)
@@ -127,10 +131,18 @@ function checkListen(given: ReadonlyMap<string, unknown>, refuse: (field: string
     refuse('listen', 'can only be true or false with pglite, which has one connection')
   } else if (
     typeof listen !== 'function' &&
-    !(isObject(listen) && typeof listen['connectionString'] === 'string' && Object.keys(listen).length === 1)
+    !(isObject(listen) && isConnectionString(listen['connectionString']) && Object.keys(listen).length === 1)
   ) {
-    refuse('listen', `is ${showWithoutSecrets(listen)}; give true, false, { connectionString } or a function`)
+    refuse(
+      'listen',
+      `is ${showWithoutSecrets(listen)}; give true, false, { connectionString: 'postgres://...' } or a function`,
+    )
   }
+}
+
+/** `pg` takes any text: it would look for a host called "base", or speak to a server of MySQL. A path is that of a socket. */
+function isConnectionString(value: unknown): value is string {
+  return typeof value === 'string' && /^(postgres(ql)?:\/\/|socket:|\/)/i.test(value)
 }
 
 function hasOneConnection(pool: unknown): boolean {
