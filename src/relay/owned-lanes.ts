@@ -19,6 +19,8 @@ export interface OwnedLanesParts {
 
 /** A retry that has not come back this long after it was due, in ms, is looked up in the store. */
 const OVERDUE = 5_000
+/** A lane of which a row could not be brought back, since somebody had it locked, is reconciled again after so long, in ms. */
+const LOCKED_AGAIN = 2_000
 /** Between two tries to read what holds a lane's keys, in ms. */
 const TRY_AGAIN = 500
 /**
@@ -229,6 +231,9 @@ export class OwnedLanes {
           this.#reconciledAt.set(lane, now - Math.random() * EARLY * options.reconcileInterval)
         }
         onOpened()
+        // Due, and not brought back: somebody has its row locked.
+        const locked = new Set(heads.filter(({ dueIn }) => dueIn !== null && dueIn <= 0).map(({ lane }) => lane))
+        for (const lane of locked) setTimeout(() => this.lookAgain(lane), LOCKED_AGAIN).unref()
         return
       } catch (error) {
         if (budget !== undefined) throw error

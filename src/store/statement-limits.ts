@@ -50,6 +50,8 @@ export interface Limits {
 
 /** A row or table that somebody has locked delays what needs it by this much, in ms; then others get their turn. */
 const LOCK_WAIT = 2_000
+/** What a worker records goes around locked rows after this time, in ms; MySQL counts in seconds, and may take one more. */
+const ROW_WAIT = 1_000
 /** A heartbeat must be answered well within a lease, or be tried on another connection. */
 const HEARTBEAT = 4_000
 /** What an operator asks for may read all of a large table. */
@@ -65,7 +67,7 @@ export interface UseLimits {
 
 export function limitsOf({ statementTimeout }: ResolvedStatementOptions): UseLimits {
   return {
-    worker: { total: statementTimeout, lock: Math.min(LOCK_WAIT, statementTimeout) },
+    worker: { total: statementTimeout, lock: Math.min(ROW_WAIT, statementTimeout) },
     heartbeat: { total: Math.min(HEARTBEAT, statementTimeout), lock: Math.min(LOCK_WAIT, statementTimeout / 2) },
     operator: { total: Math.max(OPERATOR, statementTimeout), lock: 5 * LOCK_WAIT },
     migration: { total: Number.POSITIVE_INFINITY, lock: 0 },

@@ -35,6 +35,8 @@ const broadcaster = new Broadcaster({
       ...redis,
       capabilities: { ordersWithinSend: true },
       async send(events, signal, context) {
+        // From here on nobody waits for this send, and no bytes of it can be called back.
+        signal.addEventListener('abort', () => process.send?.({ givenUp: events.map(({ id }) => id) }), { once: true })
         const results = await redis.send(events, signal, context)
         // Delivered, but the answer says otherwise: such an event is sent again, or fails.
         return results.map((result, n) => {
@@ -56,7 +58,7 @@ const worker = broadcaster.worker({
   retention: { published: 2_000, failed: null, interval: 300 },
 })
 await worker.start()
-process.send?.('started')
+process.send?.({ started: true })
 process.once('message', async () => {
   await broadcaster.close()
   await close()

@@ -52,6 +52,7 @@ describe('operators, workers, retention and deaths at one time', () => {
           refusals,
         }
         const child = fork(new URL('./operator-worker-process.ts', import.meta.url), [JSON.stringify(task)])
+        child.on('message', (message: { readonly givenUp?: readonly string[] }) => log.gaveUp(message.givenUp ?? []))
         children.add(child)
         await Promise.race([
           once(child, 'message'),
@@ -130,10 +131,10 @@ describe('operators, workers, retention and deaths at one time', () => {
         const sent = await readStream(redis, stream)
         const statuses = new Map<string, string>()
         for await (const event of events.iterate()) statuses.set(event.id, event.status)
-        const { lost, wrong, disordered } = log.judge(sent, statuses)
+        const { lost, late, wrong, disordered } = log.judge(sent, statuses)
         t.diagnostic(
           `${log.ids.length} events, ${kills} kills, ${JSON.stringify(log.answers)}, ${sent.length} sends, ` +
-            `${lost} lost, ${disordered.length} out of order, ${wrong.length} last words broken`,
+            `${lost} lost, ${disordered.length} out of order, ${wrong.length} last words broken, ${late} late bytes`,
         )
         assert.deepEqual(
           { lost, wrong: wrong.slice(0, 10), disordered: disordered.slice(0, 10) },

@@ -1,30 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import { createConnection } from 'mysql2/promise'
-import { Client } from 'pg'
 import type { Store } from '../../src/store/store.ts'
 import { BACKEND, deleteNow, insert, newEvent, own, read, until } from '../../src/testing/store/steps.ts'
 import { skipWithout } from '../support/servers.ts'
-import { PLACED_STORES, type StorePlace } from '../support/store-places.ts'
-
-/** A transaction of somebody else's. */
-interface Other {
-  run(sql: string): Promise<unknown>
-  end(): Promise<void>
-}
-
-async function connect(place: StorePlace): Promise<Other> {
-  if (place.kind === 'postgres') {
-    const client = new Client({ connectionString: place.url })
-    await client.connect()
-    await client.query(`SET search_path = ${place.schema}`)
-    return { run: (sql) => client.query(sql), end: () => client.end() }
-  }
-  if (place.kind !== 'mysql') throw new Error('SQLite has one writer at a time')
-  const connection = await createConnection(place.url)
-  return { run: (sql) => connection.query(sql), end: () => connection.end() }
-}
+import { PLACED_STORES } from '../support/store-places.ts'
+import { connectTo, type Other } from './other-connection.ts'
 
 const AGAIN = `SET status = 'pending', available_at = NULL, generation = generation + 1`
 const EVERYTHING = { publishedFor: 0, failedFor: 0, limit: 1_000 } as const
@@ -34,7 +15,7 @@ for (const kind of PLACED_STORES.filter(({ name }) => name !== 'sqlite')) {
     async function withOther(work: (store: Store, other: Other, ids: readonly string[]) => Promise<void>) {
       const { store, place, close } = await kind.open()
       await store.schema.migrate({ lanes: 4 })
-      const other = await connect(place)
+      const other = await connectTo(place)
       try {
         const { ownership } = await own(store)
         const rows = await insert(store, ...Array.from({ length: 6 }, () => newEvent({ partitionKey: 'k' })))

@@ -1,9 +1,10 @@
+import { aroundLocked } from '../locked-rows.ts'
 import type { Outcome, Ownership, SettleReport } from '../relay-store.ts'
 import type { Client, Runs } from './client.ts'
 import { FAR_FUTURE_SQL, NOW, nowPlus, STAGE } from './literals.ts'
 import { slices } from './slices.ts'
 import { hexText, join, Sql, type SqlValue, sql } from './sql.ts'
-import { runAgainOnConflict } from './store-error.ts'
+import { isLocked, runAgainOnConflict } from './store-error.ts'
 import type { Tables } from './tables.ts'
 import { fromSqlId, isUuid, toSqlId } from './uuid.ts'
 
@@ -23,6 +24,7 @@ class SomeLost extends Error {
  */
 export function settle(client: Client, t: Tables) {
   const record = recordOn(t)
+  const choose = aroundLocked<SettleReport>(isLocked)
 
   /** The usual batch, all delivered: one statement, and its count says that none is lost. */
   const allPublished = async (outcomes: readonly Of<'published'>[]): Promise<SettleReport> => {
@@ -42,22 +44,30 @@ WHERE id IN (${some}) AND generation = ${generation} AND ${MAY_BE_PUBLISHED}`)
 
   return async (ownership: Ownership, outcomes: readonly Outcome[]): Promise<SettleReport> => {
     if (outcomes.length === 0) return { lost: [], busy: [] }
-    return runAgainOnConflict(async () => {
-      if (outcomes.every(isPlain)) {
-        try {
-          return await allPublished(outcomes)
-        } catch (error) {
-          if (!(error instanceof SomeLost)) throw error
+    const plainly = (): Promise<SettleReport> =>
+      runAgainOnConflict(async () => {
+        if (outcomes.every(isPlain)) {
+          try {
+            return await allPublished(outcomes)
+          } catch (error) {
+            if (!(error instanceof SomeLost)) throw error
+          }
         }
-      }
-      return client.transaction((tx) => record(tx, ownership, outcomes))
-    })
+        return client.transaction((tx) => record(tx, ownership, outcomes, WAIT))
+      })
+    const around = (): Promise<SettleReport> =>
+      runAgainOnConflict(() => client.transaction((tx) => record(tx, ownership, outcomes, SKIP_LOCKED)))
+    return choose(plainly, around)
   }
 }
 
 /** True whatever the lease, unless an operator cancelled it. */
 const MAY_BE_PUBLISHED = sql`status NOT IN ('published', 'cancelled')`
 const PUBLISHED = sql`status = 'published', published_at = ${NOW}, updated_at = ${NOW}, available_at = NULL`
+
+/** What a lock does about rows that somebody else has locked. */
+const WAIT = sql``
+const SKIP_LOCKED = sql`SKIP LOCKED`
 
 function isPlain(outcome: Outcome): outcome is Of<'published'> {
   return outcome.kind === 'published' && outcome.progress === undefined && isUuid(outcome.id)
@@ -68,11 +78,12 @@ function recordOn(t: Tables) {
   const lockOwned = ownedLanes(t)
   const lockRows = lockedIds(t)
 
-  return async (tx: Runs, ownership: Ownership, outcomes: readonly Outcome[]): Promise<SettleReport> => {
+  return async (tx: Runs, ownership: Ownership, outcomes: readonly Outcome[], wait: Sql): Promise<SettleReport> => {
     const guarded = outcomes.filter(({ kind }) => kind !== 'published')
     const owned = await lockOwned(tx, ownership, guarded)
     const mine = outcomes.filter(({ kind, id, lane }) => isUuid(id) && (kind === 'published' || owned.has(lane)))
-    const there = await lockRows(tx, mine)
+    const there = await lockRows(tx, mine, wait)
+    const busy = wait === WAIT ? [] : await lockedByOthers(tx, t, mine, there)
     const left = mine.filter((outcome) => there.has(outcome.id) && mayRecord(outcome, there.get(outcome.id)))
     const worker = left.some(({ kind }) => kind === 'retry' || kind === 'failed')
       ? await workerName(tx, t, ownership.workerId)
@@ -83,8 +94,8 @@ function recordOn(t: Tables) {
         await tx.run(await updateOf(tx, t, kind, some, worker))
       }
     }
-    const recorded = new Set(left.map(({ id }) => id))
-    return { lost: outcomes.flatMap(({ id }) => (recorded.has(id) ? [] : [id])), busy: [] }
+    const known = new Set([...left.map(({ id }) => id), ...busy])
+    return { lost: outcomes.flatMap(({ id }) => (known.has(id) ? [] : [id])), busy }
   }
 }
 
@@ -115,12 +126,12 @@ ORDER BY lane LOCK IN SHARE MODE`)
 
 /** The rows as they are now, locked, in the order of their ids; those that are published or cancelled already are left out. */
 function lockedIds(t: Tables) {
-  return async (tx: Runs, outcomes: readonly Outcome[]): Promise<ReadonlyMap<string, Found>> => {
+  return async (tx: Runs, outcomes: readonly Outcome[], wait: Sql): Promise<ReadonlyMap<string, Found>> => {
     const found = new Map<string, Found>()
     for (const ids of slices(outcomes.map(({ id }) => toSqlId(id)).sort())) {
       const rows = await tx.query(sql`
 SELECT id, lane, generation, stage FROM ${t.events} FORCE INDEX (PRIMARY)
-WHERE id IN (${ids}) AND ${MAY_BE_PUBLISHED} FOR UPDATE`)
+WHERE id IN (${ids}) AND ${MAY_BE_PUBLISHED} FOR UPDATE ${wait}`)
       for (const row of rows) {
         const unsettled = row['stage'] !== null && Number(row['stage']) !== STAGE.failed
         const [lane, generation] = [Number(row['lane']), Number(row['generation'])]
@@ -129,6 +140,22 @@ WHERE id IN (${ids}) AND ${MAY_BE_PUBLISHED} FOR UPDATE`)
     }
     return found
   }
+}
+
+/** Those not found free that are there all the same, and may still be recorded. */
+async function lockedByOthers(
+  tx: Runs,
+  t: Tables,
+  outcomes: readonly Outcome[],
+  free: ReadonlyMap<string, Found>,
+): Promise<readonly string[]> {
+  const busy: string[] = []
+  for (const ids of slices(outcomes.filter(({ id }) => !free.has(id)).map(({ id }) => toSqlId(id)))) {
+    const rows = await tx.query(sql`
+SELECT id FROM ${t.events} FORCE INDEX (PRIMARY) WHERE id IN (${ids}) AND ${MAY_BE_PUBLISHED}`)
+    for (const row of rows) busy.push(fromSqlId(String(row['id'])))
+  }
+  return busy
 }
 
 async function workerName(tx: Runs, t: Tables, id: string): Promise<string> {
@@ -212,7 +239,7 @@ export function settleByOwner(t: Tables) {
   const lockRows = lockedIds(t)
   return async (tx: Runs, ownership: Ownership, outcome: Of<'published'>): Promise<boolean> => {
     if (!isUuid(outcome.id) || !(await lockOwned(tx, ownership, [outcome])).has(outcome.lane)) return false
-    const found = (await lockRows(tx, [outcome])).get(outcome.id)
+    const found = (await lockRows(tx, [outcome], WAIT)).get(outcome.id)
     if (!mayRecord(outcome, found) || found?.unsettled !== true || found.lane !== outcome.lane) return false
     await tx.run(await updateOf(tx, t, 'published', [outcome], ''))
     return true

@@ -42,6 +42,11 @@ export function isConflict(error: unknown): boolean {
   return number !== undefined && CONFLICT.has(number)
 }
 
+/** Whether the statement waited for a lock as long as it may. */
+export function isLocked(error: unknown): boolean {
+  return errorNumber(error instanceof BroadcasterError ? error.cause : error) === 1205
+}
+
 /** Whether the server refused a statement for its size. */
 export function isTooLarge(error: unknown): boolean {
   const number = errorNumber(error)

@@ -1,3 +1,4 @@
+import { LOCKED_AGAIN } from '../locked-rows.ts'
 import type { UnparkReport } from '../relay-store.ts'
 import type { Client } from './client.ts'
 import { isNamed } from './fetch.ts'
@@ -10,6 +11,9 @@ import type { Tables } from './tables.ts'
 interface Due {
   readonly id: string
   readonly lane: number
+  readonly seq: number
+  /** Its partition key, in hexadecimal digits. */
+  readonly key: string | null
 }
 
 /**
@@ -39,7 +43,7 @@ FROM (${join(
 WHERE f.at < ${FAR_FUTURE_SQL}`
 
   const dueOf = (name: string, stage: number, lane: number, limit: number): Sql => sql`(
-SELECT e.id, e.lane, e.seq, CAST(e.available_at AS CHAR) AS at FROM ${t.events} AS e FORCE INDEX (${t.index.work})
+SELECT e.id, e.lane, e.seq, HEX(e.partition_key) AS held, CAST(e.available_at AS CHAR) AS at FROM ${t.events} AS e FORCE INDEX (${t.index.work})
 WHERE ${isNamed([name])} AND e.stage = ${stage} AND e.lane = ${lane} AND e.available_at <= ${NOW}
 ORDER BY e.available_at, e.seq LIMIT ${limit})`
 
@@ -53,6 +57,7 @@ ORDER BY e.available_at, e.seq LIMIT ${limit})`
         id: String(row['id']),
         lane: Number(row['lane']),
         seq: Number(row['seq']),
+        key: row['held'] === null ? null : String(row['held']),
         at: String(row['at']),
       }))
       .sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : a.seq - b.seq))
@@ -60,19 +65,25 @@ ORDER BY e.available_at, e.seq LIMIT ${limit})`
     return { first, more: first.length < rows.length }
   }
 
-  /** Moves them, but for those that somebody else has changed meanwhile; returns what was moved. */
-  const wake = (due: readonly Due[]) =>
+  /**
+   * Moves them, but for those that somebody else has changed meanwhile, or has locked, and what comes after one of these in its key:
+   * their keys are added to `stuck`. Returns what was moved.
+   */
+  const wake = (due: readonly Due[], stuck: Set<string>) =>
     client.transaction(async (tx) => {
       const ids = due.map(({ id }) => id)
       const rows = await tx.query(sql`
-SELECT e.id, e.lane, e.seq FROM ${t.events} AS e FORCE INDEX (PRIMARY)
+SELECT e.id FROM ${t.events} AS e FORCE INDEX (PRIMARY)
 WHERE e.id IN (${ids}) AND e.stage IN (${[STAGE.parked, STAGE.retrying]}) AND e.available_at <= ${NOW}
-FOR UPDATE`)
-      if (rows.length > 0) {
+FOR UPDATE SKIP LOCKED`)
+      const free = new Set(rows.map((row) => String(row['id'])))
+      for (const one of due) if (!free.has(one.id)) stuck.add(keyOf(one))
+      const woken = due.filter((one) => free.has(one.id) && !stuck.has(keyOf(one)))
+      if (woken.length > 0) {
         await tx.run(sql`
-UPDATE ${t.events} FORCE INDEX (PRIMARY) SET available_at = NULL WHERE id IN (${rows.map((row) => String(row['id']))})`)
+UPDATE ${t.events} FORCE INDEX (PRIMARY) SET available_at = NULL WHERE id IN (${woken.map(({ id }) => id)})`)
       }
-      return rows.map((row) => ({ lane: Number(row['lane']), seq: Number(row['seq']) }))
+      return woken
     })
 
   return async (names: readonly string[], lanes: readonly number[], limitPerLane: number): Promise<UnparkReport> => {
@@ -82,13 +93,19 @@ UPDATE ${t.events} FORCE INDEX (PRIMARY) SET available_at = NULL WHERE id IN (${
     if (dueLanes.size === 0) return { woken: [], nextDueIn: nextOf(before) }
     const { first, more } = await dueIn(names, [...dueLanes], limitPerLane)
     const woken = new Map<number, { lane: number; firstSeq: number; count: number }>()
+    const stuck = new Set<string>()
     for (const some of slices(first)) {
-      for (const { lane, seq } of await runAgainOnConflict(() => wake(some))) {
+      for (const { lane, seq } of await runAgainOnConflict(() => wake(some, stuck))) {
         const report = woken.get(lane) ?? { lane, firstSeq: seq, count: 0 }
         woken.set(lane, { lane, firstSeq: Math.min(report.firstSeq, seq), count: report.count + 1 })
       }
     }
-    return { woken: [...woken.values()], nextDueIn: more ? 0 : nextOf(await client.query(look(names, lanes))) }
+    if (more && woken.size > 0) return { woken: [...woken.values()], nextDueIn: 0 }
+    const next = nextOf(await client.query(look(names, lanes)))
+    return {
+      woken: [...woken.values()],
+      nextDueIn: stuck.size > 0 && next !== null ? Math.max(next, LOCKED_AGAIN) : next,
+    }
   }
 }
 
@@ -96,4 +113,9 @@ UPDATE ${t.events} FORCE INDEX (PRIMARY) SET available_at = NULL WHERE id IN (${
 function nextOf(rows: readonly { readonly [column: string]: unknown }[]): number | null {
   const due = rows.map((row) => Number(row['due']) / 1_000)
   return due.length === 0 ? null : Math.max(0, Math.min(...due))
+}
+
+/** What must not overtake one another: the events of a key in its lane, or one event without a key. */
+function keyOf({ id, lane, key }: Due): string {
+  return key === null ? id : `${lane} ${key}`
 }

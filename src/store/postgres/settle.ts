@@ -1,7 +1,8 @@
+import { aroundLocked } from '../locked-rows.ts'
 import type { Outcome, Ownership, SettleReport } from '../relay-store.ts'
 import type { Client, ClientTransaction, RawRow } from './client.ts'
 import { FAR_FUTURE_SQL, UNSETTLED } from './literals.ts'
-import { runAgainOnConflict } from './store-error.ts'
+import { isLocked, runAgainOnConflict } from './store-error.ts'
 import type { Tables } from './tables.ts'
 
 type Kind = Outcome['kind']
@@ -40,6 +41,16 @@ function attempts(t: Tables): string {
 
 function statements(t: Tables) {
   return {
+    /** The lanes first, as the outcomes that need them do. */
+    lockLanes: `WITH ${ownedLanes(t)} SELECT count(*) AS count FROM owned`,
+
+    /** Locks those of these rows that nobody else has locked, and returns the others. */
+    lockFree: `
+WITH free AS MATERIALIZED (
+  SELECT e.id FROM ${t.events} AS e WHERE e.id = ANY ($1::uuid[]) ORDER BY e.id FOR NO KEY UPDATE SKIP LOCKED
+)
+SELECT e.id FROM ${t.events} AS e WHERE e.id = ANY ($1::uuid[]) AND e.id NOT IN (SELECT free.id FROM free)`,
+
     /**
      * Whatever the lease: it is true, unless an operator moved the row since it was fetched. One index lookup an id; the ids are sorted, so that racing settles agree.
      * Returns the ids that were lost, which are none as a rule: to return those recorded cost the client 2 us each.
@@ -170,22 +181,38 @@ const GUARDED = ['sending', 'returned', 'retry', 'failed', 'park'] as const
 export function settle(client: Client, t: Tables) {
   const sql = statements(t)
 
+  const stepsOf = (ownership: Ownership, outcomes: readonly Outcome[]): readonly Step[] => [
+    ...published(sql, outcomes),
+    ...publishedWithProgress(sql, outcomes),
+    ...GUARDED.flatMap((kind) => guarded(sql, ownership, kind, outcomes)),
+  ]
+  const run = async (tx: Runs, steps: readonly Step[]): Promise<readonly string[]> => {
+    const lost: string[] = []
+    for (const step of steps) lost.push(...(await step(tx)))
+    return lost
+  }
+  const choose = aroundLocked<SettleReport>(isLocked)
+
   return async (ownership: Ownership, outcomes: readonly Outcome[]): Promise<SettleReport> => {
-    const steps = [
-      ...published(sql, outcomes),
-      ...publishedWithProgress(sql, outcomes),
-      ...GUARDED.flatMap((kind) => guarded(sql, ownership, kind, outcomes)),
-    ]
+    const steps = stepsOf(ownership, outcomes)
     const [only] = steps
     if (only === undefined) return { lost: [], busy: [] }
-    if (steps.length === 1) return { lost: await only(client), busy: [] }
-    return runAgainOnConflict(() =>
-      client.transaction(async (tx) => {
-        const lost: string[] = []
-        for (const step of steps) lost.push(...(await step(tx)))
-        return { lost, busy: [] }
-      }),
-    )
+    const plainly = async (): Promise<SettleReport> => {
+      if (steps.length === 1) return { lost: await only(client), busy: [] }
+      return runAgainOnConflict(() => client.transaction(async (tx) => ({ lost: await run(tx, steps), busy: [] })))
+    }
+    const around = (): Promise<SettleReport> =>
+      runAgainOnConflict(() =>
+        client.transaction(async (tx) => {
+          const fenced = outcomes.filter((outcome) => !isPublished(outcome))
+          if (fenced.length > 0) await tx.query(sql.lockLanes, proofOf(ownership, fenced))
+          const locked = await tx.query(sql.lockFree, [outcomes.map(({ id }) => id)])
+          const busy = new Set(locked.map(({ id }) => id))
+          const free = outcomes.filter(({ id }) => !busy.has(id))
+          return { lost: await run(tx, stepsOf(ownership, free)), busy: locked.map(({ id }) => id ?? '') }
+        }),
+      )
+    return choose(plainly, around)
   }
 }
 

@@ -27,6 +27,11 @@ export function isConflict(error: unknown): boolean {
   return state !== undefined && CONFLICT.has(state)
 }
 
+/** Whether the statement waited for a lock as long as it may. */
+export function isLocked(error: unknown): boolean {
+  return sqlState(error instanceof BroadcasterError ? error.cause : error) === '55P03'
+}
+
 /** What an error of a statement says about its connection. */
 export function fateAfter(error: unknown): ConnectionFate {
   const state = sqlState(error instanceof BroadcasterError ? error.cause : error)
