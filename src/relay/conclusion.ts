@@ -141,9 +141,10 @@ export class Conclusion {
   }
 
   /** What became of it cannot be recorded. Read again at once, it would be sent again and again. */
-  #shelve({ id, seq, lane, key, generation }: HeldEvent, holdsKey: boolean): void {
+  #shelve(held: HeldEvent, holdsKey: boolean): void {
+    const { id, seq, lane, key, generation } = held
     const until = performance.now() + SHELF_TIME
-    this.#parts.inHand.shelve(id, lane, until)
+    this.#parts.inHand.shelve(held, until)
     if (holdsKey && key !== null)
       this.#parts.held.hold(lane, key, { id, seq, generation, dueAt: until, unrecorded: true })
   }

@@ -81,14 +81,15 @@ export class InHand {
   #onParked: (() => void)[] = []
   #settledDuringRead: Set<string> | undefined
   /** What became of these cannot be recorded: not to be read again before their time, or they are sent again at once. */
-  readonly #shelved = new Map<string, { readonly lane: number; readonly until: number }>()
+  readonly #shelved = new Map<string, { readonly lane: number; readonly generation: number; readonly until: number }>()
 
   get size(): number {
     return this.#lanes.size
   }
 
-  has(id: string): boolean {
-    return this.#lanes.has(id) || this.#settledDuringRead?.has(id) === true || this.#isShelved(id)
+  /** Whether a row that was fetched is to be left out. One that an operator has moved since it was shelved is not. */
+  has({ id, generation }: Pick<FetchedRow, 'id' | 'generation'>): boolean {
+    return this.#lanes.has(id) || this.#settledDuringRead?.has(id) === true || this.#isShelved(id, generation)
   }
 
   /** How many rows of the lane a read from its head meets that it must leave out. */
@@ -99,16 +100,16 @@ export class InHand {
   }
 
   /** Leaves the event out of reads until the monotonic time `until`. Of more than `MOST_SHELVED` the oldest is forgotten. */
-  shelve(id: string, lane: number, until: number): void {
-    this.#shelved.set(id, { lane, until })
+  shelve({ id, lane, generation }: Pick<HeldEvent, 'id' | 'lane' | 'generation'>, until: number): void {
+    this.#shelved.set(id, { lane, generation, until })
     const [oldest] = this.#shelved.keys()
     if (this.#shelved.size > MOST_SHELVED && oldest !== undefined) this.#shelved.delete(oldest)
   }
 
-  #isShelved(id: string): boolean {
+  #isShelved(id: string, generation: number): boolean {
     const shelved = this.#shelved.get(id)
     if (shelved === undefined) return false
-    if (performance.now() < shelved.until) return true
+    if (shelved.generation === generation && performance.now() < shelved.until) return true
     this.#shelved.delete(id)
     return false
   }

@@ -121,7 +121,7 @@ export class LaneReader {
         this.#advance(cursors, rows)
         for (const row of rows) {
           const lane = this.#lanes.get(row.lane)
-          if (lane === undefined || this.#inHand.has(row.id)) continue
+          if (lane === undefined || this.#inHand.has(row)) continue
           fresh++
           const suspect = lane.suspects > 0
           if (suspect) lane.suspects--

@@ -194,6 +194,12 @@ for (const { name, server, open } of PLACED_STORES) {
       await outbox.until(() => refusals(outbox).length === 1)
       assert.equal(sent, 1)
       assert.equal((await second?.refresh())?.status, what === 'delivered' ? 'published' : 'pending')
+      // Moved by an operator, it is another attempt, and is sent at once.
+      await look(name === 'postgres' ? 'DROP TRIGGER refuse ON outbox_events' : 'DROP TRIGGER refuse')
+      const { events } = outbox.broadcaster
+      assert.deepEqual((await events.cancel([first?.id ?? ''])).moved, [first?.id])
+      assert.deepEqual((await events.requeue([first?.id ?? ''])).moved, [first?.id])
+      await outbox.until(() => sent === 2)
     })
   }
 }
