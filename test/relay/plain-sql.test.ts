@@ -74,6 +74,20 @@ for (const kind of PLACED_STORES) {
       await close()
     })
 
+    test('an event that waits for its time is due at once by both columns of its time', async () => {
+      const { store, look, close } = await kind.open()
+      await store.schema.migrate()
+      {
+        await using outbox = new TestOutbox({}, store)
+        await outbox.publish([null, 'k'], { delay: 3_600_000 })
+        await outbox.broadcaster.worker({ pollInterval: 50, reconcileInterval: 1_500 }).start()
+        await look('UPDATE outbox_events SET scheduled_at = created_at, available_at = NULL')
+        await outbox.until(() => outbox.heard('event.published').length === 2)
+      }
+      await store.close()
+      await close()
+    })
+
     test('an event that all handlers have handled is pending again: it is handled again', async () => {
       const { store, look, close } = await kind.open()
       await store.schema.migrate()
