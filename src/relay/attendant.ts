@@ -39,10 +39,7 @@ export class Attendant {
     this.#answering = new Set()
   }
 
-  /**
-   * Lanes that an operator holds become quiet, those that one touched are read afresh, and those not ours are let go. Those
-   * whose fence is not to be trusted any more get a new one in the way of an answer to a hold.
-   */
+  /** Lanes that an operator holds become quiet, those that one touched are read afresh, and those not ours are let go. */
   attend(survey: Survey, workerId: string, leaving: ReadonlyMap<string, unknown>): void {
     const { cycles, owned, onError } = this.#parts
     const touched: Lane[] = []
@@ -58,10 +55,9 @@ export class Attendant {
         continue
       }
       owned.set(key, lane)
-      const isDistrusted = cycles.get(lane.backend)?.lanes.isDistrusted(lane.lane) === true
-      if (lane.holdLeft !== null || isDistrusted) {
+      if (lane.holdLeft !== null) {
         this.#heldAt = performance.now()
-        if (isDistrusted || (lane.holdLeft ?? 0) <= 0 || lane.hold > lane.quietFor) held.push(lane)
+        if (lane.holdLeft <= 0 || lane.hold > lane.quietFor) held.push(lane)
       } else if (known.holdLeft !== null) lifted.push(lane)
       else if (lane.attention !== known.attention) touched.push(lane)
     }
@@ -92,10 +88,6 @@ export class Attendant {
       owned.set(keyOf(now), now)
       cycle.lanes.refence([now], workerId)
       if (now.holdLeft === null) await cycle.lanes.resume([lane.lane])
-    } catch (error) {
-      // It may still run, and answer for a hold to come.
-      if (!isOver()) cycle.lanes.distrust([lane.lane])
-      throw error
     } finally {
       answering.delete(keyOf(lane))
     }

@@ -57,7 +57,7 @@ export class Cycle {
     this.#reader = new LaneReader(store.relay, names, this.#inHand)
     const giveUp = (failing: number): boolean =>
       (this.#stopping || options.budget !== undefined) && (lease.left <= 0 || failing > lease.length)
-    const settler = new Settler(store.relay, onError, giveUp, (lanes) => this.lanes.distrust(lanes))
+    const settler = new Settler(store.relay, onError, giveUp)
     this.#settler = settler
     const turns = this.#turns
     this.#sender = new Sender({ backend, lease, store: store.relay, settler, turns, policy: failure, timeout, onError })

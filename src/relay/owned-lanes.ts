@@ -42,8 +42,6 @@ export class OwnedLanes {
   readonly #leaving = new Set<number>()
   /** Lanes that an operator holds: nothing of them is read. */
   readonly #quieted = new Set<number>()
-  /** Lanes under whose fence a statement may still run, we know not when: nothing of them is read until they have a new one. */
-  readonly #distrusted = new Set<number>()
   /** Lanes whose last owner died, until they are read. */
   readonly #unclean = new Set<number>()
   /** Monotonic time at which each lane was last reconciled. */
@@ -68,7 +66,6 @@ export class OwnedLanes {
     for (const { lane, holdLeft } of lanes) {
       this.#ownerships.set(lane, ownership)
       this.#leaving.delete(lane)
-      this.#distrusted.delete(lane)
       if (unclean.has(lane)) this.#unclean.add(lane)
       else this.#unclean.delete(lane)
       if (holdLeft === null) this.#quieted.delete(lane)
@@ -90,23 +87,7 @@ export class OwnedLanes {
   refence(lanes: readonly Lane[], workerId: string): void {
     const fences = new Map(lanes.map(({ lane, fence }) => [lane, fence]))
     const ownership = { workerId, fences, backend: this.#parts.options.name }
-    for (const { lane } of lanes) {
-      this.#distrusted.delete(lane)
-      if (this.#ownerships.has(lane)) this.#ownerships.set(lane, ownership)
-    }
-  }
-
-  /** A statement under the fence of these lanes ended nobody knows how: they are not read on before they have a new one. */
-  distrust(lanes: readonly number[]): void {
-    const news = lanes.filter((lane) => this.#ownerships.has(lane) && !this.#distrusted.has(lane))
-    if (news.length === 0) return
-    for (const lane of news) this.#distrusted.add(lane)
-    void this.hush(news)
-    this.#parts.options.lease.onDoubt()
-  }
-
-  isDistrusted(lane: number): boolean {
-    return this.#distrusted.has(lane)
+    for (const { lane } of lanes) if (this.#ownerships.has(lane)) this.#ownerships.set(lane, ownership)
   }
 
   /** Nobody holds these lanes any more: reads them afresh. */
@@ -173,7 +154,6 @@ export class OwnedLanes {
       this.#ownerships.delete(lane)
       this.#leaving.delete(lane)
       this.#quieted.delete(lane)
-      this.#distrusted.delete(lane)
       this.#unclean.delete(lane)
       this.#turns.delete(lane)
     }

@@ -24,13 +24,12 @@ const LONGEST_PAUSE = 2_000
  * Records outcomes in bulk: while one settle is under way the next collects. One that the store does not take for what
  * is in it keeps nobody else waiting (`record-outcomes.ts`). A store that cannot be reached is tried again until
  * `giveUp`, told for how many ms it has failed, says that it is too late; what is not recorded then is sent again by the
- * lane's next owner. A statement that ended nobody knows how may still run: `onDoubt` hears of its lanes.
+ * lane's next owner.
  */
 export class Settler {
   readonly #store: Pick<RelayStore, 'settle'>
   readonly #onError: (error: unknown) => void
   readonly #giveUp: (failingFor: number) => boolean
-  readonly #onDoubt: (lanes: readonly number[]) => void
   #queue: Entry[] = []
   /** Not taken, to be tried again after a pause. What comes meanwhile does not wait for them. */
   #waiting: Entry[] = []
@@ -45,12 +44,10 @@ export class Settler {
     store: Pick<RelayStore, 'settle'>,
     onError: (error: unknown) => void,
     giveUp: (failingFor: number) => boolean,
-    onDoubt: (lanes: readonly number[]) => void,
   ) {
     this.#store = store
     this.#onError = onError
     this.#giveUp = giveUp
-    this.#onDoubt = onDoubt
   }
 
   /** `settled` is called once. */
@@ -106,12 +103,11 @@ export class Settler {
   }
 
   async #settleGroup(ownership: Ownership, group: readonly Entry[]): Promise<void> {
-    const { lost, refused, waiting, doubtful, took } = await recordOutcomes(
+    const { lost, refused, waiting, took } = await recordOutcomes(
       (outcomes) => this.#store.settle(ownership, outcomes),
       group.map((entry) => entry.outcome),
       this.#onError,
     )
-    if (doubtful.size > 0) this.#onDoubt([...doubtful])
     const now = performance.now()
     if (took) {
       this.#tookAt = now
