@@ -63,7 +63,7 @@ test('escapes and line breaks of an error are shown, not obeyed: worker, list, s
   for (const one of [worked, listed, shown, json, wrong, unknown, await broadcaster(['stats'])]) assertHarmless(one)
   assert.match(worked.output, /\\u001b\[2J\\u001b\]0;mine\\u0007/)
   assert.match(listed.output, /\\u001b\[2J/)
-  assert.match(shown.output, /^last error +.*\\u000aFAILED: all is lost\\u202e\\u009b31m\\u007f$/m)
+  assert.match(shown.output, /^last error +.*\\u000aFAILED: all is lost\\u202e\\u009b31m\\u007f \[SEND_FAILED\]$/m)
   assert.equal(
     shown.lines.some((line) => line.startsWith('FAILED')),
     false,
