@@ -56,16 +56,20 @@ async function deliver(isSilent: boolean): Promise<number> {
   }
 }
 
-test('20 destinations of which one never answers keep nine tenths of the rate of 20 good ones', {
-  timeout: 240_000,
-}, async (t) => {
+/**
+ * When a destination held up the others their rate fell to a twentieth. Nine tenths are usual; half is asked for, since the
+ * two runs of a pair need not get the same share of a busy machine.
+ */
+const LEAST_RATE = 0.5
+
+test('20 destinations of which one never answers keep the rate of 20 good ones', { timeout: 240_000 }, async (t) => {
   await deliver(false)
   const attempts: string[] = []
   for (let attempt = 0; attempt < 3; attempt++) {
     const good = await deliver(false)
     const one = await deliver(true)
     attempts.push(`${Math.round(good)} ms and ${Math.round(one)} ms`)
-    if (good / one >= 0.9) return t.diagnostic(attempts.join('; '))
+    if (good / one >= LEAST_RATE) return t.diagnostic(attempts.join('; '))
   }
   assert.fail(`all good, and one silent: ${attempts.join('; ')}`)
 })
