@@ -1,5 +1,11 @@
 import { randomUUID } from 'node:crypto'
-import { type BreakerStore, type CoordinationStore, type Lane, LONGEST_BREAKER_WAIT } from '../coordination-store.ts'
+import {
+  type BreakerStore,
+  type CoordinationStore,
+  type Lane,
+  LONGEST_BREAKER_WAIT,
+  type Survey,
+} from '../coordination-store.ts'
 import { memoryDestinations } from './destinations.ts'
 import type { MemoryLane, MemoryOutbox } from './memory-outbox.ts'
 
@@ -7,6 +13,25 @@ import type { MemoryLane, MemoryOutbox } from './memory-outbox.ts'
 export function memoryCoordination(outbox: MemoryOutbox): CoordinationStore {
   const stored = (lane: Lane): MemoryLane | undefined =>
     outbox.lanes.find((each) => each.backend === lane.backend && each.lane === lane.lane)
+
+  const look = async (backends: readonly string[]): Promise<Survey> => {
+    const now = outbox.now()
+    return {
+      workers: [...outbox.workers.values()]
+        .filter(({ leaseUntil }) => leaseUntil > now)
+        .map(({ leaseUntil, ...worker }) => ({ ...worker, leaseLeft: leaseUntil - now })),
+      lanes: outbox.lanes.filter((lane) => backends.includes(lane.backend)).map((lane) => shown(lane, now)),
+      breakers: [...outbox.breakers]
+        .filter(([backend]) => backends.includes(backend))
+        .map(([backend, { open, probeAt, since, error }]) => ({
+          backend,
+          open,
+          probeIn: probeAt - now,
+          since: since === null ? null : now - since,
+          error,
+        })),
+    }
+  }
 
   return {
     async enter({ name, backends, lease, transient = false }) {
@@ -43,27 +68,10 @@ export function memoryCoordination(outbox: MemoryOutbox): CoordinationStore {
       for (const worker of [...outbox.workers.values()]) {
         if (worker.leaseUntil <= now) outbox.workers.delete(worker.id)
       }
-      return this.look(backends)
+      return look(backends)
     },
 
-    async look(backends) {
-      const now = outbox.now()
-      return {
-        workers: [...outbox.workers.values()]
-          .filter(({ leaseUntil }) => leaseUntil > now)
-          .map(({ leaseUntil, ...worker }) => ({ ...worker, leaseLeft: leaseUntil - now })),
-        lanes: outbox.lanes.filter((lane) => backends.includes(lane.backend)).map((lane) => shown(lane, now)),
-        breakers: [...outbox.breakers]
-          .filter(([backend]) => backends.includes(backend))
-          .map(([backend, { open, probeAt, since, error }]) => ({
-            backend,
-            open,
-            probeIn: probeAt - now,
-            since: since === null ? null : now - since,
-            error,
-          })),
-      }
-    },
+    look,
 
     async claim(workerId, lanes) {
       const worker = outbox.workers.get(workerId)
