@@ -35,21 +35,7 @@ export function memoryCoordination(outbox: MemoryOutbox): CoordinationStore {
 
   return {
     async enter({ name, backends, lease, transient = false }) {
-      for (const backend of backends) {
-        if (outbox.lanes.some((lane) => lane.backend === backend)) continue
-        for (let lane = 0; lane < outbox.laneCount; lane++) {
-          outbox.lanes.push({
-            backend,
-            lane,
-            owner: null,
-            fence: 0,
-            attention: 0,
-            hold: 0,
-            holdUntil: null,
-            quietFor: 0,
-          })
-        }
-      }
+      for (const backend of backends) outbox.makeLanes(backend)
       const id = randomUUID()
       const listed = transient ? [] : [...backends]
       outbox.workers.set(id, { id, name, backends: listed, leaseUntil: outbox.now() + lease })

@@ -93,6 +93,14 @@ export class MemoryOutbox {
     for (const listener of [...this.listeners]) listener()
   }
 
+  /** Makes the lanes of a backend unless they are there. */
+  makeLanes(backend: string): void {
+    if (this.lanes.some((lane) => lane.backend === backend)) return
+    for (let lane = 0; lane < this.laneCount; lane++) {
+      this.lanes.push({ backend, lane, owner: null, fence: 0, attention: 0, hold: 0, holdUntil: null, quietFor: 0 })
+    }
+  }
+
   /** The lanes that a row may be sent from; an event without a backend name concerns that lane of every backend. */
   lanesOf({ lane: number, publisherBackend }: MemoryRow): readonly MemoryLane[] {
     return this.lanes.filter(

@@ -15,6 +15,8 @@ export function move(
   const busy: string[] = []
   for (const id of new Set(ids)) {
     const row = outbox.rows.get(id)
+    // As on the other stores, where a move locks them.
+    if (row && row.publisherBackend !== '') outbox.makeLanes(row.publisherBackend)
     if (!row || !allows(row, wanted)) continue
     const parked = row.availableAt !== null && row.availableAt.getTime() > now
     // What is parked is in nobody's hands.

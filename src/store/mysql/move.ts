@@ -1,8 +1,9 @@
 import type { AdminMove, AdminStore } from '../admin-store.ts'
-import type { Client, RawRow } from './client.ts'
+import type { Client, RawRow, Runs } from './client.ts'
 import { deleteById } from './delete.ts'
 import { busyLanes, lift } from './hold.ts'
 import { FAR_FUTURE_SQL, NOW, nowPlus, toSqlDate, UNSETTLED } from './literals.ts'
+import { makeLanes } from './make-lanes.ts'
 import { lockLanes, PLACE, type Place, placeOf, placesOf, raiseAttention } from './raise-attention.ts'
 import { slices } from './slices.ts'
 import { type Sql, sql } from './sql.ts'
@@ -67,7 +68,7 @@ function fromOf(move: AdminMove): Sql {
 /**
  * Applies what an operator asked for, where the status as it is now allows it and nobody can be sending the event, and
  * tells the owners of the lanes. The lanes are locked first: whoever claims one, or answers a hold, comes before, and is
- * seen, or after, and sees what was moved.
+ * seen, or after, and sees what was moved. Lanes that no worker has made yet are made, so that there is something to lock.
  */
 export function move(client: Client, t: Tables): AdminStore['move'] {
   return async (ids, move, holds) => {
@@ -75,6 +76,7 @@ export function move(client: Client, t: Tables): AdminStore['move'] {
     return runAgainOnConflict(() =>
       client.transaction(async (tx) => {
         const before = await placesOf(tx, t, wanted)
+        await makeMissingLanes(tx, t, before)
         await lockLanes(tx, t, [...before, ...holds.map(({ backend, lane }) => ({ publisherBackend: backend, lane }))])
         const closed = await busyLanes(tx, t, before, holds)
         const moved: string[] = []
@@ -110,6 +112,18 @@ WHERE id IN (${these})`)
       }),
     )
   }
+}
+
+async function makeMissingLanes(tx: Runs, t: Tables, places: readonly Place[]): Promise<void> {
+  const backends = [...new Set(places.map(({ publisherBackend }) => publisherBackend))].filter((name) => name !== '')
+  if (backends.length === 0) return
+  const there = await tx.query(sql`SELECT DISTINCT backend FROM ${t.lanes} WHERE backend IN (${backends})`)
+  const known = new Set(there.map((row) => String(row['backend'])))
+  await makeLanes(
+    tx,
+    t,
+    backends.filter((backend) => !known.has(backend)),
+  )
 }
 
 function isBusy(row: RawRow, closed: readonly { readonly backend: string; readonly lane: number }[]): boolean {

@@ -12,6 +12,7 @@ WITH lanes AS (
   SELECT b.backend, l.lane
   FROM unnest($2::text[]) AS b(backend)
   CROSS JOIN generate_series(0, (SELECT lanes FROM ${t.settings}) - 1) AS l(lane)
+  ORDER BY 1, 2
   ON CONFLICT DO NOTHING
 )
 INSERT INTO ${t.workers} (name, backends, lease_until)

@@ -74,9 +74,20 @@ const MOVES: Readonly<Record<Exclude<AdminMove['kind'], 'delete'>, Change>> = {
 /**
  * Applies what an operator asked for, where the status as it is now allows it and nobody can be sending the event, and
  * tells the owners of the lanes. The lanes are locked first: whoever claims one, or answers a hold, comes before, and is
- * seen, or after, and sees what was moved.
+ * seen, or after, and sees what was moved. Lanes that no worker has made yet are made, so that there is something to lock.
  */
 export function move(client: Client, t: Tables): AdminStore['move'] {
+  const made = `
+INSERT INTO ${t.lanes} (backend, lane)
+SELECT b.backend, l.lane
+FROM (
+  SELECT DISTINCT e.publisher_backend AS backend FROM ${t.events} AS e
+  WHERE e.id = ANY ($1::uuid[]) AND e.publisher_backend <> ''
+    AND NOT EXISTS (SELECT FROM ${t.lanes} AS l WHERE l.backend = e.publisher_backend)) AS b
+CROSS JOIN generate_series(0, (SELECT lanes FROM ${t.settings}) - 1) AS l(lane)
+ORDER BY 1, 2
+ON CONFLICT DO NOTHING`
+
   const locked = `SELECT l.lane FROM ${lanesOfMove(t)} ORDER BY l.backend, l.lane FOR UPDATE OF l`
 
   const closedText = `
@@ -116,6 +127,7 @@ SELECT changed.id FROM changed, told`
     const { change, busy: findBusy } = statementsOf(move)
     return runAgainOnConflict(() =>
       client.transaction(async (tx) => {
+        await tx.query(made, [wanted])
         await tx.query(locked, [wanted, ...columnsOf(holds)])
         const closed = (await tx.query(closedText, [wanted, ...columnsOf(holds)])).map((row) => ({
           backend: row['backend'] ?? '',

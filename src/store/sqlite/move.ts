@@ -3,6 +3,7 @@ import type { AdminMove, Hold, MoveReport } from '../admin-store.ts'
 import type { Row } from '../statement.ts'
 import type { Connection } from './connection.ts'
 import { busyLanes, lift } from './hold.ts'
+import { makeLanes } from './make-lanes.ts'
 import { raiseAttention } from './raise-attention.ts'
 import type { Tables } from './tables.ts'
 import { FAR_FUTURE_SQL, fromSqlId, NOW, nowPlus, toSqlDate, toSqlId } from './values.ts'
@@ -48,10 +49,20 @@ export function move(t: Tables) {
     reschedule: update(`scheduled_at = ?, available_at = CASE WHEN ? > ${NOW} THEN ? END`, unsettled),
     delete: change(`DELETE FROM ${t.events}`, `${unsettled}, 'failed', 'cancelled', ?`),
   }
+  // As on the other stores, where a move locks them.
+  const missing = `
+    SELECT DISTINCT e.publisher_backend AS backend FROM ${t.events} AS e
+    WHERE e.id IN (SELECT value FROM json_each(?)) AND e.publisher_backend <> ''
+      AND NOT EXISTS (SELECT 1 FROM ${t.lanes} AS l WHERE l.backend = e.publisher_backend)`
+  const make = makeLanes(t)
   const raise = raiseAttention(t)
   const lanes = { busy: busyLanes(t), lift: lift(t) }
 
   return (db: Connection, ids: readonly string[], wanted: AdminMove, holds: readonly Hold[]): MoveReport => {
+    make(
+      db,
+      db.all(missing, JSON.stringify(ids.map(toSqlId))).map((row) => String(row['backend'])),
+    )
     const closed = lanes.busy(db, ids, holds)
     const which = [JSON.stringify(ids.map(toSqlId)), ...statusOf(wanted), JSON.stringify(closed)]
     const busy = closed.length === 0 ? [] : db.all(sql[wanted.kind].busy, ...which)

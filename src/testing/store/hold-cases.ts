@@ -54,6 +54,19 @@ export const holdCases: readonly StoreCase[] = [
     },
   },
   {
+    name: 'move: makes the lanes of a backend that no worker has entered, so that a first one comes before or after',
+    async run({ store }) {
+      const { id } = await insertOne(store, { publisherBackend: 'nobody' })
+      assert.deepEqual((await store.coordination.look(['nobody'])).lanes, [])
+      assert.deepEqual(await store.admin.move([id], CANCEL, []), { moved: [id], busy: [] })
+      const { lanes } = await store.coordination.look(['nobody'])
+      assert.ok(lanes.length > 0)
+      assert.ok(lanes.every(({ owner, fence }) => owner === null && fence === 0))
+      const { lanes: owned } = await own(store, { backend: 'nobody' })
+      assert.equal(owned.length, lanes.length, 'all of them, and a worker takes them')
+    },
+  },
+  {
     name: 'hold: one that another operator renewed, or that was lifted or is over, counts no more',
     async run({ store }) {
       const { workerId } = await own(store)
