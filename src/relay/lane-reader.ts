@@ -1,4 +1,4 @@
-import type { FetchedRow, LaneCursor, RelayStore } from '../store/relay-store.ts'
+import type { FetchedRow, LaneCursor, RelayStore, UnparkReport } from '../store/relay-store.ts'
 import type { InHand } from './in-hand.ts'
 
 /** Reading position in one owned lane. */
@@ -118,7 +118,7 @@ export class LaneReader {
       () => this.#store.fetch(this.#names, cursors),
       (rows) => {
         if (epoch !== this.#epoch) return
-        this.#advance(cursors, rows)
+        this.#advance(cursors, rows, sweep)
         for (const row of rows) {
           const lane = this.#lanes.get(row.lane)
           if (lane === undefined || this.#inHand.has(row)) continue
@@ -143,7 +143,16 @@ export class LaneReader {
     const asked = new Map(this.#lanes)
     if (asked.size === 0) return
     const now = performance.now()
-    const { woken, nextDueIn } = await this.#store.unpark(this.#names, [...asked.keys()], UNPARK_LIMIT)
+    let report: UnparkReport
+    try {
+      report = await this.#store.unpark(this.#names, [...asked.keys()], UNPARK_LIMIT)
+    } catch (error) {
+      // It may have brought rows back, or may yet: nobody will say where.
+      for (const state of asked.values()) Object.assign(state, { cursor: HEAD, dry: false, catchingUp: true })
+      this.sweepNext()
+      throw error
+    }
+    const { woken, nextDueIn } = report
     this.#unparkAt = nextDueIn === null ? Number.POSITIVE_INFINITY : now + nextDueIn
     // A lane that was opened meanwhile was not asked about.
     for (const state of asked.values()) state.catchingUp = false
@@ -166,7 +175,7 @@ export class LaneReader {
     )
   }
 
-  #advance(cursors: readonly LaneCursor[], rows: readonly FetchedRow[]): void {
+  #advance(cursors: readonly LaneCursor[], rows: readonly FetchedRow[], sweep: boolean): void {
     const read = new Map<number, { count: number; last: number }>()
     for (const { lane, seq } of rows) {
       const seen = read.get(lane)
@@ -177,7 +186,9 @@ export class LaneReader {
       const state = this.#lanes.get(lane)
       if (state === undefined) continue
       const { count, last } = read.get(lane) ?? { count: 0, last: HEAD }
-      state.cursor = Math.max(state.cursor, Math.min(last, LAST))
+      const seen = Math.min(last, LAST)
+      // A sweep that was cut short has not seen what lies between its last row and the cursor.
+      state.cursor = sweep && count >= limit ? seen : Math.max(state.cursor, seen)
       state.dry = count < limit
       if (state.dry) state.suspects = Math.min(state.suspects, count)
     }

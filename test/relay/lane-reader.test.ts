@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
 import { InHand } from '../../src/relay/in-hand.ts'
 import { LaneReader } from '../../src/relay/lane-reader.ts'
 import { memoryStore } from '../../src/store/memory/memory.ts'
+import type { FetchedRow, RelayStore } from '../../src/store/relay-store.ts'
+import type { Store } from '../../src/store/store.ts'
+import { insert, NAMES, newEvent, own } from '../../src/testing/store/steps.ts'
 
 test('a reader without lanes has nothing that is due, before it gets its first and after it gave its last', () => {
   const reader = new LaneReader(memoryStore({ lanes: 1 }).relay, ['main'], new InHand())
@@ -13,3 +17,52 @@ test('a reader without lanes has nothing that is due, before it gets its first a
   reader.sweepNext()
   assert.equal(reader.nextDueAt, Number.POSITIVE_INFINITY)
 })
+
+for (const isToldOf of [false, true]) {
+  const how = isToldOf ? 'an unpark whose answer was lost' : 'somebody else'
+  test(`rows that ${how} brought back below the cursor come before what is beyond it, however few are read at once`, async () => {
+    const store = memoryStore({ lanes: 1 }) as Store
+    const { ownership } = await own(store)
+    await insert(store, ...Array.from({ length: 5 }, () => newEvent({ delay: 30 })))
+    await insert(store, newEvent(), newEvent())
+    let isLost = false
+    const relay: RelayStore = {
+      ...store.relay,
+      async unpark(...of) {
+        const report = await store.relay.unpark(...of)
+        if (isLost) throw new Error('no answer')
+        return report
+      },
+    }
+    const reader = new LaneReader(relay, NAMES, new InHand())
+    reader.open([0], () => 0)
+    const seen: number[] = []
+    /** Reads a few, and has them delivered. */
+    const read = async (): Promise<number> => {
+      const rows: FetchedRow[] = []
+      await reader.read(2, (row) => rows.push(row))
+      seen.push(...rows.map(({ seq }) => seq))
+      const outcomes = rows.map(({ id, lane, generation }) => ({ kind: 'published', id, lane, generation }) as const)
+      await store.relay.settle(ownership, outcomes)
+      return rows.length
+    }
+    await read()
+    assert.deepEqual(seen.splice(0), [6, 7])
+    await insert(store, ...Array.from({ length: 4 }, () => newEvent()))
+    await delay(40)
+    if (isToldOf) {
+      isLost = true
+      reader.sweepNext()
+      await assert.rejects(read(), /no answer/)
+      isLost = false
+    } else {
+      await store.relay.unpark(NAMES, [0], 100)
+      reader.sweepNext()
+    }
+    reader.wake()
+    while (seen.length < 9) {
+      if ((await read()) === 0) reader.wake()
+    }
+    assert.deepEqual(seen, [1, 2, 3, 4, 5, 8, 9, 10, 11])
+  })
+}
