@@ -17,7 +17,7 @@ import { Client } from 'pg'
 import { type Backend, delivered } from '../src/backend/backend.ts'
 import { Broadcaster } from '../src/broadcaster.ts'
 import { postgres } from '../src/store/postgres/postgres.ts'
-import { joinStatement } from '../src/store/statement.ts'
+import { joinStatement, type Statement } from '../src/store/statement.ts'
 import { openPlace } from '../test/store/postgres-place.ts'
 import { servers } from '../test/support/servers.ts'
 
@@ -35,7 +35,7 @@ if (server === undefined) throw new Error('no PostgreSQL: start one with scripts
 const { url } = server
 const place = openPlace(url, 6)
 const table = `${place.schema}.outbox_events`
-const store = postgres({ pool: place.pool, schema: place.schema, listen: { connectionString: url } })
+const store = postgres({ pool: place.pool, schema: place.schema, listen: { url } })
 await store.schema.migrate()
 
 const nowhere: Backend = {
@@ -158,7 +158,7 @@ async function commitsPerSecond(): Promise<number> {
 
 /** BEGIN, what a publish runs, COMMIT, as one text. */
 function transaction(client: Client): string {
-  const statement = store.publish.insert([
+  const asked = store.publish.insert([
     {
       id: randomUUID(),
       partitionKey: null,
@@ -181,6 +181,7 @@ function transaction(client: Client): string {
       publisherConfig: '{}',
     },
   ])
+  const statement = asked.next().value as Statement
   const insert = joinStatement(statement, (n) => client.escapeLiteral(String(statement.values[n - 1])))
   return `BEGIN; ${insert}; COMMIT`
 }

@@ -9,8 +9,7 @@ import { Pool } from 'pg'
 import { createClient } from 'redis'
 import { Broadcaster, Consumer } from 'ts-broadcaster'
 import { postgres } from 'ts-broadcaster/postgres'
-import { redisStreams } from 'ts-broadcaster/redis-streams'
-import { redisStreamsSubscription } from 'ts-broadcaster/subscriptions/redis-streams'
+import { redisStreams, redisStreamsSubscription } from 'ts-broadcaster/redis-streams'
 
 const connectionString = process.env['POSTGRES_URL'] ?? 'postgres://postgres@127.0.0.1:5432/postgres'
 const url = process.env['REDIS_URL'] ?? 'redis://127.0.0.1:6379'
@@ -47,8 +46,8 @@ const consumer = new Consumer({
   subscription: redisStreamsSubscription({ url, stream }),
   store,
   handlers: {
-    'order.*': async ({ type, partitionkey }, { tx }) => {
-      await tx.query({ text: `INSERT INTO ${schema}.history VALUES ($1)`, values: [`${partitionkey} ${type}`] })
+    'order.*': async ({ type, partitionKey }, { tx }) => {
+      await tx.query({ text: `INSERT INTO ${schema}.history VALUES ($1)`, values: [`${partitionKey} ${type}`] })
       if (++handled === 4) all.resolve()
     },
   },

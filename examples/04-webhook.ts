@@ -10,8 +10,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { Broadcaster, onSignal } from 'ts-broadcaster'
 import { sqlite } from 'ts-broadcaster/sqlite'
-import { toNodeListener, webhookReceiver } from 'ts-broadcaster/subscriptions/webhook'
-import { webhook } from 'ts-broadcaster/webhook'
+import { toNodeListener, webhook, webhookReceiver } from 'ts-broadcaster/webhook'
 
 // What both ends know. `whsk_` and `whpk_` would be a key of the sender's own, and a public one for the partner.
 const key = `whsec_${randomBytes(32).toString('base64')}`
@@ -47,7 +46,7 @@ onSignal('backend.down', ({ backend }) => {
 })
 onSignal('backend.up', ({ backend }) => console.log(`${backend} is up again`))
 const published = Promise.withResolvers<number>()
-onSignal('event.published', ({ event }) => published.resolve(event.retryCount))
+onSignal('event.published', ({ record }) => published.resolve(record.retryCount))
 
 const worker = broadcaster.worker()
 await worker.start()

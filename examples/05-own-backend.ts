@@ -12,7 +12,7 @@ import { sqlite } from 'ts-broadcaster/sqlite'
 const journal: Backend = {
   capabilities: { ordersWithinSend: true },
   async send(events) {
-    const lines = events.map((event) => `${event.time} ${event.eventType} ${event.dataJson}\n`)
+    const lines = events.map((event) => `${event.time} ${event.type} ${event.dataJson}\n`)
     try {
       await appendFile('journal.txt', lines.join(''))
       return events.map(() => delivered)

@@ -1,6 +1,6 @@
 /**
- * Events for later, and delivery without a standing worker: `processPendingEvents` makes one pass, for cron jobs and
- * serverless functions.
+ * Events for later, and delivery without a standing worker: `processPendingEvents` delivers what is due and ends,
+ * for cron jobs and serverless functions.
  *
  *     node 06-scheduled-and-cron.ts
  */
@@ -21,13 +21,13 @@ const reminder = await broadcaster.transaction(async (tx) => {
   return broadcaster.publish(tx, { ...mail, subject: 'tomorrow' }, { scheduledAt: tomorrow })
 })
 
-console.log(`pass 1: ${await broadcaster.processPendingEvents({ batchSize: 100 })}`)
+console.log(`pass 1: ${await broadcaster.processPendingEvents()}`)
 await broadcaster.events.create({ type: 'mail.due', source: '/mail', subject: 'soon' }, { delay: 1_000 })
 await sleep(1_100)
-console.log(`pass 2: ${await broadcaster.processPendingEvents({ batchSize: 100 })}`)
+console.log(`pass 2: ${await broadcaster.processPendingEvents()}`)
 
 // An operator changes the plan.
 await broadcaster.events.reschedule(reminder.id, new Date())
-console.log(`pass 3: ${await broadcaster.processPendingEvents({ batchSize: 100 })}`)
-console.log(`pass 4: ${await broadcaster.processPendingEvents({ batchSize: 100 })}`)
+console.log(`pass 3: ${await broadcaster.processPendingEvents()}`)
+console.log(`pass 4: ${await broadcaster.processPendingEvents()}`)
 await broadcaster.close()

@@ -8,9 +8,8 @@ import { DatabaseSync } from 'node:sqlite'
 import { jetstreamManager } from '@nats-io/jetstream'
 import { connect } from '@nats-io/transport-node'
 import { Broadcaster, Consumer } from 'ts-broadcaster'
-import { natsJetStream } from 'ts-broadcaster/nats'
+import { natsJetStream, natsJetStreamSubscription } from 'ts-broadcaster/nats'
 import { sqlite } from 'ts-broadcaster/sqlite'
-import { natsJetStreamSubscription } from 'ts-broadcaster/subscriptions/nats'
 
 const servers = process.env['NATS_URL'] ?? 'nats://127.0.0.1:4222'
 const name = process.env['EXAMPLE_SCHEMA'] ?? 'broadcaster_example'
@@ -19,7 +18,7 @@ const name = process.env['EXAMPLE_SCHEMA'] ?? 'broadcaster_example'
 const stream = { name, create: true, subjects: [`${name}.>`] }
 const broadcaster = new Broadcaster({
   store: sqlite({ path: 'shop.db' }),
-  backends: { default: natsJetStream({ servers, subject: `${name}.{type}`, stream }) },
+  backends: { default: natsJetStream({ url: servers, subject: `${name}.{type}`, stream }) },
 })
 await broadcaster.store.schema.migrate()
 // Connects, and makes the stream that the warehouse will read.
@@ -40,7 +39,7 @@ await store.schema.migrate()
 const all = Promise.withResolvers<void>()
 const consumer = new Consumer({
   name: 'warehouse',
-  subscription: natsJetStreamSubscription({ servers, stream: name, filterSubject: `${name}.order.*` }),
+  subscription: natsJetStreamSubscription({ url: servers, stream: name, filterSubject: `${name}.order.*` }),
   store,
   handlers: {
     'order.*': ({ type, data }) => {

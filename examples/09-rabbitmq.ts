@@ -7,9 +7,8 @@
  */
 import { connect } from 'amqplib'
 import { Broadcaster, Consumer, onSignal, PermanentError } from 'ts-broadcaster'
-import { rabbitmq } from 'ts-broadcaster/rabbitmq'
+import { rabbitmq, rabbitmqSubscription } from 'ts-broadcaster/rabbitmq'
 import { sqlite } from 'ts-broadcaster/sqlite'
-import { rabbitmqSubscription } from 'ts-broadcaster/subscriptions/rabbitmq'
 
 const url = process.env['AMQP_URL'] ?? 'amqp://guest:guest@127.0.0.1:5672'
 const exchange = `${process.env['EXAMPLE_SCHEMA'] ?? 'broadcaster_example'}_events`
@@ -18,7 +17,7 @@ const queue = `${exchange}_of_shipping`
 const store = sqlite({ path: 'rabbitmq.db' })
 const broadcaster = new Broadcaster({
   store,
-  backends: { default: rabbitmq({ url, declare: { exchange: { name: exchange, type: 'topic' } } }) },
+  backends: { default: rabbitmq({ url, create: { exchange: { name: exchange, type: 'topic' } } }) },
 })
 await store.schema.migrate()
 
@@ -28,7 +27,7 @@ const consumer = new Consumer({
   subscription: rabbitmqSubscription({
     url,
     queue,
-    declare: { queue: { type: 'classic' }, bindings: [{ exchange, routingKey: 'order.*' }] },
+    create: { queue: { type: 'classic' }, bindings: [{ exchange, routingKey: 'order.*' }] },
   }),
   store,
   handlers: {

@@ -7,9 +7,8 @@
  */
 import { Admin } from '@platformatic/kafka'
 import { Broadcaster, Consumer } from 'ts-broadcaster'
-import { kafka } from 'ts-broadcaster/kafka'
+import { kafka, kafkaSubscription } from 'ts-broadcaster/kafka'
 import { sqlite } from 'ts-broadcaster/sqlite'
-import { kafkaSubscription } from 'ts-broadcaster/subscriptions/kafka'
 
 const bootstrapServers = process.env['KAFKA_SERVERS'] ?? '127.0.0.1:9092'
 const topic = process.env['EXAMPLE_SCHEMA'] ?? 'broadcaster_example'
@@ -41,8 +40,8 @@ const start = async () => {
     subscription: kafkaSubscription({ bootstrapServers, topics: topic, heartbeatInterval: 200 }),
     store,
     handlers: {
-      'order.*': ({ type, partitionkey }) => {
-        seen.set(partitionkey, [...(seen.get(partitionkey) ?? []), type])
+      'order.*': ({ type, partitionKey }) => {
+        seen.set(partitionKey, [...(seen.get(partitionKey) ?? []), type])
         if ([...seen.values()].flat().length === 12) all.resolve()
       },
     },

@@ -6,9 +6,8 @@
  *     MQTT_URL=... node 11-mqtt.ts
  */
 import { Broadcaster, Consumer } from 'ts-broadcaster'
-import { mqtt } from 'ts-broadcaster/mqtt'
+import { mqtt, mqttSubscription } from 'ts-broadcaster/mqtt'
 import { sqlite } from 'ts-broadcaster/sqlite'
-import { mqttSubscription } from 'ts-broadcaster/subscriptions/mqtt'
 
 const url = process.env['MQTT_URL'] ?? 'mqtt://127.0.0.1:1883'
 const name = process.env['EXAMPLE_SCHEMA'] ?? 'broadcaster_example'

@@ -9,9 +9,9 @@ import { createClient } from '@libsql/client'
 import { drizzle } from 'drizzle-orm/libsql'
 import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 import { Broadcaster } from 'ts-broadcaster'
+import { drizzleTransaction } from 'ts-broadcaster/drizzle'
 import { HandlerRegistry, handlers } from 'ts-broadcaster/handlers'
 import { sqlite } from 'ts-broadcaster/sqlite'
-import { drizzleTransaction } from 'ts-broadcaster/transactions/drizzle'
 
 const orders = sqliteTable('orders', { id: text().primaryKey(), total: integer().notNull() })
 
@@ -20,7 +20,7 @@ const db = drizzle(client)
 await db.run('CREATE TABLE orders (id text PRIMARY KEY, total integer NOT NULL)')
 
 const registry = new HandlerRegistry()
-registry.on('order.*', (event) => console.log(event.eventType, event.data), { name: 'log' })
+registry.on('order.*', (event) => console.log(event.type, event.data), { name: 'log' })
 const broadcaster = new Broadcaster({
   store: sqlite({ path: 'shop.db' }),
   transaction: drizzleTransaction({ dialect: 'sqlite' }),

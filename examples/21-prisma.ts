@@ -9,14 +9,14 @@
 import { PrismaLibSql } from '@prisma/adapter-libsql'
 import { Broadcaster } from 'ts-broadcaster'
 import { HandlerRegistry, handlers } from 'ts-broadcaster/handlers'
+import { prismaTransaction } from 'ts-broadcaster/prisma'
 import { sqlite } from 'ts-broadcaster/sqlite'
-import { prismaTransaction } from 'ts-broadcaster/transactions/prisma'
 import { PrismaClient } from './prisma/client/client.ts'
 
 const prisma = new PrismaClient({ adapter: new PrismaLibSql({ url: 'file:shop.db' }) })
 
 const registry = new HandlerRegistry()
-registry.on('order.*', (event) => console.log(event.eventType, event.data), { name: 'log' })
+registry.on('order.*', (event) => console.log(event.type, event.data), { name: 'log' })
 const broadcaster = new Broadcaster({
   store: sqlite({ path: 'shop.db' }),
   transaction: prismaTransaction({ dialect: 'sqlite' }),

@@ -8,8 +8,8 @@ import Database from 'better-sqlite3'
 import { Kysely, SqliteDialect } from 'kysely'
 import { Broadcaster } from 'ts-broadcaster'
 import { HandlerRegistry, handlers } from 'ts-broadcaster/handlers'
+import { kyselyTransaction } from 'ts-broadcaster/kysely'
 import { sqlite } from 'ts-broadcaster/sqlite'
-import { kyselyTransaction } from 'ts-broadcaster/transactions/kysely'
 
 interface Shop {
   orders: { id: string; total: number }
@@ -18,7 +18,7 @@ interface Shop {
 const db = new Kysely<Shop>({ dialect: new SqliteDialect({ database: new Database('shop.db') }) })
 
 const registry = new HandlerRegistry()
-registry.on('order.*', (event) => console.log(event.eventType, event.data), { name: 'log' })
+registry.on('order.*', (event) => console.log(event.type, event.data), { name: 'log' })
 const broadcaster = new Broadcaster({
   store: sqlite({ path: 'shop.db' }),
   transaction: kyselyTransaction({ dialect: 'sqlite' }),

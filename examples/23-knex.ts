@@ -7,8 +7,8 @@
 import createKnex from 'knex'
 import { Broadcaster } from 'ts-broadcaster'
 import { HandlerRegistry, handlers } from 'ts-broadcaster/handlers'
+import { knexTransaction } from 'ts-broadcaster/knex'
 import { sqlite } from 'ts-broadcaster/sqlite'
-import { knexTransaction } from 'ts-broadcaster/transactions/knex'
 
 interface Order {
   readonly id: string
@@ -18,7 +18,7 @@ interface Order {
 const knex = createKnex({ client: 'better-sqlite3', connection: { filename: 'shop.db' }, useNullAsDefault: true })
 
 const registry = new HandlerRegistry()
-registry.on('order.*', (event) => console.log(event.eventType, event.data), { name: 'log' })
+registry.on('order.*', (event) => console.log(event.type, event.data), { name: 'log' })
 const broadcaster = new Broadcaster({
   store: sqlite({ path: 'shop.db' }),
   transaction: knexTransaction({ dialect: 'sqlite' }),

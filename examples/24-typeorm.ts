@@ -8,7 +8,7 @@
 import { Broadcaster } from 'ts-broadcaster'
 import { HandlerRegistry, handlers } from 'ts-broadcaster/handlers'
 import { sqlite } from 'ts-broadcaster/sqlite'
-import { typeormTransaction } from 'ts-broadcaster/transactions/typeorm'
+import { typeormTransaction } from 'ts-broadcaster/typeorm'
 import { DataSource, EntitySchema } from 'typeorm'
 
 interface Order {
@@ -23,7 +23,7 @@ const OrderEntity = new EntitySchema<Order>({
 })
 
 const registry = new HandlerRegistry()
-registry.on('order.*', (event) => console.log(event.eventType, event.data), { name: 'log' })
+registry.on('order.*', (event) => console.log(event.type, event.data), { name: 'log' })
 const broadcaster = new Broadcaster({
   store: sqlite({ path: 'shop.db' }),
   transaction: typeormTransaction({ dialect: 'sqlite' }),

@@ -7,8 +7,8 @@
 import { defineEntity, MikroORM, p } from '@mikro-orm/sqlite'
 import { Broadcaster } from 'ts-broadcaster'
 import { HandlerRegistry, handlers } from 'ts-broadcaster/handlers'
+import { mikroOrmTransaction } from 'ts-broadcaster/mikro-orm'
 import { sqlite } from 'ts-broadcaster/sqlite'
-import { mikroOrmTransaction } from 'ts-broadcaster/transactions/mikro-orm'
 
 const Order = defineEntity({
   name: 'Order',
@@ -20,7 +20,7 @@ const orm = await MikroORM.init({ entities: [Order], dbName: 'shop.db' })
 await orm.schema.create()
 
 const registry = new HandlerRegistry()
-registry.on('order.*', (event) => console.log(event.eventType, event.data), { name: 'log' })
+registry.on('order.*', (event) => console.log(event.type, event.data), { name: 'log' })
 const broadcaster = new Broadcaster({
   store: sqlite({ path: 'shop.db' }),
   transaction: mikroOrmTransaction({ dialect: 'sqlite' }),

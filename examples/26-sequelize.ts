@@ -8,7 +8,7 @@ import { DataTypes, type InferAttributes, type InferCreationAttributes, type Mod
 import { Broadcaster } from 'ts-broadcaster'
 import { HandlerRegistry, handlers } from 'ts-broadcaster/handlers'
 import { postgres } from 'ts-broadcaster/postgres'
-import { sequelizeTransaction } from 'ts-broadcaster/transactions/sequelize'
+import { sequelizeTransaction } from 'ts-broadcaster/sequelize'
 
 const url = process.env['POSTGRES_URL'] ?? 'postgres://postgres@127.0.0.1:5432/postgres'
 const schema = process.env['EXAMPLE_SCHEMA'] ?? 'broadcaster_example'
@@ -26,7 +26,7 @@ const Orders = sequelize.define<Order>(
 )
 
 const registry = new HandlerRegistry()
-registry.on('order.*', (event) => console.log(event.eventType, event.data), { name: 'log' })
+registry.on('order.*', (event) => console.log(event.type, event.data), { name: 'log' })
 const broadcaster = new Broadcaster({
   store: postgres({ url, schema }),
   transaction: sequelizeTransaction({ dialect: 'postgres' }),

@@ -7,8 +7,7 @@
 import connect from 'postgres'
 import { Broadcaster } from 'ts-broadcaster'
 import { HandlerRegistry, handlers } from 'ts-broadcaster/handlers'
-import { postgres } from 'ts-broadcaster/postgres'
-import { postgresJsTransaction } from 'ts-broadcaster/transactions/postgres-js'
+import { postgres, postgresJsTransaction } from 'ts-broadcaster/postgres'
 
 const url = process.env['POSTGRES_URL'] ?? 'postgres://postgres@127.0.0.1:5432/postgres'
 const schema = process.env['EXAMPLE_SCHEMA'] ?? 'broadcaster_example'
@@ -21,7 +20,7 @@ interface Order {
 const sql = connect(url, { connection: { search_path: schema } })
 
 const registry = new HandlerRegistry()
-registry.on('order.*', (event) => console.log(event.eventType, event.data), { name: 'log' })
+registry.on('order.*', (event) => console.log(event.type, event.data), { name: 'log' })
 // The store and its worker have connections of their own, through `pg`.
 const broadcaster = new Broadcaster({
   store: postgres({ url, schema }),

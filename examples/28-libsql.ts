@@ -7,13 +7,12 @@
 import { createClient } from '@libsql/client'
 import { Broadcaster } from 'ts-broadcaster'
 import { HandlerRegistry, handlers } from 'ts-broadcaster/handlers'
-import { sqlite } from 'ts-broadcaster/sqlite'
-import { libsqlTransaction } from 'ts-broadcaster/transactions/libsql'
+import { libsqlTransaction, sqlite } from 'ts-broadcaster/sqlite'
 
 const client = createClient({ url: 'file:shop.db' })
 
 const registry = new HandlerRegistry()
-registry.on('order.*', (event) => console.log(event.eventType, event.data), { name: 'log' })
+registry.on('order.*', (event) => console.log(event.type, event.data), { name: 'log' })
 const broadcaster = new Broadcaster({
   store: sqlite({ path: 'shop.db' }),
   transaction: libsqlTransaction(),

@@ -4,7 +4,7 @@
  *   node scripts/retry-schedule.ts
  */
 import { readFileSync, writeFileSync } from 'node:fs'
-import { DEFAULT_RETRIES, retryDelay } from '../src/retry-policy.ts'
+import { DEFAULT_RETRIES, retryDelay } from '../src/foundation/retry-policy.ts'
 
 const WIDTH = 720
 const ROW = 70

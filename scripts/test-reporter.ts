@@ -2,6 +2,8 @@ import { relative } from 'node:path'
 import type { TestEvent } from 'node:test/reporters'
 import { inspect } from 'node:util'
 
+/** Of one error: the statement of a driver's error is long, and what failed must still be in sight at the end. */
+const MOST_LINES = 60
 /** A line of the default logger. */
 const TOLD = /^\d{4}-\d\d-\d\dT[\d:.]+Z broadcaster: .*\n?/gm
 
@@ -78,6 +80,10 @@ export class TestReport {
       // Cancelled with the suite around it, whose own failure says why.
       const because = failureType(error) === 'cancelledByParent' ? '' : `\n${indent(describeError(error))}`
       this.#print(`${because === '' ? '' : '\n'}✖ ${file}: ${name}${because}\n`)
+    }
+    if (this.#failures.length > 0) {
+      this.#print('\nFailed:\n')
+      for (const { file, name } of this.#failures) this.#print(`  ${file}: ${name}\n`)
     }
     if (this.passed + this.failed === 0) {
       this.failed++
@@ -170,7 +176,11 @@ function failureType(error: unknown): unknown {
 /** The runner wraps what a test threw: people want the thing itself. */
 function describeError(error: unknown): string {
   const thrown = error instanceof Error && error.cause !== undefined ? error.cause : error
-  return typeof thrown === 'string' ? thrown : inspect(thrown, { depth: 6 })
+  const text =
+    typeof thrown === 'string' ? thrown : inspect(thrown, { depth: 6, maxStringLength: 500, maxArrayLength: 20 })
+  const lines = text.split('\n')
+  const left = lines.length - MOST_LINES
+  return left > 0 ? [...lines.slice(0, MOST_LINES), `... ${left} more lines`].join('\n') : text
 }
 
 function formatTime(milliseconds: number): string {

@@ -1,10 +1,11 @@
 import type { Backend } from './backend/backend.ts'
 import type { Subscription } from './consumer/subscription.ts'
 import type { Catalogue, NoCatalogue, UnlistedEvents } from './event/catalogue.ts'
-import { unknownKeys } from './options.ts'
-import { type Problem, showValue, throwProblems } from './problem.ts'
+import { anything, asGiven, nested, required } from './foundation/option-kinds.ts'
+import { type Option, type Refuse, readOptions } from './foundation/option-table.ts'
+import { type Problem, showValue } from './foundation/problem.ts'
 import type { Route } from './publish/routes.ts'
-import type { WorkerOptions } from './relay/worker-options.ts'
+import { WORKER, type WorkerOptions } from './relay/worker-options.ts'
 import type { Store } from './store/store.ts'
 import type { TransactionAdapter } from './store/transaction-adapter.ts'
 import type { LoggerOption } from './telemetry/logger.ts'
@@ -19,46 +20,31 @@ export interface BroadcasterOptions<
   /** The database that holds the outbox. */
   readonly store: Store<StoreTx>
   /** How to write inside your own transactions. Default: the store's own client. */
-  readonly transaction?: TransactionAdapter<Tx>
+  readonly transaction?: TransactionAdapter<Tx> | undefined
   /** The ways out, by name (at most 100 characters each). Default: none, as a service that only consumes has it. */
-  readonly backends?: Readonly<Record<string, Backend>>
+  readonly backends?: Readonly<Record<string, Backend>> | undefined
   /** Where events go that no route takes. Default: the first of `backends`. */
-  readonly defaultBackend?: string
+  readonly defaultBackend?: string | undefined
   /** Which event types go where; the first that matches counts. Default: none. */
-  readonly routes?: readonly Route[]
+  readonly routes?: readonly Route[] | undefined
   /** The catalogue of typed events: a Standard Schema for each type. Default: any type, any data. */
-  readonly events?: Events
+  readonly events?: Events | undefined
   /** Whether types outside the catalogue are accepted. Default `refuse`. */
-  readonly unlistedEvents?: Unlisted
+  readonly unlistedEvents?: Unlisted | undefined
   /**
    * How often delivery is tried again after the first attempt before an event is `failed`, unless `publish` says otherwise. The
    * column `max_retries` counts attempts, as Django's does, so it gets one more. Default 12, which takes 34 to 68 minutes.
    */
-  readonly maxRetries?: number
+  readonly maxRetries?: number | undefined
   /** Defaults for `worker()` and `processPendingEvents()`. */
-  readonly worker?: WorkerOptions
-  /** What consumers of this service read, by consumer; only the command `dead-letters` opens them. Default: none. */
-  readonly subscriptions?: Readonly<Record<string, Subscription>>
+  readonly worker?: WorkerOptions | undefined
+  /** What consumers of this service read, by consumer; only `admin.deadLetters` opens them. Default: none. */
+  readonly subscriptions?: Readonly<Record<string, Subscription>> | undefined
   /** Distinguishes several outboxes in one process, in signals. Default: the store's description. */
-  readonly name?: string
+  readonly name?: string | undefined
   /** Where warnings and errors go: `console`, or a logger of pino's shape; false = nowhere. Default: standard error. */
-  readonly logger?: LoggerOption
+  readonly logger?: LoggerOption | undefined
 }
-
-const KNOWN_OPTIONS = [
-  'store',
-  'transaction',
-  'backends',
-  'defaultBackend',
-  'routes',
-  'events',
-  'unlistedEvents',
-  'maxRetries',
-  'worker',
-  'subscriptions',
-  'name',
-  'logger',
-]
 
 /** What a store, an adapter and a backend must have to be one. */
 const SHAPES = {
@@ -70,37 +56,52 @@ const SHAPES = {
 /** The width of the column that names the backend, in characters. */
 const LONGEST_NAME = 100
 
+/** What only the compiler knows the type of; the rest is checked where it is used. */
+const BROADCASTER = {
+  store: required(shaped(SHAPES.store, 'a store, such as postgres({ pool })')),
+  transaction: shaped(SHAPES.transaction, 'a transaction adapter, or leave it out'),
+  backends: backendsOption(),
+  ...{ defaultBackend: anything(), routes: anything(), events: anything(), unlistedEvents: anything() },
+  // What only several of them tell is told by worker(), where others may stand beside them.
+  worker: asGiven(nested(WORKER)),
+  ...{ maxRetries: anything(), subscriptions: anything(), name: anything(), logger: anything() },
+}
+
 /** Checks that the parts are what they must be. Throws one `INVALID_OPTION` that lists every problem. */
 export function checkOptions(options: unknown): void {
-  if (!isObject(options)) {
-    const message = `are ${showValue(options)}; give { store, backends }`
-    throwProblems('the Broadcaster', [{ code: 'INVALID_OPTION', field: 'options', value: options, message }])
-    return
+  readOptions('the Broadcaster', BROADCASTER, options)
+}
+
+function backendsOption(): Option<unknown> {
+  const wanted = 'backends by name, such as { default: ... }, or leave it out'
+  const read = (value: unknown, refuse: Refuse): unknown => {
+    if (!isObject(value) || Array.isArray(value) || isBackend(value)) {
+      refuse(`${isBackend(value) ? 'is a backend without a name' : `is ${showValue(value)}`}; give ${wanted}`)
+      return value
+    }
+    for (const [name, backend] of Object.entries(value)) {
+      const problems = backendProblems(name, backend)
+      for (const { message, value } of problems) refuse(message, { value, at: `.${name}` })
+    }
+    return value
   }
-  const { store, transaction, backends } = options
-  const problems: Problem[] = [...unknownKeys('Broadcaster', options, KNOWN_OPTIONS)]
-  problems.push(...shapeProblems('store', store, SHAPES.store, 'a store, such as postgres({ pool })'))
-  if (transaction !== undefined) {
-    problems.push(
-      ...shapeProblems('transaction', transaction, SHAPES.transaction, 'a transaction adapter, or leave it out'),
-    )
+  return { wanted, fallback: undefined, read }
+}
+
+/** What has these methods. */
+function shaped(methods: readonly string[], wanted: string): Option<unknown> {
+  const read = (value: unknown, refuse: Refuse): unknown => {
+    for (const { message } of shapeProblems('', value, methods, wanted)) refuse(message)
+    return value
   }
-  const isMap = isObject(backends) && !Array.isArray(backends) && !isBackend(backends)
-  const named = isMap ? Object.entries(backends) : []
-  if (backends !== undefined && !isMap) {
-    const found = isBackend(backends) ? 'is a backend without a name' : `is ${showValue(backends)}`
-    const message = `${found}; give backends by name, such as { default: ... }, or leave it out`
-    problems.push({ code: 'INVALID_OPTION', field: 'backends', value: undefined, message })
-  }
-  for (const [name, backend] of named) problems.push(...backendProblems(name, backend))
-  throwProblems('the Broadcaster', problems)
+  return { wanted, fallback: undefined, read }
 }
 
 /** What is wrong with a backend or its name. */
 export function backendProblems(name: string, backend: unknown): readonly Problem[] {
   const field = `backends.${name}`
   const fits = typeof name === 'string' && name !== '' && [...name].length <= LONGEST_NAME
-  const message = `is no name for a backend; give 1 to ${LONGEST_NAME} characters`
+  const message = `does not name a backend; give 1 to ${LONGEST_NAME} characters`
   return [
     ...(fits ? [] : [{ code: 'INVALID_OPTION', field, value: name, message } as const]),
     ...shapeProblems(field, backend, SHAPES.backend, 'a backend, such as redisStreams({ url })'),

@@ -1,21 +1,23 @@
+import { Admin, type StatusOptions } from './admin/admin.ts'
 import { EventManager } from './admin/events.ts'
+import type { OutboxStatus } from './admin/status.ts'
 import type { Backend, BackendFinding, BackendHealth } from './backend/backend.ts'
 import { checkHealth } from './backend/check-health.ts'
 import { lookInto } from './backend/look-into.ts'
 import { type BroadcasterOptions, backendProblems, checkOptions } from './broadcaster-options.ts'
-import { closeWithin } from './close-within.ts'
 import { BroadcasterError } from './errors.ts'
 import type { Catalogue, DataOutput, EventType, NoCatalogue, UnlistedEvents } from './event/catalogue.ts'
-import { hold, letGo } from './holders.ts'
+import { closeWithin } from './foundation/close-within.ts'
+import { hold, letGo } from './foundation/holders.ts'
+import { throwProblems } from './foundation/problem.ts'
+import { DEFAULT_RETRIES } from './foundation/retry-policy.ts'
 import { Inbox } from './inbox/inbox.ts'
-import { throwProblems } from './problem.ts'
 import type { AnyEventInput, CloudEventInput, EventInput, PublishOptions } from './publish/event-input.ts'
 import { Publisher } from './publish/publisher.ts'
 import type { OutboxEvent } from './record/outbox-event.ts'
 import type { SendShare } from './relay/send-slots.ts'
 import { Worker } from './relay/worker.ts'
 import type { WorkerOptions } from './relay/worker-options.ts'
-import { DEFAULT_RETRIES } from './retry-policy.ts'
 import type { Store } from './store/store.ts'
 import type { TransactionAdapter } from './store/transaction-adapter.ts'
 import { resolveLogger } from './telemetry/logger.ts'
@@ -42,16 +44,20 @@ export class Broadcaster<
   Events extends Catalogue | NoCatalogue = NoCatalogue,
   Unlisted extends UnlistedEvents = 'refuse',
 > {
+  /** What signals call this outbox. Default: the store's description. */
   readonly name: string
+  /** The store it was given. */
   readonly store: Store<StoreTx>
   /** The stored events: `get`, `filter`, `count`, `requeue` and the like. */
   readonly events: EventManager<[event: CreateInput<Events, Unlisted>, options?: PublishOptions]>
+  /** What operators do: look, requeue, skip, cancel, replay, close breakers. */
+  readonly admin: Admin
   /** Handles each event once, in transactions of the same library: for consumers that share this database. */
   readonly inbox: Inbox<Tx>
   readonly #options: BroadcasterOptions<StoreTx, Tx, Events, Unlisted>
   readonly #backends: Map<string, Backend>
   readonly #signals: SignalSource
-  readonly #publisher: Publisher<Tx, Events, Unlisted>
+  readonly #publisher: Publisher<Tx>
   readonly #workers = new Set<Worker>()
   #closing: Promise<void> | undefined
 
@@ -66,6 +72,15 @@ export class Broadcaster<
     this.events = new EventManager(options.store.admin, (event, publishOptions) =>
       this.transaction((tx) => this.#ownPublisher().publish(tx, event, publishOptions)),
     )
+    this.admin = new Admin({
+      outbox: this.name,
+      store: options.store,
+      records: this.events,
+      backends: () =>
+        Array.from(this.#backends, ([name, { description }]) => ({ name, description: description ?? null })),
+      backendFindings: (timeout) => this.getBackendFindings({ timeout }),
+      subscriptions: options.subscriptions ?? {},
+    })
     // Without an adapter of the caller's, Tx is the store's own transaction type.
     const adapter = options.transaction ?? (options.store.transactionAdapter as unknown as TransactionAdapter<Tx>)
     this.#publisher = this.#makePublisher(adapter)
@@ -89,7 +104,10 @@ export class Broadcaster<
     return this.#publisher.publish(tx, event, options)
   }
 
-  /** Inserts any number of events, with one statement unless they take more (16 MB). Resolves with one outbox event for each event and backend. */
+  /**
+   * Inserts any number of events, in their order, with one statement unless they take more (16 MB). Resolves with one outbox event
+   * for each event and backend, in that order.
+   */
   publishMany(
     tx: Tx,
     events: readonly (AnyEventInput<Events, Unlisted> | CloudEventInput)[],
@@ -98,7 +116,10 @@ export class Broadcaster<
     return this.#publisher.publishMany(tx, events, options)
   }
 
-  /** `publish` without a promise, for synchronous libraries (`node:sqlite`, better-sqlite3). */
+  /**
+   * `publish` without a promise, for synchronous libraries (`node:sqlite`, better-sqlite3). Throws `INVALID_OPTION` where the
+   * library is not synchronous.
+   */
   publishSync<Type extends EventType<Events, Unlisted>>(
     tx: Tx,
     event: EventInput<Events, Type> | CloudEventInput<Type>,
@@ -107,7 +128,7 @@ export class Broadcaster<
     return this.#publisher.publishSync(tx, event, options)
   }
 
-  /** `publishMany` without a promise, for synchronous libraries. */
+  /** `publishMany` without a promise, for synchronous libraries. Throws `INVALID_OPTION` where the library is not synchronous. */
   publishManySync(
     tx: Tx,
     events: readonly (AnyEventInput<Events, Unlisted> | CloudEventInput)[],
@@ -162,29 +183,40 @@ export class Broadcaster<
         signals: this.#signals,
         share,
       },
-      { ...this.#options.worker, ...options },
+      // What is undefined here was left out: then the constructor's counts.
+      { ...this.#options.worker, ...withoutUndefined(options) },
     )
     this.#workers.add(worker)
     return worker
   }
 
   /**
-   * One pass, for cron jobs and serverless functions: takes the lanes that are free, delivers up to `batchSize` due
-   * events (default 100), gives the lanes back. Resolves with the number published; `close` ends it early.
+   * For cron jobs and serverless functions: takes the lanes that are free, delivers until nothing is due, gives the lanes
+   * back. `limit`: ends after so many events; the next call goes on there. Default: no limit, and then it goes on for as long as
+   * events come in as fast as they are delivered. Resolves with the number published; `close` ends it early.
    */
-  async processPendingEvents(options: { readonly batchSize?: number } & WorkerOptions = {}): Promise<number> {
+  async processPendingEvents(options: { readonly limit?: number | undefined } & WorkerOptions = {}): Promise<number> {
     if (this.#closing !== undefined) throw new BroadcasterError('CLOSED', 'this Broadcaster is closed')
-    const worker = this.worker(options)
+    const { limit, ...workerOptions } = options
+    const worker = this.worker(workerOptions)
     try {
-      return await worker.drain()
+      return await worker.drain(limit)
     } finally {
       this.#workers.delete(worker)
     }
   }
 
+  /**
+   * How the outbox is: what waits and what is stuck for each backend, workers, lanes, breakers, blocked keys, the schema, and
+   * what a person should know. From one snapshot of the database, and changes nothing: the right to `SELECT` is enough.
+   */
+  status(options?: StatusOptions): Promise<OutboxStatus> {
+    return this.admin.status(options)
+  }
+
   /** Asks every backend how it is, at the same time, each for at most `timeout` ms (default 5,000). Never rejects. */
   async getBackendHealth(
-    options: { readonly timeout?: number } = {},
+    options: { readonly timeout?: number | undefined } = {},
   ): Promise<Readonly<Record<string, BackendHealth>>> {
     const { timeout = 5_000 } = options
     const checks = [...this.#backends].map(
@@ -195,7 +227,7 @@ export class Broadcaster<
 
   /** What backends have found that a person should know, by name; `broadcaster doctor` prints it. Never rejects. */
   async getBackendFindings(
-    options: { readonly timeout?: number } = {},
+    options: { readonly timeout?: number | undefined } = {},
   ): Promise<Readonly<Record<string, readonly BackendFinding[]>>> {
     const { timeout = 5_000 } = options
     const looks = [...this.#backends].map(async ([name, backend]) => [name, await lookInto(backend, timeout)] as const)
@@ -203,8 +235,8 @@ export class Broadcaster<
   }
 
   /**
-   * Stops the workers made here and the drains that are under way, then closes backends and store: what was injected stays open, and so does a backend or
-   * store that another Broadcaster has, too, until the last of them closes. Each backend, and the store, has 10 s for it:
+   * Stops the workers made here and the drains that are running, then closes backends and store: what was injected stays open, and so
+   * does a backend or store that another Broadcaster has, too, until the last of them closes. Each backend, and the store, has 10 s for it:
    * what does not close in that time is left to itself, the others are closed, and this rejects with `CLOSE_TIMEOUT`.
    * Idempotent.
    */
@@ -213,6 +245,7 @@ export class Broadcaster<
     return this.#closing
   }
 
+  /** For `await using`: the same as `close`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
   }
@@ -227,7 +260,7 @@ export class Broadcaster<
     for (const result of [...workers, ...backends, ...store]) if (result.status === 'rejected') throw result.reason
   }
 
-  #ownPublisher(): Publisher<StoreTx, Events, Unlisted> {
+  #ownPublisher(): Publisher<StoreTx> {
     return this.#makePublisher(this.store.transactionAdapter)
   }
 
@@ -235,7 +268,7 @@ export class Broadcaster<
     return this.#options.defaultBackend ?? this.#backends.keys().next().value
   }
 
-  #makePublisher<AnyTx>(adapter: TransactionAdapter<AnyTx>): Publisher<AnyTx, Events, Unlisted> {
+  #makePublisher<AnyTx>(adapter: TransactionAdapter<AnyTx>): Publisher<AnyTx> {
     const { routes = [], events, unlistedEvents = 'refuse', maxRetries = DEFAULT_RETRIES } = this.#options
     return new Publisher({
       store: this.store.publish,
@@ -253,4 +286,8 @@ export class Broadcaster<
       onPublished: () => this.wake(),
     })
   }
+}
+
+function withoutUndefined<Options extends object>(options: Options): Partial<Options> {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Partial<Options>
 }

@@ -44,6 +44,8 @@ export const ERROR_CODES = {
   SEND_TIMEOUT: { retryable: true },
   SEND_NOT_ATTEMPTED: { retryable: true },
   WORKER_DIED: { retryable: true },
+  // Receiving
+  HANDLER_TIMEOUT: { retryable: true },
   OUTCOME_REFUSED: { retryable: false },
   // The process around us
   MISSING_DEPENDENCY: { retryable: false },
@@ -53,10 +55,12 @@ export const ERROR_CODES = {
   CLOSE_TIMEOUT: { retryable: false },
 } as const
 
+/** What went wrong, for programs; docs/errors.md says what each means and what to do. */
 export type ErrorCode = keyof typeof ERROR_CODES
 
 /** What an error may carry beside its message. */
 export interface ErrorDetails {
+  /** What led to it. */
   readonly cause?: unknown
   /** The option, attribute or column at fault, as the caller wrote it. */
   readonly field?: string
@@ -66,9 +70,13 @@ export interface ErrorDetails {
 
 /** The one error class. `code` is stable; the message is for people and may change. */
 export class BroadcasterError extends Error {
+  /** The name of the class. */
   override readonly name: string = 'BroadcasterError'
+  /** What went wrong, for programs; see docs/errors.md. */
   readonly code: ErrorCode
+  /** The option, attribute or column at fault, as the caller wrote it; undefined = none. */
   readonly field: string | undefined
+  /** The offending value; undefined where it might be a secret. */
   readonly value: unknown
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
@@ -85,17 +93,20 @@ export class BroadcasterError extends Error {
 }
 
 /** Raised by `get` when no outbox event matches. */
-export class DoesNotExist extends BroadcasterError {
-  override readonly name = 'DoesNotExist'
+export class DoesNotExistError extends BroadcasterError {
+  override readonly name = 'DoesNotExistError'
   constructor(message: string, details: ErrorDetails = {}) {
     super('DOES_NOT_EXIST', message, details)
   }
 }
 
 /** Raised by `get` when more than one outbox event matches. */
-export class MultipleObjectsReturned extends BroadcasterError {
-  override readonly name = 'MultipleObjectsReturned'
+export class MultipleObjectsReturnedError extends BroadcasterError {
+  override readonly name = 'MultipleObjectsReturnedError'
   constructor(message: string, details: ErrorDetails = {}) {
     super('MULTIPLE_OBJECTS_RETURNED', message, details)
   }
 }
+
+// As Django names them.
+export { DoesNotExistError as DoesNotExist, MultipleObjectsReturnedError as MultipleObjectsReturned }

@@ -1,5 +1,21 @@
-export { EventQuery } from './admin/event-query.ts'
-export { EventManager } from './admin/events.ts'
+export type { Admin, PurgeOptions, StatusOptions } from './admin/admin.ts'
+export type { ConsumerDeadLetters, ListDeadLettersOptions } from './admin/consumer-dead-letters.ts'
+export type { Defined } from './admin/defined.ts'
+export type { EventQuery, IterateOptions, OrderTerm } from './admin/event-query.ts'
+export type { EventManager } from './admin/events.ts'
+export { FINDING_CODES, type Finding, type FindingCode } from './admin/finding.ts'
+export type { MoveOptions, MoveTarget } from './admin/move-events.ts'
+export type { MoveResult } from './admin/move-in-peace.ts'
+export type { MoveEvents, MovePreview, RescheduleEvents } from './admin/moves.ts'
+export type {
+  BackendStats,
+  BackendStatus,
+  LaneStatus,
+  OpenBreaker,
+  OutboxStats,
+  OutboxStatus,
+  WorkerStatus,
+} from './admin/status.ts'
 export {
   type Backend,
   type BackendCapabilities,
@@ -8,9 +24,10 @@ export {
   delivered,
   notAttempted,
   notDelivered,
+  type SendContext,
   type SendResult,
 } from './backend/backend.ts'
-export { eachEvent } from './backend/each-event.ts'
+export { type EachEventOptions, eachEvent } from './backend/each-event.ts'
 export { OutageError, PermanentError, RetryAfterError } from './backend/send-error.ts'
 export { Broadcaster } from './broadcaster.ts'
 export type { BroadcasterOptions } from './broadcaster-options.ts'
@@ -18,36 +35,63 @@ export { defineConfig } from './config.ts'
 export { Consumer } from './consumer/consumer.ts'
 export type { ConsumerOptions, HandlingOptions } from './consumer/consumer-options.ts'
 export type { DeadLetter, DeadLetterPage, DeadLetterPlace } from './consumer/dead-letter-place.ts'
-export type { EventContext, EventHandler, EventHandlers, ReceivedEvent } from './consumer/event-handlers.ts'
-export type { RunInTransaction, RunTransaction } from './consumer/handling.ts'
-export { orderKeyOf } from './consumer/order-key.ts'
+export type { EventHandlers } from './consumer/event-handlers.ts'
+export type { RunInTransaction, RunTransaction, TransactionResult } from './consumer/handling.ts'
+export { orderKeyOf } from './consumer/read-event.ts'
 export type { DeadLetterReason, Delivery, Subscription, SubscriptionContext } from './consumer/subscription.ts'
-export { BroadcasterError, DoesNotExist, ERROR_CODES, type ErrorCode, MultipleObjectsReturned } from './errors.ts'
-export type { Catalogue, DataInput, DataOutput, EventType } from './event/catalogue.ts'
+export {
+  BroadcasterError,
+  DoesNotExist,
+  DoesNotExistError,
+  ERROR_CODES,
+  type ErrorCode,
+  type ErrorDetails,
+  MultipleObjectsReturned,
+  MultipleObjectsReturnedError,
+} from './errors.ts'
+export type { Catalogue, DataInput, DataOutput, EventType, NoCatalogue, UnlistedEvents } from './event/catalogue.ts'
 export type { AttributeValue, CloudEvent, EncodableEvent } from './event/cloud-event.ts'
-export type { StandardSchema } from './event/standard-schema.ts'
+export type { DeliveryEvent } from './event/delivery-event.ts'
+export type { OutgoingEvent } from './event/outgoing-event.ts'
+export type { SchemaInput, SchemaIssue, SchemaOutput, SchemaResult, StandardSchema } from './event/standard-schema.ts'
+export type { BackoffOptions, RetryPolicy } from './foundation/retry-policy.ts'
+export type { Handler, HandlerContext } from './handlers/handler.ts'
 export { type IdentifiedEvent, Inbox, type InboxOptions } from './inbox/inbox.ts'
-export type { CloudEventInput, EventInput, PublishOptions } from './publish/event-input.ts'
+export type {
+  AnyEventInput,
+  CloudEventInput,
+  EventInput,
+  ExtensionsInput,
+  PublishOptions,
+} from './publish/event-input.ts'
 export type { Route } from './publish/routes.ts'
 export type { Attempt } from './record/attempt.ts'
-export type { ColumnName, OutboxEventColumns } from './record/columns.ts'
+export type { ColumnName, FilterColumn, OutboxEventColumns, SendRow } from './record/columns.ts'
 export { OutboxEvent } from './record/outbox-event.ts'
-export type { Comparison, RecordFilter } from './record/record-source.ts'
+export type { Comparison, RecordFilter, RecordSource } from './record/record-source.ts'
 export { STATUSES, type Status } from './record/status.ts'
 export type { BreakerOptions } from './relay/breaker.ts'
+export type { PooledState } from './relay/pooled-worker.ts'
 export type { RetentionOptions } from './relay/retention.ts'
-export { Worker } from './relay/worker.ts'
-export type { WorkerOptions } from './relay/worker-options.ts'
+export type { SendShare } from './relay/send-slots.ts'
+export type { Worker } from './relay/worker.ts'
+export type { ResolvedWorkerOptions, WorkerOptions } from './relay/worker-options.ts'
 export { type PooledOutbox, type PooledStatus, WorkerPool } from './relay/worker-pool.ts'
 export type { WorkerPoolOptions } from './relay/worker-pool-options.ts'
-export type { BackoffOptions, RetryPolicy } from './retry-policy.ts'
-export type { BackendStats, OutboxStats } from './store/admin-store.ts'
 export type { CaptureOptions } from './store/capture.ts'
 export { isRetryable } from './store/database-error.ts'
-export type { ExtraIndex, Inspection } from './store/inspection.ts'
+export type { ExtraIndex, Inspection, Unreachable } from './store/inspection.ts'
+export type { BlockedKey, Count } from './store/outbox-look.ts'
 export type { Dialect, Row, Statement } from './store/statement.ts'
 export { joinStatement } from './store/statement.ts'
 export type { MigrateOptions, MigrationStatus, PrintOptions, Store } from './store/store.ts'
 export type { TransactionAdapter } from './store/transaction-adapter.ts'
 export type { Logger, LoggerOption } from './telemetry/logger.ts'
-export { onSignal, SIGNAL_NAMES, type SignalMessage, type SignalName, type Signals } from './telemetry/signals.ts'
+export {
+  type DeliverySignal,
+  onSignal,
+  SIGNAL_NAMES,
+  type SignalMessage,
+  type SignalName,
+  type Signals,
+} from './telemetry/signals.ts'

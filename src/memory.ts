@@ -1,7 +1,6 @@
 export { type MemoryBackend, type MemoryBackendOptions, memoryBackend } from './backend/memory/memory-backend.ts'
 export {
   type MemoryStoreOptions,
-  MemoryTransaction,
+  type MemoryTransaction,
   memoryStore,
-  memoryTransaction,
 } from './store/memory/memory.ts'

@@ -10,9 +10,9 @@ import { parseArgs } from 'node:util'
 import { Pool } from 'pg'
 import type { SendContext } from '../../src/backend/backend.ts'
 import { Broadcaster } from '../../src/broadcaster.ts'
+import type { OutgoingEvent } from '../../src/event/outgoing-event.ts'
 import { encodeStructured } from '../../src/event/structured.ts'
 import { hashKey } from '../../src/publish/new-event.ts'
-import type { OutboxEvent } from '../../src/record/outbox-event.ts'
 import { postgres } from '../../src/store/postgres/postgres.ts'
 import { onSignal } from '../../src/telemetry/signals.ts'
 import { sampleEvents } from '../../src/testing/sample-events.ts'
@@ -66,14 +66,14 @@ async function measure(way: Figures['way'], peer: Peer, work: () => Promise<void
 }
 
 /** Ids are new each time: some brokers drop what they know. */
-function events(): readonly OutboxEvent[] {
+function events(): readonly OutgoingEvent[] {
   return sampleEvents(count, 2_000, { data: JSON.stringify({ order: 1, padding: 'x'.repeat(200) }) })
 }
 
 async function loop(peer: Peer, open: OpenPeer): Promise<Figures> {
   const payloads = events().map((event): Payload => {
     const body = Buffer.from(encodeStructured(event.toEncodable()))
-    return { id: event.eventId, key: event.partitionKey ?? '', body }
+    return { id: event.id, key: event.partitionKey ?? '', body }
   })
   return measure('loop', peer, () => open.send(payloads))
 }
@@ -205,7 +205,7 @@ console.log(`\nwritten to ${values.json}`)
 
 async function loopWarmUp(): Promise<readonly Payload[]> {
   return sampleEvents(1_000, 100).map((event) => ({
-    id: event.eventId,
+    id: event.id,
     key: event.partitionKey ?? '',
     body: Buffer.from(encodeStructured(event.toEncodable())),
   }))

@@ -1,5 +1,5 @@
 import { Admin, Producer } from '@platformatic/kafka'
-import { kafka } from '../../src/backend/kafka/kafka.ts'
+import { kafka } from '../../src/kafka/kafka.ts'
 import { inFlight, type Peer } from './peer.ts'
 
 const server = new URL(process.env['KAFKA_URL'] ?? 'kafka://127.0.0.1:9092').host

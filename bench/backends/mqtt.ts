@@ -1,5 +1,5 @@
 import { connectAsync } from 'mqtt'
-import { mqtt } from '../../src/backend/mqtt/mqtt.ts'
+import { mqtt } from '../../src/mqtt/mqtt.ts'
 import { inFlight, type Peer } from './peer.ts'
 
 const url = process.env['MQTT_URL'] ?? 'mqtt://127.0.0.1:1883'

@@ -1,6 +1,6 @@
 import { jetstream, jetstreamManager } from '@nats-io/jetstream'
 import { connect, headers } from '@nats-io/transport-node'
-import { natsJetStream } from '../../src/backend/nats/nats.ts'
+import { natsJetStream } from '../../src/nats/nats.ts'
 import { inFlight, type Peer } from './peer.ts'
 
 const servers = process.env['NATS_URL'] ?? 'nats://127.0.0.1:4222'
@@ -16,7 +16,7 @@ export const peer: Peer = {
     await manager.streams.add({ name, subjects: [`${name}.>`] })
     const client = jetstream(nats)
     return {
-      backend: natsJetStream({ servers, stream: name, subject: `${name}.{type}` }),
+      backend: natsJetStream({ url: servers, stream: name, subject: `${name}.{type}` }),
       send: (payloads) =>
         inFlight(payloads, 1_000, ({ id, body }) => {
           const made = headers()

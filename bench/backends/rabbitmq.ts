@@ -1,5 +1,5 @@
 import { connect } from 'amqplib'
-import { rabbitmq } from '../../src/backend/rabbitmq/rabbitmq.ts'
+import { rabbitmq } from '../../src/rabbitmq/rabbitmq.ts'
 import type { Peer } from './peer.ts'
 
 const url = process.env['AMQP_URL'] ?? 'amqp://guest:guest@127.0.0.1:5672'

@@ -1,5 +1,5 @@
 import { createClient } from 'redis'
-import { redisStreams } from '../../src/backend/redis-streams/redis-streams.ts'
+import { redisStreams } from '../../src/redis-streams/redis-streams.ts'
 import type { Peer } from './peer.ts'
 
 const url = process.env['REDIS_URL'] ?? 'redis://127.0.0.1:6379'

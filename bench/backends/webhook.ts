@@ -1,7 +1,7 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { Agent, request } from 'node:http'
-import { webhook } from '../../src/backend/webhook/webhook.ts'
+import { webhook } from '../../src/webhook/webhook.ts'
 import { inFlight, type Peer } from './peer.ts'
 
 /** As many at a time as the backend has by itself. */

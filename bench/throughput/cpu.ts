@@ -26,6 +26,11 @@ function statOf(pid: string): ProcessStat | undefined {
   }
 }
 
+/** CPU seconds used so far by one process; undefined where there is none of this number, or no /proc. */
+export function processCpu(pid: number): number | undefined {
+  return statOf(String(pid))?.own
+}
+
 /**
  * CPU seconds used so far by all processes of a server on this machine, those that have ended included. Undefined
  * where the server runs elsewhere, or where there is no /proc.

@@ -1,6 +1,6 @@
 import { createClient } from 'redis'
-import { redisStreams } from '../../src/backend/redis-streams/redis-streams.ts'
 import { Broadcaster } from '../../src/broadcaster.ts'
+import { redisStreams } from '../../src/redis-streams/redis-streams.ts'
 import type { Store } from '../../src/store/store.ts'
 
 /** Milliseconds from the start of the publishing transaction to the entry in the hands of a reader of the stream. */

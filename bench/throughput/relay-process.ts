@@ -1,8 +1,8 @@
 /** One relay in a process of its own: `ours` or `seed`. Says `ready`, starts on `go`, reports when all is delivered. */
 import { Pool } from 'pg'
 import { createClient } from 'redis'
-import { redisStreams } from '../../src/backend/redis-streams/redis-streams.ts'
 import { Broadcaster } from '../../src/broadcaster.ts'
+import { redisStreams } from '../../src/redis-streams/redis-streams.ts'
 import { onSignal } from '../../src/telemetry/signals.ts'
 import { openStore } from '../../test/support/store-places.ts'
 import { processPendingEvents } from './seed-algorithm.ts'

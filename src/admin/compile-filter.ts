@@ -1,47 +1,21 @@
 import { canonicalUuid } from '../event/uuid.ts'
-import { type Problem, showValue, throwProblems } from '../problem.ts'
-import { COLUMN_NAMES, type ColumnName } from '../record/columns.ts'
+import { type Problem, showValue, throwProblems } from '../foundation/problem.ts'
+import { suggestion } from '../foundation/suggestion.ts'
+import { COLUMNS, FILTER_COLUMNS, type FilterColumn } from '../record/columns.ts'
 import type { RecordFilter } from '../record/record-source.ts'
 import { isStatus, STATUSES } from '../record/status.ts'
-import type { Condition, FilterColumn, FilterValue } from '../store/admin-store.ts'
-import { suggestion } from '../suggestion.ts'
+import type { Condition, FilterValue } from '../store/admin-store.ts'
+import { notAColumn } from './not-a-column.ts'
 import { isStorableDate } from './storable-date.ts'
 
-type Kind = 'uuid' | 'text' | 'status' | 'integer' | 'date'
-
-/** What a column holds, and whether it may be null. Columns that are not here hold JSON or bytes. */
-const COLUMNS: Readonly<Record<FilterColumn, { readonly kind: Kind; readonly nullable?: true }>> = {
-  id: { kind: 'uuid' },
-  seq: { kind: 'integer', nullable: true },
-  lane: { kind: 'integer', nullable: true },
-  partitionKey: { kind: 'text', nullable: true },
-  eventId: { kind: 'text', nullable: true },
-  specVersion: { kind: 'text' },
-  eventType: { kind: 'text' },
-  source: { kind: 'text' },
-  subject: { kind: 'text' },
-  dataContentType: { kind: 'text' },
-  dataSchema: { kind: 'text' },
-  eventTime: { kind: 'text', nullable: true },
-  status: { kind: 'status' },
-  createdAt: { kind: 'date' },
-  updatedAt: { kind: 'date' },
-  scheduledAt: { kind: 'date' },
-  publishedAt: { kind: 'date', nullable: true },
-  availableAt: { kind: 'date', nullable: true },
-  retryCount: { kind: 'integer' },
-  maxRetries: { kind: 'integer' },
-  lastError: { kind: 'text' },
-  publisherBackend: { kind: 'text' },
-  generation: { kind: 'integer' },
-}
+type Kind = (typeof COLUMNS)[FilterColumn]['kind']
 
 const EXPECTED: Readonly<Record<Kind, string>> = {
-  uuid: 'a UUID',
+  id: 'a UUID',
   text: 'a text',
   status: `one of ${STATUSES.join(', ')}`,
-  integer: 'a whole number',
-  date: 'a Date of the years 1 to 9999',
+  number: 'a whole number',
+  instant: 'a Date of the years 1 to 9999',
 }
 
 const COMPARISONS = ['eq', 'ne', 'lt', 'lte', 'gt', 'gte'] as const
@@ -49,11 +23,8 @@ const LISTS = ['in', 'notIn'] as const
 const TEXTS = ['contains', 'icontains', 'startsWith', 'endsWith', 'iexact'] as const
 const OPERATORS: readonly string[] = [...COMPARISONS, ...LISTS, ...TEXTS, 'isNull']
 
-/** Names of columns that a condition or an order may use. */
-export const FILTER_COLUMNS = Object.keys(COLUMNS) as readonly FilterColumn[]
-
 /** A condition that silently falls away makes a filter mean more than was said, up to everything. */
-const NO_CONDITION = 'is undefined, which is no condition; leave it out, or give a value'
+const NO_CONDITION = 'is undefined, which is not a condition; leave it out, or give a value'
 
 /**
  * The conditions of a filter, for a store. Nulls count as values here (`ne: 'a'` takes a null column too), so a store
@@ -78,14 +49,14 @@ export function compileFilter(filter: RecordFilter): readonly Condition[] {
 
 /** What is wrong with a column named in a filter or an order; undefined = nothing. */
 export function columnProblem(name: string): string | undefined {
-  if (Object.hasOwn(COLUMNS, name)) return undefined
-  if (COLUMN_NAMES.includes(name as ColumnName)) return 'holds JSON or bytes; compare by another column'
-  return `is not a column${suggestion(name, FILTER_COLUMNS)}; columns: ${FILTER_COLUMNS.join(', ')}`
+  if (FILTER_COLUMNS.includes(name as FilterColumn)) return undefined
+  if (Object.hasOwn(COLUMNS, name)) return 'holds JSON or bytes; compare by another column'
+  return notAColumn(name, FILTER_COLUMNS)
 }
 
 /** Whether a column may be null. */
 export function isNullable(column: FilterColumn): boolean {
-  return COLUMNS[column].nullable === true
+  return COLUMNS[column].nullable
 }
 
 function compileColumn(column: FilterColumn, wanted: unknown, problems: Problem[]): Condition[] {
@@ -97,8 +68,7 @@ function compileColumn(column: FilterColumn, wanted: unknown, problems: Problem[
   if (Array.isArray(wanted)) return compileOperator(column, 'in', wanted, problems)
   if (!isComparison(wanted)) return compileOperator(column, 'eq', wanted, problems)
   const comparisons = Object.entries(wanted)
-  if (comparisons.length === 0)
-    return report(column, wanted, `compares with nothing; give one of ${OPERATORS.join(', ')}`)
+  if (comparisons.length === 0) return report(column, wanted, `has no comparison; give one of ${OPERATORS.join(', ')}`)
   return comparisons.flatMap(([operator, value]) => {
     if (value === undefined) return report(`${column}.${operator}`, value, NO_CONDITION)
     if (OPERATORS.includes(operator)) return compileOperator(column, operator, value, problems)
@@ -148,15 +118,15 @@ function compileOperator(column: FilterColumn, operator: string, value: unknown,
 /** The value as stores take it; undefined when it does not fit the column. */
 function readValue(kind: Kind, value: unknown): FilterValue | undefined {
   switch (kind) {
-    case 'uuid':
+    case 'id':
       return typeof value === 'string' ? canonicalUuid(value) : undefined
     case 'text':
       return typeof value === 'string' ? value : undefined
     case 'status':
       return isStatus(value) ? value : undefined
-    case 'integer':
+    case 'number':
       return Number.isSafeInteger(value) ? (value as number) : undefined
-    case 'date':
+    case 'instant':
       return isStorableDate(value) ? value : undefined
   }
 }

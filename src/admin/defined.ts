@@ -5,7 +5,7 @@ type Columns = Required<RecordFilter>
 /** Whether a member is declared with `?`, so that its type has `undefined` in it though none is written. */
 type IsOptional<Type, Name extends keyof Type> = Record<never, never> extends Pick<Type, Name> ? true : false
 
-/** Never for a condition that may be `undefined`, and for a name that is none of `Known`. */
+/** Never for a condition that may be `undefined`, and for a name that is not in `Known`. */
 type DefinedMember<Type, Name extends keyof Type, Known> = Name extends Known
   ? IsOptional<Type, Name> extends true
     ? Type[Name]

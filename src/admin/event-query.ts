@@ -1,20 +1,21 @@
-import { BroadcasterError, DoesNotExist, MultipleObjectsReturned } from '../errors.ts'
-import { type Problem, showValue, throwProblems } from '../problem.ts'
-import { COLUMN_NAMES, type ColumnName, DEFERRED_IN_LISTS } from '../record/columns.ts'
+import { BroadcasterError, DoesNotExistError, MultipleObjectsReturnedError } from '../errors.ts'
+import { type Problem, showValue, throwProblems } from '../foundation/problem.ts'
+import { COLUMN_NAMES, type ColumnName, DEFERRED_IN_LISTS, type FilterColumn } from '../record/columns.ts'
 import { OutboxEvent } from '../record/outbox-event.ts'
 import type { RecordFilter, RecordSource } from '../record/record-source.ts'
-import type { AdminStore, Condition, FilterColumn, Query } from '../store/admin-store.ts'
-import { suggestion } from '../suggestion.ts'
+import type { AdminStore, Condition, Query } from '../store/admin-store.ts'
 import { columnProblem, compileFilter } from './compile-filter.ts'
 import type { Defined } from './defined.ts'
 import { negate } from './negate.ts'
+import { notAColumn } from './not-a-column.ts'
 
 /** A column to order by; `-` before it means descending. */
 export type OrderTerm = FilterColumn | `-${FilterColumn}`
 
+/** How a query is walked through. */
 export interface IterateOptions {
   /** How many are read at a time. Default: 500. */
-  readonly batch?: number
+  readonly batch?: number | undefined
 }
 
 interface Plan {
@@ -58,7 +59,10 @@ export class EventQuery {
     return this.where([negate(compileFilter(filter))])
   }
 
-  /** Only those that meet compiled conditions, for what a filter cannot say. */
+  /**
+   * Only those that meet compiled conditions, for what a filter cannot say.
+   * @internal
+   */
   where(conditions: readonly Condition[]): EventQuery {
     return this.#with({ where: [...this.#plan.where, ...conditions] })
   }
@@ -130,9 +134,9 @@ export class EventQuery {
     const found = await this.where(compileFilter(filter ?? {})).#list({ limit: 2 }, COLUMN_NAMES)
     const [only] = found
     const sought = showValue(filter ?? {})
-    if (only === undefined) throw new DoesNotExist(`no outbox event matches ${sought}`, { value: filter })
+    if (only === undefined) throw new DoesNotExistError(`no outbox event matches ${sought}`, { value: filter })
     if (found.length === 1) return only
-    throw new MultipleObjectsReturned(
+    throw new MultipleObjectsReturnedError(
       `more than one outbox event matches ${sought}; narrow the filter or use first()`,
       {
         value: filter,
@@ -197,7 +201,7 @@ export class EventQuery {
     if (this.#plan.limit === null && this.#plan.offset === 0) return
     throw new BroadcasterError(
       'INVALID_OPTION',
-      `${method}() cannot follow limit or offset; turn the order round instead`,
+      `${method}() cannot follow limit or offset; reverse the order instead`,
       {
         field: 'limit',
       },
@@ -217,7 +221,7 @@ function checkColumns(names: readonly string[]): void {
   const problems = names
     .filter((name) => !(COLUMN_NAMES as readonly string[]).includes(name))
     .map((name): Problem => {
-      const message = `is not a column${suggestion(name, COLUMN_NAMES)}; columns: ${COLUMN_NAMES.join(', ')}`
+      const message = notAColumn(name, COLUMN_NAMES)
       return { code: 'INVALID_OPTION', field: name, value: name, message }
     })
   throwProblems('the list of columns', problems)

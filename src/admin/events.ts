@@ -1,19 +1,16 @@
-import { BroadcasterError, DoesNotExist } from '../errors.ts'
+import { DoesNotExistError } from '../errors.ts'
 import { canonicalUuid } from '../event/uuid.ts'
-import { showValue } from '../problem.ts'
 import type { ColumnName, OutboxEventColumns } from '../record/columns.ts'
 import { COLUMN_NAMES } from '../record/columns.ts'
 import type { OutboxEvent } from '../record/outbox-event.ts'
 import type { RecordFilter, RecordSource } from '../record/record-source.ts'
 import { assertMove, type Status } from '../record/status.ts'
-import type { AdminMove, AdminStore, Condition, OutboxStats } from '../store/admin-store.ts'
+import type { AdminMove, AdminStore, Condition } from '../store/admin-store.ts'
 import { compileFilter } from './compile-filter.ts'
 import type { Defined } from './defined.ts'
 import { EventQuery, type IterateOptions, type OrderTerm, withData } from './event-query.ts'
-import { MOVABLE } from './movable.ts'
-import { type MoveOptions, moveEvents, type Target } from './move-events.ts'
-import { type MoveResult, moveInPeace } from './move-in-peace.ts'
-import { isStorableDate } from './storable-date.ts'
+import { type MoveEvents, Moves, type RescheduleEvents } from './moves.ts'
+import { type OutboxStats, statsOf } from './status.ts'
 
 /** Beyond this many the schedule stands still: 2^20 minutes are two years. */
 const MAX_EXPONENT = 20
@@ -29,9 +26,11 @@ export type CreateEvent<Input extends readonly unknown[]> = (...input: Input) =>
 export class EventManager<Input extends readonly unknown[] = readonly never[]> implements RecordSource {
   readonly #admin: AdminStore
   readonly #create: CreateEvent<Input>
+  readonly #moves: Moves
 
   constructor(admin: AdminStore, create: CreateEvent<Input>) {
     this.#admin = admin
+    this.#moves = new Moves(admin, this)
     this.#create = create
   }
 
@@ -104,45 +103,24 @@ export class EventManager<Input extends readonly unknown[] = readonly never[]> i
   }
 
   /** Makes failed, cancelled and retrying events pending again, due now, with all their retries; releases their keys. */
-  requeue<Chosen extends Target>(target: Chosen & Defined<Chosen>, options?: MoveOptions): Promise<MoveResult> {
-    return this.#move(target, { kind: 'requeue' }, MOVABLE.requeue, options)
-  }
+  readonly requeue: MoveEvents = (target, options) => this.#moves.requeue(target, options)
   /** Sends published events again. */
-  replay<Chosen extends Target>(target: Chosen & Defined<Chosen>, options?: MoveOptions): Promise<MoveResult> {
-    return this.#move(target, { kind: 'replay' }, MOVABLE.replay, options)
-  }
+  readonly replay: MoveEvents = (target, options) => this.#moves.replay(target, options)
   /** Lets the keys of failed events go on without them; they stay failed. */
-  skip<Chosen extends Target>(target: Chosen & Defined<Chosen>, options?: MoveOptions): Promise<MoveResult> {
-    return this.#move(target, { kind: 'skip' }, MOVABLE.skip, options)
-  }
+  readonly skip: MoveEvents = (target, options) => this.#moves.skip(target, options)
   /** Gives up on events that are not published: they are never sent. */
-  cancel<Chosen extends Target>(target: Chosen & Defined<Chosen>, options?: MoveOptions): Promise<MoveResult> {
-    return this.#move(target, { kind: 'cancel' }, MOVABLE.cancel, options)
-  }
+  readonly cancel: MoveEvents = (target, options) => this.#moves.cancel(target, options)
   /** Moves the due time of events that are still to be delivered. */
-  async reschedule<Chosen extends Target>(
-    target: Chosen & Defined<Chosen>,
-    at: Date,
-    options?: MoveOptions,
-  ): Promise<MoveResult> {
-    if (!isStorableDate(at)) {
-      const message = `at is ${showValue(at)}; give a Date of the years 1 to 9999`
-      throw new BroadcasterError('INVALID_OPTION', message, { field: 'at', value: at })
-    }
-    return this.#move(target, { kind: 'reschedule', at }, ['pending', 'retry', 'processing'], options)
-  }
-
+  readonly reschedule: RescheduleEvents = (target, at, options) => this.#moves.reschedule(target, at, options)
   /**
    * Deletes events, whatever their status: those not yet delivered never are. One that turns out to have been sent while
    * it was asked for is too late, and stays.
    */
-  delete<Chosen extends Target>(target: Chosen & Defined<Chosen>, options?: MoveOptions): Promise<MoveResult> {
-    return this.#move(target, { kind: 'delete', published: true }, undefined, options)
-  }
+  readonly delete: MoveEvents = (target, options) => this.#moves.delete(target, options)
 
   /** Numbers by backend; none needs a scan of the table. */
-  stats(): Promise<OutboxStats> {
-    return this.#admin.stats()
+  async stats(): Promise<OutboxStats> {
+    return statsOf(await this.#admin.look())
   }
 
   // What a record asks of where it came from.
@@ -150,7 +128,7 @@ export class EventManager<Input extends readonly unknown[] = readonly never[]> i
   async load(id: string, columns: readonly ColumnName[]): Promise<Partial<OutboxEventColumns>> {
     const row = await this.#read(id, columns)
     if (row) return row
-    throw new DoesNotExist(`there is no outbox event ${id}`, { field: 'id', value: id })
+    throw new DoesNotExistError(`there is no outbox event ${id}`, { field: 'id', value: id })
   }
 
   async loadMany(
@@ -177,6 +155,7 @@ export class EventManager<Input extends readonly unknown[] = readonly never[]> i
     return this.#moveOne(id, { kind: 'incrementRetry', error, delay }, 'retry')
   }
 
+  /** The record next to this one by a date, among those that match. Throws `DOES_NOT_EXIST`. */
   async neighbour(
     id: string,
     column: 'createdAt' | 'scheduledAt' | 'updatedAt',
@@ -189,7 +168,7 @@ export class EventManager<Input extends readonly unknown[] = readonly never[]> i
       .first()
     if (found) return found
     const which = direction === 'after' ? 'after' : 'before'
-    throw new DoesNotExist(`there is no matching outbox event ${which} ${id} by ${column}`, {
+    throw new DoesNotExistError(`there is no matching outbox event ${which} ${id} by ${column}`, {
       field: column,
       value: id,
     })
@@ -199,54 +178,17 @@ export class EventManager<Input extends readonly unknown[] = readonly never[]> i
     return new EventQuery(this.#admin, this)
   }
 
-  #move(
-    target: Target,
-    move: AdminMove,
-    statuses: readonly Status[] | undefined,
-    options: MoveOptions = {},
-  ): Promise<MoveResult> {
-    const apply = async (ids: readonly string[]): Promise<MoveResult> => {
-      const { moved, unknown } = await moveInPeace(this.#admin, ids, move, options)
-      const known = new Set([...moved, ...unknown])
-      // Only what is still to be sent can be too late.
-      const mayBeLate = move.kind !== 'replay' && move.kind !== 'skip'
-      const tooLate = !mayBeLate ? [] : await this.#published(ids.filter((id) => !known.has(id)))
-      return { moved, tooLate, unknown }
-    }
-    return moveEvents(this.#query(), target, statuses, apply, options)
-  }
-
-  /** Those of these events that are published. */
-  async #published(ids: readonly string[]): Promise<readonly string[]> {
-    if (ids.length === 0) return []
-    const where: Condition[] = [
-      { column: 'id', op: 'in', values: ids },
-      { column: 'status', op: 'eq', value: 'published' },
-    ]
-    const rows = await this.#admin.list({ where, order: [], limit: null, offset: 0, columns: ['id'] })
-    return rows.flatMap(({ id }) => id ?? [])
-  }
-
+  /** Throws `ILLEGAL_STATUS_MOVE` when the status forbids it. */
   async #moveOne(id: string, move: AdminMove, to: Status): Promise<Partial<OutboxEventColumns>> {
-    const { moved, unknown } = await moveInPeace(this.#admin, [id], move)
-    if (unknown.length > 0) {
-      const message = `event ${id} is in the hands of a worker that did not answer in time; nothing was changed: try again`
-      throw new BroadcasterError('EVENT_IN_HAND', message, { field: 'id', value: id })
-    }
+    const wasMoved = await this.#moves.one(id, move)
     const row = await this.load(id, COLUMN_NAMES)
-    if (moved.length === 0 && row.status !== undefined) assertMove(row.status, to)
+    if (!wasMoved && row.status !== undefined) assertMove(row.status, to)
     return row
   }
 
   async #read(id: string, columns: readonly ColumnName[]): Promise<Partial<OutboxEventColumns> | undefined> {
     const where: Condition[] = [{ column: 'id', op: 'eq', value: id }]
-    const [row] = await this.#admin.list({
-      where,
-      order: [],
-      limit: 1,
-      offset: 0,
-      columns: withData(['id', ...columns]),
-    })
-    return row
+    const names = withData(['id', ...columns])
+    return (await this.#admin.list({ where, order: [], limit: 1, offset: 0, columns: names }))[0]
   }
 }

@@ -1,6 +1,6 @@
 import { BroadcasterError } from '../errors.ts'
 import { canonicalUuid } from '../event/uuid.ts'
-import { showValue } from '../problem.ts'
+import { showValue } from '../foundation/problem.ts'
 import type { RecordFilter } from '../record/record-source.ts'
 import type { Status } from '../record/status.ts'
 import type { Condition } from '../store/admin-store.ts'
@@ -9,23 +9,24 @@ import type { EventQuery } from './event-query.ts'
 import type { MoveResult } from './move-in-peace.ts'
 
 /** Which events an operator means: an id, several, all that match a filter, or `{ all: true }`, every event there is. */
-export type Target = string | readonly string[] | RecordFilter | { readonly all: true }
+export type MoveTarget = string | readonly string[] | RecordFilter | { readonly all: true }
 
+/** How events are moved. */
 export interface MoveOptions {
   /** How many are changed in one transaction. Default: 500. */
-  readonly batch?: number
+  readonly batch?: number | undefined
   /**
    * Called after each batch with how many were changed so far, and with all that became of the events. When a later batch
-   * rejects, such as for a database that went away, this is what was done: keep it.
+   * rejects, such as for a database that went away, this is what was done: keep it. The error names the counts alone. Default: nobody is told.
    */
-  readonly onProgress?: (moved: number, soFar: MoveResult) => void
+  readonly onProgress?: ((moved: number, soFar: MoveResult) => void) | undefined
   /**
    * How long each batch waits for workers that have its events in hand, in milliseconds. Default 11,000: a lease of
    * 10 s, and a second.
    */
-  readonly patience?: number
-  /** Ends the work, and the wait for workers, after the statement under way; resolves with what was done until then. */
-  readonly signal?: AbortSignal
+  readonly patience?: number | undefined
+  /** Ends the work, and the wait for workers, after the statement that is running; resolves with what was done until then. Default: none. */
+  readonly signal?: AbortSignal | undefined
 }
 
 /**
@@ -35,7 +36,7 @@ export interface MoveOptions {
  */
 export async function moveEvents(
   query: EventQuery,
-  target: Target,
+  target: MoveTarget,
   statuses: readonly Status[] | undefined,
   apply: (ids: readonly string[]) => Promise<MoveResult>,
   options: MoveOptions = {},
@@ -48,25 +49,51 @@ export async function moveEvents(
     })
   }
   const all: { readonly [List in keyof MoveResult]: string[] } = { moved: [], tooLate: [], unknown: [] }
-  for await (const ids of batches(query, target, statuses, batch)) {
-    if (signal?.aborted) break
-    const { moved, tooLate, unknown } = await apply(ids)
-    all.moved.push(...moved)
-    all.tooLate.push(...tooLate)
-    all.unknown.push(...unknown)
-    onProgress?.(all.moved.length, all)
+  try {
+    for await (const ids of batches(query, target, statuses, batch)) {
+      if (signal?.aborted) break
+      const { moved, tooLate, unknown } = await apply(ids)
+      all.moved.push(...moved)
+      all.tooLate.push(...tooLate)
+      all.unknown.push(...unknown)
+      onProgress?.(all.moved.length, all)
+    }
+  } catch (error) {
+    throw withCounts(error, all)
   }
   return all
 }
 
+/** The error with what was done before it; as it is when that was nothing, or when it is not ours. */
+function withCounts(error: unknown, { moved, tooLate, unknown }: MoveResult): unknown {
+  if (!(error instanceof BroadcasterError) || moved.length + tooLate.length + unknown.length === 0) return error
+  const counts = `${moved.length} moved, ${tooLate.length} too late, ${unknown.length} unknown`
+  const cure = 'what was moved stays moved, and the last batch may be moved in part: ask again for the rest'
+  const { code, message, field, value } = error
+  return new BroadcasterError(code, `${message}; until then ${counts} (${cure})`, {
+    cause: error,
+    ...(field === undefined ? {} : { field, value }),
+  })
+}
+
+/** The events that a target means, whatever their status; `ids`: how many were named by their ids. */
+export function matchingEvents(
+  query: EventQuery,
+  target: MoveTarget,
+): { readonly matching: EventQuery; readonly ids: number } {
+  if (!isNamed(target)) return { matching: query.where(conditionsOf(target)), ids: 0 }
+  const ids = idsOf(target)
+  return { matching: query.where([{ column: 'id', op: 'in', values: ids }]), ids: new Set(ids).size }
+}
+
 async function* batches(
   query: EventQuery,
-  target: Target,
+  target: MoveTarget,
   statuses: readonly Status[] | undefined,
   batch: number,
 ): AsyncGenerator<readonly string[]> {
-  if (typeof target === 'string' || isList(target)) {
-    const ids = (typeof target === 'string' ? [target] : target).map(readId)
+  if (isNamed(target)) {
+    const ids = idsOf(target)
     for (let start = 0; start < ids.length; start += batch) yield ids.slice(start, start + batch)
     return
   }
@@ -82,8 +109,19 @@ async function* batches(
   if (ids.length > 0) yield ids
 }
 
+type Named = string | readonly string[]
+
+function isNamed(target: MoveTarget): target is Named {
+  return typeof target === 'string' || Array.isArray(target)
+}
+
+/** Throws `INVALID_OPTION` for an id that is not a UUID. */
+function idsOf(target: Named): readonly string[] {
+  return (typeof target === 'string' ? [target] : target).map(readId)
+}
+
 /** Throws `INVALID_OPTION` for a filter without a condition: nobody means every event without saying so. */
-function conditionsOf(target: Exclude<Target, string | readonly string[]>): readonly Condition[] {
+function conditionsOf(target: Exclude<MoveTarget, Named>): readonly Condition[] {
   if (isAll(target)) return []
   const conditions = compileFilter(target)
   if (conditions.length > 0) return conditions
@@ -102,10 +140,6 @@ function isAll(target: object): target is { readonly all: true } {
     'all' in target &&
     target.all === true
   )
-}
-
-function isList(target: Target): target is readonly string[] {
-  return Array.isArray(target)
 }
 
 function readId(id: string): string {

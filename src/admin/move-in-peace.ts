@@ -2,11 +2,11 @@ import type { AdminMove, AdminStore } from '../store/admin-store.ts'
 
 /** What became of an operator's move, by the ids of the events. An id in no list: no such event, or its status forbids it. */
 export interface MoveResult {
-  /** Done: this is the last word, and no attempt that was under way changes it. */
+  /** Done: this is the last word, and no attempt that was in flight changes it. */
   readonly moved: readonly string[]
   /** Too late: these were sent before the move could be made. */
   readonly tooLate: readonly string[]
-  /** Not known yet: a worker has them in hand and did not answer in time. Nothing of them was changed; ask again. */
+  /** Not known yet: a worker has them in hand and did not answer in time. Nothing was changed for them; ask again. */
   readonly unknown: readonly string[]
 }
 
@@ -26,7 +26,10 @@ export async function moveInPeace(
   admin: Pick<AdminStore, 'hold' | 'move' | 'lift'>,
   ids: readonly string[],
   move: AdminMove,
-  { patience = PATIENCE, signal }: { readonly patience?: number; readonly signal?: AbortSignal } = {},
+  {
+    patience = PATIENCE,
+    signal,
+  }: { readonly patience?: number | undefined; readonly signal?: AbortSignal | undefined } = {},
 ): Promise<Pick<MoveResult, 'moved' | 'unknown'>> {
   const first = await admin.move(ids, move, [])
   if (first.busy.length === 0) return { moved: first.moved, unknown: [] }

@@ -1,5 +1,5 @@
 import { BroadcasterError } from '../errors.ts'
-import type { OutboxEvent } from '../record/outbox-event.ts'
+import type { OutgoingEvent } from '../event/outgoing-event.ts'
 
 /** The outcome of one event of a send. */
 export type SendResult =
@@ -33,7 +33,15 @@ export const notAttempted: SendResult = Object.freeze({
   error: new BroadcasterError('SEND_NOT_ATTEMPTED', 'not attempted: an earlier event of the same send stopped it'),
 })
 
+/** The event was not handed to the broker, since the backend was closed before. It costs no retry. */
+export const backendClosed = Object.freeze({
+  ok: false as const,
+  error: new BroadcasterError('SEND_NOT_ATTEMPTED', 'this backend is closed'),
+})
+
+/** What a health check found. */
 export interface BackendHealth {
+  /** Whether events can be sent now. */
   readonly healthy: boolean
   /** Round trip of the check, in milliseconds. */
   readonly latency?: number
@@ -45,6 +53,7 @@ export interface BackendHealth {
 export interface BackendFinding {
   /** `wrong`: somebody must do something. `advice`: it works, and could be better. */
   readonly level: 'wrong' | 'advice'
+  /** What was found, in one sentence for people. */
   readonly message: string
   /** What to do. */
   readonly cure?: string
@@ -67,7 +76,7 @@ export interface SendContext {
    * Under which fence the worker owns the lane of an event: a number that goes up each time the lane changes hands, by which
    * a broker can refuse what a former owner sends late. Undefined for an event of another send.
    */
-  ownerOf(event: OutboxEvent): { readonly lane: number; readonly fence: number } | undefined
+  ownerOf(event: OutgoingEvent): { readonly lane: number; readonly fence: number } | undefined
 }
 
 /**
@@ -76,13 +85,16 @@ export interface SendContext {
  * The relay is the only one that retries: a client used here is configured not to.
  */
 export interface Backend {
+  /** For people, in one line: what it is and where, such as `redis-streams events at 127.0.0.1:6379`. No secrets. Optional. */
+  readonly description?: string
   /**
    * Hands the events to the broker and waits for its acknowledgement. Resolves with one result per event, in the
    * order given. Rejecting is the same as `notDelivered(error)` for every event. `signal` aborts when the send's
    * timeout ends or the lease is lost: stop as soon as possible, and report what was acknowledged until then. A worker
    * gives `context`, which most backends have no use for.
    */
-  send(events: readonly OutboxEvent[], signal: AbortSignal, context?: SendContext): Promise<readonly SendResult[]>
+  send(events: readonly OutgoingEvent[], signal: AbortSignal, context?: SendContext): Promise<readonly SendResult[]>
+  /** Asks the broker how it is. Resolves also when it is away: `healthy` is false then, and `detail` says why. */
   healthCheck(signal: AbortSignal): Promise<BackendHealth>
   /** Closes what the backend itself opened, and nothing that was injected. Idempotent. */
   close(): Promise<void>
@@ -93,7 +105,7 @@ export interface Backend {
    * Handles one event inside a transaction of the store that also settles it: both commit, or neither does.
    * `tx` is the store's native transaction. Optional; used instead of `send` when present.
    */
-  sendInTransaction?(event: OutboxEvent, tx: unknown, signal: AbortSignal): Promise<SendResult>
+  sendInTransaction?(event: OutgoingEvent, tx: unknown, signal: AbortSignal): Promise<SendResult>
 
   /**
    * The name of the place behind this backend that the event goes to, such as a url's origin; at most 200 characters.
@@ -101,8 +113,9 @@ export interface Backend {
    * the events of this place waiting. Asked for each event before it is sent, so answer at once, and the same for the
    * same event. Undefined = the backend as a whole. Optional.
    */
-  destination?(event: OutboxEvent): string | undefined
+  destination?(event: OutgoingEvent): string | undefined
 
+  /** What the broker does for us. Default: nothing. */
   readonly capabilities?: BackendCapabilities
   /** The largest event it takes, in bytes of its encoded form. `publish` refuses a larger one. Default: no limit. */
   readonly maxEventBytes?: number
@@ -118,5 +131,5 @@ export interface Backend {
    * for each event and before anything is sent, so `createdAt` is not known yet. What comes all the same, published by
    * SQL or under other options, `send` answers with a `PermanentError`. Optional.
    */
-  checkEvent?(event: OutboxEvent): void
+  checkEvent?(event: OutgoingEvent): void
 }

@@ -1,34 +1,34 @@
-import { describeError } from '../describe-error.ts'
-import { showValue } from '../problem.ts'
+import { describeError } from '../foundation/describe-error.ts'
+import { showValue } from '../foundation/problem.ts'
+import { callWithin } from '../foundation/waiting.ts'
 import type { Backend, BackendHealth } from './backend.ts'
 
 /**
- * Asks a backend how it is, for at most `timeout` ms, even when it does not heed its signal. Never rejects: a check
- * that throws or does not end is ill health.
+ * Asks a backend how it is, for at most `timeout` ms, even when it does not react to its signal. Never rejects: a check
+ * that throws or does not end counts as unhealthy.
  */
 export async function checkHealth(backend: Backend, timeout: number): Promise<BackendHealth> {
-  const stop = new AbortController()
-  const late = Promise.withResolvers<BackendHealth>()
-  const timer = setTimeout(() => {
-    stop.abort()
-    late.resolve({ healthy: false, detail: `no answer within ${timeout} ms` })
-  }, timeout)
+  const late = new Error(`no answer within ${timeout} ms`)
   try {
-    return readHealth(await Promise.race([backend.healthCheck(stop.signal), late.promise]))
+    return readHealth(
+      await callWithin(
+        { timeout },
+        (signal) => backend.healthCheck(signal),
+        () => late,
+      ),
+    )
   } catch (error) {
-    return { healthy: false, detail: describeError(error) }
-  } finally {
-    clearTimeout(timer)
+    return { healthy: false, detail: error === late ? late.message : describeError(error) }
   }
 }
 
-/** What a backend of the user's own answered: `true` and `false` are taken at their word, anything else is ill health. */
+/** What a backend of the user's own answered: `true` and `false` are believed, anything else counts as unhealthy. */
 function readHealth(answer: unknown): BackendHealth {
   if (typeof answer === 'boolean') return { healthy: answer }
   const healthy: unknown = typeof answer === 'object' && answer !== null ? Reflect.get(answer, 'healthy') : undefined
   if (typeof healthy === 'boolean') return answer as BackendHealth
   return {
     healthy: false,
-    detail: `the health check answered ${showValue(answer)}, which is no { healthy: true } or false`,
+    detail: `the health check answered ${showValue(answer)}, which is neither { healthy: true } nor { healthy: false }`,
   }
 }

@@ -1,23 +1,26 @@
-import { closeWithin } from '../close-within.ts'
-import type { OutboxEvent } from '../record/outbox-event.ts'
+import type { OutgoingEvent } from '../event/outgoing-event.ts'
+import { closeWithin } from '../foundation/close-within.ts'
+import { bytes, callback, duration, integer } from '../foundation/option-kinds.ts'
+import { type OptionsOf, readOptions } from '../foundation/option-table.ts'
 import { type Backend, type BackendHealth, delivered } from './backend.ts'
 import { boundedCall } from './bounded-call.ts'
 import { Gate } from './gate.ts'
-import { OptionCheck } from './option-check.ts'
 import { sendByKey } from './send-by-key.ts'
 
-export interface EachEventOptions {
+export const EACH_EVENT = {
   /** How many events are sent at once; those of one key never are. Default 10. */
-  readonly concurrency?: number
+  concurrency: integer(10, { min: 1, max: 10_000 }),
   /** How long the function may take for one event, in milliseconds. Default 5000. */
-  readonly timeout?: number
+  timeout: duration(5_000),
   /** The largest event, in bytes of its encoded form. Default: no limit. */
-  readonly maxEventBytes?: number
+  maxEventBytes: bytes(undefined, { min: 1 }),
   /** Default: always healthy. */
-  readonly healthCheck?: (signal: AbortSignal) => Promise<BackendHealth>
-  /** Called once, when the backend is closed. */
-  readonly close?: () => Promise<void>
+  healthCheck: callback<(signal: AbortSignal) => Promise<BackendHealth>>('a function that resolves with the health'),
+  /** Called once, when the backend is closed. Default: nothing is. */
+  close: callback<() => Promise<void>>('a function'),
 }
+/** The options of `eachEvent()`. */
+export type EachEventOptions = OptionsOf<typeof EACH_EVENT>
 
 /**
  * A backend made of one function for one event. The event is delivered when the function returns (or its promise
@@ -25,28 +28,20 @@ export interface EachEventOptions {
  * other error counts as a retry. Events of one key are sent in order; none is sent after one that was not delivered.
  *
  * @example
- * backends: { audit: eachEvent(async (event, signal) => { await client.put(event.eventId, event.data, { signal }) }) }
+ * backends: { audit: eachEvent(async (event, signal) => { await client.put(event.id, event.data, { signal }) }) }
  */
 export function eachEvent(
-  send: (event: OutboxEvent, signal: AbortSignal) => unknown,
+  send: (event: OutgoingEvent, signal: AbortSignal) => unknown,
   options: EachEventOptions = {},
 ): Backend {
-  const check = new OptionCheck('eachEvent', options, [
-    'concurrency',
-    'timeout',
-    'maxEventBytes',
-    'healthCheck',
-    'close',
-  ])
-  const gate = new Gate(check.integer('concurrency', 10, { min: 1, max: 10_000 }))
-  const timeout = check.milliseconds('timeout', 5_000)
-  check.done()
+  const { concurrency, timeout, maxEventBytes, healthCheck, close } = readOptions('eachEvent()', EACH_EVENT, options)
+  const gate = new Gate(concurrency)
   let closing: Promise<void> | undefined
   return {
     capabilities: { ordersWithinSend: true },
     // Longer than the function's own time, so that the first events of a send always get all of theirs.
     timeout: timeout + 250,
-    ...(options.maxEventBytes === undefined ? {} : { maxEventBytes: options.maxEventBytes }),
+    ...(maxEventBytes === undefined ? {} : { maxEventBytes }),
     send: (events, signal) =>
       sendByKey(events, signal, (event) =>
         gate.run(async () => {
@@ -54,7 +49,7 @@ export function eachEvent(
           return delivered
         }),
       ),
-    healthCheck: async (signal) => options.healthCheck?.(signal) ?? { healthy: true },
-    close: () => (closing ??= closeWithin('eachEvent()', async () => options.close?.())),
+    healthCheck: async (signal) => healthCheck?.(signal) ?? { healthy: true },
+    close: () => (closing ??= closeWithin('eachEvent()', async () => close?.())),
   }
 }

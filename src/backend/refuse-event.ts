@@ -1,9 +1,9 @@
 import { BroadcasterError } from '../errors.ts'
-import type { OutboxEvent } from '../record/outbox-event.ts'
+import type { OutgoingEvent } from '../event/outgoing-event.ts'
 import { PermanentError } from './send-error.ts'
 
 /** A `checkEvent` of the check that `send` makes: what is a permanent failure there is refused by `publish`. */
-export function refuseEvent(check: (event: OutboxEvent) => void): (event: OutboxEvent) => void {
+export function refuseEvent(check: (event: OutgoingEvent) => void): (event: OutgoingEvent) => void {
   return (event) => {
     try {
       check(event)

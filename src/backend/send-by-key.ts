@@ -1,4 +1,4 @@
-import type { OutboxEvent } from '../record/outbox-event.ts'
+import type { OutgoingEvent } from '../event/outgoing-event.ts'
 import { notAttempted, notDelivered, type SendResult } from './backend.ts'
 
 /**
@@ -7,19 +7,19 @@ import { notAttempted, notDelivered, type SendResult } from './backend.ts'
  * Nothing is started once `signal` has aborted. Resolves with one result per event, in order; never rejects.
  */
 export async function sendByKey(
-  events: readonly OutboxEvent[],
+  events: readonly OutgoingEvent[],
   signal: AbortSignal,
-  sendOne: (event: OutboxEvent) => Promise<SendResult>,
+  sendOne: (event: OutgoingEvent) => Promise<SendResult>,
 ): Promise<readonly SendResult[]> {
   const results: SendResult[] = new Array<SendResult>(events.length).fill(notAttempted)
-  const runs = new Map<string | number, { readonly event: OutboxEvent; readonly at: number }[]>()
+  const runs = new Map<string | number, { readonly event: OutgoingEvent; readonly at: number }[]>()
   for (const [at, event] of events.entries()) {
     const key = event.partitionKey ?? at
     const run = runs.get(key)
     if (run) run.push({ event, at })
     else runs.set(key, [{ event, at }])
   }
-  const sendRun = async (run: readonly { readonly event: OutboxEvent; readonly at: number }[]): Promise<void> => {
+  const sendRun = async (run: readonly { readonly event: OutgoingEvent; readonly at: number }[]): Promise<void> => {
     for (const { event, at } of run) {
       if (signal.aborted) return
       let result: SendResult

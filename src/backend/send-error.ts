@@ -31,11 +31,17 @@ export class PermanentError extends BroadcasterError {
 /** This one event failed and counts as a retry; the next attempt waits at least `retryAfter` ms. */
 export class RetryAfterError extends BroadcasterError {
   override readonly name = 'RetryAfterError'
+  /** The least wait, in milliseconds. */
   readonly retryAfter: number
   constructor(message: string, details: ErrorDetails & { readonly retryAfter: number }) {
     super('SEND_FAILED', message, details)
     this.retryAfter = details.retryAfter
   }
+}
+
+/** A package is not installed. Nobody was asked, so it is never told as a server that does not answer. */
+export function isMissingDependency(error: unknown): error is BroadcasterError {
+  return error instanceof BroadcasterError && error.code === 'MISSING_DEPENDENCY'
 }
 
 /** What a failed send means for the event. */
@@ -82,7 +88,8 @@ function classOf(error: unknown): FailureClass {
   if (error instanceof RetryAfterError) return { kind: 'failure', retryAfter: error.retryAfter }
   if (error instanceof BroadcasterError) {
     if (error.code === 'SEND_NOT_ATTEMPTED') return { kind: 'not-attempted' }
-    if (error.code === 'SEND_OUTAGE') return { kind: 'outage' }
+    // Until somebody installs the package every event is refused.
+    if (error.code === 'SEND_OUTAGE' || error.code === 'MISSING_DEPENDENCY') return { kind: 'outage' }
     if (error.code === 'SEND_PERMANENT') return { kind: 'permanent' }
   }
   if (hasUnreachableCode(error)) return { kind: 'outage' }

@@ -1,11 +1,10 @@
 import { parseArgs } from 'node:util'
-import { suggestion } from '../suggestion.ts'
+import { suggestion } from '../foundation/suggestion.ts'
+import { COMMON_OPTIONS, type CommandOptions, type OptionSpec, type OptionValues } from './command-options.ts'
 import { UsageError } from './exit-codes.ts'
-import { COMMON_OPTIONS, type OptionTable, type OptionValues } from './option-table.ts'
-import { readOption } from './option-value.ts'
 
 /** What was typed after the name of a command. */
-export interface Input<Table extends OptionTable> {
+export interface Input<Table extends CommandOptions> {
   readonly options: OptionValues<Table & typeof COMMON_OPTIONS>
   readonly positionals: readonly string[]
 }
@@ -16,13 +15,13 @@ type Token = NonNullable<ReturnType<typeof parseArgs>['tokens']>[number]
  * Reads a command line by a table of options; what is not given there may come from the environment. Throws
  * `UsageError` with a suggestion for an option that is not known.
  */
-export function readArguments<Table extends OptionTable>(
+export function readArguments<Table extends CommandOptions>(
   args: readonly string[],
   table: Table,
   env: Readonly<Record<string, string | undefined>>,
   now: () => Date = () => new Date(),
 ): Input<Table> {
-  const all: OptionTable = { ...table, ...COMMON_OPTIONS }
+  const all: CommandOptions = { ...table, ...COMMON_OPTIONS }
   const known = Object.entries(all)
   const { tokens } = parseArgs({
     args: [...args],
@@ -37,14 +36,12 @@ export function readArguments<Table extends OptionTable>(
     allowPositionals: true,
     tokens: true,
   })
-  const given = new Map<string, string[]>()
-  const positionals: string[] = []
-  for (const token of tokens) {
-    if (token.kind === 'positional') positionals.push(token.value)
-    if (token.kind === 'option') addTo(given, token.name, textOf(token, all))
-  }
+  const options = tokens.filter((token) => token.kind === 'option')
+  const texts = options.map((token) => ({ name: token.name, text: textOf(token, all) }))
+  const given = Map.groupBy(texts, ({ name }) => name)
+  const positionals = tokens.filter((token) => token.kind === 'positional').map(({ value }) => value)
   const values = known.map(([name, spec]) => {
-    const typed = given.get(name)
+    const typed = given.get(name)?.map(({ text }) => text)
     const fromEnv = spec.env === undefined ? undefined : env[spec.env]
     if (typed !== undefined || fromEnv === undefined || fromEnv === '') {
       return [name, readOption(spec, typed ?? [], `--${name}`, now)]
@@ -55,7 +52,7 @@ export function readArguments<Table extends OptionTable>(
 }
 
 /** The text of an option's value: `true` for a flag. */
-function textOf(token: Extract<Token, { kind: 'option' }>, all: OptionTable): string {
+function textOf(token: Extract<Token, { kind: 'option' }>, all: CommandOptions): string {
   const spec = Object.hasOwn(all, token.name) ? all[token.name] : undefined
   if (spec === undefined) {
     const names = Object.keys(all).map((name) => `--${name}`)
@@ -73,8 +70,44 @@ function textOf(token: Extract<Token, { kind: 'option' }>, all: OptionTable): st
   return token.value
 }
 
-function addTo(map: Map<string, string[]>, name: string, text: string): void {
-  const list = map.get(name)
-  if (list) list.push(text)
-  else map.set(name, [text])
+const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
+
+/** Reads the values that were given for an option; `label` names it in errors. Throws `UsageError`. */
+function readOption(spec: OptionSpec, given: readonly string[], label: string, now: () => Date): unknown {
+  if (spec.kind === 'list') return given.flatMap((text) => text.split(',')).filter((text) => text !== '')
+  const text = given.at(-1)
+  if (spec.kind === 'flag') return text !== undefined && !['', '0', 'false', 'no'].includes(text)
+  if (text === undefined) return undefined
+  switch (spec.kind) {
+    case 'text':
+      return text
+    case 'choice': {
+      if (spec.choices.includes(text)) return text
+      const hint = suggestion(text, spec.choices) || `; give one of ${spec.choices.join(', ')}`
+      throw new UsageError(`${label} is ${text}${hint}`)
+    }
+    case 'integer': {
+      const { min, max = Number.MAX_SAFE_INTEGER } = spec
+      const value = Number(text)
+      if (/^-?\d+$/.test(text) && value >= min && value <= max) return value
+      const range = max === Number.MAX_SAFE_INTEGER ? `${min} or more` : `from ${min} to ${max}`
+      throw new UsageError(`${label} is ${text}; give a whole number, ${range}`)
+    }
+    case 'duration': {
+      const value = parseDuration(text)
+      if (value !== undefined) return value
+      throw new UsageError(`${label} is ${text}; give seconds, or a number with a unit: 250ms, 5s, 10m, 2h, 7d`)
+    }
+    case 'instant': {
+      const ago = parseDuration(text)
+      const at = ago === undefined ? new Date(text) : new Date(now().getTime() - ago)
+      if (!Number.isNaN(at.getTime())) return at
+      throw new UsageError(`${label} is ${text}; give a date such as 2026-01-31T12:00:00Z, or how long ago, such as 2h`)
+    }
+  }
+}
+
+function parseDuration(text: string): number | undefined {
+  const [, number, unit = 's'] = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)?$/.exec(text) ?? []
+  return number === undefined ? undefined : Math.round(Number(number) * (UNITS[unit] ?? 1))
 }

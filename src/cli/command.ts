@@ -1,16 +1,16 @@
 import type { Input } from './arguments.ts'
+import type { CommandOptions } from './command-options.ts'
 import type { Configured } from './config-file.ts'
-import type { OptionTable } from './option-table.ts'
-import type { Terminal } from './terminal.ts'
+import type { Screen } from './screen.ts'
 
 /** What a command works with. */
 export interface Context {
-  readonly terminal: Terminal
+  readonly terminal: Screen
   /**
-   * The outboxes that the configuration file describes, or those of `--store`; made at the first call and closed when
+   * The outboxes that the configuration file describes, or those of `--outbox`; made at the first call and closed when
    * the command has ended.
    */
-  stores(): Promise<readonly Configured[]>
+  outboxes(): Promise<readonly Configured[]>
   /**
    * The one outbox of a command about single events, once it is known to be there and to fit. Throws `UsageError` when
    * there are several to choose from, and `SCHEMA_MISSING` and the like.
@@ -19,7 +19,7 @@ export interface Context {
 }
 
 /** A command of `broadcaster`. */
-export interface Command<Table extends OptionTable = OptionTable> {
+export interface Command<Table extends CommandOptions = CommandOptions> {
   readonly name: string
   /** One line, for the list of commands. */
   readonly summary: string
@@ -34,6 +34,6 @@ export interface Command<Table extends OptionTable = OptionTable> {
 }
 
 /** Infers the types of a command's options. */
-export function defineCommand<const Table extends OptionTable>(command: Command<Table>): Command<Table> {
+export function defineCommand<const Table extends CommandOptions>(command: Command<Table>): Command<Table> {
   return command
 }

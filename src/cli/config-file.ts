@@ -5,7 +5,7 @@ import { Broadcaster } from '../broadcaster.ts'
 import type { BroadcasterOptions } from '../broadcaster-options.ts'
 import type { Subscription } from '../consumer/subscription.ts'
 import { BroadcasterError } from '../errors.ts'
-import { suggestion } from '../suggestion.ts'
+import { suggestion } from '../foundation/suggestion.ts'
 import { UsageError } from './exit-codes.ts'
 
 /** The names that are looked for, in this order. `.mts` and `.mjs` are for packages without `"type": "module"`. */
@@ -43,7 +43,7 @@ export function findConfig(cwd: string, asked: string | undefined): string {
 
 /** One outbox that a configuration file describes. */
 export interface Configured {
-  /** The Broadcaster's name, for `--store`. */
+  /** The Broadcaster's name, for `--outbox`. */
   readonly name: string
   readonly broadcaster: Broadcaster
   /** The names of its backends. */
@@ -85,7 +85,7 @@ export async function loadConfig(path: string, names: readonly string[] = []): P
   if (twice !== undefined) throw invalid(`exports several configurations named '${twice}'; give each a name of its own`)
   for (const name of names) {
     if (known.includes(name)) continue
-    throw new UsageError(`there is no store ${name}${suggestion(name, known) || `; there are ${known.join(', ')}`}`)
+    throw new UsageError(`there is no outbox ${name}${suggestion(name, known) || `; there are ${known.join(', ')}`}`)
   }
   const chosen = names.length === 0 ? named : named.filter(({ name }) => names.includes(name))
   try {

@@ -8,7 +8,7 @@ export interface ErrorFields {
   readonly retryable: boolean
 }
 
-/** What `--json` tells of whatever was thrown. */
+/** What `--json` shows of whatever was thrown. */
 export function errorFields(error: unknown): ErrorFields {
   const message = error instanceof Error ? error.message : String(error)
   if (error instanceof BroadcasterError) return { code: error.code, message, retryable: error.retryable }

@@ -1,9 +1,9 @@
 import { canonicalUuid } from '../event/uuid.ts'
+import { suggestion } from '../foundation/suggestion.ts'
 import type { RecordFilter } from '../record/record-source.ts'
 import { STATUSES, type Status } from '../record/status.ts'
-import { suggestion } from '../suggestion.ts'
+import type { CommandOptions, OptionValues } from './command-options.ts'
 import { UsageError } from './exit-codes.ts'
-import type { OptionTable, OptionValues } from './option-table.ts'
 
 /** The options by which commands choose events. */
 export const SELECTION_OPTIONS = {
@@ -15,7 +15,7 @@ export const SELECTION_OPTIONS = {
   key: { kind: 'text', value: 'key', help: 'Only events with this partition key.' },
   since: { kind: 'instant', value: 'when', help: 'Only events created since then: a date, or 2h, 7d.' },
   until: { kind: 'instant', value: 'when', help: 'Only events created before then.' },
-} as const satisfies OptionTable
+} as const satisfies CommandOptions
 
 /** The filter that those options mean. */
 export function selectionFilter(options: OptionValues<typeof SELECTION_OPTIONS>): RecordFilter {
@@ -36,7 +36,9 @@ export function selectionFilter(options: OptionValues<typeof SELECTION_OPTIONS>)
 function asStatus(text: string): Status {
   const found = STATUSES.find((status) => status === text.toLowerCase())
   if (found !== undefined) return found
-  throw new UsageError(`--status ${text} is none${suggestion(text, STATUSES) || `; there are ${STATUSES.join(', ')}`}`)
+  throw new UsageError(
+    `--status ${text} is not a status${suggestion(text, STATUSES) || `; there are ${STATUSES.join(', ')}`}`,
+  )
 }
 
 /** The id of an event as the outbox writes it. */

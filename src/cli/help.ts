@@ -1,43 +1,48 @@
 import type { Command } from './command.ts'
+import { COMMON_OPTIONS, type CommandOptions, type OptionSpec } from './command-options.ts'
 import { EXIT } from './exit-codes.ts'
-import { COMMON_OPTIONS, type OptionSpec, type OptionTable } from './option-table.ts'
+import { wrapLine } from './wrap.ts'
 
 /** The help of the whole program. */
-export function generalHelp(commands: readonly Command[]): string {
+export function generalHelp(commands: readonly Command[], width: number | undefined): string {
   return [
-    'The transactional outbox: publish events inside your transactions, deliver them with workers.',
+    ...prose('The transactional outbox: publish events inside your transactions, deliver them with workers.', width),
     '',
     'Usage: broadcaster <command> [options]',
     '',
-    ...aligned(commands.map(({ name, summary }) => [name, summary])),
+    ...aligned(
+      commands.map(({ name, summary }) => [name, summary]),
+      width,
+    ),
     '',
-    'broadcaster <command> --help tells more, and broadcaster --version the version.',
+    ...prose('broadcaster <command> --help tells more, and broadcaster --version the version.', width),
   ].join('\n')
 }
 
 /** The help of one command. */
-export function commandHelp(command: Command): string {
+export function commandHelp(command: Command, width: number | undefined): string {
   const { name, summary, description, positionals = '', options, examples = [] } = command
   const usage = ['broadcaster', name, positionals, '[options]'].filter((word) => word !== '').join(' ')
   return [
-    summary,
-    ...(description === undefined ? [] : ['', description]),
+    ...prose(summary, width),
+    ...(description === undefined ? [] : ['', ...prose(description, width)]),
     '',
     `Usage: ${usage}`,
     '',
-    ...optionLines({ ...options, ...COMMON_OPTIONS }),
+    ...optionLines({ ...options, ...COMMON_OPTIONS }, width),
     ...(examples.length === 0 ? [] : ['', 'Examples:', ...examples.map((example) => `  ${example}`)]),
     '',
-    `Exit codes: ${exitCodes()}.`,
+    ...prose(`Exit codes: ${exitCodes()}.`, width),
   ].join('\n')
 }
 
-function optionLines(table: OptionTable): readonly string[] {
+function optionLines(table: CommandOptions, width: number | undefined): readonly string[] {
   return aligned(
     Object.entries(table).map(([name, spec]) => {
       const env = spec.env === undefined ? '' : ` [${spec.env}]`
       return [`--${name}${valueName(spec)}`, `${spec.help}${env}`]
     }),
+    width,
   )
 }
 
@@ -47,9 +52,21 @@ function valueName(spec: OptionSpec): string {
   return ` <${spec.value ?? (spec.kind === 'integer' ? 'number' : spec.kind)}>`
 }
 
-function aligned(rows: readonly (readonly [string, string])[]): readonly string[] {
-  const width = Math.max(...rows.map(([left]) => left.length))
-  return rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`)
+/** As it is written where nobody watches; else its own line breaks are those of no window. */
+function prose(text: string, width: number | undefined): readonly string[] {
+  return width === undefined ? [text] : wrapLine(text.replaceAll('\n', ' '), width, 0)
+}
+
+/** Less than this many columns for the right side, and it stands below the left one instead. */
+const NARROW = 36
+
+/** Two columns; the right one wrapped within a window of this width, or on lines of its own. */
+function aligned(rows: readonly (readonly [string, string])[], width: number | undefined): readonly string[] {
+  const left = Math.max(...rows.map(([name]) => name.length))
+  if (width !== undefined && width - left - 4 < NARROW) {
+    return rows.flatMap(([name, text]) => [`  ${name}`, ...wrapLine(`      ${text}`, width, 0)])
+  }
+  return rows.flatMap(([name, text]) => wrapLine(`  ${name.padEnd(left)}  ${text}`, width, left + 2))
 }
 
 function exitCodes(): string {

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import { stringifyJson } from '../event/json.ts'
-import { suggestion } from '../suggestion.ts'
+import { suggestion } from '../foundation/suggestion.ts'
+import type { Store } from '../store/store.ts'
 import { readArguments } from './arguments.ts'
 import type { Command, Context } from './command.ts'
 import { commands } from './commands.ts'
@@ -8,8 +9,7 @@ import { type Configured, findConfig, loadConfig } from './config-file.ts'
 import { errorFields } from './error-fields.ts'
 import { EXIT, exitCodeOf, UsageError } from './exit-codes.ts'
 import { commandHelp, generalHelp } from './help.ts'
-import { placeLine } from './place-line.ts'
-import { printLines, screenOn } from './screen.ts'
+import { printLines, type Screen, screenOn } from './screen.ts'
 import type { Terminal } from './terminal.ts'
 
 /** Runs one command line; resolves with the exit code and never rejects. `version` is the package's. */
@@ -23,7 +23,10 @@ export async function runCli(args: readonly string[], process: Terminal, version
     }
     if (first === undefined || first === '--help' || first === '-h' || first === 'help') {
       const [topic] = rest
-      printLines(terminal.out, topic === undefined ? generalHelp(commands) : commandHelp(commandNamed(topic)))
+      printLines(
+        terminal.out,
+        topic === undefined ? generalHelp(commands, terminal.width) : commandHelp(commandNamed(topic), terminal.width),
+      )
       return first === undefined ? EXIT.usage : EXIT.ok
     }
     return await runCommand(commandNamed(first), rest, terminal)
@@ -33,10 +36,10 @@ export async function runCli(args: readonly string[], process: Terminal, version
   }
 }
 
-async function runCommand(command: Command, args: readonly string[], terminal: Terminal): Promise<number> {
+async function runCommand(command: Command, args: readonly string[], terminal: Screen): Promise<number> {
   const input = readArguments(args, command.options, terminal.env)
   if (input.options.help) {
-    printLines(terminal.out, commandHelp(command))
+    printLines(terminal.out, commandHelp(command, terminal.width))
     return EXIT.ok
   }
   const [surplus] = input.positionals
@@ -45,12 +48,12 @@ async function runCommand(command: Command, args: readonly string[], terminal: T
   }
   const envFile = input.options['env-file']
   if (envFile !== undefined) loadEnvironment(resolve(terminal.cwd, envFile))
-  let stores: readonly Configured[] = []
+  let outboxes: readonly Configured[] = []
   const load = async (): Promise<readonly Configured[]> => {
-    if (stores.length === 0) {
-      stores = await loadConfig(findConfig(terminal.cwd, input.options.config), input.options.store)
+    if (outboxes.length === 0) {
+      outboxes = await loadConfig(findConfig(terminal.cwd, input.options.config), input.options.outbox)
     }
-    return stores
+    return outboxes
   }
   // Said before anything is done: whoever is about to change the wrong database can see it.
   const told = new Set<Configured>()
@@ -60,9 +63,9 @@ async function runCommand(command: Command, args: readonly string[], terminal: T
   }
   const context: Context = {
     terminal,
-    async stores() {
+    async outboxes() {
       for (const one of await load()) tell(one)
-      return stores
+      return outboxes
     },
     async ready() {
       const one = oneOf(await load(), command)
@@ -74,15 +77,15 @@ async function runCommand(command: Command, args: readonly string[], terminal: T
   try {
     return await command.run(input, context)
   } finally {
-    await Promise.all(stores.map(({ broadcaster }) => broadcaster.close()))
+    await Promise.all(outboxes.map(({ broadcaster }) => broadcaster.close()))
   }
 }
 
-function oneOf(stores: readonly Configured[], command: Command): Configured {
-  const [one, ...more] = stores
+function oneOf(outboxes: readonly Configured[], command: Command): Configured {
+  const [one, ...more] = outboxes
   if (one !== undefined && more.length === 0) return one
-  const names = stores.map(({ name }) => name).join(', ')
-  throw new UsageError(`${command.name} works on one store; give one of ${names} with --store`)
+  const names = outboxes.map(({ name }) => name).join(', ')
+  throw new UsageError(`${command.name} works on one outbox; give one of ${names} with --outbox`)
 }
 
 function commandNamed(name: string): Command {
@@ -102,10 +105,10 @@ function loadEnvironment(path: string): void {
 }
 
 /** The error as a person wants it; with `--json` as a program wants it. The cause chain only when it says more. */
-function report(error: unknown, args: readonly string[], terminal: Terminal): void {
+function report(error: unknown, args: readonly string[], terminal: Screen): void {
   const fields = errorFields(error)
   if (args.includes('--json')) {
-    terminal.note(stringifyJson({ error: fields }))
+    terminal.noteVerbatim(stringifyJson({ error: fields }))
     return
   }
   // The problems of a configuration stand on a line each; whatever came from elsewhere can only begin a line like those.
@@ -116,4 +119,9 @@ function report(error: unknown, args: readonly string[], terminal: Terminal): vo
   if (fields.code === 'UNEXPECTED' && error instanceof Error && error.stack !== undefined) {
     printLines(terminal.note, error.stack)
   }
+}
+
+/** Where a store's tables are, on one line: `postgres outbox.outbox_events at 127.0.0.1:5432/shop`. Never a password. */
+function placeLine({ description, place }: Pick<Store, 'description' | 'place'>): string {
+  return place === undefined ? description : `${description} at ${place}`
 }

@@ -1,23 +1,45 @@
-import { printable } from '../printable.ts'
+import { printable } from '../foundation/printable.ts'
 import type { Colour, Terminal } from './terminal.ts'
+import { wrapLine } from './wrap.ts'
+
+/** The terminal as commands have it. */
+export interface Screen extends Terminal {
+  /** Prints a line of the result that is for programs or to be copied, such as JSON and SQL: whatever the window, it stays whole. */
+  verbatim(line: string): void
+  /** The same for whoever watches. */
+  noteVerbatim(line: string): void
+}
 
 const CODES: Readonly<Record<Colour, string>> = { red: '31', green: '32', yellow: '33', dim: '2', bold: '1' }
 
 /**
- * The terminal as commands have it. This is the one place through which all is printed: each call is one line, whatever
- * came from elsewhere is made `printable`, and colours, which are escape sequences too, are added only then.
+ * The one place through which all is printed: each call is one line, wrapped where a person watches; whatever came from
+ * elsewhere is made `printable`, and colours, which are escape sequences too, are added only then.
  */
-export function screenOn(terminal: Terminal): Terminal {
-  const shown = (text: string, colour: Colour | undefined, coloured: boolean): string => {
-    const line = printable(text)
-    return colour === undefined || !coloured || line === '' ? line : `\x1b[${CODES[colour]}m${line}\x1b[0m`
-  }
+export function screenOn(terminal: Terminal): Screen {
+  const painted = (line: string, colour: Colour | undefined, coloured: boolean): string =>
+    colour === undefined || !coloured || line === '' ? line : `\x1b[${CODES[colour]}m${line}\x1b[0m`
   return {
-    out: (line, colour) => terminal.out(shown(line, colour, terminal.coloured.out)),
-    note: (line, colour) => terminal.note(shown(line, colour, terminal.coloured.note)),
+    out(text, colour) {
+      for (const line of wrapLine(printable(text), terminal.width)) {
+        terminal.out(painted(line, colour, terminal.coloured.out))
+      }
+    },
+    note(text, colour) {
+      for (const line of wrapLine(printable(text), terminal.noteWidth)) {
+        terminal.note(painted(line, colour, terminal.coloured.note))
+      }
+    },
+    verbatim: (line) => terminal.out(printable(line)),
+    noteVerbatim: (line) => terminal.note(printable(line)),
     progress: (text) => terminal.progress(printable(text)),
     coloured: terminal.coloured,
-    width: terminal.width,
+    get width() {
+      return terminal.width
+    },
+    get noteWidth() {
+      return terminal.noteWidth
+    },
     env: terminal.env,
     cwd: terminal.cwd,
     readInput: () => terminal.readInput(),

@@ -14,14 +14,15 @@ const GAP = 2
 
 /**
  * Rows as lines with a title each, not longer than `width` where that can be: columns that may be narrower give way
- * equally, and after that the most expendable are left out. A column of which every cell is empty is left out, too.
+ * equally, and after that the most expendable are left out, but for those that fit beside what is left. A column of which
+ * every cell is empty is left out, too.
  */
 export function fitTable<Row>(
   columns: readonly Column<Row>[],
   rows: readonly Row[],
   width: number | undefined,
 ): readonly string[] {
-  let all = columns
+  const filled = columns
     .map((column) => ({ column, cells: rows.map((row) => onOneLine(column.cell(row))) }))
     .filter(({ column, cells }) => (column.expendable ?? 0) === 0 || cells.some((cell) => cell !== ''))
     .map(({ column, cells }) => {
@@ -35,10 +36,13 @@ export function fitTable<Row>(
     })
   const total = (sizes: readonly number[]): number => sizes.reduce((sum, size) => sum + size + GAP, -GAP)
   const limit = width ?? Number.POSITIVE_INFINITY
-  while (total(all.map(({ least }) => least)) > limit) {
-    const most = Math.max(...all.map(({ column }) => column.expendable ?? 0))
-    if (most === 0) break
-    all = all.filter(({ column }) => (column.expendable ?? 0) < most)
+  const fit = (some: typeof filled): boolean => total(some.map(({ least }) => least)) <= limit
+  const expendable = filled.filter(({ column }) => (column.expendable ?? 0) > 0)
+  let all = filled.filter((one) => !expendable.includes(one))
+  // What a wide one has no room for, a narrower one may have.
+  for (const one of expendable.toSorted((a, b) => (a.column.expendable ?? 0) - (b.column.expendable ?? 0))) {
+    const more = filled.filter((each) => each === one || all.includes(each))
+    if (fit(more)) all = more
   }
   const widths = all.map((one) => one.width)
   for (let over = total(widths) - limit; over > 0; over--) {

@@ -13,6 +13,8 @@ export interface Terminal {
   readonly coloured: { readonly out: boolean; readonly note: boolean }
   /** The columns of the window that shows the result; undefined where nobody watches. */
   readonly width: number | undefined
+  /** The same for what is printed for the person watching. */
+  readonly noteWidth: number | undefined
   readonly env: Readonly<Record<string, string | undefined>>
   /** The working folder. */
   readonly cwd: string
@@ -55,6 +57,9 @@ export function processTerminal(): Terminal {
     coloured: { out: showsColours(process.stdout.isTTY), note: showsColours(watched) },
     get width() {
       return process.stdout.isTTY ? process.stdout.columns : undefined
+    },
+    get noteWidth() {
+      return watched ? process.stderr.columns : undefined
     },
     env: process.env,
     cwd: process.cwd(),

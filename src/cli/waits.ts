@@ -11,24 +11,23 @@ const MOST = 1_000
  */
 export async function waitsOf(
   broadcaster: Broadcaster,
-  backends: readonly string[],
   events: readonly OutboxEvent[],
 ): Promise<ReadonlyMap<string, string>> {
   const waiting = events.filter(({ status }) => UNSETTLED.includes(status))
   if (waiting.length === 0) return new Map()
   const keys = new Set(waiting.flatMap(({ partitionKey }) => partitionKey ?? []))
   const lanes = new Set(waiting.flatMap(({ lane }) => lane ?? []))
-  const [heads, { breakers }] = await Promise.all([
+  const [heads, breakers] = await Promise.all([
     keys.size === 0
       ? []
-      : broadcaster.events
+      : broadcaster.admin
           .filter({ status: ['retry', 'failed'], lane: { in: [...lanes] }, partitionKey: { in: [...keys] } })
           .orderBy('seq')
           .limit(MOST)
           .all(),
-    broadcaster.store.coordination.look(backends),
+    broadcaster.admin.openBreakers(),
   ])
-  const open = new Set(breakers.filter((one) => one.open).map(({ backend }) => backend))
+  const open = new Set(breakers.filter((one) => one.destination === '').map(({ backend }) => backend))
   const waits = new Map<string, string>()
   for (const event of waiting) {
     const head = heads.find((one) => blocks(one, event))

@@ -1,23 +1,24 @@
 import { stringifyJson } from '../event/json.ts'
+import { countOf, formatDuration } from '../foundation/for-people.ts'
 import { OutboxEvent } from '../record/outbox-event.ts'
 import { Repeats } from '../telemetry/repeats.ts'
 import { onSignal, type SignalMessage, type SignalName } from '../telemetry/signals.ts'
-import { countOf, formatDuration } from './format.ts'
-import type { Colour, Terminal } from './terminal.ts'
+import type { Screen } from './screen.ts'
+import type { Colour } from './terminal.ts'
 
 /** How often a line tells how many events were published, in milliseconds. */
 const SUMMARY_INTERVAL = 5_000
-/** How long the same trouble is only counted after it was told, in milliseconds: an outage of a night is no reason for a full disk. */
+/** How long the same trouble is only counted after it was told, in milliseconds: an outage of a night must not fill the disk. */
 const QUIET = 10_000
 
 type Lines = { readonly [Name in SignalName]?: (message: SignalMessage<Name>) => string | undefined }
 
 /** What a person reads of each signal. Those of single published events only when asked for. */
 const LINES: Lines = {
-  'event.retried': ({ event, backend, retryCount, delay, error }) =>
-    `${named(event)} failed at ${backend} (attempt ${retryCount} of ${event.maxRetries}, next in ${formatDuration(delay)}): ${messageOf(error)}`,
-  'event.failed': ({ event, backend, blocks, error }) =>
-    `${named(event)} FAILED for good at ${backend}${blocks && event.partitionKey !== null ? `; key ${event.partitionKey} waits` : ''}: ${messageOf(error)}`,
+  'event.retried': ({ record, backend, retryCount, delay, error }) =>
+    `${named(record)} failed at ${backend} (attempt ${retryCount} of ${record.maxRetries}, next in ${formatDuration(delay)}): ${messageOf(error)}`,
+  'event.failed': ({ record, backend, blocks, error }) =>
+    `${named(record)} FAILED for good at ${backend}${blocks && record.partitionKey !== null ? `; key ${record.partitionKey} waits` : ''}: ${messageOf(error)}`,
   'backend.down': ({ backend, error }) => `backend ${backend} is DOWN: ${messageOf(error)}`,
   'backend.up': ({ backend }) => `backend ${backend} is up again`,
   'backend.unserved': ({ backend }) => `events wait for the backend ${backend}, which NO WORKER serves`,
@@ -75,7 +76,7 @@ const NAMES = [...Object.keys(LINES), 'batch.sent', ...VERBOSE_ONLY] as readonly
  */
 export function startWorkerLog(
   outboxes: readonly string[],
-  terminal: Terminal,
+  terminal: Screen,
   options: { readonly json: boolean; readonly verbose: boolean; readonly passes: boolean },
 ): () => void {
   const { json, verbose, passes } = options
@@ -95,7 +96,7 @@ export function startWorkerLog(
     if (!ours.has(message.outbox) || quiet.has(name)) return
     if (json) {
       const fields = Object.entries(message).map(([key, value]) => [key, plain(value)])
-      terminal.out(stringifyJson({ at: new Date().toISOString(), signal: name, ...Object.fromEntries(fields) }))
+      terminal.verbatim(stringifyJson({ at: new Date().toISOString(), signal: name, ...Object.fromEntries(fields) }))
       return
     }
     if (name === 'batch.sent') published += (message as SignalMessage<'batch.sent'>).delivered
@@ -104,8 +105,7 @@ export function startWorkerLog(
       const topic = verbose ? undefined : TOPICS[name]?.(message)
       const more = topic === undefined ? '' : repeats.suffix(`${name} ${message.outbox} ${topic}`)
       if (more !== undefined) line(from(message.outbox) + text + more, COLOURS[name])
-    } else if ('event' in message && message.event instanceof OutboxEvent && verbose)
-      line(`${from(message.outbox)}${name.slice(6)} ${named(message.event)}`)
+    } else if ('record' in message && verbose) line(`${from(message.outbox)}${name.slice(6)} ${named(message.record)}`)
   }
   const stops = NAMES.map((name) => onSignal(name, (message) => print(name, message)))
   const timer = setInterval(summarise, SUMMARY_INTERVAL)
@@ -116,15 +116,15 @@ export function startWorkerLog(
   }
 }
 
-function named(event: OutboxEvent): string {
-  return `${event.eventType} ${event.eventId}`
+function named({ eventType, eventId }: OutboxEvent): string {
+  return `${eventType} ${eventId}`
 }
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
 
-/** A field of a signal as JSON can hold it: an event by its names, an error by code and message. */
+/** A field of a signal as JSON can hold it: a record by its names, an error by code and message. */
 function plain(value: unknown): unknown {
   if (value instanceof OutboxEvent) {
     const { id, eventId, eventType, source, subject, partitionKey } = value

@@ -3,7 +3,7 @@ import type { ConsumerSettings } from './consumer-options.ts'
 import { CrashSuspicion } from './crash-suspicion.ts'
 import type { DeliverySignals } from './delivery-signals.ts'
 import { type HandlingParts, handleOnce } from './handling.ts'
-import type { Held } from './intake.ts'
+import type { DeliveryInHand } from './intake.ts'
 import { endedTooManyProcesses } from './verdict.ts'
 
 export interface AttemptsParts<Tx> {
@@ -31,7 +31,7 @@ export class Attempts<Tx> {
    * Handles it, or sets `givenUp` when there is no sense in trying. Throws what the attempt threw. Resolves with false when
    * nothing was done: it is to be made alone, with nothing else running.
    */
-  async make(held: Held): Promise<boolean> {
+  async make(held: DeliveryInHand): Promise<boolean> {
     const { settings, telling, hurry } = this.#parts
     const { delivery } = held
     const { event, lost } = delivery
@@ -70,7 +70,7 @@ export class Attempts<Tx> {
   }
 
   /** It stands in the dead-letter place. Never rejects. */
-  async gaveUp(held: Held): Promise<void> {
+  async gaveUp(held: DeliveryInHand): Promise<void> {
     const { event } = held.delivery
     if (event) await this.#suspicion.gaveUp(held, event)
   }

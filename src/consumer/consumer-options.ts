@@ -1,9 +1,10 @@
 import { BroadcasterError } from '../errors.ts'
 import type { Catalogue, NoCatalogue } from '../event/catalogue.ts'
+import { anything, duration, flag, hasMethods, integer, oneOf, or } from '../foundation/option-kinds.ts'
+import { type OptionsOf, readOptions } from '../foundation/option-table.ts'
+import { showValue } from '../foundation/problem.ts'
+import { DEFAULT_RETRIES, retryOption } from '../foundation/retry-policy.ts'
 import { Inbox } from '../inbox/inbox.ts'
-import { resolveOptions } from '../options.ts'
-import { showValue } from '../problem.ts'
-import { checkRetryPolicy, DEFAULT_RETRIES, type RetryPolicy } from '../retry-policy.ts'
 import type { Store } from '../store/store.ts'
 import { type LoggerOption, resolveLogger } from '../telemetry/logger.ts'
 import { type EventHandlers, HandlerTable } from './event-handlers.ts'
@@ -16,93 +17,90 @@ export interface HandlingOptions<Tx = unknown, Events extends Catalogue | NoCata
    * Who handles: part of what the inbox remembers, and the default of the broker's group. All processes that share the
    * work have the same; at most 100 characters.
    */
-  readonly name: string
+  readonly name: string | undefined
   /** What to do, by event type or pattern. All that match run, in this order. Events without a handler are acknowledged. */
   readonly handlers: EventHandlers<Events, Tx>
-  /** The database of the handlers: its transactions carry inbox and handlers. Or `inbox` and `transaction`. */
-  readonly store?: Store<Tx>
-  /** An inbox with a transaction adapter of your own library; false = no inbox: what comes twice is handled twice. */
-  readonly inbox?: Inbox<NoInfer<Tx>> | false
+  /** The database of the handlers: its transactions carry inbox and handlers. Default: `inbox` and `transaction`. */
+  readonly store?: Store<Tx> | undefined
+  /**
+   * An inbox with a transaction adapter of your own library; false = no inbox: what comes twice is handled twice. Default: that of
+   * `store`.
+   */
+  readonly inbox?: Inbox<NoInfer<Tx>> | false | undefined
   /**
    * Runs work in a transaction of your own library: `(work) => db.transaction(work)`. Needed with `inbox`. Write it before
-   * `handlers`: from it they have the type of their `tx`.
+   * `handlers`: from it they have the type of their `tx`. Default: that of `store`.
    */
-  readonly transaction?: RunInTransaction<Tx>
-  /** The catalogue of typed events: data is checked, and what a schema refuses is given up. Default: any. */
-  readonly events?: Events
+  readonly transaction?: RunInTransaction<Tx> | undefined
+  /** The catalogue of typed events: data is checked, and what a schema refuses is given up; handlers of no event of it are refused. Default: any. */
+  readonly events?: Events | undefined
   /** Where warnings and errors go: `console`, or a logger of pino's shape; false = nowhere. Default: standard error. */
-  readonly logger?: LoggerOption
+  readonly logger?: LoggerOption | undefined
 }
 
-/** What a consumer is made of. Durations are in milliseconds. */
-export interface ConsumerOptions<Tx = unknown, Events extends Catalogue | NoCatalogue = NoCatalogue>
-  extends HandlingOptions<Tx, Events> {
-  /** Where messages come from: `redisStreamsSubscription(...)`, `kafkaSubscription(...)` and so on. */
-  readonly subscription: Subscription
+/** What `resolveHandling` checks. */
+export const HANDLING = {
+  ...{ name: anything(), handlers: anything(), store: anything(), inbox: anything(), transaction: anything() },
+  ...{ events: anything(), logger: anything() },
+}
+
+const DAY = 24 * 60 * 60 * 1_000
+
+/** How a consumer works. */
+export const CONSUMER = {
   /** Events handled at once, 1 to 1,000; those of one key never are. Default 10. */
-  readonly concurrency?: number
-  /** Messages in memory, handled or waiting, up to 100,000. Default 20 x `concurrency`. */
-  readonly maxInHand?: number
-  /** Waits between attempts. Default: exponential from 2 seconds to 15 minutes, with full jitter: 12 take half an hour. */
-  readonly retry?: RetryPolicy
+  concurrency: integer(10, { min: 1, max: 1_000 }),
+  /** Messages in memory, handled or waiting, up to 100,000. Default: 20 x `concurrency`. */
+  maxInHand: integer(undefined, { min: 1, max: 100_000 }),
+  /** Waits between attempts. Default: exponential from 2 seconds to 15 minutes, half of it random: 12 take half an hour or more. */
+  retry: retryOption({ base: 2_000, cap: 900_000 }),
   /** Attempts after the first, 0 to 1,000, before the message is given up. Outages cost none. Default 12. */
-  readonly maxRetries?: number
+  maxRetries: integer(DEFAULT_RETRIES, { min: 0, max: 1_000 }),
   /**
    * How many processes may end, one after the other, while they handle an event alone, before it is given up: it may kill
-   * them. With `inbox: false`, where that is not known, half the number of times that the broker may hand it out. Default 20.
+   * them. With `inbox: false`, where that is not known, half the number of times that the broker may deliver it. Default 20.
    */
-  readonly maxDeliveries?: number
-  /** After this time the handler's signal aborts. A handler that does not heed it keeps its key. Default 30,000. */
-  readonly handlerTimeout?: number
+  maxDeliveries: integer(20, { min: 1, max: 1_000_000 }),
+  /**
+   * After this time the handler's signal aborts, in milliseconds. One that does not react to it is left behind a second later, as
+   * `HANDLER_TIMEOUT`: its transaction is rolled back, and the event is tried again. Default 30,000.
+   */
+  handlerTimeout: duration(30_000),
   /** What a message that was given up does: goes to the dead-letter place, or stops the consumer. Default `dead-letter`. */
-  readonly onFailed?: 'dead-letter' | 'stop'
-  /** How long `stop` waits for handlers before their signals abort. Default 10,000. */
-  readonly stopTimeout?: number
-  /** Inbox entries older than this are deleted, in small batches; null = never here. Default 30 days. */
-  readonly pruneInboxAfter?: number | null
+  onGiveUp: oneOf('dead-letter', 'dead-letter', 'stop'),
+  /** How long `stop` waits for handlers before their signals abort, in milliseconds. Default 10,000. */
+  stopTimeout: duration(10_000, { min: 0 }),
+  /**
+   * Inbox entries older than this are deleted, in small batches, in milliseconds; null = never here. Default 2,592,000,000
+   * (30 days).
+   */
+  pruneInboxAfter: or(duration(30 * DAY, { min: 1_000, max: Number.MAX_SAFE_INTEGER }), null),
   /** Whether `start` rejects at once when the broker or the database is away. Default false: it waits for them. */
-  readonly failFast?: boolean
+  failFast: flag(false),
+}
+
+/** What a consumer is made of. */
+export interface ConsumerOptions<Tx = unknown, Events extends Catalogue | NoCatalogue = NoCatalogue>
+  extends HandlingOptions<Tx, Events>,
+    OptionsOf<typeof CONSUMER> {
+  /** Where messages come from: `redisStreamsSubscription(...)`, `kafkaSubscription(...)` and so on. */
+  readonly subscription: Subscription
 }
 
 /** Every option with its value. */
-export type ConsumerSettings = Required<Omit<ConsumerOptions, keyof HandlingOptions | 'subscription'>>
-
-const HANDLING = ['name', 'handlers', 'store', 'inbox', 'transaction', 'events', 'logger']
-const LONGEST_TIMER = 2 ** 31 - 1
+export type ConsumerSettings = ReturnType<typeof resolveConsumerSettings>
 
 /** Checks all but what concerns handling. Throws `INVALID_OPTION` that lists every problem. */
-export function resolveConsumerSettings(options: object): ConsumerSettings {
+export function resolveConsumerSettings(options: object) {
   checkGiven(options)
-  const own = Object.entries(options).filter(([name]) => !HANDLING.includes(name) && name !== 'subscription')
-  const settings = Object.fromEntries(own) as Partial<ConsumerSettings>
-  checkRetryPolicy('consumer', settings.retry)
-  const concurrency = settings.concurrency ?? 10
-  return resolveOptions<ConsumerSettings>(
-    'consumer',
-    settings,
-    {
-      concurrency: 10,
-      maxInHand: 20 * concurrency,
-      retry: { base: 2_000, cap: 900_000 },
-      maxRetries: DEFAULT_RETRIES,
-      maxDeliveries: 20,
-      handlerTimeout: 30_000,
-      onFailed: 'dead-letter',
-      stopTimeout: 10_000,
-      pruneInboxAfter: 30 * 24 * 60 * 60 * 1_000,
-      failFast: false,
-    },
-    {
-      concurrency: { min: 1, max: 1_000, integer: true },
-      maxInHand: { min: concurrency, max: 100_000, integer: true },
-      maxRetries: { min: 0, max: 1_000, integer: true },
-      maxDeliveries: { min: 1, max: 1_000_000, integer: true },
-      handlerTimeout: { min: 1, max: LONGEST_TIMER },
-      onFailed: { oneOf: ['dead-letter', 'stop'] },
-      stopTimeout: { min: 0, max: LONGEST_TIMER },
-      ...(settings.pruneInboxAfter !== null && { pruneInboxAfter: { min: 1_000, max: Number.MAX_SAFE_INTEGER } }),
-    },
-  )
+  const table = { ...HANDLING, subscription: anything(), ...CONSUMER }
+  return readOptions('the consumer', table, options, (read, { refuse }) => {
+    const { concurrency, maxInHand = 20 * concurrency } = read
+    if (maxInHand < concurrency) {
+      refuse('maxInHand', `is ${maxInHand}; give concurrency, ${concurrency}, or more`, maxInHand)
+    }
+    return { ...read, maxInHand }
+  })
 }
 
 /** That there are options, and a subscription. */
@@ -114,19 +112,13 @@ function checkGiven(options: { readonly subscription?: unknown } | undefined | n
   if (subscription === undefined || subscription === null) {
     throw invalid('subscription', subscription, 'is missing; give where messages come from')
   }
-  if (!has(subscription, 'open', 'receive', 'close')) {
+  if (!hasMethods(subscription, ['open', 'receive', 'close'])) {
     throw invalid(
       'subscription',
       subscription,
-      'has no open, receive and close; give redisStreamsSubscription(...) or alike',
+      'has no open, receive and close; give redisStreamsSubscription(...) or another one',
     )
   }
-}
-
-/** Whether it has these methods. */
-function has(value: unknown, ...methods: readonly string[]): boolean {
-  if (typeof value !== 'object' || value === null) return false
-  return methods.every((name) => typeof (value as Record<string, unknown>)[name] === 'function')
 }
 
 /** What handling needs, checked. Throws `INVALID_OPTION`. */
@@ -139,7 +131,7 @@ export function resolveHandling<Tx, Events extends Catalogue | NoCatalogue>(
   }
   return {
     consumer: name,
-    handlers: new HandlerTable(handlers ?? {}),
+    handlers: new HandlerTable(handlers ?? {}, events as Catalogue | undefined),
     catalogue: events as Catalogue | undefined,
     once: resolveOnce(options),
     logger: resolveLogger('consumer', logger),
@@ -152,17 +144,17 @@ function resolveOnce<Tx>({
   transaction,
 }: Pick<HandlingOptions<Tx>, 'store' | 'inbox' | 'transaction'>): HandlingParts<Tx>['once'] {
   if (inbox === false) return null
-  if (inbox !== undefined && !has(inbox, 'once', 'forget', 'prune')) {
+  if (inbox !== undefined && !hasMethods(inbox, ['once', 'forget', 'prune'])) {
     throw invalid('inbox', inbox, `is ${showValue(inbox)}; give an Inbox, or false`)
   }
   if (transaction !== undefined && typeof transaction !== 'function') {
     throw invalid('transaction', transaction, `is ${showValue(transaction)}; give (work) => db.transaction(work)`)
   }
-  if (store !== undefined && !has(store, 'transaction')) {
+  if (store !== undefined && !hasMethods(store, ['transaction'])) {
     throw invalid('store', store, `is ${showValue(store)}; give a store, such as postgres({ pool })`)
   }
   if (inbox !== undefined) {
-    // It runs work of any result: `Ran` is for the compiler alone.
+    // It runs work of any result: `TransactionResult` is for the compiler alone.
     const run = (transaction as RunTransaction<Tx> | undefined) ?? (store && ((work) => store.transaction(work)))
     if (run === undefined) {
       throw invalid('transaction', transaction, 'is missing; with inbox give (work) => db.transaction(work), too')

@@ -1,10 +1,11 @@
-import { closeWithin } from '../close-within.ts'
 import { BroadcasterError } from '../errors.ts'
 import type { Catalogue, NoCatalogue } from '../event/catalogue.ts'
+import { closeWithin } from '../foundation/close-within.ts'
+import { Pause } from '../foundation/pause.ts'
+import { settles } from '../foundation/waiting.ts'
 import type { Inbox } from '../inbox/inbox.ts'
-import { Pause } from '../pause.ts'
 import { SignalSource } from '../telemetry/signals.ts'
-import { AloneTurn } from './alone-turn.ts'
+import { AloneGate } from './alone-gate.ts'
 import { Attempts } from './attempts.ts'
 import {
   type ConsumerOptions,
@@ -12,11 +13,10 @@ import {
   resolveConsumerSettings,
   resolveHandling,
 } from './consumer-options.ts'
-import { DeliverySignals } from './delivery-signals.ts'
-import { InboxPruning } from './inbox-pruning.ts'
-import { type Held, Intake } from './intake.ts'
+import { type DeliverySignals, deliverySignals } from './delivery-signals.ts'
+import { type InboxPruning, inboxPruning } from './inbox-pruning.ts'
+import { type DeliveryInHand, Intake } from './intake.ts'
 import { Reception } from './reception.ts'
-import { aMomentLater, settlesWithin } from './settles-within.ts'
 import { startPatiently } from './start-patiently.ts'
 import type { Delivery, Subscription } from './subscription.ts'
 import { verdictOn } from './verdict.ts'
@@ -41,6 +41,7 @@ const LAST_MOMENT = 1_000
  * await consumer.start()
  */
 export class Consumer<Tx = unknown, Events extends Catalogue | NoCatalogue = NoCatalogue> {
+  /** The name it was given: part of what the inbox remembers. */
   readonly name: string
   readonly #subscription: Subscription
   readonly #settings: ConsumerSettings
@@ -51,9 +52,9 @@ export class Consumer<Tx = unknown, Events extends Catalogue | NoCatalogue = NoC
   readonly #intake = new Intake()
   readonly #reception: Reception
   readonly #pruning: InboxPruning | undefined
-  /** Work under way, by delivery. */
-  readonly #working = new Map<Held, Promise<void>>()
-  readonly #alone: AloneTurn
+  /** Work in progress, by delivery. */
+  readonly #working = new Map<DeliveryInHand, Promise<void>>()
+  readonly #alone: AloneGate
   /** Retries to come. */
   readonly #sleeping = new Set<NodeJS.Timeout>()
   /** Aborts the handlers that still run when `stop` has waited long enough. */
@@ -71,11 +72,11 @@ export class Consumer<Tx = unknown, Events extends Catalogue | NoCatalogue = NoC
   constructor(options: ConsumerOptions<Tx, Events>) {
     this.#settings = resolveConsumerSettings(options)
     const handling = resolveHandling(options)
-    this.name = options.name
+    this.name = handling.consumer
     this.#subscription = options.subscription
-    this.#signals = new SignalSource(options.name, handling.logger)
-    this.#telling = new DeliverySignals(options.name, this.#signals)
-    this.#alone = new AloneTurn(this.#settings.handlerTimeout, () => this.#work())
+    this.#signals = new SignalSource(this.name, handling.logger)
+    this.#telling = deliverySignals(this.name, this.#signals)
+    this.#alone = new AloneGate(this.#settings.handlerTimeout, () => this.#work())
     this.#attempts = new Attempts({
       handling,
       settings: this.#settings,
@@ -93,11 +94,11 @@ export class Consumer<Tx = unknown, Events extends Catalogue | NoCatalogue = NoC
     const { pruneInboxAfter } = this.#settings
     const { once } = handling
     this.#inbox = once?.inbox
-    if (once && pruneInboxAfter !== null) this.#pruning = new InboxPruning(once.inbox, pruneInboxAfter, this.#complain)
+    if (once && pruneInboxAfter !== null) this.#pruning = inboxPruning(once.inbox, pruneInboxAfter, this.#complain)
   }
 
   /**
-   * Checks the inbox, connects, and begins to receive. A database or broker that is away is told of (`consumer.error`) and
+   * Checks the inbox, connects, and begins to receive. A database or broker that is away is reported (`consumer.error`) and
    * waited for, until `stop`, or with `failFast` refused. Rejects with `SCHEMA_MISSING` and whatever waiting cannot mend.
    * Once only: make a new one to start again.
    */
@@ -107,15 +108,12 @@ export class Consumer<Tx = unknown, Events extends Catalogue | NoCatalogue = NoC
     return (this.#starting ??= this.#start())
   }
 
-  /**
-   * Receives no more, waits for the handlers that run, at most `stopTimeout`, gives back what was not handled, and closes the
-   * subscription. Idempotent.
-   */
+  /** Receives no more, waits for handlers at most `stopTimeout`, gives back the rest, and closes the subscription. Idempotent. */
   stop(): Promise<void> {
     return (this.#stopping ??= this.#stop())
   }
 
-  /** Starts, handles until `signal` aborts, and stops. Rejects when it stopped by itself: `onFailed: 'stop'`. */
+  /** Starts, handles until `signal` aborts, and stops. Rejects when it stopped by itself: `onGiveUp: 'stop'`. */
   async run(signal?: AbortSignal): Promise<void> {
     const onAbort = (): void => void this.stop()
     signal?.addEventListener('abort', onAbort, { once: true })
@@ -131,6 +129,7 @@ export class Consumer<Tx = unknown, Events extends Catalogue | NoCatalogue = NoC
     if (this.#failure) throw this.#failure.error
   }
 
+  /** For `await using`: the same as `stop`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop()
   }
@@ -160,23 +159,24 @@ export class Consumer<Tx = unknown, Events extends Catalogue | NoCatalogue = NoC
       () => true,
       () => false,
     )
-    const deadline = performance.now() + this.#settings.stopTimeout
-    const left = (): number => Math.max(0, deadline - performance.now())
-    if (started && !(await settlesWithin(started, left()))) this.#hurry.abort()
-    await settlesWithin(this.#running, left())
+    const end = performance.now() + this.#settings.stopTimeout
+    const left = (): number => Math.max(0, end - performance.now())
+    if (started && !(await settles(started, { timeout: left() }))) this.#hurry.abort()
+    await settles(this.#running, { timeout: left() })
     for (const timer of this.#sleeping) clearTimeout(timer)
-    if (!(await settlesWithin(this.#idle(), left()))) {
+    if (!(await settles(this.#idle(), { timeout: left() }))) {
       this.#hurry.abort()
-      await settlesWithin(this.#idle(), LAST_MOMENT)
+      await settles(this.#idle(), { timeout: LAST_MOMENT })
     }
     // Not before the handlers have ended: somebody else would begin with the next event of a key that is being handled.
     this.#intake.clear()
-    // Gives all of it back at once: what is released alone can be handed out to us again, and stand behind later ones then.
-    const close = (): Promise<void> => this.#subscription.close()
+    // Gives all of it back at once: what is released alone can be delivered to us again, and stand behind later ones then.
+    const what = `the subscription of consumer '${this.name}'`
     const timeout = Math.max(CLOSE_TIME, left())
-    await closeWithin(`the subscription of consumer '${this.name}'`, close, { timeout }).catch(this.#complain)
+    await closeWithin(what, () => this.#subscription.close(), { timeout }).catch(this.#complain)
     // A start that hangs in spite of its signal is left alone.
-    if (await Promise.race([started, aMomentLater()])) this.#signals.emit('consumer.stopped', { consumer: this.name })
+    const isUp = started && (await settles(started, { timeout: 0 })) && (await started)
+    if (isUp) this.#signals.emit('consumer.stopped', { consumer: this.name })
     this.#ended.resolve()
   }
 
@@ -203,7 +203,7 @@ export class Consumer<Tx = unknown, Events extends Catalogue | NoCatalogue = NoC
   }
 
   /** Never rejects. */
-  async #attempt(held: Held): Promise<void> {
+  async #attempt(held: DeliveryInHand): Promise<void> {
     const { delivery } = held
     if (delivery.lost?.aborted) return this.#remove(held)
     try {
@@ -223,7 +223,7 @@ export class Consumer<Tx = unknown, Events extends Catalogue | NoCatalogue = NoC
   }
 
   /** Decides what becomes of a delivery that was not concluded. */
-  #decide(held: Held, thrown: unknown): void {
+  #decide(held: DeliveryInHand, thrown: unknown): void {
     // What is left in the intake is given back when all handlers have ended.
     if (this.#stopping !== undefined) return
     if (held.delivery.lost?.aborted) {
@@ -250,7 +250,7 @@ export class Consumer<Tx = unknown, Events extends Catalogue | NoCatalogue = NoC
   }
 
   /** Until the next attempt, or until the delivery is lost: it comes again, and finds its key free. */
-  #sleep(held: Held, delay: number): void {
+  #sleep(held: DeliveryInHand, delay: number): void {
     const { lost } = held.delivery
     const awake = (): void => {
       clearTimeout(timer)
@@ -275,14 +275,14 @@ export class Consumer<Tx = unknown, Events extends Catalogue | NoCatalogue = NoC
     lost?.addEventListener('abort', onLost, { once: true })
   }
 
-  /** It is handled: what the broker was not told of it hands out again, and the inbox knows it. */
+  /** It is handled: what the broker does not know of is delivered again, and the inbox knows it. */
   #acknowledge(delivery: Delivery): Promise<void> {
     return delivery.acknowledge().catch(this.#complain)
   }
 
-  async #giveUp(held: Held, error: unknown): Promise<void> {
+  async #giveUp(held: DeliveryInHand, error: unknown): Promise<void> {
     const { delivery, attempts } = held
-    if (this.#settings.onFailed === 'stop') {
+    if (this.#settings.onGiveUp === 'stop') {
       this.#failure ??= { error }
       void this.stop()
       throw error
@@ -292,7 +292,7 @@ export class Consumer<Tx = unknown, Events extends Catalogue | NoCatalogue = NoC
     await this.#attempts.gaveUp(held)
   }
 
-  #remove(held: Held): void {
+  #remove(held: DeliveryInHand): void {
     this.#intake.remove(held)
     this.#reception.makeRoom()
   }

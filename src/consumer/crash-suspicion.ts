@@ -1,7 +1,7 @@
 import type { EncodableEvent } from '../event/cloud-event.ts'
 import type { IdentifiedEvent } from '../inbox/inbox.ts'
-import { type HandlingParts, TransactionFailure } from './handling.ts'
-import type { Held } from './intake.ts'
+import { type HandlingParts, TransactionFailedError } from './handling.ts'
+import type { DeliveryInHand } from './intake.ts'
 
 /** Whether an attempt may begin now, waits until nothing else runs, or is one too many. */
 export type Admission = 'begin' | 'alone' | 'give-up'
@@ -17,7 +17,7 @@ export interface CrashSuspicionParts<Tx> {
 /**
  * Finds the event that kills its process, and nobody else. How often a broker has handed a message out says little: a
  * clean stop counts too, the death of a neighbour does, and some brokers do not count. So an attempt at what may have been
- * under way in a process that died leaves a mark in the inbox before it begins, and takes it back when it ends, however it
+ * in flight in a process that died leaves a mark in the inbox before it begins, and takes it back when it ends, however it
  * ends. A mark that is found means that a process ended in the middle. Such an event is tried alone, and each more mark
  * then counts. Why: `docs/decisions/0032-events-that-kill-consumers.md`.
  */
@@ -32,8 +32,8 @@ export class CrashSuspicion<Tx> {
     this.#parts = parts
   }
 
-  /** To be asked before each attempt. Throws a `TransactionFailure` when no mark can be left. */
-  async admit(held: Held, event: EncodableEvent): Promise<Admission> {
+  /** To be asked before each attempt. Throws a `TransactionFailedError` when no mark can be left. */
+  async admit(held: DeliveryInHand, event: EncodableEvent): Promise<Admission> {
     const { handling, maxDeliveries, maxInHand } = this.#parts
     const { once, consumer, handlers } = handling
     if (handlers.of(String(event.attributes['type'])).length === 0) return 'begin'
@@ -52,7 +52,7 @@ export class CrashSuspicion<Tx> {
         }
       })
     } catch (error) {
-      throw new TransactionFailure(error, false)
+      throw new TransactionFailedError(error, false)
     }
     held.marked = entered
     if (entered) return 'begin'
@@ -60,7 +60,7 @@ export class CrashSuspicion<Tx> {
   }
 
   /** How to handle it: what it has marked is forgotten in the transaction of its handlers. */
-  handlingOf(held: Held, event: EncodableEvent): HandlingParts<Tx> {
+  handlingOf(held: DeliveryInHand, event: EncodableEvent): HandlingParts<Tx> {
     const { handling } = this.#parts
     const { once } = handling
     if (once === null || !held.marked) return handling
@@ -79,13 +79,13 @@ export class CrashSuspicion<Tx> {
   }
 
   /** An attempt failed, and the process lives. Never rejects. */
-  async survived(held: Held, event: EncodableEvent): Promise<void> {
+  async survived(held: DeliveryInHand, event: EncodableEvent): Promise<void> {
     if (held.marked) await this.#forgetAlone(held, event, held.marks)
     held.marked = false
   }
 
   /** It stands in the dead-letter place: who publishes it again begins anew. Never rejects. */
-  async gaveUp(held: Held, event: EncodableEvent): Promise<void> {
+  async gaveUp(held: DeliveryInHand, event: EncodableEvent): Promise<void> {
     if (held.alone) await this.#forgetAlone(held, event, 0)
   }
 
@@ -94,7 +94,7 @@ export class CrashSuspicion<Tx> {
    * alone, in the order received. So the first of them was tried by each process before this one, and above twice the
    * number it, and none but it, is given up.
    */
-  #admitByCount(held: Held): Admission {
+  #admitByCount(held: DeliveryInHand): Admission {
     const { maxDeliveries } = this.#parts
     const { count } = held.delivery
     if (count <= maxDeliveries) return 'begin'
@@ -104,7 +104,7 @@ export class CrashSuspicion<Tx> {
     return first && count > 2 * maxDeliveries ? 'give-up' : 'begin'
   }
 
-  async #forgetAlone(held: Held, event: EncodableEvent, from: number): Promise<void> {
+  async #forgetAlone(held: DeliveryInHand, event: EncodableEvent, from: number): Promise<void> {
     const { handling, onError } = this.#parts
     try {
       await handling.once?.transaction((tx) => this.#forget(tx, held, event, from))
@@ -113,7 +113,7 @@ export class CrashSuspicion<Tx> {
     }
   }
 
-  async #forget(tx: Tx, held: Held, event: EncodableEvent, from: number): Promise<void> {
+  async #forget(tx: Tx, held: DeliveryInHand, event: EncodableEvent, from: number): Promise<void> {
     const { once, consumer } = this.#parts.handling
     for (let n = from; n <= held.marks; n++) await once?.inbox.forget(tx, consumer, markOf(event, n))
   }

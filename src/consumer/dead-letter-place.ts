@@ -1,11 +1,13 @@
 import type { EncodableEvent } from '../event/cloud-event.ts'
+import type { ReadEvent } from './read-event.ts'
 
 /** A message that a consumer gave up on, as it stands in the dead-letter place. */
 export interface DeadLetter {
   /** Names it within its place, for `after` and `requeue`. */
   readonly id: string
-  /** The event; undefined when the message is none, and `problem` says why. */
+  /** The event; undefined when the message is not an event, and `problem` says why. */
   readonly event: EncodableEvent | undefined
+  /** Why the message is not an event; undefined when it is one. */
   readonly problem?: unknown
   /** The message's own bytes. */
   readonly body: Uint8Array
@@ -15,15 +17,19 @@ export interface DeadLetter {
   readonly error: string
   /** How often it was tried; 0 = it could not even be read. */
   readonly attempts: number
-  /** Where the message stood: `events 1700000000000-0`. */
+  /**
+   * Where the message stood, as far as its broker has places: `events 1700000000000-0`. From RabbitMQ the queue and from MQTT the
+   * topic alone, whose messages have no number.
+   */
   readonly position: string
 }
 
+/** Which dead letters to list. */
 export interface DeadLetterPage {
   /** At most so many. */
   readonly limit: number
   /** Goes on after the letter with this id. Default: from the oldest. */
-  readonly after?: string
+  readonly after?: string | undefined
 }
 
 /** The dead letters of one consumer. Its methods reject with an `OutageError` when the broker cannot be reached. */
@@ -51,4 +57,16 @@ export const REQUEUED_FOR = 'broadcaster-requeued-for'
 /** Whether a header is one that we added to a dead letter. */
 export function isReasonHeader(name: string): boolean {
   return /^broadcaster-/i.test(name)
+}
+
+/** A dead letter, of which `reason` reads what we added to it: `consumer`, `error`, `attempts`; empty where there is none. */
+export function letterOf(
+  id: string,
+  body: Uint8Array,
+  read: ReadEvent,
+  position: string,
+  reason: (name: string) => string,
+): DeadLetter {
+  const [consumer, error] = [reason('consumer'), reason('error')]
+  return { id, ...read, body, consumer, error, attempts: Number(reason('attempts')), position }
 }

@@ -1,4 +1,4 @@
-import { describeError } from '../describe-error.ts'
+import { describeError } from '../foundation/describe-error.ts'
 
 /** An error as the header of a dead letter: on one line, as text that every broker takes. */
 export function errorText(error: unknown): string {

@@ -1,39 +1,9 @@
 import { BroadcasterError } from '../errors.ts'
 import type { Catalogue, DataOutput, NoCatalogue } from '../event/catalogue.ts'
-import type { CloudEvent } from '../event/cloud-event.ts'
 import { compileTypePattern } from '../event/type-pattern.ts'
-
-/** An event as a handler gets it: a CloudEvent; with a catalogue, `data` is what its schema gave, and never left out. */
-export type ReceivedEvent<Type extends string = string, Data = unknown> = CloudEvent<Data> & {
-  readonly type: Type
-  readonly data: Data
-}
-
-/** What a handler gets beside the event. */
-export interface EventContext<Tx = unknown> {
-  /**
-   * The open transaction that also marks the event as handled: what is written on it commits if and only if every
-   * handler of the event succeeds. Undefined with `inbox: false`.
-   */
-  readonly tx: Tx
-  /** Aborts when `handlerTimeout` is over, when the broker took the message back, or at the end of `stopTimeout`. */
-  readonly signal: AbortSignal
-  /** Counts from 1, in this process. */
-  readonly attempt: number
-  /** How often the broker has handed the message out, this time included; 1 where it does not count. */
-  readonly deliveries: number
-  /** Where the message stood, for people. */
-  readonly position: string
-}
-
-/**
- * Code for one event. Returning (or resolving) means done; throwing means that it is tried again later. A handler may
- * declare the data that it expects: without a catalogue the compiler takes its word for it.
- */
-export type EventHandler<Type extends string = string, Data = unknown, Tx = unknown> = {
-  // A method, since only of methods the compiler accepts a narrower parameter.
-  handle(event: ReceivedEvent<Type, Data>, context: EventContext<Tx>): unknown
-}['handle']
+import { type Problem, throwProblems } from '../foundation/problem.ts'
+import { suggestion } from '../foundation/suggestion.ts'
+import type { Handler } from '../handlers/handler.ts'
 
 /** The types of a catalogue, and patterns, which may stand for several of them; without a catalogue any name. */
 type NameOf<Events> = [keyof Events] extends [never] ? string : (keyof Events & string) | `${string}*`
@@ -46,23 +16,24 @@ type TypeOf<Events, Name> = Name extends keyof Events & string ? Name : string
  * mapped type and no conditional one, for which the compiler would not wait until it knows `Tx`.
  */
 export type EventHandlers<Events extends Catalogue | NoCatalogue = NoCatalogue, Tx = unknown> = {
-  readonly [Name in NameOf<Events>]?: EventHandler<TypeOf<Events, Name>, DataOutput<Events, Name>, Tx>
+  readonly [Name in NameOf<Events>]?: Handler<TypeOf<Events, Name>, DataOutput<Events, Name>, Tx>
 }
-
-type AnyHandler = EventHandler
 
 interface Entry {
   readonly matches: (type: string) => boolean
-  readonly handler: AnyHandler
+  readonly handler: Handler
 }
 
 /** The handlers of a consumer, found by event type. */
 export class HandlerTable {
   readonly #entries: readonly Entry[]
-  readonly #found = new Map<string, readonly AnyHandler[]>()
+  readonly #found = new Map<string, readonly Handler[]>()
 
-  /** Throws `INVALID_OPTION` for no handler at all, for what is no function, and for a pattern that is none. */
-  constructor(handlers: object) {
+  /**
+   * Throws `INVALID_OPTION` for no handler at all, for what is not a function, for a pattern that is not valid, and for what
+   * no event of the catalogue would ever reach.
+   */
+  constructor(handlers: object, catalogue?: Catalogue) {
     const given = Object.entries(handlers)
     if (given.length === 0) {
       throw new BroadcasterError('INVALID_OPTION', "handlers is empty; give at least one, such as { 'order.*': ... }", {
@@ -77,12 +48,20 @@ export class HandlerTable {
           value: handler,
         })
       }
-      return { matches: compileTypePattern(type), handler: handler as AnyHandler }
+      return { matches: compileTypePattern(type), handler: handler as Handler }
     })
+    const types = Object.keys(catalogue ?? {})
+    // An empty catalogue types nothing: the compiler takes any name beside it, too.
+    if (types.length === 0) return
+    const unreached = given.filter((_, n) => !types.some((type) => this.#entries[n]?.matches(type)))
+    throwProblems(
+      'the consumer',
+      unreached.map(([name]) => unreachedProblem(name, types)),
+    )
   }
 
   /** The handlers of a type, in the order in which they were given. */
-  of(type: string): readonly AnyHandler[] {
+  of(type: string): readonly Handler[] {
     const known = this.#found.get(type)
     if (known) return known
     const handlers = this.#entries.filter(({ matches }) => matches(type)).map(({ handler }) => handler)
@@ -90,4 +69,10 @@ export class HandlerTable {
     if (this.#found.size < 1_000) this.#found.set(type, handlers)
     return handlers
   }
+}
+
+function unreachedProblem(name: string, types: readonly string[]): Problem {
+  const what = name.includes('*') ? 'matches no event of the catalogue' : 'is not an event of the catalogue'
+  const message = `${what}${suggestion(name, types) || `; its events are ${types.join(', ')}`}`
+  return { code: 'INVALID_OPTION', field: `handlers.${name}`, value: name, message }
 }

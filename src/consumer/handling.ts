@@ -1,12 +1,18 @@
 import { PermanentError } from '../backend/send-error.ts'
+import { BroadcasterError } from '../errors.ts'
 import { type Catalogue, checkData } from '../event/catalogue.ts'
-import type { CloudEvent, EncodableEvent } from '../event/cloud-event.ts'
-import { toCloudEvent } from '../event/encodable.ts'
+import type { EncodableEvent } from '../event/cloud-event.ts'
+import type { DeliveryEvent } from '../event/delivery-event.ts'
+import { ReceivedEvent } from '../event/received-event.ts'
+import { throwProblems } from '../foundation/problem.ts'
+import { waitFor } from '../foundation/waiting.ts'
+import type { HandlerContext } from '../handlers/handler.ts'
+import { callHandler, decodedEvent, type HandlerHooks } from '../handlers/handler-hooks.ts'
 import type { Inbox } from '../inbox/inbox.ts'
-import { throwProblems } from '../problem.ts'
+import { lentHandle } from '../store/lent-handle.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { SignalName } from '../telemetry/signals.ts'
-import type { EventContext, HandlerTable, ReceivedEvent } from './event-handlers.ts'
+import type { HandlerTable } from './event-handlers.ts'
 
 /** What became of an event: its handlers ran, it was handled before, or it has no handler. */
 export type Handled = 'handled' | 'duplicate' | 'ignored'
@@ -22,7 +28,8 @@ export const OUTCOME_SIGNALS = {
 export type RunTransaction<Tx> = <T>(work: (tx: Tx) => Promise<T>) => Promise<T>
 
 /** What `RunInTransaction` resolves with: nothing but the type of its transaction. */
-export interface Ran<Tx> {
+export interface TransactionResult<Tx> {
+  /** Never there at run time. */
   readonly tx?: Tx
 }
 
@@ -30,7 +37,9 @@ export interface Ran<Tx> {
  * The same, as an option: `(work) => db.transaction(work)`. Since `work` takes any transaction, the compiler learns from
  * what comes back which one your library gave, and handlers get that type.
  */
-export type RunInTransaction<Tx> = (work: <Given>(tx: Given) => Promise<Ran<Given>>) => Promise<Ran<Tx>>
+export type RunInTransaction<Tx> = (
+  work: <Given>(tx: Given) => Promise<TransactionResult<Given>>,
+) => Promise<TransactionResult<Tx>>
 
 /** How a consumer handles an event once. */
 export interface HandlingParts<Tx> {
@@ -40,11 +49,13 @@ export interface HandlingParts<Tx> {
   /** Null: every delivery is handled, without a transaction. */
   readonly once: { readonly inbox: Inbox<Tx>; readonly transaction: RunTransaction<Tx> } | null
   readonly logger: Logger | undefined
+  /** Default: none. */
+  readonly hooks?: HandlerHooks
 }
 
 /** Something failed before the handlers were asked, or after they had succeeded: not the handlers' doing. */
-export class TransactionFailure extends Error {
-  override readonly name = 'TransactionFailure'
+export class TransactionFailedError extends Error {
+  override readonly name = 'TransactionFailedError'
   /** Whether the handlers had run: then it was the commit, or what is checked at the commit. */
   readonly handlersRan: boolean
   constructor(cause: unknown, handlersRan: boolean) {
@@ -53,21 +64,47 @@ export class TransactionFailure extends Error {
   }
 }
 
+/** How long a handler may take to end after its signal has aborted, in ms; then its transaction is rolled back without it. */
+const HANDLER_GRACE = 1_000
+/** And the attempt as a whole: a library's rollback may wait for a statement that hangs. */
+const ATTEMPT_GRACE = 2_000
+
 /**
  * Handles one event: checks its data by the catalogue and runs its handlers, one after the other, in one transaction
- * with the inbox. Throws what a handler threw, a `PermanentError` for data that its schema refuses, or a
- * `TransactionFailure`.
+ * with the inbox. Throws what a handler threw, a `PermanentError` for data that its schema refuses, `HANDLER_TIMEOUT` a second
+ * after the signal has aborted, or a `TransactionFailedError`.
  */
 export async function handleOnce<Tx>(
   parts: HandlingParts<Tx>,
   received: EncodableEvent,
-  context: Omit<EventContext, 'tx'>,
+  context: Omit<HandlerContext, 'tx'>,
 ): Promise<Handled> {
   const handlers = parts.handlers.of(String(received.attributes['type']))
   if (handlers.length === 0) return 'ignored'
-  const event = await checked(parts.catalogue, received)
+  const { signal } = context
+  const { hooks } = parts
+  let leftBehind = false
+  const late = (): BroadcasterError => {
+    const message = `the handlers of '${received.attributes['type']}' went on after their signal had aborted (handlerTimeout); what they write on tx is rolled back`
+    return new BroadcasterError('HANDLER_TIMEOUT', message)
+  }
+  const limit = { signal, grace: HANDLER_GRACE }
+  const given = new ReceivedEvent(received)
+  const decoding = hooks?.decode && decodedEvent(hooks.decode, given, () => given, signal)
+  const event = await checked(parts.catalogue, decoding ? await waitFor(decoding, limit, late) : given)
   const run = async (tx: unknown): Promise<void> => {
-    for (const handler of handlers) await handler(event as ReceivedEvent, { ...context, tx })
+    // pg, postgres.js and Drizzle let it write when it is over, on a connection that is by then in another transaction.
+    const lent = isHandle(tx) ? lentHandle(tx) : undefined
+    try {
+      for (const handler of handlers) {
+        // Its transaction began after the answer had been given.
+        if (leftBehind) throw late()
+        const handled = callHandler(hooks, handler, event, { ...context, tx: lent?.handle ?? tx })
+        await waitFor(handled, limit, late)
+      }
+    } finally {
+      lent?.end()
+    }
   }
   if (parts.once === null) {
     await run(undefined)
@@ -75,8 +112,8 @@ export async function handleOnce<Tx>(
   }
   const { inbox, transaction } = parts.once
   const progress: { handlers: 'waiting' | 'running' | 'done'; ran: boolean } = { handlers: 'waiting', ran: false }
-  try {
-    await transaction(async (tx) => {
+  const attempt = async (): Promise<void> =>
+    transaction(async (tx) => {
       // Some libraries run a transaction that lost a race once more.
       progress.handlers = 'waiting'
       progress.ran = await inbox.once(tx, parts.consumer, event, async () => {
@@ -85,15 +122,24 @@ export async function handleOnce<Tx>(
         progress.handlers = 'done'
       })
     })
+  try {
+    await waitFor(attempt(), { signal, grace: ATTEMPT_GRACE }, () => {
+      leftBehind = true
+      return late()
+    })
   } catch (error) {
     if (progress.handlers === 'running') throw error
-    throw new TransactionFailure(error, progress.handlers === 'done')
+    throw new TransactionFailedError(error, progress.handlers === 'done')
   }
   return progress.ran ? 'handled' : 'duplicate'
 }
 
-async function checked(catalogue: Catalogue | undefined, received: EncodableEvent): Promise<CloudEvent> {
-  const event = toCloudEvent(received)
+/** Knex's transaction is a function. */
+function isHandle(tx: unknown): tx is object {
+  return (typeof tx === 'object' && tx !== null) || typeof tx === 'function'
+}
+
+async function checked(catalogue: Catalogue | undefined, event: ReceivedEvent): Promise<DeliveryEvent> {
   if (catalogue === undefined) return event
   const { data, problems } = await checkData(catalogue, 'allow', event.type, event.data, '')
   try {
@@ -101,5 +147,5 @@ async function checked(catalogue: Catalogue | undefined, received: EncodableEven
   } catch (cause) {
     throw new PermanentError(cause instanceof Error ? cause.message : String(cause), { cause })
   }
-  return data === event.data ? event : { ...event, data }
+  return data === event.data ? event : event.withData(data)
 }

@@ -1,5 +1,5 @@
 /** A message that the broker counts as ours. */
-export interface Held<Message> {
+export interface HeldMessage<Message> {
   readonly id: string
   /** As it came last. */
   message: Message
@@ -12,17 +12,23 @@ export interface Held<Message> {
 const LONGEST_TIMER = 2 ** 31 - 1
 
 /**
- * What is in hand, where a broker takes back what it has not heard of for some time. Each is lost the moment its time is
+ * What is in hand, where a broker takes back what was not renewed for some time. Each is lost the moment its time is
  * over, whatever else is going on: a sign of life to a broker that does not answer can take longer than that.
  */
 export class HeldDeliveries<Message> {
-  readonly #held = new Map<string, Held<Message>>()
+  readonly #held = new Map<string, HeldMessage<Message>>()
+  readonly #onLate: (lost: readonly HeldMessage<Message>[]) => void
   #timer: NodeJS.Timeout | undefined
   /** When the timer looks, by the monotonic clock. */
   #looksAt = Number.POSITIVE_INFINITY
 
+  /** `onLate`: these were lost by time, the oldest first. Some of them the broker may still count as ours. */
+  constructor(onLate: (lost: readonly HeldMessage<Message>[]) => void = () => undefined) {
+    this.#onLate = onLate
+  }
+
   /** Undefined for one that is in hand already: it is still ours, as it came last. */
-  add(id: string, message: Message, safeUntil: number): Held<Message> | undefined {
+  add(id: string, message: Message, safeUntil: number): HeldMessage<Message> | undefined {
     const known = this.#held.get(id)
     if (known) {
       known.message = message
@@ -30,7 +36,7 @@ export class HeldDeliveries<Message> {
       this.#lookAt(Math.min(this.#looksAt, safeUntil))
       return undefined
     }
-    const held: Held<Message> = { id, message, safeUntil, lost: new AbortController() }
+    const held: HeldMessage<Message> = { id, message, safeUntil, lost: new AbortController() }
     this.#held.set(id, held)
     this.#lookAt(Math.min(this.#looksAt, safeUntil))
     return held
@@ -40,35 +46,43 @@ export class HeldDeliveries<Message> {
     return this.#held.has(id)
   }
 
-  has(held: Held<Message>): boolean {
+  has(held: HeldMessage<Message>): boolean {
     return this.#held.get(held.id) === held
   }
 
   /** Whether it was in hand. */
-  remove(held: Held<Message>): boolean {
+  remove(held: HeldMessage<Message>): boolean {
     if (!this.has(held)) return false
     this.#held.delete(held.id)
     if (this.#held.size === 0) this.#lookAt(Number.POSITIVE_INFINITY)
     return true
   }
 
-  all(): readonly Held<Message>[] {
+  all(): readonly HeldMessage<Message>[] {
     return [...this.#held.values()]
   }
 
-  /** The broker has heard of these. */
-  renew(held: readonly Held<Message>[], safeUntil: number): void {
+  /** These were renewed at the broker. */
+  renew(held: readonly HeldMessage<Message>[], safeUntil: number): void {
     for (const each of held) each.safeUntil = Math.max(each.safeUntil, safeUntil)
   }
 
   /** Forgets one that is, or may be, somebody else's by now. */
-  lose(held: Held<Message>): void {
+  lose(held: HeldMessage<Message>): void {
     if (this.remove(held)) held.lost.abort()
   }
 
-  /** Forgets what was not heard of in time. */
+  /**
+   * Forgets what was not renewed in time, and all that came after it: a later one of its key, heard of more recently, would
+   * be handled before it otherwise.
+   */
   loseLate(now: number): void {
-    for (const held of this.all()) if (held.safeUntil <= now) this.lose(held)
+    const all = this.all()
+    const first = all.findIndex(({ safeUntil }) => safeUntil <= now)
+    if (first < 0) return
+    const lost = all.slice(first)
+    this.#onLate(lost)
+    for (const held of lost) this.lose(held)
   }
 
   #lookAt(time: number): void {

@@ -1,7 +1,7 @@
 import type { Delivery } from './subscription.ts'
 
 /** A delivery in hand, with what was tried so far. */
-export interface Held {
+export interface DeliveryInHand {
   readonly delivery: Delivery
   /** Attempts made. */
   attempts: number
@@ -15,7 +15,7 @@ export interface Held {
   alone: boolean
   /** Whether each attempt leaves a mark in the inbox before it begins; undefined = not decided yet. */
   watched: boolean | undefined
-  /** Whether the attempt under way has left one. */
+  /** Whether the current attempt has left one. */
   marked: boolean
   /** The number of the last one. */
   marks: number
@@ -27,10 +27,10 @@ export interface Held {
  */
 export class Intake {
   /** All of them. */
-  readonly #held = new Set<Held>()
-  readonly #ready: Held[] = []
+  readonly #held = new Set<DeliveryInHand>()
+  readonly #ready: DeliveryInHand[] = []
   /** What waits, by busy key. */
-  readonly #behind = new Map<string, Held[]>()
+  readonly #behind = new Map<string, DeliveryInHand[]>()
 
   /** How many are in hand. */
   get size(): number {
@@ -38,7 +38,7 @@ export class Intake {
   }
 
   add(delivery: Delivery): void {
-    const held: Held = {
+    const held: DeliveryInHand = {
       delivery,
       attempts: 0,
       failures: 0,
@@ -61,24 +61,24 @@ export class Intake {
   }
 
   /** The next to work on. */
-  take(): Held | undefined {
+  take(): DeliveryInHand | undefined {
     return this.#ready.shift()
   }
 
   /** One that was taken waits no longer, and goes before what became ready meanwhile. */
-  putBack(held: Held): void {
+  putBack(held: DeliveryInHand): void {
     this.#ready.unshift(held)
   }
 
   /** One that was taken waits for its turn alone, behind those that do so already, and before all others. */
-  putBackAlone(held: Held): void {
+  putBackAlone(held: DeliveryInHand): void {
     held.alone = true
     const others = this.#ready.findIndex(({ alone }) => !alone)
     this.#ready.splice(others < 0 ? this.#ready.length : others, 0, held)
   }
 
   /** Done with one that was taken: the next of its key is ready. */
-  remove(held: Held): void {
+  remove(held: DeliveryInHand): void {
     if (!this.#held.delete(held)) return
     const { key } = held.delivery
     if (key === null) return

@@ -1,5 +1,5 @@
-import { Pause } from '../pause.ts'
-import { retryDelay } from '../retry-policy.ts'
+import { Pause } from '../foundation/pause.ts'
+import { retryDelay } from '../foundation/retry-policy.ts'
 import type { Intake } from './intake.ts'
 import type { Subscription } from './subscription.ts'
 

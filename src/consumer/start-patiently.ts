@@ -1,7 +1,7 @@
 import { classifySendError } from '../backend/send-error.ts'
 import { BroadcasterError } from '../errors.ts'
-import type { Pause } from '../pause.ts'
-import { retryDelay } from '../retry-policy.ts'
+import type { Pause } from '../foundation/pause.ts'
+import { retryDelay } from '../foundation/retry-policy.ts'
 
 /** Waits while the database or the broker is away. */
 const AGAIN = { base: 100, factor: 2, cap: 5_000, jitter: 'full' } as const

@@ -14,14 +14,15 @@ export interface DeadLetterReason {
 
 /**
  * One message as the broker handed it out. It is concluded once, by one of the three methods; until then the broker
- * keeps it, and hands it out again when this consumer is gone.
+ * keeps it, and delivers it again when this consumer is gone.
  *
- * The three methods reject when the broker could not be told; it then hands the message out again some day. By then `lost`
+ * The three methods reject when the broker could not be told; it then delivers the message again at some later time. By then `lost`
  * has aborted, unless the method may be called again.
  */
 export interface Delivery {
-  /** The event; undefined when the message is none, and `problem` says why. */
+  /** The event; undefined when the message is not an event, and `problem` says why. */
   readonly event: EncodableEvent | undefined
+  /** Why the message is not an event; undefined when it is one. */
   readonly problem?: unknown
   /** Deliveries of one key are handled one after the other, in the order received. Null = on its own. */
   readonly key: string | null
@@ -31,9 +32,9 @@ export interface Delivery {
   readonly position: string
   /** Aborts when the broker has taken it back, as after a lost connection: it comes again, here or elsewhere. */
   readonly lost?: AbortSignal
-  /** Done with it: the broker never hands it out again. */
+  /** Done with it: the broker never delivers it again. */
   acknowledge(): Promise<void>
-  /** Not handled: gives it back, to be handed out again soon, at its old place where the broker can. */
+  /** Not handled: gives it back, to be delivered again soon, at its old place where the broker can. */
   release(): Promise<void>
   /**
    * Gave up on it: puts the message, byte for byte, with the reason in the dead-letter place, waits until the broker has
@@ -54,7 +55,7 @@ export interface SubscriptionContext {
  * One configured way in: messages of one broker for one consumer, shared by all processes that have the same consumer
  * name. A user's own is a plain object of this shape.
  *
- * It keeps what it handed out for as long as it takes, prevents the broker from handing it out elsewhere meanwhile, and
+ * It keeps what it delivered for as long as it takes, prevents the broker from delivering it elsewhere meanwhile, and
  * connects again by itself at the next `receive`.
  */
 export interface Subscription {

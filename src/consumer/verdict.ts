@@ -1,7 +1,7 @@
 import { classifySendError } from '../backend/send-error.ts'
 import { BroadcasterError, type ErrorCode } from '../errors.ts'
-import { boundedDelay, type RetryPolicy, retryDelay } from '../retry-policy.ts'
-import { TransactionFailure } from './handling.ts'
+import { boundedDelay, type RetryPolicy, retryDelay } from '../foundation/retry-policy.ts'
+import { TransactionFailedError } from './handling.ts'
 
 /** What becomes of a delivery whose handling failed. */
 export type Verdict =
@@ -49,8 +49,8 @@ export function verdictOn(
   { retry, maxRetries }: VerdictOptions,
   random: number,
 ): Verdict {
-  const began = !(thrown instanceof TransactionFailure) || thrown.handlersRan
-  const error = thrown instanceof TransactionFailure ? thrown.cause : thrown
+  const began = !(thrown instanceof TransactionFailedError) || thrown.handlersRan
+  const error = thrown instanceof TransactionFailedError ? thrown.cause : thrown
   const failure = classifySendError(error)
   const later = boundedDelay('retryAfter' in failure ? (failure.retryAfter ?? 0) : 0)
   if (failure.kind === 'permanent') return { kind: 'give-up', error }
@@ -77,10 +77,10 @@ function isConflict(error: unknown): boolean {
   return false
 }
 
-/** Why an event is given up that was under way in one process after another when it ended; `count` as the broker says. */
+/** Why an event is given up that was in flight in one process after another when it ended; `count` as the broker says. */
 export function endedTooManyProcesses(count: number): BroadcasterError {
   return new BroadcasterError(
     'WORKER_DIED',
-    `given up before it ends one more process: too many have ended while they handled it alone; handed out ${count} times`,
+    `given up before it ends one more process: too many have ended while they handled it alone; delivered ${count} times`,
   )
 }

@@ -5,8 +5,11 @@ import { decodeStructured } from './structured.ts'
 
 /** An AMQP message in binary mode. `body` null = an empty one. */
 export interface AmqpMessage {
+  /** The property `content-type`; undefined = none. */
   readonly contentType: string | undefined
+  /** The attributes, as application properties. */
   readonly headers: Readonly<Record<string, string | number | boolean>>
+  /** The data: text, bytes, or null without any. */
   readonly body: string | Uint8Array | null
 }
 

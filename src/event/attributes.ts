@@ -1,4 +1,4 @@
-import { type Problem, showValue } from '../problem.ts'
+import { type Problem, showValue } from '../foundation/problem.ts'
 import { isMediaType } from './content-type.ts'
 import { isTimestamp } from './timestamp.ts'
 import { isUri, isUriReference } from './uri.ts'

@@ -1,5 +1,5 @@
 import { BroadcasterError } from '../errors.ts'
-import { throwProblems } from '../problem.ts'
+import { throwProblems } from '../foundation/problem.ts'
 import { attributeProblems } from './attributes.ts'
 import type { AttributeValue, EncodableEvent } from './cloud-event.ts'
 import { charsetOf, isJsonType, isTextType } from './content-type.ts'
@@ -19,7 +19,9 @@ export interface BinaryBinding {
 
 /** A message in binary mode. Text bodies are to be written as UTF-8; null = no body. */
 export interface BinaryMessage {
+  /** The attributes, by the names of the headers. */
   readonly headers: Readonly<Record<string, string>>
+  /** The data: text, bytes, or null without any. */
   readonly body: string | Uint8Array | null
 }
 

@@ -1,5 +1,5 @@
-import type { Problem } from '../problem.ts'
-import { suggestion } from '../suggestion.ts'
+import type { Problem } from '../foundation/problem.ts'
+import { suggestion } from '../foundation/suggestion.ts'
 import { parseJson, stringifyJson } from './json.ts'
 import type { SchemaInput, SchemaIssue, SchemaOutput, SchemaResult, StandardSchema } from './standard-schema.ts'
 

@@ -6,18 +6,27 @@ export type AttributeValue = string | number | boolean
  * `data` and `data_base64` exclude each other.
  */
 export interface CloudEvent<Data = unknown> {
+  /** The version of CloudEvents. */
   readonly specversion: '1.0'
+  /** Unique together with `source`. */
   readonly id: string
+  /** Where it happened, a URI-reference such as `/orders`. */
   readonly source: string
+  /** What happened, such as `order.created`. */
   readonly type: string
+  /** What it happened to. Default: none. */
   readonly subject?: string
   /** RFC 3339. */
   readonly time?: string
+  /** The media type of the data. Default: JSON. */
   readonly datacontenttype?: string
+  /** The schema of the data, an absolute URI. Default: none. */
   readonly dataschema?: string
+  /** The data, any JSON value. Default: none. */
   readonly data?: Data
   /** Binary data in Base64 (RFC 4648). */
   readonly data_base64?: string
+  /** An extension attribute, such as `traceparent`: a name of a-z and 0-9. */
   readonly [extension: string]: unknown
 }
 

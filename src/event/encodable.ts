@@ -26,10 +26,20 @@ export function toEncodable(event: CloudEvent): EncodableEvent {
   }
 }
 
+/** The data of an event, parsed: integers beyond 2^53 become `bigint`; undefined = it has none. */
+export function dataOf({ dataJson, dataBinary }: Pick<EncodableEvent, 'dataJson' | 'dataBinary'>): unknown {
+  return dataBinary ?? (dataJson === null ? undefined : parseJson(dataJson))
+}
+
+/** An event as a CloudEvent object, with data that was parsed already. */
+export function cloudEventOf<Data>({ attributes, dataBinary }: EncodableEvent, data: Data): CloudEvent<Data> {
+  const made: Record<string, unknown> = { ...attributes }
+  if (dataBinary) made['data_base64'] = encodeBase64(dataBinary)
+  else if (data !== undefined) made['data'] = data
+  return made as unknown as CloudEvent<Data>
+}
+
 /** An encodable event as a CloudEvent object; integers beyond 2^53 in its data become `bigint`. */
 export function toCloudEvent<Data = unknown>(event: EncodableEvent): CloudEvent<Data> {
-  const made: Record<string, unknown> = { ...event.attributes }
-  if (event.dataBinary) made['data_base64'] = encodeBase64(event.dataBinary)
-  else if (event.dataJson !== null) made['data'] = parseJson(event.dataJson)
-  return made as unknown as CloudEvent<Data>
+  return cloudEventOf(event, dataOf(event) as Data)
 }

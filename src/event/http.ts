@@ -1,5 +1,5 @@
 import { BroadcasterError } from '../errors.ts'
-import { showValue } from '../problem.ts'
+import { showValue } from '../foundation/problem.ts'
 import { type BinaryBinding, type BinaryMessage, decodeBinary, encodeBinary, type HeadersInput } from './binary.ts'
 import type { EncodableEvent } from './cloud-event.ts'
 import { decodeBatch, decodeStructured } from './structured.ts'

@@ -7,7 +7,9 @@ import { decodeStructured, encodeStructured, STRUCTURED_CONTENT_TYPE } from './s
 export interface KafkaRecord {
   /** The partition key; null without one. */
   readonly key: string | null
+  /** The attributes, by the names of the headers. */
   readonly headers: Readonly<Record<string, string>>
+  /** The data, or the whole event as JSON; null without data. */
   readonly value: string | Uint8Array | null
 }
 

@@ -7,7 +7,9 @@ import { decodeStructured, encodeStructured, STRUCTURED_CONTENT_TYPE } from './s
 export interface MqttMessage {
   /** The property Content Type. */
   readonly contentType: string | undefined
+  /** The attributes; none when the payload is the whole event. */
   readonly userProperties: Readonly<Record<string, string>>
+  /** The data, or the whole event as JSON; null without data. */
   readonly payload: string | Uint8Array | null
 }
 

@@ -1,5 +1,5 @@
 import { BroadcasterError } from '../errors.ts'
-import { type Problem, throwProblems } from '../problem.ts'
+import { type Problem, throwProblems } from '../foundation/problem.ts'
 import { attributeProblems } from './attributes.ts'
 import { decodeBase64, encodeBase64, isBase64 } from './base64.ts'
 import type { AttributeValue, EncodableEvent } from './cloud-event.ts'

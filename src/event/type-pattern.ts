@@ -1,5 +1,5 @@
 import { BroadcasterError } from '../errors.ts'
-import { showValue } from '../problem.ts'
+import { showValue } from '../foundation/problem.ts'
 
 /**
  * A test for event types. In a pattern `*` stands for one or more characters: at the end of the pattern any

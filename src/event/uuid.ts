@@ -44,7 +44,7 @@ export function isUuid(text: string): boolean {
   return CANONICAL.test(text)
 }
 
-/** The canonical form of a UUID given in any case, with or without dashes; undefined when it is none. */
+/** The canonical form of a UUID given in any case, with or without dashes; undefined when it is not one. */
 export function canonicalUuid(text: string): string | undefined {
   const lower = text.toLowerCase()
   if (CANONICAL.test(lower)) return lower

@@ -1,4 +1,4 @@
-import { type Problem, showValue, throwProblems } from '../problem.ts'
+import { type Problem, showValue, throwProblems } from '../foundation/problem.ts'
 import { attributeProblems } from './attributes.ts'
 import { isBase64 } from './base64.ts'
 import type { CloudEvent } from './cloud-event.ts'
@@ -46,7 +46,7 @@ export function bytesProblem(bytes: Uint8Array, contentType: string): string | u
     return undefined
   } catch {
     const what = json ? 'JSON' : 'text in UTF-8'
-    return `is bytes that are no ${what}, but ${showValue(contentType)} says so; give another dataContentType, such as "application/octet-stream"`
+    return `is bytes that are not ${what}, but ${showValue(contentType)} says so; give another dataContentType, such as "application/octet-stream"`
   }
 }
 

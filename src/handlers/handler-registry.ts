@@ -1,32 +1,25 @@
 import { BroadcasterError } from '../errors.ts'
+import type { SchemaOutput, StandardSchema } from '../event/standard-schema.ts'
 import { compileTypePattern } from '../event/type-pattern.ts'
-import type { OutboxEvent } from '../record/outbox-event.ts'
+import type { Handler } from './handler.ts'
 
-/** What a handler gets beside the event. */
-export interface HandlerContext {
-  /** Aborts when the handler's time is over or the lease is lost: stop as soon as possible. */
-  readonly signal: AbortSignal
-  /** The store's native transaction, which also settles the event. Only with `handlers(registry, { transactional: true })`. */
-  readonly tx?: unknown
-}
-
-/** Local code for an event. Returning (or resolving) means done; throwing means that it runs again later. */
-export type Handler<Data = unknown> = (event: OutboxEvent<Data>, context: HandlerContext) => unknown
-
+/** How a handler is registered. */
 export interface HandlerOptions {
   /**
    * Under which the result is stored with the event; unique in the registry and stable across releases, since a retry
    * runs only the handlers that have not succeeded yet. Default: the function's name, or else the pattern and a number.
    */
-  readonly name?: string
+  readonly name?: string | undefined
 }
 
 /** A handler as it was registered. */
 export interface RegisteredHandler {
+  /** Under which its result is stored with the event. */
   readonly name: string
   /** The types and patterns it was registered for. */
   readonly types: readonly string[]
-  readonly handler: Handler<never>
+  /** The function itself. */
+  readonly handler: Handler
 }
 
 interface Entry extends RegisteredHandler {
@@ -34,12 +27,18 @@ interface Entry extends RegisteredHandler {
 }
 
 type TypeName<Events> = keyof Events & string
+/** What handlers of a type get: what its schema gives, or the data itself. */
+type DataOf<Events, Type extends keyof Events> = Events[Type] extends StandardSchema
+  ? SchemaOutput<Events[Type]>
+  : Events[Type]
 /** Anything with a star: see `compileTypePattern`. */
 type Pattern = `${string}*${string}`
+/** The type of the events that a handler of this name gets: a pattern's are of any, and so are all without a catalogue. */
+type TypeOf<Events, Name extends string> = string extends keyof Events ? string : Name extends Pattern ? string : Name
 
 /**
- * Local handlers by event type. `Events` maps types to their data: with a catalogue, `on('order.created', ...)` knows
- * what it gets and a misspelt type does not compile.
+ * Local handlers by event type. `Events` maps types to their data, or is the type of a catalogue (`typeof events`): then
+ * `on('order.created', ...)` knows what it gets and a misspelt type does not compile.
  *
  * @example
  * const registry = new HandlerRegistry<{ 'order.created': Order }>()
@@ -55,15 +54,15 @@ export class HandlerRegistry<Events = Record<string, unknown>> {
    */
   on<Type extends TypeName<Events>>(
     type: Type | readonly Type[],
-    handler: Handler<Events[Type]>,
+    handler: Handler<TypeOf<Events, Type>, DataOf<Events, Type>>,
     options?: HandlerOptions,
   ): this
   on(
     type: Pattern | readonly (Pattern | TypeName<Events>)[],
-    handler: Handler<Events[keyof Events]>,
+    handler: Handler<string, DataOf<Events, keyof Events>>,
     options?: HandlerOptions,
   ): this
-  on(type: string | readonly string[], handler: Handler<never>, options: HandlerOptions = {}): this {
+  on(type: string | readonly string[], handler: Handler<never, never>, options: HandlerOptions = {}): this {
     const types = typeof type === 'string' ? [type] : [...type]
     if (types.length === 0) {
       throw new BroadcasterError('INVALID_OPTION', 'on() needs at least one event type', { field: 'type', value: type })
@@ -91,12 +90,12 @@ export class HandlerRegistry<Events = Record<string, unknown>> {
   }
 
   /** Registers a handler for every event. */
-  onAll(handler: Handler<Events[keyof Events]>, options?: HandlerOptions): this {
+  onAll(handler: Handler<string, DataOf<Events, keyof Events>>, options?: HandlerOptions): this {
     return this.on('*', handler, options)
   }
 
   /** Removes a handler, given as the function or by its name. Returns whether it was there. */
-  off(handler: Handler<never> | string): boolean {
+  off(handler: Handler | string): boolean {
     const left = this.#entries.filter((entry) => entry.handler !== handler && entry.name !== handler)
     const found = left.length < this.#entries.length
     this.#entries = left

@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto'
 import { BroadcasterError } from '../errors.ts'
-import { unknownKeys } from '../options.ts'
-import { throwProblems } from '../problem.ts'
+import { having, option, required } from '../foundation/option-kinds.ts'
+import { readOptions } from '../foundation/option-table.ts'
 import type { InboxEntry } from '../store/inbox-store.ts'
+import { settled, type WaitingProgram } from '../store/program.ts'
+import { ProgramRunner } from '../store/program-runner.ts'
 import type { Store } from '../store/store.ts'
-import { tellingAdapter } from '../store/telling-adapter.ts'
 import type { TransactionAdapter } from '../store/transaction-adapter.ts'
 
 /** What an inbox is made of. */
@@ -12,12 +13,23 @@ export interface InboxOptions<StoreTx = unknown, Tx = StoreTx> {
   /** The database of the consumer: the inbox is a table beside the outbox, made by `migrate`. */
   readonly store: Store<StoreTx>
   /** How to write inside your own transactions. Default: the store's own client. */
-  readonly transaction?: TransactionAdapter<Tx>
+  readonly transaction?: TransactionAdapter<Tx> | undefined
+}
+
+const INBOX = {
+  store: required(
+    option<Store, Store | undefined>('the database, such as postgres({ pool })', undefined, (value) => {
+      return typeof value === 'object' && value !== null
+    }),
+  ),
+  transaction: having<TransactionAdapter<unknown>>('a transaction adapter, or leave it out', 'check', 'execute'),
 }
 
 /** What identifies an event: CloudEvents section 3.1, `source` and `id` together. */
 export interface IdentifiedEvent {
+  /** CloudEvents `source`, at most 255 characters. */
   readonly source: string
+  /** CloudEvents `id`, at most 255 characters. */
   readonly id: string
 }
 
@@ -39,31 +51,17 @@ const MOST = 255
  */
 export class Inbox<Tx = unknown> {
   readonly #store: Store
-  readonly #adapter: TransactionAdapter<Tx>
+  readonly #runner: ProgramRunner<Tx>
 
   /** Throws `INVALID_OPTION` or `ADAPTER_MISMATCH`. Opens nothing. */
   constructor(options: InboxOptions<Tx>)
   constructor(options: InboxOptions<unknown, Tx> & { readonly transaction: TransactionAdapter<Tx> })
   constructor(options: InboxOptions<unknown, Tx>) {
-    throwProblems('the Inbox', unknownKeys('Inbox', options, ['store', 'transaction']))
-    if (typeof options.store !== 'object') {
-      throw new BroadcasterError('INVALID_OPTION', 'the Inbox is refused: store is missing; give the database', {
-        field: 'store',
-        value: options.store,
-      })
-    }
-    this.#store = options.store
+    const { store, transaction } = readOptions('the Inbox', INBOX, options)
+    this.#store = store
     // Without an adapter of the caller's, Tx is the store's own transaction type.
-    const adapter = options.transaction ?? (options.store.transactionAdapter as unknown as TransactionAdapter<Tx>)
-    this.#adapter = tellingAdapter(adapter, options.store.inbox?.isThere)
-    const { dialect } = options.store
-    if (this.#adapter.dialect !== dialect) {
-      throw new BroadcasterError(
-        'ADAPTER_MISMATCH',
-        `the inbox is in a ${dialect} store, and its transactions (${this.#adapter.name}) speak ${this.#adapter.dialect}`,
-        { field: 'transaction', value: this.#adapter.name },
-      )
-    }
+    const adapter = (transaction ?? store.transactionAdapter) as unknown as TransactionAdapter<Tx>
+    this.#runner = new ProgramRunner(adapter, store.dialect)
   }
 
   /**
@@ -84,67 +82,32 @@ export class Inbox<Tx = unknown> {
    * `NOT_A_TRANSACTION`, `TRANSACTION_ENDED` or `TRANSACTION_ABORTED` before anything is written; the last two also after
    * `handle`, when the database has rolled back meanwhile, though `handle` caught the error: its event is not handled.
    */
-  async once(tx: Tx, consumer: string, event: IdentifiedEvent, handle: () => unknown): Promise<boolean> {
-    const entry = entryOf(consumer, event)
-    this.#adapter.check(tx)
-    const { inbox } = this.#store
-    let returned = await this.#adapter.execute(tx, inbox.enter(entry))
-    if (returned.length === 0 && inbox.readBack) returned = await this.#adapter.execute(tx, inbox.readBack(entry))
-    if (!inbox.entered(returned)) return false
-    try {
-      await handle()
-    } catch (error) {
-      // For who catches it and commits. On a transaction that is broken this fails, and so will its commit.
-      await this.#adapter.execute(tx, inbox.withdraw(entry)).catch(() => undefined)
-      throw error
-    }
-    await this.#requireEntered(tx, entry)
-    return true
+  once(tx: Tx, consumer: string, event: IdentifiedEvent, handle: () => unknown): Promise<boolean> {
+    return this.#runner.run(tx, this.#once(tx, consumer, event, handle))
   }
 
   /** `once` without a promise, for synchronous libraries (`node:sqlite`, better-sqlite3). `handle` must be synchronous. */
   onceSync(tx: Tx, consumer: string, event: IdentifiedEvent, handle: () => unknown): boolean {
-    const execute = this.#adapter.executeSync?.bind(this.#adapter)
-    if (!execute) {
-      const { name } = this.#adapter
-      throw new BroadcasterError('INVALID_OPTION', `onceSync needs a synchronous library; with ${name} use once`)
-    }
-    const entry = entryOf(consumer, event)
-    this.#adapter.check(tx)
-    const { inbox } = this.#store
-    if (!inbox.entered(execute(tx, inbox.enter(entry)))) return false
-    const withdraw = (error: unknown): never => {
-      try {
-        execute(tx, inbox.withdraw(entry))
-      } catch {
-        // As above.
-      }
-      throw error
-    }
-    let result: unknown
-    try {
-      result = handle()
-    } catch (error) {
-      return withdraw(error)
-    }
-    if (result instanceof Promise) {
-      result.catch(() => undefined)
-      withdraw(new BroadcasterError('INVALID_OPTION', 'the handler of onceSync returned a promise; use once'))
-    }
-    this.#adapter.check(tx)
-    return true
+    return this.#runner.runSync('onceSync', tx, this.#once(tx, consumer, event, handle))
   }
 
-  /**
-   * The handler may have caught an error with which the database rolled the transaction back, and then COMMIT succeeds on
-   * PostgreSQL and MySQL. The entry is what tells: it stands there as long as the effects before it do.
-   */
-  async #requireEntered(tx: Tx, entry: InboxEntry): Promise<void> {
-    this.#adapter.check(tx)
+  *#once(tx: Tx, consumer: string, event: IdentifiedEvent, handle: () => unknown): WaitingProgram<boolean> {
+    const entry = entryOf(consumer, event)
     const { inbox } = this.#store
-    if (!inbox.find || this.#adapter.isIntact?.(tx)) return
-    const found = await this.#adapter.execute(tx, inbox.find(entry), 'reads')
-    if (found.length > 0) return
+    if (!(yield* inbox.enter(entry))) return false
+    try {
+      yield* settled([handle()], returnedPromise)
+    } catch (error) {
+      // For who catches it and commits. On a transaction that is broken this fails, and so will its commit.
+      try {
+        yield* inbox.withdraw(entry)
+      } catch {}
+      throw error
+    }
+    this.#runner.check(tx)
+    // The handler may have caught an error with which the database rolled the transaction back, and then COMMIT succeeds on
+    // PostgreSQL and MySQL. The entry is what tells: it stands there as long as the effects before it do.
+    if (!inbox.find || this.#runner.isIntact(tx) || (yield* inbox.find(entry))) return true
     throw new BroadcasterError(
       'TRANSACTION_ABORTED',
       'the transaction of the event was rolled back while its handler ran, by a deadlock or by the handler itself, though it returned; let it throw the errors of the database',
@@ -156,9 +119,7 @@ export class Inbox<Tx = unknown> {
    * Forgets, when `tx` commits, that this consumer has handled the event: it may be handled again. Throws as `once` does.
    */
   async forget(tx: Tx, consumer: string, event: IdentifiedEvent): Promise<void> {
-    const entry = entryOf(consumer, event)
-    this.#adapter.check(tx)
-    await this.#adapter.execute(tx, this.#store.inbox.withdraw(entry))
+    await this.#runner.run(tx, this.#store.inbox.withdraw(entryOf(consumer, event)))
   }
 
   /**
@@ -180,6 +141,10 @@ export class Inbox<Tx = unknown> {
     }
     return this.#store.inbox.prune({ age, limit: Math.floor(limit) })
   }
+}
+
+function returnedPromise(): BroadcasterError {
+  return new BroadcasterError('INVALID_OPTION', 'the handler of onceSync returned a promise; use once')
 }
 
 function entryOf(consumer: string, { source, id }: IdentifiedEvent): InboxEntry {

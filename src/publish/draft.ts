@@ -1,12 +1,12 @@
-import { describeError } from '../describe-error.ts'
 import { attributeProblems, isContextAttribute } from '../event/attributes.ts'
 import { decodeBase64, isBase64 } from '../event/base64.ts'
 import type { AttributeValue } from '../event/cloud-event.ts'
 import { bytesProblem, textDataProblem } from '../event/validate-cloud-event.ts'
-import { type Problem, showValue } from '../problem.ts'
-import { suggestion } from '../suggestion.ts'
+import { describeError } from '../foundation/describe-error.ts'
+import { type Problem, showValue } from '../foundation/problem.ts'
+import { suggestion } from '../foundation/suggestion.ts'
 
-/** An event read from the caller's input, whatever its form: checked, but for its data and its backends. */
+/** An event read from the caller's input, whatever its form: checked, except for its data and its backends. */
 export interface Draft {
   /** Begins the field names of problems: empty, or `events[3].`. */
   readonly at: string
@@ -50,6 +50,14 @@ const WIDTHS: Readonly<Record<string, number>> = {
   partitionkey: 255,
 }
 
+/** Whether an attribute is longer than its column, continuing its name. */
+export function widthProblem(name: string, value: unknown): string | undefined {
+  const width = WIDTHS[name] ?? Number.POSITIVE_INFINITY
+  // Code points, as databases count; the cheap length first, since it is never smaller.
+  if (typeof value !== 'string' || value.length <= width || [...value].length <= width) return undefined
+  return `has ${[...value].length} characters; at most ${width} fit`
+}
+
 interface Members {
   readonly attributes: Readonly<Record<string, unknown>>
   readonly data: unknown
@@ -73,11 +81,9 @@ export function readDraft(input: unknown, at: string, problems: Problem[]): Draf
   const members = 'specversion' in object ? fromCloudEvent(object, report) : fromInput(object, report)
   const { attributes, label } = members
   problems.push(...attributeProblems(attributes, (name) => at + label(name)))
-  for (const [name, width] of Object.entries(WIDTHS)) {
-    const value = attributes[name]
-    // Code points, as databases count; the cheap length first, since it is never smaller.
-    if (typeof value !== 'string' || value.length <= width || [...value].length <= width) continue
-    report(label(name), value, `has ${[...value].length} characters; at most ${width} fit`)
+  for (const name of Object.keys(WIDTHS)) {
+    const message = widthProblem(name, attributes[name])
+    if (message !== undefined) report(label(name), attributes[name], message)
   }
   const key = attributes['partitionkey']
   if (key !== undefined && (typeof key !== 'string' || key === '')) {
@@ -95,7 +101,7 @@ export function readDraft(input: unknown, at: string, problems: Problem[]): Draf
 
 /**
  * The own members of an input, each read once: a getter or a proxy that throws is reported. The prototype's are not
- * looked at, but for `specversion`, by which an object of the official class is known.
+ * looked at, except for `specversion`, by which an object of the official class is known.
  */
 function readMembers(
   input: object,
@@ -176,7 +182,7 @@ function addExtensions(
     if (isContextAttribute(name)) {
       const cure = MEMBERS[name] ?? (name.startsWith('data') ? 'data' : undefined)
       const hint = cure ? `; give it as \`${cure}\` of the event` : ''
-      report(`extensions.${name}`, value, `is no extension but part of every CloudEvent${hint}`)
+      report(`extensions.${name}`, value, `is not an extension but part of every CloudEvent${hint}`)
     } else if (name === 'partitionkey' && attributes[name] !== undefined && attributes[name] !== value) {
       report('extensions.partitionkey', value, 'differs from partitionKey; give one of them')
     } else attributes[name] = value

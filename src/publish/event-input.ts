@@ -1,8 +1,41 @@
 import type { DataInput, NoCatalogue, UnlistedEvents } from '../event/catalogue.ts'
 import type { AttributeValue } from '../event/cloud-event.ts'
 
+/**
+ * Extension attributes: any name of a-z and 0-9 but those that are part of every CloudEvent. `publish` refuses these, so
+ * that they do not compile here either.
+ */
+export interface ExtensionsInput {
+  /** An attribute: a name of a-z and 0-9, and its value; undefined = not there. */
+  readonly [name: string]: AttributeValue | undefined
+  /** The same as `partitionKey` of the event. */
+  readonly partitionkey?: string | undefined
+  readonly specversion?: undefined
+  readonly id?: undefined
+  readonly source?: undefined
+  readonly type?: undefined
+  readonly subject?: undefined
+  readonly time?: undefined
+  readonly datacontenttype?: undefined
+  readonly dataschema?: undefined
+  readonly data?: undefined
+  readonly data_base64?: undefined
+}
+
+/**
+ * The members that a CloudEvent has and an event input has under another name, or not at all. Beside `CloudEventInput` they
+ * would compile here, too: TypeScript takes a member of either for one that is known.
+ */
+interface NotOfAnInput {
+  readonly specversion?: undefined
+  readonly datacontenttype?: undefined
+  readonly dataschema?: undefined
+  readonly partitionkey?: undefined
+  readonly data_base64?: undefined
+}
+
 /** Everything of an event but its data. */
-interface EventFields<Type extends string> {
+interface EventFields<Type extends string> extends NotOfAnInput {
   /** CloudEvents `type`, such as `order.created`; at most 255 characters. */
   readonly type: Type
   /** CloudEvents `source`, a URI-reference such as `/orders`; at most 255 characters. */
@@ -23,15 +56,24 @@ interface EventFields<Type extends string> {
   /** Events with the same key are delivered in order; at most 255 characters. Default: none, no order. */
   readonly partitionKey?: string | undefined
   /** CloudEvents extension attributes, such as `traceparent`. Default: none. */
-  readonly extensions?: Readonly<Record<string, AttributeValue | undefined>> | undefined
+  readonly extensions?: ExtensionsInput | undefined
 }
 
 /** Data may be left out when its type allows that. */
 type DataField<Data> = unknown extends Data
-  ? { readonly data?: unknown }
+  ? {
+      /** What the event is about. Default: none. */
+      readonly data?: unknown
+    }
   : undefined extends Data
-    ? { readonly data?: Data }
-    : { readonly data: Data }
+    ? {
+        /** What the event is about. Default: none. */
+        readonly data?: Data
+      }
+    : {
+        /** What the event is about. */
+        readonly data: Data
+      }
 
 /**
  * An event as `publish` takes it. `data` is anything that JSON can hold (`bigint` too, and `JSON.rawJSON`), a text for
@@ -50,21 +92,42 @@ export type AnyEventInput<Events = NoCatalogue, Unlisted extends UnlistedEvents 
       | (Unlisted extends 'allow' ? EventInput : never)
 
 /**
+ * The members of an event input that a CloudEvent does not have. Of two types of which either may be given the compiler
+ * suggests names that both have, and so for `partionKey` only the wrong `partitionkey`, were they not here.
+ */
+interface NotOfACloudEvent {
+  readonly partitionKey?: undefined
+  readonly dataContentType?: undefined
+  readonly dataSchema?: undefined
+  readonly extensions?: undefined
+}
+
+/**
  * A CloudEvent object: ours (see `createCloudEvent`), or one of the official package `cloudevents`. It may carry any
  * extension attributes; there is no index signature, so that a misspelt member of an `EventInput` does not compile.
  */
-export interface CloudEventInput<Type extends string = string> {
+export interface CloudEventInput<Type extends string = string> extends NotOfACloudEvent {
+  /** The version of CloudEvents: `1.0`. */
   readonly specversion: string
+  /** Publishing is idempotent by it: the same source and id for the same backend is stored once. At most 255 characters. */
   readonly id: string
+  /** A URI-reference such as `/orders`; at most 255 characters. */
   readonly source: string
   /** Any text. Beside a plain `string` a template such as `order.${name}` would be taken for one, and not for an event's type. */
   readonly type: NoInfer<Type> | (string & Record<never, never>)
+  /** At most 255 characters. Default: none. */
   readonly subject?: string | undefined
+  /** When it happened, RFC 3339. Default: `createdAt`, by the database's clock. */
   readonly time?: string | undefined
+  /** At most 100 characters. Default: JSON. */
   readonly datacontenttype?: string | undefined
+  /** An absolute URI, at most 200 characters. Default: none. */
   readonly dataschema?: string | undefined
+  /** Events with the same key are delivered in order; at most 255 characters. Default: none, no order. */
   readonly partitionkey?: unknown
+  /** Any JSON value, or a text for a content type that is not JSON. Default: none. */
   readonly data?: unknown
+  /** Binary data in Base64, in place of `data`. Default: none. */
   readonly data_base64?: string | undefined
 }
 

@@ -1,15 +1,16 @@
 import { createHash } from 'node:crypto'
 import type { Backend } from '../backend/backend.ts'
-import { describeError } from '../describe-error.ts'
 import { BroadcasterError } from '../errors.ts'
 import { stringifyJson } from '../event/json.ts'
+import type { OutgoingEvent } from '../event/outgoing-event.ts'
 import { encodeStructured } from '../event/structured.ts'
 import { uuidV7 } from '../event/uuid.ts'
-import type { Problem } from '../problem.ts'
+import { describeError } from '../foundation/describe-error.ts'
+import type { Problem } from '../foundation/problem.ts'
 import type { InsertedRow, NewOutboxEvent, OutboxEventColumns } from '../record/columns.ts'
-import { OutboxEvent } from '../record/outbox-event.ts'
-import type { Delivery } from './delivery.ts'
+import { FetchedEvent } from '../record/fetched-event.ts'
 import type { Draft } from './draft.ts'
+import type { CheckedPublishOptions } from './publish-options.ts'
 
 /** The first 32 bits of SHA-256 of a partition key, unsigned: what every database takes modulo its lanes. */
 export function hashKey(partitionKey: string): number {
@@ -22,7 +23,7 @@ export function hashKey(partitionKey: string): number {
  */
 export function newOutboxEvents(
   draft: Draft,
-  delivery: Delivery,
+  delivery: CheckedPublishOptions,
   to: readonly (readonly [string, Backend])[],
   problems: Problem[],
 ): readonly NewOutboxEvent[] {
@@ -50,9 +51,9 @@ export function newOutboxEvents(
   return to.map(([name, backend]) => {
     const row: NewOutboxEvent = { id: uuidV7(), ...event, publisherBackend: name }
     if (backend.maxEventBytes === undefined && !backend.checkEvent) return row
-    const record = unstored(row)
-    if (backend.maxEventBytes !== undefined) checkSize(record, name, backend.maxEventBytes, draft.at, problems)
-    const problem = eventProblem(backend, name, record, draft)
+    const outgoing = unstored(row)
+    if (backend.maxEventBytes !== undefined) checkSize(outgoing, name, backend.maxEventBytes, draft.at, problems)
+    const problem = eventProblem(backend, name, outgoing, draft)
     if (problem) problems.push(problem)
     return row
   })
@@ -74,7 +75,7 @@ export function insertedColumns(row: NewOutboxEvent, inserted: InsertedRow): Out
   }
 }
 
-function readKey(draft: Draft, delivery: Delivery, problems: Problem[]): string | null {
+function readKey(draft: Draft, delivery: CheckedPublishOptions, problems: Problem[]): string | null {
   const { at, partitionKey: own } = draft
   const { partitionKey: given } = delivery
   if (own !== null && given !== null && own !== given) {
@@ -107,23 +108,23 @@ function writeData({ data, at }: Draft, problems: Problem[]): string | null {
 /** Only the database knows `createdAt`; any instant has the same length when encoded. */
 const ANY_INSTANT = new Date(0)
 
-/** The record of a row that is not inserted yet. */
-function unstored(row: NewOutboxEvent): OutboxEvent {
+/** The event of a row that is not inserted yet, as its backend will get it. */
+function unstored(row: NewOutboxEvent): OutgoingEvent {
   const unknown = { createdAt: ANY_INSTANT, updatedAt: ANY_INSTANT, scheduledAt: ANY_INSTANT, availableAt: null }
-  return new OutboxEvent(insertedColumns(row, { id: row.id, seq: 0, lane: 0, ...unknown }))
+  return new FetchedEvent(insertedColumns(row, { id: row.id, seq: 0, lane: 0, ...unknown }))
 }
 
-function checkSize(record: OutboxEvent, backend: string, limit: number, at: string, problems: Problem[]): void {
-  const bytes = Buffer.byteLength(encodeStructured(record.toEncodable()))
+function checkSize(event: OutgoingEvent, backend: string, limit: number, at: string, problems: Problem[]): void {
+  const bytes = Buffer.byteLength(encodeStructured(event.toEncodable()))
   if (bytes <= limit) return
   const message = `makes an event of ${bytes} bytes, and the backend "${backend}" takes at most ${limit}; store it elsewhere and send a reference`
   problems.push({ code: 'EVENT_TOO_LARGE', field: `${at}data`, value: bytes, message })
 }
 
 /** Lets a backend say that it could never carry this event. */
-function eventProblem(backend: Backend, name: string, record: OutboxEvent, draft: Draft): Problem | undefined {
+function eventProblem(backend: Backend, name: string, event: OutgoingEvent, draft: Draft): Problem | undefined {
   try {
-    backend.checkEvent?.(record)
+    backend.checkEvent?.(event)
     return undefined
   } catch (error) {
     const { code, field, value } = error instanceof BroadcasterError ? error : ({ code: 'INVALID_EVENT' } as const)

@@ -4,5 +4,6 @@ export interface Attempt {
   readonly at: string
   /** The name of the worker. */
   readonly worker: string
+  /** Text of the error. */
   readonly error: string
 }

@@ -9,11 +9,13 @@ export interface OutboxEventColumns {
   readonly id: string
   /** Insertion order, assigned by the database. Null only in rows that Django wrote before the take-over. */
   readonly seq: number | null
+  /** Its lane, from 0; null only in rows of a table that was taken over, until `migrate` has filled it. */
   readonly lane: number | null
   /** At most 255 characters. */
   readonly partitionKey: string | null
   /** The CloudEvents id when it is not the row's `id`. */
   readonly eventId: string | null
+  /** The version of CloudEvents: `1.0`. */
   readonly specVersion: string
   /** At most 255 characters. */
   readonly eventType: string
@@ -33,15 +35,23 @@ export interface OutboxEventColumns {
   readonly extensions: string | null
   /** The CloudEvents time when the caller gave one, exactly as given; null = `createdAt`. */
   readonly eventTime: string | null
+  /** Where the event is in its life. */
   readonly status: Status
+  /** When it was inserted, by the database's clock. */
   readonly createdAt: Date
+  /** When the row last changed, by the database's clock. */
   readonly updatedAt: Date
+  /** When it is due, or due again after a failed attempt. */
   readonly scheduledAt: Date
+  /** When its delivery was recorded; null = it was not. */
   readonly publishedAt: Date | null
   /** Null = in the hot index; otherwise parked until then. On a `failed` row: not null = it blocks its key. */
   readonly availableAt: Date | null
+  /** How many attempts have failed. */
   readonly retryCount: number
+  /** How many attempts it has in all, the first included. */
   readonly maxRetries: number
+  /** Text of the last error; empty = none. */
   readonly lastError: string
   /** At most 100 characters; empty = the default backend. */
   readonly publisherBackend: string
@@ -55,67 +65,91 @@ export interface OutboxEventColumns {
   readonly generation: number
 }
 
+/** The name of a column, as records have it. */
 export type ColumnName = keyof OutboxEventColumns
 
+/** What a column holds: how a dialect selects it, reads it, compares it and sorts by it follows from this. */
+export type ColumnKind = 'id' | 'number' | 'instant' | 'status' | 'text' | 'json' | 'bytes'
+
+interface Column<Value> {
+  readonly kind: KindOf<NonNullable<Value>>
+  /** May be null. */
+  readonly nullable: null extends Value ? true : false
+  /** Characters that fit. */
+  readonly width?: number
+  /** The table that Django Broadcaster makes has none. */
+  readonly added?: true
+}
+
+type KindOf<Value> = [Value] extends [Date]
+  ? 'instant'
+  : [Value] extends [Uint8Array]
+    ? 'bytes'
+    : [Value] extends [number]
+      ? 'number'
+      : [Value] extends [Status]
+        ? 'status'
+        : 'id' | 'text' | 'json'
+
 /** All columns, in table order. */
-export const COLUMN_NAMES = [
-  'id',
-  'seq',
-  'lane',
-  'partitionKey',
-  'eventId',
-  'specVersion',
-  'eventType',
-  'source',
-  'subject',
-  'dataContentType',
-  'dataSchema',
-  'data',
-  'dataBinary',
-  'extensions',
-  'eventTime',
-  'status',
-  'createdAt',
+export const COLUMNS = {
+  id: { kind: 'id', nullable: false },
+  seq: { kind: 'number', nullable: true, added: true },
+  lane: { kind: 'number', nullable: true, added: true },
+  partitionKey: { kind: 'text', nullable: true, width: 255, added: true },
+  eventId: { kind: 'text', nullable: true, added: true },
+  specVersion: { kind: 'text', nullable: false, width: 10 },
+  eventType: { kind: 'text', nullable: false, width: 255 },
+  source: { kind: 'text', nullable: false, width: 255 },
+  subject: { kind: 'text', nullable: false, width: 255 },
+  dataContentType: { kind: 'text', nullable: false, width: 100 },
+  dataSchema: { kind: 'text', nullable: false, width: 200 },
+  data: { kind: 'json', nullable: true },
+  dataBinary: { kind: 'bytes', nullable: true, added: true },
+  extensions: { kind: 'json', nullable: true, added: true },
+  eventTime: { kind: 'text', nullable: true, added: true },
+  status: { kind: 'status', nullable: false, width: 20 },
+  createdAt: { kind: 'instant', nullable: false },
+  updatedAt: { kind: 'instant', nullable: false },
+  scheduledAt: { kind: 'instant', nullable: false },
+  publishedAt: { kind: 'instant', nullable: true },
+  availableAt: { kind: 'instant', nullable: true, added: true },
+  retryCount: { kind: 'number', nullable: false },
+  maxRetries: { kind: 'number', nullable: false },
+  lastError: { kind: 'text', nullable: false },
+  publisherBackend: { kind: 'text', nullable: false, width: 100 },
+  publisherConfig: { kind: 'json', nullable: false },
+  attempts: { kind: 'json', nullable: true, added: true },
+  progress: { kind: 'json', nullable: true, added: true },
+  generation: { kind: 'number', nullable: false, added: true },
+} as const satisfies { readonly [Name in ColumnName]: Column<OutboxEventColumns[Name]> }
+
+export const COLUMN_NAMES = Object.keys(COLUMNS) as readonly ColumnName[]
+
+/** Columns that a filter or an order may name: all but JSON and bytes. */
+export type FilterColumn = Exclude<
+  ColumnName,
+  'data' | 'dataBinary' | 'attempts' | 'progress' | 'publisherConfig' | 'extensions'
+>
+export const FILTER_COLUMNS = COLUMN_NAMES.filter(
+  (name) => COLUMNS[name].kind !== 'json' && COLUMNS[name].kind !== 'bytes',
+) as readonly FilterColumn[]
+
+/** What no backend needs of a row, and the relay does not fetch. */
+const UNSENT = [
   'updatedAt',
   'scheduledAt',
   'publishedAt',
   'availableAt',
-  'retryCount',
-  'maxRetries',
   'lastError',
-  'publisherBackend',
-  'publisherConfig',
   'attempts',
-  'progress',
-  'generation',
 ] as const satisfies readonly ColumnName[]
 
-/** What a backend needs of a row, and so what the relay fetches. */
-export const SEND_COLUMNS = [
-  'id',
-  'seq',
-  'lane',
-  'partitionKey',
-  'eventId',
-  'specVersion',
-  'eventType',
-  'source',
-  'subject',
-  'dataContentType',
-  'dataSchema',
-  'data',
-  'dataBinary',
-  'extensions',
-  'eventTime',
-  'status',
-  'createdAt',
-  'retryCount',
-  'maxRetries',
-  'publisherBackend',
-  'publisherConfig',
-  'progress',
-  'generation',
-] as const satisfies readonly ColumnName[]
+/** A row with what a backend needs of it. */
+export type SendRow = Readonly<Omit<OutboxEventColumns, (typeof UNSENT)[number]>>
+export const SEND_COLUMNS = COLUMN_NAMES.filter(
+  (name) => !UNSENT.some((each) => each === name),
+) as readonly (keyof SendRow)[]
 
 /** Columns that a list leaves out and a record loads on demand, since they can be large. */
 export const DEFERRED_IN_LISTS = ['data', 'dataBinary', 'attempts', 'progress'] as const satisfies readonly ColumnName[]
@@ -131,39 +165,47 @@ export function sqlName(column: ColumnName): string {
  */
 export const FAR_FUTURE = new Date('9999-12-31T00:00:00.000Z')
 
-/** One row of a publish, before the database has given it `seq`, `lane` and its times. */
-export interface NewOutboxEvent {
-  readonly id: string
-  readonly partitionKey: string | null
+/** What the database adds to a new row. */
+export const INSERTED_COLUMNS = [
+  'id',
+  'seq',
+  'lane',
+  'createdAt',
+  'updatedAt',
+  'scheduledAt',
+  'availableAt',
+] as const satisfies readonly ColumnName[]
+
+export interface InsertedRow extends Pick<OutboxEventColumns, (typeof INSERTED_COLUMNS)[number]> {
+  readonly seq: number
+  readonly lane: number
+}
+
+/** What a publish does not give: the database makes it, or it is the same in each new row. */
+const NOT_GIVEN = [
+  ...INSERTED_COLUMNS.filter((name) => name !== 'id' && name !== 'scheduledAt'),
+  'status',
+  'publishedAt',
+  'retryCount',
+  'lastError',
+  'attempts',
+  'progress',
+  'generation',
+] as const satisfies readonly ColumnName[]
+
+/** One row of a publish, before the database has given it the rest. */
+export interface NewOutboxEvent extends Omit<OutboxEventColumns, (typeof NOT_GIVEN)[number] | 'scheduledAt'> {
   /** The first 32 bits of SHA-256 of the partition key; the database takes it modulo its lanes. Null = any lane. */
   readonly keyHash: number | null
-  readonly eventId: string | null
-  readonly specVersion: string
-  readonly eventType: string
-  readonly source: string
-  readonly subject: string
-  readonly dataContentType: string
-  readonly dataSchema: string
-  readonly data: string | null
-  readonly dataBinary: Uint8Array | null
-  readonly extensions: string | null
-  readonly eventTime: string | null
   /** An instant, or null to use `delay`. */
   readonly scheduledAt: Date | null
   /** Milliseconds from the database's now; 0 = due at once. Used when `scheduledAt` is null. */
   readonly delay: number
-  readonly maxRetries: number
-  readonly publisherBackend: string
-  readonly publisherConfig: string
 }
 
-/** What the database adds to a new row. */
-export interface InsertedRow {
-  readonly id: string
-  readonly seq: number
-  readonly lane: number
-  readonly createdAt: Date
-  readonly updatedAt: Date
-  readonly scheduledAt: Date
-  readonly availableAt: Date | null
-}
+/** Its members, in one order. */
+export const NEW_MEMBERS = [
+  ...COLUMN_NAMES.filter((name) => !NOT_GIVEN.some((each) => each === name)),
+  'keyHash',
+  'delay',
+] as readonly (keyof NewOutboxEvent)[]

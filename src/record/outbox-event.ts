@@ -1,8 +1,10 @@
-import { BroadcasterError, DoesNotExist, MultipleObjectsReturned } from '../errors.ts'
+import { BroadcasterError, DoesNotExistError, MultipleObjectsReturnedError } from '../errors.ts'
 import type { AttributeValue, CloudEvent, EncodableEvent } from '../event/cloud-event.ts'
+import { cloudEventOf } from '../event/encodable.ts'
 import { parseJson } from '../event/json.ts'
 import type { Attempt } from './attempt.ts'
 import { COLUMN_NAMES, type ColumnName, type OutboxEventColumns } from './columns.ts'
+import { EVENT_COLUMNS, encodeRow } from './encode-row.ts'
 import type { RecordFilter, RecordSource } from './record-source.ts'
 import { displayStatus, type Status } from './status.ts'
 
@@ -13,8 +15,10 @@ import { displayStatus, type Status } from './status.ts'
  * deferred: reading it throws `DEFERRED_COLUMN` until `load` has fetched it.
  */
 export class OutboxEvent<Data = unknown> {
-  static readonly DoesNotExist = DoesNotExist
-  static readonly MultipleObjectsReturned = MultipleObjectsReturned
+  /** The error of `get` when nothing matches, as Django has it on the model. */
+  static readonly DoesNotExist = DoesNotExistError
+  /** The error of `get` when several match, as Django has it on the model. */
+  static readonly MultipleObjectsReturned = MultipleObjectsReturnedError
 
   /** True when `publish` found this event stored already, and inserted nothing. */
   readonly duplicate: boolean
@@ -94,12 +98,15 @@ export class OutboxEvent<Data = unknown> {
   get dataBinary(): Uint8Array | null {
     return this.#column('dataBinary')
   }
+  /** Where it is in its life; `getStatusDisplay` says it for people. */
   get status(): Status {
     return this.#column('status')
   }
+  /** When it was inserted, by the database's clock. */
   get createdAt(): Date {
     return this.#column('createdAt')
   }
+  /** When the row last changed, by the database's clock. */
   get updatedAt(): Date {
     return this.#column('updatedAt')
   }
@@ -107,6 +114,7 @@ export class OutboxEvent<Data = unknown> {
   get scheduledAt(): Date {
     return this.#column('scheduledAt')
   }
+  /** When its delivery was recorded, by the database's clock; null = it was not. */
   get publishedAt(): Date | null {
     return this.#column('publishedAt')
   }
@@ -114,9 +122,11 @@ export class OutboxEvent<Data = unknown> {
   get availableAt(): Date | null {
     return this.#column('availableAt')
   }
+  /** How many attempts have failed. */
   get retryCount(): number {
     return this.#column('retryCount')
   }
+  /** How many attempts it has in all, the first included. */
   get maxRetries(): number {
     return this.#column('maxRetries')
   }
@@ -196,29 +206,14 @@ export class OutboxEvent<Data = unknown> {
 
   /** The event as a plain CloudEvent object; empty attributes are left out. */
   toCloudEvent(): CloudEvent<Data> {
-    const { attributes, dataBinary } = this.toEncodable()
-    const event: Record<string, unknown> = { ...attributes }
-    if (dataBinary) event['data_base64'] = Buffer.from(dataBinary).toString('base64')
-    else if (this.#column('data') !== null) event['data'] = this.data
-    return event as unknown as CloudEvent<Data>
+    const encodable = this.toEncodable()
+    return cloudEventOf(encodable, encodable.dataJson === null ? undefined : this.data) as CloudEvent<Data>
   }
 
   /** The event ready for an encoder: attributes as values, data as it is stored. */
   toEncodable(): EncodableEvent {
-    const attributes: Record<string, AttributeValue> = {
-      specversion: this.specVersion,
-      id: this.eventId,
-      source: this.source,
-      type: this.eventType,
-    }
-    if (this.subject !== '') attributes['subject'] = this.subject
-    attributes['time'] = this.time
-    if (this.dataContentType !== '') attributes['datacontenttype'] = this.dataContentType
-    if (this.dataSchema !== '') attributes['dataschema'] = this.dataSchema
-    const partitionKey = this.partitionKey
-    if (partitionKey !== null) attributes['partitionkey'] = partitionKey
-    if (this.#column('extensions') !== null) Object.assign(attributes, this.extensions)
-    return { attributes, dataJson: this.#column('data'), dataBinary: this.#column('dataBinary') }
+    for (const name of EVENT_COLUMNS) this.#column(name)
+    return encodeRow(this.#columns as OutboxEventColumns)
   }
 
   /** Whether a column was read. */

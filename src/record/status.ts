@@ -7,6 +7,7 @@ import { BroadcasterError } from '../errors.ts'
  */
 export const STATUSES = ['pending', 'processing', 'published', 'failed', 'retry', 'cancelled'] as const
 
+/** Where an outbox event is in its life. */
 export type Status = (typeof STATUSES)[number]
 
 /** The states of an event that is still to be delivered. */

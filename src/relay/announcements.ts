@@ -6,7 +6,7 @@ import type { SignalSource } from '../telemetry/signals.ts'
 import type { HeldEvent } from './in-hand.ts'
 import { answered } from './patient-store.ts'
 
-/** What is told of an event whose outcome was recorded. */
+/** What is reported of an event whose outcome was recorded. */
 interface Announcement {
   readonly held: HeldEvent
   readonly outcome: Outcome
@@ -43,7 +43,7 @@ export interface AnnouncementsParts {
 }
 
 /**
- * Tells of recorded outcomes by signals that carry the event as it was settled, every column of it: for that the rows are
+ * Reports recorded outcomes by signals that carry the event as it was settled, every column of it: for that the rows are
  * read once more, many in one query, and only while somebody listens. In the order in which they were recorded.
  */
 export class Announcements {
@@ -94,29 +94,29 @@ export class Announcements {
   #tell({ held, outcome, error }: Announcement, read: Partial<OutboxEventColumns> | undefined): void {
     const { signals, records, backend, worker } = this.#parts
     const columns = read ? { ...held.row, ...read } : settledColumns(held, outcome)
-    const event = new OutboxEvent(Object.assign(columns, knownColumns(held, outcome)), records)
+    const record = new OutboxEvent(Object.assign(columns, knownColumns(held, outcome)), records)
     switch (outcome.kind) {
       case 'published':
-        signals.emit('event.published', { event, backend, worker })
+        signals.emit('event.published', { record, backend, worker })
         break
       case 'retry': {
         const { retryCount, delay } = outcome
-        signals.emit('event.retried', { event, backend, worker, retryCount, delay, error })
+        signals.emit('event.retried', { record, backend, worker, retryCount, delay, error })
         break
       }
       case 'failed': {
         const { retryCount, blocks } = outcome
-        signals.emit('event.failed', { event, backend, worker, retryCount, blocks, error })
+        signals.emit('event.failed', { record, backend, worker, retryCount, blocks, error })
         break
       }
       case 'park':
-        signals.emit('event.blocked', { event, backend, worker, headId: outcome.behind ?? '' })
+        signals.emit('event.blocked', { record, backend, worker, headId: outcome.behind ?? '' })
         break
     }
   }
 }
 
-/** Only waiting without an end is told of. */
+/** Only waiting without an end is reported. */
 function signalOf(outcome: Outcome) {
   if (outcome.kind === 'park' && outcome.delay !== null) return undefined
   return outcome.kind === 'sending' || outcome.kind === 'returned' ? undefined : SIGNAL_OF[outcome.kind]

@@ -15,8 +15,10 @@ const MOMENT = 2_000
 /** Sees to what others do to this worker's lanes: an operator who holds one, changes by hand, another owner. */
 export class Attendant {
   readonly #parts: AttendantParts
-  /** Lanes whose hold is about to be answered. Another set: the lanes of before were given up. */
+  /** Lanes whose hold is about to be answered. Another set: the earlier lanes were given up. */
   #answering = new Set<string>()
+  /** The fence under which `quiet` was last asked for a lane, without an answer: it may have run, or run yet. */
+  readonly #asked = new Map<string, number>()
   #heldAt = Number.NEGATIVE_INFINITY
   /** Lanes to be answered for in the next statement. */
   #batch: { readonly lanes: Lane[]; readonly answer: Promise<readonly Lane[]> } | undefined
@@ -39,7 +41,10 @@ export class Attendant {
     this.#answering = new Set()
   }
 
-  /** Lanes that an operator holds become quiet, those that one touched are read afresh, and those not ours are let go. */
+  /**
+   * Lanes that an operator holds become quiet, those that one touched are read afresh, and those not ours are let go. A lane
+   * under whose fence a statement may still run gets a new one in the way of an answer to a hold.
+   */
   attend(survey: Survey, workerId: string, leaving: ReadonlyMap<string, unknown>): void {
     const { cycles, owned, onError } = this.#parts
     const touched: Lane[] = []
@@ -49,16 +54,20 @@ export class Attendant {
       const key = keyOf(lane)
       const known = owned.get(key)
       if (known === undefined || leaving.has(key) || this.#answering.has(key)) continue
-      if (lane.owner !== workerId || lane.fence !== known.fence) {
+      const lanes = cycles.get(lane.backend)?.lanes
+      const isAnswered = this.#asked.get(key) === known.fence && lane.fence === known.fence + 1
+      if (lane.owner !== workerId || (lane.fence !== known.fence && !isAnswered)) {
         owned.delete(key)
-        void cycles.get(lane.backend)?.lanes.drain([lane.lane]).catch(onError)
+        void lanes?.drain([lane.lane]).catch(onError)
         continue
       }
       owned.set(key, lane)
-      if (lane.holdLeft !== null) {
-        this.#heldAt = performance.now()
-        if (lane.holdLeft <= 0 || lane.hold > lane.quietFor) held.push(lane)
-      } else if (known.holdLeft !== null) lifted.push(lane)
+      if (isAnswered) lanes?.refence([lane], workerId)
+      if (lane.holdLeft !== null) this.#heldAt = performance.now()
+      const isToAnswer = lane.holdLeft !== null && (lane.holdLeft <= 0 || lane.hold > lane.quietFor)
+      if (isToAnswer || lanes?.isDistrusted(lane.lane)) held.push(lane)
+      else if (lane.holdLeft !== null) continue
+      else if (isAnswered || known.holdLeft !== null) lifted.push(lane)
       else if (lane.attention !== known.attention) touched.push(lane)
     }
     this.#eachCycle(touched, (lanes, cycle) => cycle.lanes.reconcile(lanes.map(({ lane }) => lane)))
@@ -75,7 +84,7 @@ export class Attendant {
     }
   }
 
-  /** Becomes quiet in a held lane, as soon as nothing of it is in hand, and says so. */
+  /** Becomes quiet in a held lane, as soon as none of its events is in hand, and says so. */
   async #answer(lane: Lane, cycle: Cycle, workerId: string): Promise<void> {
     const { owned } = this.#parts
     const answering = this.#answering
@@ -83,11 +92,16 @@ export class Attendant {
     answering.add(keyOf(lane))
     try {
       if ((await cycle.lanes.hush([lane.lane])).length === 0 || isOver()) return
+      this.#asked.set(keyOf(lane), lane.fence)
       const now = await this.#quiet(lane, workerId)
       if (now === undefined || isOver()) return
+      this.#asked.delete(keyOf(lane))
       owned.set(keyOf(now), now)
       cycle.lanes.refence([now], workerId)
       if (now.holdLeft === null) await cycle.lanes.resume([lane.lane])
+    } catch (error) {
+      if (!isOver()) cycle.lanes.distrust([lane.lane])
+      throw error
     } finally {
       answering.delete(keyOf(lane))
     }

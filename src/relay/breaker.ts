@@ -1,13 +1,17 @@
 import { BroadcasterError } from '../errors.ts'
+import { duration } from '../foundation/option-kinds.ts'
+import type { OptionsOf } from '../foundation/option-table.ts'
 import { type BreakerRow, type BreakerStore, LONGEST_BREAKER_WAIT } from '../store/coordination-store.ts'
 import { ascii } from './plain-outcome.ts'
 
-export interface BreakerOptions {
-  /** Milliseconds from the outage to the first probe. Default 200. */
-  readonly firstProbe?: number
-  /** Milliseconds from a failed probe to the next. Default 1,000. */
-  readonly probeInterval?: number
+export const BREAKER = {
+  /** The time from the outage to the first probe, in milliseconds. Default 200. */
+  firstProbe: duration(200, { min: 0, max: Number.MAX_SAFE_INTEGER }),
+  /** The time from a failed probe to the next, in milliseconds. Default 1,000. */
+  probeInterval: duration(1_000, { min: 1, max: 3_600_000 }),
 }
+/** When a backend that was away is tried again. */
+export type BreakerOptions = OptionsOf<typeof BREAKER>
 
 /**
  * This worker's view of a backend's breaker. The state lives in the store, shared by all workers; this object opens

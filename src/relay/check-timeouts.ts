@@ -4,7 +4,7 @@ import { BroadcasterError } from '../errors.ts'
 /** No longer than a lease may be, in milliseconds. */
 const LONGEST_TIMEOUT = 600_000
 
-/** Throws `INVALID_OPTION` for a backend whose `timeout` is none: with NaN its events would wait for ever. */
+/** Throws `INVALID_OPTION` for a backend whose `timeout` is not a time: with NaN its events would wait for ever. */
 export function checkTimeouts(backends: readonly (readonly [name: string, backend: Backend])[]): void {
   for (const [name, { timeout = 1 }] of backends) {
     if (typeof timeout === 'number' && timeout > 0 && timeout <= LONGEST_TIMEOUT) continue

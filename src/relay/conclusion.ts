@@ -1,12 +1,12 @@
 import type { Outcome } from '../store/relay-store.ts'
 import { Announcements } from './announcements.ts'
 import type { CycleOptions } from './cycle-options.ts'
-import type { HeldKeys } from './held-keys.ts'
+import type { Head, HeldKeys } from './held-keys.ts'
 import type { HeldEvent, InHand } from './in-hand.ts'
 import type { LaneReader } from './lane-reader.ts'
-import type { Verdict } from './outcomes.ts'
+import type { SendVerdict } from './outcomes.ts'
 import type { SendBuffer } from './send-buffer.ts'
-import type { Settler } from './settler.ts'
+import type { Settled, Settler } from './settler.ts'
 
 /** What a cycle shares with its conclusions. */
 export interface ConclusionParts {
@@ -17,13 +17,15 @@ export interface ConclusionParts {
   readonly reader: LaneReader
   readonly settler: Settler
   /** An event left the hand: there is room for another. */
-  readonly onDropped: () => void
+  readonly onDropped: (held: HeldEvent) => void
   /** A retry or failure was not ours to record: what holds the keys of its lane is not what we think. */
   readonly onLost: (lane: number) => void
 }
 
 /** How long an event whose outcome the store refuses is left alone, in ms: then it is sent again. */
 const SHELF_TIME = 600_000
+/** What is behind one that cannot be parked yet is looked at again after so long, in ms. */
+const STUCK_AGAIN = 1_000
 
 /** Ends an event's stay in memory: settled, parked behind its key's head, or given back. Announces what was recorded. */
 export class Conclusion {
@@ -47,7 +49,7 @@ export class Conclusion {
     return this.#published
   }
 
-  conclude(held: HeldEvent, verdict: Verdict): void {
+  conclude(held: HeldEvent, verdict: SendVerdict): void {
     const blocker = held.key === null ? undefined : this.#parts.held.blocker(held.lane, held.key, held.seq)
     if (verdict.kind === 'settle') this.#settle(held, verdict.outcome, verdict.error)
     else if (blocker && verdict.kind === 'not-attempted') this.park(held, blocker)
@@ -55,16 +57,37 @@ export class Conclusion {
   }
 
   /** It cannot go now: out of the hot index until the head of its key is due. */
-  park(held: HeldEvent, head: { readonly id: string; readonly dueAt: number | null }): void {
+  park(held: HeldEvent, head: Pick<Head, 'id' | 'dueAt' | 'isStuck'>): void {
+    const { inHand, held: heldKeys, reader, settler } = this.#parts
     const delay = head.dueAt === null ? null : Math.max(0, head.dueAt - performance.now())
-    const { id, lane, generation } = held
-    this.#parts.inHand.beginParking(id)
-    const outcome: Outcome = { kind: 'park', id, lane, generation, delay, behind: head.id }
-    this.#parts.settler.add(held, outcome, (how) => {
+    const { id, seq, lane, key, generation } = held
+    inHand.beginParking(id)
+    const attempt = { kind: 'park', id, lane, generation } as const
+    const holdUntilBack = (dueAt: number | null, isStuck?: true): void => {
+      const stuck = isStuck && { isStuck }
+      if (key !== null) heldKeys.hold(lane, key, { id, seq, generation, dueAt, returned: true, ...stuck })
+    }
+    // The row of a head that is stuck says nothing of when it is due. This one comes back by itself, and until then holds the
+    // key: the head may have gone by then, and a later one must not pass.
+    const outcome: Outcome = head.isStuck ? { ...attempt, delay: STUCK_AGAIN } : { ...attempt, delay, behind: head.id }
+    if (head.isStuck) holdUntilBack(performance.now() + STUCK_AGAIN)
+    let isStuck = false
+    const settled = (how: Settled): void => {
       if (how === 'refused') this.#shelve(held, true)
+      else if (isStuck && how === 'recorded') holdUntilBack(performance.now())
+      else if (isStuck && key !== null) heldKeys.release(lane, key, id)
       this.#drop(held)
       if (how === 'recorded') this.#announcements.announce(held, outcome, undefined)
-    })
+      // Perhaps it is still in the hot index, and the cursor is beyond it.
+      else if (how === 'lost') reader.rewindTo(lane, seq)
+    }
+    // Nobody waits until it is parked any more, so it holds its key itself: the head may come back before that.
+    const putOff = (): void => {
+      isStuck = true
+      holdUntilBack(null, true)
+      inHand.endParking(id)
+    }
+    settler.add(held, outcome, settled, putOff)
   }
 
   /**
@@ -163,7 +186,7 @@ export class Conclusion {
 
   #drop(held: HeldEvent): void {
     this.#parts.inHand.remove(held.id)
-    this.#parts.onDropped()
+    this.#parts.onDropped(held)
   }
 
   #tell(held: HeldEvent, outcome: Outcome, error: unknown): void {

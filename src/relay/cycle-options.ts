@@ -6,8 +6,9 @@ import type { SignalSource } from '../telemetry/signals.ts'
 import type { BreakerOptions } from './breaker.ts'
 import type { Lease } from './lease.ts'
 import type { FailurePolicy } from './outcomes.ts'
+import type { RelayHooks } from './send-hooks.ts'
 import type { SendShare } from './send-slots.ts'
-import type { Waker } from './wake.ts'
+import type { Waker } from './waker.ts'
 
 /** What one cycle works with. Durations are in milliseconds. */
 export interface CycleOptions {
@@ -24,6 +25,7 @@ export interface CycleOptions {
   readonly lease: Lease
   readonly waker: Waker
   readonly signals: SignalSource
+  readonly hooks?: RelayHooks | undefined
   /** The worker's name, for signals. */
   readonly worker: string
   readonly failure: FailurePolicy

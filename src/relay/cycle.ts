@@ -1,7 +1,7 @@
 import type { SendResult } from '../backend/backend.ts'
-import { describeError } from '../describe-error.ts'
-import { Pause } from '../pause.ts'
-import type { OutboxEvent } from '../record/outbox-event.ts'
+import type { OutgoingEvent } from '../event/outgoing-event.ts'
+import { describeError } from '../foundation/describe-error.ts'
+import { Pause } from '../foundation/pause.ts'
 import type { BreakerRow } from '../store/coordination-store.ts'
 import type { FetchedRow } from '../store/relay-store.ts'
 import { Breaker } from './breaker.ts'
@@ -11,7 +11,7 @@ import { HeldKeys } from './held-keys.ts'
 import { Idle } from './idle.ts'
 import { type HeldEvent, hasKilledEnough, InHand, takeInHand } from './in-hand.ts'
 import { LaneReader } from './lane-reader.ts'
-import { type Answer, judgeWorkerKiller } from './outcomes.ts'
+import { judgeWorkerKiller, type SendAnswer } from './outcomes.ts'
 import { OwnedLanes } from './owned-lanes.ts'
 import { Prober } from './prober.ts'
 import { SendBuffer } from './send-buffer.ts'
@@ -52,22 +52,21 @@ export class Cycle {
 
   constructor(options: CycleOptions) {
     this.#options = options
-    const { store, names, backend, lease, failure, timeout, onError } = options
+    const { store, names, backend, lease, failure, onError } = options
     this.#turns = new SendTurns(sendsOf(options), backend, options.share, () => this.dispatch())
-    this.#reader = new LaneReader(store.relay, names, this.#inHand)
+    this.#reader = new LaneReader(store.relay, names, this.#inHand, (report) => this.#held.woke(report))
     const giveUp = (failing: number): boolean =>
       (this.#stopping || options.budget !== undefined) && (lease.left <= 0 || failing > lease.length)
-    const settler = new Settler(store.relay, onError, giveUp)
+    const settler = new Settler(store.relay, onError, giveUp, (lanes) => this.lanes.distrust(lanes))
     this.#settler = settler
-    const turns = this.#turns
-    this.#sender = new Sender({ backend, lease, store: store.relay, settler, turns, policy: failure, timeout, onError })
+    this.#sender = new Sender({ ...options, store: store.relay, settler, turns: this.#turns, policy: failure })
     this.#idle = new Idle(options.waker, options)
     this.#breaker = new Breaker(store.coordination.breakers, options.name, options.breaker)
     const parts = { options, inHand: this.#inHand, buffer: this.#buffer, held: this.#held, reader: this.#reader }
     this.#conclusion = new Conclusion({
       ...parts,
       settler,
-      onDropped: () => this.#dropped(),
+      onDropped: (held) => this.#dropped(held),
       onLost: (lane) => this.lanes.lookAgain(lane),
     })
     this.#traffic = new Traffic(options, this.#conclusion)
@@ -111,7 +110,7 @@ export class Cycle {
           const fresh = await this.#fetch(space)
           if (fresh > 0) continue
         }
-        if (untilDry && (this.#budget.left <= 0 || !this.#reader.hungry) && this.#inHand.size === 0) break
+        if (untilDry && (this.#budget.left <= 0 || this.#reader.isDrained) && this.#inHand.size === 0) break
         await this.#rest(untilDry)
       } catch (error) {
         if (untilDry) {
@@ -145,12 +144,13 @@ export class Cycle {
     }
     this.#budget.left--
     const apart = this.#sender.hasHung(row.id) || this.#prober.blames(row.id)
-    const placeOf = (event: OutboxEvent): string | undefined => this.#traffic.placeOf(event)
-    const held = takeInHand(row, ownership, suspect, apart, placeOf, this.#options.records)
+    const placeOf = (event: OutgoingEvent): string | undefined => this.#traffic.placeOf(event)
+    const held = takeInHand(row, ownership, suspect, apart, placeOf)
     this.#inHand.add(held.id, held.lane)
     const blocker = this.#held.admit(held)
     if (blocker) {
       this.#conclusion.park(held, blocker)
+      this.#traffic.follow(held)
       this.lanes.doubt(held.lane, blocker.dueAt)
     } else if (hasKilledEnough(held)) this.#conclusion.conclude(held, judgeWorkerKiller(held, this.#options.failure))
     else if (this.#traffic.admit(held)) this.#buffer.add(held)
@@ -172,9 +172,9 @@ export class Cycle {
   }
 
   /** Sends one batch, in a turn that has begun, and sees to each of its results. Never rejects. */
-  async #send(batch: readonly HeldEvent[], probe = false): Promise<Answer> {
+  async #send(batch: readonly HeldEvent[], probe = false): Promise<SendAnswer> {
     const { signals, worker, name, onError } = this.#options
-    let answer: Answer = 'unknown'
+    let answer: SendAnswer = 'unknown'
     try {
       if (!(await this.#traffic.begin(batch))) return answer
       const start = performance.now()
@@ -201,21 +201,22 @@ export class Cycle {
     settled: ReadonlySet<string>,
     sentAt: number,
     probe: boolean,
-  ): Promise<Answer> {
+  ): Promise<SendAnswer> {
     const { onError } = this.#options
     const { answer, outage } = await this.#traffic.conclude(batch, this.#prober.correct(batch, results), settled)
     if (outage === undefined) return answer
     const { error, retryAfter } = outage
     await this.#turns.aside(async () => {
       if (probe) await this.#breaker.probeFailed(describeError(error), retryAfter).catch(onError)
-      // A send from before the last probe tells nothing of now.
+      // A send from before the last probe says nothing about the present.
       else if (!this.#breaker.isOpen && sentAt >= this.#resetAt) await this.#trip(error, retryAfter)
     })
     return answer
   }
 
   /** An event left the hand. */
-  #dropped(): void {
+  #dropped(held: HeldEvent): void {
+    this.#traffic.leave(held)
     if (!this.#full || this.#space() < this.#options.batchSize) return
     this.#full = false
     this.#pause.end()

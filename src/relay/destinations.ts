@@ -1,15 +1,14 @@
 import type { Backend } from '../backend/backend.ts'
-import { describeError } from '../describe-error.ts'
-import type { OutboxEvent } from '../record/outbox-event.ts'
+import type { OutgoingEvent } from '../event/outgoing-event.ts'
+import { describeError } from '../foundation/describe-error.ts'
 import { type DestinationStore, LONGEST_PROBE_WAIT } from '../store/coordination-store.ts'
+import { LONGEST_PARKING } from '../store/relay-store.ts'
 import type { SignalSource } from '../telemetry/signals.ts'
 import { type BreakerOptions, told } from './breaker.ts'
 import { destinationName } from './destination-name.ts'
 
 /** What other workers opened or closed is looked up at most this often, in ms, and only while there is something to send. */
 const REFRESH = 1_000
-/** The longest that an event behind an open breaker is parked for, in ms. */
-const LONGEST_PARKING = 60_000
 /** The defaults of `worker.breaker`, in ms. */
 const FIRST_PROBE = 200
 const PROBE_INTERVAL = 1_000
@@ -45,7 +44,7 @@ export class Destinations {
   }
 
   /** Where the event goes; undefined = to the backend as a whole. */
-  of(event: OutboxEvent): string | undefined {
+  of(event: OutgoingEvent): string | undefined {
     try {
       const name: unknown = this.#parts.backend.destination?.(event)
       return typeof name === 'string' ? destinationName(name) : undefined

@@ -1,6 +1,8 @@
+import { BroadcasterError } from '../errors.ts'
+import { showValue } from '../foundation/problem.ts'
 import type { Cycle } from './cycle.ts'
 import type { LaneKeeper } from './lane-keeper.ts'
-import type { Waker } from './wake.ts'
+import type { Waker } from './waker.ts'
 
 /** What a drain works with; a `Worker` makes it. */
 export interface DrainParts {
@@ -9,6 +11,13 @@ export interface DrainParts {
   readonly waker: Waker
   /** Throws when the store cannot be used. */
   readonly check: () => Promise<unknown>
+}
+
+/** How many events a drain may still take. Throws `INVALID_OPTION` for what is not a limit. */
+export function budgetOf(limit = Number.POSITIVE_INFINITY): { left: number } {
+  if (limit === Number.POSITIVE_INFINITY || (Number.isSafeInteger(limit) && limit >= 1)) return { left: limit }
+  const message = `limit is ${showValue(limit)}; give a whole number of at least 1, or leave it out to deliver all that is due`
+  throw new BroadcasterError('INVALID_OPTION', message, { field: 'limit', value: limit })
 }
 
 /** One pass over the free lanes. Its owner must not close backends or store before `ended`. */
@@ -23,7 +32,7 @@ export class Drain {
     this.published = this.#run()
   }
 
-  /** Nothing of it is under way any more, however it went. */
+  /** Resolves when it has ended, whether it succeeded or not. */
   async ended(): Promise<void> {
     await Promise.allSettled([this.published])
   }
@@ -40,7 +49,7 @@ export class Drain {
     if (this.#stopping) return 0
     await keeper.start()
     const beating = keeper.run()
-    // All of them to their end: the lanes are given back, and no send may be under way then.
+    // All of them to their end: the lanes are given back, and no send may be in flight then.
     const ends = await Promise.allSettled(cycles.map((cycle) => cycle.run(true)))
     keeper.stop()
     await beating

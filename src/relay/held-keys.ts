@@ -1,4 +1,4 @@
-import type { FetchedRow, HeldHead } from '../store/relay-store.ts'
+import type { FetchedRow, HeldHead, UnparkReport } from '../store/relay-store.ts'
 import type { HeldEvent } from './in-hand.ts'
 
 export interface Head {
@@ -11,6 +11,8 @@ export interface Head {
   readonly unrecorded?: true
   /** It went back as it was, with no outcome: it comes back as it was, and at any time. */
   readonly returned?: true
+  /** It is to be parked, and the store does not take that yet: somebody may have its row locked. */
+  readonly isStuck?: true
 }
 
 /** So much sooner than we think the database may find a retry due, in ms. */
@@ -23,6 +25,8 @@ const EARLY = 250
  */
 export class HeldKeys {
   readonly #lanes = new Map<number, Map<string, readonly Head[]>>()
+  /** The heads, by id, and whether an `unpark` of ours has brought each back. */
+  readonly #isBack = new Map<string, boolean>()
 
   /** What keeps an event waiting longest; undefined = it may go. */
   blocker(lane: number, key: string, seq: number): Head | undefined {
@@ -34,8 +38,9 @@ export class HeldKeys {
   }
 
   /**
-   * Whether a fetched event comes back as a head that we know should: between retries, and due. One that failed for good,
-   * is pending again or comes early was moved by hand, and what waited behind it may not be back yet.
+   * Whether a fetched event comes back as a head that we know should: between retries, due, and brought back by an `unpark`
+   * that we know the end of. One that failed for good, is pending again or comes early was moved by hand, and any other was brought
+   * back by a statement that ran late: what waited behind it may not be back yet.
    */
   expects({ id, lane, partitionKey: key, status, generation }: FetchedRow, now: number): boolean {
     const head =
@@ -48,7 +53,18 @@ export class HeldKeys {
     if (head === undefined || head.unrecorded) return true
     if (head.generation !== generation) return false
     if (head.returned) return true
-    return head.dueAt !== null && status !== 'pending' && now >= head.dueAt - EARLY
+    return head.dueAt !== null && status !== 'pending' && now >= head.dueAt - EARLY && this.#isBack.get(id) === true
+  }
+
+  /**
+   * An `unpark` of ours has brought heads back. What it had to leave, since somebody has it locked, holds its key: the event
+   * that it waited for may be on its way already, and newer ones with it.
+   */
+  woke({ heads, locked }: Pick<UnparkReport, 'heads' | 'locked'>): void {
+    for (const id of heads) if (this.#isBack.has(id)) this.#isBack.set(id, true)
+    for (const { id, seq, lane, partitionKey, generation } of locked) {
+      if (!this.#isBack.has(id)) this.hold(lane, partitionKey, { id, seq, generation, dueAt: performance.now() })
+    }
   }
 
   /** An event was fetched: it holds its key no longer. Returns what keeps it waiting. */
@@ -62,6 +78,7 @@ export class HeldKeys {
     const keys = this.#lanes.get(lane) ?? new Map<string, readonly Head[]>()
     this.#lanes.set(lane, keys)
     keys.set(key, [...(keys.get(key) ?? []).filter((other) => other.id !== head.id), head])
+    this.#isBack.set(head.id, false)
   }
 
   /** The head itself came back: it no longer holds its key. */
@@ -69,6 +86,7 @@ export class HeldKeys {
     const keys = this.#lanes.get(lane)
     const heads = keys?.get(key)?.filter((head) => head.id !== id)
     if (heads === undefined) return
+    this.#isBack.delete(id)
     if (heads.length === 0) keys?.delete(key)
     else keys?.set(key, heads)
   }
@@ -92,6 +110,7 @@ export class HeldKeys {
   }
 
   forget(lane: number): void {
+    for (const heads of this.#lanes.get(lane)?.values() ?? []) for (const { id } of heads) this.#isBack.delete(id)
     this.#lanes.delete(lane)
   }
 }

@@ -1,4 +1,4 @@
-import type { Sleeper, Waker } from './wake.ts'
+import type { Sleeper, Waker } from './waker.ts'
 
 /** After activity the next polls come after 10, 20, 40 and 80 ms, before the store is asked to wake us. */
 const QUICK_POLLS = 4

@@ -1,6 +1,7 @@
-import { OutboxEvent } from '../record/outbox-event.ts'
-import type { RecordSource } from '../record/record-source.ts'
+import type { OutgoingEvent } from '../event/outgoing-event.ts'
+import { FetchedEvent } from '../record/fetched-event.ts'
 import type { FetchedRow, Ownership } from '../store/relay-store.ts'
+import { MOST_ATTEMPTS } from './retry.ts'
 
 /** An event in this worker's memory: fetched, and not settled yet. */
 export interface HeldEvent {
@@ -12,7 +13,7 @@ export interface HeldEvent {
   readonly key: string | null
   readonly retryCount: number
   readonly maxRetries: number
-  readonly event: OutboxEvent
+  readonly event: OutgoingEvent
   /** As it was fetched. */
   readonly row: FetchedRow
   /** The ownership it was fetched under. */
@@ -35,12 +36,11 @@ export function takeInHand(
   ownership: Ownership,
   suspect: boolean,
   apart: boolean,
-  destinationOf: (event: OutboxEvent) => string | undefined,
-  records: RecordSource,
+  destinationOf: (event: OutgoingEvent) => string | undefined,
 ): HeldEvent {
   const { id, seq, lane, generation, partitionKey: key, retryCount, maxRetries } = row
   const alone = row.status === 'processing'
-  const event = new OutboxEvent(row, records)
+  const event = new FetchedEvent(row)
   const marked = suspect || alone
   const destination = destinationOf(event)
   return {
@@ -64,7 +64,7 @@ export function takeInHand(
 
 /** Its sends ended with the death of the worker as often as it may be tried. */
 export function hasKilledEnough(held: HeldEvent): boolean {
-  return held.alone && held.retryCount >= Math.max(1, held.maxRetries)
+  return held.alone && held.retryCount >= Math.max(1, Math.min(held.maxRetries, MOST_ATTEMPTS))
 }
 
 const MOST_SHELVED = 1_000
@@ -128,7 +128,7 @@ export class InHand {
     if (lane === undefined) return
     this.#lanes.delete(id)
     this.#settledDuringRead?.add(id)
-    if (this.#parking.delete(id) && this.#parking.size === 0) for (const resolve of this.#onParked.splice(0)) resolve()
+    this.endParking(id)
     const left = this.countIn(lane) - 1
     this.#counts.set(lane, left)
     if (left > 0) return
@@ -136,9 +136,13 @@ export class InHand {
     this.#emptied.delete(lane)
   }
 
-  /** The event is on its way to be parked, until it is removed. */
+  /** The event is on its way to be parked, until it is removed or `endParking` is called. */
   beginParking(id: string): void {
     this.#parking.add(id)
+  }
+
+  endParking(id: string): void {
+    if (this.#parking.delete(id) && this.#parking.size === 0) for (const resolve of this.#onParked.splice(0)) resolve()
   }
 
   /** Resolves when nothing is on its way to be parked. */

@@ -1,5 +1,5 @@
 import { BroadcasterError } from '../errors.ts'
-import { Pause } from '../pause.ts'
+import { Pause } from '../foundation/pause.ts'
 import type { CoordinationStore, Lane, Survey } from '../store/coordination-store.ts'
 import type { SignalSource } from '../telemetry/signals.ts'
 import { Attendant, keyOf } from './attendant.ts'
@@ -18,7 +18,7 @@ export interface LaneKeeperOptions {
   readonly worker: string
   /** A one-shot drain: takes every free lane, and counts for nobody's share. */
   readonly transient: boolean
-  /** Nothing is to do, and the store tells of the next commit: the heartbeat may be slow. */
+  /** There is nothing to do, and the store announces the next commit: the heartbeat may be slow. */
   readonly isQuiet: () => boolean
   /** Milliseconds between two heartbeats then; a quarter of the lease when that is less. */
   readonly idleInterval: number
@@ -56,7 +56,7 @@ export class LaneKeeper {
   constructor(options: LaneKeeperOptions) {
     this.#options = options
     this.#cycles = new Map(options.cycles.map((cycle) => [cycle.name, cycle]))
-    options.lease.onDoubt = () => this.#pause.end()
+    options.lease.onDoubt = () => this.wake()
     const { store, onError } = options
     this.#attendant = new Attendant({ store, cycles: this.#cycles, owned: this.#owned, onError })
   }
@@ -155,7 +155,7 @@ export class LaneKeeper {
   }
 
   /**
-   * Gives everything back. The cycles must have finished. A store that cannot be reached is no reason not to end: the
+   * Gives everything back. The cycles must have finished. A store that cannot be reached does not keep us from ending: the
    * lanes are free when the lease ends.
    */
   async leave(): Promise<void> {

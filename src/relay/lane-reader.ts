@@ -9,6 +9,8 @@ interface LaneState {
   dry: boolean
   /** Parked rows that are due may not all be back in the hot index: a later event of their key would overtake. */
   catchingUp: boolean
+  /** As many as an unpark ever looks at wait for rows that somebody has locked. */
+  waitsForLocks: boolean
   /** How many more fetched rows may have been in flight when the last owner died. */
   suspects: number
 }
@@ -20,8 +22,12 @@ const HEAD = Number.MIN_SAFE_INTEGER
  * can hold: rows from here on are read again until they are settled.
  */
 const LAST = Number.MAX_SAFE_INTEGER - 1
-/** Parked rows brought back for one lane in one statement. */
+/**
+ * Parked rows brought back for one lane in one statement. When the first of them stay, since somebody has a row locked, the next
+ * statement looks at twice as many, up to the second number: what waits for one row holds up no other key.
+ */
 const UNPARK_LIMIT = 2_000
+const MOST_LOOKED_AT = 16_000
 /** A sweep takes at most this share of the time, so that a long-open transaction elsewhere cannot slow the relay. */
 const SWEEP_SHARE = 0.05
 const SWEEP_INTERVAL = 25
@@ -40,15 +46,24 @@ export class LaneReader {
   readonly #store: RelayStore
   readonly #names: readonly string[]
   readonly #inHand: InHand
+  readonly #onWoken: (report: UnparkReport) => void
   readonly #lanes = new Map<number, LaneState>()
   #sweepAt = 0
   #unparkAt = 0
+  #unparkLimit = UNPARK_LIMIT
   #readAt = 0
   /** Goes up when an event went back unsent: a read that began before must be forgotten, or later ones overtake it. */
   #epoch = 0
 
-  constructor(store: RelayStore, names: readonly string[], inHand: InHand) {
+  constructor(
+    store: RelayStore,
+    names: readonly string[],
+    inHand: InHand,
+    /** What an `unpark` says of the heads of keys. */
+    onWoken: (report: UnparkReport) => void,
+  ) {
     this.#store = store
+    this.#onWoken = onWoken
     this.#names = names
     this.#inHand = inHand
   }
@@ -60,6 +75,17 @@ export class LaneReader {
     return false
   }
 
+  /** Whether a drain has read all that is due, but for lanes that wait for locks: those it leaves to the next one. */
+  get isDrained(): boolean {
+    let waits = false
+    for (const lane of this.#lanes.values()) {
+      if (lane.waitsForLocks) waits = true
+      else if (!lane.dry) return false
+    }
+    // To look again whether the lock is still there is always due, when looking takes longer than the wait between.
+    return waits || !this.hungry
+  }
+
   /** Monotonic time at which the next parked event is due, in ms; without lanes none is. */
   get nextDueAt(): number {
     return this.#lanes.size === 0 ? Number.POSITIVE_INFINITY : this.#unparkAt
@@ -68,7 +94,13 @@ export class LaneReader {
   /** Reads these lanes from now on, from the head. Call it when it is known what holds their keys. */
   open(lanes: readonly number[], suspects: (lane: number) => number): void {
     for (const lane of lanes) {
-      this.#lanes.set(lane, { cursor: HEAD, dry: false, catchingUp: true, suspects: suspects(lane) })
+      this.#lanes.set(lane, {
+        cursor: HEAD,
+        dry: false,
+        catchingUp: true,
+        waitsForLocks: false,
+        suspects: suspects(lane),
+      })
     }
     this.sweepNext()
   }
@@ -143,27 +175,36 @@ export class LaneReader {
     const asked = new Map(this.#lanes)
     if (asked.size === 0) return
     const now = performance.now()
+    const limit = this.#unparkLimit
     let report: UnparkReport
     try {
-      report = await this.#store.unpark(this.#names, [...asked.keys()], UNPARK_LIMIT)
+      report = await this.#store.unpark(this.#names, [...asked.keys()], limit)
     } catch (error) {
       // It may have brought rows back, or may yet: nobody will say where.
-      for (const state of asked.values()) Object.assign(state, { cursor: HEAD, dry: false, catchingUp: true })
+      this.#unparkLimit = UNPARK_LIMIT
+      for (const state of asked.values())
+        Object.assign(state, { cursor: HEAD, dry: false, catchingUp: true, waitsForLocks: false })
       this.sweepNext()
       throw error
     }
-    const { woken, nextDueIn } = report
+    const { woken, locked, more, nextDueIn } = report
+    this.#onWoken(report)
     this.#unparkAt = nextDueIn === null ? Number.POSITIVE_INFINITY : now + nextDueIn
-    // A lane that was opened meanwhile was not asked about.
-    for (const state of asked.values()) state.catchingUp = false
-    for (const { lane, firstSeq, count } of woken) {
+    const moved = new Map(woken.map(({ lane, count }) => [lane, count]))
+    for (const [lane, state] of asked) {
+      state.catchingUp = more.includes(lane)
+      state.waitsForLocks = state.catchingUp && limit >= MOST_LOOKED_AT && !moved.has(lane)
+    }
+    for (const { lane, firstSeq } of woken) {
       const state = this.#lanes.get(lane)
       if (state === undefined) continue
       state.cursor = before(state.cursor, firstSeq)
       state.dry = false
-      if (count >= UNPARK_LIMIT) state.catchingUp = true
     }
-    for (const state of this.#lanes.values()) if (state.catchingUp) this.#unparkAt = 0
+    if (more.some((lane) => (moved.get(lane) ?? 0) < limit)) this.#unparkLimit = Math.min(2 * limit, MOST_LOOKED_AT)
+    else if (locked.length === 0) this.#unparkLimit = UNPARK_LIMIT
+    // A lane that was opened meanwhile was not asked about.
+    for (const [lane, state] of this.#lanes) if (state.catchingUp && !more.includes(lane)) this.#unparkAt = 0
   }
 
   #cursors(space: number, sweep: boolean): readonly LaneCursor[] {

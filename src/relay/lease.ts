@@ -8,7 +8,7 @@ const STARTABLE = 0.7
 export class Lease {
   /** Length in milliseconds. */
   readonly length: number
-  /** Called when it is not to be trusted until it is extended: ask the database. */
+  /** Called when it, or the fence of a lane, is not to be trusted any more: ask the database. */
   onDoubt: () => void = () => undefined
   /** By how much the wall clock was ahead of the monotonic clock when it was last extended, in ms. */
   #lead = moment().lead

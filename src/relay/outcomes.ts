@@ -1,13 +1,13 @@
 import { notDelivered, type SendResult } from '../backend/backend.ts'
 import { classifySendError } from '../backend/send-error.ts'
-import { describeError } from '../describe-error.ts'
 import { BroadcasterError } from '../errors.ts'
 import { stringifyJson } from '../event/json.ts'
-import { boundedDelay, type RetryPolicy } from '../retry-policy.ts'
+import { describeError } from '../foundation/describe-error.ts'
+import { boundedDelay, type RetryPolicy } from '../foundation/retry-policy.ts'
 import type { Outcome } from '../store/relay-store.ts'
 import { destinationName } from './destination-name.ts'
 import type { HeldEvent } from './in-hand.ts'
-import { decideFailure } from './retry.ts'
+import { countAttempt, decideFailure } from './retry.ts'
 
 /** The backend as a whole is down, or the place behind it that `destination` names. */
 export interface Outage {
@@ -20,7 +20,7 @@ export interface Outage {
 }
 
 /** What one event of a send came to. */
-export type Verdict =
+export type SendVerdict =
   | { readonly kind: 'settle'; readonly outcome: Outcome; readonly error?: unknown }
   | Outage
   /** It was not sent; the backend is not to blame. */
@@ -35,8 +35,8 @@ export interface FailurePolicy {
   readonly random: () => number
 }
 
-/** Turns the result of one event into what must be recorded. Pure but for `policy.random`. */
-export function judge(held: HeldEvent, result: SendResult | undefined, policy: FailurePolicy): Verdict {
+/** Turns the result of one event into what must be recorded. Pure except for `policy.random`. */
+export function judge(held: HeldEvent, result: SendResult | undefined, policy: FailurePolicy): SendVerdict {
   const { id, lane, generation } = held
   const given =
     result ?? notDelivered(new BroadcasterError('SEND_FAILED', 'the backend returned no result for this event'))
@@ -52,7 +52,7 @@ export function judge(held: HeldEvent, result: SendResult | undefined, policy: F
   if (failure.kind === 'not-attempted') return { kind: 'not-attempted' }
 
   // An event sent alone had this attempt counted before the send.
-  const retryCount = held.retryCount + 1
+  const retryCount = countAttempt(held.retryCount)
   const asked = 'retryAfter' in failure ? { ...failure, retryAfter: askedFor(failure.retryAfter, policy) } : failure
   const decision = decideFailure(asked, retryCount, held.maxRetries, policy.retry, policy.random())
   const error = describeError(given.error)
@@ -64,13 +64,13 @@ export function judge(held: HeldEvent, result: SendResult | undefined, policy: F
 }
 
 /** What a send says of the backend; `unknown`: nothing was handed over. */
-export type Answer = 'up' | 'down' | 'unknown'
+export type SendAnswer = 'up' | 'down' | 'unknown'
 
 /** What one send came to. */
 export interface Judgement {
   /** One per event; undefined = recorded already, in one transaction with the handler's own writes. */
-  readonly verdicts: readonly (Verdict | undefined)[]
-  readonly answer: Answer
+  readonly verdicts: readonly (SendVerdict | undefined)[]
+  readonly answer: SendAnswer
   /** The first outage of the backend as a whole among them. */
   readonly outage: Outage | undefined
 }
@@ -97,7 +97,7 @@ function askedFor(retryAfter: unknown, { maxRetryAfter }: FailurePolicy): number
   return Math.min(maxRetryAfter, boundedDelay(retryAfter))
 }
 
-/** What was sent stays sent, whatever the backend tells of it. */
+/** What was sent stays sent, whatever the backend says about it. */
 function progressOf(progress: unknown): string {
   try {
     return stringifyJson(progress, 'progress')
@@ -107,7 +107,7 @@ function progressOf(progress: unknown): string {
 }
 
 /** An event that killed its worker as often as it may be tried. */
-export function judgeWorkerKiller(held: HeldEvent, policy: FailurePolicy): Verdict {
+export function judgeWorkerKiller(held: HeldEvent, policy: FailurePolicy): SendVerdict {
   const error = new BroadcasterError(
     'WORKER_DIED',
     `gave up: the worker died while it sent this event, and all ${held.maxRetries} attempts are spent`,

@@ -25,7 +25,7 @@ const LOCKED_AGAIN = 2_000
 const TRY_AGAIN = 500
 /**
  * What plain SQL did to the events of a lane is found by reconciling it: after this share of `reconcileInterval` as soon
- * as nothing of it is in hand, and when all of it is over in any case.
+ * as none of its events is in hand, and when all are over in any case.
  */
 const EARLY = 0.5
 /** Lanes reconciled so before their time is over, at one time: most of a worker's lanes go on. */
@@ -40,8 +40,10 @@ export class OwnedLanes {
   readonly #turns = new Map<number, symbol>()
   /** Lanes that are being drained for good. */
   readonly #leaving = new Set<number>()
-  /** Lanes that an operator holds: nothing of them is read. */
+  /** Lanes that an operator holds: nothing is read there. */
   readonly #quieted = new Set<number>()
+  /** Lanes under whose fence a statement may still run, nobody knows when: nothing is read there until they have a new one. */
+  readonly #distrusted = new Set<number>()
   /** Lanes whose last owner died, until they are read. */
   readonly #unclean = new Set<number>()
   /** Monotonic time at which each lane was last reconciled. */
@@ -66,15 +68,18 @@ export class OwnedLanes {
     for (const { lane, holdLeft } of lanes) {
       this.#ownerships.set(lane, ownership)
       this.#leaving.delete(lane)
+      this.#distrusted.delete(lane)
       if (unclean.has(lane)) this.#unclean.add(lane)
       else this.#unclean.delete(lane)
       if (holdLeft === null) this.#quieted.delete(lane)
       else this.#quieted.add(lane)
     }
+    // A lane that was lost a moment ago may have events in hand still.
+    await this.#quiet(numbers)
     await this.#open(numbers, turn)
   }
 
-  /** An operator holds these lanes: reads them no more. Resolves, when nothing of them is in hand, with those still ours. */
+  /** An operator holds these lanes: reads them no more. Resolves, when none of their events is in hand, with those still ours. */
   async hush(lanes: readonly number[]): Promise<readonly number[]> {
     const ours = lanes.filter((lane) => this.#ownerships.has(lane) && !this.#leaving.has(lane))
     const turn = this.#begin(ours)
@@ -87,7 +92,24 @@ export class OwnedLanes {
   refence(lanes: readonly Lane[], workerId: string): void {
     const fences = new Map(lanes.map(({ lane, fence }) => [lane, fence]))
     const ownership = { workerId, fences, backend: this.#parts.options.name }
-    for (const { lane } of lanes) if (this.#ownerships.has(lane)) this.#ownerships.set(lane, ownership)
+    for (const { lane } of lanes) {
+      this.#distrusted.delete(lane)
+      if (this.#ownerships.has(lane)) this.#ownerships.set(lane, ownership)
+    }
+  }
+
+  /** A statement under the fence of these lanes ended nobody knows how: they are not read on before they have a new one. */
+  distrust(lanes: readonly number[]): void {
+    const news = lanes.filter((lane) => this.#ownerships.has(lane) && !this.#distrusted.has(lane))
+    if (news.length === 0) return
+    for (const lane of news) this.#distrusted.add(lane)
+    // One that is held already is about to be answered for.
+    void this.hush(news.filter((lane) => !this.#quieted.has(lane)))
+    this.#parts.options.lease.onDoubt()
+  }
+
+  isDistrusted(lane: number): boolean {
+    return this.#distrusted.has(lane)
   }
 
   /** Nobody holds these lanes any more: reads them afresh. */
@@ -143,7 +165,7 @@ export class OwnedLanes {
     return this.#ownerships.has(lane) && !this.#leaving.has(lane) && !this.#quieted.has(lane)
   }
 
-  /** Stops working on lanes and resolves when nothing of them is in flight. */
+  /** Stops working on lanes and resolves when none of their events is in flight. */
   async drain(lanes: readonly number[]): Promise<void> {
     const turn = this.#begin(lanes)
     for (const lane of lanes) this.#leaving.add(lane)
@@ -154,6 +176,7 @@ export class OwnedLanes {
       this.#ownerships.delete(lane)
       this.#leaving.delete(lane)
       this.#quieted.delete(lane)
+      this.#distrusted.delete(lane)
       this.#unclean.delete(lane)
       this.#turns.delete(lane)
     }
@@ -190,7 +213,7 @@ export class OwnedLanes {
 
   /**
    * Learns what holds the lanes' keys, then reads them; tries until it is known or the lanes are gone. A drain tries
-   * once: its caller hears of a store that fails.
+   * once: its caller is told when the store fails.
    */
   async #open(lanes: readonly number[], turn: symbol): Promise<void> {
     const { options, held, reader, onOpened } = this.#parts

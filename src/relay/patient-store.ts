@@ -1,27 +1,30 @@
 import { BroadcasterError } from '../errors.ts'
+import { settles } from '../foundation/waiting.ts'
 import type { CoordinationStore } from '../store/coordination-store.ts'
-import type { InboxStore } from '../store/inbox-store.ts'
 import type { RelayStore } from '../store/relay-store.ts'
-import { isLate } from './is-late.ts'
+import type { Cleaned } from './retention.ts'
 
 /**
  * What the store answers, or `STORE_UNAVAILABLE` after `limit` ms: over a connection that died silently no answer ever
  * comes. What was asked may still be done later, as after any error that hides an answer.
  */
 export async function answered<T>(limit: number, asking: Promise<T>): Promise<T> {
-  if (!(await isLate(asking, limit))) return asking
+  if (await settles(asking, { timeout: limit })) return asking
   throw new BroadcasterError('STORE_UNAVAILABLE', `the database did not answer within ${limit} ms`)
 }
 
 /** A clean-up is many statements: one that hangs must not be the end of retention. */
 const PURGES = 10
 
-/** An inbox whose clean-up ends within a multiple of `limit` ms. */
-export function patientInbox(store: Pick<InboxStore, 'prune'>, limit: number): Pick<InboxStore, 'prune'> {
-  return { prune: (...given) => answered(PURGES * limit, store.prune(...given)) }
+/** Retention each of whose parts ends within a multiple of `limit` ms. */
+export function patientCleaning({ retention, inbox }: Cleaned, limit: number): Cleaned {
+  return {
+    retention: { purge: (...given) => answered(PURGES * limit, retention.purge(...given)) },
+    inbox: { prune: (...given) => answered(PURGES * limit, inbox.prune(...given)) },
+  }
 }
 
-/** A relay store whose statements all end within `limit` ms, but for transactions in which a handler works. */
+/** A relay store whose statements all end within `limit` ms, except for transactions in which a handler works. */
 export function patientRelay(store: RelayStore, limit: number): RelayStore {
   return {
     fetch: (...given) => answered(limit, store.fetch(...given)),
@@ -30,7 +33,6 @@ export function patientRelay(store: RelayStore, limit: number): RelayStore {
     reconcile: (...given) => answered(limit, store.reconcile(...given)),
     waitingNames: (...given) => answered(limit, store.waitingNames(...given)),
     settleInTransaction: (...given) => store.settleInTransaction(...given),
-    purge: (...given) => answered(PURGES * limit, store.purge(...given)),
   }
 }
 

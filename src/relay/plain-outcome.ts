@@ -1,4 +1,4 @@
-import { boundedDelay } from '../retry-policy.ts'
+import { boundedDelay } from '../foundation/retry-policy.ts'
 import type { Outcome } from '../store/relay-store.ts'
 
 /** The most of an error's text that stays in the plainest form, in characters. */

@@ -1,7 +1,7 @@
 import { BroadcasterError } from '../errors.ts'
-import { Pause } from '../pause.ts'
+import { Pause } from '../foundation/pause.ts'
+import { settles } from '../foundation/waiting.ts'
 import { SignalSource } from '../telemetry/signals.ts'
-import { isLate } from './is-late.ts'
 import type { Worker } from './worker.ts'
 
 /** `starting`: tried for the first time; `down`: its database could not be used, and is tried again. */
@@ -39,7 +39,7 @@ export class PooledWorker {
   readonly #signals: SignalSource
   #state: PooledState = 'stopped'
   #error: unknown
-  /** A start that is under way. */
+  /** A start that has not ended. */
   #pending: Promise<unknown> | undefined
   #engagement: Engagement | undefined
 
@@ -74,12 +74,12 @@ export class PooledWorker {
     this.#engagement?.tried.resolve()
     this.#engagement = undefined
     this.#state = 'stopped'
-    // A start after this one is another: what is under way now is undone.
+    // A start after this one is another: what has begun now is undone.
     const pending = this.#pending
     this.#pending = undefined
     const stopping = this.worker.stop().catch((error: unknown) => this.#tell(error))
     // One that has never started has nothing to hand over.
-    await (pending === undefined ? stopping : isLate(stopping, GATE_TIME))
+    await (pending === undefined ? stopping : settles(stopping, { timeout: GATE_TIME }))
   }
 
   async #engage({ rest, stop: { signal }, tried }: Engagement): Promise<void> {
@@ -101,7 +101,7 @@ export class PooledWorker {
     await gate(async () => {
       if (stop.aborted) return
       starting = this.#start()
-      await isLate(starting, GATE_TIME)
+      await settles(starting, { timeout: GATE_TIME })
     })
     return starting
   }
@@ -110,7 +110,7 @@ export class PooledWorker {
   async #start(): Promise<unknown> {
     const pending = this.#pending ?? this.#begin()
     this.#pending = pending
-    if (!(await isLate(pending, START_TIME))) return pending
+    if (await settles(pending, { timeout: START_TIME })) return pending
     return new BroadcasterError('STORE_UNAVAILABLE', `the database did not answer within ${START_TIME} ms`)
   }
 

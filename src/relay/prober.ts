@@ -1,14 +1,14 @@
 import { notDelivered, type SendResult } from '../backend/backend.ts'
 import { checkHealth } from '../backend/check-health.ts'
 import { classifySendError, RetryAfterError } from '../backend/send-error.ts'
-import { describeError } from '../describe-error.ts'
+import { describeError } from '../foundation/describe-error.ts'
 import type { FetchedRow } from '../store/relay-store.ts'
 import type { Breaker } from './breaker.ts'
 import type { Conclusion } from './conclusion.ts'
 import type { CycleOptions } from './cycle-options.ts'
 import type { HeldEvent } from './in-hand.ts'
 import type { LaneReader } from './lane-reader.ts'
-import type { Answer } from './outcomes.ts'
+import type { SendAnswer } from './outcomes.ts'
 import type { SendBuffer } from './send-buffer.ts'
 import type { SendTurns } from './send-turns.ts'
 
@@ -21,7 +21,7 @@ export interface ProberParts {
   readonly turns: SendTurns
   readonly accept: (row: FetchedRow, suspect: boolean) => void
   /** Sends in a turn that has begun. */
-  readonly send: (batch: readonly HeldEvent[]) => Promise<Answer>
+  readonly send: (batch: readonly HeldEvent[]) => Promise<SendAnswer>
 }
 
 /** Events read for a probe, of which one is sent: the oldest may be the very one that is refused. */
@@ -101,7 +101,7 @@ export class Prober {
   }
 
   /**
-   * The first that no probe has failed with too often. One that may have killed its worker is none: it would have to be
+   * The first that no probe has failed with too often. One that may have killed its worker does not count: it would have to be
    * marked before it is sent, and a worker that ends during a long outage would cost it an attempt each time. Where only
    * such are left, the health check decides.
    */

@@ -10,6 +10,8 @@ export interface Recording {
   readonly refused: Set<string>
   /** To be tried again: the store is away or busy, or somebody else holds the row. */
   readonly waiting: Set<string>
+  /** Lanes of outcomes under a fence that may be written late: nobody knows how their statement ended. */
+  readonly doubtful: Set<number>
   /** The store took something. */
   readonly took: boolean
 }
@@ -30,7 +32,13 @@ export async function recordOutcomes(
   outcomes: readonly Outcome[],
   onError: (error: unknown) => void,
 ): Promise<Recording> {
-  const recording = { lost: new Set<string>(), refused: new Set<string>(), waiting: new Set<string>(), took: false }
+  const recording = {
+    lost: new Set<string>(),
+    refused: new Set<string>(),
+    waiting: new Set<string>(),
+    doubtful: new Set<number>(),
+    took: false,
+  }
   /** Refusals one may meet on the way to a single outcome in its plainest form, if all that it meets is refused. */
   let patience = 2 * Math.ceil(Math.log2(outcomes.length + 1)) + 8
   const waitFor = (some: readonly Outcome[]): void => {
@@ -48,7 +56,10 @@ export async function recordOutcomes(
     } catch (error) {
       onError(error)
       patience--
-      return answerOf(error)
+      const answer = answerOf(error)
+      // `published` is true whenever it is written.
+      if (answer === 'trouble') for (const one of some) if (one.kind !== 'published') recording.doubtful.add(one.lane)
+      return answer
     }
   }
 

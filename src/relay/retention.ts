@@ -1,46 +1,55 @@
-import { Pause } from '../pause.ts'
+import { duration, or } from '../foundation/option-kinds.ts'
+import type { OptionsOf, ResolvedOf } from '../foundation/option-table.ts'
+import { Pause } from '../foundation/pause.ts'
 import type { InboxStore } from '../store/inbox-store.ts'
-import type { RelayStore } from '../store/relay-store.ts'
-
-/** How long settled events are kept; all in milliseconds. */
-export interface RetentionOptions {
-  /** Published events; null = for ever. Default seven days. */
-  readonly published?: number | null
-  /** Failed and cancelled events; null = for ever. Default thirty days. */
-  readonly failed?: number | null
-  /** Inbox entries (`inbox.once`), since they were handled; null = for ever. Default thirty days. */
-  readonly inbox?: number | null
-  /** Time between two clean-ups. Default one minute. */
-  readonly interval?: number
-}
+import type { RetentionStore } from '../store/retention-store.ts'
 
 const DAY = 24 * 60 * 60 * 1_000
+const FROM_ZERO = { min: 0, max: Number.MAX_SAFE_INTEGER }
+
+/** How long settled events are kept. */
+export const RETENTION = {
+  /** Published events, in milliseconds; null = for ever. Default 604,800,000 (seven days). */
+  published: or(duration(7 * DAY, FROM_ZERO), null),
+  /** Failed and cancelled events, in milliseconds; null = for ever. Default 2,592,000,000 (thirty days). */
+  failed: or(duration(30 * DAY, FROM_ZERO), null),
+  /**
+   * Inbox entries (`inbox.once`), since they were handled, in milliseconds; null = for ever. Default 2,592,000,000 (thirty
+   * days).
+   */
+  inbox: or(duration(30 * DAY, FROM_ZERO), null),
+  /** The time between two clean-ups, in milliseconds. Default 60,000. */
+  interval: duration(60_000, { min: 1, max: 86_400_000 }),
+}
+/** The same as an option of a worker. */
+export type RetentionOptions = OptionsOf<typeof RETENTION>
+
 /** Rows deleted in one statement, so that no clean-up holds locks or the event loop for long. */
 const PURGE_LIMIT = 1_000
 
 /** What retention deletes from. */
-export interface RetentionStore {
-  readonly relay: Pick<RelayStore, 'purge'>
+export interface Cleaned {
+  readonly retention: RetentionStore
   readonly inbox: Pick<InboxStore, 'prune'>
 }
 
 /** Deletes settled events and inbox entries past their time, in bounded batches, until `stop`. */
 export class Retention {
-  readonly #store: RetentionStore
-  readonly #options: Required<RetentionOptions>
+  readonly #store: Cleaned
+  readonly #options: ResolvedOf<typeof RETENTION>
   readonly #onPurged: (count: number) => void
   readonly #onError: (error: unknown) => void
   readonly #pause = new Pause()
   #stopping = false
 
   constructor(
-    store: RetentionStore,
-    options: RetentionOptions,
+    store: Cleaned,
+    options: ResolvedOf<typeof RETENTION>,
     onPurged: (count: number) => void,
     onError: (error: unknown) => void,
   ) {
     this.#store = store
-    this.#options = { published: 7 * DAY, failed: 30 * DAY, inbox: 30 * DAY, interval: 60_000, ...options }
+    this.#options = options
     this.#onPurged = onPurged
     this.#onError = onError
   }
@@ -68,7 +77,7 @@ export class Retention {
     const { published, failed } = this.#options
     let count = PURGE_LIMIT
     while (count >= PURGE_LIMIT && !this.#stopping) {
-      count = await this.#store.relay.purge({ publishedFor: published, failedFor: failed, limit: PURGE_LIMIT })
+      count = await this.#store.retention.purge({ publishedFor: published, failedFor: failed, limit: PURGE_LIMIT })
       if (count > 0) this.#onPurged(count)
     }
   }

@@ -18,8 +18,12 @@ export interface SlotUser {
 
 /** What one outbox had of the slots: how far it is ahead, in events. */
 export interface SendShare {
+  /** @internal */
   readonly slots: SendSlots
-  /** Virtual time at which its next send may begin. Written by `SendSlots` alone. */
+  /**
+   * Virtual time at which its next send may begin. Written by `SendSlots` alone.
+   * @internal
+   */
   served: number
 }
 

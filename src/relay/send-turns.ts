@@ -54,7 +54,7 @@ export class SendTurns {
     this.charge(1)
   }
 
-  /** Does something in the middle of a send that may take long and is no business of the backend's, without a slot. */
+  /** Does something in the middle of a send that may take long and does not concern the backend, without a slot. */
   async aside<T>(work: () => Promise<T>): Promise<T> {
     if (this.#share === undefined) return work()
     this.#share.slots.free(this.#backend)

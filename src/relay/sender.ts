@@ -1,26 +1,23 @@
-import { type Backend, notAttempted, notDelivered, type SendResult } from '../backend/backend.ts'
+import { notAttempted, notDelivered, type SendResult } from '../backend/backend.ts'
 import { BroadcasterError } from '../errors.ts'
+import { settles, waitFor } from '../foundation/waiting.ts'
 import type { RelayStore } from '../store/relay-store.ts'
 import { takeAloneTurn } from './alone-turn.ts'
-import { Delivery } from './delivery.ts'
-import { handOver } from './hand-over.ts'
+import { boundedSend } from './bounded-send.ts'
 import type { HeldEvent } from './in-hand.ts'
-import { isLate } from './is-late.ts'
-import type { Lease } from './lease.ts'
+import { IsolatingSender, type IsolatingSenderOptions } from './isolating-sender.ts'
 import { type FailurePolicy, judge } from './outcomes.ts'
 import { readResult } from './read-results.ts'
+import { countAttempt } from './retry.ts'
+import { callBackend } from './send-hooks.ts'
 import type { SendTurns } from './send-turns.ts'
 import type { Settler } from './settler.ts'
 
-export interface SenderOptions {
-  readonly backend: Backend
-  readonly lease: Lease
+export interface SenderOptions extends IsolatingSenderOptions {
   readonly store: RelayStore
   readonly settler: Settler
   readonly turns: SendTurns
   readonly policy: FailurePolicy
-  /** Milliseconds. */
-  readonly timeout: number
   readonly onError: (error: unknown) => void
 }
 
@@ -36,11 +33,11 @@ const MARK_WAIT = 1_000
 /** Hands a batch to the backend within its timeout and the lease. */
 export class Sender {
   readonly #options: SenderOptions
-  readonly #delivery: Delivery
+  readonly #delivery: IsolatingSender
 
   constructor(options: SenderOptions) {
     this.#options = options
-    this.#delivery = new Delivery(options)
+    this.#delivery = new IsolatingSender(options)
   }
 
   /** Whether a send of this event alone has hung: it is not to keep others waiting. */
@@ -51,8 +48,8 @@ export class Sender {
   /** One result per event. `settled` names those whose settle was committed together with the handler's writes. */
   async send(batch: readonly HeldEvent[]): Promise<Sent> {
     const first = batch[0]
-    if (first?.alone) return this.#alone(batch, first.retryCount + 1)
-    if (!batch.some((held) => held.marked)) return this.#handOver(batch)
+    if (first?.alone) return this.#alone(batch, countAttempt(first.retryCount))
+    if (!batch.some((held) => held.marked)) return this.#boundedSend(batch)
     return this.#handOverMarked(batch, await this.#mark(batch, undefined))
   }
 
@@ -62,7 +59,7 @@ export class Sender {
     let end = await turns.aside(takeAloneTurn)
     try {
       const marking = this.#mark(batch, retryCount)
-      if (await isLate(marking, MARK_WAIT)) {
+      if (!(await settles(marking, { timeout: MARK_WAIT }))) {
         // Our store does not answer: that must not keep the suspects of other stores waiting.
         end()
         await marking
@@ -93,17 +90,17 @@ export class Sender {
 
   async #handOverMarked(batch: readonly HeldEvent[], recorded: ReadonlySet<string>): Promise<Sent> {
     const go = batch.filter((held) => !held.marked || recorded.has(held.id))
-    const { results, settled } = await this.#handOver(go)
+    const { results, settled } = await this.#boundedSend(go)
     const byId = new Map(go.map((held, n) => [held.id, results[n]]))
     return { results: batch.map((held) => byId.get(held.id) ?? notAttempted), settled }
   }
 
-  async #handOver(batch: readonly HeldEvent[]): Promise<Sent> {
+  async #boundedSend(batch: readonly HeldEvent[]): Promise<Sent> {
     const { backend } = this.#options
     const settled = new Set<string>()
     if (!backend.sendInTransaction) return { results: await this.#delivery.deliver(batch), settled }
     const handled: SendResult[] = []
-    const answer = await handOver(this.#options, batch, (signal) =>
+    const answer = await boundedSend(this.#options, batch, (signal) =>
       this.#inTransactions(batch, signal, settled, handled),
     )
     if (answer.kind === 'results') return { results: answer.results, settled }
@@ -133,11 +130,11 @@ export class Sender {
   }
 
   async #inTransaction(held: HeldEvent, signal: AbortSignal, settled: Set<string>): Promise<SendResult> {
-    const { backend, store, policy, onError } = this.#options
+    const { store, policy, onError } = this.#options
     let result = notAttempted
     try {
       const { recorded } = await store.settleInTransaction(held.ownership, async (tx) => {
-        result = await handle(backend, held, tx, signal)
+        result = await handle(this.#options, held, tx, signal)
         const verdict = judge(held, result, policy)
         return verdict.kind === 'settle' ? verdict.outcome : undefined
       })
@@ -154,11 +151,16 @@ export class Sender {
   }
 }
 
-async function handle(backend: Backend, held: HeldEvent, tx: unknown, signal: AbortSignal): Promise<SendResult> {
+async function handle(
+  options: IsolatingSenderOptions,
+  { event }: HeldEvent,
+  tx: unknown,
+  signal: AbortSignal,
+): Promise<SendResult> {
   try {
-    const sending = Promise.resolve(backend.sendInTransaction?.(held.event, tx, signal))
+    const sending = callBackend(options, [event], async () => options.backend.sendInTransaction?.(event, tx, signal))
     // One that ignores its signal must not keep the transaction open: nobody waits for its result any more.
-    const given: unknown = await Promise.race([sending, over(signal)])
+    const given: unknown = await waitFor(sending, { signal, grace: TRANSACTION_GRACE }, () => signal.reason)
     return (
       readResult(given) ??
       notDelivered(new BroadcasterError('SEND_FAILED', 'the backend gave no result for this event'))
@@ -170,15 +172,3 @@ async function handle(backend: Backend, held: HeldEvent, tx: unknown, signal: Ab
 
 /** How long a handler that ignores its signal may keep its transaction, in ms. */
 const TRANSACTION_GRACE = 1_000
-
-/** Rejects some time after the signal has aborted. */
-function over(signal: AbortSignal): Promise<never> {
-  return new Promise((_resolve, reject) => {
-    const end = (): void => {
-      const timer = setTimeout(() => reject(signal.reason), TRANSACTION_GRACE)
-      timer.unref()
-    }
-    if (signal.aborted) end()
-    else signal.addEventListener('abort', end, { once: true })
-  })
-}

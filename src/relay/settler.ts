@@ -1,5 +1,5 @@
 import { BroadcasterError } from '../errors.ts'
-import { Pause } from '../pause.ts'
+import { Pause } from '../foundation/pause.ts'
 import type { Outcome, Ownership, RelayStore } from '../store/relay-store.ts'
 import type { HeldEvent } from './in-hand.ts'
 import { recordOutcomes } from './record-outcomes.ts'
@@ -11,6 +11,7 @@ interface Entry {
   readonly held: HeldEvent
   readonly outcome: Outcome
   readonly settled: (how: Settled) => void
+  readonly putOff: (() => void) | undefined
   /** Monotonic time at which it was first not taken. */
   failingSince?: number
 }
@@ -21,15 +22,16 @@ const LARGEST_SETTLE = 5_000
 const LONGEST_PAUSE = 2_000
 
 /**
- * Records outcomes in bulk: while one settle is under way the next collects. One that the store does not take for what
+ * Records outcomes in bulk: while one settle runs the next collects. One that the store does not take for what
  * is in it keeps nobody else waiting (`record-outcomes.ts`). A store that cannot be reached is tried again until
  * `giveUp`, told for how many ms it has failed, says that it is too late; what is not recorded then is sent again by the
- * lane's next owner.
+ * lane's next owner. A statement that ended nobody knows how may still run: `onDoubt` is told its lanes.
  */
 export class Settler {
   readonly #store: Pick<RelayStore, 'settle'>
   readonly #onError: (error: unknown) => void
   readonly #giveUp: (failingFor: number) => boolean
+  readonly #onDoubt: (lanes: readonly number[]) => void
   #queue: Entry[] = []
   /** Not taken, to be tried again after a pause. What comes meanwhile does not wait for them. */
   #waiting: Entry[] = []
@@ -44,15 +46,17 @@ export class Settler {
     store: Pick<RelayStore, 'settle'>,
     onError: (error: unknown) => void,
     giveUp: (failingFor: number) => boolean,
+    onDoubt: (lanes: readonly number[]) => void,
   ) {
     this.#store = store
     this.#onError = onError
     this.#giveUp = giveUp
+    this.#onDoubt = onDoubt
   }
 
-  /** `settled` is called once. */
-  add(held: HeldEvent, outcome: Outcome, settled: (how: Settled) => void): void {
-    this.#queue.push({ held, outcome, settled })
+  /** `settled` is called once; `putOff` before that, once, when the store did not take it at the first try. */
+  add(held: HeldEvent, outcome: Outcome, settled: (how: Settled) => void, putOff?: () => void): void {
+    this.#queue.push({ held, outcome, settled, putOff })
     this.#running ??= this.#run()
     this.#rest.end()
   }
@@ -103,11 +107,12 @@ export class Settler {
   }
 
   async #settleGroup(ownership: Ownership, group: readonly Entry[]): Promise<void> {
-    const { lost, refused, waiting, took } = await recordOutcomes(
+    const { lost, refused, waiting, doubtful, took } = await recordOutcomes(
       (outcomes) => this.#store.settle(ownership, outcomes),
       group.map((entry) => entry.outcome),
       this.#onError,
     )
+    if (doubtful.size > 0) this.#onDoubt([...doubtful])
     const now = performance.now()
     if (took) {
       this.#tookAt = now
@@ -122,6 +127,7 @@ export class Settler {
   }
 
   #putOff(entry: Entry, now: number): void {
+    if (entry.failingSince === undefined) entry.putOff?.()
     entry.failingSince ??= now
     if (this.#giveUp(now - entry.failingSince)) {
       entry.settled('lost')

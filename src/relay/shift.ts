@@ -2,7 +2,7 @@ import type { Cycle } from './cycle.ts'
 import type { LaneKeeper } from './lane-keeper.ts'
 import type { Retention } from './retention.ts'
 import type { Unserved } from './unserved.ts'
-import type { Waker } from './wake.ts'
+import type { Waker } from './waker.ts'
 
 /** One engagement of a worker: what runs between a start and a stop. */
 export interface Shift {

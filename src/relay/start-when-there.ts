@@ -1,5 +1,5 @@
 import { BroadcasterError } from '../errors.ts'
-import type { Pause } from '../pause.ts'
+import type { Pause } from '../foundation/pause.ts'
 
 export interface StartWhenThereOptions {
   /** Rejects with the first error, whatever it is. */

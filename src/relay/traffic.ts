@@ -1,9 +1,10 @@
 import type { SendResult } from '../backend/backend.ts'
-import type { OutboxEvent } from '../record/outbox-event.ts'
+import type { OutgoingEvent } from '../event/outgoing-event.ts'
 import type { Conclusion } from './conclusion.ts'
 import type { CycleOptions } from './cycle-options.ts'
 import { Destinations } from './destinations.ts'
 import type { HeldEvent } from './in-hand.ts'
+import { MemoryRooms } from './memory-rooms.ts'
 import { type Judgement, judgeAll, type Outage } from './outcomes.ts'
 import type { SendBuffer } from './send-buffer.ts'
 import { SendRooms } from './send-rooms.ts'
@@ -22,28 +23,49 @@ export class Traffic {
   readonly #conclusion: Conclusion
   readonly #destinations: Destinations
   readonly #rooms: SendRooms
+  readonly #memory: MemoryRooms
 
   constructor(options: CycleOptions, conclusion: Conclusion) {
     this.#options = options
     this.#conclusion = conclusion
     this.#destinations = new Destinations({ ...options, store: options.store.coordination.destinations })
     this.#rooms = new SendRooms(options.concurrency * options.batchSize, options.concurrency)
+    this.#memory = new MemoryRooms(options.maxInHand)
   }
 
   /** Where an event goes; undefined = to the backend as a whole. */
-  placeOf(event: OutboxEvent): string | undefined {
+  placeOf(event: OutgoingEvent): string | undefined {
     return this.#destinations.of(event)
   }
 
   /**
-   * Whether the event may be sent. One whose destination is away waits outside of memory; now and then one of them tries
-   * whether it is back.
+   * Whether the event may be sent. One whose destination is away, or slow and has its part of the memory, waits outside of
+   * memory; now and then one of the former tries whether it is back.
    */
   admit(held: HeldEvent): boolean {
     const admission = this.#destinations.admit(held.destination)
     if (admission === 'probe') held.apart = true
     if (admission === 'park') this.#defer(held, held.destination ?? '')
-    return admission !== 'park'
+    return admission !== 'park' && this.#hasRoom(held)
+  }
+
+  #hasRoom(held: HeldEvent): boolean {
+    const { destination } = held
+    // A drain goes on until nothing is due; one that may have killed its worker would lose the mark; one that tries goes at once.
+    if (destination === undefined || held.marked || held.apart || this.#options.budget !== undefined) return true
+    const wait = this.#memory.enter(held, destination)
+    if (wait > 0) this.#conclusion.defer(held, wait, `waits for ${destination}, which is slow and has many to take`)
+    return wait === 0
+  }
+
+  /** The event waits behind one of its key. */
+  follow({ destination }: HeldEvent): void {
+    if (destination !== undefined) this.#memory.follow(destination)
+  }
+
+  /** The event is no longer in memory. */
+  leave(held: HeldEvent): void {
+    if (held.destination !== undefined) this.#memory.leave(held, held.destination)
   }
 
   /** The next events to be sent, all to one destination; their keys are busy. None = no destination has room. */
@@ -66,7 +88,7 @@ export class Traffic {
     this.#rooms.end(batch[0]?.destination, batch.length)
   }
 
-  /** Sees to each result of a send. Resolves, when destinations are told of, with what it says of the whole backend. */
+  /** Sees to each result of a send. Resolves, when destinations are recorded, with what it says about the whole backend. */
   async conclude(
     batch: readonly HeldEvent[],
     results: readonly (SendResult | undefined)[],

@@ -1,4 +1,4 @@
-import { Pause } from '../pause.ts'
+import { Pause } from '../foundation/pause.ts'
 import type { CoordinationStore } from '../store/coordination-store.ts'
 import type { RelayStore } from '../store/relay-store.ts'
 
@@ -18,7 +18,7 @@ export interface UnservedParts {
   readonly onError: (error: unknown) => void
 }
 
-/** Names read in one look, and told of in all. */
+/** Names read in one look, and reported in all. */
 const MOST_NAMES = 100
 
 /** Looks now and then for events that no living worker will ever deliver: their backend's name is one that nobody serves. */

@@ -1,6 +1,6 @@
 import { Gate } from '../backend/gate.ts'
 import { BroadcasterError } from '../errors.ts'
-import { Pause } from '../pause.ts'
+import { Pause } from '../foundation/pause.ts'
 import { type PooledState, PooledWorker } from './pooled-worker.ts'
 import { type SendShare, SendSlots } from './send-slots.ts'
 import type { Worker } from './worker.ts'
@@ -9,7 +9,9 @@ import { resolveWorkerPoolOptions, type WorkerPoolOptions } from './worker-pool-
 
 /** What a pool needs of a `Broadcaster`. */
 export interface PooledOutbox {
+  /** The name of the outbox; a pool has each only once. */
   readonly name: string
+  /** Makes a worker of this outbox that sends by this share. */
   worker(options: WorkerOptions, share: SendShare): Worker
 }
 
@@ -17,6 +19,7 @@ export interface PooledOutbox {
 export interface PooledStatus {
   /** The Broadcaster's name, which is also `outbox` in signals. */
   readonly name: string
+  /** Whether its worker works, waits for its database, or was stopped. */
   readonly state: PooledState
   /** Why it is `down`: its database cannot be reached, or has no outbox yet. It is tried again. */
   readonly error?: unknown
@@ -38,7 +41,7 @@ const AT_ONCE = 8
  * await pool.add(asia)
  */
 export class WorkerPool {
-  readonly #options: Readonly<Required<WorkerPoolOptions>>
+  readonly #options: ReturnType<typeof resolveWorkerPoolOptions>
   readonly #slots: SendSlots
   readonly #gate = new Gate(AT_ONCE)
   readonly #members = new Map<string, PooledWorker>()
@@ -55,6 +58,7 @@ export class WorkerPool {
     for (const outbox of outboxes) this.#join(outbox)
   }
 
+  /** Whether it was started, and has not stopped. */
   get isRunning(): boolean {
     return this.#isRunning
   }
@@ -136,8 +140,8 @@ export class WorkerPool {
   }
 
   /**
-   * One pass over all outboxes, for cron jobs: each takes its free lanes and delivers up to `limit` due events (default:
-   * its batch size). Resolves with the number published; rejects with the first error when all have been seen to.
+   * One pass over all outboxes, for cron jobs: each takes its free lanes and delivers until nothing is due, or `limit`
+   * events. Resolves with the number published; rejects with the first error when all have been seen to.
    */
   async drain(limit?: number): Promise<number> {
     const workers = Array.from(this.#members.values(), ({ worker }) => worker)
@@ -145,6 +149,7 @@ export class WorkerPool {
     return counts.reduce((sum, count) => sum + count, 0)
   }
 
+  /** For `await using`: the same as `stop`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop()
   }

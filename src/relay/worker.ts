@@ -1,40 +1,37 @@
 import type { Backend } from '../backend/backend.ts'
 import { BroadcasterError } from '../errors.ts'
-import { Pause } from '../pause.ts'
+import { Pause } from '../foundation/pause.ts'
+import { suggestion } from '../foundation/suggestion.ts'
+import { settles } from '../foundation/waiting.ts'
 import type { RecordSource } from '../record/record-source.ts'
 import type { Store } from '../store/store.ts'
-import { suggestion } from '../suggestion.ts'
 import type { SignalSource } from '../telemetry/signals.ts'
 import { checkTimeouts } from './check-timeouts.ts'
+import { connectBackends } from './connect-backends.ts'
 import { Cycle } from './cycle.ts'
-import { Drain } from './drain.ts'
-import { isLate } from './is-late.ts'
+import { budgetOf, Drain } from './drain.ts'
 import { LaneKeeper } from './lane-keeper.ts'
 import { Lease } from './lease.ts'
-import { answered, patientCoordination, patientInbox, patientRelay } from './patient-store.ts'
-import { Retention, type RetentionStore } from './retention.ts'
+import { answered, patientCleaning, patientCoordination, patientRelay } from './patient-store.ts'
+import { Retention } from './retention.ts'
 import { reliablePolicy } from './retry.ts'
+import type { RelayHooks } from './send-hooks.ts'
 import type { SendShare } from './send-slots.ts'
 import { endShift, type Shift } from './shift.ts'
 import { startWhenThere } from './start-when-there.ts'
 import { Unserved } from './unserved.ts'
-import { Waker } from './wake.ts'
-import { within } from './within.ts'
-import {
-  pooledDefaults,
-  type ResolvedWorkerOptions,
-  resolveWorkerOptions,
-  stopTimeOf,
-  type WorkerOptions,
-} from './worker-options.ts'
+import { Waker } from './waker.ts'
+import { type ResolvedWorkerOptions, resolveWorkerOptions, stopTimeOf, type WorkerOptions } from './worker-options.ts'
 
 /** What a worker works with; a `Broadcaster` makes it. */
 export interface WorkerParts {
-  readonly store: Pick<Store, 'relay' | 'coordination' | 'inbox' | 'schema' | 'wake' | 'statementTimeout'>
+  readonly store: Pick<Store, 'relay' | 'retention' | 'coordination' | 'inbox' | 'schema' | 'wake' | 'statementTimeout'>
   readonly backends: ReadonlyMap<string, Backend>
   readonly defaultBackend: string
   readonly records: RecordSource
   readonly signals: SignalSource
+  /** Default: none. */
+  readonly hooks?: RelayHooks | undefined
   /** The outbox's part of the sends that the outboxes of a pool share; absent = not in a pool. */
   readonly share?: SendShare | undefined
   /**
@@ -51,6 +48,7 @@ export interface WorkerParts {
  * @example await using worker = broadcaster.worker({ batchSize: 500 }); await worker.start()
  */
 export class Worker {
+  /** Its options, each with its value. */
   readonly options: ResolvedWorkerOptions
   readonly #parts: WorkerParts
   readonly #served: readonly (readonly [string, Backend])[]
@@ -65,8 +63,7 @@ export class Worker {
 
   constructor(parts: WorkerParts, options: WorkerOptions = {}) {
     // A pool tries again by itself, and tells how each outbox is.
-    const pooled = parts.share && { ...pooledDefaults(options), ...options, failFast: true }
-    this.options = resolveWorkerOptions(pooled ?? options)
+    this.options = resolveWorkerOptions(options, { pooled: parts.share !== undefined })
     this.#parts = parts
     const known = [...parts.backends.keys()]
     const unknown = (this.options.backends ?? []).find((name) => !parts.backends.has(name))
@@ -79,10 +76,12 @@ export class Worker {
     checkTimeouts(this.#served)
   }
 
+  /** Its name, as signals and the attempt history have it. */
   get name(): string {
     return this.options.name
   }
 
+  /** Whether it was started, and has not stopped. */
   get isRunning(): boolean {
     return this.#shift !== undefined
   }
@@ -124,7 +123,7 @@ export class Worker {
 
   /**
    * Stops fetching, finishes or gives back what is in flight, settles, hands the lanes over, and resolves; drains and
-   * runs that are under way end, too. Takes at most the longest send timeout and a second or two; whatever hangs, it ends after
+   * runs that are going on end, too. Takes at most the longest send timeout and a second or two; whatever hangs, it ends after
    * `stopTimeout` and says so with the signal `worker.error`.
    */
   async stop(): Promise<void> {
@@ -142,7 +141,7 @@ export class Worker {
     })
     const stopping = Promise.all([ending, ...drains.map((drain) => drain.ended())])
     const { lease } = this.options
-    if (!(await isLate(stopping, stopTimeOf(this.options, this.#served)))) return void (await stopping)
+    if (await settles(stopping, { timeout: stopTimeOf(this.options, this.#served) })) return void (await stopping)
     const message = `a send or the database does not end in time; lanes that could not be handed over are free when the lease of ${lease} ms ends`
     const error = new BroadcasterError('CLOSE_TIMEOUT', message)
     this.#parts.signals.emit('worker.error', { worker: this.name, error })
@@ -155,7 +154,7 @@ export class Worker {
 
   /** Starts, works until `signal` aborts or `maxIterations` passes are done, and stops. */
   async run(signal?: AbortSignal): Promise<void> {
-    const { maxIterations, pollInterval, batchSize } = this.options
+    const { maxIterations, pollInterval } = this.options
     const stops = this.#stops
     const isOver = (): boolean => signal?.aborted === true || this.#stops !== stops
     const onAbort = (): void => {
@@ -169,7 +168,7 @@ export class Worker {
         while (!isOver() && this.isRunning) await this.#rest.sleep(60_000)
       }
       for (let pass = 1; pass <= maxIterations && !isOver(); pass++) {
-        await this.drain(batchSize)
+        await this.drain()
         if (pass < maxIterations && !isOver()) await this.#rest.sleep(pollInterval)
       }
     } finally {
@@ -179,11 +178,11 @@ export class Worker {
   }
 
   /**
-   * One pass: takes the lanes that are free, delivers up to `limit` due events, gives the lanes back. For cron jobs and
-   * serverless functions. Returns how many events were published; 0 while other workers own all lanes. `stop` ends it early.
+   * One pass, for cron jobs: takes the free lanes, delivers until nothing is due, or `limit` events, and gives the lanes back.
+   * Returns how many events were published; 0 while other workers own all lanes. `stop` ends it early.
    */
-  async drain(limit = this.options.batchSize): Promise<number> {
-    const drain = new Drain({ ...this.#assemble(true, { left: limit }), check: () => this.#check() })
+  async drain(limit?: number): Promise<number> {
+    const drain = new Drain({ ...this.#assemble(true, budgetOf(limit)), check: () => this.#check() })
     this.#drains.add(drain)
     try {
       return await drain.published
@@ -192,13 +191,9 @@ export class Worker {
     }
   }
 
+  /** For `await using`: the same as `stop`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop()
-  }
-
-  #cleaned(): RetentionStore {
-    const { relay, inbox } = this.#parts.store
-    return { relay: patientRelay(relay, this.#statementTime), inbox: patientInbox(inbox, this.#statementTime) }
   }
 
   get #statementTime(): number {
@@ -218,19 +213,20 @@ export class Worker {
 
   async #begin(): Promise<Shift> {
     const { keeper, cycles, waker, unserved, onError } = this.#assemble(false)
-    await this.#connect(onError)
+    await connectBackends(this.#served, this.options.sendTimeout, onError)
     await keeper.start()
     const { retention: options } = this.options
     const { signals } = this.#parts
     const onPurged = (count: number): void => signals.emit('events.purged', { worker: this.name, count })
-    const retention = options === false ? undefined : new Retention(this.#cleaned(), options, onPurged, onError)
+    const cleaned = patientCleaning(this.#parts.store, this.#statementTime)
+    const retention = options === false ? undefined : new Retention(cleaned, options, onPurged, onError)
     await waker.start()
     const running = Promise.all([...cycles.map((cycle) => cycle.run()), keeper.run(), retention?.run(), unserved.run()])
     return { keeper, cycles, waker, running, retention, unserved }
   }
 
   #assemble(transient: boolean, budget?: { left: number }) {
-    const { store, signals, records, defaultBackend, share } = this.#parts
+    const { store, signals, hooks, records, defaultBackend, share } = this.#parts
     const { name: worker, retry, onFailed, sendTimeout, maxRetryAfter, ...sizes } = this.options
     const onError = (error: unknown): void => signals.emit('worker.error', { worker, error })
     const failure = { retry: reliablePolicy(retry, onError), onFailed, maxRetryAfter, random: Math.random }
@@ -249,6 +245,7 @@ export class Worker {
         lease,
         waker,
         signals,
+        hooks,
         worker,
         share,
         failure,
@@ -282,19 +279,5 @@ export class Worker {
     })
     if (!transient) waker.watch(() => keeper.wake())
     return { keeper, cycles, waker, unserved, onError }
-  }
-
-  /** A backend that is down now is no reason not to start: its breaker will see to it. */
-  async #connect(onError: (error: unknown) => void): Promise<void> {
-    const timeout = this.options.sendTimeout
-    await Promise.all(
-      this.#served.map(async ([, backend]) => {
-        try {
-          await within(timeout, async (signal) => backend.connect?.(signal))
-        } catch (error) {
-          onError(error)
-        }
-      }),
-    )
   }
 }

@@ -1,11 +1,6 @@
-import type { ColumnName, OutboxEventColumns } from '../record/columns.ts'
+import type { ColumnName, FilterColumn, OutboxEventColumns } from '../record/columns.ts'
 import type { Status } from '../record/status.ts'
-
-/** Columns that a condition or an order may name. */
-export type FilterColumn = Exclude<
-  ColumnName,
-  'data' | 'dataBinary' | 'attempts' | 'progress' | 'publisherConfig' | 'extensions'
->
+import type { OutboxLook } from './outbox-look.ts'
 
 export type FilterValue = string | number | Date | null
 
@@ -74,37 +69,13 @@ export interface MoveReport {
   readonly busy: readonly string[]
 }
 
-/** Numbers for people and monitors; none needs a scan of published rows. */
-export interface BackendStats {
-  readonly backend: string
-  /** Due or about to be fetched, exact. */
-  readonly pending: number
-  /** Waiting for a time: scheduled, or between retries, or behind a key that is. */
-  readonly parked: number
-  /** Of those: waiting behind a key whose event failed for good. */
-  readonly blocked: number
-  readonly retrying: number
-  readonly failed: number
-  /** Keys held by a failed event. */
-  readonly blockedKeys: number
-  /** Age of the oldest due event in milliseconds; null = none. */
-  readonly oldestPendingAge: number | null
-}
-
-export interface OutboxStats {
-  readonly backends: readonly BackendStats[]
-  /** All rows of the table, estimated from the database's statistics where counting would scan it. */
-  readonly totalRows: number
-  readonly totalRowsIsEstimate: boolean
-}
-
 /** What operators and `broadcaster.events` need. */
 export interface AdminStore {
   list(query: Query): Promise<readonly Partial<OutboxEventColumns>[]>
   count(where: readonly Condition[]): Promise<number>
   /**
-   * Asks the owners of the lanes in which these events wait unsettled to take their hands off, for `duration` ms at most.
-   * Returns a hold for each such lane.
+   * Asks the owners of the lanes in which these events wait unsettled to take their hands off, for `duration` ms at most,
+   * and no longer than `LONGEST_HOLD`. Returns a hold for each such lane.
    */
   hold(ids: readonly string[], duration: number): Promise<readonly Hold[]>
   /**
@@ -116,7 +87,8 @@ export interface AdminStore {
   move(ids: readonly string[], move: AdminMove, holds: readonly Hold[]): Promise<MoveReport>
   /** Ends holds. */
   lift(holds: readonly Hold[]): Promise<void>
-  stats(): Promise<OutboxStats>
+  /** Reads, and changes nothing: a role with SELECT can. None of it needs a scan of published rows. */
+  look(): Promise<OutboxLook>
 }
 
 export type StatusFilter = Status | readonly Status[]

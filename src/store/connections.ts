@@ -1,4 +1,5 @@
 import { BroadcasterError } from '../errors.ts'
+import { waitFor } from '../foundation/waiting.ts'
 
 /** What an error says about the connection that it came over. */
 export type ConnectionFate =
@@ -23,6 +24,8 @@ export interface ConnectionSource<C extends object> {
   /** When it was opened, by the monotonic clock; undefined = the pool does not tell. */
   openedAt(identity: object): number | undefined
   fateAfter(error: unknown): ConnectionFate
+  /** What an error of it means to us. */
+  storeError(error: unknown): unknown
 }
 
 /** How long a request that was given up may keep its place while the pool still tries to connect, in ms. */
@@ -44,7 +47,9 @@ export class Connections<C extends object> {
 
   async connect(): Promise<C> {
     for (;;) {
-      const connection = await this.source.connect()
+      const connection = await this.source.connect().catch((error: unknown) => {
+        throw this.source.storeError(error)
+      })
       if (this.#openedAt(connection) > this.#left) return connection
       this.source.destroy(connection)
     }
@@ -84,7 +89,7 @@ export class ConnectionShare<C extends object> {
   }
 
   /**
-   * Runs `work` on a connection, waiting for one and working at most `limit` ms; what `loan.answer` waits for in vain costs the
+   * Runs `work` on a connection, waiting for one and working at most `limit` ms; what `loan.ask` waits for in vain costs the
    * connection. Throws `STORE_UNAVAILABLE`, and what `work` throws.
    */
   async use<T>(limit: number, work: (loan: Loan<C>) => Promise<T>, wait = limit): Promise<T> {
@@ -176,13 +181,24 @@ export class Loan<C extends object> {
     return this.#over
   }
 
-  /** The answer to a statement on it; when none comes in time the connection is destroyed. Throws `STORE_UNAVAILABLE`. */
-  answer<T>(asked: Promise<T>, limit = this.left): Promise<T> {
-    return inTime(asked, limit, () => {
-      this.destroy()
-      const { database } = this.#connections.source
-      return new BroadcasterError('STORE_UNAVAILABLE', `${database} did not answer within ${Math.round(limit)} ms`)
-    })
+  /**
+   * The answer to what `send` sends over it; when none comes in time the connection is destroyed. Throws `STORE_UNAVAILABLE`, and
+   * the store's error of what the server says.
+   */
+  async ask<T>(send: (connection: C) => Promise<T>, limit = this.left): Promise<T> {
+    if (this.#over) throw new BroadcasterError('STORE_UNAVAILABLE', 'the connection of the transaction was destroyed')
+    const { source } = this.#connections
+    try {
+      return await inTime(send(this.connection), limit, () => {
+        this.destroy()
+        return new BroadcasterError(
+          'STORE_UNAVAILABLE',
+          `${source.database} did not answer within ${Math.round(limit)} ms`,
+        )
+      })
+    } catch (error) {
+      throw source.storeError(error)
+    }
   }
 
   /** It has rolled back after an error: that of somebody's code says nothing about it. */
@@ -206,22 +222,8 @@ export class Loan<C extends object> {
   }
 }
 
-/** Settles as the promise does, or rejects with what `late` returns when that takes longer than `limit` ms. */
 function inTime<T>(promise: Promise<T>, limit: number, late: () => BroadcasterError): Promise<T> {
-  if (limit === Number.POSITIVE_INFINITY) return promise
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(late()), limit)
-    promise.then(
-      (value) => {
-        clearTimeout(timer)
-        resolve(value)
-      },
-      (error: unknown) => {
-        clearTimeout(timer)
-        reject(error)
-      },
-    )
-  })
+  return limit === Number.POSITIVE_INFINITY ? promise : waitFor(promise, { timeout: limit }, late)
 }
 
 function ignore(): void {}

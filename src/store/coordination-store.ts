@@ -1,3 +1,11 @@
+/**
+ * No lease and no hold is longer, in ms: one that ends later was left behind by a clock that was set back. A lease is then
+ * cut to this, since the table does not say how long it was, and right after the jump its worker lives as a rule. A hold is
+ * over.
+ */
+export const LONGEST_LEASE = 600_000
+export const LONGEST_HOLD = 60_000
+
 /** A lane of one backend, and who owns it. */
 export interface Lane {
   readonly backend: string
@@ -10,18 +18,23 @@ export interface Lane {
   readonly attention: number
   /** Goes up each time an operator asks the owner to take its hands off this lane. */
   readonly hold: number
-  /** Milliseconds for which it is still held; <= 0 = whoever held it did not come back; null = not held. */
+  /** Milliseconds for which it is still held; <= 0 = whoever held it did not come back, or the clock was set back; null = not held. */
   readonly holdLeft: number | null
-  /** The last hold that an owner answered: nothing of the lane was in its hands then. */
+  /**
+   * The last hold that an owner answered: nothing of the lane was in its hands then. -n: the hold that stands began after
+   * number n, and no answer has come since; those to n and before say nothing about it.
+   */
   readonly quietFor: number
 }
 
 export interface LiveWorker {
+  /** Its identity in the database, new with each start. */
   readonly id: string
   /** For people: `host:pid`, or what the operator named it. */
   readonly name: string
+  /** The backends that it serves, by name. */
   readonly backends: readonly string[]
-  /** Milliseconds until its lease ends, by the database's clock. */
+  /** Milliseconds until its lease ends, by the database's clock; at most `LONGEST_LEASE`. */
   readonly leaseLeft: number
 }
 
@@ -61,16 +74,18 @@ export interface CoordinationStore {
   }): Promise<string>
   /** Extends the lease by `lease` ms from the database's now. False: it had ended; all lanes are lost. */
   renew(workerId: string, lease: number): Promise<boolean>
-  /** Removes workers whose lease has ended, then reads workers, lanes and breakers. */
+  /** Removes workers whose lease has ended, cuts leases beyond `LONGEST_LEASE`, then reads workers, lanes and breakers. */
   survey(backends: readonly string[]): Promise<Survey>
   /** Reads what `survey` reads, and changes nothing: for people, who may have no right to more than SELECT. */
   look(backends: readonly string[]): Promise<Survey>
   /** Takes lanes whose fence is still the one seen. Returns those taken, with their new fence. */
   claim(workerId: string, lanes: readonly Lane[]): Promise<readonly Lane[]>
   /**
-   * Says that nothing of these lanes is in our hands, and that we read none of them while they are held. Each gets a
-   * new fence, so that no statement from before can come late; a hold whose time is over ends. Returns those still
-   * ours, as they are now: one that is not held any more may be read again.
+   * Says that nothing of these lanes is in our hands, and that we read none of them while they are held. It answers the
+   * hold that stands in the lane as it was given (`Lane.hold`) and those before, not one that came since: the answer may
+   * run late, while we send again. Each gets a new fence, so that no statement from before can
+   * come late; a hold whose time is over ends. Returns those still ours, as they are now: one that is not held any more may
+   * be read again, and one with a newer hold (`hold > quietFor`) is to be answered again.
    */
   quiet(workerId: string, lanes: readonly Lane[]): Promise<readonly Lane[]>
   /** Gives lanes back, if still ours, and tells the others. */

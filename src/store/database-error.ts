@@ -1,5 +1,5 @@
 import { BroadcasterError, type ErrorCode } from '../errors.ts'
-import { innerErrors, memberOf } from '../inner-errors.ts'
+import { innerErrors, memberOf } from '../foundation/inner-errors.ts'
 import type { Dialect, Statement } from './statement.ts'
 
 /** What an error of a database may mean to who ran the statement. */

@@ -1,27 +1,95 @@
 import type { InsertedRow, NewOutboxEvent } from '../record/columns.ts'
-import { insertChunks } from './insert-chunks.ts'
-import { inInsertOrder } from './insert-order.ts'
-import type { PublishStore } from './store.ts'
-import type { TransactionAdapter } from './transaction-adapter.ts'
+import type { Program } from './program.ts'
+
+/** What one statement of a store takes, and the order that it wants. */
+export interface InsertLimits {
+  /** Rows of one statement, at most. Default: any number. */
+  readonly rows?: number
+  /** Bytes of data of one statement, about; more than one row only. Default: any number. */
+  readonly bytes?: number
+  /**
+   * Where an insert that waits locks the gap beside what it waits for (InnoDB): a text that sorts as the index does, so that
+   * whoever holds that goes on above the gap. Default: by source, id and backend.
+   */
+  readonly orderOf?: (row: NewOutboxEvent) => string
+}
 
 /**
- * Inserts rows on the caller's transaction, those of a key in their order, and leaves out those that are there already. Resolves with
- * those that were added. The first statement is sent before this yields.
+ * The program of a publish: inserts rows, those of a key in their order, in groups that fit into one statement each; `insert` is
+ * the program of such a group. Returns the rows that were added.
  */
-export async function insertRows<Tx>(
-  store: PublishStore,
-  adapter: TransactionAdapter<Tx>,
-  tx: Tx,
+export function* insertRows(
   given: readonly NewOutboxEvent[],
-): Promise<readonly InsertedRow[]> {
+  { orderOf, ...limits }: InsertLimits,
+  insert: (rows: readonly NewOutboxEvent[]) => Program<readonly InsertedRow[]>,
+): Program<readonly InsertedRow[]> {
   const added: InsertedRow[] = []
-  for (const rows of insertChunks(store, inInsertOrder(given, store.insertOrder))) {
-    const stored = store.findStored?.(rows)
-    const some = stored && store.notStored ? store.notStored(rows, await adapter.execute(tx, stored)) : rows
-    if (some.length === 0) continue
-    let returned = await adapter.execute(tx, store.insert(some))
-    if (returned.length === 0 && store.readBack) returned = await adapter.execute(tx, store.readBack(some))
-    added.push(...store.inserted(returned))
-  }
+  for (const rows of insertChunks(limits, inInsertOrder(given, orderOf))) added.push(...(yield* insert(rows)))
   return added
+}
+
+/** Bytes of a row beside its texts: column values of fixed size, quotes, names in a JSON parameter. */
+const OVERHEAD = 600
+
+/**
+ * Rows in groups, in their order, each within the limits: by its number of rows, and by their size. A row that is larger than
+ * the limit by itself stands alone, for the database to judge.
+ */
+export function insertChunks(
+  { rows: mostRows = Number.POSITIVE_INFINITY, bytes: mostBytes = Number.POSITIVE_INFINITY }: InsertLimits,
+  rows: readonly NewOutboxEvent[],
+): readonly (readonly NewOutboxEvent[])[] {
+  const chunks: NewOutboxEvent[][] = []
+  let chunk: NewOutboxEvent[] = []
+  let size = 0
+  for (const row of rows) {
+    const bytes = sizeOf(row)
+    if (chunk.length > 0 && (chunk.length >= mostRows || size + bytes > mostBytes)) {
+      chunks.push(chunk)
+      chunk = []
+      size = 0
+    }
+    chunk.push(row)
+    size += bytes
+  }
+  if (chunk.length > 0) chunks.push(chunk)
+  return chunks
+}
+
+/** About as many bytes as its values take in a statement: data as UTF-8, bytes as Base64 or hexadecimal digits. */
+function sizeOf({ data, dataBinary, extensions, publisherConfig }: NewOutboxEvent): number {
+  const texts = [data, extensions, publisherConfig].reduce((sum, text) => sum + (text ? Buffer.byteLength(text) : 0), 0)
+  return OVERHEAD + texts + (dataBinary ? 2 * dataBinary.byteLength : 0)
+}
+
+/**
+ * The order in which rows are inserted: two transactions that publish the same events wait for each other row by row, and in a circle
+ * if each has its own order. Events of a key stay in the order in which they were given, since it is that of their delivery. Where
+ * every id is one that publish made, nobody else has it, and all stay as they are.
+ */
+export function inInsertOrder(
+  rows: readonly NewOutboxEvent[],
+  orderOf: (row: NewOutboxEvent) => string = identityText,
+): readonly NewOutboxEvent[] {
+  if (rows.length < 2 || !rows.some(hasOwnId)) return rows
+  return rows.toSorted((a, b) => byText(a.partitionKey ?? '', b.partitionKey ?? '') || inKey(a, b, orderOf))
+}
+
+/** `orderOf`: a text by which events without a key are sorted. */
+function inKey(a: NewOutboxEvent, b: NewOutboxEvent, orderOf: (row: NewOutboxEvent) => string): number {
+  return a.partitionKey === null && b.partitionKey === null ? byText(orderOf(a), orderOf(b)) : 0
+}
+
+function identityText({ source, eventId, id, publisherBackend }: NewOutboxEvent): string {
+  return JSON.stringify([source, eventId ?? id, publisherBackend])
+}
+
+/** Whether the caller may have chosen it: what publish makes is of version 7. */
+function hasOwnId({ id, eventId }: NewOutboxEvent): boolean {
+  return eventId !== null || id[14] !== '7'
+}
+
+/** By code unit: the same in every process, whatever its language. */
+function byText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
 }

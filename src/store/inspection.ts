@@ -1,5 +1,8 @@
+import { STATUSES } from '../record/status.ts'
+
 /** An index on the events table that is not ours. */
 export interface ExtraIndex {
+  /** The name of the index. */
   readonly name: string
   /** What it holds: `(status, scheduled_at)`. */
   readonly on: string
@@ -13,4 +16,59 @@ export interface Inspection {
   readonly now: Date
   /** Indexes on the events table that are not ours, such as those of Django: each insert and each settle pays for them. */
   readonly extraIndexes: readonly ExtraIndex[]
+  /** Rows that no worker will ever see. */
+  readonly unreachable: readonly Unreachable[]
+}
+
+/** Rows that no worker will ever see, written past this package: nothing else would show them. */
+export interface Unreachable {
+  /** What is wrong with them: their status, or their lane. */
+  readonly what: 'status' | 'lane'
+  /** The status that does not exist; undefined for rows of a lane that does not exist. */
+  readonly status?: string
+  /** How many were met. Of rows with a wrong status only the ends of the table are looked at: it may be more. */
+  readonly found: number
+  /** The statement that mends them. */
+  readonly mend: string
+}
+
+/** Rows looked at from each end of the table for their status, which no index holds: it costs the same of ten million. */
+export const LOOKED_AT = 10_000
+/** Rows of a wrong lane counted for each name and range of the index. */
+export const COUNTED = 1_000
+/** Names of backends whose rows are looked at. */
+export const NAMES = 100
+
+/** The statuses that there are, as an SQL list. */
+const KNOWN_STATUSES = `(${STATUSES.map((status) => `'${status}'`).join(', ')})`
+
+/** The statement that finds statuses that do not exist; `end` reads (a key, status) of `LOOKED_AT` rows at one end of the table. */
+export function wrongStatuses(end: (direction: 'ASC' | 'DESC') => string): string {
+  return `
+SELECT status, COUNT(*) AS found FROM (${end('ASC')} UNION ${end('DESC')}) AS ends
+WHERE status NOT IN ${KNOWN_STATUSES} GROUP BY status ORDER BY status LIMIT 10`
+}
+
+/** Rows met that no worker sees. */
+export interface FoundRows {
+  /** What `wrongStatuses` found. */
+  readonly statuses: readonly Readonly<Record<string, unknown>>[]
+  /** How many of a lane that does not exist. */
+  readonly beyond: number
+  readonly lanes: number
+  /** The right lane of a row, as an expression. */
+  readonly lane: string
+}
+
+/** What they are, and how they are mended. */
+export function unreachableRows(events: string, { statuses, beyond, lanes, lane }: FoundRows): readonly Unreachable[] {
+  const wrong = statuses.map((row): Unreachable => {
+    const status = String(row['status'])
+    // As bytes in a backslash dialect and in another: what others wrote may be anything.
+    const where = /^[\w -]*$/.test(status) ? `status = '${status}'` : `status NOT IN ${KNOWN_STATUSES}`
+    const mend = `UPDATE ${events} SET status = 'pending' WHERE ${where}`
+    return { what: 'status', status, found: Number(row['found']), mend }
+  })
+  const mend = `UPDATE ${events} SET lane = ${lane} WHERE lane NOT BETWEEN 0 AND ${lanes - 1}`
+  return beyond === 0 ? wrong : [...wrong, { what: 'lane', found: beyond, mend }]
 }

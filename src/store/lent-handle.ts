@@ -4,7 +4,7 @@ import { BroadcasterError } from '../errors.ts'
 export interface LentHandle<T> {
   readonly handle: T
   /**
-   * From now on every use of it throws `TRANSACTION_ENDED`. True when something that was asked through it is still under way:
+   * From now on every use of it throws `TRANSACTION_ENDED`. True when something that was asked through it has not been answered:
    * whoever had it goes on working, and its connection is of no use to anybody else.
    */
   end(): boolean
@@ -34,7 +34,8 @@ export function lentHandle<T extends object>(target: T): LentHandle<T> {
     check()
     // With the target itself as `this`: it may have private fields.
     const result = Reflect.apply(work, self === handle ? target : self, given)
-    if (result instanceof Promise) {
+    // No kind of a library's own: a query of postgres.js is sent when somebody waits for it, and may be a part of another.
+    if (result instanceof Promise && result.constructor === Promise) {
       underWay++
       result.then(done, done)
     }

@@ -1,10 +1,22 @@
-import type { OutboxEventColumns, SEND_COLUMNS } from '../record/columns.ts'
+import type { SendRow } from '../record/columns.ts'
 
 /** A fetched row: what a backend needs of it. */
-export type FetchedRow = Readonly<Pick<OutboxEventColumns, (typeof SEND_COLUMNS)[number]>> & {
+export type FetchedRow = SendRow & {
   readonly seq: number
   readonly lane: number
 }
+
+/**
+ * A row that says it was changed more than so many ms from now was written while the clock was ahead: what it waits for is
+ * counted from now. Less is not a jump: a statement that waited for a lock may be older than the row that it then reads.
+ */
+export const CLOCK_AHEAD = 1_000
+
+/**
+ * An event without a key that waits for nothing of its own, only for a place behind the backend that is away, is parked for
+ * no longer, in ms: an instant beyond it was left behind by a clock that was set back, and is over.
+ */
+export const LONGEST_PARKING = 60_000
 
 /** Where to read in one lane. */
 export interface LaneCursor {
@@ -73,7 +85,10 @@ export type Outcome =
       readonly behind?: string
     })
   | (Attempt & {
-      /** Recorded before a send under crash suspicion: status `processing`, with the attempt counted or not. */
+      /**
+       * Recorded before a send under crash suspicion: status `processing`, with the attempt counted or not. Like `returned`, only
+       * of an event that is not parked: what is parked is in nobody's hands, and the statement ran late.
+       */
       readonly kind: 'sending'
       readonly retryCount: number
     })
@@ -102,6 +117,12 @@ export interface SettleReport {
 export interface UnparkReport {
   /** Lanes in which parked events became due, with the lowest `seq` among them and how many. */
   readonly woken: readonly { readonly lane: number; readonly firstSeq: number; readonly count: number }[]
+  /** Ids of those of them that have a key and were between retries: what is due of what waits for one came back with it. */
+  readonly heads: readonly string[]
+  /** Of each key that stays parked since somebody has a row of it locked, the first due one: later events wait for it. */
+  readonly locked: readonly HeldHead[]
+  /** Lanes in which more is due than the limit let it look at: before all of it is back, later events might overtake. */
+  readonly more: readonly number[]
   /** Milliseconds until the next parked event of these lanes is due (>= 0); null = none. */
   readonly nextDueIn: number | null
 }
@@ -111,7 +132,10 @@ export interface UnparkReport {
  * backend (rows that Django wrote). All methods act on the given lanes only.
  */
 export interface RelayStore {
-  /** Due, unparked, unsettled rows in `seq` order (over all lanes given). Reads only; costs the same for any backlog. */
+  /**
+   * Due, unparked, unsettled rows in `seq` order (over all lanes given). Reads only; costs the same for any backlog. What was
+   * due when its row was last written is due, although that instant lies ahead of a clock that was set back since.
+   */
   fetch(names: readonly string[], lanes: readonly LaneCursor[]): Promise<readonly FetchedRow[]>
   /** Brings due parked rows back into the hot index, at most `limitPerLane` for each lane, earliest due first. */
   unpark(names: readonly string[], lanes: readonly number[], limitPerLane: number): Promise<UnparkReport>
@@ -123,7 +147,8 @@ export interface RelayStore {
   /**
    * For lanes just taken, or that want attention: releases rows that wait behind a key whose failed event is no
    * longer there or no longer blocks, brings retries of a key back that are due, and returns the heads that do hold
-   * their key.
+   * their key. A retry written while the clock was ahead waits for its delay from now, and what waits behind it no longer
+   * than it does.
    */
   reconcile(names: readonly string[], lanes: readonly number[]): Promise<readonly HeldHead[]>
   /**
@@ -140,13 +165,4 @@ export interface RelayStore {
    * an index for each name, whatever the backlog.
    */
   waitingNames(limit: number): Promise<readonly string[]>
-  /**
-   * Deletes published events older than `publishedFor` ms and failed or cancelled ones older than `failedFor` ms
-   * (null = keep), at most `limit` rows a call. Returns how many it deleted.
-   */
-  purge(options: {
-    readonly publishedFor: number | null
-    readonly failedFor: number | null
-    readonly limit: number
-  }): Promise<number>
 }

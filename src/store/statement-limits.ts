@@ -1,43 +1,64 @@
-import { showValue } from '../problem.ts'
+import { duration, integer } from '../foundation/option-kinds.ts'
+import type { OptionsOf, ResolvedOf } from '../foundation/option-table.ts'
 
 /** How long a statement of the store's own may take, and how many connections of the pool are used for them. */
-export interface StatementOptions {
+export const STATEMENTS = {
   /**
    * Connections of the pool that a worker's statements use at once; one of them is kept for its heartbeat. What your code
-   * asks for (`events`, `migrate`) has at most two more, and transactional handlers those of `transactions`. Default: 3.
+   * asks for (`events`, `migrate`) has at most two more, and transactional handlers those of `transactions`. Default 3.
    */
-  readonly connections?: number | undefined
-  /** Connections of the pool on which transactional handlers work at once. Default: 4. */
-  readonly transactions?: number | undefined
+  connections: integer(3, { min: 1, max: 1_000 }),
+  /**
+   * Connections of the pool on which transactional handlers work at once, up to what the pool has beside one that listens and one
+   * that stays free; at least 1. Default: 4, or as many as those are.
+   */
+  transactions: integer(undefined, { min: 1, max: 1_000 }),
   /**
    * How long a statement of a worker may take, with the wait for its connection, in milliseconds. One that takes longer is
-   * cancelled by the server, and its connection destroyed when even that is not heard of. Default: 8,000.
+   * cancelled by the server, and its connection destroyed when even that brings no answer. Default 8,000.
    */
-  readonly statementTimeout?: number | undefined
+  statementTimeout: duration(8_000, { min: 100, max: 3_600_000 }),
+}
+export type StatementOptions = OptionsOf<typeof STATEMENTS>
+export type ResolvedStatementOptions = { readonly [Name in keyof typeof STATEMENTS]: number }
+
+const MOST_TRANSACTIONS = 4
+
+/** A pool of the application, as far as we can see into it. */
+export interface PoolRoom {
+  /** How many connections it has at most; undefined = it does not tell. */
+  readonly size: number | undefined
+  /** Whether one of them is kept for listening. */
+  readonly listens: boolean
 }
 
-export const STATEMENT_OPTIONS = ['connections', 'transactions', 'statementTimeout'] as const
+/** How many connections a pool of our own has, so that no use of it waits for another, and the application has one or more. */
+export function ownPoolSize({ connections, transactions }: ResolvedStatementOptions): number {
+  return Math.max(10, connections + transactions + 4)
+}
 
-export type ResolvedStatementOptions = { readonly [Name in (typeof STATEMENT_OPTIONS)[number]]: number }
+/**
+ * How many handlers may have a connection each. One more stays free: else handlers that ask the same pool for another one would
+ * wait for each other, and no heartbeat would get through. Of the smallest pools nothing is left, and one handler works at a time.
+ */
+function mostTransactions({ size, listens }: PoolRoom): number {
+  return size === undefined ? Number.POSITIVE_INFINITY : Math.max(1, size - (listens ? 1 : 0) - 1)
+}
 
-const DEFAULTS: ResolvedStatementOptions = { connections: 3, transactions: 4, statementTimeout: 8_000 }
-const RANGES = { connections: [1, 1_000], transactions: [1, 1_000], statementTimeout: [100, 3_600_000] } as const
-
-/** Fills in the defaults; tells `refuse` of each value that is none. */
+/** What fits the pool; tells `refuse` of what does not. `room`: undefined = a pool of our own, made to fit. */
 export function resolveStatementOptions(
-  given: ReadonlyMap<string, unknown>,
-  refuse: (field: string, message: string) => void,
+  { connections, transactions, statementTimeout }: ResolvedOf<typeof STATEMENTS>,
+  refuse: (name: 'transactions', message: string) => void,
+  room?: PoolRoom,
 ): ResolvedStatementOptions {
-  const resolved = { ...DEFAULTS }
-  for (const name of STATEMENT_OPTIONS) {
-    const value = given.get(name)
-    if (value === undefined) continue
-    const [min, max] = RANGES[name]
-    if (typeof value !== 'number' || !Number.isInteger(value) || value < min || value > max)
-      refuse(name, `is ${showValue(value)}; give a whole number from ${min} to ${max}`)
-    else Object.assign(resolved, { [name]: value })
-  }
-  return resolved
+  const most = mostTransactions(room ?? { size: undefined, listens: false })
+  if (transactions !== undefined && transactions > most) refuse('transactions', tooMany(transactions, most, room))
+  return { connections, transactions: transactions ?? Math.min(MOST_TRANSACTIONS, most), statementTimeout }
+}
+
+function tooMany(value: number, most: number, room: PoolRoom | undefined): string {
+  const listener = room?.listens ? ', one of which listens' : ''
+  return `is ${value}, and the pool has ${room?.size} connections${listener}: one must stay free for the application and the worker; give at most ${most}, or a larger pool`
 }
 
 /** What one use of a connection may take, in milliseconds. */

@@ -6,8 +6,15 @@ export type Dialect = 'postgres' | 'mysql' | 'sqlite' | 'memory'
  * library's placeholders; no SQL is ever parsed.
  */
 export interface Statement {
+  /** The SQL around the values. */
   readonly strings: readonly string[]
+  /** The values between the strings, in their order. */
   readonly values: readonly unknown[]
+  /**
+   * `reads`: it changes nothing, so it does no harm where the transaction has ended, and may go without asking the server first
+   * whether that is still open.
+   */
+  readonly effect?: 'reads'
 }
 
 /** A row that a statement returned, by column name. */

@@ -4,15 +4,21 @@ import type { CaptureOptions } from './capture.ts'
 import type { CoordinationStore } from './coordination-store.ts'
 import type { InboxStore } from './inbox-store.ts'
 import type { Inspection } from './inspection.ts'
+import type { Program } from './program.ts'
 import type { RelayStore } from './relay-store.ts'
-import type { Dialect, Row, Statement } from './statement.ts'
+import type { RetentionStore } from './retention-store.ts'
+import type { Dialect } from './statement.ts'
 import type { TransactionAdapter } from './transaction-adapter.ts'
 
 /**
  * The database that holds the outbox, as narrow interfaces by consumer. `Tx` is the native transaction of the client
  * it was made with. Every instant in it is the database's own; callers pass durations.
+ *
+ * Until 1.0 an internal seam: its conformance suite is published (`ts-broadcaster/testing`), and its members may still change with
+ * any version. What you hold is a `Store` that one of our factories made.
  */
 export interface Store<Tx = unknown> {
+  /** What its SQL is written in. */
   readonly dialect: Dialect
   /** For messages: `postgres outbox_events`. */
   readonly description: string
@@ -20,11 +26,19 @@ export interface Store<Tx = unknown> {
   readonly place?: string
   /** The adapter of the store's own client; used when a Broadcaster is given no other. */
   readonly transactionAdapter: TransactionAdapter<Tx>
+  /** Inserting, on the caller's transaction. */
   readonly publish: PublishStore
+  /** Fetching and settling. */
   readonly relay: RelayStore
+  /** Deleting what is settled and old. */
+  readonly retention: RetentionStore
+  /** Workers, lanes and breakers. */
   readonly coordination: CoordinationStore
+  /** Lists, counts and moves, for operators. */
   readonly admin: AdminStore
+  /** What consumers have handled. */
   readonly inbox: InboxStore
+  /** Migrations. */
   readonly schema: SchemaStore
   /** Runs `work` in a transaction of the store's own: committed when it resolves, rolled back when it throws. */
   transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T>
@@ -32,46 +46,19 @@ export interface Store<Tx = unknown> {
   close(): Promise<void>
   /** How long one of its statements takes at most, in milliseconds, when it has a limit of its own. */
   readonly statementTimeout?: number
-  /** Tells of commits by other processes. Optional: without it relays poll. */
+  /** Announces commits by other processes. Optional: without it relays poll. */
   readonly wake?: WakeStore
 }
 
-/** What `publish` needs: statements to run on the caller's transaction. */
+/** What `publish` needs: programs to run on the caller's transaction. */
 export interface PublishStore {
   /**
-   * Inserts all rows with one statement. A row whose (source, event id, backend) or id exists already is left out
-   * of the rows it returns.
+   * Inserts all rows, those of a key in their order, with one statement unless they take more. Returns those that were added: a
+   * row whose (source, event id, backend) or id exists already is left out.
    */
-  insert(rows: readonly NewOutboxEvent[]): Statement
-  /**
-   * Where an insert that waits locks the gap beside what it waits for (InnoDB): a text that sorts as the index does, so that
-   * whoever holds that goes on above the gap. Default: by source, id and backend.
-   */
-  insertOrder?(row: NewOutboxEvent): string
-  /** Rows that one `insert` takes, at most. Default: any number. */
-  readonly rowsPerInsert?: number
-  /** Bytes of data that one `insert` takes, about; more than one row only. Default: any number. */
-  readonly bytesPerInsert?: number
-  /**
-   * Where an insert that meets a stored event locks more than that event (InnoDB: the gap beside it): selects without
-   * a lock which of these rows are stored already, to be left out of the insert. Undefined: none of them can be.
-   */
-  findStored?(rows: readonly NewOutboxEvent[]): Statement | undefined
-  /** Reads what `findStored` returned: those of the rows that are not stored. */
-  notStored?(rows: readonly NewOutboxEvent[], found: readonly Row[]): readonly NewOutboxEvent[]
-  /**
-   * Where the database's INSERT cannot return rows (MySQL): selects those that an `insert` of these rows added, to be
-   * run after one that returned none.
-   */
-  readBack?(rows: readonly NewOutboxEvent[]): Statement
-  /** Where the database has one code for whatever is wrong (SQLite): returns a row if the outbox is there. */
-  readonly isThere?: Statement
-  /** Reads the rows that `insert`, or `readBack`, returned. */
-  inserted(rows: readonly Row[]): readonly InsertedRow[]
-  /** Selects the stored row of a duplicate, all columns, by its identity. */
-  findDuplicate(row: NewOutboxEvent): Statement
-  /** Reads the rows that `findDuplicate` returned: at most one. */
-  found(rows: readonly Row[]): Partial<OutboxEventColumns> | undefined
+  insert(rows: readonly NewOutboxEvent[]): Program<readonly InsertedRow[]>
+  /** The stored row of a row that was left out, by its identity. Undefined: it is gone again. */
+  findDuplicate(row: NewOutboxEvent): Program<Partial<OutboxEventColumns> | undefined>
 }
 
 /** Wake-up by the database. */
@@ -92,6 +79,7 @@ export interface WakeListener {
   close(): Promise<void>
 }
 
+/** The schema in the database, beside what this package knows. */
 export interface MigrationStatus {
   /** The schema version in the database; 0 = no outbox there. */
   readonly version: number
@@ -101,6 +89,7 @@ export interface MigrationStatus {
   readonly lanes: number | null
   /** True: the events table is there and not ours, or not wholly. `migrate` takes it over if Django Broadcaster made it. */
   readonly foreign?: true
+  /** The steps that are still to be done, in order; old code refuses a schema with a newer breaking one. */
   readonly pending: readonly { readonly version: number; readonly name: string; readonly breaking: boolean }[]
   /** Of `migrate`: what was missing of the steps that were done before, and was made again. For people. */
   readonly mended?: readonly string[]
@@ -109,19 +98,19 @@ export interface MigrationStatus {
 /** What `migrate` may be told. */
 export interface MigrateOptions {
   /** The number of lanes, 1 to 1024. Default: 64. */
-  readonly lanes?: number
-  /** Is told what is being done, where that may take long. */
-  readonly onProgress?: (message: string) => void
+  readonly lanes?: number | undefined
+  /** Is told what is being done, where that may take long. Default: nobody is. */
+  readonly onProgress?: ((message: string) => void) | undefined
 }
 
 /** What `print` may be told. */
 export interface PrintOptions {
   /** Only the steps after this version. Default: 0. */
-  readonly from?: number
+  readonly from?: number | undefined
   /** The number of lanes, 1 to 1024. Default: 64. */
-  readonly lanes?: number
+  readonly lanes?: number | undefined
   /** The SQL that takes over a table made by Django Broadcaster. Default: false. */
-  readonly takeOver?: boolean
+  readonly takeOver?: boolean | undefined
 }
 
 /** Migrations: append-only, printable, never run unless asked. */

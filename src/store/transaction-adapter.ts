@@ -1,8 +1,5 @@
 import type { Dialect, Row, Statement } from './statement.ts'
 
-/** What a statement does: one that only `reads` does no harm where the transaction has ended, and finds out. */
-export type Effect = 'reads' | 'writes'
-
 /**
  * Runs our statements inside the caller's own transaction. It never begins, commits, rolls back or closes anything.
  * `Tx` is the library's transaction type, narrow enough that a pool or plain connection does not compile.
@@ -17,11 +14,8 @@ export interface TransactionAdapter<Tx> {
    * as far as the library lets us see it without a round trip.
    */
   check(tx: Tx): void
-  /**
-   * Runs one statement on the transaction and resolves with its rows. One that only reads may go without asking the
-   * server first whether the transaction is still open.
-   */
-  execute(tx: Tx, statement: Statement, effect?: Effect): Promise<readonly Row[]>
+  /** Runs one statement on the transaction and resolves with its rows. */
+  execute(tx: Tx, statement: Statement): Promise<readonly Row[]>
   /** The same without a promise, where the library is synchronous. Needed for `publishSync`. */
   executeSync?(tx: Tx, statement: Statement): readonly Row[]
   /**

@@ -1,9 +1,11 @@
 import { BroadcasterError } from '../errors.ts'
-import { showValue } from '../problem.ts'
+import { showValue } from '../foundation/problem.ts'
 
 /** Where lines for people go: `console`, or a logger of the shape of pino's or winston's. */
 export interface Logger {
+  /** Takes a line that a person should see, and that needs nothing at once. */
   warn(line: string): void
+  /** Takes a line on something that went wrong. */
   error(line: string): void
 }
 

@@ -1,4 +1,4 @@
-import { describeError } from '../describe-error.ts'
+import { describeError } from '../foundation/describe-error.ts'
 import { OutboxEvent } from '../record/outbox-event.ts'
 import type { Logger } from './logger.ts'
 import { Repeats } from './repeats.ts'
@@ -20,15 +20,15 @@ const QUIET = 10_000
 const warn = (topic: string, text: string): Line => ({ level: 'warn', topic, text })
 const error = (topic: string, text: string): Line => ({ level: 'error', topic, text })
 
-/** What a person must hear of who has not chosen a logger: what went wrong, and that it is right again. */
+/** What a person must know who has not chosen a logger: what went wrong, and that it works again. */
 const LINES: Lines = {
-  'event.retried': ({ event, backend, retryCount, delay, error: why }) =>
+  'event.retried': ({ record, backend, retryCount, delay, error: why }) =>
     warn(
       backend,
-      `${named(event)} failed at ${backend}, attempt ${retryCount} of ${event.maxRetries}, next in ${Math.round(delay)} ms: ${describeError(why)}`,
+      `${named(record)} failed at ${backend}, attempt ${retryCount} of ${record.maxRetries}, next in ${Math.round(delay)} ms: ${describeError(why)}`,
     ),
-  'event.failed': ({ event, backend, error: why }) =>
-    error(backend, `${named(event)} FAILED for good at ${backend}: ${describeError(why)}`),
+  'event.failed': ({ record, backend, error: why }) =>
+    error(backend, `${named(record)} FAILED for good at ${backend}: ${describeError(why)}`),
   'backend.down': ({ backend, error: why }) =>
     error(backend, `backend ${backend} is DOWN, its events wait: ${describeError(why)}`),
   'backend.up': ({ backend }) => warn(backend, `backend ${backend} is up again`),
@@ -66,7 +66,7 @@ const LINES: Lines = {
 }
 
 /**
- * Writes a line for each signal that tells of trouble, or of its end. A topic that has just had a line is counted, and
+ * Writes a line for each signal that reports trouble, or the end of it. A topic that has just had a line is counted, and
  * the next line says how many there were. A logger that throws harms nobody.
  */
 export class SignalLog {
@@ -95,8 +95,8 @@ export class SignalLog {
   }
 }
 
-function named(event: OutboxEvent): string {
-  return event instanceof OutboxEvent ? `${event.eventType} ${event.eventId}` : 'an event'
+function named(record: OutboxEvent): string {
+  return record instanceof OutboxEvent ? `${record.eventType} ${record.eventId}` : 'an event'
 }
 
 function codeOf(why: unknown): string {

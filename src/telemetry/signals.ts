@@ -1,22 +1,22 @@
 import { type Channel, channel } from 'node:diagnostics_channel'
-import type { CloudEvent } from '../event/cloud-event.ts'
+import type { DeliveryEvent } from '../event/delivery-event.ts'
 import type { OutboxEvent } from '../record/outbox-event.ts'
 import type { Logger } from './logger.ts'
 import { SignalLog } from './signal-log.ts'
 
 /**
- * What Broadcaster tells of its work, by name. Each is a `node:diagnostics_channel` named `broadcaster:` + name, so
+ * What Broadcaster reports of its work, by name. Each is a `node:diagnostics_channel` named `broadcaster:` + name, so
  * listeners cost nothing until there is one. Documented in `docs/signals.md`; a test keeps both the same set.
  * Durations are in milliseconds.
  */
 export interface Signals {
   /** An event was inserted on the caller's transaction, which has not committed yet. Not sent for duplicates. */
-  'event.created': { readonly event: OutboxEvent }
+  'event.created': { readonly record: OutboxEvent }
   /** The backend acknowledged the event and that is recorded. */
-  'event.published': { readonly event: OutboxEvent; readonly backend: string; readonly worker: string }
+  'event.published': { readonly record: OutboxEvent; readonly backend: string; readonly worker: string }
   /** An attempt failed; the event is tried again after `delay`. */
   'event.retried': {
-    readonly event: OutboxEvent
+    readonly record: OutboxEvent
     readonly backend: string
     readonly worker: string
     readonly retryCount: number
@@ -25,7 +25,7 @@ export interface Signals {
   }
   /** Gave up on the event. `blocks`: later events of its key wait. */
   'event.failed': {
-    readonly event: OutboxEvent
+    readonly record: OutboxEvent
     readonly backend: string
     readonly worker: string
     readonly retryCount: number
@@ -34,7 +34,7 @@ export interface Signals {
   }
   /** An event waits behind `headId`, which failed for good. */
   'event.blocked': {
-    readonly event: OutboxEvent
+    readonly record: OutboxEvent
     readonly backend: string
     readonly worker: string
     readonly headId: string
@@ -62,7 +62,9 @@ export interface Signals {
   }
   /** It took an event again. */
   'destination.up': { readonly backend: string; readonly destination: string; readonly worker: string }
+  /** The worker owns these lanes from now on. */
   'lane.gained': { readonly backend: string; readonly worker: string; readonly lanes: readonly number[] }
+  /** The worker does not own these lanes any more. */
   'lane.lost': {
     readonly backend: string
     readonly worker: string
@@ -70,7 +72,9 @@ export interface Signals {
     /** `released`: given back after finishing what was in flight; `lease-ended`: another worker may own them already. */
     readonly reason: 'released' | 'lease-ended'
   }
+  /** A worker has started, for these backends. */
   'worker.started': { readonly worker: string; readonly backends: readonly string[] }
+  /** A worker has stopped: nothing it sent is in flight. */
   'worker.stopped': { readonly worker: string }
   /** Something went wrong that the worker survives, such as a database that cannot be reached. */
   'worker.error': { readonly worker: string; readonly error: unknown }
@@ -82,7 +86,9 @@ export interface Signals {
   'events.purged': { readonly worker: string; readonly count: number }
   /** A listener of a signal threw, or rejected. What it listened to went on. */
   'listener.failed': { readonly signal: SignalName; readonly error: unknown }
+  /** A consumer has started: its subscription is open. */
   'consumer.started': { readonly consumer: string; readonly subscription: string }
+  /** A consumer has stopped: no handler runs. */
   'consumer.stopped': { readonly consumer: string }
   /** Something went wrong that the consumer survives, such as a broker that cannot be reached. */
   'consumer.error': { readonly consumer: string; readonly error: unknown }
@@ -97,7 +103,7 @@ export interface Signals {
   /** Handling failed; it is tried again after `delay`. */
   'delivery.retried': {
     readonly consumer: string
-    readonly event: CloudEvent
+    readonly event: DeliveryEvent
     readonly attempt: number
     readonly delay: number
     readonly error: unknown
@@ -105,7 +111,7 @@ export interface Signals {
   /** Gave up: the message stands in the dead-letter place, or a webhook's sender was told. `event` is undefined when unreadable. */
   'delivery.failed': {
     readonly consumer: string
-    readonly event: CloudEvent | undefined
+    readonly event: DeliveryEvent | undefined
     readonly attempt: number
     readonly error: unknown
   }
@@ -113,15 +119,20 @@ export interface Signals {
 
 /** What is told of a received event. */
 export interface DeliverySignal {
+  /** The name of the consumer. */
   readonly consumer: string
-  readonly event: CloudEvent
+  /** The event that was received. */
+  readonly event: DeliveryEvent
   /** Counts from 1, in this process. */
   readonly attempt: number
+  /** How long handling took, in milliseconds. */
   readonly duration: number
 }
 
+/** The name of a signal. */
 export type SignalName = keyof Signals
 
+/** The names of all signals. */
 export const SIGNAL_NAMES = [
   'event.created',
   'event.published',
@@ -155,15 +166,19 @@ export const SIGNAL_NAMES = [
 ] as const satisfies readonly SignalName[]
 
 /** What listeners receive: the message and the outbox it comes from (`Broadcaster.name`), or the consumer. */
-export type SignalMessage<Name extends SignalName> = Signals[Name] & { readonly outbox: string }
+export type SignalMessage<Name extends SignalName> = Signals[Name] & {
+  /** The name of the Broadcaster. */
+  readonly outbox: string
+}
 
 const channels = new Map<SignalName, Channel>(SIGNAL_NAMES.map((name) => [name, channel(`broadcaster:${name}`)]))
 
 /** Who sends the signal that is being heard just now: listeners run at once. */
 let sender: SignalSource | undefined
 
-/** Sends signals of one outbox, and has those that tell of trouble written to its logger. */
+/** Sends signals of one outbox, and has those that report trouble written to its logger. */
 export class SignalSource {
+  /** The name of the Broadcaster. */
   readonly outbox: string
   readonly #log: SignalLog | undefined
 
@@ -203,7 +218,7 @@ export function onSignal<Name extends SignalName>(
   const to = channel(`broadcaster:${name}`)
   const receive = (message: unknown): void => {
     const source = sender
-    // One that fails at hearing of failed listeners is not told of: that would not end.
+    // A listener that fails on this very signal is not reported: that would not end.
     const failed = (error: unknown): void => {
       if (name !== 'listener.failed') source?.emit('listener.failed', { signal: name, error })
     }

@@ -1,13 +1,34 @@
 /** One behaviour that every implementation of a seam must show. It throws an `AssertionError` when it does not. */
 export interface ConformanceCase<Fixture> {
+  /** What is tested, in one sentence. */
   readonly name: string
   /** What the fixture must offer; an implementation that cannot declares it, with the reason. */
   readonly requires?: string
+  /** Rejects when the implementation fails the case. */
   run(fixture: Fixture): Promise<void>
+}
+
+/** Writes the cases of one suite. */
+export function caseWriter<Fixture, Ability extends string>() {
+  type Case = ConformanceCase<Fixture> & { readonly requires?: Ability }
+  return {
+    it: (name: string, run: (fixture: Fixture) => Promise<void>): Case => ({ name, run }),
+    /** For a fixture that offers something: `requires('another')('of two ...', run)`. */
+    requires<Needed extends Ability>(ability: Needed) {
+      // What a fixture may leave out it has where that is the name of the ability; one that lies fails the case.
+      type Offering = Fixture & Required<Pick<Fixture, Needed & keyof Fixture>>
+      return (name: string, run: (fixture: Offering) => Promise<void>): Case => ({
+        name,
+        requires: ability,
+        run: (fixture) => run(fixture as Offering),
+      })
+    },
+  }
 }
 
 /** The two calls of a test runner that a suite needs; `node:test`, vitest and jest all have them in some form. */
 export interface ConformanceRunner {
+  /** Registers one test with the runner. */
   test(name: string, run: () => Promise<void>): unknown
   /** Reports a case that is left out. `reason` is meant to be printed. */
   skip(name: string, reason: string): unknown
@@ -15,6 +36,7 @@ export interface ConformanceRunner {
 
 /** What each case of a suite is given: made new for it, closed after it. */
 export interface ConformanceFixture {
+  /** Takes away what was made for this case. */
   close(): Promise<void>
 }
 
@@ -27,7 +49,7 @@ export interface ConformanceFixture {
  *   { test, skip: (name, reason) => test(name, { skip: reason }, () => {}) },
  *   storeConformance,
  *   async () => ({ store: myStore(), close: async () => {} }),
- *   { wake: 'this database cannot tell of commits' },
+ *   { wake: 'this database cannot announce commits' },
  * )
  */
 export function runConformance<Fixture extends ConformanceFixture>(

@@ -1,13 +1,14 @@
+import type { OutgoingEvent } from '../event/outgoing-event.ts'
 import { uuidV7 } from '../event/uuid.ts'
-import type { OutboxEventColumns } from '../record/columns.ts'
-import { OutboxEvent } from '../record/outbox-event.ts'
+import type { SendRow } from '../record/columns.ts'
+import { FetchedEvent } from '../record/fetched-event.ts'
 
 /** The instant at which sample events were created. */
 const CREATED = new Date('2026-01-02T03:04:05.678Z')
 
-/** An outbox event as the relay hands it to a backend: a plain `order.created`, unless told otherwise. */
-export function sampleEvent(overrides: Partial<OutboxEventColumns> = {}): OutboxEvent {
-  return new OutboxEvent({
+/** An event as the relay hands it to a backend: a plain `order.created`, unless told otherwise by columns of its row. */
+export function sampleEvent(overrides: Partial<SendRow> = {}): OutgoingEvent {
+  return new FetchedEvent({
     id: uuidV7(),
     seq: 1,
     lane: 0,
@@ -28,6 +29,7 @@ export function sampleEvent(overrides: Partial<OutboxEventColumns> = {}): Outbox
     retryCount: 0,
     maxRetries: 3,
     publisherBackend: 'default',
+    generation: 0,
     publisherConfig: '{}',
     progress: null,
     ...overrides,
@@ -38,11 +40,7 @@ export function sampleEvent(overrides: Partial<OutboxEventColumns> = {}): Outbox
  * Sample events, `count` of them, spread evenly over `keys` partition keys (0 = without a key). `data` is `{ n }`,
  * counting from 0 in the order of the list.
  */
-export function sampleEvents(
-  count: number,
-  keys = 0,
-  overrides: Partial<OutboxEventColumns> = {},
-): readonly OutboxEvent[] {
+export function sampleEvents(count: number, keys = 0, overrides: Partial<SendRow> = {}): readonly OutgoingEvent[] {
   return Array.from({ length: count }, (_, n) =>
     sampleEvent({
       seq: n + 1,

@@ -2,6 +2,8 @@ import type { ConformanceCase } from './conformance.ts'
 import { adminListCases } from './store/admin-list-cases.ts'
 import { adminMoveCases } from './store/admin-move-cases.ts'
 import { breakerCases } from './store/breaker-cases.ts'
+import { clockCases } from './store/clock-cases.ts'
+import { clockLeaseCases } from './store/clock-lease-cases.ts'
 import { coordinationCases } from './store/coordination-cases.ts'
 import { destinationCases } from './store/destination-cases.ts'
 import { fetchCases } from './store/fetch-cases.ts'
@@ -9,6 +11,7 @@ import { fidelityCases } from './store/fidelity-cases.ts'
 import type { StoreCapability, StoreFixture } from './store/fixture.ts'
 import { holdCases } from './store/hold-cases.ts'
 import { inboxCases } from './store/inbox-cases.ts'
+import { lookCases } from './store/look-cases.ts'
 import { publishCases } from './store/publish-cases.ts'
 import { purgeCases } from './store/purge-cases.ts'
 import { reconcileCases } from './store/reconcile-cases.ts'
@@ -16,7 +19,6 @@ import { schemaCases } from './store/schema-cases.ts'
 import { settleCases } from './store/settle-cases.ts'
 import { settleInTransactionCases } from './store/settle-in-transaction-cases.ts'
 import { settleLostCases } from './store/settle-lost-cases.ts'
-import { statsCases } from './store/stats-cases.ts'
 import { wakeCases } from './store/wake-cases.ts'
 
 export type { StoreCapability, StoreFixture } from './store/fixture.ts'
@@ -40,8 +42,10 @@ export const storeConformance: readonly StoreCase[] = [
   ...adminListCases,
   ...adminMoveCases,
   ...holdCases,
-  ...statsCases,
+  ...lookCases,
   ...purgeCases,
   ...inboxCases,
   ...wakeCases,
+  ...clockCases,
+  ...clockLeaseCases,
 ]

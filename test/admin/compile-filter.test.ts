@@ -58,6 +58,16 @@ describe('compileFilter', () => {
   }
 
   const wrong: readonly (readonly [string, unknown, string, RegExp])[] = [
+    [
+      'the word of publish for a backend',
+      { backend: 'x' },
+      'backend',
+      /column; did you mean "publisherBackend"\?; columns: id,/,
+    ],
+    ['the word of publish for a type', { type: 'x' }, 'type', /is not a column; did you mean "eventType"\?/],
+    ['the word of publish for a key, in capitals', { KEY: 'x' }, 'KEY', /did you mean "partitionKey"\?/],
+    ['the word of CloudEvents for a time', { time: 'x' }, 'time', /did you mean "eventTime"\?/],
+    ['what others call it', { content_type: 'x' }, 'content_type', /did you mean "dataContentType"\?/],
     ['an unknown column', { evnetType: 'x' }, 'evnetType', /is not a column; did you mean "eventType"\?/],
     ["a column by Django's name", { event_type: 'x' }, 'event_type', /did you mean "eventType"/],
     ['a column of JSON', { data: {} }, 'data', /holds JSON or bytes/],
@@ -87,7 +97,7 @@ describe('compileFilter', () => {
       'createdAt.lt',
       /undefined/,
     ],
-    ['no comparison', { status: {} }, 'status', /compares with nothing/],
+    ['no comparison', { status: {} }, 'status', /has no comparison/],
     ['a filter that is none', null, 'filter', /give an object/],
     ['a list in place of a filter', [], 'filter', /give an object/],
     ['an inherited name', { toString: 'x' }, 'toString', /is not a column/],

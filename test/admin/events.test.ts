@@ -143,6 +143,7 @@ for (const kind of STORES) {
       assert.throws(() => all.offset(0.5), { field: 'offset' })
       assert.throws(() => all.orderBy('-creatdAt' as 'id'), { field: 'creatdAt', message: /did you mean "createdAt"/ })
       assert.throws(() => all.orderBy('data' as 'id'), { field: 'data' })
+      assert.throws(() => all.orderBy('-type' as 'id'), { field: 'type', message: /did you mean "eventType"/ })
     })
 
     test('a list leaves the large columns out, and a record loads them on demand', async () => {
@@ -180,6 +181,7 @@ for (const kind of STORES) {
       assert.deepEqual(await loaded(all.only('subject')), ['id', 'subject'])
       assert.deepEqual(await loaded(all.only('subject').include('data')), ['id', 'subject', 'data'])
       assert.throws(() => all.only('dta' as ColumnName), { code: 'INVALID_OPTION', message: /did you mean "data"/ })
+      assert.throws(() => all.only('backend' as ColumnName), { message: /did you mean "publisherBackend"/ })
       const partial = await events.filter({ subject: 'a' }).only('subject').first()
       assert.throws(() => partial?.eventType, { code: 'DEFERRED_COLUMN' })
       assert.deepEqual((await events.filter({ subject: 'a' }).first())?.data, { n: 1 })
@@ -225,7 +227,7 @@ for (const kind of STORES) {
 
     test('stats', async () => {
       const stats = await events.stats()
-      assert.equal(stats.backends.find((backend) => backend.backend === 'partners')?.parked, 1)
+      assert.equal(stats.backends.find((backend) => backend.backend === 'partners')?.scheduled.count, 1)
     })
   })
 

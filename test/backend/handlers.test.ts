@@ -1,26 +1,27 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { Backend, SendResult } from '../../src/backend/backend.ts'
-import { HandlerRegistry, type HandlersOptions, handlers } from '../../src/backend/handlers/handlers.ts'
+import { type HandlersOptions, handlers } from '../../src/backend/handlers/handlers.ts'
 import { classifySendError, OutageError, PermanentError, RetryAfterError } from '../../src/backend/send-error.ts'
+import type { OutgoingEvent } from '../../src/event/outgoing-event.ts'
 import type { HandlerProgress } from '../../src/handlers/handler-progress.ts'
-import type { OutboxEvent } from '../../src/record/outbox-event.ts'
+import { HandlerRegistry } from '../../src/handlers/handler-registry.ts'
 import { sampleEvent, sampleEvents } from '../../src/testing/sample-events.ts'
 
 const never = new AbortController().signal
 const kindOf = (result: SendResult | undefined) => (result?.ok ? 'ok' : result && classifySendError(result.error).kind)
 const progressOf = (result: SendResult | undefined) => (result?.progress as HandlerProgress | undefined)?.handlers ?? {}
 
-async function sendOne(backend: Backend, event: OutboxEvent = sampleEvent()): Promise<SendResult | undefined> {
+async function sendOne(backend: Backend, event: OutgoingEvent = sampleEvent()): Promise<SendResult | undefined> {
   return (await backend.send([event], never))[0]
 }
 
 /** The event as the relay hands it over after a failed attempt. */
-function again(event: OutboxEvent, result: SendResult | undefined): OutboxEvent {
+function again(event: OutgoingEvent, result: SendResult | undefined): OutgoingEvent {
   return sampleEvent({ id: event.id, retryCount: 1, progress: JSON.stringify(result?.progress) })
 }
 
-function made(run: Record<string, (event: OutboxEvent) => unknown>, options: HandlersOptions = {}) {
+function made(run: Record<string, (event: OutgoingEvent) => unknown>, options: HandlersOptions = {}) {
   const registry = new HandlerRegistry()
   for (const [name, handler] of Object.entries(run)) registry.onAll(handler, { name })
   return handlers(registry, options)

@@ -1,7 +1,7 @@
 import { after, before, describe, test } from 'node:test'
 import { Kafka, logLevel } from 'kafkajs'
 import type { SendContext } from '../../src/backend/backend.ts'
-import { type KafkaOptions, kafka } from '../../src/backend/kafka/kafka.ts'
+import { type KafkaOptions, kafka } from '../../src/kafka/kafka.ts'
 import { hashKey } from '../../src/publish/new-event.ts'
 import { type BackendFixture, backendConformance } from '../../src/testing/backend-conformance.ts'
 import { runConformance } from '../../src/testing/conformance.ts'
@@ -63,7 +63,7 @@ describe('kafka', { skip: skipWithoutJars('kafka') }, () => {
       const made = await fixture({ fenced: true })
       // As a worker that owns every lane; a key has one.
       const lanes: SendContext = {
-        ownerOf: ({ partitionKey }) => ({ lane: partitionKey === null ? 0 : hashKey(partitionKey) % 8, fence: 1 }),
+        ownerOf: ({ partitionKey }) => ({ lane: partitionKey === undefined ? 0 : hashKey(partitionKey) % 8, fence: 1 }),
       }
       const { send, ...rest } = made.backend
       return { ...made, backend: { ...rest, send: (events, signal) => send(events, signal, lanes) } }

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import type { Backend, SendResult } from '../../src/backend/backend.ts'
-import { type KafkaOptions, kafka } from '../../src/backend/kafka/kafka.ts'
 import { classifySendError } from '../../src/backend/send-error.ts'
+import { type KafkaOptions, kafka } from '../../src/kafka/kafka.ts'
 import { sampleEvent, sampleEvents } from '../../src/testing/sample-events.ts'
 import { skipWithoutJars } from '../support/jars.ts'
 import { KafkaProcess } from './kafka-process.ts'
@@ -76,7 +76,7 @@ describe('kafka: errors', { skip }, () => {
           arrived
             .filter(({ attributes }) => attributes['partitionkey'] === key)
             .map(({ attributes }) => attributes['id']),
-          small.filter(({ partitionKey }) => partitionKey === key).map(({ eventId }) => eventId),
+          small.filter(({ partitionKey }) => partitionKey === key).map(({ id }) => id),
         )
       }
     }))
@@ -91,16 +91,12 @@ describe('kafka: errors', { skip }, () => {
     }))
 
   test('no topic is permanent, and so is a function that throws', () =>
-    withTopic(
-      {},
-      { topic: ({ eventType }) => (eventType === 'throws' ? assert.fail('no') : 'no topic') },
-      async (backend) => {
-        const results = await backend.send([sampleEvent(), sampleEvent({ eventType: 'throws' })], never)
-        assert.deepEqual(results.map(kindOf), ['permanent', 'permanent'])
-        assert.match(textOf(results[0]), /no topic: at most 249/)
-        assert.match(textOf(results[1]), /the function topic threw/)
-      },
-    ))
+    withTopic({}, { topic: ({ type }) => (type === 'throws' ? assert.fail('no') : 'no topic') }, async (backend) => {
+      const results = await backend.send([sampleEvent(), sampleEvent({ eventType: 'throws' })], never)
+      assert.deepEqual(results.map(kindOf), ['permanent', 'permanent'])
+      assert.match(textOf(results[0]), /not a topic: at most 249/)
+      assert.match(textOf(results[1]), /the function topic threw/)
+    }))
 
   test('a topic that is missing is an outage when it is the only one, otherwise a failure of its events', async () => {
     await using(backendOn({ topic: topicName() }), async (backend) => {
@@ -247,7 +243,7 @@ describe('kafka: login', { skip }, () => {
   const backendFor = (sasl?: KafkaOptions['sasl']): Backend =>
     kafka({
       bootstrapServers: server.address,
-      createTopics: true,
+      create: true,
       connectTimeout: 1_000,
       timeout: 3_000,
       ...(sasl === undefined ? {} : { sasl }),

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import type { Backend, SendContext, SendResult } from '../../src/backend/backend.ts'
-import { type KafkaOptions, kafka } from '../../src/backend/kafka/kafka.ts'
 import { classifySendError } from '../../src/backend/send-error.ts'
+import type { OutgoingEvent } from '../../src/event/outgoing-event.ts'
+import { type KafkaOptions, kafka } from '../../src/kafka/kafka.ts'
 import { sampleEvent, sampleEvents } from '../../src/testing/sample-events.ts'
 import { skipWithoutJars } from '../support/jars.ts'
 import { KafkaProcess } from './kafka-process.ts'
@@ -11,8 +12,13 @@ import { createTopic, readEvents, servesProducers, servesTopic, topicName } from
 const never = new AbortController().signal
 const kindOf = (result: SendResult | undefined) => (result?.ok ? 'ok' : result && classifySendError(result.error).kind)
 /** As a worker tells it that owns every lane under this fence. */
-const under = (fence: number): SendContext => ({ ownerOf: ({ lane }) => ({ lane: lane ?? 0, fence }) })
-const event = (id: string, lane = 0) => sampleEvent({ eventId: id, lane, partitionKey: 'k' })
+const under = (fence: number): SendContext => ({ ownerOf: (event) => ({ lane: laneOf.get(event) ?? 0, fence }) })
+const laneOf = new WeakMap<OutgoingEvent, number>()
+const event = (id: string, lane = 0, partitionKey: string | undefined = 'k') => {
+  const made = sampleEvent({ eventId: id, lane, partitionKey: partitionKey ?? null })
+  laneOf.set(made, lane)
+  return made
+}
 
 describe('kafka({ fenced })', { skip: skipWithoutJars('kafka') }, () => {
   let server: KafkaProcess
@@ -106,9 +112,7 @@ describe('kafka({ fenced })', { skip: skipWithoutJars('kafka') }, () => {
 
   test('many lanes at once, many events of each: all arrive, those of a key in order', () =>
     workers({ fenced: true, mode: 'binary', compression: 'gzip' }, async (backend, _other, read) => {
-      const events = sampleEvents(3_000, 100).map((each, n) =>
-        sampleEvent({ eventId: String(n), lane: (n % 100) % 64, partitionKey: each.partitionKey }),
-      )
+      const events = sampleEvents(3_000, 100).map((each, n) => event(String(n), (n % 100) % 64, each.partitionKey))
       const results = await backend.send(events, never, under(1))
       assert.deepEqual([...new Set(results.map(kindOf))], ['ok'])
       const arrived = (await read()).map(Number)

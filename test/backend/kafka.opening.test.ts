@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
-import { kafka } from '../../src/backend/kafka/kafka.ts'
+import { kafka } from '../../src/kafka/kafka.ts'
 import { requireServer } from '../support/servers.ts'
 import { StoppableProxy } from './stoppable-proxy.ts'
 

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { SendResult } from '../../src/backend/backend.ts'
-import { type KafkaJsProducer, kafka } from '../../src/backend/kafka/kafka.ts'
 import { classifySendError } from '../../src/backend/send-error.ts'
+import type { OutgoingEvent } from '../../src/event/outgoing-event.ts'
+import { type KafkaJsProducer, kafka } from '../../src/kafka/kafka.ts'
 import { sampleEvent } from '../../src/testing/sample-events.ts'
 
 const never = new AbortController().signal
@@ -24,7 +25,7 @@ function choking(errorOf: () => Error): KafkaJsProducer & { readonly written: st
 describe('kafka: one event for which the client throws what nobody knows', () => {
   for (const [name, topic] of [
     ['one topic', 'events'],
-    ['several topics', ({ eventType }: { readonly eventType: string }) => eventType],
+    ['several topics', ({ type }: OutgoingEvent) => type],
   ] as const) {
     test(`${name}: it fails alone, the others are delivered in order, and it is no outage`, async () => {
       const producer = choking(() => new TypeError('cannot encode it'))

@@ -8,7 +8,7 @@ import { describe, test } from 'node:test'
 import type { SendResult } from '../../src/backend/backend.ts'
 import { consoleBackend } from '../../src/backend/console/console.ts'
 import { eachEvent } from '../../src/backend/each-event.ts'
-import { file } from '../../src/backend/file/file.ts'
+import { fileBackend } from '../../src/backend/file/file.ts'
 import { memoryBackend } from '../../src/backend/memory/memory-backend.ts'
 import { classifySendError, PermanentError } from '../../src/backend/send-error.ts'
 import { sampleEvent, sampleEvents } from '../../src/testing/sample-events.ts'
@@ -51,7 +51,7 @@ describe('eachEvent', () => {
 describe('memoryBackend', () => {
   test('faults: fail some, for a while; lose an acknowledgement; down and up', async () => {
     const backend = memoryBackend()
-    backend.faults.fail({ eventType: 'bad' }, new PermanentError('no'), 1)
+    backend.faults.fail({ type: 'bad' }, new PermanentError('no'), 1)
     const bad = sampleEvent({ eventType: 'bad' })
     assert.deepEqual((await backend.send([bad, sampleEvent()], never)).map(kindOf), ['permanent', 'ok'])
     assert.deepEqual((await backend.send([bad], never)).map(kindOf), ['ok'])
@@ -119,7 +119,7 @@ describe('file', () => {
   test('after a torn line the next event begins on a new one', async () => {
     const directory = await mkdtemp(join(tmpdir(), 'broadcaster-file-'))
     const path = join(directory, 'events.jsonl')
-    const backend = file({ path })
+    const backend = fileBackend({ path })
     await backend.send([sampleEvent({ id: 'a' })], never)
     await appendFile(path, '{"torn":')
     await backend.send([sampleEvent({ id: 'b', data: '{\n"n":1}' })], never)
@@ -150,7 +150,7 @@ describe('file', () => {
       await release()
       await rm(directory, { recursive: true })
     })
-    const backend = file({ path })
+    const backend = fileBackend({ path })
     const stop = new AbortController()
     const hung = backend.send([sampleEvent({ id: 'a', data: JSON.stringify('x'.repeat(200_000)) })], stop.signal)
     const behind = backend.send([sampleEvent({ id: 'b' })], stop.signal)
@@ -166,9 +166,9 @@ describe('file', () => {
   })
 
   test('a directory that is not there is an outage', async () => {
-    const backend = file({ path: join(tmpdir(), 'broadcaster-no-such', 'x.jsonl') })
+    const backend = fileBackend({ path: join(tmpdir(), 'broadcaster-no-such', 'x.jsonl') })
     assert.deepEqual((await backend.send(sampleEvents(2), never)).map(kindOf), ['outage', 'outage'])
     assert.equal((await backend.healthCheck(never)).healthy, false)
-    assert.throws(() => file({} as never), { code: 'INVALID_OPTION', field: 'path' })
+    assert.throws(() => fileBackend({} as never), { code: 'INVALID_OPTION', field: 'path' })
   })
 })

@@ -5,11 +5,12 @@ import { describe, test } from 'node:test'
 import type { Backend } from '../../src/backend/backend.ts'
 import { consoleBackend } from '../../src/backend/console/console.ts'
 import { eachEvent } from '../../src/backend/each-event.ts'
-import { file } from '../../src/backend/file/file.ts'
-import { HandlerRegistry, handlers } from '../../src/backend/handlers/handlers.ts'
+import { fileBackend } from '../../src/backend/file/file.ts'
+import { handlers } from '../../src/backend/handlers/handlers.ts'
 import { memoryBackend } from '../../src/backend/memory/memory-backend.ts'
+import type { OutgoingEvent } from '../../src/event/outgoing-event.ts'
 import { decodeStructured } from '../../src/event/structured.ts'
-import type { OutboxEvent } from '../../src/record/outbox-event.ts'
+import { HandlerRegistry } from '../../src/handlers/handler-registry.ts'
 import { type BackendFixture, backendConformance } from '../../src/testing/backend-conformance.ts'
 import { runConformance } from '../../src/testing/conformance.ts'
 
@@ -24,9 +25,9 @@ const alike = 'it writes every event alike'
 const linesOf = (text: string) => text.split('\n').filter((line) => line !== '')
 
 /** A backend that calls code in this process. */
-function local(make: (receive: (event: OutboxEvent) => Promise<void>) => Backend): () => Promise<BackendFixture> {
+function local(make: (receive: (event: OutgoingEvent) => Promise<void>) => Backend): () => Promise<BackendFixture> {
   return async () => {
-    const received: OutboxEvent[] = []
+    const received: OutgoingEvent[] = []
     const backend = make(async (event) => {
       // Another turn of the event loop, so that sends do overlap.
       await new Promise((resolve) => setImmediate(resolve))
@@ -101,7 +102,7 @@ for (const fsync of [false, true]) {
       const directory = await mkdtemp(join(tmpdir(), 'broadcaster-file-'))
       const elsewhere = `${directory}-away`
       const path = join(directory, 'events.jsonl')
-      const backend = file({ path, fsync })
+      const backend = fileBackend({ path, fsync })
       return {
         backend,
         async read() {

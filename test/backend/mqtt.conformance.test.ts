@@ -1,6 +1,6 @@
 import { after, before, describe, test } from 'node:test'
 import { connectAsync } from 'mqtt'
-import { type MqttOptions, mqtt } from '../../src/backend/mqtt/mqtt.ts'
+import { type MqttOptions, mqtt } from '../../src/mqtt/mqtt.ts'
 import { type BackendFixture, backendConformance } from '../../src/testing/backend-conformance.ts'
 import { runConformance } from '../../src/testing/conformance.ts'
 import { MosquittoProcess, skipWithoutMosquitto } from './mosquitto-process.ts'
@@ -27,7 +27,7 @@ describe('mqtt', { skip: skipWithoutMosquitto() }, () => {
     const backend = mqtt({
       ...(options.client ? {} : { url: server.url, connectTimeout: 2_000 }),
       topic: (event) => `${place.name}/${event.subject === 'refused' ? 'refused' : 'events'}`,
-      ackTimeout: 5_000,
+      timeout: 5_000,
       ...options,
     })
     return {

@@ -2,8 +2,10 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { connectAsync } from 'mqtt'
 import type { Backend, SendResult } from '../../src/backend/backend.ts'
-import { type MqttClient, type MqttOptions, mqtt } from '../../src/backend/mqtt/mqtt.ts'
 import { classifySendError } from '../../src/backend/send-error.ts'
+import type { MqttClient } from '../../src/mqtt/client.ts'
+import { mqtt } from '../../src/mqtt/mqtt.ts'
+import type { MqttOptions } from '../../src/mqtt/options.ts'
 import { sampleEvent, sampleEvents } from '../../src/testing/sample-events.ts'
 import { skipWithoutJars } from '../support/jars.ts'
 import { HiveMqProcess } from './hivemq-process.ts'
@@ -43,7 +45,7 @@ describe('mqtt: errors', { skip }, () => {
   })
 
   const backendOn = (options: MqttOptions): Backend =>
-    mqtt({ url: `mqtt://127.0.0.1:${proxy.port}`, connectTimeout: 5_000, ackTimeout: 3_000, ...options })
+    mqtt({ url: `mqtt://127.0.0.1:${proxy.port}`, connectTimeout: 5_000, timeout: 3_000, ...options })
 
   test('no permission is an outage when all events have one topic, otherwise a failure of this event', async () => {
     await using(backendOn({ topic: 'secret/x' }), async (backend) => {
@@ -68,7 +70,7 @@ describe('mqtt: errors', { skip }, () => {
 
   test('what cannot be a topic or a user property is permanent', async () => {
     await using(
-      backendOn({ topic: ({ subject }) => (subject === 'throw' ? assert.fail('no') : subject) }),
+      backendOn({ topic: ({ subject }) => (subject === 'throw' ? assert.fail('no') : (subject ?? '')) }),
       async (backend) => {
         const subjects = ['a/+/b', 'throw', '', 'fine']
         const results = await backend.send(
@@ -109,7 +111,7 @@ describe('mqtt: errors', { skip }, () => {
     }))
 
   test('a topic with more levels than the server takes is permanent', () =>
-    using(backendOn({ topic: ({ subject }) => subject }), async (backend) => {
+    using(backendOn({ topic: ({ subject }) => subject ?? '' }), async (backend) => {
       const events = [sampleEvent({ subject: `${'x/'.repeat(250)}x` }), sampleEvent({ subject: 'fine' })]
       assert.deepEqual((await backend.send(events, never)).map(kindOf), ['permanent', 'ok'])
     }))
@@ -117,7 +119,7 @@ describe('mqtt: errors', { skip }, () => {
   test('a server that says goodbye and leaves the connection open is left', async () => {
     // Server busy, shutting down; use another server; server moved; connection rate exceeded.
     for (const reason of [0x89, 0x8b, 0x9c, 0x9d, 0x9f]) {
-      await using(backendOn({ ackTimeout: 20_000 }), async (backend) => {
+      await using(backendOn({ timeout: 20_000 }), async (backend) => {
         assert.equal(kindOf((await backend.send([sampleEvent()], never))[0]), 'ok')
         proxy.silence('both')
         const sending = backend.send([sampleEvent()], never)
@@ -196,7 +198,7 @@ describe('mqtt: errors', { skip }, () => {
   test('an injected client that has lost its connection is an outage', async () => {
     const client = await connectAsync(`mqtt://127.0.0.1:${proxy.port}`, { protocolVersion: 5, reconnectPeriod: 0 })
     client.on('error', () => undefined)
-    await using(mqtt({ client: client as MqttClient, ackTimeout: 1_000 }), async (backend) => {
+    await using(mqtt({ client: client as MqttClient, timeout: 1_000 }), async (backend) => {
       assert.equal(kindOf((await backend.send([sampleEvent()], never))[0]), 'ok')
       const closed = new Promise<void>((resolve) => client.once('close', () => resolve()))
       proxy.cut()
@@ -277,17 +279,17 @@ test('mqtt refuses wrong options, all at once, before anything is opened', () =>
   })
   for (const part of [
     /did you mean "topic"/,
-    /topic must be/,
-    /qos must be 1 or 2/,
-    /mode must be/,
-    /expireAfter must be/,
+    /topic is "a\/#"; give a function, or a topic/,
+    /qos is 0; give 1 or 2/,
+    /mode is "text"; give/,
+    /expireAfter is 0; give a whole number from 1/,
     /must not have reconnectPeriod/,
-    /url must be mqtt/,
+    /url is "http:\/\/x"; give mqtt/,
   ]) {
     assert.match(said, part)
   }
   assert.doesNotMatch(said, /hidden/)
-  assert.match(refused({ client: {} }), /client must be an MqttClient/)
+  assert.match(refused({ client: {} }), /client is an object that does not fit; give an MqttClient/)
   assert.match(refused({ qos: 2, requireSubscriber: true }), /requireSubscriber needs qos 1/)
   assert.throws(() => mqtt().checkConfig?.({ topic: 'x' }), { code: 'INVALID_OPTION', field: 'backendConfig.topic' })
 })

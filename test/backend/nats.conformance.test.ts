@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { after, before, describe, test } from 'node:test'
 import { connect } from '@nats-io/transport-node'
-import { type NatsJetStreamOptions, natsJetStream } from '../../src/backend/nats/nats.ts'
+import { type NatsJetStreamOptions, natsJetStream } from '../../src/nats/nats.ts'
 import { type BackendFixture, backendConformance } from '../../src/testing/backend-conformance.ts'
 import { runConformance } from '../../src/testing/conformance.ts'
 import { servers, skipWithout } from '../support/servers.ts'
@@ -20,7 +20,7 @@ let made = 0
 function backendOn(url: string, options: Partial<NatsJetStreamOptions>) {
   const name = `${prefix}_${++made}`
   const backend = natsJetStream({
-    ...(options.client ? {} : { servers: url }),
+    ...(options.client ? {} : { url }),
     stream: { name, create: true, subjects: [`${name}.taken.>`] },
     subject: (event) =>
       `${name}.${event.subject === 'refused' ? 'refused' : `taken.${event.partitionKey ? 'a' : 'b'}`}`,

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { type AddressInfo, connect as connectTo, createServer } from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import { connect } from '@nats-io/transport-node'
 import type { Backend, SendResult } from '../../src/backend/backend.ts'
-import { type NatsJetStreamOptions, natsJetStream } from '../../src/backend/nats/nats.ts'
 import { classifySendError } from '../../src/backend/send-error.ts'
+import { type NatsJetStreamOptions, natsJetStream } from '../../src/nats/nats.ts'
 import { sampleEvent, sampleEvents } from '../../src/testing/sample-events.ts'
 import { CuttingProxy } from './cutting-proxy.ts'
 import { NatsProcess, skipWithoutNatsServer } from './nats-process.ts'
@@ -43,7 +45,7 @@ describe('natsJetStream: errors', { skip }, () => {
   ): Promise<void> {
     const name = `ERRORS${++made}`
     const backend = natsJetStream({
-      servers: server.url,
+      url: server.url,
       connection: OPERATOR,
       stream: { name, create: true, subjects: [`${name}.*`], config },
       subject: `${name}.{type}`,
@@ -193,17 +195,17 @@ describe('natsJetStream: errors', { skip }, () => {
 
   test('JetStream is not enabled: outage', async () => {
     const plain = await NatsProcess.start('', false)
-    await withBackend({ servers: plain.url, connection: {} }, {}, async (backend) => {
+    await withBackend({ url: plain.url, connection: {} }, {}, async (backend) => {
       assert.deepEqual((await backend.send(sampleEvents(1), never)).map(kindOf), ['outage'])
     })
     await plain.remove()
   })
 
   test('nobody listens: outage; the first of several servers that answers is taken', async () => {
-    await withBackend({ servers: 'nats://127.0.0.1:1' }, {}, async (backend) => {
+    await withBackend({ url: 'nats://127.0.0.1:1' }, {}, async (backend) => {
       assert.deepEqual((await backend.send(sampleEvents(1), never)).map(kindOf), ['outage'])
     })
-    await withBackend({ servers: ['nats://127.0.0.1:1', server.url] }, {}, async (backend) => {
+    await withBackend({ url: ['nats://127.0.0.1:1', server.url] }, {}, async (backend) => {
       assert.deepEqual((await backend.send(sampleEvents(1, 0, one), never)).map(kindOf), ['ok'])
     })
   })
@@ -225,13 +227,47 @@ describe('natsJetStream: errors', { skip }, () => {
       assert.equal(state.messages, 3)
     }))
 
+  test('a question to JetStream that nobody answers is asked again, as after the election of a leader', async () => {
+    // The first question goes where somebody listens and says nothing, as a server does whose stream has no leader.
+    const silent = await connect({ servers: server.url, ...OPERATOR })
+    const asked = silent.subscribe('$JS.API.STREAM.INFX.>', { max: 1 })
+    await silent.flush()
+    let misled = false
+    const proxy = createServer((client) => {
+      const upstream = connectTo(server.port, '127.0.0.1')
+      for (const socket of [client, upstream]) {
+        socket.on('error', () => undefined).on('close', () => [client, upstream].forEach((each) => void each.destroy()))
+      }
+      upstream.pipe(client)
+      client.on('data', (chunk) => {
+        const text = chunk.toString('latin1')
+        const leads = !misled && text.includes('API.STREAM.INFO.')
+        misled ||= leads
+        upstream.write(leads ? text.replace('API.STREAM.INFO.', 'API.STREAM.INFX.') : text, 'latin1')
+      })
+    }).listen(0, '127.0.0.1')
+    await once(proxy, 'listening')
+    const url = `nats://127.0.0.1:${(proxy.address() as AddressInfo).port}`
+    try {
+      await withBackend({ url }, {}, async (backend) => {
+        assert.deepEqual((await backend.send(sampleEvents(1, 0, one), never)).map(kindOf), ['ok'])
+      })
+      let questions = 0
+      for await (const _ of asked) questions++
+      assert.equal(questions, 1)
+    } finally {
+      proxy.close()
+      await silent.close()
+    }
+  })
+
   test('the connection is cut in the middle of a send: each event says at once what is known of it', {
     timeout: 10_000,
   }, async (t) => {
     const proxy = await CuttingProxy.to(server.port)
     t.after(() => proxy.close())
     const servers = `nats://127.0.0.1:${proxy.port}`
-    await withBackend({ servers, maxInFlight: 1, timeout: 60_000 }, {}, async (backend) => {
+    await withBackend({ url: servers, concurrency: 1, timeout: 60_000 }, {}, async (backend) => {
       assert.deepEqual((await backend.send([sampleEvent(one)], never)).map(kindOf), ['ok'])
       proxy.cutInsteadOfAnswer(3)
       const results = await backend.send(sampleEvents(5, 0, one), never)
@@ -265,8 +301,8 @@ describe('natsJetStream: errors', { skip }, () => {
 
   test('options: every problem in one error', () => {
     assert.throws(
-      () => natsJetStream({ stream: 'a.b', subject: 'x.*', timeout: 0, server: 'nats://x' } as never),
-      (error: Error) => /stream/.test(error.message) && /subject/.test(error.message) && /servers/.test(error.message),
+      () => natsJetStream({ stream: 'a.b', subject: 'x.*', timeout: 0, ulr: 'nats://x' } as never),
+      (error: Error) => /stream/.test(error.message) && /subject/.test(error.message) && /url/.test(error.message),
     )
     assert.throws(() => natsJetStream({ stream: 'S' }).checkConfig?.({ subject: 'x' }), { code: 'INVALID_OPTION' })
   })

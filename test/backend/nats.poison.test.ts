@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import type { Backend, SendResult } from '../../src/backend/backend.ts'
-import { type NatsJetStreamOptions, natsJetStream } from '../../src/backend/nats/nats.ts'
 import { classifySendError } from '../../src/backend/send-error.ts'
+import { type NatsJetStreamOptions, natsJetStream } from '../../src/nats/nats.ts'
 import { sampleEvent } from '../../src/testing/sample-events.ts'
 import { NatsProcess, skipWithoutNatsServer } from './nats-process.ts'
 import { withManager } from './nats-stream.ts'
@@ -40,7 +40,7 @@ describe('natsJetStream: one event that cannot be sent', { skip }, () => {
       OPERATOR,
     )
     const backend = natsJetStream({
-      servers: server.url,
+      url: server.url,
       connection: APP,
       stream: name,
       subject: `${name}.{type}`,
@@ -113,7 +113,7 @@ describe('natsJetStream: a server in lame duck mode', { skip }, () => {
     const [first, second] = servers
     assert.ok(first && second)
     const backend = natsJetStream({
-      servers: servers.map(({ url }) => url),
+      url: servers.map(({ url }) => url),
       connection: { noRandomize: true },
       stream: { name: 'EVENTS', create: true },
     })

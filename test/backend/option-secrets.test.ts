@@ -1,18 +1,19 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { inspect } from 'node:util'
-import { kafka } from '../../src/backend/kafka/kafka.ts'
-import { mqtt } from '../../src/backend/mqtt/mqtt.ts'
-import { natsJetStream } from '../../src/backend/nats/nats.ts'
-import { OptionCheck } from '../../src/backend/option-check.ts'
-import { rabbitmq } from '../../src/backend/rabbitmq/rabbitmq.ts'
-import { redisStreams } from '../../src/backend/redis-streams/redis-streams.ts'
-import { webhook } from '../../src/backend/webhook/webhook.ts'
 import { Broadcaster } from '../../src/broadcaster.ts'
 import { BroadcasterError } from '../../src/errors.ts'
-import { showWithoutSecrets } from '../../src/problem.ts'
+import { duration, flag, oneOf, text } from '../../src/foundation/option-kinds.ts'
+import { type Option, readOptions } from '../../src/foundation/option-table.ts'
+import { showWithoutSecrets } from '../../src/foundation/problem.ts'
+import { kafka } from '../../src/kafka/kafka.ts'
+import { mqtt } from '../../src/mqtt/mqtt.ts'
+import { natsJetStream } from '../../src/nats/nats.ts'
+import { rabbitmq } from '../../src/rabbitmq/rabbitmq.ts'
+import { redisStreams } from '../../src/redis-streams/redis-streams.ts'
 import { mysql } from '../../src/store/mysql/mysql.ts'
 import { postgres } from '../../src/store/postgres/postgres.ts'
+import { webhook } from '../../src/webhook/webhook.ts'
 
 type Factory = (options: never) => unknown
 
@@ -27,7 +28,7 @@ const refused: readonly (readonly [string, Factory, Readonly<Record<string, unkn
   ['a server that is a url', kafka, { bootstrapServers: 'kafka://u:hunter2@h:9092' }],
   ['the url of another scheme', mqtt, { url: 'mqt://u:hunter2@h' }],
   ['the url of another scheme', rabbitmq, { url: 'amp://u:hunter2@h' }],
-  ['an empty server beside one', natsJetStream, { servers: ['nats://u:hunter2@h', ''] }],
+  ['an empty server beside one', natsJetStream, { url: ['nats://u:hunter2@h', ''] }],
   ['a connection beside a client', natsJetStream, { connection: { pass: 'hunter2' }, client: {} }],
   ['the url of another scheme', webhook, { url: 'htp://u:hunter2@h/d' }],
   ['a token in the query', webhook, { url: 'htp://h/d?token=hunter2' }],
@@ -57,32 +58,18 @@ for (const [what, factory, options] of refused) {
 }
 
 test('an error carries the value of a number, a switch and a choice', () => {
-  const carried = (read: (check: OptionCheck) => unknown, value: unknown): unknown => {
-    const check = new OptionCheck('made', { option: value }, ['option'])
-    read(check)
+  const carried = (one: Option<unknown>, value: unknown): unknown => {
     try {
-      check.done()
+      readOptions('made()', { one }, { one: value })
     } catch (error) {
       return error instanceof BroadcasterError ? error.value : error
     }
     return assert.fail('accepted')
   }
-  assert.equal(
-    carried((check) => check.milliseconds('option', 1), 0),
-    0,
-  )
-  assert.equal(
-    carried((check) => check.boolean('option', true), 'yes'),
-    'yes',
-  )
-  assert.equal(
-    carried((check) => check.oneOf('option', 'a', ['a', 'b']), 'c'),
-    'c',
-  )
-  assert.equal(
-    carried((check) => check.text('option'), 5),
-    undefined,
-  )
+  assert.equal(carried(duration(1), 0), 0)
+  assert.equal(carried(flag(true), 'yes'), 'yes')
+  assert.equal(carried(oneOf('a', 'a', 'b'), 'c'), 'c')
+  assert.equal(carried(text(undefined), 5), undefined)
 })
 
 test('of an address nobody sees who logs in, nor how', () => {

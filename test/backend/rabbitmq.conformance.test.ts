@@ -1,6 +1,6 @@
 import { describe, test } from 'node:test'
 import { connect } from 'amqplib'
-import { type RabbitMqOptions, rabbitmq } from '../../src/backend/rabbitmq/rabbitmq.ts'
+import { type RabbitMqOptions, rabbitmq } from '../../src/rabbitmq/rabbitmq.ts'
 import { type BackendFixture, backendConformance } from '../../src/testing/backend-conformance.ts'
 import { runConformance } from '../../src/testing/conformance.ts'
 import { servers, skipWithout } from '../support/servers.ts'

@@ -4,10 +4,14 @@ import { after, before, beforeEach, describe, test } from 'node:test'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { connect } from 'amqplib'
 import type { Backend, SendResult } from '../../src/backend/backend.ts'
-import type { RabbitMqConfirmChannel } from '../../src/backend/rabbitmq/client.ts'
-import { type RabbitMqOptions, rabbitmq } from '../../src/backend/rabbitmq/rabbitmq.ts'
-import { errorOfClosedChannel } from '../../src/backend/rabbitmq/send-failure.ts'
 import { classifySendError } from '../../src/backend/send-error.ts'
+import type { OutgoingEvent } from '../../src/event/outgoing-event.ts'
+import type { RabbitMqConfirmChannel } from '../../src/rabbitmq/client.ts'
+import { RabbitMqConnection } from '../../src/rabbitmq/connection.ts'
+import { messageOf } from '../../src/rabbitmq/message.ts'
+import { resolveOptions } from '../../src/rabbitmq/options.ts'
+import { type RabbitMqOptions, rabbitmq } from '../../src/rabbitmq/rabbitmq.ts'
+import { errorOfClosedChannel } from '../../src/rabbitmq/send-failure.ts'
 import { sampleEvent, sampleEvents } from '../../src/testing/sample-events.ts'
 import { servers, skipWithout } from '../support/servers.ts'
 import { RabbitMqPlace } from './rabbitmq-place.ts'
@@ -94,7 +98,7 @@ describe('rabbitmq: errors', { skip }, () => {
   })
 
   test('404, an exchange for each event: a failure of its events alone', async () => {
-    const exchange = (event: { readonly subject: string }) => event.subject || place.name
+    const exchange = (event: OutgoingEvent) => event.subject ?? place.name
     await withBackend({ exchange }, async (backend) => {
       const events = [sampleEvent(), sampleEvent({ subject: `${place.name}-not` }), sampleEvent()]
       for (let round = 0; round < 2; round++) {
@@ -156,6 +160,33 @@ describe('rabbitmq: errors', { skip }, () => {
     })
   })
 
+  test('a channel that has refused a message is left, once nothing is in flight on it', async () => {
+    const queue = `${place.name}-refuses`
+    const full = { 'x-overflow': 'reject-publish' }
+    await place.channel.assertQueue(queue, { exclusive: true, maxLength: 1, arguments: full })
+    const options = resolveOptions({ url, routingKey: queue })
+    const connection = new RabbitMqConnection(options)
+    try {
+      const first = await connection.channel('shared', never)
+      const publish = () => first.publish(messageOf(sampleEvent(), options), never)
+      assert.equal((await publish()).kind, 'confirmed')
+      assert.equal(await connection.channel('shared', never), first)
+      const refused = publish()
+      assert.equal(await connection.channel('shared', never), first, 'what is in flight keeps its channel')
+      assert.equal((await refused).kind, 'nacked')
+      const [second, same] = await Promise.all([
+        connection.channel('shared', never),
+        connection.channel('shared', never),
+      ])
+      assert.notEqual(second, first)
+      assert.equal(same, second)
+      while (!first.closed) await nextTurn()
+      assert.equal(await connection.channel('shared', never), second, 'its close leaves the successor alone')
+    } finally {
+      await connection.close()
+    }
+  })
+
   const away: readonly (readonly [string, (to: URL) => void, RegExp])[] = [
     ['a wrong password', (to) => void (to.password = 'wrong'), /403/],
     ['a vhost that does not exist', (to) => void (to.pathname = '/broadcaster-not'), /ConnectionClose/],
@@ -201,8 +232,8 @@ describe('rabbitmq: errors', { skip }, () => {
     })
   })
 
-  test('half-open, nothing comes back: outage within confirmTimeout, and the connection is dropped', async () => {
-    await withProxy({ confirmTimeout: 200, connectTimeout: 300 }, async (backend, proxy) => {
+  test('half-open, nothing comes back: outage within timeout, and the connection is dropped', async () => {
+    await withProxy({ timeout: 200, connectTimeout: 300 }, async (backend, proxy) => {
       await untilDelivered(backend)
       proxy.silence('both')
       const results = await backend.send(sampleEvents(3, 1), never)
@@ -216,7 +247,7 @@ describe('rabbitmq: errors', { skip }, () => {
     })
   })
 
-  test('connection.blocked: outage for what is under way and what comes, until unblocked', async () => {
+  test('connection.blocked: outage for what is in flight and what comes, until unblocked', async () => {
     await withProxy({}, async (backend, proxy) => {
       const events = sampleEvents(1)
       assert.deepEqual((await backend.send(events, never)).map(kindOf), ['ok'])
@@ -278,11 +309,11 @@ describe('rabbitmq: errors', { skip }, () => {
   test('a declared exchange: made at connect, and an outage when it exists with another type', async () => {
     const name = `${place.name}-declared`
     try {
-      await withBackend({ declare: { exchange: { name, type: 'fanout', durable: false } } }, async (backend) => {
+      await withBackend({ create: { exchange: { name, type: 'fanout', durable: false } } }, async (backend) => {
         await backend.connect?.(never)
         await place.channel.checkExchange(name)
       })
-      await withBackend({ declare: { exchange: { name, type: 'topic', durable: false } } }, async (backend) => {
+      await withBackend({ create: { exchange: { name, type: 'topic', durable: false } } }, async (backend) => {
         const results = await backend.send(sampleEvents(1), never)
         assert.deepEqual(results.map(kindOf), ['outage'])
         assert.match(textOf(results[0]), /406/)
@@ -332,7 +363,7 @@ describe('rabbitmq: errors', { skip }, () => {
     const names = Array.from({ length: 210 }, (_, n) => `${place.name}-${n}`)
     for (const name of names) await place.channel.assertExchange(name, 'fanout', { durable: false })
     try {
-      await withBackend({ exchange: (event) => event.subject }, async (backend) => {
+      await withBackend({ exchange: (event) => event.subject ?? '' }, async (backend) => {
         // Nothing is bound to them: each comes back, and none is an outage.
         for (const subject of [...names, ...names.slice(0, 20)]) {
           assert.deepEqual((await backend.send([sampleEvent({ subject })], never)).map(kindOf), ['failure'])

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { connect } from 'amqplib'
 import type { Backend, SendResult } from '../../src/backend/backend.ts'
-import { type RabbitMqOptions, rabbitmq } from '../../src/backend/rabbitmq/rabbitmq.ts'
 import { classifySendError } from '../../src/backend/send-error.ts'
-import type { OutboxEvent } from '../../src/record/outbox-event.ts'
+import type { OutgoingEvent } from '../../src/event/outgoing-event.ts'
+import { type RabbitMqOptions, rabbitmq } from '../../src/rabbitmq/rabbitmq.ts'
 import { sampleEvent } from '../../src/testing/sample-events.ts'
 import { servers, skipWithout } from '../support/servers.ts'
 import { RabbitMqPlace } from './rabbitmq-place.ts'
@@ -13,7 +13,7 @@ const never = new AbortController().signal
 const kindOf = (result: SendResult | undefined) => (result?.ok ? 'ok' : result && classifySendError(result.error).kind)
 const extensions = (bytes: number) => JSON.stringify({ large: 'x'.repeat(bytes) })
 /** Events that no message can carry, as plain SQL may write them. */
-const POISON: readonly (readonly [string, OutboxEvent])[] = [
+const POISON: readonly (readonly [string, OutgoingEvent])[] = [
   ['attributes of 64 KiB and a little', sampleEvent({ extensions: extensions(65_530) })],
   ['attributes of 80 KiB', sampleEvent({ extensions: extensions(80_000) })],
   ['attributes of 100 KiB', sampleEvent({ extensions: extensions(102_000) })],
@@ -37,7 +37,7 @@ describe('rabbitmq: events that cannot be written', { skip: skipWithout('rabbitm
       ...(options.channel ? {} : { url }),
       exchange: place.name,
       mode: 'binary',
-      confirmTimeout: 3_000,
+      timeout: 3_000,
       ...options,
     })
     try {

@@ -4,8 +4,9 @@ import { setTimeout } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import { createClient, createCluster } from 'redis'
 import type { Backend, SendResult } from '../../src/backend/backend.ts'
-import { type RedisStreamsOptions, redisStreams } from '../../src/backend/redis-streams/redis-streams.ts'
 import { classifySendError } from '../../src/backend/send-error.ts'
+import type { OutgoingEvent } from '../../src/event/outgoing-event.ts'
+import { type RedisStreamsOptions, redisStreams } from '../../src/redis-streams/redis-streams.ts'
 import { sampleEvent, sampleEvents } from '../../src/testing/sample-events.ts'
 import { CuttingProxy } from './cutting-proxy.ts'
 import { freePort, RedisProcess, skipWithoutRedisServer } from './redis-process.ts'
@@ -87,7 +88,7 @@ describe('redisStreams: connections', { skip }, () => {
     t.after(() => proxy.close())
     await admin.sendCommand(['ACL', 'SETUSER', 'plain', 'on', '>p', '~*', '+@all', '-@scripting'])
     const login = { username: 'plain', password: 'p' }
-    await withBackend({ port: proxy.port, ...login, commandTimeout: 1_000 }, async (backend) => {
+    await withBackend({ port: proxy.port, ...login, timeout: 1_000 }, async (backend) => {
       assert.deepEqual(countKinds(await backend.send([sampleEvent()], never)), { ok: 1 })
       // Two events of one key are two pipelines of one command: the second answer is lost.
       proxy.cutInsteadOfAnswer(2)
@@ -97,8 +98,8 @@ describe('redisStreams: connections', { skip }, () => {
     })
   })
 
-  test('a server that accepts and says nothing is an outage within commandTimeout, and a new connection heals it', async () => {
-    await withBackend({ commandTimeout: 200, connectTimeout: 300 }, async (backend) => {
+  test('a server that accepts and says nothing is an outage within the timeout, and a new connection heals it', async () => {
+    await withBackend({ timeout: 200, connectTimeout: 300 }, async (backend) => {
       await backend.send([sampleEvent()], never)
       server.freeze()
       try {
@@ -121,7 +122,7 @@ describe('redisStreams: connections', { skip }, () => {
   }, async (t) => {
     const proxy = await StoppableProxy.to(server.port)
     t.after(() => proxy.stop())
-    await withBackend({ port: proxy.port, commandTimeout: 200 }, async (backend) => {
+    await withBackend({ port: proxy.port, timeout: 200 }, async (backend) => {
       await backend.send([sampleEvent()], never)
       assert.equal(proxy.connections, 1)
       proxy.silence('both')
@@ -151,7 +152,7 @@ describe('redisStreams: connections', { skip }, () => {
 
   test('a send may take longer than a reply and than connecting, so that those end first', async () => {
     await withBackend({}, async ({ timeout }) => assert.equal(timeout, 5_250))
-    await withBackend({ commandTimeout: 100, connectTimeout: 300 }, async ({ timeout }) => assert.equal(timeout, 550))
+    await withBackend({ timeout: 100, connectTimeout: 300 }, async ({ timeout }) => assert.equal(timeout, 550))
   })
 
   test('nobody listens: an outage at once; connect says so at start', async () => {
@@ -176,7 +177,7 @@ describe('redisStreams: connections', { skip }, () => {
   test('where scripts are forbidden plain XADDs keep the order of each key, and stop it at a refusal', async () => {
     await admin.sendCommand(['ACL', 'SETUSER', 'plain', 'on', '>p', '~*', '+@all', '-@scripting'])
     await admin.set('not', 'a stream')
-    const stream = (event: { subject: string }) => (event.subject === 'refused' ? 'not' : 'events')
+    const stream = (event: OutgoingEvent) => (event.subject === 'refused' ? 'not' : 'events')
     await withBackend({ username: 'plain', password: 'p', stream, trim: { maxAge: 60_000 } }, async (backend) => {
       const events = sampleEvents(60, 4)
       assert.deepEqual(countKinds(await backend.send(events, never)), { ok: 60 })
@@ -195,7 +196,7 @@ describe('redisStreams: connections', { skip }, () => {
 
   test('events of one key on several streams keep their order, and stop at a refusal', async () => {
     await admin.set('not', 'a stream')
-    await withBackend({ stream: ({ subject }) => subject }, async (backend) => {
+    await withBackend({ stream: ({ subject }) => subject ?? '' }, async (backend) => {
       const events = ['a', 'b', 'a', 'not', 'a', 'b'].map((subject) => sampleEvent({ subject, partitionKey: 'k' }))
       const results = await backend.send([...events, sampleEvent({ subject: 'b' })], never)
       assert.deepEqual(results.map(kindOf), ['ok', 'ok', 'ok', 'permanent', 'not-attempted', 'not-attempted', 'ok'])
@@ -221,7 +222,7 @@ describe('redisStreams: connections', { skip }, () => {
       }
       const cluster = { nodes: nodes.map(({ port }) => `127.0.0.1:${port}`) }
       // 'a' is slot 15495, 'b' is slot 3300.
-      const stream = ({ subject }: { subject: string }) => subject
+      const stream = ({ subject }: OutgoingEvent) => subject ?? ''
       const events = ['a', 'b', 'a', 'b', 'a'].map((subject) => sampleEvent({ subject, partitionKey: 'k' }))
       const own = redisStreams({ cluster, stream, trim: false })
       assert.deepEqual(countKinds(await own.send(events, never)), { ok: 5 })

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { after, before, beforeEach, describe, test } from 'node:test'
 import { createClient } from 'redis'
 import type { Backend, SendResult } from '../../src/backend/backend.ts'
-import { appendCommand, readAppended } from '../../src/backend/redis-streams/append-script.ts'
-import { type RedisStreamsOptions, redisStreams } from '../../src/backend/redis-streams/redis-streams.ts'
 import { classifySendError } from '../../src/backend/send-error.ts'
+import { appendCommand, readAppended } from '../../src/redis-streams/append-script.ts'
+import { type RedisStreamsOptions, redisStreams } from '../../src/redis-streams/redis-streams.ts'
 import { sampleEvent, sampleEvents } from '../../src/testing/sample-events.ts'
 import { RedisProcess, skipWithoutRedisServer } from './redis-process.ts'
 
@@ -145,9 +145,9 @@ describe('redisStreams: entries', { skip }, () => {
   test('a stream for each event; a function that throws is this event’s own failure', () =>
     bothWays(
       {
-        stream: ({ eventType }) => {
-          if (eventType === 'bad') throw new Error('no stream for it')
-          return `events:${eventType}`
+        stream: ({ type }) => {
+          if (type === 'bad') throw new Error('no stream for it')
+          return `events:${type}`
         },
       },
       async (backend) => {
@@ -169,11 +169,11 @@ describe('redisStreams: options', () => {
       (error: Error) => {
         for (const part of [
           'prot is not an option; did you mean "port"',
-          'port must',
-          'db must',
-          'trim must',
-          'connectTimeout must',
-          'stream must',
+          'port is 0; give a whole number from 1 to 65535',
+          'db is -1',
+          'trim.maxLength is 0; give a whole number, 1 or more',
+          'connectTimeout is 1.5',
+          'stream is ""',
         ]) {
           assert.ok(error.message.includes(part), `${part} in ${error.message}`)
         }

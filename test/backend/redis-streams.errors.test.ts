@@ -4,9 +4,10 @@ import { after, before, describe, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { createClient } from 'redis'
 import type { Backend, SendResult } from '../../src/backend/backend.ts'
-import { type RedisStreamsOptions, redisStreams } from '../../src/backend/redis-streams/redis-streams.ts'
-import { errorOfReply } from '../../src/backend/redis-streams/reply-error.ts'
 import { classifySendError } from '../../src/backend/send-error.ts'
+import type { OutgoingEvent } from '../../src/event/outgoing-event.ts'
+import { type RedisStreamsOptions, redisStreams } from '../../src/redis-streams/redis-streams.ts'
+import { errorOfReply } from '../../src/redis-streams/reply-error.ts'
 import { sampleEvent, sampleEvents } from '../../src/testing/sample-events.ts'
 import { freePort, RedisProcess, skipWithoutRedisServer } from './redis-process.ts'
 
@@ -184,8 +185,7 @@ describe('redisStreams: error replies', { skip }, () => {
   }
 
   test('a function stream that returns no name is a permanent failure of that event alone', async () => {
-    const stream = (event: { readonly subject: string }) =>
-      event.subject === '' ? 'errors' : JSON.parse(event.subject)
+    const stream = ({ subject }: OutgoingEvent) => (subject === undefined ? 'errors' : JSON.parse(subject))
     await withBackend({ stream }, async (backend) => {
       for (const subject of ['""', 'null', '7', '{}']) {
         const results = await backend.send([sampleEvent({ subject }), sampleEvent()], never)

@@ -4,9 +4,9 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import { createClient } from 'redis'
 import type { Backend, SendResult } from '../../src/backend/backend.ts'
-import { type RedisClient, redisStreams } from '../../src/backend/redis-streams/redis-streams.ts'
 import { classifySendError } from '../../src/backend/send-error.ts'
-import { redisStreamsSubscription } from '../../src/consumer/redis-streams/redis-streams-subscription.ts'
+import { type RedisClient, redisStreams } from '../../src/redis-streams/redis-streams.ts'
+import { redisStreamsSubscription } from '../../src/redis-streams/redis-streams-subscription.ts'
 import { sampleEvents } from '../../src/testing/sample-events.ts'
 import { acknowledgeAll, idsOf, opened, publishedIds, take, wireEvents } from '../../src/testing/subscription/steps.ts'
 import { publishTo } from '../consumer/publish-to.ts'
@@ -112,7 +112,7 @@ describe('a Redis that became a replica is left', { skip }, () => {
     const plain = pair.url.replace('//', '//plain:p@')
     for (const url of [pair.url, plain]) {
       const enough = redisStreams({ url, replicas: 1 })
-      const tooFew = redisStreams({ url, replicas: 2, commandTimeout: 2_000 })
+      const tooFew = redisStreams({ url, replicas: 2, timeout: 2_000 })
       try {
         assert.deepEqual((await enough.send(sampleEvents(3, 1), never)).map(kindOf), ['ok', 'ok', 'ok'])
         const results = await tooFew.send(sampleEvents(2), never)

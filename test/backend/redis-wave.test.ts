@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { planWave, type Waiting } from '../../src/backend/redis-streams/wave.ts'
+import { planWave, type Waiting } from '../../src/redis-streams/wave.ts'
 
 const waiting = fc.array(
   fc.record({

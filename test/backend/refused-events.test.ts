@@ -1,17 +1,17 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { Backend } from '../../src/backend/backend.ts'
-import { kafka } from '../../src/backend/kafka/kafka.ts'
-import { natsJetStream } from '../../src/backend/nats/nats.ts'
-import { rabbitmq } from '../../src/backend/rabbitmq/rabbitmq.ts'
-import type { OutboxEvent } from '../../src/record/outbox-event.ts'
+import type { OutgoingEvent } from '../../src/event/outgoing-event.ts'
+import { kafka } from '../../src/kafka/kafka.ts'
+import { natsJetStream } from '../../src/nats/nats.ts'
+import { rabbitmq } from '../../src/rabbitmq/rabbitmq.ts'
 import { sampleEvent } from '../../src/testing/sample-events.ts'
 
 const large = sampleEvent({ extensions: JSON.stringify({ small: 'x', large: 'x'.repeat(70_000) }) })
 const longType = sampleEvent({ eventType: `order.${'ö'.repeat(240)}` })
 
 /** What `publish` asks each backend before it inserts; `test/publish/publisher.test.ts` shows what becomes of the answer. */
-const CASES: readonly (readonly [string, () => Backend, OutboxEvent, string | undefined])[] = [
+const CASES: readonly (readonly [string, () => Backend, OutgoingEvent, string | undefined])[] = [
   ['nats, binary: 64 KiB of headers', () => natsJetStream({ stream: 'S', mode: 'binary' }), large, 'large'],
   ['nats, structured: the body carries them', () => natsJetStream({ stream: 'S' }), large, undefined],
   ['rabbitmq, binary: 64 KiB of headers', () => rabbitmq({ mode: 'binary' }), large, 'large'],

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { webhook } from '../../src/backend/webhook/webhook.ts'
 import { Broadcaster } from '../../src/broadcaster.ts'
 import { memoryStore } from '../../src/store/memory/memory.ts'
 import { onSignal } from '../../src/telemetry/signals.ts'
+import { webhook } from '../../src/webhook/webhook.ts'
 import { Receiver } from './receiver.ts'
 
 const DESTINATIONS = 20
@@ -22,8 +22,8 @@ async function deliver(isSilent: boolean): Promise<number> {
   let charged = 0
   const name = `destinations ${isSilent}`
   const stops = [
-    onSignal('event.published', ({ outbox, event }) => {
-      if (outbox === name && event.subject !== String(DESTINATIONS - 1) && --left === 0) all.resolve()
+    onSignal('event.published', ({ outbox, record }) => {
+      if (outbox === name && record.subject !== String(DESTINATIONS - 1) && --left === 0) all.resolve()
     }),
     onSignal('event.retried', ({ outbox }) => {
       if (outbox === name) charged++

@@ -1,6 +1,6 @@
 import type { Backend, SendResult } from '../../src/backend/backend.ts'
 import { classifySendError } from '../../src/backend/send-error.ts'
-import { type WebhookOptions, webhook } from '../../src/backend/webhook/webhook.ts'
+import { type WebhookOptions, webhook } from '../../src/webhook/webhook.ts'
 import { Receiver } from './receiver.ts'
 
 export const never = new AbortController().signal

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { Backend } from '../../src/backend/backend.ts'
-import { batchParts } from '../../src/backend/webhook/batch-parts.ts'
-import { type WebhookOptions, webhook } from '../../src/backend/webhook/webhook.ts'
 import { decodeHttp } from '../../src/event/http.ts'
-import type { OutboxEvent } from '../../src/record/outbox-event.ts'
+import type { OutgoingEvent } from '../../src/event/outgoing-event.ts'
 import { sampleEvent, sampleEvents } from '../../src/testing/sample-events.ts'
+import { batchParts } from '../../src/webhook/batch-parts.ts'
+import { type WebhookOptions, webhook } from '../../src/webhook/webhook.ts'
 import type { ReceivedRequest, Receiver } from './receiver.ts'
 import { kindOf, never, withReceiver } from './webhook-steps.ts'
 
@@ -19,7 +19,7 @@ const idsIn = ({ headers, body }: ReceivedRequest) =>
 const sizes = (receiver: Receiver) => receiver.requests.map((request) => idsIn(request).length)
 
 /** Answers with a status when one of these events is in the request, and keeps what was accepted. */
-function refusing(receiver: Receiver, bad: readonly OutboxEvent[], status = 500): string[] {
+function refusing(receiver: Receiver, bad: readonly OutgoingEvent[], status = 500): string[] {
   const accepted: string[] = []
   receiver.reply = (request, response) => {
     if (request.method !== 'POST') return void response.writeHead(405).end()
@@ -31,7 +31,7 @@ function refusing(receiver: Receiver, bad: readonly OutboxEvent[], status = 500)
   return accepted
 }
 
-const keyed = (...keys: readonly string[]): OutboxEvent[] => keys.map((partitionKey) => sampleEvent({ partitionKey }))
+const keyed = (...keys: readonly string[]): OutgoingEvent[] => keys.map((partitionKey) => sampleEvent({ partitionKey }))
 
 describe('webhook: batches', () => {
   test('many events in one request, in order, as application/cloudevents-batch+json', () =>

@@ -1,8 +1,8 @@
 import { describe, test } from 'node:test'
-import { webhook } from '../../src/backend/webhook/webhook.ts'
 import { decodeHttp } from '../../src/event/http.ts'
 import { type BackendFixture, backendConformance } from '../../src/testing/backend-conformance.ts'
 import { runConformance } from '../../src/testing/conformance.ts'
+import { webhook } from '../../src/webhook/webhook.ts'
 import { Receiver } from './receiver.ts'
 
 const runner = {

@@ -1,15 +1,16 @@
 import assert from 'node:assert/strict'
 import type { ServerResponse } from 'node:http'
 import { describe, test } from 'node:test'
-import { webhook } from '../../src/backend/webhook/webhook.ts'
+import type { OutgoingEvent } from '../../src/event/outgoing-event.ts'
 import { sampleEvent, sampleEvents } from '../../src/testing/sample-events.ts'
+import { webhook } from '../../src/webhook/webhook.ts'
 import { errorOf, kindOf, never, withBackend, withReceiver } from './webhook-steps.ts'
 
 describe('webhook: destinations', () => {
   test('the origin, when a function gives the address; none, when it is fixed', async () => {
     const fixed = webhook({ url: 'https://a.example/events' })
     assert.equal(fixed.destination?.(sampleEvent()), undefined)
-    const each = webhook({ url: ({ subject }) => subject })
+    const each = webhook({ url: ({ subject }) => subject ?? '' })
     const of = (subject: string) => each.destination?.(sampleEvent({ subject }))
     assert.equal(of('https://a.example/one?x=1'), 'https://a.example')
     assert.equal(of('https://user:hush@a.example/two'), 'https://a.example')
@@ -52,7 +53,7 @@ describe('webhook: destinations', () => {
       }
       const options = {
         url: receiver.url,
-        destination: ({ subject }: { readonly subject: string }) => subject,
+        destination: ({ subject }: OutgoingEvent) => subject ?? '',
         concurrency: 2,
         timeout: 60_000,
       }
@@ -81,8 +82,8 @@ describe('webhook: destinations', () => {
         if (path === '/good' || (method === 'HEAD' && path === '/slow')) response.writeHead(204).end()
       }
       const options = {
-        url: ({ subject }: { readonly subject: string }) => new URL(subject, receiver.url).href,
-        destination: ({ subject }: { readonly subject: string }) => subject,
+        url: ({ subject }: OutgoingEvent) => new URL(subject ?? '', receiver.url).href,
+        destination: ({ subject }: OutgoingEvent) => subject ?? '',
         allowPrivateNetworks: true,
         timeout: 300,
       }

@@ -8,9 +8,9 @@ import { describe, type TestContext, test } from 'node:test'
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib'
 import type { SendResult } from '../../src/backend/backend.ts'
 import { OutageError, RetryAfterError } from '../../src/backend/send-error.ts'
-import { parseRetryAfter } from '../../src/backend/webhook/retry-after.ts'
-import type { WebhookOptions } from '../../src/backend/webhook/webhook.ts'
 import { sampleEvent, sampleEvents } from '../../src/testing/sample-events.ts'
+import { parseRetryAfter } from '../../src/webhook/retry-after.ts'
+import type { WebhookOptions } from '../../src/webhook/webhook.ts'
 import { root } from '../project/source-files.ts'
 import { Receiver } from './receiver.ts'
 import { selfSigned, skipWithoutOpenssl } from './self-signed.ts'
@@ -262,7 +262,7 @@ describe('webhook: each line of the error table: no answer', () => {
     'no HTTP': (socket) => void socket.end('SSH-2.0-OpenSSH_9.9\r\n'),
   }
   line(
-    'cut off without an answer, or with one that is no HTTP; a HEAD too',
+    'cut off without an answer, or with one that is not HTTP; a HEAD too',
     ['outage', 'outage'],
     async (t, urlFor, kind) => {
       for (const [how, cut] of Object.entries(cuts)) {

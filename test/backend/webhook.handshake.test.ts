@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { OutageError } from '../../src/backend/send-error.ts'
-import { Throttle } from '../../src/backend/webhook/throttle.ts'
-import { FULL_BUCKET, takeToken } from '../../src/backend/webhook/token-bucket.ts'
-import { webhook } from '../../src/backend/webhook/webhook.ts'
+import type { OutgoingEvent } from '../../src/event/outgoing-event.ts'
 import { sampleEvent, sampleEvents } from '../../src/testing/sample-events.ts'
+import { Throttle } from '../../src/webhook/throttle.ts'
+import { FULL_BUCKET, takeToken } from '../../src/webhook/token-bucket.ts'
+import { webhook } from '../../src/webhook/webhook.ts'
 import { type ReceivedRequest, Receiver } from './receiver.ts'
 import { errorOf, kindOf, never, withReceiver } from './webhook-steps.ts'
 
@@ -115,7 +116,7 @@ describe('webhook: handshake', () => {
   test('each address is asked for itself', () =>
     withReceiver({}, async (receiver) => {
       const asked = permitting(receiver, () => ({ 'webhook-allowed-origin': '*' }))
-      const url = ({ subject }: { readonly subject: string | null }) => receiver.url.replace('events', subject ?? '')
+      const url = ({ subject }: OutgoingEvent) => receiver.url.replace('events', subject ?? '')
       const backend = webhook({ url, handshake, allowPrivateNetworks: true })
       await backend.send(
         ['a', 'b', 'a'].map((subject) => sampleEvent({ subject })),
@@ -138,12 +139,12 @@ describe('webhook: handshake', () => {
 
   test('options', () => {
     for (const [given, message] of [
-      [{}, /needs an origin/],
-      [{ origin: 'https://x.example' }, /needs an origin, a DNS name/],
-      [{ origin: 'x.example', rate: 0 }, /needs a rate/],
-      [{ origin: 'x.example', renewAfter: 0.5 }, /needs renewAfter/],
-      [{ origin: 'x.example', callback: 'https://x' }, /has callback, which is not an option/],
-      [true, /must be false or/],
+      [{}, /handshake\.origin is missing; give a DNS name/],
+      [{ origin: 'https://x.example' }, /handshake\.origin is "https:\/\/x\.example"; give a DNS name/],
+      [{ origin: 'x.example', rate: 0 }, /handshake\.rate is 0; give a whole number from 1/],
+      [{ origin: 'x.example', renewAfter: 0.5 }, /handshake\.renewAfter is 0\.5; give milliseconds/],
+      [{ origin: 'x.example', callback: 'https://x' }, /handshake\.callback is not an option/],
+      [true, /handshake is true; give \{ origin, rate, renewAfter \}, or false/],
     ] as const) {
       assert.throws(() => webhook({ url: 'http://x.example/', handshake: given as never }), message)
     }

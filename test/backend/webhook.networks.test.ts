@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import type { LookupFunction } from 'node:net'
 import { describe, test } from 'node:test'
-import { isPrivateAddress, publicLookup } from '../../src/backend/webhook/private-networks.ts'
-import { webhook } from '../../src/backend/webhook/webhook.ts'
 import { sampleEvent } from '../../src/testing/sample-events.ts'
+import { isPrivateAddress, publicLookup } from '../../src/webhook/private-networks.ts'
+import { webhook } from '../../src/webhook/webhook.ts'
 import { Receiver } from './receiver.ts'
 import { errorOf, kindOf, never, withBackend, withReceiver } from './webhook-steps.ts'
 

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import { generateKeyPairSync, randomBytes, verify as verifyWith } from 'node:crypto'
 import { describe, test } from 'node:test'
 import { Webhook } from 'standardwebhooks'
-import { type WebhookOptions, webhook } from '../../src/backend/webhook/webhook.ts'
-import { verifyWebhook, WebhookSignatureError } from '../../src/consumer/webhook/verify-webhook.ts'
-import type { OutboxEvent } from '../../src/record/outbox-event.ts'
+import type { OutgoingEvent } from '../../src/event/outgoing-event.ts'
 import { sampleEvent, sampleEvents } from '../../src/testing/sample-events.ts'
+import { verifyWebhook, WebhookSignatureError } from '../../src/webhook/verify-webhook.ts'
+import { type WebhookOptions, webhook } from '../../src/webhook/webhook.ts'
 import type { ReceivedRequest } from './receiver.ts'
 import { errorOf, never, withReceiver } from './webhook-steps.ts'
 
@@ -26,7 +26,7 @@ function newPair(): { readonly whsk: string; readonly whpk: string; readonly lon
 /** The requests of a send. */
 async function requestsOf(
   options: Partial<WebhookOptions>,
-  events: readonly OutboxEvent[] = [sampleEvent()],
+  events: readonly OutgoingEvent[] = [sampleEvent()],
 ): Promise<readonly ReceivedRequest[]> {
   let requests: readonly ReceivedRequest[] = []
   await withReceiver(options, async (receiver, backend) => {

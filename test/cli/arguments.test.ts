@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { readArguments } from '../../src/cli/arguments.ts'
+import type { CommandOptions } from '../../src/cli/command-options.ts'
 import { UsageError } from '../../src/cli/exit-codes.ts'
-import type { OptionTable } from '../../src/cli/option-table.ts'
 
 const TABLE = {
   limit: { kind: 'integer', min: 1, max: 100, env: 'T_LIMIT', help: '' },
@@ -12,7 +12,7 @@ const TABLE = {
   status: { kind: 'list', help: '' },
   mode: { kind: 'choice', choices: ['block', 'skip'], help: '' },
   'dry-run': { kind: 'flag', env: 'T_DRY', help: '' },
-} as const satisfies OptionTable
+} as const satisfies CommandOptions
 
 const NOW = new Date('2026-06-01T00:00:00Z')
 const read = (args: readonly string[], env: Record<string, string> = {}) => readArguments(args, TABLE, env, () => NOW)

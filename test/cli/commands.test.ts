@@ -170,7 +170,7 @@ for (const [args, message] of [
   [['cancel', '--type', 'a', '--all'], /one of them/],
   [['show'], /takes one id/],
   [['stats', 'surplus'], /stats takes no argument surplus/],
-  [['list', '--status', 'faild'], /--status faild is none; did you mean "failed"/],
+  [['list', '--status', 'faild'], /--status faild is not a status; did you mean "failed"/],
 ] as const) {
   test(`wrong: ${args.join(' ')}`, async () => {
     const done = await broadcaster(...args)
@@ -186,7 +186,7 @@ test('a failed event blocks its key until an operator helps', async () => {
   const worked = await broadcaster('worker', '--max-iterations', '1')
   assert.match(worked.output, /FAILED for good at local; key k waits: .*refused by the handler/)
   assert.match((await broadcaster('show', bad)).output, /^status +failed: later events of its key wait/m)
-  assert.match((await broadcaster('stats')).output, /^local +0 +1 +1 +0 +1 +1/m)
+  assert.match((await broadcaster('stats')).output, /^local +1 +1 +0 +0 +1 +1/m)
 
   const skipped = await broadcaster('skip', bad, '--json')
   assert.deepEqual(skipped.json, { skipped: [bad], tooLate: [], unknown: [], unchanged: [] })
@@ -243,7 +243,7 @@ test('a worker prints signals as JSON lines, and stops when told to', async () =
   const terminal = new FakeTerminal(folder, { env: { BROADCASTER_CONFIG: configFile(), BROADCASTER_VERBOSE: '1' } })
   const ended = runCli(['worker', '--json', '--name', 'w1', '--interval', '50ms'], terminal, '')
   const line = JSON.parse(await terminal.line(/"event\.published"/)) as Record<string, unknown>
-  assert.deepEqual([line['worker'], line['backend'], (line['event'] as { id: string }).id], ['w1', 'local', id])
+  assert.deepEqual([line['worker'], line['backend'], (line['record'] as { id: string }).id], ['w1', 'local', id])
   const stats = await broadcaster('stats')
   assert.match(stats.output, /^Worker w1: \d+ lanes of local, broken; its lease ends in [\d.]+ s unless renewed\.$/m)
   terminal.stop.abort()

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { runCli } from '../../src/cli/run.ts'
 import { opened, take, wireEvents } from '../../src/testing/subscription/steps.ts'
-import { type MemorySubscription, memorySubscription } from '../../src/testing/testing.ts'
+import { type MemorySubscription, memorySubscription } from '../../src/testing.ts'
 import { root } from '../project/source-files.ts'
 import { FakeTerminal } from '../support/fake-terminal.ts'
 
@@ -16,7 +16,7 @@ after(() => rmSync(folder, { recursive: true }))
 const SHARED = Symbol.for('test/cli/dead-letters')
 const CONFIG = `
 import { sqlite } from '${root}/src/store/sqlite/sqlite.ts'
-import { memoryBackend } from '${root}/src/testing/testing.ts'
+import { memoryBackend } from '${root}/src/testing.ts'
 export default {
   store: sqlite({ path: '${join(folder, 'outbox.db')}' }),
   backends: { default: memoryBackend() },
@@ -24,10 +24,17 @@ export default {
 }
 `
 
-async function broadcaster(...args: readonly string[]): Promise<FakeTerminal & { code: number }> {
+function broadcaster(...args: readonly string[]): Promise<FakeTerminal & { code: number }> {
+  return runOn(terminalOf(), args)
+}
+
+function terminalOf(): FakeTerminal {
   const name = `${Math.random()}.mjs`
   writeFileSync(join(folder, name), CONFIG)
-  const terminal = new FakeTerminal(folder, { env: { BROADCASTER_CONFIG: name } })
+  return new FakeTerminal(folder, { env: { BROADCASTER_CONFIG: name } })
+}
+
+async function runOn(terminal: FakeTerminal, args: readonly string[]): Promise<FakeTerminal & { code: number }> {
   return Object.assign(terminal, { code: await runCli(args, terminal, '1.2.3') })
 }
 
@@ -79,6 +86,58 @@ describe('dead-letters', () => {
     assert.equal(subscription.deadLetters.length, 0)
     assert.match((await broadcaster('dead-letters', 'list', 'billing')).warnings, /No dead letters of billing/)
   })
+
+  for (const json of [false, true]) {
+    test(`says what it requeued before the broker failed, or Ctrl-C came${json ? ', as JSON' : ''}`, async () => {
+      const args = ['dead-letters', 'requeue', 'billing', '--all', ...(json ? ['--json'] : [])]
+      /** Two of three are requeued, and then this happens. */
+      const third = async (happens: (terminal: FakeTerminal) => void) => {
+        const subscription = await givenUp(3)
+        const terminal = terminalOf()
+        const open = subscription.deadLetterPlace?.bind(subscription)
+        let requeued = 0
+        subscription.deadLetterPlace = (context) => {
+          const place = open?.(context)
+          assert.ok(place)
+          return {
+            description: place.description,
+            list: (page, signal) => place.list(page, signal),
+            close: () => place.close(),
+            async requeue(id, signal) {
+              if (++requeued === 3) happens(terminal)
+              const found = await place.requeue(id, signal)
+              if (requeued === 2) terminal.progress('two')
+              return found
+            },
+          }
+        }
+        return { terminal, subscription }
+      }
+      const broken = await third(() => {
+        throw new Error('the broker is gone')
+      })
+      const failed = await runOn(broken.terminal, args)
+      assert.equal(failed.code, 1)
+      assert.match(failed.warnings, /the broker is gone/)
+      const stopped = await third(() => undefined)
+      stopped.terminal.progress = () => stopped.terminal.stop.abort('SIGINT')
+      const ended = await runOn(stopped.terminal, args)
+      assert.equal(ended.code, 130)
+      for (const { output, warnings } of [failed, ended]) {
+        if (json) {
+          const told = JSON.parse(output) as { readonly requeued: string[]; readonly interrupted: boolean }
+          assert.deepEqual([told.requeued.length, told.interrupted], [2, true])
+        } else {
+          assert.equal(output, '2 messages requeued.')
+          assert.match(warnings, /Interrupted: .* Do the same again for them\./)
+        }
+      }
+      assert.deepEqual(
+        [broken, stopped].map(({ subscription }) => subscription.deadLetters.length),
+        [1, 1],
+      )
+    })
+  }
 
   test('refuses what says too little, and an unknown consumer with those that there are', async () => {
     await givenUp(1)

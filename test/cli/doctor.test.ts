@@ -61,18 +61,18 @@ test('a table that Django made: told, taken over, looked at, delivered', async (
 
   const sick = await broadcaster('doctor', '--json')
   assert.equal(sick.code, 6)
-  const { findings } = sick.json as { findings: { level: string; check: string; message: string; cure?: string }[] }
+  const { findings } = sick.json as { findings: { level: string; code: string; message: string; cure?: string }[] }
   const wrong = findings.filter(({ level }) => level === 'wrong').map(({ message }) => message)
   assert.deepEqual(
     wrong.map((message) => message.replace(/\d+ days/, 'N days')),
     [
-      'no worker is running, and 2 events can be sent',
+      'no worker is running, and 2 events wait',
       'the oldest due event of the default backend has waited N days',
       '1 event waits for a backend redis, which is not configured here',
       'the oldest due event of redis has waited N days',
     ],
   )
-  const indexes = findings.filter(({ check }) => check === 'indexes')
+  const indexes = findings.filter(({ code }) => code === 'extra-index')
   assert.equal(indexes.length, 6)
   assert.ok(indexes.every(({ level, cure }) => level === 'advice' && cure?.startsWith('DROP INDEX "outbox_even')))
 
@@ -83,7 +83,7 @@ test('a table that Django made: told, taken over, looked at, delivered', async (
   const well = await broadcaster('doctor')
   assert.equal(well.code, 0, well.output)
   assert.doesNotMatch(well.output, /wrong|not ours/)
-  assert.match(well.output, /^advice {2}no worker is running, and 0 events can be sent$/m)
+  assert.match(well.output, /^advice {2}no worker is running, and nothing waits$/m)
   assert.equal(django.prepare("SELECT count(*) AS n FROM outbox_events WHERE status = 'published'").get()?.['n'], 2)
 })
 

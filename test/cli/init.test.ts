@@ -57,7 +57,7 @@ const KINDS = [
   ['kafka', uses('pg', '@platformatic/kafka'), 'broadcaster.config.ts', /kafka\(\{ bootstrapServers: required/],
   ['amqplib', uses('mysql2', 'amqplib'), 'broadcaster.config.ts', /rabbitmq\(\{ url: required\('AMQP_URL'/],
   ['mqtt', uses('mqtt'), 'broadcaster.config.ts', /sqlite\(.*mqtt\(\{ url: required\('MQTT_URL'/s],
-  ['nats', uses('pg', '@nats-io/jetstream'), 'broadcaster.config.ts', /natsJetStream\(\{ servers: required/],
+  ['nats', uses('pg', '@nats-io/jetstream'), 'broadcaster.config.ts', /natsJetStream\(\{ url: required/],
   [
     'postgres-js',
     uses('postgres'),
@@ -184,6 +184,20 @@ test('a wrong database name, or none who answers, is one clear line and exit cod
 test('init names the client that the project lacks', async () => {
   const done = await init(project('lacks', uses('postgres')))
   assert.match(done.output, /Next: npm install pg, then set DATABASE_URL/)
+})
+
+test('init says what it found besides and did not choose', async () => {
+  const said = async (name: string, ...packages: readonly string[]): Promise<string> =>
+    (await init(project(name, uses(...packages)))).output
+  assert.match(
+    await said('two-brokers', 'pg', 'redis', 'amqplib'),
+    /^Found redis: events go to Redis Streams; amqplib is there, too\.$/m,
+  )
+  const much = await said('much', 'pg', 'mysql2', 'kysely', 'postgres', 'libsql', 'redis', 'amqplib', 'mqtt')
+  assert.match(much, /^Found pg: the outbox goes into PostgreSQL; mysql2 is there, too\.$/m)
+  assert.match(much, /^Found kysely: publish writes in transactions of Kysely; postgres is there, too\.$/m)
+  assert.match(much, /^Found redis: events go to Redis Streams; amqplib and mqtt are there, too\.$/m)
+  assert.doesNotMatch(await said('one-each', 'pg', 'redis', 'ioredis', 'kysely'), /there, too/)
 })
 
 test('init never overwrites unless forced, whatever the extension of the file that is there', async () => {

@@ -3,9 +3,11 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
+import { commands } from '../../src/cli/commands.ts'
 import { runCli } from '../../src/cli/run.ts'
 import { fitTable } from '../../src/cli/table.ts'
-import { printable } from '../../src/printable.ts'
+import { wrapLine } from '../../src/cli/wrap.ts'
+import { printable } from '../../src/foundation/printable.ts'
 import { root } from '../project/source-files.ts'
 import { FakeTerminal } from '../support/fake-terminal.ts'
 
@@ -95,6 +97,48 @@ for (const width of [60, 80, 120, 200]) {
   })
 }
 
+for (const width of [60, 80, 200]) {
+  test(`every page fits a window of ${width} columns, but for words that are longer`, async () => {
+    const pages = [
+      ['--help'],
+      ...commands.map(({ name }) => [name, '--help']),
+      ...['stats', 'health', 'doctor', 'list'].map((name) => [name]),
+      ['breaker', 'list'],
+      ['nonsense'],
+      ['requeue'],
+      ['migrate', '--dry-run'],
+    ]
+    for (const page of pages) {
+      const { lines, notes } = await broadcaster(page, { width })
+      for (const line of [...lines, ...notes]) {
+        const longest = Math.max(...line.split(/ +/).map((word) => word.length))
+        assert.ok(line.length <= width || longest > width / 2, `${page.join(' ')}: ${line.length}: ${line}`)
+      }
+    }
+  })
+}
+
+test('piped, and as JSON in whatever window, nothing is wrapped', async () => {
+  for (const page of [['stats'], ['health'], ['doctor'], ['list']]) {
+    const json = await broadcaster([...page, '--json'], { width: 60 })
+    assert.equal(json.lines.length, 1)
+    JSON.parse(json.output)
+  }
+  assert.ok((await broadcaster(['worker', '--help'])).lines.some((line) => line.length > 100))
+  assert.match((await broadcaster(['stats'])).output, /^BACKEND +WAITING +STUCK +LAG .*BLOCKED KEYS$/m)
+  const sql = await broadcaster(['migrate', '--print'])
+  assert.deepEqual((await broadcaster(['migrate', '--print'], { width: 60 })).lines, sql.lines)
+  const refused = await broadcaster(['nonsense', '--json'], { width: 60 })
+  assert.equal(refused.notes.length, 1)
+})
+
+test('a line is broken at spaces, a word that is too long stays whole', () => {
+  assert.deepEqual(wrapLine('aaa bbb ccc ddd', 8), ['aaa bbb', '  ccc', '  ddd'])
+  assert.deepEqual(wrapLine('  a bbbbbbbbbbbb c', 8), ['  a', '    bbbbbbbbbbbb', '    c'])
+  assert.deepEqual(wrapLine('bbbbbbbbbbbb', 8), ['bbbbbbbbbbbb'])
+  assert.deepEqual(wrapLine('a  b', undefined), ['a  b'])
+})
+
 test('a table gives way where there is room to give, and drops what is most expendable', () => {
   const columns = [
     { title: 'ID', cell: ({ id }: { id: string }) => id },
@@ -106,4 +150,56 @@ test('a table gives way where there is room to give, and drops what is most expe
   assert.deepEqual(fitTable(columns, [{ id: 'i'.repeat(10) }], 32)[1], `iiiiiiiiii  xxxxxxx…  yyyyyyyyyy`)
   assert.deepEqual(fitTable(columns, [{ id: 'i'.repeat(10) }], 20)[1], `iiiiiiiiii  xxxxxxx…`)
   assert.deepEqual(fitTable(columns, [{ id: 'i'.repeat(10) }], 12)[1], 'iiiiiiiiii')
+})
+
+test('a table keeps a narrow column where a wide one that is less expendable has no room', () => {
+  const columns = [
+    { title: 'ID', cell: () => 'i'.repeat(10) },
+    { title: 'WIDE', cell: () => 'x'.repeat(30), least: 20, expendable: 1 },
+    { title: 'SLIM', cell: () => 'y'.repeat(5), expendable: 2 },
+    { title: 'LAST', cell: () => 'z'.repeat(5), expendable: 3 },
+  ]
+  assert.deepEqual(fitTable(columns, [0], 60)[1], `iiiiiiiiii  ${'x'.repeat(30)}  yyyyy  zzzzz`)
+  assert.deepEqual(fitTable(columns, [0], 24)[1], 'iiiiiiiiii  yyyyy  zzzzz')
+  assert.deepEqual(fitTable(columns, [0], 23)[1], 'iiiiiiiiii  yyyyy')
+})
+
+test('failed events in a window of 80 columns have their key and their backend', async () => {
+  const more = ['--key', 'customer-4711', '--max-retries', '0']
+  await broadcaster(['publish', 'order.placed.by-telephone', '--source', '/s', ...more])
+  await broadcaster(['worker', '--max-iterations', '1'])
+  const { lines } = await broadcaster(['list', '--status', 'failed'], { width: 80 })
+  assert.match(lines[0] ?? '', /^ID +STATUS +TYPE +KEY +BACKEND$/)
+  assert.match(lines[1] ?? '', /^[0-9a-f-]{36} {2}failed {2}order\.placed.* customer.* local$/)
+})
+
+test('health cuts no reason: it stands beneath its line where it has no room in it', async () => {
+  const cure = 'nothing answers at the address that was given; mend it, or start what should answer there'
+  const text = CONFIG.replace(
+    'backends: { local }',
+    `backends: { away: { ...local, healthCheck: async () => (${JSON.stringify({ healthy: false, detail: cure })}) } }`,
+  )
+  const health = async (width?: number): Promise<readonly string[]> => {
+    const name = `${++copies}.mjs`
+    writeFileSync(join(folder, name), text)
+    const terminal = new FakeTerminal(folder, { env: { BROADCASTER_CONFIG: name }, ...(width && { width }) })
+    assert.equal(await runCli(['health'], terminal, ''), 6)
+    return terminal.lines
+  }
+  const [titles = '', , away = ''] = await health()
+  assert.match(titles, /^NAME +STATE +DETAIL$/)
+  assert.match(away, new RegExp(`^away +NOT HEALTHY +${cure}$`))
+  const narrow = await health(80)
+  assert.match(narrow[0] ?? '', /^NAME +STATE$/)
+  const at = narrow.findIndex((line) => /^away +NOT HEALTHY$/.test(line))
+  assert.ok(at > 0, narrow.join('\n'))
+  assert.match(narrow[at + 1] ?? '', /^ {2}nothing answers/)
+  assert.equal(
+    narrow
+      .slice(at + 1)
+      .map((line) => line.trim())
+      .join(' '),
+    cure,
+  )
+  for (const line of narrow) assert.ok(line.length <= 80, line)
 })

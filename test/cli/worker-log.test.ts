@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { screenOn } from '../../src/cli/screen.ts'
 import { startWorkerLog } from '../../src/cli/worker-log.ts'
 import { SignalSource, type Signals } from '../../src/telemetry/signals.ts'
 import { FakeTerminal } from '../support/fake-terminal.ts'
@@ -7,7 +8,7 @@ import { FakeTerminal } from '../support/fake-terminal.ts'
 /** What a person reads of these signals, without the time of each line. */
 function logged(verbose: boolean, work: (source: SignalSource) => void): readonly string[] {
   const terminal = new FakeTerminal('.')
-  const stop = startWorkerLog(['shop'], terminal, { json: false, verbose, passes: false })
+  const stop = startWorkerLog(['shop'], screenOn(terminal), { json: false, verbose, passes: false })
   work(new SignalSource('shop'))
   stop()
   return terminal.lines.map((line) => line.replace(/^\S+ /, ''))

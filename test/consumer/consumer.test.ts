@@ -11,6 +11,7 @@ import { type MemorySubscription, memorySubscription } from '../../src/consumer/
 import { verdictOn } from '../../src/consumer/verdict.ts'
 import { BroadcasterError } from '../../src/errors.ts'
 import type { CloudEvent } from '../../src/event/cloud-event.ts'
+import type { DeliveryEvent } from '../../src/event/delivery-event.ts'
 import { Inbox } from '../../src/inbox/inbox.ts'
 import { memoryStore } from '../../src/store/memory/memory.ts'
 import { onSignal } from '../../src/telemetry/signals.ts'
@@ -57,7 +58,7 @@ async function listening<T>(name: Parameters<typeof onSignal>[0], work: (heard: 
 
 describe('handling', () => {
   test('each event is handled and acknowledged; its trace goes through', async () => {
-    const seen: CloudEvent[] = []
+    const seen: DeliveryEvent[] = []
     await running({ handlers: { 'order.*': (received) => seen.push(received) } }, async ({ subscription }) => {
       const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
       subscription.deliver(event({ n: 1 }, { traceparent }), event({ n: 2 }))
@@ -66,7 +67,7 @@ describe('handling', () => {
         seen.map(({ data }) => data),
         [{ n: 1 }, { n: 2 }],
       )
-      assert.equal(seen[0]?.['traceparent'], traceparent)
+      assert.equal(seen[0]?.extensions['traceparent'], traceparent)
       assert.equal(subscription.acknowledged.length, 2)
     })
   })
@@ -130,7 +131,7 @@ describe('handling', () => {
     const seen: unknown[] = []
     const options = {
       events: { 'order.created': z.object({ total: z.number().default(7) }) },
-      handlers: { 'order.created': ({ data }: CloudEvent) => seen.push(data) },
+      handlers: { 'order.created': ({ data }: DeliveryEvent) => seen.push(data) },
     }
     await running(options as never, async ({ subscription }) => {
       subscription.deliver(event({ extra: true }), event({ total: 'much' }))
@@ -142,7 +143,7 @@ describe('handling', () => {
     })
   })
 
-  test('a message that is no event is given up untried', async () => {
+  test('a message that is not an event is given up untried', async () => {
     await running({ handlers: { '*': assert.fail } }, async ({ subscription }) => {
       const problem = new Error('not JSON')
       subscription.deliverUnreadable(problem)
@@ -174,7 +175,7 @@ describe('failures', () => {
   test('after maxRetries more attempts it is given up, and later events of its key are handled', async () => {
     const seen: unknown[] = []
     const handlers = {
-      '*': ({ data }: CloudEvent) => {
+      '*': ({ data }: DeliveryEvent) => {
         seen.push(data)
         if (data === 'poison') throw new Error('no')
       },
@@ -237,7 +238,7 @@ describe('failures', () => {
     const attributes = { specversion: '1.0', id: 'deep', source: '/orders', type: 'order.created', partitionkey: 'k' }
     const seen: unknown[] = []
     const handlers = {
-      '*': ({ id, data }: CloudEvent, { attempt }: { attempt: number }) => {
+      '*': ({ id, data }: DeliveryEvent, { attempt }: { attempt: number }) => {
         if (attempt === 1) throw new Error('not yet')
         seen.push([id, (data as { readonly n?: bigint } | undefined)?.n])
       },
@@ -256,7 +257,7 @@ describe('failures', () => {
     // A subscription of the user's own may hand over whatever it likes.
     const attributes = { specversion: '1.0', id: 'broken', source: '/orders', type: 'order.created', partitionkey: 'k' }
     const seen: unknown[] = []
-    const handlers = { 'order.*': ({ data }: CloudEvent) => seen.push(data) }
+    const handlers = { 'order.*': ({ data }: DeliveryEvent) => seen.push(data) }
     const names = ['delivery.retried', 'delivery.handled', 'delivery.ignored'] as const
     const stops = names.map((name) => onSignal(name, () => undefined))
     try {
@@ -267,7 +268,9 @@ describe('failures', () => {
           subscription.deliver(broken, ignored, event('next', { partitionkey: 'k' }))
           await subscription.settled()
           assert.equal(heard.length, 1)
-          assert.equal((heard[0] as { readonly event?: unknown }).event, undefined)
+          const told = (heard[0] as { readonly event?: DeliveryEvent }).event
+          assert.equal(told?.id, 'broken')
+          assert.throws(() => told?.data, SyntaxError)
           assert.equal(subscription.deadLetters.length, 1)
         })
       })
@@ -293,14 +296,14 @@ describe('failures', () => {
     }
   })
 
-  test("onFailed: 'stop' stops the consumer, and the message stays at the broker", async () => {
+  test("onGiveUp: 'stop' stops the consumer, and the message stays at the broker", async () => {
     const subscription = memorySubscription()
     const error = new PermanentError('never')
     const consumer = new Consumer({
       name: 'billing',
       subscription,
       store: memoryStore(),
-      onFailed: 'stop',
+      onGiveUp: 'stop',
       handlers: {
         '*': () => {
           throw error
@@ -320,7 +323,7 @@ describe('order and concurrency', () => {
     let busiest = 0
     let busy = 0
     const handlers = {
-      '*': async ({ data }: CloudEvent) => {
+      '*': async ({ data }: DeliveryEvent) => {
         busiest = Math.max(busiest, ++busy)
         await new Promise((resolve) => setTimeout(resolve, 1))
         busy--
@@ -375,7 +378,7 @@ describe('order and concurrency', () => {
     const retried = Promise.withResolvers<unknown>()
     const stop = onSignal('delivery.retried', retried.resolve)
     const handlers = {
-      '*': ({ data }: CloudEvent) => {
+      '*': ({ data }: DeliveryEvent) => {
         seen.push(data)
         if (seen.length === 1) throw new Error('not today')
       },
@@ -392,7 +395,7 @@ describe('order and concurrency', () => {
   test('a lost connection in the middle loses nothing and handles nothing twice', async () => {
     const seen: unknown[] = []
     const handlers = {
-      '*': async ({ data }: CloudEvent) => {
+      '*': async ({ data }: DeliveryEvent) => {
         await new Promise((resolve) => setTimeout(resolve, 1))
         seen.push(data)
       },
@@ -553,6 +556,21 @@ describe('start and stop', () => {
     })
   })
 
+  test('a handler that never ends costs an attempt, and keeps neither its key nor its place', async () => {
+    let calls = 0
+    const handlers = { '*': () => (++calls === 1 ? new Promise<void>(() => undefined) : undefined) }
+    for (const inbox of [{}, { inbox: false }] as const) {
+      calls = 0
+      await running({ ...inbox, handlers, handlerTimeout: 10, concurrency: 1 }, async ({ subscription }) => {
+        subscription.deliver(event({}, { partitionkey: 'k' }))
+        subscription.deliver(event({}, { partitionkey: 'k' }))
+        await subscription.settled()
+        assert.equal(calls, 3)
+        assert.equal(subscription.deadLetters.length, 0)
+      })
+    }
+  })
+
   test('both may be called in any order and twice; a stopped one does not start again', async () => {
     const make = (): Consumer =>
       new Consumer({ name: 'billing', subscription: memorySubscription(), inbox: false, handlers: { '*': () => 1 } })
@@ -604,17 +622,32 @@ describe('start and stop', () => {
 describe('wrong options', () => {
   const subscription = memorySubscription()
   const handlers = { '*': () => 1 }
+  const events = { 'order.placed': z.object({}), 'order.paid': z.object({}) }
   const cases: readonly (readonly [string, object, RegExp])[] = [
     ['no name', { name: '', inbox: false }, /name is ""/],
     ['a long name', { name: 'x'.repeat(101), inbox: false }, /1 to 100 characters/],
     ['no database', {}, /store is missing; give a store, or inbox and transaction, or inbox: false/],
     ['no handler', { inbox: false, handlers: {} }, /handlers is empty/],
     ['no function', { inbox: false, handlers: { a: 1 } }, /handlers\['a'\] is not a function/],
-    ['an unknown key', { inbox: false, concurency: 1 }, /consumer\.concurency.*concurrency/],
-    ['a number out of range', { inbox: false, concurrency: 0 }, /consumer\.concurrency is 0/],
-    ['retry: null', { inbox: false, retry: null }, /consumer\.retry is null; give 'django', backoff options or a fun/],
-    ['an unknown retry', { inbox: false, retry: 'linear' }, /consumer\.retry is "linear"/],
-    ['a wrong retry', { inbox: false, retry: { bse: 10, cap: 'x' } }, /retry\.bse is no option.*base.*\n.*cap is "x"/],
+    [
+      'a handler of a type that the catalogue does not have',
+      { inbox: false, events, handlers: { 'order.placd': () => 1 } },
+      /: handlers\.order\.placd is not an event of the catalogue; did you mean "order\.placed"/,
+    ],
+    [
+      'a pattern that takes nothing of the catalogue, and a type that is close to none, beside others that do',
+      { inbox: false, events, handlers: { '*': () => 1, 'order.*': () => 1, 'invoice.*': () => 1, x: () => 1 } },
+      /:\n- handlers\.invoice\.\* matches no event of the catalogue; its events are order\.placed, order\.paid\n- handlers\.x is not an event of .*paid$/,
+    ],
+    ['an unknown key', { inbox: false, concurency: 1 }, /concurency is not an option; did you mean "concurrency"/],
+    ['a number out of range', { inbox: false, concurrency: 0 }, /: concurrency is 0/],
+    ['retry: null', { inbox: false, retry: null }, /: retry is null; give 'django', backoff options or a fun/],
+    ['an unknown retry', { inbox: false, retry: 'linear' }, /: retry is "linear"/],
+    [
+      'a wrong retry',
+      { inbox: false, retry: { bse: 10, cap: 'x' } },
+      /retry\.bse is not an option.*base.*\n.*cap is "x"/,
+    ],
     ['no subscription', { inbox: false, subscription: undefined }, /subscription is missing/],
     ['a wrong subscription', { inbox: false, subscription: {} }, /subscription has no open, receive and close/],
     ['no store', { store: null }, /store is null/],
@@ -629,6 +662,12 @@ describe('wrong options', () => {
       assert.throws(() => new Consumer(options as never), { code: 'INVALID_OPTION', message })
     })
   }
+  test('handlers of the catalogue are taken, by type and by pattern, and any beside an empty one', () => {
+    const wellFormed = { name: 'billing', subscription, inbox: false }
+    const some = { 'order.paid': () => 1, '*.placed': () => 1, 'order.*': () => 1, '*': () => 1 }
+    assert.ok(new Consumer({ ...wellFormed, events, handlers: some } as never))
+    assert.ok(new Consumer({ ...wellFormed, events: {}, handlers: { x: () => 1 } } as never))
+  })
   test('no options', () => {
     const none = undefined as never
     assert.throws(() => new Consumer(none), { code: 'INVALID_OPTION', message: /options are missing/ })

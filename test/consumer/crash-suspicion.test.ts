@@ -5,6 +5,7 @@ import { Consumer } from '../../src/consumer/consumer.ts'
 import type { ConsumerOptions } from '../../src/consumer/consumer-options.ts'
 import { type MemorySubscription, memorySubscription } from '../../src/consumer/memory/memory-subscription.ts'
 import type { CloudEvent } from '../../src/event/cloud-event.ts'
+import type { DeliveryEvent } from '../../src/event/delivery-event.ts'
 import { memoryStore } from '../../src/store/memory/memory.ts'
 import type { Store } from '../../src/store/store.ts'
 import { onSignal } from '../../src/telemetry/signals.ts'
@@ -77,7 +78,7 @@ async function live(
     stopTimeout: 0,
     retry: { base: 1, jitter: 'none' },
     handlers: {
-      '*': async ({ id }: CloudEvent) => {
+      '*': async ({ id }: DeliveryEvent) => {
         busy++
         try {
           await new Promise((resolve) => setImmediate(resolve))
@@ -204,7 +205,7 @@ test('a handler that never ends holds up what is to be alone until its time is o
     maxDeliveries: 1,
     handlerTimeout: 20,
     handlers: {
-      '*': async ({ id }: CloudEvent) => {
+      '*': async ({ id }: DeliveryEvent) => {
         begun.resolve()
         if (id === 'stuck') await end.promise
         else if (handled.add(id).size === KEYS - 1) all.resolve()

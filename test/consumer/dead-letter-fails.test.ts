@@ -5,6 +5,7 @@ import { Consumer } from '../../src/consumer/consumer.ts'
 import { memorySubscription } from '../../src/consumer/memory/memory-subscription.ts'
 import type { Subscription } from '../../src/consumer/subscription.ts'
 import type { CloudEvent } from '../../src/event/cloud-event.ts'
+import type { DeliveryEvent } from '../../src/event/delivery-event.ts'
 import { memoryStore } from '../../src/store/memory/memory.ts'
 import { onSignal } from '../../src/telemetry/signals.ts'
 
@@ -61,7 +62,7 @@ describe('a dead-letter place that fails', () => {
       bad: () => {
         throw new PermanentError('never')
       },
-      good: ({ id }: CloudEvent) => void handled.push(id),
+      good: ({ id }: DeliveryEvent) => void handled.push(id),
     }
     const store = memoryStore()
     const consumer = new Consumer({
@@ -99,7 +100,7 @@ test('a handler is told when its delivery is lost, and what it did for it is not
   const begun = Promise.withResolvers<void>()
   const told: string[] = []
   const handlers = {
-    good: async ({ id }: CloudEvent, { signal }: { readonly signal: AbortSignal }) => {
+    good: async ({ id }: DeliveryEvent, { signal }: { readonly signal: AbortSignal }) => {
       if (told.length > 0) return void told.push(`${id} again`)
       const aborted = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
       begun.resolve()

@@ -10,15 +10,15 @@ const LATER = 200
 describe('held deliveries', () => {
   test('one is lost when its time is over, though nobody asks', async () => {
     const deliveries = new HeldDeliveries<string>()
-    const held = deliveries.add('1', 'a message', performance.now() + SAFE)
-    const late = deliveries.add('2', 'another', performance.now() + 60_000)
-    assert.ok(held && late)
+    const before = deliveries.add('1', 'another', performance.now() + 60_000)
+    const held = deliveries.add('2', 'a message', performance.now() + SAFE)
+    assert.ok(held && before)
     const lost = Promise.withResolvers<number>()
     held.lost.signal.addEventListener('abort', () => lost.resolve(performance.now()))
     assert.ok((await lost.promise) >= held.safeUntil)
     assert.equal(deliveries.remove(held), false)
-    assert.equal(late.lost.signal.aborted, false)
-    assert.equal(deliveries.remove(late), true)
+    assert.equal(before.lost.signal.aborted, false)
+    assert.equal(deliveries.remove(before), true)
   })
 
   test('one that comes later and is safe for less is lost first', async () => {
@@ -31,6 +31,20 @@ describe('held deliveries', () => {
     assert.equal(long?.lost.signal.aborted, true)
   })
 
+  test('with one whose time is over all are lost that came after it, at once, and none that came before', async () => {
+    const told: string[][] = []
+    const deliveries = new HeldDeliveries<string>((lost) => told.push(lost.map(({ id }) => id)))
+    const ends = [60_000, SAFE, 60_000, 60_000]
+    const all = ends.map((safe, n) => deliveries.add(String(n), 'a message', performance.now() + safe))
+    await new Promise((resolve) => all[1]?.lost.signal.addEventListener('abort', resolve))
+    assert.deepEqual(
+      all.map((held) => held?.lost.signal.aborted),
+      [false, true, true, true],
+    )
+    assert.deepEqual(told, [['1', '2', '3']])
+    if (all[0]) deliveries.remove(all[0])
+  })
+
   test('one that the broker has heard of is kept, and lost when it is not heard of again', async () => {
     const deliveries = new HeldDeliveries<string>()
     const held = deliveries.add('1', 'a message', performance.now() + SAFE)
@@ -38,7 +52,7 @@ describe('held deliveries', () => {
     deliveries.renew([held], performance.now() + 60_000)
     await pause(LATER)
     assert.equal(held.lost.signal.aborted, false)
-    deliveries.add('1', 'handed out again', performance.now() + SAFE)
+    deliveries.add('1', 'delivered again', performance.now() + SAFE)
     await pause(LATER)
     assert.equal(held.lost.signal.aborted, true)
   })

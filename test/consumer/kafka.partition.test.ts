@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import { Partition } from '../../src/consumer/kafka/partition.ts'
+import { Partition } from '../../src/kafka/partition.ts'
 
 test('what may be committed ends before the first record that is not done, whatever is done behind it', () => {
   const partition = new Partition('events', 0, 10n)
@@ -23,7 +23,7 @@ test('what may be committed ends before the first record that is not done, whate
   assert.equal(partition.toCommit(), undefined)
 })
 
-test('a record that was given back and is handed out again is still open; one of before a sharing out is no matter', () => {
+test('a record that was given back and is delivered again is still open; one of before a sharing out is no matter', () => {
   const partition = new Partition('events', 0, 0n)
   partition.hand(0n)
   partition.hand(1n)

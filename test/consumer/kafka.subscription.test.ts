@@ -9,9 +9,9 @@ import {
   ResourcePatternTypes,
   ResourceTypes,
 } from '@platformatic/kafka'
-import { kafka } from '../../src/backend/kafka/kafka.ts'
-import { type KafkaSubscriptionOptions, kafkaSubscription } from '../../src/consumer/kafka/kafka-subscription.ts'
 import type { Subscription } from '../../src/consumer/subscription.ts'
+import { kafka } from '../../src/kafka/kafka.ts'
+import { type KafkaSubscriptionOptions, kafkaSubscription } from '../../src/kafka/kafka-subscription.ts'
 import {
   acknowledgeAll,
   idsOf,
@@ -391,10 +391,10 @@ test('kafkaSubscription refuses wrong options, all at once, before anything is o
   })
   for (const part of [
     /did you mean "topics"/,
-    /topics must be/,
+    /topics is \["a b"\]; give a topic/,
     /heartbeatInterval must be shorter/,
-    /no option stream/,
-    /topic that is none/,
+    /deadLetter.stream is not an option/,
+    /deadLetter.topic is "a b"; give a topic/,
   ]) {
     assert.match(said, part)
   }

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { after, before, describe, test } from 'node:test'
 import { connectAsync } from 'mqtt'
-import { mqtt } from '../../src/backend/mqtt/mqtt.ts'
-import { mqttSubscription } from '../../src/consumer/mqtt/mqtt-subscription.ts'
 import type { Subscription } from '../../src/consumer/subscription.ts'
+import { mqtt } from '../../src/mqtt/mqtt.ts'
+import { mqttSubscription } from '../../src/mqtt/mqtt-subscription.ts'
 import { runConformance } from '../../src/testing/conformance.ts'
 import {
   type StoredDeadLetter,

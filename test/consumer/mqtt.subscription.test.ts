@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { after, before, describe, test } from 'node:test'
 import { connectAsync } from 'mqtt'
-import { mqtt } from '../../src/backend/mqtt/mqtt.ts'
 import { Consumer } from '../../src/consumer/consumer.ts'
-import { type MqttSubscriptionOptions, mqttSubscription } from '../../src/consumer/mqtt/mqtt-subscription.ts'
 import type { Subscription } from '../../src/consumer/subscription.ts'
+import { mqtt } from '../../src/mqtt/mqtt.ts'
+import { type MqttSubscriptionOptions, mqttSubscription } from '../../src/mqtt/mqtt-subscription.ts'
 import { onSignal } from '../../src/telemetry/signals.ts'
 import {
   acknowledgeAll,
@@ -266,12 +266,12 @@ test('mqttSubscription refuses wrong options, all at once, before anything is op
   })
   for (const part of [
     /did you mean "topics"/,
-    /topics must be/,
-    /clientId must be the name of this process/,
-    /share must be false/,
-    /prefetch must be/,
-    /no option queue/,
-    /has a topic that is empty/,
+    /topics is \["a\/#\/b"\]; give a topic/,
+    /clientId is missing; give the name of this process/,
+    /share is "a\/b"; give a name without \/ \+ and #, or false/,
+    /prefetch is 0; give/,
+    /deadLetter\.queue is not an option/,
+    /deadLetter\.topic is "#"; give a topic without wildcards/,
   ]) {
     assert.match(said, part)
   }

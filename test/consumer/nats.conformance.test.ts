@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { after, before, describe, test } from 'node:test'
 import { connect } from '@nats-io/transport-node'
-import { natsJetStream } from '../../src/backend/nats/nats.ts'
-import { natsJetStreamSubscription } from '../../src/consumer/nats/nats-subscription.ts'
 import type { Subscription } from '../../src/consumer/subscription.ts'
+import { natsJetStream } from '../../src/nats/nats.ts'
+import { natsJetStreamSubscription } from '../../src/nats/nats-subscription.ts'
 import { runConformance } from '../../src/testing/conformance.ts'
 import { type SubscriptionFixture, subscriptionConformance } from '../../src/testing/subscription-conformance.ts'
 import { NatsProcess, skipWithoutNatsServer } from '../backend/nats-process.ts'
@@ -29,7 +29,7 @@ for (const mode of ['structured', 'binary'] as const) {
       const stream = `S_${randomBytes(4).toString('hex')}`
       const made: Subscription[] = []
       const backend = natsJetStream({
-        servers: server.url,
+        url: server.url,
         stream: { name: stream, create: true, subjects: [`${stream}.>`] },
         subject: `${stream}.{type}`,
         mode,
@@ -37,7 +37,7 @@ for (const mode of ['structured', 'binary'] as const) {
       await backend.connect?.(AbortSignal.timeout(5_000))
       return {
         subscribe() {
-          const subscription = natsJetStreamSubscription({ servers: server.url, stream, ackWait: ACK_WAIT })
+          const subscription = natsJetStreamSubscription({ url: server.url, stream, ackWait: ACK_WAIT })
           made.push(subscription)
           return subscription
         },

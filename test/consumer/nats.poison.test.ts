@@ -4,8 +4,8 @@ import { once } from 'node:events'
 import { connect as connectSocket } from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import { connect, headers, type NatsConnection } from '@nats-io/transport-node'
-import { natsJetStreamSubscription } from '../../src/consumer/nats/nats-subscription.ts'
 import type { Subscription } from '../../src/consumer/subscription.ts'
+import { natsJetStreamSubscription } from '../../src/nats/nats-subscription.ts'
 import { opened, take, takeFor } from '../../src/testing/subscription/steps.ts'
 import { NatsProcess, skipWithoutNatsServer } from '../backend/nats-process.ts'
 import { withManager } from '../backend/nats-stream.ts'
@@ -34,7 +34,7 @@ describe('natsJetStreamSubscription: messages that are hard to give up', { skip:
     const stream = `S_${randomBytes(4).toString('hex')}`
     await withManager(server.url, (manager) => manager.streams.add({ name: stream, subjects: [`${stream}.>`] }))
     const nats = await connect({ servers: server.url })
-    const subscription = natsJetStreamSubscription({ servers: server.url, stream })
+    const subscription = natsJetStreamSubscription({ url: server.url, stream })
     try {
       await work({
         stream,

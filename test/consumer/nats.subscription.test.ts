@@ -2,12 +2,9 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { after, before, describe, test } from 'node:test'
 import { connect } from '@nats-io/transport-node'
-import { natsJetStream } from '../../src/backend/nats/nats.ts'
-import {
-  type NatsJetStreamSubscriptionOptions,
-  natsJetStreamSubscription,
-} from '../../src/consumer/nats/nats-subscription.ts'
 import type { Subscription } from '../../src/consumer/subscription.ts'
+import { natsJetStream } from '../../src/nats/nats.ts'
+import { type NatsJetStreamSubscriptionOptions, natsJetStreamSubscription } from '../../src/nats/nats-subscription.ts'
 import {
   acknowledgeAll,
   idsOf,
@@ -19,6 +16,7 @@ import {
 } from '../../src/testing/subscription/steps.ts'
 import { NatsProcess, skipWithoutNatsServer } from '../backend/nats-process.ts'
 import { withManager } from '../backend/nats-stream.ts'
+import { StoppableProxy } from '../backend/stoppable-proxy.ts'
 import { publishTo } from './publish-to.ts'
 
 interface Place {
@@ -38,7 +36,7 @@ describe('natsJetStreamSubscription', { skip: skipWithoutNatsServer() }, () => {
     const stream = `S_${randomBytes(4).toString('hex')}`
     const made: Subscription[] = []
     const backend = natsJetStream({
-      servers: server.url,
+      url: server.url,
       stream: { name: stream, create: true, subjects: [`${stream}.>`] },
       subject: `${stream}.{type}`,
     })
@@ -47,7 +45,7 @@ describe('natsJetStreamSubscription', { skip: skipWithoutNatsServer() }, () => {
       await work({
         stream,
         subscribe(options = {}) {
-          const at = options.client ? {} : { servers: server.url }
+          const at = options.client ? {} : { url: server.url }
           const subscription = natsJetStreamSubscription({ ...at, stream, ackWait: 1_000, ...options })
           made.push(subscription)
           return subscription
@@ -140,6 +138,30 @@ describe('natsJetStreamSubscription', { skip: skipWithoutNatsServer() }, () => {
       await acknowledgeAll(again)
     }))
 
+  test('what a long outage took comes again in order, the latest too, and before what is newer', () =>
+    place(async ({ subscribe, publish }) => {
+      const subscription = await opened(subscribe())
+      const events = wireEvents(8, 1)
+      await publish(events.slice(0, 3))
+      const held = [...(await take(subscription, 3))]
+      // The next sign of life for the first three is long ago when these come.
+      await new Promise((resolve) => setTimeout(resolve, 250))
+      await publish(events.slice(3, 6))
+      held.push(...(await take(subscription, 3)))
+      await server.kill()
+      await new Promise((resolve) => held[0]?.lost?.addEventListener('abort', resolve))
+      await Promise.resolve()
+      assert.ok(
+        held.every(({ lost }) => lost?.aborted),
+        'a later one of the key must not be handled before the first',
+      )
+      await server.start()
+      await publish(events.slice(6))
+      const again = await take(subscription, 8)
+      assert.deepEqual(idsOf(again), publishedIds(events))
+      await acknowledgeAll(again)
+    }))
+
   for (const meanwhile of [0, 100]) {
     test(`a clean close hides nothing for ackWait, ${meanwhile ? 'not even what comes meanwhile' : 'of what was in hand'}`, () =>
       place(async ({ subscribe, publish }) => {
@@ -204,6 +226,42 @@ describe('natsJetStreamSubscription', { skip: skipWithoutNatsServer() }, () => {
       })
     }))
 
+  test('who has begun receives again without the stream of dead letters, which is made again for a letter', () =>
+    place(async ({ stream, subscribe, publish }) => {
+      const proxy = await StoppableProxy.to(server.port)
+      try {
+        const subscription = await opened(subscribe({ url: `nats://127.0.0.1:${proxy.port}` }))
+        await withManager(server.url, (manager) => manager.streams.delete(`${stream}_DEAD`))
+        proxy.cut()
+        const events = wireEvents(1)
+        await publish(events)
+        const [first] = await take(subscription, 1)
+        await assert.rejects(
+          withManager(server.url, (manager) => manager.streams.info(`${stream}_DEAD`)),
+          /not found/,
+          'nobody asked for it meanwhile',
+        )
+        const reason = { consumer: 'billing', error: new Error('no'), attempts: 1 }
+        await assert.rejects(async () => first?.deadLetter(reason))
+        await first?.deadLetter(reason)
+        const { state } = await withManager(server.url, (manager) => manager.streams.info(`${stream}_DEAD`))
+        assert.equal(state.messages, 1)
+      } finally {
+        await proxy.stop()
+      }
+    }))
+
+  test('dead letters are kept as the stream itself is', () =>
+    place(async ({ stream, subscribe }) => {
+      const name = `${stream}_MEMORY`
+      await withManager(server.url, (manager) =>
+        manager.streams.add({ name, subjects: [`${name}.>`], storage: 'memory' }),
+      )
+      await opened(subscribe({ stream: name }))
+      const { config } = await withManager(server.url, (manager) => manager.streams.info(`${name}_DEAD`))
+      assert.deepEqual([config.storage, config.num_replicas], ['memory', 1])
+    }))
+
   test('a consumer that was deleted is made again', () =>
     place(async ({ stream, subscribe, publish }) => {
       const subscription = await opened(subscribe())
@@ -230,6 +288,36 @@ describe('natsJetStreamSubscription', { skip: skipWithoutNatsServer() }, () => {
       const again = await take(subscription, 1)
       assert.equal(again.length, 1)
     }))
+
+  test('a connection on which nothing is answered is left, with nothing in hand too', () =>
+    place(async ({ subscribe, publish }) => {
+      const proxy = await StoppableProxy.to(server.port)
+      try {
+        const subscription = await opened(subscribe({ url: `nats://127.0.0.1:${proxy.port}`, timeout: 500 }))
+        assert.deepEqual(await takeFor(subscription, 200), [])
+        // New connections are well.
+        proxy.freeze()
+        const events = wireEvents(2, 1)
+        await publish(events)
+        assert.deepEqual(idsOf(await take(subscription, 2, { during: 10_000 })), publishedIds(events))
+      } finally {
+        await proxy.stop()
+      }
+    }))
+
+  test('a receive that waits for an answer ends with its signal', () =>
+    place(async ({ subscribe }) => {
+      const proxy = await StoppableProxy.to(server.port)
+      try {
+        const subscription = await opened(subscribe({ url: `nats://127.0.0.1:${proxy.port}`, timeout: 6_000 }))
+        proxy.freeze()
+        const started = performance.now()
+        assert.deepEqual(await subscription.receive(1, AbortSignal.timeout(300)), [])
+        assert.ok(performance.now() - started < 3_000)
+      } finally {
+        await proxy.stop()
+      }
+    }))
 })
 
 test('natsJetStreamSubscription refuses wrong options, all at once, before anything is opened', () => {
@@ -250,13 +338,13 @@ test('natsJetStreamSubscription refuses wrong options, all at once, before anyth
     deadLetter: { topic: 'x' },
   })
   for (const part of [
-    /stream must be/,
-    /ackWait must be/,
+    /stream is "a.b"; give a name without spaces/,
+    /ackWait is 5; give milliseconds from 1000/,
     /did you mean "durable"/,
-    /filterSubject must be/,
-    /deadLetter has no option topic/,
+    /filterSubject is "a..b"; give a subject/,
+    /deadLetter.topic is not an option/,
   ]) {
     assert.match(message, part)
   }
-  assert.match(refused({ stream: 'S', client: {}, servers: 'x' }).message, /client must be/)
+  assert.match(refused({ stream: 'S', client: {}, url: 'x' }).message, /client is an object that does not fit/)
 })

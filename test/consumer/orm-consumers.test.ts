@@ -20,18 +20,16 @@ import {
   type Store,
   type TransactionAdapter,
 } from 'ts-broadcaster'
+import { drizzleTransaction } from 'ts-broadcaster/drizzle'
+import { knexTransaction } from 'ts-broadcaster/knex'
+import { kyselyTransaction } from 'ts-broadcaster/kysely'
 import { memoryBackend } from 'ts-broadcaster/memory'
-import { postgres } from 'ts-broadcaster/postgres'
-import { webhookReceiver } from 'ts-broadcaster/subscriptions/webhook'
-import { drizzleTransaction } from 'ts-broadcaster/transactions/drizzle'
-import { knexTransaction } from 'ts-broadcaster/transactions/knex'
-import { kyselyTransaction } from 'ts-broadcaster/transactions/kysely'
-import { mikroOrmTransaction } from 'ts-broadcaster/transactions/mikro-orm'
-import { pgTransaction } from 'ts-broadcaster/transactions/pg'
-import { postgresJsTransaction } from 'ts-broadcaster/transactions/postgres-js'
-import { prismaTransaction } from 'ts-broadcaster/transactions/prisma'
-import { sequelizeTransaction } from 'ts-broadcaster/transactions/sequelize'
-import { typeormTransaction } from 'ts-broadcaster/transactions/typeorm'
+import { mikroOrmTransaction } from 'ts-broadcaster/mikro-orm'
+import { pgTransaction, postgres, postgresJsTransaction } from 'ts-broadcaster/postgres'
+import { prismaTransaction } from 'ts-broadcaster/prisma'
+import { sequelizeTransaction } from 'ts-broadcaster/sequelize'
+import { typeormTransaction } from 'ts-broadcaster/typeorm'
+import { webhookReceiver } from 'ts-broadcaster/webhook'
 import { DataSource } from 'typeorm'
 import { runCli } from '../../src/cli/run.ts'
 import { memorySubscription } from '../../src/consumer/memory/memory-subscription.ts'
@@ -229,7 +227,8 @@ for (const [library, open] of Object.entries(LIBRARIES)) {
       const folder = mkdtempSync(join(tmpdir(), 'broadcaster-orm-'))
       try {
         assert.equal((await broadcaster.events.create({ type: 'order.created', source: '/orders' })).status, 'pending')
-        const entry = `${root}/src/publish/transactions/${library.replace('.', '-')}.ts`
+        const driver = library === 'pg' || library === 'postgres.js'
+        const entry = `${root}/src/${driver ? 'postgres' : library}.ts`
         const factory = app.adapter.name.replace(/[-. ](.)/g, (_all, letter: string) => letter.toUpperCase())
         writeFileSync(
           join(folder, 'broadcaster.config.mjs'),

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { Backend } from '../../src/backend/backend.ts'
 import type { EncodableEvent } from '../../src/event/cloud-event.ts'
-import type { OutboxEvent } from '../../src/record/outbox-event.ts'
+import type { OutgoingEvent } from '../../src/event/outgoing-event.ts'
 import { sampleEvent } from '../../src/testing/sample-events.ts'
 
 /** Sends events through a backend, in this order, a thousand at a time; every one must be delivered. */
@@ -14,7 +14,7 @@ export async function publishTo(backend: Backend, events: readonly EncodableEven
 }
 
 /** The outbox event that becomes this on the wire. */
-export function outboxEventOf({ attributes, dataJson, dataBinary }: EncodableEvent): OutboxEvent {
+export function outboxEventOf({ attributes, dataJson, dataBinary }: EncodableEvent): OutgoingEvent {
   const {
     specversion,
     id,

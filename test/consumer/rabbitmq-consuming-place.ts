@@ -1,12 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { connect } from 'amqplib'
 import type { Backend } from '../../src/backend/backend.ts'
-import { rabbitmq } from '../../src/backend/rabbitmq/rabbitmq.ts'
-import {
-  type RabbitMqSubscriptionOptions,
-  rabbitmqSubscription,
-} from '../../src/consumer/rabbitmq/rabbitmq-subscription.ts'
 import type { Subscription } from '../../src/consumer/subscription.ts'
+import { rabbitmq } from '../../src/rabbitmq/rabbitmq.ts'
+import { type RabbitMqSubscriptionOptions, rabbitmqSubscription } from '../../src/rabbitmq/rabbitmq-subscription.ts'
 import type { StoredDeadLetter } from '../../src/testing/subscription-conformance.ts'
 import { StoppableProxy } from '../backend/stoppable-proxy.ts'
 import { servers } from '../support/servers.ts'
@@ -29,7 +26,7 @@ export class RabbitMqConsumingPlace {
     this.channel = channel
     this.proxy = proxy
     const exchange = { name: this.name, type: 'topic' } as const
-    this.backend = rabbitmq({ url: url.href, declare: { exchange }, mode })
+    this.backend = rabbitmq({ url: url.href, create: { exchange }, mode })
     const through = new URL(url)
     through.port = String(proxy.port)
     this.url = through.href
@@ -54,7 +51,7 @@ export class RabbitMqConsumingPlace {
       url: this.url,
       queue: this.queue,
       prefetch: 2_000,
-      declare: { queue: { type: 'classic' }, bindings: [{ exchange: this.name }] },
+      create: { queue: { type: 'classic' }, bindings: [{ exchange: this.name }] },
       ...options,
     })
     this.#made.push(subscription)

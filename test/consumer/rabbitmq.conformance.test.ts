@@ -13,7 +13,7 @@ const runner = {
 async function fixture(mode: 'structured' | 'binary', type: 'classic' | 'quorum'): Promise<SubscriptionFixture> {
   const place = await RabbitMqConsumingPlace.make(mode)
   return {
-    subscribe: () => place.subscribe({ declare: { queue: { type }, bindings: [{ exchange: place.name }] } }),
+    subscribe: () => place.subscribe({ create: { queue: { type }, bindings: [{ exchange: place.name }] } }),
     publish: (events) => publishTo(place.backend, events),
     async publishUnreadable(body) {
       place.channel.publish(place.name, 'unreadable', Buffer.from(body), { contentType: 'text/plain' })

@@ -1,11 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { connect } from 'amqplib'
-import { deadLetterOf } from '../../src/consumer/rabbitmq/dead-letter.ts'
-import {
-  type RabbitMqSubscriptionOptions,
-  rabbitmqSubscription,
-} from '../../src/consumer/rabbitmq/rabbitmq-subscription.ts'
+import { deadLetterOf } from '../../src/rabbitmq/dead-letter.ts'
+import { type RabbitMqSubscriptionOptions, rabbitmqSubscription } from '../../src/rabbitmq/rabbitmq-subscription.ts'
 import {
   acknowledgeAll,
   idsOf,
@@ -35,7 +32,7 @@ describe('rabbitmqSubscription', { skip: skipWithout('rabbitmq') }, () => {
         const { name, backend } = at
         const own = (queue: string, routingKey: string): RabbitMqSubscriptionOptions => ({
           queue: `${name}.${queue}`,
-          declare: { queue: { type: 'classic' }, bindings: [{ exchange: name, routingKey }] },
+          create: { queue: { type: 'classic' }, bindings: [{ exchange: name, routingKey }] },
         })
         const [all, orders] = [
           await opened(at.subscribe(own('all', '#'))),
@@ -57,7 +54,7 @@ describe('rabbitmqSubscription', { skip: skipWithout('rabbitmq') }, () => {
     test(`${type}: of two processes one gets the messages, and the other takes over in order`, () =>
       place(async (at) => {
         const { name, backend, proxy } = at
-        const options = { declare: { queue: { type }, bindings: [{ exchange: name }] } }
+        const options = { create: { queue: { type }, bindings: [{ exchange: name }] } }
         const active = await opened(at.subscribe(options))
         const direct = { ...options, url: backendUrl() }
         const standby = await opened(at.subscribe(direct))
@@ -82,7 +79,7 @@ describe('rabbitmqSubscription', { skip: skipWithout('rabbitmq') }, () => {
     place(async (at) => {
       const { name, backend } = at
       const queue = { type: 'classic', singleActiveConsumer: false } as const
-      const options = { prefetch: 5, declare: { queue, bindings: [{ exchange: name }] } }
+      const options = { prefetch: 5, create: { queue, bindings: [{ exchange: name }] } }
       const [one, two] = [await opened(at.subscribe(options)), await opened(at.subscribe(options))]
       await publishTo(backend, wireEvents(10))
       assert.equal((await take(one, 5)).length, 5)
@@ -105,13 +102,13 @@ describe('rabbitmqSubscription', { skip: skipWithout('rabbitmq') }, () => {
   test('a queue that is missing, or has other arguments, is an outage that says so', () =>
     place(async (at) => {
       const { name } = at
-      await assert.rejects(opened(at.subscribe({ queue: `${name}.nowhere`, declare: {} })), (error) => {
+      await assert.rejects(opened(at.subscribe({ queue: `${name}.nowhere`, create: {} })), (error) => {
         assert.ok(error instanceof Error)
         assert.match(error.message, /nowhere/)
         return 'code' in error && error.code === 'SEND_OUTAGE'
       })
       await opened(at.subscribe())
-      await assert.rejects(opened(at.subscribe({ declare: { queue: { type: 'quorum' } } })), { code: 'SEND_OUTAGE' })
+      await assert.rejects(opened(at.subscribe({ create: { queue: { type: 'quorum' } } })), { code: 'SEND_OUTAGE' })
     }))
 
   test('a dead-letter queue that does not take the message keeps it in hand', () =>
@@ -207,16 +204,16 @@ test('rabbitmqSubscription refuses wrong options, all at once, before anything i
   const said = refused({
     queu: 'x',
     prefetch: 0,
-    declare: { queue: { type: 'lazy' }, bindings: [{ routingKey: '#' }], exchange: 'x' },
+    create: { queue: { type: 'lazy' }, bindings: [{ routingKey: '#' }], exchange: 'x' },
     deadLetter: { topic: 'x' },
   })
   for (const part of [
     /did you mean "queue"/,
-    /prefetch must be an integer from 1/,
-    /type is not 'quorum' or 'classic'/,
-    /bindings\[0\] that is not/,
-    /declare has no option exchange/,
-    /deadLetter has no option topic/,
+    /prefetch is 0; give a whole number from 1/,
+    /create\.queue\.type is "lazy"; give 'quorum' or 'classic'/,
+    /create\.bindings\[0\]\.exchange is missing/,
+    /create\.exchange is not an option/,
+    /deadLetter\.topic is not an option/,
   ]) {
     assert.match(said, part)
   }

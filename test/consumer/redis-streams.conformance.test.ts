@@ -1,12 +1,12 @@
 import { after, before, describe, test } from 'node:test'
 import { Redis } from 'ioredis'
 import { createClient } from 'redis'
-import { redisStreams } from '../../src/backend/redis-streams/redis-streams.ts'
+import type { Subscription } from '../../src/consumer/subscription.ts'
+import { redisStreams } from '../../src/redis-streams/redis-streams.ts'
 import {
   type RedisStreamsSubscriptionOptions,
   redisStreamsSubscription,
-} from '../../src/consumer/redis-streams/redis-streams-subscription.ts'
-import type { Subscription } from '../../src/consumer/subscription.ts'
+} from '../../src/redis-streams/redis-streams-subscription.ts'
 import { runConformance } from '../../src/testing/conformance.ts'
 import { type SubscriptionFixture, subscriptionConformance } from '../../src/testing/subscription-conformance.ts'
 import { RedisProcess, skipWithoutRedisServer } from '../backend/redis-process.ts'

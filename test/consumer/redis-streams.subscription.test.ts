@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { Redis } from 'ioredis'
-import { redisStreams } from '../../src/backend/redis-streams/redis-streams.ts'
-import { GroupMember, type Run } from '../../src/consumer/redis-streams/group.ts'
-import { resolveSubscriptionOptions } from '../../src/consumer/redis-streams/options.ts'
+import type { Subscription } from '../../src/consumer/subscription.ts'
+import { type GroupCommand, groupMember } from '../../src/redis-streams/group.ts'
+import { redisStreams } from '../../src/redis-streams/redis-streams.ts'
 import {
   type RedisStreamsSubscriptionOptions,
   redisStreamsSubscription,
-} from '../../src/consumer/redis-streams/redis-streams-subscription.ts'
-import type { Subscription } from '../../src/consumer/subscription.ts'
+} from '../../src/redis-streams/redis-streams-subscription.ts'
+import { resolveSubscriptionOptions } from '../../src/redis-streams/subscription-options.ts'
 import {
   acknowledgeAll,
   idsOf,
@@ -150,24 +150,24 @@ describe('redisStreamsSubscription', { skip }, () => {
 
   test('more than 10,000 in hand are kept, counted and given back, all of them', () =>
     place(async ({ stream, admin }) => {
-      const run: Run = (_key, args) => admin.call(...args)
-      const member = new GroupMember(resolveSubscriptionOptions({ url: server.url, stream }), 'billing', 'one')
-      await member.ensureGroup(run)
+      const run: GroupCommand = (_key, args) => admin.call(...args)
+      const member = groupMember(run, resolveSubscriptionOptions({ url: server.url, stream }), 'billing', 'one')
+      await member.ensureGroup()
       const entries = admin.pipeline()
       for (let n = 0; n < 10_001; n++) entries.xadd(stream, '*', 'cloud_event', '{}')
       await entries.exec()
       const ids = (await member.readNew(run, 10_001, 0)).map(({ id }) => id)
       assert.equal(ids.length, 10_001)
-      assert.deepEqual([...(await member.keep(run, () => true))], ids)
+      assert.deepEqual([...(await member.keep(() => true))], ids)
       // Read once more, each is counted once more, the last as the first.
-      const again = await member.readOwn(run, 10_001, '0')
+      const again = await member.readOwn(10_001, '0')
       assert.deepEqual(
         again.filter(({ count }) => count !== 2),
         [],
       )
-      await member.leave(run)
-      const next = new GroupMember(resolveSubscriptionOptions({ url: server.url, stream }), 'billing', 'two')
-      const claimed = await next.claim(run, 10_001, 60_000, '0-0')
+      await member.leave()
+      const next = groupMember(run, resolveSubscriptionOptions({ url: server.url, stream }), 'billing', 'two')
+      const claimed = await next.claim(10_001, 60_000, '0-0')
       assert.deepEqual(
         claimed.entries.map(({ id }) => id),
         ids,
@@ -176,21 +176,23 @@ describe('redisStreamsSubscription', { skip }, () => {
 
   test('what is released while signs of life are given stays released', () =>
     place(async ({ stream, admin }) => {
-      const run: Run = (_key, args) => admin.call(...args)
-      const member = new GroupMember(resolveSubscriptionOptions({ url: server.url, stream }), 'billing', 'one')
-      await member.ensureGroup(run)
+      const run: GroupCommand = (_key, args) => admin.call(...args)
+      const options = resolveSubscriptionOptions({ url: server.url, stream })
+      const member = groupMember(run, options, 'billing', 'one')
+      await member.ensureGroup()
       for (let n = 0; n < 2; n++) await admin.xadd(stream, '*', 'cloud_event', '{}')
       const [first = '', second = ''] = (await member.readNew(run, 2, 0)).map(({ id }) => id)
       const inHand = new Set([first, second])
-      const interrupted: Run = async (key, args) => {
+      const interrupted: GroupCommand = async (key, args) => {
         const reply = await run(key, args)
-        if (args[0] === 'XPENDING' && inHand.delete(first)) await member.release(run, [first])
+        if (args[0] === 'XPENDING' && inHand.delete(first)) await member.release([first])
         return reply
       }
-      assert.deepEqual([...(await member.keep(interrupted, (id) => inHand.has(id)))], [second])
-      const next = new GroupMember(resolveSubscriptionOptions({ url: server.url, stream }), 'billing', 'two')
+      const disturbed = groupMember(interrupted, options, 'billing', 'one')
+      assert.deepEqual([...(await disturbed.keep((id) => inHand.has(id)))], [second])
+      const next = groupMember(run, options, 'billing', 'two')
       assert.deepEqual(
-        (await next.claim(run, 2, 60_000, '0-0')).entries.map(({ id }) => id),
+        (await next.claim(2, 60_000, '0-0')).entries.map(({ id }) => id),
         [first],
       )
     }))
@@ -307,13 +309,13 @@ test('redisStreamsSubscription refuses wrong options, all at once, before anythi
   const said = refused({ strem: 'x', claimAfter: 5, start: '$', deadLetter: { stream: 'events', max: 1 } })
   for (const part of [
     /did you mean "stream"/,
-    /claimAfter must be/,
-    /start must be 'all' or 'new'/,
-    /stream of its own/,
-    /no option max/,
+    /claimAfter is 5; give milliseconds from 300/,
+    /start is "\$"; give 'all' or 'new'/,
+    /deadLetter.max is not an option/,
   ]) {
     assert.match(said, part)
   }
-  assert.match(refused({ client: {} }), /client must be/)
+  assert.match(refused({ deadLetter: { stream: 'events' } }), /deadLetter must have a stream of its own/)
+  assert.match(refused({ client: {} }), /client is an object; give a node-redis client/)
   assert.match(refused({ client: { call: () => undefined }, url: 'redis://x' }), /url has no effect beside client/)
 })

@@ -6,9 +6,9 @@ import { type TestContext, test } from 'node:test'
 import { Broadcaster, Consumer, Inbox, onSignal, type SignalMessage } from 'ts-broadcaster'
 import { memoryBackend, memoryStore } from 'ts-broadcaster/memory'
 import { postgres } from 'ts-broadcaster/postgres'
+import { redisStreamsSubscription } from 'ts-broadcaster/redis-streams'
 import { sqlite } from 'ts-broadcaster/sqlite'
-import { redisStreamsSubscription } from 'ts-broadcaster/subscriptions/redis-streams'
-import { webhookReceiver } from 'ts-broadcaster/subscriptions/webhook'
+import { webhookReceiver } from 'ts-broadcaster/webhook'
 import { memorySubscription } from '../../src/consumer/memory/memory-subscription.ts'
 import { freePort, RedisProcess, skipWithoutRedisServer } from '../backend/redis-process.ts'
 import { StoppableProxy } from '../backend/stoppable-proxy.ts'
@@ -186,14 +186,14 @@ test('an own backend that answers a health check with false is ill, and with non
 test('a Broadcaster of wrong parts names all of them', () => {
   const store = memoryStore()
   const wrongs: readonly (readonly [unknown, RegExp])[] = [
-    [undefined, /options are undefined; give \{ store, backends \}/],
+    [undefined, /options are undefined; give an object with store$/],
     [5, /options are 5/],
-    [{}, /store is undefined; give a store/],
+    [{}, /store is missing; give a store/],
     [{ store, backends: 5 }, /backends is 5; give backends by name/],
     [{ store, backends: { a: {} } }, /backends\.a has no send and no healthCheck and no close/],
     [{ store, backends: { a: { ...memoryBackend(), send: undefined } } }, /backends\.a has no send; give a backend/],
     [{ store, backends: { a: undefined } }, /backends\.a is undefined/],
-    [{ store, backends: { ['x'.repeat(101)]: memoryBackend() } }, /is no name for a backend/],
+    [{ store, backends: { ['x'.repeat(101)]: memoryBackend() } }, /does not name a backend/],
     [{ store, transaction: {}, backends: { a: memoryBackend() } }, /transaction has no check and no execute/],
     [{ store, backends: { a: memoryBackend() }, logger: {} }, /give an object with warn\(\) and error\(\)/],
   ]

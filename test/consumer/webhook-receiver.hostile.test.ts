@@ -8,13 +8,10 @@ import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
 import fc from 'fast-check'
 import { Webhook } from 'standardwebhooks'
-import {
-  toNodeListener,
-  type WebhookReceiverOptions,
-  webhookReceiver,
-} from '../../src/consumer/webhook/webhook-receiver.ts'
+import type { DeliveryEvent } from '../../src/event/delivery-event.ts'
 import { encodeStructured } from '../../src/event/structured.ts'
 import { sampleEvent } from '../../src/testing/sample-events.ts'
+import { toNodeListener, type WebhookReceiverOptions, webhookReceiver } from '../../src/webhook/webhook-receiver.ts'
 import { root } from '../project/source-files.ts'
 
 const secret = `whsec_${randomBytes(32).toString('base64')}`
@@ -151,7 +148,7 @@ describe('webhook receiver: hostile senders', () => {
     const held = Promise.withResolvers<void>()
     const entered = Promise.withResolvers<void>()
     const handlers = {
-      '*': ({ subject }: { readonly subject?: string }) => {
+      '*': ({ subject }: DeliveryEvent) => {
         if (subject !== 'held') return
         entered.resolve()
         return held.promise

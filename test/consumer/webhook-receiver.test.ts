@@ -7,9 +7,8 @@ import { describe, type TestContext, test } from 'node:test'
 import { Webhook } from 'standardwebhooks'
 import { z } from 'zod'
 import { OutageError, PermanentError, RetryAfterError } from '../../src/backend/send-error.ts'
-import { webhook } from '../../src/backend/webhook/webhook.ts'
-import { toNodeListener } from '../../src/consumer/webhook/node-listener.ts'
-import { type WebhookReceiverOptions, webhookReceiver } from '../../src/consumer/webhook/webhook-receiver.ts'
+import type { CloudEvent } from '../../src/event/cloud-event.ts'
+import type { DeliveryEvent } from '../../src/event/delivery-event.ts'
 import { toCloudEvent } from '../../src/event/encodable.ts'
 import { encodeStructured } from '../../src/event/structured.ts'
 import { Inbox } from '../../src/inbox/inbox.ts'
@@ -17,6 +16,9 @@ import { memoryStore } from '../../src/store/memory/memory.ts'
 import type { Store } from '../../src/store/store.ts'
 import { onSignal } from '../../src/telemetry/signals.ts'
 import { sampleEvent, sampleEvents } from '../../src/testing/sample-events.ts'
+import { toNodeListener } from '../../src/webhook/node-listener.ts'
+import { webhook } from '../../src/webhook/webhook.ts'
+import { type WebhookReceiverOptions, webhookReceiver } from '../../src/webhook/webhook-receiver.ts'
 import { errorOf, kindOf, never } from '../backend/webhook-steps.ts'
 import { STORES } from '../support/stores.ts'
 
@@ -70,8 +72,8 @@ function hear(t: TestContext, name: Parameters<typeof onSignal>[0]): Record<stri
 describe('webhook receiver: from our backend to the handlers', () => {
   for (const mode of ['structured', 'batch', 'binary'] as const) {
     test(`${mode}: each event arrives as it was, once and in order per key`, async (t) => {
-      const seen: unknown[] = []
-      const handlers = { '*': (event: unknown) => void seen.push(event) }
+      const seen: CloudEvent[] = []
+      const handlers = { '*': (event: DeliveryEvent) => void seen.push(event.toCloudEvent()) }
       const url = await listening(t, { handlers, binary: true })
       const backend = sender(t, url, { mode })
       const events = sampleEvents(60, 4)
@@ -79,10 +81,9 @@ describe('webhook receiver: from our backend to the handlers', () => {
         for (const result of await backend.send(events, never)) assert.equal(errorOf(result), undefined)
       }
       assert.equal(seen.length, 60)
-      const keyOf = (event: unknown) => (event as Record<string, unknown>)['partitionkey']
       for (const key of new Set(events.map(({ partitionKey }) => partitionKey))) {
         assert.deepEqual(
-          seen.filter((event) => keyOf(event) === key),
+          seen.filter((event) => event['partitionkey'] === key),
           events.filter(({ partitionKey }) => partitionKey === key).map((event) => toCloudEvent(event.toEncodable())),
         )
       }
@@ -122,7 +123,7 @@ describe('webhook receiver: from our backend to the handlers', () => {
   test('a bad event of a batch fails by itself; its neighbours are handled once', async (t) => {
     const handled: string[] = []
     const events = sampleEvents(8)
-    const bad = events[3]?.eventId
+    const bad = events[3]?.id
     const handlers = {
       '*': ({ id }: { readonly id: string }) => {
         if (id === bad) throw new PermanentError('never')
@@ -132,7 +133,7 @@ describe('webhook receiver: from our backend to the handlers', () => {
     const url = await listening(t, { handlers })
     const kinds = (await sender(t, url, { mode: 'batch' }).send(events, never)).map(kindOf)
     assert.deepEqual(kinds, ['ok', 'ok', 'ok', 'permanent', 'ok', 'ok', 'ok', 'ok'])
-    assert.deepEqual(handled.toSorted(), events.flatMap(({ eventId }) => (eventId === bad ? [] : [eventId])).toSorted())
+    assert.deepEqual(handled.toSorted(), events.flatMap(({ id }) => (id === bad ? [] : [id])).toSorted())
   })
 
   test('the handshake: permission, the agreed rate, and refusal', async (t) => {
@@ -420,6 +421,60 @@ describe('webhook receiver: what is no event, and what is not wanted', () => {
     assert.equal((await post(url, body, signed(body))).status, 500)
   })
 
+  test('a handler that never ends is answered all the same, and told to stop; the sender tries again', async (t) => {
+    let calls = 0
+    let aborted = false
+    const failed = hear(t, 'delivery.retried')
+    const handlers = {
+      '*': (_event: unknown, { signal }: { readonly signal: AbortSignal }) => {
+        if (++calls > 1) return undefined
+        signal.addEventListener('abort', () => {
+          aborted = true
+        })
+        return new Promise<void>(() => undefined)
+      },
+    }
+    const url = await listening(t, { handlers, handlerTimeout: 10 })
+    const body = structured()
+    const answer = await fetch(url, {
+      method: 'POST',
+      body,
+      headers: signed(body),
+      signal: AbortSignal.timeout(10_000),
+    })
+    assert.deepEqual([answer.status, answer.headers.get('retry-after'), aborted], [500, '1', true])
+    assert.equal((failed[0]?.['error'] as { readonly code?: string } | undefined)?.code, 'HANDLER_TIMEOUT')
+    assert.equal((await post(url, body, signed(body))).status, 204)
+    assert.equal(calls, 2)
+  })
+
+  test('a transaction that never ends, in a library of yours, is answered, too, and runs no handler later', async (t) => {
+    const store = memoryStore()
+    const begin = Promise.withResolvers<void>()
+    const begun = Promise.withResolvers<void>()
+    let calls = 0
+    const url = await listening(t, {
+      inbox: new Inbox({ store }) as Inbox<unknown>,
+      transaction: (async (work: (tx: unknown) => Promise<unknown>) => {
+        await begin.promise
+        return store.transaction(work).finally(() => begun.resolve())
+      }) as NonNullable<WebhookReceiverOptions['transaction']>,
+      handlers: { '*': () => void calls++ },
+      handlerTimeout: 10,
+    })
+    const body = structured()
+    const answer = await fetch(url, {
+      method: 'POST',
+      body,
+      headers: signed(body),
+      signal: AbortSignal.timeout(15_000),
+    })
+    assert.equal(answer.status, 503)
+    begin.resolve()
+    await begun.promise
+    assert.equal(calls, 0)
+  })
+
   test('context: position is the webhook-id, and the place in the batch', async (t) => {
     const positions: unknown[] = []
     const handlers = {
@@ -451,14 +506,18 @@ test('webhook receiver: as a function of the Fetch API', async () => {
 test('webhook receiver: options', () => {
   const base = { name: 'billing', keys: secret, inbox: false, handlers: { '*': () => undefined } } as const
   for (const [options, message] of [
-    [{ ...base, keys: undefined }, /keys is missing; give whsec_/],
+    [{ ...base, keys: undefined }, /keys is undefined \(is the environment variable set\?\); give whsec_/],
     [{ ...base, keys: 'hush' }, /keys\[0\] must begin with/],
-    [{ ...base, key: 'hush' }, /key is no option of webhookReceiver/],
+    [{ ...base, key: 'hush' }, /key is not an option; did you mean "keys"/],
     [{ ...base, maxBytes: 0 }, /maxBytes is 0/],
     [{ ...base, allowedOrigins: 'x.example' }, /allowedOrigins is "x.example"/],
     [{ ...base, binary: 1 }, /binary is 1/],
     [{ ...base, name: '' }, /name is ""/],
     [{ ...base, handlers: {} }, /handlers is empty/],
+    [
+      { ...base, events: { 'order.paid': z.object({}) }, handlers: { 'order.payd': () => 1 } },
+      /order\.payd is not an event of the catalogue; did you mean "order\.paid"/,
+    ],
     [{ ...base, inbox: undefined }, /store is missing/],
   ] as const) {
     assert.throws(

@@ -9,8 +9,8 @@ import { decodeBatch, decodeStructured, encodeStructured } from '../../src/event
 import { isTimestamp } from '../../src/event/timestamp.ts'
 import { compileTypePattern } from '../../src/event/type-pattern.ts'
 import { isUri, isUriReference } from '../../src/event/uri.ts'
-import { showValue, showWithoutSecrets } from '../../src/problem.ts'
-import { suggestion } from '../../src/suggestion.ts'
+import { showValue, showWithoutSecrets } from '../../src/foundation/problem.ts'
+import { suggestion } from '../../src/foundation/suggestion.ts'
 
 const LENGTH = 32 * 2 ** 20
 const long = (piece: string): string => piece.repeat(LENGTH / piece.length)

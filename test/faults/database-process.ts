@@ -5,6 +5,7 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { Client } from 'pg'
 import { freePort } from '../backend/redis-process.ts'
 
 /** A database server of the test's own, in a folder of its own. */
@@ -143,7 +144,24 @@ export async function startPostgres(options: readonly string[], standbyOf?: numb
   execFileSync(make[0], make[1], { ...user, cwd: folder, stdio: 'ignore' })
   const settings = ['fsync=off', 'listen_addresses=127.0.0.1', `unix_socket_directories=${folder}`, ...options]
   const args = ['-D', data, '-p', String(port), ...settings.flatMap((setting) => ['-c', setting])]
-  return run(join(bin, 'postgres'), args, port, folder, user)
+  const server = await run(join(bin, 'postgres'), args, port, folder, user)
+  await untilReady(port)
+  return server
+}
+
+/** It listens while it still starts up, and refuses. */
+async function untilReady(port: number): Promise<void> {
+  for (let n = 0; ; n++) {
+    const client = new Client({ host: '127.0.0.1', port, user: 'postgres', database: 'postgres' })
+    client.on('error', () => undefined)
+    try {
+      await client.connect()
+      return await client.end()
+    } catch (error) {
+      if (n === 600) throw error
+      await delay(100)
+    }
+  }
 }
 
 /** A MariaDB. */

@@ -112,9 +112,9 @@ async function observe(
 async function nextDelivery(): Promise<number> {
   const started = performance.now()
   const published = Promise.withResolvers<void>()
-  // What was under way may be recorded still.
-  const stop = onSignal('event.published', ({ event }) => {
-    if ((event.data as { readonly after: boolean }).after) published.resolve()
+  // What was in flight may be recorded still.
+  const stop = onSignal('event.published', ({ record }) => {
+    if ((record.data as { readonly after: boolean }).after) published.resolve()
   })
   await published.promise
   stop()

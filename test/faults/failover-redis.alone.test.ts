@@ -6,10 +6,10 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Redis } from 'ioredis'
-import { type RedisClient, redisStreams } from '../../src/backend/redis-streams/redis-streams.ts'
 import { Broadcaster } from '../../src/broadcaster.ts'
 import { Consumer } from '../../src/consumer/consumer.ts'
-import { redisStreamsSubscription } from '../../src/consumer/redis-streams/redis-streams-subscription.ts'
+import { type RedisClient, redisStreams } from '../../src/redis-streams/redis-streams.ts'
+import { redisStreamsSubscription } from '../../src/redis-streams/redis-streams-subscription.ts'
 import { sqlite } from '../../src/store/sqlite/sqlite.ts'
 import { onSignal } from '../../src/telemetry/signals.ts'
 import { skipWithoutRedisServer } from '../backend/redis-process.ts'
@@ -65,7 +65,7 @@ for (const { title, sentinels, connect } of CASES) {
     const { end: endInwards, ...into } = inwards
     const broadcaster = new Broadcaster({
       store: sqlite({ path: join(folder, 'outbox.db') }),
-      backends: { default: redisStreams({ ...out, stream: STREAM, replicas: 1, commandTimeout: 2_000 }) },
+      backends: { default: redisStreams({ ...out, stream: STREAM, replicas: 1, timeout: 2_000 }) },
       name,
     })
     const received = new Set<string>()
@@ -79,8 +79,8 @@ for (const { title, sentinels, connect } of CASES) {
     const downs: number[] = []
     const stops = [
       // One that was created after the kill: what was acknowledged before it may be settled after it.
-      onSignal('event.published', ({ outbox, event }) => {
-        if (outbox === name && event.createdAt.getTime() > trio.killedAt) next.resolve(Date.now() - trio.killedAt)
+      onSignal('event.published', ({ outbox, record }) => {
+        if (outbox === name && record.createdAt.getTime() > trio.killedAt) next.resolve(Date.now() - trio.killedAt)
       }),
       onSignal('backend.down', ({ outbox }) => void (outbox === name && downs.push(performance.now()))),
     ]

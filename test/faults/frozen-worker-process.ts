@@ -1,6 +1,7 @@
 /** A worker in a process of its own that freezes when it is told so, in the middle of a send. Delivers an outbox to Kafka. */
-import { kafka } from '../../src/backend/kafka/kafka.ts'
+
 import { Broadcaster } from '../../src/broadcaster.ts'
+import { kafka } from '../../src/kafka/kafka.ts'
 import { openStore, type StorePlace } from '../support/store-places.ts'
 
 export interface FrozenWorkerTask {

@@ -194,10 +194,10 @@ test('PostgreSQL: a whole server that is frozen: stop ends in time, and a worker
 }, async (t) => {
   const server = await ownPostgres()
   const url = `postgres://postgres@127.0.0.1:${server.port}/postgres`
-  const store = postgres({ connectionString: url, schema: 'outbox' })
+  const store = postgres({ url, schema: 'outbox' })
   await store.schema.migrate({ lanes: 8 })
   const drill = new Drill(store as Store)
-  const other = new Drill(postgres({ connectionString: url, schema: 'outbox' }) as Store)
+  const other = new Drill(postgres({ url, schema: 'outbox' }) as Store)
   await Promise.all([drill.broadcaster.worker().start(), other.broadcaster.worker().start()])
   await delay(1_000)
   const all = processesOf(server)

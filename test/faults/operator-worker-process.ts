@@ -1,8 +1,8 @@
 /** A worker of the operator drill in a process of its own, to be killed: sends fail, and answers of the store get lost. */
 import { notDelivered } from '../../src/backend/backend.ts'
-import { redisStreams } from '../../src/backend/redis-streams/redis-streams.ts'
 import { Broadcaster } from '../../src/broadcaster.ts'
 import { BroadcasterError } from '../../src/errors.ts'
+import { redisStreams } from '../../src/redis-streams/redis-streams.ts'
 import { openStore, type StorePlace } from '../support/store-places.ts'
 
 export interface OperatorWorkerTask {

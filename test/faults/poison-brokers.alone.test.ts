@@ -97,7 +97,7 @@ describe('poison at the brokers', () => {
         logger: false,
         maxRetries: 2,
         handlers: {
-          '*': ({ partitionkey, data }) => void handled.push(read(partitionkey, JSON.stringify(data))),
+          '*': ({ partitionKey, data }) => void handled.push(read(partitionKey, JSON.stringify(data))),
         },
       })
       try {
@@ -140,7 +140,7 @@ async function sendGood(
   from: number,
   to: number,
 ) {
-  const { sampleEvent } = await import('../../src/testing/testing.ts')
+  const { sampleEvent } = await import('../../src/testing.ts')
   const events = goodEvents(from, to).map(({ data, partitionKey }) =>
     sampleEvent({ data: JSON.stringify(data), partitionKey, eventId: randomBytes(8).toString('hex') }),
   )

@@ -9,13 +9,13 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import { connectAsync } from 'mqtt'
 import type { Backend } from '../../src/backend/backend.ts'
-import { mqtt } from '../../src/backend/mqtt/mqtt.ts'
-import { redisStreams } from '../../src/backend/redis-streams/redis-streams.ts'
 import { Broadcaster } from '../../src/broadcaster.ts'
 import { Consumer } from '../../src/consumer/consumer.ts'
-import { mqttSubscription } from '../../src/consumer/mqtt/mqtt-subscription.ts'
-import { redisStreamsSubscription } from '../../src/consumer/redis-streams/redis-streams-subscription.ts'
 import type { Subscription } from '../../src/consumer/subscription.ts'
+import { mqtt } from '../../src/mqtt/mqtt.ts'
+import { mqttSubscription } from '../../src/mqtt/mqtt-subscription.ts'
+import { redisStreams } from '../../src/redis-streams/redis-streams.ts'
+import { redisStreamsSubscription } from '../../src/redis-streams/redis-streams-subscription.ts'
 import { sqlite } from '../../src/store/sqlite/sqlite.ts'
 import { onSignal } from '../../src/telemetry/signals.ts'
 import { MosquittoProcess, skipWithoutMosquitto } from '../backend/mosquitto-process.ts'
@@ -49,13 +49,13 @@ async function sendAmongGood(backend: Backend, hostile: readonly HostileEvent[])
   const kinds = new Map(hostile.map(({ kind }, n) => [`bad-${n}`, kind]))
   const failed = new Map<string, number>()
   const stops = [
-    onSignal('event.published', ({ outbox, event }) => {
+    onSignal('event.published', ({ outbox, record }) => {
       if (outbox !== name) return
-      const { count } = event.data as { readonly count: number }
-      delivered.push({ key: event.partitionKey ?? '', count, at: performance.now() })
+      const { count } = record.data as { readonly count: number }
+      delivered.push({ key: record.partitionKey ?? '', count, at: performance.now() })
     }),
-    onSignal('event.failed', ({ outbox, event }) => {
-      if (outbox === name) failed.set(kinds.get(event.partitionKey ?? '') ?? 'a good one', performance.now())
+    onSignal('event.failed', ({ outbox, record }) => {
+      if (outbox === name) failed.set(kinds.get(record.partitionKey ?? '') ?? 'a good one', performance.now())
     }),
   ]
   const broadcaster = new Broadcaster({ store: sqlite({ path }), backends: { default: backend }, name, logger: false })
@@ -131,7 +131,7 @@ test('Redis Streams: one event of each hostile kind among 1,000', { skip: skipWi
     await admin.call('ACL', 'SETUSER', 'app', 'on', '>p', 'resetkeys', '~events', '~no-stream', '+@all')
     const backend = redisStreams({
       url: server.url.replace('//', '//app:p@'),
-      commandTimeout: TIMEOUT,
+      timeout: TIMEOUT,
       connectTimeout: TIMEOUT,
       stream: ({ subject }) => {
         if (subject === 'throws') throw new Error('no name for it')
@@ -163,7 +163,7 @@ test('MQTT: one event of each hostile kind among 1,000', { skip: skipWithoutMosq
     const backend = mqtt({
       url: server.url,
       mode: 'binary',
-      ackTimeout: TIMEOUT,
+      timeout: TIMEOUT,
       topic: ({ subject }) => {
         if (subject === 'throws') throw new Error('no topic for it')
         return subject === 'deep' ? `${'x/'.repeat(250)}x` : subject || 'events/good'
@@ -214,7 +214,7 @@ async function receiveAmongGood(
     handlers: {
       good: (event) => {
         const { count } = event.data as { readonly count: number }
-        handled.push({ key: String(event['partitionkey']), count, at: performance.now() })
+        handled.push({ key: String(event.partitionKey), count, at: performance.now() })
       },
       throws: () => {
         throw new Error('never')

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Backend } from '../../src/backend/backend.ts'
-import { HandlerRegistry, handlers } from '../../src/backend/handlers/handlers.ts'
+import { handlers } from '../../src/backend/handlers/handlers.ts'
 import { PermanentError } from '../../src/backend/send-error.ts'
-import { webhook } from '../../src/backend/webhook/webhook.ts'
+import { HandlerRegistry } from '../../src/handlers/handler-registry.ts'
+import { webhook } from '../../src/webhook/webhook.ts'
 import { Receiver } from '../backend/receiver.ts'
 import { TestOutbox } from '../relay/outbox.ts'
 
@@ -54,10 +55,10 @@ async function handlersPlace(): Promise<Place> {
   const arrived: Place['arrived'][number][] = []
   const registry = new HandlerRegistry()
   registry.onAll(
-    ({ eventType, data, partitionKey }) => {
-      if (eventType === 'hangs') return never()
-      if (eventType === 'refused') throw new PermanentError('never')
-      if (eventType === 'throws') throw new Error('no')
+    ({ type, data, partitionKey }) => {
+      if (type === 'hangs') return never()
+      if (type === 'refused') throw new PermanentError('never')
+      if (type === 'throws') throw new Error('no')
       arrived.push({ key: partitionKey ?? '', n: data as number, at: performance.now() })
       return undefined
     },

@@ -4,9 +4,9 @@ import { test } from 'node:test'
 import { Pool } from 'pg'
 import { createClient } from 'redis'
 import { eachEvent } from '../../src/backend/each-event.ts'
-import { redisStreams } from '../../src/backend/redis-streams/redis-streams.ts'
 import { Broadcaster } from '../../src/broadcaster.ts'
-import type { PgTransaction } from '../../src/publish/transactions/pg.ts'
+import { redisStreams } from '../../src/redis-streams/redis-streams.ts'
+import type { PgTransaction } from '../../src/store/postgres/pg-transaction.ts'
 import { postgres } from '../../src/store/postgres/postgres.ts'
 import { onSignal, type SignalName } from '../../src/telemetry/signals.ts'
 import { RedisProcess, skipWithoutRedisServer } from '../backend/redis-process.ts'
@@ -57,7 +57,7 @@ test('Redis stopped for 30 s under load: no retries, one breaker cycle, delivery
     phase = 'during'
     await redis.stop()
     await pause(OUTAGE)
-    const [stuck] = (await broadcaster.store.admin.stats()).backends.filter(({ backend }) => backend === 'redis')
+    const [stuck] = (await broadcaster.admin.stats()).backends.filter(({ backend }) => backend === 'redis')
     await redis.start()
     firstAfter.restartedAt = performance.now()
     const recovered = (await firstAfter.delivered.promise) - firstAfter.restartedAt
@@ -68,14 +68,14 @@ test('Redis stopped for 30 s under load: no retries, one breaker cycle, delivery
     const retried = await broadcaster.events.filter({ retryCount: { gt: 0 } }).count()
     const [before, during] = [p95(steady.before), p95(steady.during)]
     t.diagnostic(
-      `${published} events; ${stuck?.pending} waited during the outage; first delivery ${Math.round(recovered)} ms after the restart; ` +
+      `${published} events; ${stuck?.stuck.count} waited during the outage; first delivery ${Math.round(recovered)} ms after the restart; ` +
         `breaker opened ${said.get('backend.down')}, closed ${said.get('backend.up')}; ` +
         `p95 of the other backend ${before} ms before, ${during} ms during the outage`,
     )
     assert.equal(retried, 0)
     assert.equal(said.get('backend.down'), 1)
     assert.equal(said.get('backend.up'), 1)
-    assert.ok((stuck?.pending ?? 0) > 300, 'there was load during the outage')
+    assert.ok((stuck?.stuck.count ?? 0) > 300, 'there was load during the outage')
     assert.ok(recovered <= 2_000, `delivery resumed after ${recovered} ms`)
     assert.ok(steady.during.length > 300, 'the other backend went on')
     // An event that had to wait for the outage, a send timeout or a breaker would be seconds late.

@@ -3,8 +3,9 @@ import { Pool } from 'pg'
 import { Broadcaster } from '../../src/broadcaster.ts'
 import { Consumer } from '../../src/consumer/consumer.ts'
 import type { HandlingOptions } from '../../src/consumer/consumer-options.ts'
-import type { EventContext, ReceivedEvent } from '../../src/consumer/event-handlers.ts'
-import type { PgTransaction } from '../../src/publish/transactions/pg.ts'
+import type { DeliveryEvent } from '../../src/event/delivery-event.ts'
+import type { HandlerContext } from '../../src/handlers/handler.ts'
+import type { PgTransaction } from '../../src/store/postgres/pg-transaction.ts'
 import { postgres } from '../../src/store/postgres/postgres.ts'
 import { onSignal } from '../../src/telemetry/signals.ts'
 import { type Address, loadBroker } from './brokers/broker.ts'
@@ -56,7 +57,7 @@ async function consume(): Promise<() => Promise<void>> {
     name: 'ledger',
     store,
     handlers: {
-      'transfer.made': async ({ data }: ReceivedEvent, { tx }: EventContext<PgTransaction>) => {
+      'transfer.made': async ({ data }: DeliveryEvent, { tx }: HandlerContext<PgTransaction>) => {
         const { from, to, amount } = data as Transfer
         const changes = [
           { account: from, change: -amount },

@@ -1,6 +1,7 @@
 /** A worker in a process of its own, to be killed. Delivers an outbox to a Redis stream. */
-import { redisStreams } from '../../src/backend/redis-streams/redis-streams.ts'
+
 import { Broadcaster } from '../../src/broadcaster.ts'
+import { redisStreams } from '../../src/redis-streams/redis-streams.ts'
 import { openStore, type StorePlace } from '../support/store-places.ts'
 
 export interface WorkerTask {

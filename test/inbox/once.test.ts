@@ -8,12 +8,12 @@ import { memoryBackend } from '../../src/backend/memory/memory-backend.ts'
 import { Broadcaster } from '../../src/broadcaster.ts'
 import { BroadcasterError } from '../../src/errors.ts'
 import { Inbox } from '../../src/inbox/inbox.ts'
-import { nodeSqliteTransaction } from '../../src/publish/transactions/node-sqlite.ts'
-import { pgTransaction } from '../../src/publish/transactions/pg.ts'
 import { Retention } from '../../src/relay/retention.ts'
 import { memoryStore } from '../../src/store/memory/memory.ts'
+import { pgTransaction } from '../../src/store/postgres/pg-transaction.ts'
 import { postgres } from '../../src/store/postgres/postgres.ts'
 import { sqlite } from '../../src/store/sqlite/sqlite.ts'
+import { nodeSqliteTransaction } from '../../src/store/sqlite/sync-transaction.ts'
 import { openPlace } from '../store/postgres-place.ts'
 import { servers, skipWithout } from '../support/servers.ts'
 import { STORES } from '../support/stores.ts'
@@ -97,7 +97,7 @@ describe('inbox', () => {
     assert.throws(() => new Inbox({ store, transaction: pgTransaction() }), { code: 'ADAPTER_MISMATCH' })
   })
 
-  test('refuses what is no open transaction', async () => {
+  test('refuses what is not an open transaction', async () => {
     const store = memoryStore()
     const inbox = new Inbox({ store })
     let late: Parameters<typeof inbox.once>[0] | undefined
@@ -183,7 +183,7 @@ describe('inbox', () => {
       for (let n = 0; n < 2_500; n++) await inbox.once(tx, 'billing', { source: '/a', id: `${n}` }, () => undefined)
     })
     const batches: number[] = []
-    const relay = { purge: async () => 0 }
+    const nothing = { purge: async () => 0 }
     const run = async (age: number | null): Promise<void> => {
       const cleaned = Promise.withResolvers<void>()
       const prune = async (options: { readonly age: number; readonly limit: number }): Promise<number> => {
@@ -193,7 +193,12 @@ describe('inbox', () => {
         return count
       }
       const onPurged = (): void => assert.fail('no event was purged')
-      const retention = new Retention({ relay, inbox: { prune } }, { inbox: age }, onPurged, cleaned.reject)
+      const retention = new Retention(
+        { retention: nothing, inbox: { prune } },
+        { published: null, failed: null, inbox: age, interval: 60_000 },
+        onPurged,
+        cleaned.reject,
+      )
       const running = retention.run()
       if (age !== null) await cleaned.promise
       retention.stop()

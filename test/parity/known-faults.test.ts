@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { HandlerRegistry, handlers } from '../../src/backend/handlers/handlers.ts'
+import { handlers } from '../../src/backend/handlers/handlers.ts'
 import { memoryBackend } from '../../src/backend/memory/memory-backend.ts'
+import { HandlerRegistry } from '../../src/handlers/handler-registry.ts'
 import { openOutbox } from './open-outbox.ts'
 
 const event = { type: 'order.created', source: '/orders' }

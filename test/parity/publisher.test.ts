@@ -41,7 +41,7 @@ test('a publish is one row in the transaction of the caller', async (t) => {
   assert.equal(await broadcaster.events.count(), 1)
 })
 
-test('process pending events takes 100 by default, in order within a key, and returns how many were published', async (t) => {
+test('process pending events takes all that is due, or as many as it is told, in order within a key, and returns how many were published', async (t) => {
   const backend = memoryBackend()
   const { broadcaster } = await openOutbox(t, { backends: { default: backend } })
   await broadcaster.transaction((tx) =>
@@ -50,9 +50,8 @@ test('process pending events takes 100 by default, in order within a key, and re
       Array.from({ length: 130 }, (_, n) => ({ ...event, data: n, partitionKey: `key-${n % 5}` })),
     ),
   )
-  assert.equal(await broadcaster.processPendingEvents(), 100)
-  assert.equal(await broadcaster.processPendingEvents({ batchSize: 20 }), 20)
-  assert.equal(await broadcaster.processPendingEvents(), 10)
+  assert.equal(await broadcaster.processPendingEvents({ limit: 20 }), 20)
+  assert.equal(await broadcaster.processPendingEvents(), 110)
   assert.equal(await broadcaster.processPendingEvents(), 0)
   for (const [, events] of Map.groupBy(backend.events, ({ partitionKey }) => partitionKey)) {
     const numbers = events.map(({ data }) => data as number)
@@ -77,7 +76,7 @@ test('what is not due yet is left alone', async (t) => {
   assert.equal(await broadcaster.processPendingEvents(), 1)
 })
 
-test('health of every backend, by name; a check that throws or does not end is ill health', async (t) => {
+test('health of every backend, by name; a check that throws or does not end counts as unhealthy', async (t) => {
   const up = memoryBackend()
   const down = memoryBackend()
   down.faults.down()
@@ -121,8 +120,8 @@ test('the signals event created and event published', async (t) => {
   const created = outbox.heard('event.created', 1)
   const published = outbox.heard('event.published', 1)
   const { id } = await outbox.broadcaster.events.create(event)
-  assert.equal((await created)[0]?.event.id, id)
+  assert.equal((await created)[0]?.record.id, id)
   await outbox.broadcaster.processPendingEvents()
   const [message] = await published
-  assert.deepEqual([message?.event.id, message?.backend], [id, 'default'])
+  assert.deepEqual([message?.record.id, message?.backend], [id, 'default'])
 })

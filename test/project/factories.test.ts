@@ -2,27 +2,21 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Broadcaster, BroadcasterError, Consumer, Inbox } from 'ts-broadcaster'
 import { consoleBackend } from 'ts-broadcaster/console'
-import { file } from 'ts-broadcaster/file'
+import { drizzleTransaction } from 'ts-broadcaster/drizzle'
+import { fileBackend } from 'ts-broadcaster/file'
 import { handlers } from 'ts-broadcaster/handlers'
-import { kafka } from 'ts-broadcaster/kafka'
+import { kafka, kafkaSubscription } from 'ts-broadcaster/kafka'
+import { knexTransaction } from 'ts-broadcaster/knex'
+import { kyselyTransaction } from 'ts-broadcaster/kysely'
 import { memoryBackend, memoryStore } from 'ts-broadcaster/memory'
-import { mqtt } from 'ts-broadcaster/mqtt'
+import { mqtt, mqttSubscription } from 'ts-broadcaster/mqtt'
 import { mysql } from 'ts-broadcaster/mysql'
-import { natsJetStream } from 'ts-broadcaster/nats'
+import { natsJetStream, natsJetStreamSubscription } from 'ts-broadcaster/nats'
 import { postgres } from 'ts-broadcaster/postgres'
-import { rabbitmq } from 'ts-broadcaster/rabbitmq'
-import { redisStreams } from 'ts-broadcaster/redis-streams'
+import { rabbitmq, rabbitmqSubscription } from 'ts-broadcaster/rabbitmq'
+import { redisStreams, redisStreamsSubscription } from 'ts-broadcaster/redis-streams'
 import { sqlite } from 'ts-broadcaster/sqlite'
-import { kafkaSubscription } from 'ts-broadcaster/subscriptions/kafka'
-import { mqttSubscription } from 'ts-broadcaster/subscriptions/mqtt'
-import { natsJetStreamSubscription } from 'ts-broadcaster/subscriptions/nats'
-import { rabbitmqSubscription } from 'ts-broadcaster/subscriptions/rabbitmq'
-import { redisStreamsSubscription } from 'ts-broadcaster/subscriptions/redis-streams'
-import { webhookReceiver } from 'ts-broadcaster/subscriptions/webhook'
-import { drizzleTransaction } from 'ts-broadcaster/transactions/drizzle'
-import { knexTransaction } from 'ts-broadcaster/transactions/knex'
-import { kyselyTransaction } from 'ts-broadcaster/transactions/kysely'
-import { webhook } from 'ts-broadcaster/webhook'
+import { webhook, webhookReceiver } from 'ts-broadcaster/webhook'
 
 type Factory = (options?: never) => unknown
 
@@ -30,7 +24,17 @@ const FACTORIES: Readonly<Record<string, Factory>> = {
   Broadcaster: (options) => new Broadcaster(options as never),
   Consumer: (options) => new Consumer(options as never),
   Inbox: (options) => new Inbox(options as never),
-  ...({ consoleBackend, file, handlers, kafka, memoryBackend, memoryStore, mqtt, mysql, natsJetStream } as object),
+  ...({
+    consoleBackend,
+    fileBackend,
+    handlers,
+    kafka,
+    memoryBackend,
+    memoryStore,
+    mqtt,
+    mysql,
+    natsJetStream,
+  } as object),
   ...({ postgres, rabbitmq, redisStreams, sqlite, webhook, webhookReceiver, kafkaSubscription } as object),
   ...({ mqttSubscription, natsJetStreamSubscription, rabbitmqSubscription, redisStreamsSubscription } as object),
   ...({ drizzleTransaction, knexTransaction, kyselyTransaction } as object),

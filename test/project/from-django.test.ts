@@ -65,7 +65,7 @@ function problemOf(reference: string): string | undefined {
 /** The names of tests, of conformance cases and of rows in tables of tests; what stands in `${}` may be anything. */
 function namesIn(source: string): readonly RegExp[] {
   const named =
-    /(?:\b(?:test|describe)\(|\bname:|\[)\s*(?:'((?:\\.|[^'\\\n])+)'|"((?:\\.|[^"\\\n])+)"|`((?:\\.|[^`\\])+)`)/g
+    /(?:\b(?:test|describe|it)\(|\bname:|\[)\s*(?:'((?:\\.|[^'\\\n])+)'|"((?:\\.|[^"\\\n])+)"|`((?:\\.|[^`\\])+)`)/g
   return Array.from(source.matchAll(named), ([, single, double, template = '']) => {
     const whole = single ?? double
     const parts = whole === undefined ? template.split(/\$\{[^}]*\}/) : [whole]

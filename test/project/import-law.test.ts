@@ -17,19 +17,22 @@ const LAW: Record<string, readonly string[]> = {
   // The seams
   store: ['foundation', 'event', 'record'],
   backend: ['foundation', 'event', 'record'],
-  handlers: ['foundation', 'event', 'record'],
+  handlers: ['foundation', 'event'],
   // What implements them
-  'publish/transactions': ['foundation', 'store'],
-  'store/*': ['foundation', 'event', 'record', 'store', 'publish/transactions'],
+  transactions: ['foundation', 'store'],
+  'store/*': ['foundation', 'event', 'record', 'store', 'transactions'],
   'backend/*': ['foundation', 'event', 'record', 'backend', 'handlers'],
   // What works through them, and names no implementation
   publish: ['foundation', 'event', 'record', 'telemetry', 'store', 'backend'],
   relay: ['foundation', 'event', 'record', 'telemetry', 'store', 'backend'],
-  admin: ['foundation', 'event', 'record', 'telemetry', 'store'],
+  // Of consumers the dead letters
+  admin: ['foundation', 'event', 'record', 'telemetry', 'store', 'backend', 'consumer'],
   inbox: ['foundation', 'event', 'record', 'telemetry', 'store'],
-  // The receiving half: the seam and the loop, and one folder for each broker beside its backend
-  consumer: ['foundation', 'event', 'telemetry', 'store', 'backend', 'inbox'],
+  // The receiving half: the seam and the loop
+  consumer: ['foundation', 'event', 'handlers', 'telemetry', 'store', 'backend', 'inbox'],
   'consumer/*': ['foundation', 'event', 'telemetry', 'backend', 'backend/*', 'consumer'],
+  // One home for each technology: the way out and the way in
+  technology: ['foundation', 'event', 'record', 'telemetry', 'backend', 'consumer'],
   // What puts them together
   broadcaster: [
     'foundation',
@@ -55,48 +58,38 @@ const LAW: Record<string, readonly string[]> = {
     'publish',
     'relay',
     'admin',
+    'handlers',
     'inbox',
     'consumer',
     'broadcaster',
   ],
-  // Entries of the package that stand for more than one file
-  entry: ['event', 'store/*', 'backend/*'],
+  // The entries of the package beside `index.ts`: names, and nothing else
+  entry: ['event', 'handlers', 'transactions', 'store/*', 'backend/*', 'technology', 'consumer/*', 'testing'],
 }
-// What stands on all of it. Nothing imports `cli`, and only tests import `testing`.
-const BELOW = Object.keys(LAW)
+// What stands on all of it. Nothing imports `cli`, and only the entry and tests import `testing`.
+const BELOW = Object.keys(LAW).filter((part) => part !== 'entry')
 LAW['testing'] = BELOW
 LAW['cli'] = BELOW
 
-/** Files that stand in `src` itself. */
+/** Files that stand in `src` itself; every other one is an entry of the package. */
 const ROOT_FILES: Readonly<Record<string, string>> = {
   'src/errors.ts': 'foundation',
-  'src/options.ts': 'foundation',
-  'src/problem.ts': 'foundation',
-  'src/suggestion.ts': 'foundation',
-  'src/undefined-option.ts': 'foundation',
-  'src/describe-error.ts': 'foundation',
-  'src/inner-errors.ts': 'foundation',
-  'src/pause.ts': 'foundation',
-  'src/close-within.ts': 'foundation',
-  'src/printable.ts': 'foundation',
-  'src/holders.ts': 'foundation',
-  'src/retry-policy.ts': 'foundation',
   'src/broadcaster.ts': 'broadcaster',
   'src/broadcaster-options.ts': 'broadcaster',
   'src/config.ts': 'broadcaster',
   'src/index.ts': 'index',
-  'src/cloudevents.ts': 'entry',
-  'src/memory.ts': 'entry',
 }
+
+const TECHNOLOGIES = ['kafka', 'redis-streams', 'nats', 'rabbitmq', 'mqtt', 'webhook']
 
 /** The part that a file belongs to, with its own folder: two stores are both `store/*`, and still may not meet. */
 function partOf(path: string): { readonly part: string; readonly folder: string } {
   const [, first = '', second = ''] = dirname(path).split('/')
   if (first === '') {
-    const part = ROOT_FILES[path] ?? `unknown (${path})`
+    const part = ROOT_FILES[path] ?? 'entry'
     return { part, folder: part }
   }
-  if (second === 'transactions') return { part: 'publish/transactions', folder: 'publish/transactions' }
+  if (TECHNOLOGIES.includes(first)) return { part: 'technology', folder: first }
   if (second !== '' && (first === 'store' || first === 'backend' || first === 'consumer')) {
     return { part: `${first}/*`, folder: `${first}/${second}` }
   }
@@ -122,7 +115,10 @@ test('imports point one way', () => {
       const to = partOf(file)
       const allowed =
         to.folder === from.folder || to.part === 'foundation' || (LAW[from.part]?.includes(to.part) ?? false)
-      if (!allowed || (to.part === from.part && to.folder !== from.folder && from.part.endsWith('/*'))) {
+      if (
+        !allowed ||
+        (to.part === from.part && to.folder !== from.folder && (from.part.endsWith('/*') || from.part === 'technology'))
+      ) {
         broken.push(`${path} (${from.part}) imports ${file} (${to.part})`)
       }
     }
@@ -196,3 +192,12 @@ function cycles(graph: ReadonlyMap<string, readonly string[]>): readonly string[
   for (const at of graph.keys()) walk(at, [])
   return found
 }
+
+test('an entry beside index.ts lists names, and holds nothing itself', () => {
+  const entries = files.filter(({ path }) => partOf(path).part === 'entry')
+  assert.ok(entries.length > 20)
+  const holding = entries
+    .filter(({ code }) => /^(?!export (type )?\{|\s|\}|\/\/|$)/m.test(code))
+    .map(({ path }) => path)
+  assert.deepEqual(holding, [])
+})

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { publint } from 'publint'
 import { formatMessage } from 'publint/utils'
@@ -39,11 +39,25 @@ describe('the packed tarball', () => {
     const listed = runIn(stage, 'tar', '-tzf', tarball).trim().split('\n')
     t.diagnostic(`${listed.length} files in the tarball`)
     const tops = new Set(listed.map((path) => path.split('/')[1]))
-    for (const expected of ['dist', 'src', 'package.json', 'README.md', 'LICENSE', 'CHANGELOG.md', 'SECURITY.md']) {
+    const pages = ['README.md', 'LICENSE', 'CHANGELOG.md', 'CONTRIBUTING.md', 'SECURITY.md']
+    for (const expected of ['dist', 'src', 'docs', 'examples', 'package.json', ...pages]) {
       assert.ok(tops.has(expected), `${expected} is missing`)
       tops.delete(expected)
     }
     assert.deepEqual([...tops], [])
+  })
+
+  test('links of its pages lead to what it holds', () => {
+    const dead: string[] = []
+    const pages = globSync('**/*.md', { cwd: installed })
+    for (const page of pages) {
+      const text = readFileSync(join(installed, page), 'utf8')
+      for (const [, target = ''] of text.matchAll(/\]\((?!https?:|#|mailto:)([^)#\s]+)/g)) {
+        if (!existsSync(join(installed, dirname(page), target))) dead.push(`${page}: ${target}`)
+      }
+    }
+    assert.ok(pages.includes('docs/errors.md'), 'which comments of errors name')
+    assert.deepEqual(dead, [])
   })
 
   for (const entry of entries) {

@@ -486,16 +486,16 @@ function isDeadlock(error: unknown): boolean {
 
 type Work = (session: Session) => Promise<'commit' | 'rollback'>
 
-class RolledBack extends Error {}
+class RolledBackError extends Error {}
 
 async function onStore(store: Store, work: Work): Promise<void> {
   try {
     await store.transaction(async (tx) => {
       const exec = async (sql: string): Promise<void> => (tx as { exec(sql: string): void }).exec(sql)
-      if ((await work({ tx, exec })) === 'rollback') throw new RolledBack()
+      if ((await work({ tx, exec })) === 'rollback') throw new RolledBackError()
     })
   } catch (error) {
-    if (!(error instanceof RolledBack)) throw error
+    if (!(error instanceof RolledBackError)) throw error
   }
 }
 

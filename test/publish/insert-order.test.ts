@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { NewOutboxEvent } from '../../src/record/columns.ts'
-import { inInsertOrder } from '../../src/store/insert-order.ts'
+import { inInsertOrder } from '../../src/store/insert-rows.ts'
 import { insertIn, newEvent } from '../../src/testing/store/steps.ts'
 import { STORES } from '../support/stores.ts'
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { insertChunks } from '../../src/store/insert-chunks.ts'
+import { insertChunks } from '../../src/store/insert-rows.ts'
 import { newEvent } from '../../src/testing/store/steps.ts'
 import { publisherOn } from '../support/publisher.ts'
 import { STORES } from '../support/stores.ts'
@@ -40,8 +40,8 @@ test('rows are grouped by number and by size, in their order', () => {
   const rows = [10, 10, 5_000, 10, 10, 10].map((length) => newEvent({ data: 'x'.repeat(length) }))
   const sizes = (limits: object) => insertChunks(limits, rows).map((chunk) => chunk.length)
   assert.deepEqual(sizes({}), [6])
-  assert.deepEqual(sizes({ rowsPerInsert: 4 }), [4, 2])
-  assert.deepEqual(sizes({ bytesPerInsert: 2_000 }), [2, 1, 3])
-  assert.deepEqual(insertChunks({ rowsPerInsert: 2 }, rows).flat(), rows)
+  assert.deepEqual(sizes({ rows: 4 }), [4, 2])
+  assert.deepEqual(sizes({ bytes: 2_000 }), [2, 1, 3])
+  assert.deepEqual(insertChunks({ rows: 2 }, rows).flat(), rows)
   assert.deepEqual(insertChunks({}, []), [])
 })

@@ -334,7 +334,7 @@ describe('refused before the insert', () => {
       {},
       'INVALID_EVENT',
       'data',
-      /no JSON/,
+      /not JSON/,
     ],
     [
       'bytes that are said to be text',
@@ -342,7 +342,7 @@ describe('refused before the insert', () => {
       {},
       'INVALID_EVENT',
       'data',
-      /no text in UTF-8/,
+      /not text in UTF-8/,
     ],
     ['no backend', event, { backend: [] }, 'INVALID_OPTION', 'backend', /empty list/],
     [
@@ -783,7 +783,7 @@ describe('notices', () => {
   test('event.created for what was inserted, not for duplicates; the hook gets the same', async () => {
     const seen: string[] = []
     const hooked: string[] = []
-    const stop = onSignal('event.created', ({ event: made, outbox }) => {
+    const stop = onSignal('event.created', ({ record: made, outbox }) => {
       if (outbox === 'notices') seen.push(made.id)
     })
     try {

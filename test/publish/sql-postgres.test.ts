@@ -41,6 +41,15 @@ const ARGUMENTS: Readonly<Record<keyof SqlEvent, string>> = {
   config: 'config => %::json',
 }
 
+/** Its attributes go through every pattern that has a backslash in it. */
+const ODD = {
+  type: 'a',
+  source: 'http://[::1]:80/a?b#c',
+  dataSchema: 'https://example.com/a?b=c',
+  dataContentType: 'text/plain; charset="utf-8"; x="a\\"b"',
+  data: '"text"',
+}
+
 function publishOn(pool: Pool, name: string): SqlOutbox['publish'] {
   return async (event) => {
     const given = Object.entries(event) as [keyof SqlEvent, SqlEvent[keyof SqlEvent]][]
@@ -292,6 +301,30 @@ for (const { name: server, title } of POSTGRES_SERVERS) {
         )
       }))
 
+    test('means the same in a session with standard_conforming_strings = off, as outbox_publish does', () =>
+      withOrders(async (outbox) => {
+        const { pool, schema } = outbox
+        const ordinary = await publishOn(pool, `${schema}.outbox_publish`)({ ...ODD, id: 'ordinary' })
+        const options = '-c standard_conforming_strings=off -c escape_string_warning=off'
+        const old = new Pool({ connectionString: url, max: 1, options })
+        try {
+          const publish = publishOn(old, `${schema}.outbox_publish`)
+          assert.notEqual(await publish({ ...ODD, id: 'old' }), ordinary)
+          for (const [field, value] of Object.entries({ source: 'http://[x', type: 'a\tb', dataContentType: 'text' })) {
+            await assert.rejects(publish({ ...ODD, [field]: value }), { code: '22023' })
+          }
+          await pool.query(`TRUNCATE ${schema}.outbox_events`)
+          await trigger(outbox, `'omit=secret, note'`)
+          await old.query(`INSERT INTO ${schema}.orders VALUES (1, 12.50, 'n', 's')`)
+        } finally {
+          await old.end()
+        }
+        assert.deepEqual(
+          (await events(outbox)).map(({ data }) => data),
+          [{ before: null, after: { id: 1, total: 12.5 } }],
+        )
+      }))
+
     test('without arguments it names events after the table, and takes the column id as the key', () =>
       withOrders(async (outbox) => {
         const { pool, schema } = outbox
@@ -313,13 +346,15 @@ for (const { name: server, title } of POSTGRES_SERVERS) {
           [/key=number, and orders has no such column/, `'key=number'`],
           [/is BEFORE INSERT FOR EACH ROW; make it AFTER/, '', 'BEFORE INSERT'],
           [/source is "\/a b"/, `'source=/a b'`],
+          [/omit=secrt, and orders has no such column; it has id, total, note, secret/, `'omit=note, secrt'`],
+          [/omit=Secret, and orders/, `'omit=Secret'`],
         ]
         for (const [message, list, when] of wrong) {
           await trigger(outbox, list, when)
           await assert.rejects(insert(), message)
           await pool.query(`DROP TRIGGER orders_outbox ON ${schema}.orders`)
         }
-        await trigger(outbox, `'key='`)
+        await trigger(outbox, `'key=', 'omit='`)
         await insert()
         assert.equal((await events(outbox))[0]?.['partition_key'], null)
       }))

@@ -76,7 +76,7 @@ class Simulation {
     const listed = this.#workers
       .filter(({ leaseUntil }) => leaseUntil > this.#now)
       .map(({ id, leaseUntil }): LiveWorker => ({ id, name: id, backends: ['a'], leaseLeft: leaseUntil - this.#now }))
-    const late = worker.heartbeats.observe(listed)
+    const late = worker.heartbeats.observe(listed, this.#now)
     const plan = planLanes({ workerId: worker.id, workers: listed, lanes: this.#lanes, late })
     this.#lanes = this.#lanes.map((lane) => {
       if (plan.release.includes(lane)) return { ...lane, owner: null }

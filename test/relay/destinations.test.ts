@@ -1,21 +1,26 @@
 import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
 import { type Backend, delivered, notDelivered, type SendResult } from '../../src/backend/backend.ts'
-import { HandlerRegistry, handlers } from '../../src/backend/handlers/handlers.ts'
+import { handlers } from '../../src/backend/handlers/handlers.ts'
 import { OutageError, RetryAfterError } from '../../src/backend/send-error.ts'
+import type { DeliveryEvent } from '../../src/event/delivery-event.ts'
+import type { OutgoingEvent } from '../../src/event/outgoing-event.ts'
+import { HandlerRegistry } from '../../src/handlers/handler-registry.ts'
 import type { OutboxEvent } from '../../src/record/outbox-event.ts'
 import { memoryStore } from '../../src/store/memory/memory.ts'
 import type { Store } from '../../src/store/store.ts'
+import { onSignal } from '../../src/telemetry/signals.ts'
 import { STORES } from '../support/stores.ts'
 import { recordingBackend, TestOutbox } from './outbox.ts'
 
 const TIMEOUT = 200
 const never = (): Promise<never> => new Promise(() => undefined)
 /** The destination is the part of the key before the colon. */
-const placeOf = (event: OutboxEvent): string => (event.partitionKey ?? '').split(':')[0] ?? ''
+const placeOf = (event: OutgoingEvent | OutboxEvent): string => (event.partitionKey ?? '').split(':')[0] ?? ''
 
 interface Shops extends Backend {
-  readonly received: OutboxEvent[]
+  readonly received: OutgoingEvent[]
   readonly down: Set<string>
   readonly hanging: Set<string>
   readonly sends: string[][]
@@ -46,7 +51,7 @@ function shops(): Shops {
 
 const KEYS = Array.from({ length: 200 }, (_, n) => `shop-${n % 20}:${n % 40}`)
 
-function ordered(events: readonly OutboxEvent[]): boolean {
+function ordered(events: readonly OutgoingEvent[]): boolean {
   return [...Map.groupBy(events, (event) => event.partitionKey).values()].every((group) =>
     group.every((event, n) => n === 0 || Number(group[n - 1]?.seq) < Number(event.seq)),
   )
@@ -94,10 +99,10 @@ for (const { name, skip, open } of STORES) {
         const names = ['a\0b', '\ud800c', `\\'"\`; --`, 'é'.repeat(1_000)]
         const hostile: Backend = {
           ...recordingBackend(),
-          ...(!said && { destination: ({ eventType }: OutboxEvent) => names[Number(eventType)] ?? '' }),
+          ...(!said && { destination: ({ type }: OutgoingEvent) => names[Number(type)] ?? '' }),
           send: async (events) =>
-            events.map(({ eventType }) => {
-              const destination = names[Number(eventType)] ?? ''
+            events.map(({ type }) => {
+              const destination = names[Number(type)] ?? ''
               return notDelivered(new OutageError('away', said ? { destination } : {}))
             }),
         }
@@ -174,11 +179,11 @@ test('a handler that cannot reach what it calls is away by itself: nothing is ch
   const registry = new HandlerRegistry()
   const handled: string[] = []
   let down = true
-  const bill = async (event: OutboxEvent): Promise<void> => {
+  const bill = async (event: DeliveryEvent): Promise<void> => {
     if (down) throw Object.assign(new Error('connect ECONNREFUSED 10.0.0.1:443'), { code: 'ECONNREFUSED' })
     handled.push(`bill ${event.partitionKey}`)
   }
-  const mail = (event: OutboxEvent): unknown => handled.push(`mail ${event.partitionKey}`)
+  const mail = (event: DeliveryEvent): unknown => handled.push(`mail ${event.partitionKey}`)
   registry.on('order.paid', bill, { name: 'bill' })
   registry.on(['order.paid', 'order.sent'], mail, { name: 'mail' })
   await using outbox = new TestOutbox({ local: handlers(registry) })
@@ -218,5 +223,55 @@ for (const kind of ['outage', 'failure'] as const) {
     await outbox.publish(['a'])
     await outbox.broadcaster.worker({ maxRetryAfter: 100 }).start()
     await outbox.until(() => outbox.heard('event.published').length === 1)
+  })
+}
+
+for (const isKeyed of [true, false]) {
+  const what = isKeyed ? 'with keys' : 'without keys'
+  test(`a destination that answers late yet in time leaves room in memory to the others, however long its backlog: ${what}`, async (t) => {
+    const backlog = 3_000
+    const others = 450
+    const backend = shops()
+    const place = (event: OutgoingEvent | OutboxEvent): string => (isKeyed ? placeOf(event) : (event.subject ?? ''))
+    const answer = backend.send
+    backend.send = async (events, signal, context) => {
+      // Longer than any other takes, and far within the timeout.
+      if (events.some((event) => place(event) === 'slow')) await pause(250)
+      return answer(events, signal, context)
+    }
+    Object.assign(backend, { timeout: 10_000, destination: place })
+    await using outbox = new TestOutbox({ shops: backend })
+    const publish = async (count: number, nameOf: (n: number) => string): Promise<void> => {
+      const events = Array.from({ length: count }, (_, n) => ({
+        type: 'a',
+        source: '/x',
+        ...(isKeyed ? { partitionKey: `${nameOf(n)}:${n % 40}` } : { subject: nameOf(n) }),
+      }))
+      await outbox.broadcaster.transaction((tx) =>
+        outbox.broadcaster.publishMany(tx, events, { backend: 'shops', maxRetries: 1 }),
+      )
+    }
+    // The slow one first, so that all that is in memory at first is its own.
+    await publish(backlog, () => 'slow')
+    await publish(others, (n) => `shop-${n % 9}`)
+    let slow = 0
+    let quick = 0
+    t.after(
+      onSignal('event.published', ({ record }) => {
+        if (place(record) === 'slow') slow++
+        else quick++
+      }),
+    )
+    await outbox.broadcaster.worker({ maxInHand: 400, batchSize: 20 }).start()
+    await outbox.until(() => quick === others || slow > backlog / 3)
+    // Each in its turn, nearly all of the backlog would have gone before.
+    assert.ok(slow <= backlog / 3, `${slow} of the slow one's and ${quick} of the others' went`)
+    t.diagnostic(`${slow} of the slow one's ${backlog} went meanwhile`)
+    assert.equal(outbox.heard('destination.down').length, 0)
+    assert.equal(outbox.heard('event.retried').length, 0)
+    // It goes on at its own pace, and in order.
+    const before = slow
+    await outbox.until(() => slow >= before + 200)
+    if (isKeyed) assert.ok(ordered(backend.received))
   })
 }

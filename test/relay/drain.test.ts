@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
 import { delivered } from '../../src/backend/backend.ts'
 import { memoryStore } from '../../src/store/memory/memory.ts'
 import { dataOf, TestOutbox } from './outbox.ts'
@@ -55,7 +56,7 @@ test('a stopped drain ends before its budget is spent, and a new one begins wher
 test('stop ends a run with maxIterations, in a pass and between two', async () => {
   const { outbox, held, started } = await sending(['a', 'b', 'c'])
   await using _ = outbox
-  const options = { batchSize: 1, maxIterations: 1_000, pollInterval: 86_400_000 }
+  const options = { batchSize: 1, concurrency: 1, maxIterations: 1_000, pollInterval: 86_400_000 }
   const inPass = outbox.broadcaster.worker(options)
   const running = inPass.run()
   await started
@@ -64,10 +65,36 @@ test('stop ends a run with maxIterations, in a pass and between two', async () =
   await Promise.all([running, stopping])
   const between = outbox.broadcaster.worker(options)
   const second = between.run()
-  await outbox.until(() => outbox.heard('event.published').length === 2)
+  await outbox.until(() => outbox.heard('event.published').length === 3)
   await between.stop()
   await second
-  assert.deepEqual(dataOf(outbox.backend.received), [1, 2])
+  assert.deepEqual(dataOf(outbox.backend.received), [1, 2, 3])
+})
+
+test('a drain ends while more is due behind locked rows of a lane than an unpark looks at, and delivers other lanes', async () => {
+  const store = memoryStore({ lanes: 8 })
+  const outbox = new TestOutbox({}, store)
+  await using _ = outbox
+  const [locked, free] = await outbox.publish(['locked', 'free'])
+  const lane = locked?.lane ?? assert.fail()
+  assert.notEqual(free?.lane, lane)
+  const { unpark } = store.relay
+  let looks = 0
+  store.relay.unpark = async (names, lanes, limit) => {
+    looks++
+    const others = lanes.filter((each) => each !== lane)
+    const report = await unpark(names, others, limit)
+    return others.length === lanes.length ? report : { ...report, more: [lane], nextDueIn: 1 }
+  }
+  const worker = outbox.broadcaster.worker()
+  const draining = worker.drain()
+  const late = delay(5_000, 'not ended', { ref: false })
+  const end = await Promise.race([draining, late])
+  await worker.stop()
+  assert.equal(end, 1)
+  assert.deepEqual(dataOf(outbox.backend.received), [2])
+  // The limit grows to its greatest before the lane is left to the next drain.
+  assert.ok(looks >= 4, `${looks}`)
 })
 
 test('a drain asked for after close says that it is closed', async () => {

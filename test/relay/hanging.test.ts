@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { type Backend, delivered, notDelivered, type SendResult } from '../../src/backend/backend.ts'
-import type { OutboxEvent } from '../../src/record/outbox-event.ts'
+import type { OutgoingEvent } from '../../src/event/outgoing-event.ts'
 import { memoryStore } from '../../src/store/memory/memory.ts'
 import { recordingBackend, TestOutbox } from './outbox.ts'
 
@@ -9,12 +9,12 @@ const TIMEOUT = 200
 const never = (): Promise<never> => new Promise(() => undefined)
 
 /** A backend that answers for a send as `answer` says; `sends` counts how often each event was handed over. */
-function backendOf(answer: (events: readonly OutboxEvent[]) => unknown, more: Partial<Backend> = {}) {
+function backendOf(answer: (events: readonly OutgoingEvent[]) => unknown, more: Partial<Backend> = {}) {
   const backend = {
     ...recordingBackend(),
     sends: new Map<string, number>(),
     timeout: TIMEOUT,
-    async send(events: readonly OutboxEvent[]): Promise<readonly SendResult[]> {
+    async send(events: readonly OutgoingEvent[]): Promise<readonly SendResult[]> {
       for (const { id } of events) backend.sends.set(id, (backend.sends.get(id) ?? 0) + 1)
       return (await answer(events)) as readonly SendResult[]
     },
@@ -24,7 +24,7 @@ function backendOf(answer: (events: readonly OutboxEvent[]) => unknown, more: Pa
 }
 
 const KEYS = Array.from({ length: 20 }, (_, n) => (n === 6 ? 'bad' : `key-${n}`))
-const isBad = (event: OutboxEvent): boolean => event.partitionKey === 'bad'
+const isBad = (event: { readonly partitionKey?: string | null | undefined }): boolean => event.partitionKey === 'bad'
 const hostile = new Error('no')
 Object.defineProperty(hostile, 'message', {
   get: () => {
@@ -43,7 +43,7 @@ const throwingOk = {
 }
 
 /** What a send does that has the bad event in it. */
-const ANSWERS: Record<string, (events: readonly OutboxEvent[]) => unknown> = {
+const ANSWERS: Record<string, (events: readonly OutgoingEvent[]) => unknown> = {
   'never ends': never,
   throws: () => Promise.reject(new TypeError('cannot encode')),
   'throws an error whose getters throw': () => Promise.reject(hostile),
@@ -118,7 +118,7 @@ describe('a backend on which everything hangs', () => {
 test('a transactional backend that answers undefined costs its event its attempts, and the others nothing', async () => {
   const local = {
     ...recordingBackend(),
-    sendInTransaction: async (event: OutboxEvent) => (isBad(event) ? undefined : delivered) as SendResult,
+    sendInTransaction: async (event: OutgoingEvent) => (isBad(event) ? undefined : delivered) as SendResult,
   }
   await using outbox = new TestOutbox({ local })
   await outbox.publish(KEYS, { backend: 'local', maxRetries: 1 })

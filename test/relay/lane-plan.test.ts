@@ -53,19 +53,43 @@ test('a worker counts itself, late or not', () => {
   assert.equal(planLanes({ workerId: 'w1', workers: workersOf('w1'), lanes, late: new Set(['w1']) }).claim.length, 2)
 })
 
-test('a worker is late when less than 0.6 of its own lease is left, however long that is', () => {
+/** Surveys at instants of the monotonic clock, in ms; each returns the ids of who is late. */
+function lateness() {
   const heartbeats = new Heartbeats()
-  const late = (left: Readonly<Record<string, number>>) => [
+  return (now: number, left: Readonly<Record<string, number>>) => [
     ...heartbeats.observe(
       Object.entries(left).map(([id, leaseLeft]) => ({ id, name: id, backends: ['a'], leaseLeft })),
+      now,
     ),
   ]
-  assert.deepEqual(late({ long: 60_000, short: 2_000 }), [])
-  assert.deepEqual(late({ long: 45_000, short: 1_500 }), [], 'a quarter may pass between two heartbeats')
-  assert.deepEqual(late({ long: 40_000, short: 1_190 }), ['short'])
-  assert.deepEqual(late({ long: 35_000, short: 2_000 }), ['long'], 'and what is back is not late')
-  assert.deepEqual(late({ short: 1_900 }), [])
-  assert.deepEqual(late({ short: 1_900, long: 20_000 }), [], 'one that entered anew is measured anew')
+}
+
+test('a worker is late when less than 0.6 of its own lease is left, however long that is', () => {
+  const late = lateness()
+  assert.deepEqual(late(0, { long: 60_000, short: 2_000 }), [])
+  assert.deepEqual(late(15_000, { long: 45_000, short: 1_500 }), [], 'a quarter may pass between two heartbeats')
+  assert.deepEqual(late(20_000, { long: 40_000, short: 1_190 }), ['short'])
+  assert.deepEqual(late(25_000, { long: 35_000, short: 2_000 }), ['long'], 'and what is back is not late')
+  assert.deepEqual(late(26_000, { short: 1_900 }), [])
+  assert.deepEqual(late(27_000, { short: 1_900, long: 20_000 }), [], 'one that entered anew is measured anew')
+})
+
+test('a worker whose lease lay ahead of a clock that was set back is not late when it renews it', () => {
+  for (const ahead of [600_000, 20_000]) {
+    const late = lateness()
+    assert.deepEqual(late(0, { living: 10_000, dead: 10_000 }), [])
+    assert.deepEqual(late(1_000, { living: ahead, dead: ahead }), [], 'the clock was set back')
+    assert.deepEqual(late(2_000, { living: 9_500, dead: ahead - 1_000 }), [], 'one has renewed its lease since')
+    assert.deepEqual(late(4_500, { living: 7_500, dead: ahead - 3_500 }), [])
+    assert.deepEqual(late(ahead / 2, { living: 9_000, dead: ahead / 2 + 1_000 }), ['dead'])
+    assert.deepEqual(late(ahead / 2 + 4_000, { living: 5_000, dead: ahead / 2 - 3_000 }), ['living', 'dead'])
+  }
+})
+
+test('a worker that is late stays so when an answer of the store takes longer than the next', () => {
+  const late = lateness()
+  late(0, { dead: 10_000 })
+  assert.deepEqual(late(4_000, { dead: 5_500 }), ['dead'], 'half a second of which the clock knows nothing')
 })
 
 test('a lane of a living worker is never claimed', () => {

@@ -9,7 +9,7 @@ import type { Store } from '../../src/store/store.ts'
 import { insert, NAMES, newEvent, own } from '../../src/testing/store/steps.ts'
 
 test('a reader without lanes has nothing that is due, before it gets its first and after it gave its last', () => {
-  const reader = new LaneReader(memoryStore({ lanes: 1 }).relay, ['main'], new InHand())
+  const reader = new LaneReader(memoryStore({ lanes: 1 }).relay, ['main'], new InHand(), () => undefined)
   assert.equal(reader.nextDueAt, Number.POSITIVE_INFINITY)
   reader.open([0], () => 0)
   assert.ok(reader.nextDueAt <= performance.now())
@@ -23,7 +23,7 @@ for (const isToldOf of [false, true]) {
   test(`rows that ${how} brought back below the cursor come before what is beyond it, however few are read at once`, async () => {
     const store = memoryStore({ lanes: 1 }) as Store
     const { ownership } = await own(store)
-    await insert(store, ...Array.from({ length: 5 }, () => newEvent({ delay: 30 })))
+    await insert(store, ...Array.from({ length: 5 }, () => newEvent({ delay: 300 })))
     await insert(store, newEvent(), newEvent())
     let isLost = false
     const relay: RelayStore = {
@@ -34,7 +34,7 @@ for (const isToldOf of [false, true]) {
         return report
       },
     }
-    const reader = new LaneReader(relay, NAMES, new InHand())
+    const reader = new LaneReader(relay, NAMES, new InHand(), () => undefined)
     reader.open([0], () => 0)
     const seen: number[] = []
     /** Reads a few, and has them delivered. */
@@ -49,7 +49,7 @@ for (const isToldOf of [false, true]) {
     await read()
     assert.deepEqual(seen.splice(0), [6, 7])
     await insert(store, ...Array.from({ length: 4 }, () => newEvent()))
-    await delay(40)
+    await delay(310)
     if (isToldOf) {
       isLost = true
       reader.sweepNext()

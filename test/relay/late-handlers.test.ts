@@ -27,7 +27,7 @@ for (const { name, skip, open } of STORES.filter((kind) => kind.name !== 'memory
         const tx = context.tx as Transaction
         await run(tx, 'SELECT 1')
         if (++calls > 1) return
-        // It does not heed its signal.
+        // It does not react to its signal.
         await delay(400)
         late.resolve(await run(tx, `UPDATE nowhere SET nothing = 1`).catch((error: unknown) => error))
       })

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { Backend, SendResult } from '../../src/backend/backend.ts'
 import { delivered } from '../../src/backend/backend.ts'
 import { Broadcaster } from '../../src/broadcaster.ts'
+import type { OutgoingEvent } from '../../src/event/outgoing-event.ts'
 import type { OutboxEvent } from '../../src/record/outbox-event.ts'
 import type { WorkerOptions } from '../../src/relay/worker-options.ts'
 import { memoryStore } from '../../src/store/memory/memory.ts'
@@ -17,11 +18,11 @@ export const QUICK: WorkerOptions = {
 }
 
 /** What a recording backend does with an event; default: delivers it. */
-export type Behaviour = (event: OutboxEvent, signal: AbortSignal) => SendResult | Promise<SendResult>
+export type Behaviour = (event: OutgoingEvent, signal: AbortSignal) => SendResult | Promise<SendResult>
 
 /** A backend that records what it acknowledged, in order. One event of a key at a time. */
 export interface RecordingBackend extends Backend {
-  readonly received: OutboxEvent[]
+  readonly received: OutgoingEvent[]
   behaviour: Behaviour
 }
 
@@ -107,6 +108,6 @@ export class TestOutbox implements AsyncDisposable {
 }
 
 /** The data of received events of a key, in the order in which they arrived. */
-export function dataOf(events: readonly OutboxEvent[], key?: string): readonly unknown[] {
+export function dataOf(events: readonly OutgoingEvent[], key?: string): readonly unknown[] {
   return events.filter((event) => key === undefined || event.partitionKey === key).map((event) => event.data)
 }

@@ -68,7 +68,7 @@ for (const kind of PLACED_STORES) {
         }
         await outbox.until(() => outbox.heard('event.published').length === 44)
         assert.deepEqual(outbox.heard('worker.error'), [])
-        assert.equal(await store.relay.purge({ publishedFor: 0, failedFor: null, limit: 100 }), 44)
+        assert.equal(await store.retention.purge({ publishedFor: 0, failedFor: null, limit: 100 }), 44)
       }
       await store.close()
       await close()

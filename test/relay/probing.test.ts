@@ -2,16 +2,16 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Backend, delivered } from '../../src/backend/backend.ts'
 import { OutageError } from '../../src/backend/send-error.ts'
-import type { OutboxEvent } from '../../src/record/outbox-event.ts'
+import type { OutgoingEvent } from '../../src/event/outgoing-event.ts'
 import { memoryStore } from '../../src/store/memory/memory.ts'
 import { recordingBackend, TestOutbox } from './outbox.ts'
 
 /** A backend that refuses a whole send, as if it were down, when one event is in it. */
-function refusing(isPoison: (event: OutboxEvent) => boolean): Backend & { readonly probed: string[] } {
+function refusing(isPoison: (event: OutgoingEvent) => boolean): Backend & { readonly probed: string[] } {
   const backend = {
     ...recordingBackend(),
     probed: [] as string[],
-    async send(events: readonly OutboxEvent[]) {
+    async send(events: readonly OutgoingEvent[]) {
       backend.probed.push(events.map(({ partitionKey }) => partitionKey).join())
       if (events.some(isPoison)) throw new OutageError('no permissions to access one of the streams')
       return events.map(() => delivered)
@@ -62,9 +62,14 @@ for (const kind of ['processing', 'suspect'] as const) {
     await leftBehind(outbox, kind)
     let down = true
     let checks = 0
-    outbox.backend.behaviour = () => {
-      if (down) throw new OutageError('away')
-      return delivered
+    const untouched = `${kind === 'processing' ? 'processing' : 'pending'} 0`
+    /** What a worker that ends while it probes leaves behind of the event. */
+    const begun: string[] = []
+    outbox.backend.behaviour = async ({ id }) => {
+      if (!down) return delivered
+      const { status, retryCount } = await outbox.broadcaster.events.get(id)
+      begun.push(`${status} ${retryCount}`)
+      throw new OutageError('away')
     }
     outbox.backend.healthCheck = async () => {
       checks++
@@ -75,14 +80,17 @@ for (const kind of ['processing', 'suspect'] as const) {
     // The dead one's lanes are ours: from now on there are events to probe with.
     await outbox.until(() => outbox.heard('lane.gained').flatMap(({ lanes }) => lanes).length === 2)
     checks = 0
-    while (checks < 4) {
+    begun.length = 0
+    while (checks + begun.length < 4) {
       // Whenever it ends: nothing says that an attempt was begun.
-      for (const event of await outbox.broadcaster.events.all()) {
-        assert.equal(event.retryCount, 0)
-        assert.equal(event.status, kind === 'processing' ? 'processing' : 'pending')
-      }
+      for (const { status, retryCount } of await outbox.broadcaster.events.all())
+        assert.equal(`${status} ${retryCount}`, untouched)
       await new Promise((resolve) => setTimeout(resolve, 5))
     }
+    assert.deepEqual(
+      begun.filter((left) => left !== untouched),
+      [],
+    )
     down = false
     await outbox.until(() => outbox.heard('event.published').length === 3)
     assert.equal(outbox.heard('event.retried').length, 0)
@@ -157,4 +165,16 @@ test('a send that a worker finishes long after its time, since it stood still, o
   await outbox.until(() => outbox.heard('event.published').length === 1)
   assert.equal(outbox.heard('backend.down').length, 0)
   assert.equal(outbox.heard('event.retried').length, 0)
+})
+
+test('a breaker whose next probe a clock that was set back has left in the far future is probed at once', async () => {
+  let ahead = 3_600_000
+  const store = memoryStore({ lanes: 2, now: () => Date.now() + ahead })
+  await using outbox = new TestOutbox({}, store)
+  await store.coordination.breakers.open('main', 60_000, 'away')
+  ahead = 0
+  await outbox.publish(['a'])
+  await outbox.broadcaster.worker().start()
+  await outbox.until(() => outbox.heard('backend.up').length === 1)
+  await outbox.until(() => outbox.heard('event.published').length === 1)
 })

@@ -39,7 +39,7 @@ test('a failure is retried with backoff while later events of its key wait and o
       [2, 100],
     ],
   )
-  const first = await outbox.broadcaster.events.get({ id: retried[0]?.event.id ?? '' })
+  const first = await outbox.broadcaster.events.get({ id: retried[0]?.record.id ?? '' })
   assert.equal(first.retryCount, 2)
   assert.equal(first.lastError, 'try later')
   assert.equal(first.attempts.length, 2)
@@ -57,8 +57,8 @@ test('an event that fails for good blocks its key until it is requeued', async (
   backend.behaviour = () => delivered
   await outbox.until(() => outbox.heard('event.published').length === 2 && outbox.heard('event.blocked').length >= 1)
   assert.deepEqual(dataOf(backend.received), [3, 2])
-  const [stats] = (await broadcaster.store.admin.stats()).backends
-  assert.equal(stats?.blockedKeys, 1)
+  const [stats] = (await broadcaster.admin.stats()).backends
+  assert.equal(stats?.blockedKeys.count, 1)
 
   await broadcaster.events.requeue(head?.id ?? '')
   await outbox.until(() => outbox.heard('event.published').length === 6)
@@ -138,8 +138,8 @@ test('an event scheduled for later is delivered when it is due, not before', asy
   await outbox.publish(['a'])
   await outbox.until(() => outbox.heard('event.published').length === 2)
   const [one, other] = outbox.heard('event.published')
-  assert.equal(other?.event.id, later?.id)
-  assert.notEqual(one?.event.id, later?.id)
+  assert.equal(other?.record.id, later?.id)
+  assert.notEqual(one?.record.id, later?.id)
   const row = await later?.refresh()
   assert.ok((row?.publishedAt?.getTime() ?? 0) >= (row?.scheduledAt.getTime() ?? Number.POSITIVE_INFINITY))
 })
@@ -176,13 +176,16 @@ test('a backend that returns too few results is asked again for each event, and 
   assert.equal(outbox.heard('event.retried').length, 0)
 })
 
-test('processPendingEvents delivers one batch, says how many, and gives its lanes back', async () => {
+test('processPendingEvents delivers as many as it is told, or all, says how many, and gives its lanes back', async () => {
   await using outbox = new TestOutbox()
   const { broadcaster } = outbox
   assert.equal(await broadcaster.processPendingEvents(), 0)
   await outbox.publish(Array.from({ length: 25 }, (_, n) => `key-${n % 7}`))
-  assert.equal(await broadcaster.processPendingEvents({ batchSize: 10 }), 10)
-  assert.equal(await broadcaster.processPendingEvents({ batchSize: 100 }), 15)
+  assert.equal(await broadcaster.processPendingEvents({ limit: 10 }), 10)
+  assert.equal(await broadcaster.processPendingEvents({ batchSize: 4, maxInHand: 4 }), 15)
+  for (const limit of [0, -1, 1.5, Number.NaN, '5' as never]) {
+    await assert.rejects(broadcaster.processPendingEvents({ limit }), { code: 'INVALID_OPTION', field: 'limit' })
+  }
   const { lanes, workers } = await broadcaster.store.coordination.survey(['main'])
   assert.deepEqual(workers, [])
   assert.ok(lanes.every((lane) => lane.owner === null))

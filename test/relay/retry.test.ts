@@ -4,8 +4,8 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { plot, withTable } from '../../scripts/retry-schedule.ts'
 import { notDelivered } from '../../src/backend/backend.ts'
+import { DEFAULT_RETRIES, retryDelay } from '../../src/foundation/retry-policy.ts'
 import { decideFailure } from '../../src/relay/retry.ts'
-import { DEFAULT_RETRIES, retryDelay } from '../../src/retry-policy.ts'
 import { TestOutbox } from './outbox.ts'
 
 test("Django's schedule is 2^n minutes, without jitter", () => {

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { OutboxEvent } from '../../src/record/outbox-event.ts'
 import type { HeldEvent } from '../../src/relay/in-hand.ts'
 import { SendBuffer } from '../../src/relay/send-buffer.ts'
 
@@ -14,7 +13,7 @@ const held = (seq: number, key: string | null, alone = false): HeldEvent => ({
   key,
   retryCount: 0,
   maxRetries: 3,
-  event: new OutboxEvent({}),
+  event: {} as HeldEvent['event'],
   row: {} as HeldEvent['row'],
   ownership,
   marked: alone,

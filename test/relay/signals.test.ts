@@ -23,7 +23,7 @@ for (const { name, skip, open } of STORES) {
       await outbox.broadcaster.worker({ retry: { base: 60_000, jitter: 'none' } }).start()
       for (const signal of ['event.published', 'event.retried', 'event.failed', 'event.blocked'] as const) {
         await outbox.until(() => outbox.heard(signal).length === 1)
-        const told = outbox.heard(signal)[0]?.event as OutboxEvent
+        const told = outbox.heard(signal)[0]?.record as OutboxEvent
         // Every column can be read, and is what the database says.
         const stored = await outbox.broadcaster.events.get(told.id)
         await stored.load()
@@ -32,12 +32,12 @@ for (const { name, skip, open } of STORES) {
         JSON.stringify(told)
       }
       const [published] = outbox.heard('event.published')
-      assert.equal(published?.event.status, 'published')
-      assert.ok(published?.event.publishedAt instanceof Date)
+      assert.equal(published?.record.status, 'published')
+      assert.ok(published?.record.publishedAt instanceof Date)
       const [failed] = outbox.heard('event.failed')
-      assert.equal(failed?.event.status, 'failed')
-      assert.match(failed?.event.lastError ?? '', /never/)
-      assert.equal(failed?.event.attempts.length, 1)
+      assert.equal(failed?.record.status, 'failed')
+      assert.match(failed?.record.lastError ?? '', /never/)
+      assert.equal(failed?.record.attempts.length, 1)
     })
   })
 }
@@ -63,7 +63,7 @@ test('a store that cannot be read again keeps no signal back, and every column c
   await outbox.publish(['a'])
   await outbox.broadcaster.worker().start()
   await outbox.until(() => outbox.heard('event.published').length === 1)
-  const { event } = outbox.heard('event.published')[0] ?? assert.fail('nothing was told')
-  for (const column of COLUMN_NAMES) assert.notEqual(event[column], undefined)
-  assert.equal(event.status, 'published')
+  const { record } = outbox.heard('event.published')[0] ?? assert.fail('nothing was told')
+  for (const column of COLUMN_NAMES) assert.notEqual(record[column], undefined)
+  assert.equal(record.status, 'published')
 })

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { BroadcasterError } from '../../src/errors.ts'
 import { patientRelay } from '../../src/relay/patient-store.ts'
-import { Waker } from '../../src/relay/wake.ts'
+import { Waker } from '../../src/relay/waker.ts'
 import { Worker } from '../../src/relay/worker.ts'
 import type { WorkerOptions } from '../../src/relay/worker-options.ts'
 import { memoryStore } from '../../src/store/memory/memory.ts'
@@ -119,7 +119,7 @@ test('a silent wake-up connection counts as lost: who waits goes on by polling, 
   assert.deepEqual(codes(), ['STORE_UNAVAILABLE', 'STORE_UNAVAILABLE'])
 })
 
-for (const what of ['relay.purge', 'inbox.prune'] as const) {
+for (const what of ['retention.purge', 'inbox.prune'] as const) {
   test(`retention goes on after a statement that never ended: ${what}`, async () => {
     const store = memoryStore({ lanes: 2 })
     await using outbox = new TestOutbox({}, store)
@@ -127,7 +127,7 @@ for (const what of ['relay.purge', 'inbox.prune'] as const) {
     const hangsOnce = <Given, Answer>(work: (given: Given) => Promise<Answer>) => ({
       work: (given: Given): Promise<Answer> => (++asked === 1 ? new Promise(() => undefined) : work(given)),
     })
-    if (what === 'relay.purge') Object.assign(store.relay, { purge: hangsOnce(store.relay.purge).work })
+    if (what === 'retention.purge') Object.assign(store.retention, { purge: hangsOnce(store.retention.purge).work })
     else Object.assign(store.inbox, { prune: hangsOnce(store.inbox.prune).work })
     await using worker = impatientWorker(outbox, store, { lease: 100, retention: { published: 0, interval: 10 } })
     await worker.start()

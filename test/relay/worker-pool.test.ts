@@ -34,7 +34,7 @@ async function behindProxy(t: TestContext) {
   t.after(() => place.close())
   await postgres({ pool: place.pool, schema: place.schema }).schema.migrate({ lanes: 8 })
   const connectionString = `postgres://${username}@127.0.0.1:${proxy.port}${pathname}`
-  const store = postgres({ connectionString, schema: place.schema }) as Store
+  const store = postgres({ url: connectionString, schema: place.schema }) as Store
   return { proxy, store }
 }
 
@@ -184,7 +184,7 @@ describe('a pool on PostgreSQL and SQLite', { skip: skipWithout('postgres') }, (
     const connectionString = `postgres://${username}@127.0.0.1:${proxy.port}${pathname}`
     const dumb = await Promise.all(
       Array.from({ length: 10 }, (_, n) =>
-        tenants.open(`dumb${n}`, { main: backend }, postgres({ connectionString }) as Store),
+        tenants.open(`dumb${n}`, { main: backend }, postgres({ url: connectionString }) as Store),
       ),
     )
     const steady = await tenants.open('steady', { main: backend })

@@ -59,7 +59,7 @@ async function openPostgres(options: StatementOptions, max = 10): Promise<Limite
   return {
     store,
     proxy,
-    own: (own = {}) => postgres({ connectionString: server.href, schema, listen: false, ...options, ...own }) as Store,
+    own: (own = {}) => postgres({ url: server.href, schema, listen: false, ...options, ...own }) as Store,
     ping: () => pool.query('SELECT 1'),
     async lockLanes() {
       const client = await direct.pool.connect()

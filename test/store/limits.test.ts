@@ -8,6 +8,7 @@ import { Pool } from 'pg'
 import { postgres } from '../../src/store/postgres/postgres.ts'
 import { type SqliteTransaction, sqlite } from '../../src/store/sqlite/sqlite.ts'
 import type { StatementOptions } from '../../src/store/statement-limits.ts'
+import { BACKEND, insertOne } from '../../src/testing/store/steps.ts'
 import { servers, skipWithout } from '../support/servers.ts'
 import { LIMITED_KINDS, type LimitedKind, type LimitedPlace } from './limits-kinds.ts'
 
@@ -32,6 +33,15 @@ async function timeOf(work: Promise<unknown>): Promise<number> {
   const started = performance.now()
   await work
   return performance.now() - started
+}
+
+/** What the promise gives; fails where it would wait for ever. */
+async function soon<T>(promise: Promise<T>): Promise<T> {
+  const limit = AbortSignal.timeout(6_000)
+  const late = new Promise<never>((_resolve, reject) => {
+    limit.addEventListener('abort', () => reject(new Error('not within six seconds')))
+  })
+  return Promise.race([promise, late])
 }
 
 const OWNERSHIP = { workerId: '00000000-0000-7000-8000-000000000000', fences: new Map([[0, 1]]), backend: 'main' }
@@ -81,6 +91,51 @@ for (const kind of LIMITED_KINDS) {
         assert.equal((await store.coordination.claim(id, lanes)).length, 4)
       }))
 
+    test('the look at the schema before a start waits for nothing that an operator has asked for', () =>
+      withPlace(kind, async ({ store, lockLanes }) => {
+        await store.coordination.enter({ name: 'a', backends: [BACKEND], lease: 60_000 })
+        const { id } = await insertOne(store)
+        const unlock = await lockLanes()
+        const holding = store.admin.hold([id], 1_000)
+        assert.ok((await timeOf(store.schema.check())) < 3_000)
+        await unlock()
+        assert.equal((await holding).length, 1)
+      }))
+
+    test('handlers that ask the same small pool for a connection each do not wait for each other', () =>
+      withPlace(
+        kind,
+        async ({ store, ping }) => {
+          const handled = Array.from({ length: 8 }, () =>
+            store.relay.settleInTransaction(OWNERSHIP, async () => {
+              await soon(ping())
+              return undefined
+            }),
+          )
+          await Promise.all(handled)
+        },
+        {},
+        4,
+      ))
+
+    test('a pool of our own has room for the handlers that were asked for', () =>
+      withPlace(kind, async ({ own }) => {
+        const store = own({ transactions: 12, statementTimeout: 8_000 })
+        let began = 0
+        const all = Promise.withResolvers<void>()
+        const handled = Array.from({ length: 12 }, () =>
+          store.relay.settleInTransaction(OWNERSHIP, async () => {
+            if (++began === 12) all.resolve()
+            await soon(all.promise)
+            await soon(store.transaction(async () => undefined))
+            return undefined
+          }),
+        )
+        await Promise.allSettled(handled)
+        await store.close()
+        await Promise.all(handled)
+      }))
+
     test('a hung statement of each kind takes no more than its share of the pool', () =>
       withPlace(kind, async ({ store, proxy }) => {
         proxy.silence('both')
@@ -99,7 +154,7 @@ for (const kind of LIMITED_KINDS) {
           const before = await settings()
           await store.coordination.enter({ name: 'a', backends: ['main'], lease: 60_000 })
           await store.relay.fetch(['main'], [{ lane: 0, after: 0, limit: 1 }])
-          await store.relay.purge({ publishedFor: 0, failedFor: 0, limit: 1 })
+          await store.retention.purge({ publishedFor: 0, failedFor: 0, limit: 1 })
           assert.deepEqual(await settings(), before)
         },
         QUICK,

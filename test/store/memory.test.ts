@@ -7,11 +7,15 @@ runConformance(
   { test, skip: (name, reason) => test(name, { skip: reason }, () => {}) },
   storeConformance,
   async () => {
-    const store = memoryStore()
+    let behind = 0
+    const store = memoryStore({ now: () => Date.now() - behind })
     return {
       store,
       another: async () => memoryStore({ sharedWith: store }),
       savepoint: (tx, work) => (tx as MemoryTransaction).savepoint(work),
+      async setBack(duration) {
+        behind += duration
+      },
       close: () => store.close(),
     }
   },

@@ -22,7 +22,7 @@ import { MYSQL_SERVERS } from '../support/mysql-servers.ts'
 import { servers, skipWithout } from '../support/servers.ts'
 import { Fixtures, openPlace } from './mysql-place.ts'
 
-const cannot = { wake: 'MySQL cannot tell of commits; relays poll' }
+const cannot = { wake: 'MySQL cannot announce commits; relays poll' }
 
 /** How often RETURNING was left out. */
 let left = 0
@@ -199,9 +199,9 @@ for (const { name: server, title } of MYSQL_SERVERS) {
           }
           assert.equal(await store.admin.count([{ column: 'source', op: 'endsWith', value: name }]), 1)
         }
-        const { backends } = await store.admin.stats()
+        const { backends } = await store.admin.look()
         assert.deepEqual(
-          backends.map(({ backend, pending }) => `${backend}:${pending}`).toSorted(),
+          backends.map(({ backend, ready }) => `${backend}:${ready.count}`).toSorted(),
           [...some, 'default'].map((name) => `${name}:${name === 'default' ? 5 : 1}`).toSorted(),
         )
       }))
@@ -310,7 +310,7 @@ describe('options of mysql()', () => {
     refused({ url: 'postgres://x' }, /mysql:\/\/user@host/)
     refused({ url: 'mysql://x', pool: {} }, /together with url/)
     refused({ pool: 7 }, /mysql2\/promise/)
-    refused({ url: 'mysql://x', tabel: 'x' }, /tabel is no option.*table/)
+    refused({ url: 'mysql://x', tabel: 'x' }, /tabel is not an option.*table/)
     refused({ url: 'mysql://x', table: 'a-b', database: '`' }, /table/, /database/)
     const callback = createCallbackPool('mysql://root@127.0.0.1:1/test')
     refused({ pool: callback }, /pool\.promise\(\)/)

@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import { createPool, type Pool, type PoolOptions } from 'mysql2/promise'
 import type { Clients } from '../../src/store/mysql/client.ts'
-import { clientsOn } from '../../src/store/mysql/clients.ts'
 import { mysql } from '../../src/store/mysql/mysql.ts'
+import { mysql2Clients } from '../../src/store/mysql/mysql2-client.ts'
 import { openMysql2 } from '../../src/store/mysql/open-mysql2.ts'
 import { resolveOptions } from '../../src/store/mysql/options.ts'
 import type { StoreFixture } from '../../src/testing/store-conformance.ts'
+import { setBack } from './set-back.ts'
 
 /** A database of one test on a server, dropped at the end. */
 export interface Place {
@@ -71,6 +72,7 @@ export class Fixtures {
         await pool.query(`DROP TABLE IF EXISTS ${names.map((name) => `elsewhere_${name}`).join(', ')}`)
         return mysql({ pool, table: 'elsewhere_events' })
       },
+      setBack: (duration) => setBack(store, 'mysql', duration),
       close: () => store.close(),
     }
   }
@@ -83,5 +85,5 @@ export class Fixtures {
 /** The clients that a store on this pool has. */
 export function clientsOf(pool: Pool): Clients {
   const options = resolveOptions({ pool })
-  return clientsOn(openMysql2(options), options.statements)
+  return mysql2Clients(openMysql2(options), options.statements)
 }

@@ -4,7 +4,7 @@ import type { Pool, PoolConnection, RowDataPacket } from 'mysql2/promise'
 import { mysql } from '../../src/store/mysql/mysql.ts'
 import type { Mysql2Pool, Mysql2PoolConnection } from '../../src/store/mysql/mysql2-client.ts'
 import type { Store } from '../../src/store/store.ts'
-import { deleteNow, insert, insertOne, moveNow, newEvent, own } from '../../src/testing/store/steps.ts'
+import { deleteNow, insert, insertOne, moveNow, newEvent, own, runIn } from '../../src/testing/store/steps.ts'
 import { MYSQL_SERVERS } from '../support/mysql-servers.ts'
 import { servers, skipWithout } from '../support/servers.ts'
 import { numbers, openPlace, type Place } from './mysql-place.ts'
@@ -148,7 +148,7 @@ for (const { name, title } of MYSQL_SERVERS) {
       const again = await accessOf(async () => assert.deepEqual(await insert(store, ...events), []))
       assert.ok(again.reads < 1_000, `${again.reads} reads`)
       const duplicate = await accessOf(() =>
-        store.transaction((tx) => store.transactionAdapter.execute(tx, store.publish.findDuplicate(one))),
+        store.transaction((tx) => runIn(store, tx, store.publish.findDuplicate(one))),
       )
       assert.ok(duplicate.reads < 50, `${duplicate.reads} reads`)
     })
@@ -189,9 +189,20 @@ for (const { name, title } of MYSQL_SERVERS) {
       assert.ok(reads < 35_000, `${reads} reads`)
     })
 
+    test('waitingNames jumps from name to name, past settled rows and all that waits', async () => {
+      const { plans, reads } = await accessOf(async () =>
+        assert.deepEqual(await store.relay.waitingNames(10), ['default', 'held up']),
+      )
+      assert.ok(
+        plans.every((plan) => plan.endsWith(' outbox_events_work') || plan === 'null null'),
+        String(plans),
+      )
+      assert.ok(reads < 300, `${reads} reads`)
+    })
+
     test('purge, move and delete go by seq and by primary key', async () => {
       const ids = (await store.relay.fetch(names, [{ lane: 0, after: 0, limit: 300 }])).map(({ id }) => id)
-      const purged = await accessOf(() => store.relay.purge({ publishedFor: 0, failedFor: null, limit: 400 }))
+      const purged = await accessOf(() => store.retention.purge({ publishedFor: 0, failedFor: null, limit: 400 }))
       assert.deepEqual(purged.plans, ['range PRIMARY', 'range outbox_events_seq'])
       assert.ok(purged.reads < 5_000, `${purged.reads} reads`)
       const moved = await accessOf(() => moveNow(store, ids, { kind: 'cancel' }))
@@ -200,15 +211,45 @@ for (const { name, title } of MYSQL_SERVERS) {
       assert.deepEqual(deleted.plans, ['range PRIMARY'])
     })
 
-    test('stats read no published row, but for counting the first 10,000', async () => {
-      const { plans, reads } = await accessOf(() => store.admin.stats())
+    test('rows that no worker sees are looked for in ranges of an index, and in the ends of the table', async () => {
+      const { plans } = await accessOf(async () => assert.deepEqual((await store.schema.inspect?.())?.unreachable, []))
+      assert.ok(
+        plans.every((plan) => /outbox_events_(work|seq)$/.test(plan) || /null$/.test(plan)),
+        String(plans),
+      )
+    })
+
+    test('look reads no published row, but for counting the first 10,000', async () => {
+      const { plans, reads } = await accessOf(() => store.admin.look())
       const allowed = ['index outbox_events_seq', 'ALL null', 'null null']
       assert.ok(
         plans.every((plan) => plan.endsWith('outbox_events_work') || allowed.includes(plan)),
         String(plans),
       )
-      // Each counted row is read, and once more from the table that groups them.
-      assert.ok(reads < 60_000, `${reads} reads`)
+      // Each counted row is read, and once more from the limited table of them: 28,000 twice, and the first 10,000 of all twice.
+      assert.ok(reads < 90_000, `${reads} reads`)
+    })
+
+    test('reconcile compares what waits with what holds it by key, whatever number of keys', async () => {
+      const backend = 'many keys'
+      const COUNT = 600
+      for (const [status, availableAt, key] of [
+        ['failed', "'9999-12-31'", 'blocked'],
+        ['pending', "'9999-12-31'", 'blocked'],
+        ['retry', 'UTC_TIMESTAMP(6) + INTERVAL 2 HOUR', 'held'],
+        ['pending', 'UTC_TIMESTAMP(6) + INTERVAL 2 HOUR', 'held'],
+      ]) {
+        await pool.query(`
+        INSERT INTO outbox_events (event_type, source, publisher_backend, status, available_at, partition_key, lane)
+        SELECT 'a', 'b', '${backend}', '${status}', ${availableAt}, CONCAT('${key}', seq), 0 FROM ${numbers(COUNT)}`)
+      }
+      let found = 0
+      const { reads } = await accessOf(async () => {
+        found = (await store.relay.reconcile([backend], [0])).length
+      })
+      assert.equal(found, 2 * COUNT)
+      // For each that is read once more for each other it is 360,000 and more.
+      assert.ok(reads < 50 * COUNT, `${reads} reads`)
     })
 
     test('the control: without the work index nothing is found by it', async () => {

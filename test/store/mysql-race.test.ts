@@ -15,8 +15,9 @@ import {
   NAMES,
   newEvent,
   own,
-  RolledBack,
+  RolledBackError,
   read,
+  runIn,
   until,
 } from '../../src/testing/store/steps.ts'
 import { MYSQL_SERVERS } from '../support/mysql-servers.ts'
@@ -207,7 +208,7 @@ for (const { name, title } of MYSQL_SERVERS) {
           ])
           assert.deepEqual(lost, [])
           await store.relay.reconcile(NAMES, lanes)
-          await store.relay.purge({ publishedFor: 0, failedFor: 0, limit: 100 })
+          await store.retention.purge({ publishedFor: 0, failedFor: 0, limit: 100 })
           await moveNow(store, [at(7).id], { kind: 'cancel' })
           await deleteNow(store, at(9).id)
           assert.equal(await store.coordination.renew(workerId, 60_000), true)
@@ -257,9 +258,7 @@ for (const { name, title } of MYSQL_SERVERS) {
           const stored = await insertOne(store, { eventId: 'late', data: '"first"' })
           const again = newEvent({ eventId: 'late', data: '"second"' })
           assert.deepEqual(await insertIn(store, caller, [again]), [])
-          const found = store.publish.found(
-            await store.transactionAdapter.execute(caller, store.publish.findDuplicate(again)),
-          )
+          const found = await runIn(store, caller, store.publish.findDuplicate(again))
           assert.equal(found?.id, stored.id)
           assert.equal(found?.data, '"first"')
         }))
@@ -271,7 +270,7 @@ for (const { name, title } of MYSQL_SERVERS) {
           const caller = await begin(level)
           const again = newEvent({ eventId: 'old' })
           assert.deepEqual(await insertIn(store, caller, [again]), [])
-          await store.transactionAdapter.execute(caller, store.publish.findDuplicate(again))
+          await runIn(store, caller, store.publish.findDuplicate(again))
           // Neither the row nor the gaps beside it are locked.
           await store.relay.settle(ownership, [{ kind: 'published', generation: 0, id: stored.id, lane: stored.lane }])
           await insert(store, ...Array.from({ length: 20 }, (_, n) => newEvent({ eventId: `new ${n}` })), newEvent())
@@ -337,10 +336,10 @@ for (const { name, title } of MYSQL_SERVERS) {
             try {
               await store.transaction(async (tx) => {
                 await insertIn(store, tx, events)
-                if (n % 5 === 0) throw new RolledBack()
+                if (n % 5 === 0) throw new RolledBackError()
               })
             } catch (error) {
-              if (!(error instanceof RolledBack)) throw error
+              if (!(error instanceof RolledBackError)) throw error
               continue
             }
             for (const event of events) published.add(event.id)

@@ -7,7 +7,7 @@ import { servers, skipWithout } from '../support/servers.ts'
 import { Fixtures } from './mysql-place.ts'
 
 const runner = { test, skip: (name: string, reason: string) => test(name, { skip: reason }, () => {}) }
-const cannot = { wake: 'MySQL cannot tell of commits; relays poll' }
+const cannot = { wake: 'MySQL cannot announce commits; relays poll' }
 
 for (const { name, title } of MYSQL_SERVERS) {
   describe(`store on ${title}`, { skip: skipWithout(name) }, () => {
@@ -37,7 +37,7 @@ for (const { name, title } of MYSQL_SERVERS) {
         const { pool } = await fixtures.place
         const row = (seq: number): string => `('a', 'b', ${seq})`
         await pool.query(`INSERT INTO outbox_events (event_type, source, seq) VALUES ${row(1)}, ${row(5_000_000)}`)
-        const { totalRows, totalRowsIsEstimate } = await store.admin.stats()
+        const { totalRows, totalRowsIsEstimate } = await store.admin.look()
         assert.deepEqual({ totalRows, totalRowsIsEstimate }, { totalRows: 2, totalRowsIsEstimate: false })
       } finally {
         await close()

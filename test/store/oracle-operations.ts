@@ -77,7 +77,7 @@ export type Operation =
       readonly limit: number | null
       readonly offset: number
     }
-  | { readonly op: 'stats' }
+  | { readonly op: 'look' }
 
 type SortColumn = 'status' | 'retryCount' | 'partitionKey' | 'eventId' | 'lane' | 'subject'
 
@@ -257,7 +257,7 @@ export const operation: fc.Arbitrary<Operation> = fc.oneof(
       offset: fc.nat({ max: 3 }),
     }),
   },
-  { weight: 1, arbitrary: fc.record({ op: fc.constant('stats') }) },
+  { weight: 1, arbitrary: fc.record({ op: fc.constant('look') }) },
 )
 
 /** The move with its values. */

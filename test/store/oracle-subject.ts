@@ -3,7 +3,15 @@ import type { Hold } from '../../src/store/admin-store.ts'
 import type { Lane } from '../../src/store/coordination-store.ts'
 import type { Outcome, Ownership } from '../../src/store/relay-store.ts'
 import type { Store } from '../../src/store/store.ts'
-import { insertIn, keyHashOf, LONG_LEASE, newEvent, RolledBack } from '../../src/testing/store/steps.ts'
+import {
+  insertIn,
+  keyHashOf,
+  LONG_HOLD,
+  LONG_LEASE,
+  newEvent,
+  RolledBackError,
+  runIn,
+} from '../../src/testing/store/steps.ts'
 import { type EventSpec, LANES, LATER, moveOf, type Operation, type OutcomeSpec, PAST } from './oracle-operations.ts'
 
 const BACKENDS = ['default', 'other']
@@ -39,7 +47,7 @@ export class Subject {
   }
 
   async run(operation: Operation): Promise<unknown> {
-    const { relay, coordination, admin } = this.#store
+    const { relay, retention, coordination, admin } = this.#store
     switch (operation.op) {
       case 'publish':
         return this.#publish(operation.events, operation.commit)
@@ -83,7 +91,7 @@ export class Subject {
       case 'settleInTransaction':
         return this.#settleInTransaction(operation.worker, operation.outcome)
       case 'purge':
-        return relay.purge({
+        return retention.purge({
           publishedFor: operation.published ? 0 : null,
           failedFor: operation.failed ? 0 : null,
           limit: 1000,
@@ -129,14 +137,21 @@ export class Subject {
       }
       case 'hold': {
         const ids = operation.events.flatMap((n) => this.#event(n)?.id ?? [])
-        const holds = await admin.hold([...new Set(ids)], operation.over ? 0 : HOUR)
+        const holds = await admin.hold([...new Set(ids)], operation.over ? 0 : LONG_HOLD)
         for (const hold of holds) this.#holds.set(`${hold.backend} ${hold.lane}`, hold)
         return holds.map(({ backend, lane, number }) => `${backend} ${lane} ${number}`).sort()
       }
       case 'quiet': {
         const worker = this.#worker(operation.worker)
         const known = [...(worker?.lanes.values() ?? [])].filter((lane) => operation.lanes.includes(lane.lane))
-        const quieted = worker ? await coordination.quiet(worker.id, known) : []
+        // Some answer the hold that they see, some an older one: what they saw when they took the lane.
+        const isLate = operation.lanes.length % 2 === 1
+        const { lanes: seen } = await coordination.look([...new Set(known.map(({ backend }) => backend))])
+        const asked = known.map((lane) => {
+          const now = seen.find((each) => each.backend === lane.backend && each.lane === lane.lane)
+          return isLate ? lane : { ...lane, hold: now?.hold ?? lane.hold }
+        })
+        const quieted = worker ? await coordination.quiet(worker.id, asked) : []
         for (const lane of quieted) worker?.lanes.set(`${lane.backend} ${lane.lane}`, lane)
         return quieted.map((lane) => this.#describeLane(lane)).sort()
       }
@@ -147,13 +162,17 @@ export class Subject {
         const rows = await admin.list({ where, order, limit, offset, columns: COLUMN_NAMES })
         return { rows: rows.map((row) => this.#describe(row)), count: await admin.count(where) }
       }
-      case 'stats': {
-        const { backends, totalRows, totalRowsIsEstimate } = await admin.stats()
+      case 'look': {
+        const { backends, blockedKeys, totalRows, totalRowsIsEstimate } = await admin.look()
         return {
           backends: backends
-            .filter((each) => each.pending + each.parked + each.failed > 0)
-            .map((each) => ({ ...each, oldestPendingAge: each.oldestPendingAge === null ? null : 'some' }))
-            .sort((a, b) => (a.backend < b.backend ? -1 : 1)),
+            .filter(({ ready, delayed, blocked, scheduled, failed }) =>
+              [ready, delayed, blocked, scheduled, failed].some(({ count }) => count > 0),
+            )
+            .map((each) => ({ ...each, oldestReadyAge: each.oldestReadyAge === null ? null : 'some' })),
+          keys: blockedKeys
+            .map(({ backend, partitionKey, heldBy }) => `${backend} ${partitionKey} ${this.#indexOf(heldBy)}`)
+            .sort(),
           totalRows: totalRowsIsEstimate ? await admin.count([]) : totalRows,
         }
       }
@@ -171,7 +190,7 @@ export class Subject {
   }
 
   async #publish(specs: readonly EventSpec[], commit: boolean): Promise<unknown> {
-    const { publish, transaction, transactionAdapter } = this.#store
+    const { publish, transaction } = this.#store
     const events = specs.map((spec) => this.#newEvent(spec))
     const published: KnownEvent[] = []
     const found: unknown[] = []
@@ -180,14 +199,14 @@ export class Subject {
         published.push(...(await insertIn(this.#store, tx, events)))
         for (const event of events) {
           if (published.some((row) => row.id === event.id)) continue
-          const row = publish.found(await transactionAdapter.execute(tx, publish.findDuplicate(event)))
+          const row = await runIn(this.#store, tx, publish.findDuplicate(event))
           found.push(row && (this.#indexOf(row.id ?? '') + 1 || row.id))
         }
-        if (!commit) throw new RolledBack()
+        if (!commit) throw new RolledBackError()
       })
       this.#events.push(...events.flatMap((event) => published.filter((row) => row.id === event.id)))
     } catch (error) {
-      if (!(error instanceof RolledBack)) throw error
+      if (!(error instanceof RolledBackError)) throw error
     }
     return { published: published.map((row) => row.id).sort(), found }
   }
@@ -265,7 +284,7 @@ export class Subject {
   }
 
   #describeLane({ backend, lane, owner, fence, attention, hold, holdLeft, quietFor }: Lane): string {
-    const held = `hold ${hold} ${holdLeft === null ? 'none' : holdLeft > HOUR / 2 ? 'held' : 'over'} quiet ${quietFor}`
+    const held = `hold ${hold} ${holdLeft === null ? 'none' : holdLeft > 0 ? 'held' : 'over'} quiet ${quietFor}`
     const worker = owner === null ? 'nobody' : this.#workers.findIndex((each) => each.id === owner)
     return `${backend} ${lane} owner ${worker} fence ${fence} attention ${attention} ${held}`
   }

@@ -3,7 +3,7 @@ import { describe, test } from 'node:test'
 import { PGlite } from '@electric-sql/pglite'
 import { postgres } from '../../src/store/postgres/postgres.ts'
 import type { Store } from '../../src/store/store.ts'
-import { newEvent } from '../../src/testing/store/steps.ts'
+import { insertIn, newEvent } from '../../src/testing/store/steps.ts'
 import { POSTGRES_SERVERS } from '../support/postgres-servers.ts'
 import { servers, skipWithout } from '../support/servers.ts'
 import { dump as exactDump } from './postgres-dump.ts'
@@ -27,7 +27,7 @@ async function withOutbox(
     const store = postgres({ pool: place.pool, schema: place.schema, listen: false })
     await store.schema.migrate({ lanes: LANES })
     await store.transaction(async (tx) => {
-      await store.transactionAdapter.execute(tx, store.publish.insert([newEvent({ partitionKey: 'k' })]))
+      await insertIn(store, tx, [newEvent({ partitionKey: 'k' })])
     })
     await work(place, store, await dump(place))
   } finally {
@@ -75,7 +75,7 @@ for (const { name, title } of POSTGRES_SERVERS) {
             assert.equal(await store.admin.count([]), 1, what)
           } else {
             await store.transaction(async (tx) => {
-              await store.transactionAdapter.execute(tx, store.publish.insert([newEvent({})]))
+              await insertIn(store, tx, [newEvent({})])
             })
           }
         }

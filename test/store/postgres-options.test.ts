@@ -2,11 +2,11 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { PGlite } from '@electric-sql/pglite'
 import { Client, Pool, types } from 'pg'
-import type { PgTransaction } from '../../src/publish/transactions/pg.ts'
-import type { PgliteTransaction } from '../../src/publish/transactions/pglite.ts'
 import { encodeValue } from '../../src/store/postgres/client.ts'
 import type { PostgresOptions } from '../../src/store/postgres/options.ts'
 import type { PgPool } from '../../src/store/postgres/pg-client.ts'
+import type { PgTransaction } from '../../src/store/postgres/pg-transaction.ts'
+import type { PgliteTransaction } from '../../src/store/postgres/pglite.ts'
 import { postgres } from '../../src/store/postgres/postgres.ts'
 import { runAgainOnConflict } from '../../src/store/postgres/store-error.ts'
 import type { Store } from '../../src/store/store.ts'
@@ -37,7 +37,7 @@ describe('options of postgres()', () => {
   const pool = new Pool({ connectionString: 'postgres://nobody@127.0.0.1:1/none' })
 
   test('one way to connect, and no more', () => {
-    refuses({}, 'pool', /give one of pool, pglite, connectionString and url/)
+    refuses({}, 'pool', /give one of pool, pglite and url/)
     refuses({ pool, url: 'postgres://x' }, 'pool', /given together with url/)
     refuses({ pool: new Client() }, 'pool', /give a Pool/)
     refuses({ pool: { query() {} } }, 'pool', /give a Pool/)
@@ -47,8 +47,16 @@ describe('options of postgres()', () => {
 
   test('unknown options are refused with a suggestion, all problems at once', () => {
     refuses({ pool, tabel: 'x' }, 'tabel', /did you mean "table"/)
-    refuses({ pool, colour: 'x' }, 'colour', /it takes pool, pglite/)
+    refuses({ pool, colour: 'x' }, 'colour', /the options are pool, pglite/)
     refuses({ pool, tabel: 'x', listen: 5 }, 'tabel', /tabel[\s\S]*listen/)
+  })
+
+  test('no more handlers at once than the pool has room for', () => {
+    const small = new Pool({ connectionString: 'postgres://nobody@127.0.0.1:1/none', max: 4 })
+    refuses({ pool: small, transactions: 3 }, 'transactions', /has 4 connections, one of which listens.*give at most 2/)
+    refuses({ pool: small, listen: false, transactions: 4 }, 'transactions', /has 4 connections: .*give at most 3/)
+    postgres({ pool: small, transactions: 2 })
+    for (const max of [1, 2, 3]) postgres({ pool: new Pool({ max }), transactions: 1 })
   })
 
   test('names are plain identifiers', () => {
@@ -60,23 +68,19 @@ describe('options of postgres()', () => {
   })
 
   test('listen', () => {
-    for (const listen of ['yes', {}, { connectionString: 'x', other: 1 }, null]) {
+    for (const listen of ['yes', {}, { url: 'x', other: 1 }, null]) {
       refuses({ pool, listen }, 'listen', /give true, false/)
     }
     assert.equal(postgres({ pool, listen: false }).wake, undefined)
     assert.notEqual(postgres({ pool }).wake, undefined)
-    refuses(
-      { pglite: { query() {}, transaction() {}, listen() {} }, listen: { connectionString: 'x' } },
-      'listen',
-      /one connection/,
-    )
+    refuses({ pglite: { query() {}, transaction() {}, listen() {} }, listen: { url: 'x' } }, 'listen', /one connection/)
   })
 
   test('a pool with one connection is left it: relays poll, unless they listen elsewhere', () => {
     const one = new Pool({ connectionString: 'postgres://nobody@127.0.0.1:1/none', max: 1 })
     assert.equal(postgres({ pool: one }).wake, undefined)
     refuses({ pool: one, listen: true }, 'listen', /the only connection of the pool/)
-    assert.notEqual(postgres({ pool: one, listen: { connectionString: 'postgres://x' } }).wake, undefined)
+    assert.notEqual(postgres({ pool: one, listen: { url: 'postgres://x' } }).wake, undefined)
   })
 
   test('a server that cannot be reached is unavailable, which is retryable', async () => {
@@ -203,7 +207,7 @@ describe('clients of PostgreSQL', { skip: skipWithout('postgres') }, () => {
         await client.connect()
         return client
       }
-      for (const listen of [true, { connectionString: url }, make]) {
+      for (const listen of [true, { url }, make]) {
         const store = postgres({ pool, schema, listen })
         const woken = Promise.withResolvers<void>()
         const listener = await store.wake?.listen(woken.resolve, woken.reject)

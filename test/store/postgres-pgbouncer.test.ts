@@ -29,7 +29,7 @@ describe('store behind PgBouncer in transaction mode', { skip: skipWithout('post
         async () => store.wake?.listen(unexpected, unexpected),
         (error) => error instanceof BroadcasterError && error.code === 'STORE_UNAVAILABLE' && error.field === 'listen',
       )
-      const past = postgres({ pool, schema, listen: { connectionString: direct } })
+      const past = postgres({ pool, schema, listen: { url: direct } })
       const listener = await past.wake?.listen(() => {}, unexpected)
       await listener?.close()
     } finally {
@@ -43,7 +43,7 @@ describe('store behind PgBouncer in transaction mode', { skip: skipWithout('post
       const store = postgres({ pool, schema })
       await store.schema.migrate()
       await store.relay.fetch(['default'], [{ lane: 0, after: 0, limit: 10 }])
-      await store.admin.stats()
+      await store.admin.look()
       const { rows } = await pool.query(`SELECT name FROM pg_prepared_statements WHERE name <> ''`)
       assert.deepEqual(rows, [])
     } finally {

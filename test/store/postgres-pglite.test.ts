@@ -2,8 +2,10 @@ import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
 import { PGlite } from '@electric-sql/pglite'
 import { postgres } from '../../src/store/postgres/postgres.ts'
+import type { Store } from '../../src/store/store.ts'
 import { runConformance } from '../../src/testing/conformance.ts'
 import { storeConformance } from '../../src/testing/store-conformance.ts'
+import { setBack } from './set-back.ts'
 
 const runner = { test, skip: (name: string, reason: string) => test(name, { skip: reason }, () => {}) }
 
@@ -39,6 +41,7 @@ describe('store on PGlite', () => {
         store,
         another: async () => postgres({ pglite, schema }),
         unmigrated: async () => postgres({ pglite, schema: elsewhere }),
+        setBack: (duration) => setBack(store as Store, 'postgres', duration, `${schema}.`),
         async close() {
           await store.close()
           await pglite.exec(`DROP SCHEMA IF EXISTS ${schema} CASCADE; DROP SCHEMA IF EXISTS ${elsewhere} CASCADE`)

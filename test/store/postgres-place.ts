@@ -1,11 +1,13 @@
 import { randomBytes } from 'node:crypto'
 import { Pool } from 'pg'
 import type { Clients } from '../../src/store/postgres/client.ts'
-import { clientsOn } from '../../src/store/postgres/clients.ts'
 import { openPg } from '../../src/store/postgres/open-pg.ts'
 import { resolveOptions } from '../../src/store/postgres/options.ts'
+import { pgClients } from '../../src/store/postgres/pg-client.ts'
 import { postgres } from '../../src/store/postgres/postgres.ts'
+import type { Store } from '../../src/store/store.ts'
 import type { StoreFixture } from '../../src/testing/store-conformance.ts'
+import { setBack } from './set-back.ts'
 
 /** A schema of one test in a PostgreSQL, dropped at the end. */
 export interface Place {
@@ -44,7 +46,7 @@ export class Fixtures {
   /** The store on empty tables. */
   async next(): Promise<StoreFixture> {
     const { pool, schema } = this.#place
-    const options = { schema, listen: { connectionString: this.#listen } }
+    const options = { schema, listen: { url: this.#listen } }
     const store = postgres({ pool, ...options })
     await store.schema.migrate({ lanes: 8 })
     const tables = ['events', 'lanes', 'workers', 'breakers', 'destinations', 'inbox'].map(
@@ -54,11 +56,12 @@ export class Fixtures {
     const elsewhere = `${schema}_2`
     return {
       store,
-      another: async () => postgres({ connectionString: this.#url, ...options }),
+      another: async () => postgres({ url: this.#url, ...options }),
       async unmigrated() {
         await pool.query(`DROP SCHEMA IF EXISTS ${elsewhere} CASCADE`)
         return postgres({ pool, schema: elsewhere })
       },
+      setBack: (duration) => setBack(store as Store, 'postgres', duration, `${schema}.`),
       close: () => store.close(),
     }
   }
@@ -73,5 +76,5 @@ export class Fixtures {
 /** The clients that a store on this pool has. */
 export function clientsOf(pool: Pool): Clients {
   const options = resolveOptions({ pool })
-  return clientsOn(openPg(options), options.statements)
+  return pgClients(openPg(options), options.statements)
 }

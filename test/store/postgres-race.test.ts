@@ -112,7 +112,7 @@ describe('races on PostgreSQL', { skip: skipWithout('postgres') }, () => {
         await other.query('BEGIN')
         // A renewal in time, whose commit takes until the old lease has ended.
         await other.query(
-          `UPDATE ${place.schema}.outbox_workers SET lease_until = clock_timestamp() + interval '1 hour' WHERE id = $1`,
+          `UPDATE ${place.schema}.outbox_workers SET lease_until = clock_timestamp() + interval '1 minute' WHERE id = $1`,
           [ownership.workerId],
         )
         const surveying = store.coordination.survey([BACKEND])
@@ -150,7 +150,7 @@ describe('races on PostgreSQL', { skip: skipWithout('postgres') }, () => {
         client.query(`UPDATE ${place.schema}.outbox_events SET last_error = 'x' WHERE id = '${id}'`)
       const gate = await place.pool.connect()
       const impatient = postgres({
-        connectionString: `${url}?options=-c%20deadlock_timeout%3D100ms`,
+        url: `${url}?options=-c%20deadlock_timeout%3D100ms`,
         schema: place.schema,
         listen: false,
       })

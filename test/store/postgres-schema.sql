@@ -91,6 +91,7 @@ CREATE OR REPLACE FUNCTION outbox_capture()
  RETURNS trigger
  LANGUAGE plpgsql
  SET search_path TO '...', 'pg_temp'
+ SET standard_conforming_strings TO 'on'
 AS $function$
 DECLARE
   argument text;
@@ -118,7 +119,8 @@ BEGIN
       WHEN 'source' THEN source := value;
       WHEN 'key' THEN key_column := nullif(value, '');
       WHEN 'backend' THEN backend := value;
-      WHEN 'omit' THEN omit := regexp_split_to_array(value, '\s*,\s*');
+      WHEN 'omit' THEN omit := array(SELECT btrim(one, E' \t\r\n') FROM unnest(string_to_array(value, ',')) AS each(one)
+        WHERE btrim(one, E' \t\r\n') <> '');
       ELSE
         RAISE EXCEPTION 'trigger % has an argument "%"; give type=, source=, key=, backend= or omit=', TG_NAME, argument
           USING ERRCODE = 'invalid_parameter_value';
@@ -135,6 +137,12 @@ BEGIN
     key := present ->> key_column;
   END IF;
   IF cardinality(omit) > 0 THEN
+    FOREACH name IN ARRAY omit LOOP
+      IF json_typeof(present -> name) IS NULL THEN
+        RAISE EXCEPTION 'trigger % says omit=%, and % has no such column; it has %', TG_NAME, name, TG_TABLE_NAME,
+          (SELECT string_agg(e.key, ', ') FROM json_each(present) AS e) USING ERRCODE = 'invalid_parameter_value';
+      END IF;
+    END LOOP;
     before := (SELECT json_object_agg(e.key, e.value) FROM json_each(before) AS e WHERE e.key <> ALL (omit));
     after := (SELECT json_object_agg(e.key, e.value) FROM json_each(after) AS e WHERE e.key <> ALL (omit));
   END IF;
@@ -196,6 +204,7 @@ CREATE OR REPLACE FUNCTION outbox_publish(type text, source text, data json DEFA
  RETURNS uuid
  LANGUAGE plpgsql
  SET search_path TO '...', 'pg_temp'
+ SET standard_conforming_strings TO 'on'
 AS $function$
 #variable_conflict use_column
 DECLARE

@@ -7,7 +7,7 @@ import { MIGRATIONS } from '../../src/store/postgres/schema/migrations.ts'
 import { schema as schemaOf } from '../../src/store/postgres/schema/schema.ts'
 import { tablesOf } from '../../src/store/postgres/tables.ts'
 import type { Store } from '../../src/store/store.ts'
-import { fetchAll, keyHashOf, newEvent, read } from '../../src/testing/store/steps.ts'
+import { fetchAll, insertIn, keyHashOf, newEvent, read } from '../../src/testing/store/steps.ts'
 import { servers, skipWithout } from '../support/servers.ts'
 import { dump } from './postgres-dump.ts'
 import { clientsOf, openPlace, type Place } from './postgres-place.ts'
@@ -157,6 +157,6 @@ describe('schema on PostgreSQL', { skip: skipWithout('postgres') }, () => {
 
 async function publish(store: Store, overrides: Parameters<typeof newEvent>[0]): Promise<void> {
   await store.transaction(async (tx) => {
-    await store.transactionAdapter.execute(tx, store.publish.insert([newEvent(overrides)]))
+    await insertIn(store, tx, [newEvent(overrides)])
   })
 }

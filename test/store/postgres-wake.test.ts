@@ -5,7 +5,7 @@ import { Client, Pool } from 'pg'
 import { BroadcasterError } from '../../src/errors.ts'
 import { postgres } from '../../src/store/postgres/postgres.ts'
 import type { Store } from '../../src/store/store.ts'
-import { insertOne, newEvent, until } from '../../src/testing/store/steps.ts'
+import { insertIn, insertOne, newEvent, until } from '../../src/testing/store/steps.ts'
 import { servers, skipWithout } from '../support/servers.ts'
 import { openPlace, type Place } from './postgres-place.ts'
 
@@ -95,8 +95,8 @@ describe('wake-up on PostgreSQL', { skip: skipWithout('postgres') }, () => {
         assert.deepEqual(await watcher.seen(), [''], 'an event for later, so that the relay learns when it is due')
         await store.transaction(async (tx) => {
           const events = Array.from({ length: 50 }, () => newEvent())
-          await store.transactionAdapter.execute(tx, store.publish.insert(events))
-          await store.transactionAdapter.execute(tx, store.publish.insert([newEvent()]))
+          await insertIn(store, tx, events)
+          await insertIn(store, tx, [newEvent()])
         })
         assert.deepEqual(await watcher.seen(), [''], 'once for a transaction')
       } finally {

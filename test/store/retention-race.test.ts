@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
+import { Worker } from 'node:worker_threads'
+import { memoryStore } from '../../src/store/memory/memory.ts'
 import type { Store } from '../../src/store/store.ts'
-import { BACKEND, deleteNow, insert, newEvent, own, read, until } from '../../src/testing/store/steps.ts'
+import { BACKEND, deleteNow, insert, moveNow, newEvent, own, read, until } from '../../src/testing/store/steps.ts'
 import { skipWithout } from '../support/servers.ts'
 import { PLACED_STORES } from '../support/store-places.ts'
 import { connectTo, type Other } from './other-connection.ts'
@@ -50,7 +52,7 @@ for (const kind of PLACED_STORES.filter(({ name }) => name !== 'sqlite')) {
         const stored = (id: string): string => (kind.name === 'postgres' ? id : id.replaceAll('-', ''))
         // One by one: by the primary key, so that no other row is locked.
         for (const id of ids.slice(0, 4)) await other.run(`UPDATE outbox_events ${AGAIN} WHERE id = '${stored(id)}'`)
-        const purging = store.relay.purge(EVERYTHING)
+        const purging = store.retention.purge(EVERYTHING)
         const first = await Promise.race([purging, pause(1_500).then(() => 'waits' as const)])
         await other.run('COMMIT')
         await purging
@@ -67,5 +69,137 @@ for (const kind of PLACED_STORES.filter(({ name }) => name !== 'sqlite')) {
         )
         assert.equal(first, 2, 'a row that somebody holds delays that row alone')
       }))
+
+    const HOUR = 3_600_000
+    const ago = kind.name === 'postgres' ? `now() - interval '2 hours'` : 'UTC_TIMESTAMP(6) - INTERVAL 2 HOUR'
+    const stored = (id: string | undefined): string =>
+      kind.name === 'postgres' ? (id ?? '') : (id ?? '').replaceAll('-', '')
+    const idsIn = async (store: Store): Promise<readonly unknown[]> => {
+      const query = { where: [], order: [{ column: 'seq', descending: false }], limit: null, offset: 0 } as const
+      return (await store.admin.list({ ...query, columns: ['id'] })).map(({ id }) => id)
+    }
+
+    test('what is in flight is not deleted, nor what is just being settled, and that goes the next time', () =>
+      withOther(async (store, other, ids) => {
+        const [inFlight, settling] = await insert(store, newEvent(), newEvent())
+        await other.run(`UPDATE outbox_events SET created_at = ${ago}, updated_at = ${ago}, published_at = ${ago}`)
+        await other.run('BEGIN')
+        await other.run(`UPDATE outbox_events SET status = 'published' WHERE id = '${stored(settling?.id)}'`)
+        const purging = store.retention.purge({ publishedFor: HOUR, failedFor: HOUR, limit: 1_000 })
+        const first = await Promise.race([purging, pause(1_500).then(() => 'waits' as const)])
+        await other.run('COMMIT')
+        await purging
+        assert.equal(first, ids.length)
+        assert.deepEqual(await idsIn(store), [inFlight?.id, settling?.id])
+        assert.equal(await store.retention.purge({ publishedFor: HOUR, failedFor: HOUR, limit: 1_000 }), 1)
+        assert.deepEqual(await idsIn(store), [inFlight?.id])
+      }))
+
+    // PostgreSQL chooses, locks and deletes in one statement, in which nothing waits before the lock: nobody gets in between.
+    test(
+      'what is replayed after it was chosen, sent and settled anew, stays',
+      {
+        skip: kind.name === 'postgres' ? 'it chooses and deletes in one statement' : false,
+      },
+      () =>
+        withOther(async (store, other, ids) => {
+          await other.run(`UPDATE outbox_events SET created_at = ${ago}, updated_at = ${ago}, published_at = ${ago}`)
+          // Between its choice and its delete it locks the lanes of what blocks a key.
+          await other.run('BEGIN')
+          await other.run('SELECT lane FROM outbox_lanes FOR UPDATE')
+          const purging = store.retention.purge({ publishedFor: HOUR, failedFor: HOUR, limit: 1_000 })
+          const first = await Promise.race([purging, pause(500).then(() => 'waits' as const)])
+          // By the connection that has the lanes: an operator and the owner, both done before it may go on.
+          const [replayed, pending] = [stored(ids[0]), stored(ids[2])]
+          await other.run(`UPDATE outbox_events ${AGAIN} WHERE id IN ('${replayed}', '${pending}')`)
+          await other.run(
+            `UPDATE outbox_events SET status = 'published', published_at = UTC_TIMESTAMP(6) WHERE id = '${replayed}'`,
+          )
+          await other.run('COMMIT')
+          assert.equal(first, 'waits', 'it stands between choice and delete')
+          assert.equal(await purging, ids.length - 2)
+          assert.deepEqual(await idsIn(store), [ids[0], ids[2]])
+        }),
+    )
+  })
+}
+
+/** Four events, published and failed in turn. */
+async function settledIn(store: Store): Promise<readonly string[]> {
+  const { ownership } = await own(store)
+  const rows = await insert(store, ...Array.from({ length: 4 }, () => newEvent({ partitionKey: 'k' })))
+  await store.relay.settle(
+    ownership,
+    rows.map(({ id, lane }, n) =>
+      n % 2 === 0
+        ? { kind: 'published', generation: 0, id, lane }
+        : { kind: 'failed', generation: 0, id, lane, retryCount: 1, blocks: true, error: 'no' },
+    ),
+  )
+  await pause(20)
+  return rows.map(({ id }) => id)
+}
+
+async function statusesIn(store: Store): Promise<readonly unknown[]> {
+  const query = { where: [], order: [{ column: 'seq', descending: false }], limit: null, offset: 0 } as const
+  return store.admin.list({ ...query, columns: ['id', 'status'] })
+}
+
+test('retention beside others on sqlite: what another process is just requeueing or replaying is not deleted', async () => {
+  const kind = PLACED_STORES.find(({ name }) => name === 'sqlite') ?? assert.fail()
+  const { store, place, close } = await kind.open()
+  // A thread has the lock: the store waits for it, and this one with it.
+  let other: Worker | undefined
+  try {
+    await store.schema.migrate({ lanes: 4 })
+    const ids = await settledIn(store)
+    const again = ids.slice(0, 2)
+    const source = `
+      const { parentPort, workerData } = require('node:worker_threads')
+      const { DatabaseSync } = require('node:sqlite')
+      const db = new DatabaseSync(workerData.path)
+      db.exec('BEGIN IMMEDIATE')
+      db.exec(workerData.sql)
+      parentPort.postMessage('locked')
+      setTimeout(() => { db.exec('COMMIT'); db.close() }, 300)`
+    const stored = again.map((id) => `'${id.replaceAll('-', '')}'`)
+    const path = place.kind === 'sqlite' ? place.path : ''
+    const sql = `UPDATE outbox_events ${AGAIN} WHERE id IN (${stored})`
+    other = new Worker(source, { eval: true, workerData: { path, sql } })
+    await new Promise((resolve) => other?.once('message', resolve))
+    const began = performance.now()
+    assert.equal(await store.retention.purge(EVERYTHING), 2)
+    assert.ok(performance.now() - began > 100, 'it met the other one')
+    assert.deepEqual(
+      await statusesIn(store),
+      again.map((id) => ({ id, status: 'pending' })),
+    )
+  } finally {
+    await other?.terminate()
+    await store.close()
+    await close()
+  }
+})
+
+for (const first of ['retention', 'the operator']) {
+  test(`retention beside others on memory: what an operator moved at the same moment stays (${first} first)`, async () => {
+    const store = memoryStore({ lanes: 4 }) as Store
+    const ids = await settledIn(store)
+    const act = () =>
+      Promise.all([
+        moveNow(store, ids.slice(0, 1), { kind: 'replay' }),
+        moveNow(store, ids.slice(1, 2), { kind: 'requeue' }),
+      ])
+    const purge = () => store.retention.purge(EVERYTHING)
+    const [moved, purged] =
+      first === 'retention' ? (await Promise.all([purge(), act()])).toReversed() : await Promise.all([act(), purge()])
+    const left = await statusesIn(store)
+    assert.deepEqual(
+      left,
+      [moved].flat(2).map((id) => ({ id, status: 'pending' })),
+      'what was moved is there, and nothing else',
+    )
+    assert.equal(purged, ids.length - left.length)
+    assert.equal(left.length, first === 'retention' ? 0 : 2)
   })
 }

@@ -63,7 +63,8 @@ const MINUTES = [60 * 24 * 40, 121, 119, 61, 59, 0]
 async function check(store: Store): Promise<void> {
   const purge = async (publishedFor: number | null, failedFor: number | null): Promise<number> => {
     let all = 0
-    for (let round = 0; round < 5; round++) all += await store.relay.purge({ publishedFor, failedFor, limit: 1_000 })
+    for (let round = 0; round < 5; round++)
+      all += await store.retention.purge({ publishedFor, failedFor, limit: 1_000 })
     return all
   }
   const month = 30 * 24 * HOUR

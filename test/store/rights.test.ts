@@ -19,6 +19,8 @@ import { requireServer } from '../support/servers.ts'
 type Role = 'publisher' | 'worker' | 'consumer' | 'operator' | 'reader'
 const ROLES: readonly Role[] = ['publisher', 'worker', 'consumer', 'operator', 'reader']
 
+const TABLES = ['events', 'lanes', 'workers', 'breakers', 'destinations', 'inbox', 'settings', 'migrations'] as const
+
 /** The rights of a role on each table, as the page's table says them. */
 function rightsOf(role: Role): readonly (readonly [table: string, rights: string])[] {
   const page = readFileSync(join(root, 'docs/rights.md'), 'utf8')
@@ -36,8 +38,8 @@ for (const rights of Object.values(PUBLISHER_ON)) {
   assert.ok(readFileSync(join(root, 'docs/rights.md'), 'utf8').includes(`GRANT ${rights} ON shop.outbox_events`))
 }
 
-/** What each role does. `as` gives the store with the rights of a role. */
-async function playAll(as: (role: Role) => Store): Promise<void> {
+/** What each role does. `as` gives the store with the rights of a role; `tables` all rows of all tables. */
+async function playAll(as: (role: Role) => Store, tables: () => Promise<unknown>): Promise<void> {
   const backend = memoryBackend()
   const broadcasterOf = (role: Role) => new Broadcaster({ store: as(role), backends: { main: backend }, logger: false })
   const publish = async (broadcaster: Broadcaster, data: string, id?: string) =>
@@ -54,7 +56,7 @@ async function playAll(as: (role: Role) => Store): Promise<void> {
 
   const worker = broadcasterOf('worker')
   assert.equal(await worker.processPendingEvents(), 2)
-  await as('worker').relay.purge({ publishedFor: 0, failedFor: 0, limit: 1 })
+  await as('worker').retention.purge({ publishedFor: 0, failedFor: 0, limit: 1 })
   const running = worker.worker({ pollInterval: 50 })
   await running.start()
   const delivered = new Promise((resolve) => {
@@ -95,10 +97,15 @@ async function playAll(as: (role: Role) => Store): Promise<void> {
   const reader = broadcasterOf('reader')
   await reader.store.schema.check()
   assert.ok((await reader.events.all()).length > 0)
-  await reader.events.stats()
-  await reader.store.schema.inspect?.()
-  assert.deepEqual((await reader.store.coordination.look(['main'])).workers, [])
-  assert.deepEqual(await reader.store.coordination.destinations.list('main'), [])
+  const before = await tables()
+  await reader.admin.stats()
+  const { workers, findings, backends } = await reader.status({ askBackends: true })
+  assert.deepEqual(workers, [])
+  assert.ok(backends.some(({ backend }) => backend === 'main'))
+  assert.ok(findings.some(({ code }) => code === 'no-worker'))
+  assert.deepEqual(await reader.admin.openBreakers(), [])
+  await reader.admin.preview('requeue', { all: true })
+  assert.deepEqual(await tables(), before, 'looking changes no table')
   await assert.rejects(reader.events.delete({ all: true }))
   for (const one of [publisher, worker, consumer, operator, reader]) await one.close()
 }
@@ -118,11 +125,17 @@ test('PostgreSQL', async (t) => {
         await admin.query(`GRANT ${rights} ON ${name}.outbox_${table} TO ${name}_${role}`)
       }
     }
-    await playAll((role) => {
-      const pool = new Pool({ connectionString: server.url, options: `-c role=${name}_${role}`, max: 5 })
-      pools.push(pool)
-      return postgres({ pool, schema: name }) as Store
-    })
+    await playAll(
+      (role) => {
+        const pool = new Pool({ connectionString: server.url, options: `-c role=${name}_${role}`, max: 5 })
+        pools.push(pool)
+        return postgres({ pool, schema: name }) as Store
+      },
+      async () => {
+        const all = TABLES.map((table) => admin.query(`SELECT t::text FROM ${name}.outbox_${table} AS t ORDER BY 1`))
+        return (await Promise.all(all)).map(({ rows }) => rows)
+      },
+    )
   } finally {
     for (const pool of pools) await pool.end()
     await admin.query(`DROP SCHEMA IF EXISTS ${name} CASCADE`)
@@ -153,14 +166,20 @@ for (const server of ['mariadb', 'mysql'] as const) {
           await admin.query(`GRANT ${own} ON ${name}.outbox_${table} TO ${userOf(role)}`)
         }
       }
-      await playAll((role) => {
-        const as = new URL(url)
-        as.username = `${name}_${role}`
-        as.password = 'pw'
-        const pool = createPool({ uri: as.href, connectionLimit: 5 })
-        pools.push(pool)
-        return mysql({ pool }) as Store
-      })
+      await playAll(
+        (role) => {
+          const as = new URL(url)
+          as.username = `${name}_${role}`
+          as.password = 'pw'
+          const pool = createPool({ uri: as.href, connectionLimit: 5 })
+          pools.push(pool)
+          return mysql({ pool }) as Store
+        },
+        async () => {
+          const all = TABLES.map((table) => admin.query(`SELECT * FROM ${name}.outbox_${table} ORDER BY 1, 2`))
+          return (await Promise.all(all)).map(([rows]) => rows)
+        },
+      )
     } finally {
       for (const pool of pools) await pool.end()
       await admin.query(`DROP DATABASE IF EXISTS ${name}`)

@@ -46,7 +46,7 @@ async function livesOn(store: Store): Promise<void> {
   assert.deepEqual((await store.relay.settle(ownership, published)).lost, [])
   await new Promise((resolve) => setTimeout(resolve, 20))
   let purged = 0
-  for (let n = 0; n < 5; n++) purged += await store.relay.purge({ publishedFor: 1, failedFor: 1, limit: 100 })
+  for (let n = 0; n < 5; n++) purged += await store.retention.purge({ publishedFor: 1, failedFor: 1, limit: 100 })
   assert.equal(purged, errors.length)
 }
 
@@ -60,6 +60,31 @@ for (const { name, title } of POSTGRES_SERVERS) {
     } finally {
       await pool.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`)
       await pool.end()
+    }
+  })
+}
+
+for (const { name, title } of POSTGRES_SERVERS) {
+  test(`${title}: a session in another encoding than UTF8 is refused`, { skip: skipWithout(name) }, async () => {
+    const schema = `broadcaster_test_${randomBytes(6).toString('hex')}`
+    const utf8 = new Pool({ connectionString: servers[name]()?.url })
+    const latin1 = new Pool({ connectionString: servers[name]()?.url, max: 1 })
+    latin1.on('connect', (client) => void client.query(`SET client_encoding = 'LATIN1'`))
+    const refused = { code: 'INVALID_OPTION', field: 'client_encoding', value: 'LATIN1' }
+    try {
+      const store = postgres({ pool: utf8, schema, listen: false }) as Store
+      const other = postgres({ pool: latin1, schema, listen: false }) as Store
+      await assert.rejects(other.schema.migrate(), refused)
+      await store.schema.migrate({ lanes: 4 })
+      await assert.rejects(other.schema.check(), refused)
+      await assert.rejects(insert(other, newEvent({ subject: 'größer' })), refused)
+      await latin1.query(`SET client_encoding = 'UTF8'`)
+      await other.schema.check()
+      const [row] = await insert(other, newEvent({ subject: 'größer' }))
+      assert.equal((await read(store, row?.id ?? '')).subject, 'größer')
+    } finally {
+      await utf8.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`)
+      await Promise.all([utf8.end(), latin1.end()])
     }
   })
 }

@@ -50,10 +50,9 @@ test('an injected database: its own transaction publishes, and the store reads o
   const store = sqlite({ database })
   try {
     await store.schema.migrate()
-    const adapter = store.transactionAdapter
     const event = newEvent()
     database.exec('BEGIN IMMEDIATE')
-    await adapter.execute(database, store.publish.insert([event]))
+    await insertIn(store, database, [event])
     assert.deepEqual(await fetchAll(store), [], 'not before the commit')
     database.exec('COMMIT')
     assert.deepEqual(
@@ -303,9 +302,31 @@ test('rows are counted, and not the holes that a purge left between them', async
     using database = new DatabaseSync(path)
     const row = (seq: number): string => `(lower(hex(randomblob(16))), 'a', 'b', ${seq})`
     database.exec(`INSERT INTO outbox_events (id, event_type, source, seq) VALUES ${row(1)}, ${row(5_000_000)}`)
-    const { totalRows, totalRowsIsEstimate } = await store.admin.stats()
+    const { totalRows, totalRowsIsEstimate } = await store.admin.look()
     assert.deepEqual({ totalRows, totalRowsIsEstimate }, { totalRows: 2, totalRowsIsEstimate: false })
   } finally {
     await store.close()
   }
+})
+
+test('microseconds that others wrote are seen to the millisecond, by a filter too', async () => {
+  const path = newFile()
+  const store = sqlite({ path })
+  await store.schema.migrate()
+  const { id } = await insertOne(store)
+  const database = new DatabaseSync(path)
+  database.exec("UPDATE outbox_events SET created_at = '2026-01-02 03:04:05.678901'")
+  database.close()
+  const { createdAt } = await read(store, id)
+  assert.equal(createdAt.toISOString(), '2026-01-02T03:04:05.678Z')
+  const later = new Date(createdAt.getTime() + 1)
+  const count = (op: 'eq' | 'ne' | 'lt' | 'lte' | 'gt' | 'gte', value: Date) =>
+    store.admin.count([{ column: 'createdAt', op, value }])
+  assert.deepEqual(
+    await Promise.all((['eq', 'ne', 'lt', 'lte', 'gt', 'gte'] as const).map((op) => count(op, createdAt))),
+    [1, 0, 0, 1, 0, 1],
+  )
+  assert.equal(await store.admin.count([{ column: 'createdAt', op: 'in', values: [later, createdAt] }]), 1)
+  assert.equal(await store.admin.count([{ column: 'createdAt', op: 'notIn', values: [createdAt] }]), 0)
+  await store.close()
 })

@@ -6,6 +6,7 @@ import { sqlite } from '../../src/store/sqlite/sqlite.ts'
 import type { Store } from '../../src/store/store.ts'
 import { runConformance } from '../../src/testing/conformance.ts'
 import { storeConformance } from '../../src/testing/store-conformance.ts'
+import { setBack } from './set-back.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'broadcaster-sqlite-'))
 let files = 0
@@ -24,6 +25,7 @@ runConformance(
       store,
       another: async () => sqlite({ path }) as Store,
       unmigrated: async () => sqlite({ path: newFile() }) as Store,
+      setBack: (duration) => setBack(store, 'sqlite', duration),
       close: () => store.close(),
     }
   },

@@ -11,6 +11,7 @@ export class FakeTerminal implements Terminal {
   readonly cwd: string
   readonly coloured: { readonly out: boolean; readonly note: boolean }
   readonly width: number | undefined
+  readonly noteWidth: number | undefined
   readonly stop = new AbortController()
   readonly #input: string
   #onLine: ((line: string) => void) | undefined
@@ -27,6 +28,7 @@ export class FakeTerminal implements Terminal {
     this.cwd = cwd
     this.coloured = { out: options.coloured === true, note: options.coloured === true }
     this.width = options.width
+    this.noteWidth = options.width
     this.env = { ...options.env }
     this.#input = options.input ?? ''
   }

@@ -23,12 +23,15 @@ export const bin = (name: string): string => join(root, 'node_modules/.bin', nam
 /** What the package is built from and holds. */
 const PARTS = [
   'src',
+  'docs',
+  'examples',
   'package.json',
   'tsconfig.json',
   'tsconfig.build.json',
   'README.md',
   'LICENSE',
   'CHANGELOG.md',
+  'CONTRIBUTING.md',
   'SECURITY.md',
 ]
 

@@ -1,5 +1,6 @@
 import type { Backend } from '../../src/backend/backend.ts'
 import type { Catalogue } from '../../src/event/catalogue.ts'
+import type { PublishHooks } from '../../src/publish/hooks.ts'
 import { Publisher } from '../../src/publish/publisher.ts'
 import type { RecordSource } from '../../src/record/record-source.ts'
 import type { Store } from '../../src/store/store.ts'
@@ -12,7 +13,12 @@ const nowhere: Backend = {
 }
 
 /** A publisher on a store, with the backends `default` and `partners`, for tests that deliver nothing. */
-export function publisherOn(store: Store, records?: RecordSource, catalogue?: Catalogue): Publisher<unknown> {
+export function publisherOn(
+  store: Store,
+  records?: RecordSource,
+  catalogue?: Catalogue,
+  hooks?: PublishHooks,
+): Publisher<unknown> {
   return new Publisher({
     store: store.publish,
     dialect: store.dialect,
@@ -28,5 +34,6 @@ export function publisherOn(store: Store, records?: RecordSource, catalogue?: Ca
     maxRetries: 3,
     signals: new SignalSource('test'),
     ...(records ? { records } : {}),
+    ...(hooks ? { hooks } : {}),
   })
 }

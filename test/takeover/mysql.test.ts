@@ -160,7 +160,7 @@ for (const { name, title } of MYSQL_SERVERS) {
         const client = clientsOf(pool).migration
         const steps: string[] = []
         const onProgress = (step: string): number => steps.push(step)
-        const options = { lockWait: 1, lockPause: 10, patience: 1_500, onProgress }
+        const options = { lockWait: 1_000, lockPause: 10, patience: 1_500, onProgress }
         await assert.rejects(
           client.session((session) => takeOver(session, t, 8, async () => {}, options)),
           { code: 'STORE_BUSY' },

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { memoryBackend } from '../../src/backend/memory/memory-backend.ts'
 import { Broadcaster } from '../../src/broadcaster.ts'
-import type { OutboxEvent } from '../../src/record/outbox-event.ts'
+import type { OutgoingEvent } from '../../src/event/outgoing-event.ts'
 import type { DjangoDatabase } from './django-database.ts'
 import { DJANGO_COLUMNS, type DjangoRow, djangoRow, isDue, OLD_ROWS } from './django-rows.ts'
 
@@ -11,25 +11,25 @@ const DJANGO_STATUSES = ['pending', 'processing', 'published', 'failed', 'retry'
 /** Delivers what is due, as workers with two backends would; returns what arrived at each. */
 export async function deliver(
   database: DjangoDatabase,
-): Promise<{ readonly default: readonly OutboxEvent[]; readonly partners: readonly OutboxEvent[] }> {
+): Promise<{ readonly default: readonly OutgoingEvent[]; readonly partners: readonly OutgoingEvent[] }> {
   const backends = { default: memoryBackend(), partners: memoryBackend() }
   const broadcaster = new Broadcaster({ store: database.store, backends })
-  for (;;) if ((await broadcaster.processPendingEvents({ batchSize: 1_000 })) === 0) break
+  await broadcaster.processPendingEvents({ batchSize: 1_000 })
   return { default: backends.default.events, partners: backends.partners.events }
 }
 
 const idsOf = (all: readonly { readonly id: string }[]): readonly string[] => all.map(({ id }) => id).toSorted()
 
 /** That an event which arrived is the row that Django wrote. */
-function sameContent(event: OutboxEvent, row: DjangoRow): void {
-  assert.equal(event.eventId, row.id)
-  assert.equal(event.eventType, row.event_type)
+function sameContent(event: OutgoingEvent, row: DjangoRow): void {
+  assert.equal(event.id, row.id)
+  assert.equal(event.type, row.event_type)
   assert.equal(event.source, row.source)
-  assert.equal(event.subject, row.subject)
-  assert.equal(event.dataSchema, row.data_schema)
-  assert.equal(event.dataContentType, row.data_content_type)
-  assert.deepEqual(event.data, row.data === null ? null : JSON.parse(row.data))
-  assert.deepEqual(event.publisherConfig, JSON.parse(row.publisher_config))
+  assert.equal(event.subject ?? '', row.subject)
+  assert.equal(event.dataSchema ?? '', row.data_schema)
+  assert.equal(event.dataContentType ?? '', row.data_content_type)
+  assert.deepEqual(event.data, row.data === null ? undefined : JSON.parse(row.data))
+  assert.deepEqual(event.config, JSON.parse(row.publisher_config))
   assert.equal(event.createdAt.getTime(), Date.parse(row.created_at.replace(/\d{3}Z$/, 'Z')))
 }
 
@@ -144,11 +144,12 @@ export function takeoverCases(open: () => Promise<DjangoDatabase>): void {
       await insert({ publisher_backend: 'partners', data: null })
       const later = new Date(Date.now() + 3_600_000).toISOString()
       await insert({ scheduled_at: later })
+      await insert({ scheduled_at: later, status: 'processing' })
       const due = [...OLD_ROWS.filter(isDue), ...inserted.filter((row) => row.scheduled_at !== later)]
       const arrived = await deliver(database)
       assert.deepEqual(idsOf([...arrived.default, ...arrived.partners]), idsOf(due))
-      const [parked] = (await database.store.admin.stats()).backends.filter(({ backend }) => backend === '')
-      assert.equal(parked?.parked, 4, 'three old rows and the new one are scheduled for later')
+      const [parked] = (await database.store.admin.look()).backends.filter(({ backend }) => backend === '')
+      assert.equal(parked?.scheduled.count, 5, 'three old rows and two new ones are scheduled for later')
       await database.run(`UPDATE outbox_events SET status = 'pending', retry_count = 0 WHERE status = 'failed'`)
       assert.equal((await deliver(database)).default.length, 1, "a failed row that Django's admin made pending again")
     }))
@@ -235,8 +236,8 @@ export function takeoverCases(open: () => Promise<DjangoDatabase>): void {
       assert.deepEqual(JSON.parse(row.data ?? ''), { total: 12, name: 'é' })
       assert.equal(row.publisher_backend, 'default')
       const arrived = (await deliver(database)).default
-      assert.deepEqual(arrived.find(({ id }) => id === event.id)?.data, { total: 12, name: 'é' })
-      assert.equal(arrived.find(({ id }) => id === event.id)?.eventId, 'own')
+      assert.deepEqual(arrived.find(({ recordId }) => recordId === event.id)?.data, { total: 12, name: 'é' })
+      assert.equal(arrived.find(({ recordId }) => recordId === event.id)?.id, 'own')
       assert.deepEqual(arrived.find(({ id }) => id === binary.id)?.dataBinary, new Uint8Array([1, 2, 0]))
     }))
 

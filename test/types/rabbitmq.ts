@@ -1,6 +1,6 @@
 /** Compiled, never run: which channels of amqplib the RabbitMQ backend takes. */
 import type { Channel, ConfirmChannel } from 'amqplib'
-import { rabbitmq } from '../../src/backend/rabbitmq/rabbitmq.ts'
+import { rabbitmq } from '../../src/rabbitmq/rabbitmq.ts'
 
 declare const plain: Channel
 declare const confirming: ConfirmChannel

@@ -15,12 +15,11 @@ import type {
   PoolConnection as MysqlPoolConnection,
 } from 'mysql2/promise'
 import type { Client, Pool, PoolClient } from 'pg'
-import type { BetterSqlite3Transaction } from '../../src/publish/transactions/better-sqlite3.ts'
-import type { Mysql2Transaction } from '../../src/publish/transactions/mysql2.ts'
-import type { NodeSqliteTransaction } from '../../src/publish/transactions/node-sqlite.ts'
-import type { PgTransaction } from '../../src/publish/transactions/pg.ts'
-import type { PgliteTransaction } from '../../src/publish/transactions/pglite.ts'
 import type { Mysql2Pool } from '../../src/store/mysql/mysql2-client.ts'
+import type { Mysql2Transaction } from '../../src/store/mysql/mysql2-transaction.ts'
+import type { PgTransaction } from '../../src/store/postgres/pg-transaction.ts'
+import type { PgliteTransaction } from '../../src/store/postgres/pglite.ts'
+import type { BetterSqlite3Transaction, NodeSqliteTransaction } from '../../src/store/sqlite/sync-transaction.ts'
 
 declare const poolClient: PoolClient
 declare const client: Client

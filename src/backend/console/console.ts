@@ -1,28 +1,27 @@
+import type { OutgoingEvent } from '../../event/outgoing-event.ts'
 import { encodeStructured } from '../../event/structured.ts'
-import type { OutboxEvent } from '../../record/outbox-event.ts'
+import { callback, oneOf, required } from '../../foundation/option-kinds.ts'
+import { type OptionsOf, readOptions } from '../../foundation/option-table.ts'
 import { type Backend, delivered, notDelivered } from '../backend.ts'
-import { OptionCheck } from '../option-check.ts'
 import { sendByKey } from '../send-by-key.ts'
 
-export interface ConsoleOptions {
+export const CONSOLE = {
   /** Writes one line, which ends with a line feed: `(line) => process.stdout.write(line)`. A promise is awaited. */
-  readonly write: (line: string) => unknown
+  write: required(callback<(line: string) => unknown>('a function that takes a line')),
   /** `text`: time, type, id, key and data, for people. `json`: the whole event as JSON. Default 'text'. */
-  readonly format?: 'text' | 'json'
+  format: oneOf('text', 'text', 'json'),
 }
+export type ConsoleBackendOptions = OptionsOf<typeof CONSOLE>
 
 /**
  * Writes each event as a line, for trying things out. An event is delivered when `write` returns.
  *
  * @example consoleBackend({ write: (line) => process.stdout.write(line) })
  */
-export function consoleBackend(options: ConsoleOptions): Backend {
-  const check = new OptionCheck('consoleBackend', options, ['write', 'format'])
-  const format = check.oneOf('format', 'text', ['text', 'json'])
-  if (typeof options.write !== 'function') check.problem('write', 'must be a function that takes a line')
-  check.done()
-  const { write } = options
+export function consoleBackend(options: ConsoleBackendOptions): Backend {
+  const { write, format } = readOptions('consoleBackend()', CONSOLE, options)
   return {
+    description: 'console',
     capabilities: { ordersWithinSend: true },
     send: (events, signal) =>
       sendByKey(events, signal, async (event) => {
@@ -38,11 +37,11 @@ export function consoleBackend(options: ConsoleOptions): Backend {
   }
 }
 
-function describe(event: OutboxEvent): string {
-  const key = event.partitionKey === null ? '' : ` key=${event.partitionKey}`
+function describe(event: OutgoingEvent): string {
+  const key = event.partitionKey === undefined ? '' : ` key=${event.partitionKey}`
   const data = event.dataBinary ? `<${event.dataBinary.byteLength} bytes>` : (event.dataJson ?? '')
   // JSON data may be stored with line feeds between its tokens; inside its strings they are escaped.
-  const line = `${event.time} ${event.eventType} ${event.eventId}${key} ${data}`
+  const line = `${event.time} ${event.type} ${event.id}${key} ${data}`
   return line
     .split(/[\r\n]+/)
     .map((part) => part.trim())

@@ -1,48 +1,46 @@
 import { type FileHandle, open } from 'node:fs/promises'
+import type { OutgoingEvent } from '../../event/outgoing-event.ts'
 import { encodeStructured } from '../../event/structured.ts'
-import type { OutboxEvent } from '../../record/outbox-event.ts'
+import { flag, required, text } from '../../foundation/option-kinds.ts'
+import { type OptionsOf, readOptions } from '../../foundation/option-table.ts'
+import { waitFor } from '../../foundation/waiting.ts'
 import { type Backend, delivered, notAttempted, notDelivered, type SendResult } from '../backend.ts'
+import { describeBackend } from '../describe-backend.ts'
 import { Gate } from '../gate.ts'
-import { OptionCheck } from '../option-check.ts'
 import { OutageError, PermanentError } from '../send-error.ts'
 
-export interface FileOptions {
+export const FILE = {
   /** The file that is appended to; made when it is not there. Its directory must exist. */
-  readonly path: string
-  /** One CloudEvent in JSON on each line. Default and only choice: 'jsonl'. */
-  readonly format?: 'jsonl'
+  path: required(text(undefined)),
   /** Wait until the lines are on the disk: they survive a power cut. Default false. */
-  readonly fsync?: boolean
+  fsync: flag(false),
 }
+export type FileBackendOptions = OptionsOf<typeof FILE>
 
 /**
  * Appends events to a file, one CloudEvent in JSON on each line. Several processes may append to the same file on a
  * local disk. The file is opened for each send, so that it can be moved away at any time.
  *
- * @example file({ path: './events.jsonl' })
+ * @example fileBackend({ path: './events.jsonl' })
  */
-export function file(options: FileOptions): Backend {
-  const check = new OptionCheck('file', options, ['path', 'format', 'fsync'])
-  const path = check.text('path')
-  if (options.path === undefined) check.problem('path', 'is missing; give the file to append to')
-  check.oneOf('format', 'jsonl', ['jsonl'])
-  const fsync = check.boolean('fsync', false)
-  check.done()
+export function fileBackend(options: FileBackendOptions): Backend {
+  const { path, fsync } = readOptions('fileBackend()', FILE, options)
   // One write after the other: two at once could mix their lines.
   const gate = new Gate(1)
   return {
+    description: describeBackend('file', path),
     capabilities: { ordersWithinSend: true },
     send: (events, signal) =>
-      send(events, path ?? '', signal, (text) =>
+      send(events, path, signal, (text) =>
         gate.run(async () => {
           // Its turn may come long after its send has ended.
-          if (!signal.aborted) await append(path ?? '', text, fsync)
+          if (!signal.aborted) await append(path, text, fsync)
         }),
       ),
     healthCheck: async (signal) => {
       try {
         await untilAborted(
-          open(path ?? '', 'a').then((handle) => handle.close()),
+          open(path, 'a').then((handle) => handle.close()),
           signal,
         )
         return { healthy: true, detail: `${path} can be written` }
@@ -55,7 +53,7 @@ export function file(options: FileOptions): Backend {
 }
 
 async function send(
-  events: readonly OutboxEvent[],
+  events: readonly OutgoingEvent[],
   path: string,
   signal: AbortSignal,
   write: (text: string) => Promise<void>,
@@ -66,13 +64,13 @@ async function send(
   let text = ''
   for (const [at, event] of events.entries()) {
     const key = event.partitionKey
-    if (key !== null && stopped.has(key)) continue
+    if (key !== undefined && stopped.has(key)) continue
     try {
       text += `${oneLine(encodeStructured(event.toEncodable()))}\n`
       written.push(at)
     } catch (cause) {
       results[at] = notDelivered(new PermanentError(`the event cannot be written: ${messageOf(cause)}`, { cause }))
-      if (key !== null) stopped.add(key)
+      if (key !== undefined) stopped.add(key)
     }
   }
   if (signal.aborted || text === '') return results
@@ -88,16 +86,8 @@ async function send(
 }
 
 /** A disk may hang for ever: the work goes on, and whoever waited for it is told. */
-async function untilAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
-  const { promise: aborted, reject } = Promise.withResolvers<never>()
-  const onAbort = (): void => reject(signal.reason)
-  signal.addEventListener('abort', onAbort, { once: true })
-  if (signal.aborted) onAbort()
-  try {
-    await Promise.race([work, aborted])
-  } finally {
-    signal.removeEventListener('abort', onAbort)
-  }
+function untilAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
+  return waitFor(work, { signal }, () => signal.reason)
 }
 
 async function append(path: string, text: string, fsync: boolean): Promise<void> {

@@ -1,42 +1,40 @@
 import { BroadcasterError } from '../../errors.ts'
+import type { DeliveryEvent } from '../../event/delivery-event.ts'
+import type { OutgoingEvent } from '../../event/outgoing-event.ts'
+import { ReceivedEvent } from '../../event/received-event.ts'
+import { duration, flag, integer } from '../../foundation/option-kinds.ts'
+import { type OptionsOf, readOptions } from '../../foundation/option-table.ts'
+import { callHandler, decodedEvent, type HandlerHooks } from '../../handlers/handler-hooks.ts'
 import { type HandlerProgress, type HandlerResult, readHandlerProgress } from '../../handlers/handler-progress.ts'
 import { HandlerRegistry, type RegisteredHandler } from '../../handlers/handler-registry.ts'
-import type { OutboxEvent } from '../../record/outbox-event.ts'
 import { type Backend, delivered, notDelivered, type SendResult } from '../backend.ts'
 import { boundedCall } from '../bounded-call.ts'
 import { Gate } from '../gate.ts'
-import { OptionCheck } from '../option-check.ts'
 import { sendByKey } from '../send-by-key.ts'
 import { classifySendError, OutageError } from '../send-error.ts'
 import { combinedError, type HandlerFailure, messageOf } from './combined-error.ts'
 
-export {
-  type Handler,
-  type HandlerContext,
-  type HandlerOptions,
-  HandlerRegistry,
-  type RegisteredHandler,
-} from '../../handlers/handler-registry.ts'
-
-export interface HandlersOptions {
+export const HANDLERS = {
   /** How long one handler may take for one event, in milliseconds. Default 5000. */
-  readonly timeout?: number
+  timeout: duration(5_000),
   /** How many events are handled at once; those of one key never are. Default 10. */
-  readonly concurrency?: number
+  concurrency: integer(10, { min: 1, max: 10_000 }),
   /**
    * Run the handlers of an event one after the other inside the store's transaction that also settles it: their writes
    * on `tx` commit if and only if all of them succeed. Default false.
    */
-  readonly transactional?: boolean
+  transactional: flag(false),
   /**
    * A handler that cannot reach what it calls (a network error such as ECONNREFUSED) is away: its events wait, uncharged, until
    * one of them succeeds, and other handlers go on. False = such an error is a failure that costs a retry. Default true.
    */
-  readonly breakers?: boolean
+  breakers: flag(true),
 }
+export type HandlersOptions = OptionsOf<typeof HANDLERS>
 
 /** The backend of local handlers, with the registry that it runs. */
 export interface HandlersBackend<Events = Record<string, unknown>> extends Backend {
+  /** Where handlers are registered. */
   readonly registry: HandlerRegistry<Events>
 }
 
@@ -50,26 +48,42 @@ export function handlers<Events = Record<string, unknown>>(
   registry: HandlerRegistry<Events> = new HandlerRegistry<Events>(),
   options: HandlersOptions = {},
 ): HandlersBackend<Events> {
-  const check = new OptionCheck('handlers', options, ['timeout', 'concurrency', 'transactional', 'breakers'])
-  const timeout = check.milliseconds('timeout', 5_000)
-  const gate = new Gate(check.integer('concurrency', 10, { min: 1, max: 10_000 }))
-  const transactional = check.boolean('transactional', false)
-  const breakers = check.boolean('breakers', true)
-  check.done()
+  return handlersBackend(registry, options)
+}
+
+/** `handlers` with what is done around its handlers. */
+export function handlersBackend<Events>(
+  registry: HandlerRegistry<Events>,
+  options: HandlersOptions,
+  hooks?: HandlerHooks,
+): HandlersBackend<Events> {
+  const { timeout, concurrency, transactional, breakers } = readOptions('handlers()', HANDLERS, options)
+  const gate = new Gate(concurrency)
+
+  /** Undefined: handlers get the event as it is. Decoded when a handler first wants it, in the time of that handler. */
+  const readableOf = (event: OutgoingEvent, signal: AbortSignal): Readable => {
+    const decode = hooks?.decode
+    if (!decode) return undefined
+    let decoding: Promise<DeliveryEvent> | undefined
+    return () => (decoding ??= decodedEvent(decode, event, () => new ReceivedEvent(event.toEncodable()), signal))
+  }
 
   const runOne = async (
     entry: RegisteredHandler,
-    event: OutboxEvent,
+    event: OutgoingEvent,
+    readable: Readable,
     signal: AbortSignal,
     tx?: unknown,
   ): Promise<Run> => {
     const started = performance.now()
-    const context = tx === undefined ? {} : { tx }
+    const { attempt } = event
+    const context = { tx, attempt, deliveries: attempt, position: `outbox ${event.recordId}` }
     try {
-      await boundedCall(`handler '${entry.name}'`, timeout, signal, (stop) =>
-        // The registry keeps handlers of many types in one list; each is called only for types it was registered for.
-        entry.handler(event as OutboxEvent<never>, { ...context, signal: stop }),
-      )
+      await boundedCall(`handler '${entry.name}'`, timeout, signal, async (stop) => {
+        const given = readable ? await readable() : event
+        stop.throwIfAborted()
+        await callHandler(hooks, entry.handler, given, { ...context, signal: stop })
+      })
       return { name: entry.name, result: resultOf(started) }
     } catch (thrown) {
       const failure = { name: entry.name, error: breakers ? ofHandler(entry.name, thrown) : thrown }
@@ -77,19 +91,21 @@ export function handlers<Events = Record<string, unknown>>(
     }
   }
 
-  const handle = async (event: OutboxEvent, signal: AbortSignal): Promise<SendResult> => {
+  const handle = async (event: OutgoingEvent, signal: AbortSignal): Promise<SendResult> => {
     if (registry.size === 0) return noHandlers()
     const earlier = unfinished(readHandlerProgress(event.progress))
-    const due = registry.handlersFor(event.eventType).filter(({ name }) => earlier.handlers[name]?.ok !== true)
+    const due = registry.handlersFor(event.type).filter(({ name }) => earlier.handlers[name]?.ok !== true)
     if (due.length === 0) return delivered
-    return summary(earlier, await Promise.all(due.map((entry) => runOne(entry, event, signal))))
+    const readable = readableOf(event, signal)
+    return summary(earlier, await Promise.all(due.map((entry) => runOne(entry, event, readable, signal))))
   }
 
-  const handleInTransaction = async (event: OutboxEvent, tx: unknown, signal: AbortSignal): Promise<SendResult> => {
+  const handleInTransaction = async (event: OutgoingEvent, tx: unknown, signal: AbortSignal): Promise<SendResult> => {
     if (registry.size === 0) return noHandlers()
     const runs: Run[] = []
-    for (const entry of registry.handlersFor(event.eventType)) {
-      const run = await runOne(entry, event, signal, tx)
+    const readable = readableOf(event, signal)
+    for (const entry of registry.handlersFor(event.type)) {
+      const run = await runOne(entry, event, readable, signal, tx)
       // All or nothing: what the others wrote is rolled back, so their success is not remembered, and the database may
       // refuse every further statement of a transaction in which one failed.
       if (run.failure) return summary({ handlers: {} }, [run])
@@ -99,16 +115,15 @@ export function handlers<Events = Record<string, unknown>>(
   }
 
   /** The only handler that the event still needs: when that one is away, the event need not be tried. */
-  const destination = (event: OutboxEvent): string | undefined => {
+  const destination = (event: OutgoingEvent): string | undefined => {
     const earlier = transactional ? { handlers: {} } : readHandlerProgress(event.progress)
-    const [only, ...more] = registry
-      .handlersFor(event.eventType)
-      .filter(({ name }) => earlier.handlers[name]?.ok !== true)
+    const [only, ...more] = registry.handlersFor(event.type).filter(({ name }) => earlier.handlers[name]?.ok !== true)
     return more.length === 0 ? only?.name : undefined
   }
 
   return {
     registry,
+    description: 'handlers of this process',
     ...(breakers && { destination }),
     capabilities: { ordersWithinSend: true },
     // Longer than a handler's own time, so that the first events of a send always get all of theirs.
@@ -130,6 +145,9 @@ export function handlers<Events = Record<string, unknown>>(
 function unfinished(progress: HandlerProgress): HandlerProgress {
   return Object.values(progress.handlers).every(({ ok }) => ok) ? { handlers: {} } : progress
 }
+
+/** The event as handlers get it, the same for all of them. */
+type Readable = (() => Promise<DeliveryEvent>) | undefined
 
 interface Run {
   readonly name: string

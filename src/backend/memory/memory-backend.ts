@@ -1,27 +1,31 @@
 import type { CloudEvent } from '../../event/cloud-event.ts'
-import type { OutboxEvent } from '../../record/outbox-event.ts'
+import type { OutgoingEvent } from '../../event/outgoing-event.ts'
+import { bytes, passedOn } from '../../foundation/option-kinds.ts'
+import { type OptionsOf, readOptions } from '../../foundation/option-table.ts'
 import { type Backend, type BackendCapabilities, delivered, notAttempted, notDelivered } from '../backend.ts'
-import { OptionCheck } from '../option-check.ts'
 import { sendByKey } from '../send-by-key.ts'
 import { MemoryFaults } from './memory-faults.ts'
 
-export interface MemoryBackendOptions {
+export const MEMORY_BACKEND = {
   /** The largest event, in bytes of its encoded form. Default: no limit. */
-  readonly maxEventBytes?: number
-  /** Default: `{ ordersWithinSend: true }`. */
-  readonly capabilities?: BackendCapabilities
+  maxEventBytes: bytes(undefined, { min: 1 }),
+  /** What it says it can do. Default: `{ ordersWithinSend: true }`. */
+  capabilities: passedOn<BackendCapabilities, BackendCapabilities>('an object of capabilities', {
+    ordersWithinSend: true,
+  }),
 }
+export type MemoryBackendOptions = OptionsOf<typeof MEMORY_BACKEND>
 
 /** A backend that keeps what it gets, for tests. */
 export interface MemoryBackend extends Backend {
   /** The events that were delivered, in order; the same event twice when it was delivered twice. */
-  readonly events: readonly OutboxEvent[]
+  readonly events: readonly OutgoingEvent[]
   /** The same as plain CloudEvents. */
   readonly cloudEvents: readonly CloudEvent[]
   /** Scripts what goes wrong. */
   readonly faults: MemoryFaults
   /** Resolves as soon as so many events were delivered since the start or the last `clear`. */
-  waitFor(count: number): Promise<readonly OutboxEvent[]>
+  waitFor(count: number): Promise<readonly OutgoingEvent[]>
   /** Forgets the events delivered so far. */
   clear(): void
 }
@@ -31,26 +35,24 @@ export interface MemoryBackend extends Backend {
  *
  * @example
  * const backend = memoryBackend()
- * backend.faults.fail({ eventType: 'order.created' }, new PermanentError('no such customer'))
+ * backend.faults.fail({ type: 'order.created' }, new PermanentError('no such customer'))
  * // ... publish and run a worker with it ...
  * await backend.waitFor(3)
  */
 export function memoryBackend(options: MemoryBackendOptions = {}): MemoryBackend {
-  const check = new OptionCheck('memoryBackend', options, ['maxEventBytes', 'capabilities'])
-  const { maxEventBytes } = options
-  check.integer('maxEventBytes', 1, { min: 1, max: Number.MAX_SAFE_INTEGER })
-  check.done()
-  let events: OutboxEvent[] = []
-  let waiting: { readonly count: number; readonly resolve: (events: readonly OutboxEvent[]) => void }[] = []
+  const { maxEventBytes, capabilities } = readOptions('memoryBackend()', MEMORY_BACKEND, options)
+  let events: OutgoingEvent[] = []
+  let waiting: { readonly count: number; readonly resolve: (events: readonly OutgoingEvent[]) => void }[] = []
   const faults = new MemoryFaults()
 
-  const deliver = (event: OutboxEvent): void => {
+  const deliver = (event: OutgoingEvent): void => {
     events.push(event)
     for (const { count, resolve } of waiting) if (events.length >= count) resolve([...events])
     waiting = waiting.filter(({ count }) => events.length < count)
   }
 
   return {
+    description: 'memory',
     get events() {
       return events
     },
@@ -58,7 +60,7 @@ export function memoryBackend(options: MemoryBackendOptions = {}): MemoryBackend
       return events.map((event) => event.toCloudEvent())
     },
     faults,
-    capabilities: options.capabilities ?? { ordersWithinSend: true },
+    capabilities,
     ...(maxEventBytes === undefined ? {} : { maxEventBytes }),
     send: (sent, signal) =>
       sendByKey(sent, signal, async (event) => {

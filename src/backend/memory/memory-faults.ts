@@ -1,14 +1,15 @@
-import type { OutboxEvent } from '../../record/outbox-event.ts'
+import type { OutgoingEvent } from '../../event/outgoing-event.ts'
+import { settles } from '../../foundation/waiting.ts'
 import { OutageError } from '../send-error.ts'
 
 /** Which events a fault is about: those with these values, those that a function chooses, or all. */
 export type FaultMatch =
   | '*'
-  | Partial<Pick<OutboxEvent, 'id' | 'eventId' | 'eventType' | 'source' | 'subject' | 'partitionKey'>>
-  | ((event: OutboxEvent) => boolean)
+  | Partial<Pick<OutgoingEvent, 'id' | 'recordId' | 'type' | 'source' | 'subject' | 'partitionKey'>>
+  | ((event: OutgoingEvent) => boolean)
 
 interface Fault {
-  readonly matches: (event: OutboxEvent) => boolean
+  readonly matches: (event: OutgoingEvent) => boolean
   readonly error: unknown
   /** The event arrives, and its acknowledgement is lost. */
   readonly afterwards: boolean
@@ -19,7 +20,7 @@ interface Fault {
 export class MemoryFaults {
   #faults: Fault[] = []
   #outage: unknown
-  #hold: { readonly released: Promise<void>; readonly release: () => void } | undefined
+  #hold: PromiseWithResolvers<void> | undefined
 
   /** The next `times` sends of these events fail with the error: its class says whether for good. Default: for ever. */
   fail(match: FaultMatch, error: unknown, times: number = Number.POSITIVE_INFINITY): this {
@@ -37,23 +38,26 @@ export class MemoryFaults {
     return this
   }
 
+  /** Ends what `down` began. */
   up(): this {
     this.#outage = undefined
     return this
   }
 
+  /** Whether `down` was called, and `up` not yet. */
   get isDown(): boolean {
     return this.#outage !== undefined
   }
 
   /** Sends wait until `release`, or until they are aborted. */
   hold(): this {
-    this.#hold ??= withRelease()
+    this.#hold ??= Promise.withResolvers()
     return this
   }
 
+  /** Lets the sends go on that are held. */
   release(): this {
-    this.#hold?.release()
+    this.#hold?.resolve()
     this.#hold = undefined
     return this
   }
@@ -65,7 +69,7 @@ export class MemoryFaults {
   }
 
   /** The fault that this send of the event meets, used up once. */
-  take(event: OutboxEvent): { readonly error: unknown; readonly afterwards: boolean } | undefined {
+  take(event: OutgoingEvent): { readonly error: unknown; readonly afterwards: boolean } | undefined {
     if (this.#outage !== undefined) return { error: this.#outage, afterwards: false }
     const fault = this.#faults.find(({ left, matches }) => left > 0 && matches(event))
     if (fault) fault.left--
@@ -74,15 +78,7 @@ export class MemoryFaults {
 
   /** Resolves when sends are not held, or the signal aborts. */
   async held(signal: AbortSignal): Promise<void> {
-    const hold = this.#hold
-    if (!hold || signal.aborted) return
-    let onAbort = (): void => undefined
-    const aborted = new Promise<void>((resolve) => {
-      onAbort = resolve
-      signal.addEventListener('abort', onAbort, { once: true })
-    })
-    await Promise.race([hold.released, aborted])
-    signal.removeEventListener('abort', onAbort)
+    if (this.#hold) await settles(this.#hold.promise, { signal })
   }
 
   #add(match: FaultMatch, error: unknown, left: number, afterwards: boolean): this {
@@ -91,17 +87,9 @@ export class MemoryFaults {
   }
 }
 
-function matcherOf(match: FaultMatch): (event: OutboxEvent) => boolean {
+function matcherOf(match: FaultMatch): (event: OutgoingEvent) => boolean {
   if (match === '*') return () => true
   if (typeof match === 'function') return match
   const wanted = Object.entries(match)
   return (event) => wanted.every(([name, value]) => Reflect.get(event, name) === value)
-}
-
-function withRelease(): { readonly released: Promise<void>; readonly release: () => void } {
-  let release = (): void => undefined
-  const released = new Promise<void>((resolve) => {
-    release = resolve
-  })
-  return { released, release }
 }

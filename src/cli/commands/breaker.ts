@@ -1,9 +1,18 @@
+import type { OpenBreaker } from '../../admin/status.ts'
 import { stringifyJson } from '../../event/json.ts'
-import { suggestion } from '../../suggestion.ts'
-import { openBreakers, openFor } from '../breakers.ts'
+import { countOf } from '../../foundation/for-people.ts'
+import { suggestion } from '../../foundation/suggestion.ts'
 import { defineCommand } from '../command.ts'
 import { EXIT, UsageError } from '../exit-codes.ts'
-import { countOf, formatTable } from '../format.ts'
+import { openFor } from '../open-breakers.ts'
+import { type Column, fitTable } from '../table.ts'
+
+const COLUMNS: readonly Column<OpenBreaker>[] = [
+  { title: 'BACKEND', cell: ({ backend }) => backend, least: 12 },
+  { title: 'DESTINATION', cell: ({ destination }) => destination, least: 16 },
+  { title: 'OPEN FOR', cell: (one) => openFor(one), expendable: 1 },
+  { title: 'ERROR', cell: ({ error }) => error, least: 16 },
+]
 
 /** `broadcaster breaker`. */
 export const breaker = defineCommand({
@@ -23,15 +32,13 @@ export const breaker = defineCommand({
       throw new UsageError('breaker takes list, or close, a backend and a destination; see broadcaster breaker --help')
     }
     const { broadcaster, backends } = await ready()
-    const { coordination } = broadcaster.store
     if (backend === undefined) {
-      const { breakers } = await coordination.look(backends)
-      const open = await openBreakers(broadcaster, backends, breakers)
-      if (options.json) terminal.out(stringifyJson({ breakers: open }))
+      const open = await broadcaster.admin.openBreakers()
+      if (options.json) terminal.verbatim(stringifyJson({ breakers: open }))
       else if (open.length === 0) terminal.out('No breaker is open.')
       else {
-        const rows = open.map((one) => [one.backend, one.destination, openFor(one, ''), one.error])
-        for (const line of formatTable(['BACKEND', 'DESTINATION', 'OPEN FOR', 'ERROR'], rows)) terminal.out(line)
+        const lines = fitTable(COLUMNS, open, terminal.width)
+        for (const line of lines) terminal.out(line)
       }
       return EXIT.ok
     }
@@ -40,12 +47,8 @@ export const breaker = defineCommand({
         `there is no backend ${backend}${suggestion(backend, backends) || `; there are ${backends.join(', ')}`}`,
       )
     }
-    const whole = destination === undefined && (await coordination.breakers.close(backend))
-    const behind = await coordination.destinations.list(backend)
-    const places = behind.filter((one) => destination === undefined || one.destination === destination)
-    const results = await Promise.all(places.map((one) => coordination.destinations.close(backend, one.destination)))
-    const closed = Number(whole) + results.filter(Boolean).length
-    if (options.json) terminal.out(stringifyJson({ backend, closed }))
+    const closed = await broadcaster.admin.closeBreaker(backend, destination)
+    if (options.json) terminal.verbatim(stringifyJson({ backend, closed }))
     else terminal.out(closed === 0 ? 'No such breaker is open.' : `${countOf(closed, 'breaker')} closed.`)
     return EXIT.ok
   },

@@ -28,16 +28,9 @@ export const capture = defineCommand({
     }
     const { schema, description } = broadcaster.store
     if (!schema.capture) throw new BroadcasterError('INVALID_OPTION', `${description} has no triggers`)
-    const sql = await schema.capture({
-      table,
-      omit,
-      ...(type !== undefined && { type }),
-      ...(source !== undefined && { source }),
-      ...(key !== undefined && { key }),
-      ...(backend !== undefined && { backend }),
-    })
-    if (options.json) terminal.out(stringifyJson({ table, sql }))
-    else printLines(terminal.out, sql.trimEnd())
+    const sql = await schema.capture({ table, omit, type, source, key, backend })
+    if (options.json) terminal.verbatim(stringifyJson({ table, sql }))
+    else printLines(terminal.verbatim, sql.trimEnd())
     return EXIT.ok
   },
 })

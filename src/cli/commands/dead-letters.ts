@@ -1,14 +1,14 @@
-import type { DeadLetter, DeadLetterPlace } from '../../consumer/dead-letter-place.ts'
-import type { Subscription } from '../../consumer/subscription.ts'
+import type { ConsumerDeadLetters } from '../../admin/consumer-dead-letters.ts'
+import type { DeadLetter } from '../../consumer/dead-letter-place.ts'
 import { stringifyJson } from '../../event/json.ts'
-import { suggestion } from '../../suggestion.ts'
+import { countOf } from '../../foundation/for-people.ts'
+import { suggestion } from '../../foundation/suggestion.ts'
 import { defineCommand } from '../command.ts'
 import type { Configured } from '../config-file.ts'
-import { EXIT, UsageError } from '../exit-codes.ts'
-import { countOf, formatTable, shorten } from '../format.ts'
+import { EXIT, interruptedCode, UsageError } from '../exit-codes.ts'
+import { shorten } from '../format.ts'
+import { type Column, fitTable } from '../table.ts'
 
-/** How long the broker may take for one page or one letter, in milliseconds. */
-const PATIENCE = 30_000
 /** How many are asked for at a time with `--all`. */
 const PAGE = 100
 
@@ -18,7 +18,7 @@ export const deadLetters = defineCommand({
   summary: 'Lists what a consumer gave up on, or hands it to that consumer again.',
   description:
     'Consumers are known by `subscriptions` of the configuration file: { billing: kafkaSubscription({ ... }) }.\n' +
-    'A requeued message comes again to the consumer that gave it up, and is no dead letter any more.',
+    'A requeued message comes again to the consumer that gave it up, and is no longer a dead letter.',
   positionals: '<list consumer | requeue consumer [id ...]>',
   options: {
     limit: { kind: 'integer', min: 1, max: 10_000, help: 'With list: at most so many. Default: 50.' },
@@ -26,39 +26,54 @@ export const deadLetters = defineCommand({
     all: { kind: 'flag', help: 'With requeue: all that there are now; in place of ids.' },
   },
   examples: ['broadcaster dead-letters list billing', 'broadcaster dead-letters requeue billing --all'],
-  async run({ options, positionals }, { terminal, stores }) {
+  async run({ options, positionals }, { terminal, outboxes }) {
     const [action, consumer, ...ids] = positionals
     const lists = action === 'list' && ids.length === 0 && !options.all
     const requeues = action === 'requeue' && ids.length > 0 !== options.all
     if (consumer === undefined || !(lists || requeues)) {
       throw new UsageError('dead-letters takes list and a consumer, or requeue, a consumer and ids or --all')
     }
-    const place = placeOf(await stores(), consumer)
+    const place = placeOf(await outboxes(), consumer)
     try {
       if (lists) {
         const { limit = 50, after } = options
         // One more than asked for tells whether there are more.
-        const page = { limit: limit + 1, ...(after === undefined ? {} : { after }) }
-        const found = await place.list(page, AbortSignal.timeout(PATIENCE))
+        const found = await place.list({ limit: limit + 1, after })
         const letters = found.slice(0, limit)
         const next = found.length > limit ? (letters.at(-1)?.id ?? null) : null
-        if (options.json) terminal.out(stringifyJson({ letters: letters.map(fields), next }))
+        if (options.json) terminal.verbatim(stringifyJson({ letters: letters.map(fields), next }))
         else if (letters.length === 0) terminal.note(`No dead letters of ${consumer} (${place.description}).`)
-        else for (const line of formatTable(TITLES, letters.map(row))) terminal.out(line)
+        else for (const line of fitTable(COLUMNS, letters, terminal.width)) terminal.out(line)
         if (next !== null && !options.json) terminal.note(`There are more: --after ${next}`)
         return EXIT.ok
       }
       const requeued: string[] = []
       const missing: string[] = []
-      for (const id of options.all ? await allOf(place) : ids) {
-        const found = await place.requeue(id, AbortSignal.timeout(PATIENCE))
-        ;(found ? requeued : missing).push(id)
-        if (requeued.length % PAGE === 0 && found)
-          terminal.progress(`${countOf(requeued.length, 'message')} requeued ...`)
+      const signal = terminal.stopSignal()
+      const tell = (whole: boolean): void => {
+        if (options.json) {
+          terminal.verbatim(stringifyJson({ requeued, missing, ...(whole ? {} : { interrupted: true }) }))
+          return
+        }
+        terminal.out(`${countOf(requeued.length, 'message')} requeued.`)
+        if (missing.length > 0) terminal.note(`No such dead letter: ${missing.join(', ')}`)
+        if (!whole) terminal.note('Interrupted: the rest are dead letters still. Do the same again for them.')
       }
-      if (options.json) terminal.out(stringifyJson({ requeued, missing }))
-      else terminal.out(`${countOf(requeued.length, 'message')} requeued.`)
-      if (missing.length > 0 && !options.json) terminal.note(`No such dead letter: ${missing.join(', ')}`)
+      try {
+        for (const id of options.all ? await allOf(place, signal) : ids) {
+          if (signal.aborted) break
+          const found = await place.requeue(id)
+          ;(found ? requeued : missing).push(id)
+          if (requeued.length % PAGE === 0 && found)
+            terminal.progress(`${countOf(requeued.length, 'message')} requeued ...`)
+        }
+      } catch (error) {
+        // What was done stays done, whatever happened then.
+        if (requeued.length + missing.length > 0) tell(false)
+        throw error
+      }
+      tell(!signal.aborted)
+      if (signal.aborted) return interruptedCode(signal)
       return missing.length > 0 && !options.all ? EXIT.notFound : EXIT.ok
     } finally {
       await place.close()
@@ -67,46 +82,40 @@ export const deadLetters = defineCommand({
 })
 
 /** Those that are there now: what is given up again meanwhile is not asked for again. */
-async function allOf(place: DeadLetterPlace): Promise<readonly string[]> {
+async function allOf(place: ConsumerDeadLetters, signal: AbortSignal): Promise<readonly string[]> {
   const ids: string[] = []
   for (;;) {
-    const last = ids.at(-1)
-    const page = { limit: PAGE, ...(last === undefined ? {} : { after: last }) }
-    const letters = await place.list(page, AbortSignal.timeout(PATIENCE))
+    const letters = await place.list({ limit: PAGE, after: ids.at(-1) })
     for (const { id } of letters) ids.push(id)
-    if (letters.length < PAGE) return ids
+    if (letters.length < PAGE || signal.aborted) return ids
   }
 }
 
-function placeOf(stores: readonly Configured[], consumer: string): DeadLetterPlace {
-  const all = new Map<string, Subscription>(stores.flatMap(({ subscriptions }) => Object.entries(subscriptions)))
-  const subscription = all.get(consumer)
-  if (subscription === undefined) {
-    const names = [...all.keys()]
-    const known = names.length === 0 ? 'there are none: add subscriptions to it' : `there are ${names.join(', ')}`
-    const hint = suggestion(consumer, names) || `; ${known}`
-    throw new UsageError(`the configuration file has no subscription of the consumer ${consumer}${hint}`)
-  }
-  const place = subscription.deadLetterPlace?.({ consumer })
-  if (place !== undefined) return place
-  throw new UsageError(
-    `the dead letters of ${subscription.description} cannot be listed; its subscription has no deadLetterPlace`,
-  )
+/** The place of the consumer, in whichever outbox knows it. */
+function placeOf(outboxes: readonly Configured[], consumer: string): ConsumerDeadLetters {
+  const names = outboxes.flatMap(({ subscriptions }) => Object.keys(subscriptions))
+  const outbox = outboxes.find(({ subscriptions }) => Object.hasOwn(subscriptions, consumer))
+  if (outbox !== undefined) return outbox.broadcaster.admin.deadLetters(consumer)
+  const known = names.length === 0 ? 'there are none: add subscriptions to it' : `there are ${names.join(', ')}`
+  const hint = suggestion(consumer, names) || `; ${known}`
+  throw new UsageError(`the configuration file has no subscription of the consumer ${consumer}${hint}`)
 }
 
-const TITLES = ['ID', 'TYPE', 'KEY', 'ATTEMPTS', 'FROM', 'ERROR']
+const attribute = ({ event }: DeadLetter, name: string): string => String(event?.attributes[name] ?? '')
 
-function row({ id, event, attempts, position, error }: DeadLetter): readonly string[] {
-  const { type, partitionkey = '' } = event?.attributes ?? {}
-  return [
-    id,
-    event === undefined ? '(no event)' : shorten(String(type), 40),
-    shorten(String(partitionkey), 24),
-    String(attempts),
-    position,
-    shorten(error, 60),
-  ]
-}
+/** The id is never cut: it is what one copies. */
+const COLUMNS: readonly Column<DeadLetter>[] = [
+  { title: 'ID', cell: ({ id }) => id },
+  {
+    title: 'TYPE',
+    cell: (letter) => (letter.event === undefined ? '(no event)' : shorten(attribute(letter, 'type'), 40)),
+    least: 10,
+  },
+  { title: 'KEY', cell: (letter) => shorten(attribute(letter, 'partitionkey'), 24), least: 6, expendable: 2 },
+  { title: 'ATTEMPTS', cell: ({ attempts }) => String(attempts), expendable: 3 },
+  { title: 'FROM', cell: ({ position }) => position, least: 8, expendable: 4 },
+  { title: 'ERROR', cell: ({ error }) => shorten(error, 60), least: 14, expendable: 1 },
+]
 
 function fields({ id, event, body, consumer, error, attempts, position }: DeadLetter) {
   const data = event?.dataJson ?? null

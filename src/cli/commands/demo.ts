@@ -11,7 +11,7 @@ export const demo = defineCommand({
     // Loaded only now: it brings its own store and backends.
     const { runDemo } = await import('../demo/demo.ts')
     const report = await runDemo(options.json ? terminal.note : terminal.out)
-    if (options.json) terminal.out(stringifyJson(report))
+    if (options.json) terminal.verbatim(stringifyJson(report))
     return report.ok ? EXIT.ok : EXIT.failure
   },
 })

@@ -22,7 +22,7 @@ export const init = defineCommand({
     const project = examineProject(terminal.cwd)
     const text = configText(project)
     if (options.print) {
-      printLines(terminal.out, text.trimEnd())
+      printLines(terminal.verbatim, text.trimEnd())
       return EXIT.ok
     }
     const there = CONFIG_NAMES.find((name) => existsSync(join(terminal.cwd, name)))
@@ -32,7 +32,7 @@ export const init = defineCommand({
     const path = join(terminal.cwd, there ?? project.fileName)
     writeFileSync(path, text)
     if (options.json) {
-      terminal.out(
+      terminal.verbatim(
         stringifyJson({ path, found: project.found, missing: project.missing, variables: requiredVariables(text) }),
       )
       return EXIT.ok

@@ -1,11 +1,12 @@
 import { stringifyJson } from '../../event/json.ts'
+import { formatDuration } from '../../foundation/for-people.ts'
 import { FAR_FUTURE } from '../../record/columns.ts'
 import type { OutboxEvent } from '../../record/outbox-event.ts'
 import { UNSETTLED } from '../../record/status.ts'
 import { defineCommand } from '../command.ts'
 import { eventId, SELECTION_OPTIONS, selectionFilter } from '../event-selection.ts'
 import { EXIT } from '../exit-codes.ts'
-import { formatDuration, formatInstant, shorten } from '../format.ts'
+import { formatInstant, shorten } from '../format.ts'
 import { type Column, fitTable } from '../table.ts'
 import type { Colour } from '../terminal.ts'
 import { waitsOf } from '../waits.ts'
@@ -26,9 +27,9 @@ export const list = defineCommand({
   async run({ options }, { terminal, ready }) {
     const filter = selectionFilter(options)
     const after = options.after === undefined ? undefined : eventId(options.after)
-    const { broadcaster, backends } = await ready()
+    const { broadcaster } = await ready()
     const { oldest, limit = 50, search } = options
-    let query = search === undefined ? broadcaster.events.filter() : broadcaster.events.search(search)
+    let query = search === undefined ? broadcaster.admin.filter() : broadcaster.admin.search(search)
     query = query.filter(filter).orderBy(oldest ? 'id' : '-id')
     if (after !== undefined) query = query.filter({ id: oldest ? { gt: after } : { lt: after } })
     if (options.json && options.data) query = query.include('data')
@@ -37,11 +38,11 @@ export const list = defineCommand({
     const events = found.slice(0, limit)
     const last = found.length > limit ? events.at(-1) : undefined
     if (options.json) {
-      terminal.out(stringifyJson({ events, next: last?.id ?? null }))
+      terminal.verbatim(stringifyJson({ events, next: last?.id ?? null }))
     } else if (events.length === 0) {
       terminal.note('No events match.')
     } else {
-      const waits = await waitsOf(broadcaster, backends, events)
+      const waits = await waitsOf(broadcaster, events)
       const [titles = '', ...lines] = fitTable(columnsOf(waits, new Date()), events, terminal.width)
       terminal.out(titles, 'bold')
       for (const [n, line] of lines.entries()) terminal.out(line, colourOf(events[n], waits))
@@ -58,12 +59,12 @@ function columnsOf(waits: ReadonlyMap<string, string>, now: Date): readonly Colu
     { title: 'STATUS', cell: ({ status }) => status },
     { title: 'TYPE', cell: ({ eventType }) => shorten(eventType, 40), least: 12 },
     { title: 'KEY', cell: ({ partitionKey }) => shorten(partitionKey ?? '', 24), least: 6, expendable: 2 },
-    { title: 'BACKEND', cell: ({ publisherBackend }) => publisherBackend, least: 7, expendable: 5 },
+    { title: 'BACKEND', cell: ({ publisherBackend }) => publisherBackend, least: 7, expendable: 3 },
     { title: 'FAILURES', cell: ({ retryCount, maxRetries }) => `${retryCount}/${maxRetries}`, expendable: 6 },
     { title: 'CREATED (UTC)', cell: ({ createdAt }) => formatInstant(createdAt), expendable: 7 },
     { title: 'DUE', cell: (event) => due(event, now), expendable: 1 },
-    { title: 'WAITS FOR', cell: ({ id }) => waits.get(id) ?? '', expendable: 3 },
-    { title: 'LAST ERROR', cell: ({ lastError }) => shorten(lastError, 60), least: 16, expendable: 4 },
+    { title: 'WAITS FOR', cell: ({ id }) => waits.get(id) ?? '', expendable: 4 },
+    { title: 'LAST ERROR', cell: ({ lastError }) => shorten(lastError, 60), least: 16, expendable: 5 },
   ]
 }
 

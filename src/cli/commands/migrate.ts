@@ -1,8 +1,8 @@
+import { countOf } from '../../foundation/for-people.ts'
 import type { MigrationStatus } from '../../store/store.ts'
 import { defineCommand } from '../command.ts'
-import { eachStore } from '../each-store.ts'
+import { eachOutbox } from '../each-outbox.ts'
 import { EXIT } from '../exit-codes.ts'
-import { countOf } from '../format.ts'
 import { printLines } from '../screen.ts'
 
 /** `broadcaster migrate`. */
@@ -26,23 +26,21 @@ export const migrate = defineCommand({
     },
   },
   examples: ['broadcaster migrate', 'broadcaster migrate --print > outbox.sql'],
-  async run({ options }, { terminal, stores }) {
-    const lanes = options.lanes === undefined ? {} : { lanes: options.lanes }
-    const dryRun = options['dry-run']
-    const all = await stores()
+  async run({ options }, { terminal, outboxes }) {
+    const { lanes, from, 'dry-run': dryRun, 'take-over': takeOver } = options
+    const all = await outboxes()
     if (options.print) {
       for (const { name, broadcaster } of all) {
         if (all.length > 1) terminal.out(`-- ${name}`)
-        const from = options.from === undefined ? {} : { from: options.from }
-        const sql = broadcaster.store.schema.print({ ...lanes, ...from, takeOver: options['take-over'] })
-        printLines(terminal.out, sql.trimEnd())
+        const sql = broadcaster.store.schema.print({ lanes, from, takeOver })
+        printLines(terminal.verbatim, sql.trimEnd())
       }
       return EXIT.ok
     }
-    return eachStore(all, { terminal, json: options.json }, async ({ broadcaster: { store } }) => {
+    return eachOutbox(all, { terminal, json: options.json }, async ({ broadcaster: { store } }) => {
       const before = await store.schema.status()
       const onProgress = (message: string): void => terminal.progress(message)
-      const after = dryRun ? before : await store.schema.migrate({ ...lanes, onProgress })
+      const after = dryRun ? before : await store.schema.migrate({ lanes, onProgress })
       const steps = before.pending.map(({ version, name, breaking }) => ({ version, name, breaking }))
       const { version, latest } = after
       const done = steps.map(({ version, name, breaking }) => {

@@ -1,14 +1,13 @@
-import type { EventQuery } from '../../admin/event-query.ts'
-import type { EventManager } from '../../admin/events.ts'
-import { MOVABLE } from '../../admin/movable.ts'
-import type { Target } from '../../admin/move-events.ts'
+import type { Admin } from '../../admin/admin.ts'
+import type { MoveTarget } from '../../admin/move-events.ts'
 import type { MoveResult } from '../../admin/move-in-peace.ts'
+import type { MovePreview } from '../../admin/moves.ts'
 import { stringifyJson } from '../../event/json.ts'
+import { countOf } from '../../foundation/for-people.ts'
 import { type Command, defineCommand } from '../command.ts'
 import { eventId, SELECTION_OPTIONS, selectionFilter } from '../event-selection.ts'
 import { EXIT, interruptedCode, UsageError } from '../exit-codes.ts'
-import { countOf } from '../format.ts'
-import type { Terminal } from '../terminal.ts'
+import type { Screen } from '../screen.ts'
 
 /** From so many events on, the work takes long enough to show how far it has come. */
 const LONG = 500
@@ -43,12 +42,12 @@ function moveCommand(
       }
       const ids = [...new Set(positionals.map(eventId))]
       const { broadcaster } = await ready()
-      const target: Target = options.all ? { all: true } : byFilter ? filter : ids
+      const target: MoveTarget = options.all ? { all: true } : byFilter ? filter : ids
       if (options['dry-run']) {
-        const matching = broadcaster.events.filter(options.all || byFilter ? filter : { id: ids })
-        return dryRun({ name, past, matching, ids: ids.length, json: options.json }, terminal)
+        const preview = await broadcaster.admin.preview(name, target)
+        return dryRun({ past, preview, ids: ids.length, json: options.json }, terminal)
       }
-      const manager: Pick<EventManager, Move> = broadcaster.events
+      const admin: Pick<Admin, Move> = broadcaster.admin
       const signal = terminal.stopSignal()
       let done: MoveResult = { moved: [], tooLate: [], unknown: [] }
       const onProgress = (count: number, soFar: MoveResult): void => {
@@ -61,7 +60,7 @@ function moveCommand(
         return left
       }
       try {
-        done = await manager[name](target, { onProgress, signal })
+        done = await admin[name](target, { onProgress, signal })
       } catch (error) {
         // What was done stays done, whatever happened then.
         if (Object.values(done).some(({ length }) => length > 0)) show(false)
@@ -91,11 +90,11 @@ interface Report {
 }
 
 /** Says what became of the events. */
-function report({ past, result, left, whole, json }: Report, terminal: Terminal): void {
+function report({ past, result, left, whole, json }: Report, terminal: Screen): void {
   const { moved, tooLate, unknown } = result
   if (json) {
     const fields = { [past]: moved, tooLate, unknown, unchanged: left }
-    terminal.out(stringifyJson(whole ? fields : { ...fields, interrupted: true }))
+    terminal.verbatim(stringifyJson(whole ? fields : { ...fields, interrupted: true }))
     return
   }
   terminal.out(`${countOf(moved.length, 'event')} ${past}.`)
@@ -110,26 +109,23 @@ function report({ past, result, left, whole, json }: Report, terminal: Terminal)
 }
 
 interface DryRun {
-  readonly name: Move
   readonly past: string
-  readonly matching: EventQuery
+  readonly preview: MovePreview
   /** How many events were named by their ids. */
   readonly ids: number
   readonly json: boolean
 }
 
-/** Counts what would be changed, and what is meant and would stay; ends as the command itself would. */
-async function dryRun({ name, past, matching, ids, json }: DryRun, terminal: Terminal): Promise<number> {
-  const count = await matching.filter({ status: MOVABLE[name] }).count()
-  const others = (await matching.count()) - count
-  const missing = Math.max(0, ids - count - others)
-  if (json) terminal.out(stringifyJson({ matches: count, unchanged: others, missing }))
+/** Says what would be changed, and what is meant and would stay; ends as the command itself would. */
+function dryRun({ past, preview, ids, json }: DryRun, terminal: Screen): number {
+  const { matches, unchanged, missing } = preview
+  if (json) terminal.verbatim(stringifyJson(preview))
   else {
-    const rest = others === 0 ? '' : ` ${countOf(others, 'other')} would stay: their status forbids it.`
+    const rest = unchanged === 0 ? '' : ` ${countOf(unchanged, 'other')} would stay: their status forbids it.`
     const none = missing === 0 ? '' : ` Of ${countOf(missing, 'id')} there is no event.`
-    terminal.out(`${countOf(count, 'event')} would be ${past}.${rest}${none}`)
+    terminal.out(`${countOf(matches, 'event')} would be ${past}.${rest}${none}`)
   }
-  return count < ids ? EXIT.notFound : EXIT.ok
+  return matches < ids ? EXIT.notFound : EXIT.ok
 }
 
 /** `broadcaster requeue`. */

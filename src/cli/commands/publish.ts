@@ -6,7 +6,7 @@ import type { CloudEventInput, EventInput, PublishOptions } from '../../publish/
 import type { Input } from '../arguments.ts'
 import { defineCommand } from '../command.ts'
 import { EXIT, UsageError } from '../exit-codes.ts'
-import type { Terminal } from '../terminal.ts'
+import type { Screen } from '../screen.ts'
 
 const OPTIONS = {
   source: { kind: 'text', value: 'uri', help: 'CloudEvents source, such as /orders. Needed unless --event is given.' },
@@ -49,7 +49,7 @@ export const publish = defineCommand({
     const stored = await broadcaster.events.create(event, publishOptions(input))
     if (input.options.json) {
       const { id, eventId, eventType, status, publisherBackend: backend, scheduledAt, duplicate } = stored
-      terminal.out(stringifyJson({ id, eventId, eventType, status, backend, scheduledAt, duplicate }))
+      terminal.verbatim(stringifyJson({ id, eventId, eventType, status, backend, scheduledAt, duplicate }))
     } else {
       terminal.out(stored.duplicate ? `${stored.id}  was published before: nothing is new` : stored.id)
     }
@@ -59,7 +59,7 @@ export const publish = defineCommand({
 
 async function readEvent(
   { options, positionals }: Input<typeof OPTIONS>,
-  terminal: Terminal,
+  terminal: Screen,
 ): Promise<EventInput | CloudEventInput> {
   const [type, ...more] = positionals
   if (options.event !== undefined) {
@@ -97,7 +97,7 @@ function publishOptions({ options }: Input<typeof OPTIONS>): PublishOptions {
   }
 }
 
-async function readText(given: string, terminal: Terminal): Promise<string> {
+async function readText(given: string, terminal: Screen): Promise<string> {
   if (given === '-') return terminal.readInput()
   if (!given.startsWith('@')) return given
   const path = resolve(terminal.cwd, given.slice(1))

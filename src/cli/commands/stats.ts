@@ -1,62 +1,56 @@
-import type { BackendStats, OutboxStats } from '../../store/admin-store.ts'
-import type { LiveWorker } from '../../store/coordination-store.ts'
-import { type OpenBreaker, openBreakers, openFor, placeOf } from '../breakers.ts'
+import type { BackendStats, OutboxStatus } from '../../admin/status.ts'
+import { countOf, formatDuration } from '../../foundation/for-people.ts'
+import type { Count } from '../../store/outbox-look.ts'
 import { defineCommand } from '../command.ts'
-import { eachStore } from '../each-store.ts'
+import { eachOutbox } from '../each-outbox.ts'
 import { EXIT } from '../exit-codes.ts'
-import { countOf, formatDuration, formatTable } from '../format.ts'
+import { openFor, placeOf } from '../open-breakers.ts'
+import { type Column, fitTable } from '../table.ts'
 
 /** `broadcaster stats`. */
 export const stats = defineCommand({
   name: 'stats',
   summary: 'Shows how much waits for each backend, who works, and which breakers are open.',
   options: {},
-  async run({ options }, { terminal, stores }) {
-    return eachStore(await stores(), { terminal, json: options.json }, async ({ broadcaster, backends }) => {
+  async run({ options }, { terminal, outboxes }) {
+    return eachOutbox(await outboxes(), { terminal, json: options.json }, async ({ broadcaster }) => {
       await broadcaster.store.schema.check()
-      const found = await broadcaster.events.stats()
-      const survey = await broadcaster.store.coordination.look(backends)
-      const { lanes, breakers } = survey
-      const open = await openBreakers(broadcaster, backends, breakers)
-      const workers = survey.workers.map((worker) => ({
-        ...worker,
-        lanes: lanes.filter((lane) => lane.owner === worker.id).length,
-      }))
-      return {
-        json: { ...found, workers, breakers, openBreakers: open },
-        lines: linesOf(found, workers, open),
-        code: EXIT.ok,
-      }
+      const { findings: _, ...status } = await broadcaster.status()
+      return { json: status, lines: linesOf(status, terminal.width), code: EXIT.ok }
     })
   },
 })
 
-function linesOf(
-  found: OutboxStats,
-  workers: readonly (Omit<LiveWorker, 'id'> & { readonly lanes: number })[],
-  breakers: readonly OpenBreaker[],
-): readonly string[] {
+function linesOf(status: Omit<OutboxStatus, 'findings'>, width: number | undefined): readonly string[] {
+  const { backends, totalRows, totalRowsIsEstimate, workers } = status
   return [
-    ...formatTable(TITLES, found.backends.map(row)),
+    ...fitTable(COLUMNS, backends, width),
     '',
-    `${found.totalRowsIsEstimate ? 'About ' : ''}${countOf(found.totalRows, 'row')} in all.`,
+    `${totalRowsIsEstimate ? 'About ' : ''}${countOf(totalRows, 'row')} in all.`,
     ...workers.map(
-      ({ name, lanes, backends, leaseLeft }) =>
-        `Worker ${name}: ${countOf(lanes, 'lane')} of ${backends.join(', ')}; its lease ends in ${formatDuration(leaseLeft)} unless renewed.`,
+      ({ name, lanes, backends: served, leaseLeft }) =>
+        `Worker ${name}: ${countOf(lanes, 'lane')} of ${served.join(', ')}; its lease ends in ${formatDuration(leaseLeft)} unless renewed.`,
     ),
     ...(workers.length === 0 ? ['No worker is running.'] : []),
-    ...breakers.map((one) => `The breaker of ${placeOf(one)} is open${openFor(one, ' since ')}: ${one.error}`),
+    ...backends
+      .flatMap(({ openBreakers }) => openBreakers)
+      .map(
+        (one) =>
+          `The breaker of ${placeOf(one)} ${one.since === null ? 'is open' : `has been open for ${openFor(one)}`}: ${one.error}`,
+      ),
   ]
 }
 
-const TITLES = ['BACKEND', 'PENDING', 'PARKED', 'BLOCKED', 'RETRYING', 'FAILED', 'BLOCKED KEYS', 'OLDEST']
+const counted = ({ count, exact }: Count): string => `${count.toLocaleString('en')}${exact ? '' : '+'}`
 
-function row(one: BackendStats): readonly string[] {
-  return [
-    one.backend === '' ? '(default)' : one.backend,
-    ...[one.pending, one.parked, one.blocked, one.retrying, one.failed, one.blockedKeys].map((n) =>
-      n.toLocaleString('en'),
-    ),
-    one.oldestPendingAge === null ? '' : formatDuration(one.oldestPendingAge),
-  ]
-}
+/** What shows trouble stays longest in a narrow window. */
+const COLUMNS: readonly Column<BackendStats>[] = [
+  { title: 'BACKEND', cell: ({ backend }) => (backend === '' ? '(default)' : backend), least: 12 },
+  { title: 'WAITING', cell: ({ waiting }) => counted(waiting) },
+  { title: 'STUCK', cell: ({ stuck }) => counted(stuck), expendable: 2 },
+  { title: 'LAG', cell: ({ lag }) => (lag === null ? '' : formatDuration(lag)) },
+  { title: 'SCHEDULED', cell: ({ scheduled }) => counted(scheduled), expendable: 5 },
+  { title: 'RETRYING', cell: ({ retrying }) => counted(retrying), expendable: 4 },
+  { title: 'FAILED', cell: ({ failed }) => counted(failed) },
+  { title: 'BLOCKED KEYS', cell: ({ blockedKeys }) => counted(blockedKeys), expendable: 3 },
+]

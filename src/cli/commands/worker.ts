@@ -23,7 +23,7 @@ const OPTIONS = {
     kind: 'integer',
     min: 0,
     env: 'BROADCASTER_MAX_ITERATIONS',
-    help: 'Ends after so many passes of up to a batch each; 0 = for ever. Default: 0.',
+    help: 'Ends after so many passes, each until nothing is due; 0 = for ever. Default: 0.',
   },
   name: { kind: 'text', env: 'BROADCASTER_WORKER_NAME', help: 'Shown in stats and in the history of attempts.' },
   backend: { kind: 'list', value: 'name', env: 'BROADCASTER_BACKENDS', help: 'Serves only these. Default: all.' },
@@ -55,7 +55,7 @@ const OPTIONS = {
     min: 1,
     max: 100_000,
     env: 'BROADCASTER_MAX_SENDS',
-    help: 'With several stores: sends in flight over all of them. Default: 64.',
+    help: 'With several outboxes: sends in flight over all of them. Default: 64.',
   },
   verbose: { kind: 'flag', env: 'BROADCASTER_VERBOSE', help: 'Prints a line for each published event.' },
 } as const
@@ -74,8 +74,8 @@ export const worker = defineCommand({
     'broadcaster worker --batch-size 500 --backend partners',
     'broadcaster worker --max-iterations 1',
   ],
-  async run({ options }, { terminal, stores }) {
-    const all = (await stores()).map(({ broadcaster }) => broadcaster)
+  async run({ options }, { terminal, outboxes }) {
+    const all = (await outboxes()).map(({ broadcaster }) => broadcaster)
     const runner = runnerFor(all, options)
     const signal = terminal.stopSignal()
     const { json, verbose } = options
@@ -110,22 +110,21 @@ function runnerFor(
     const made = only.worker(worker)
     return { passes: made.options.maxIterations > 0, run: (signal) => made.run(signal) }
   }
-  const concurrency = options['max-sends']
-  const pool = new WorkerPool(all, { worker, ...(concurrency !== undefined && { concurrency }) })
+  const pool = new WorkerPool(all, { worker, concurrency: options['max-sends'] })
   return { passes: (options['max-iterations'] ?? 0) > 0, run: (signal) => pool.run(signal) }
 }
 
 function workerOptions(options: Input<typeof OPTIONS>['options']): WorkerOptions {
   return {
-    ...(options.name !== undefined && { name: options.name }),
-    ...(options.backend.length > 0 && { backends: options.backend }),
-    ...(options['batch-size'] !== undefined && { batchSize: options['batch-size'] }),
-    ...(options.interval !== undefined && { pollInterval: options.interval }),
-    ...(options['max-iterations'] !== undefined && { maxIterations: options['max-iterations'] }),
-    ...(options.concurrency !== undefined && { concurrency: options.concurrency }),
-    ...(options.lease !== undefined && { lease: options.lease }),
-    ...(options['send-timeout'] !== undefined && { sendTimeout: options['send-timeout'] }),
-    ...(options['on-failed'] !== undefined && { onFailed: options['on-failed'] }),
+    name: options.name,
+    backends: options.backend.length > 0 ? options.backend : undefined,
+    batchSize: options['batch-size'],
+    pollInterval: options.interval,
+    maxIterations: options['max-iterations'],
+    concurrency: options.concurrency,
+    lease: options.lease,
+    sendTimeout: options['send-timeout'],
+    onFailed: options['on-failed'],
   }
 }
 

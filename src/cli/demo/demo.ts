@@ -3,13 +3,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { handlers } from '../../backend/handlers/handlers.ts'
-import { webhook } from '../../backend/webhook/webhook.ts'
 import { Broadcaster } from '../../broadcaster.ts'
+import type { DeliveryEvent } from '../../event/delivery-event.ts'
 import { HandlerRegistry } from '../../handlers/handler-registry.ts'
-import type { OutboxEvent } from '../../record/outbox-event.ts'
 import { sqlite } from '../../store/sqlite/sqlite.ts'
 import { onSignal, type SignalName } from '../../telemetry/signals.ts'
-import { type Check, check, inOrder, sameIds } from './checks.ts'
+import { webhook } from '../../webhook/webhook.ts'
 import { Partner } from './partner.ts'
 import { Shop } from './shop.ts'
 
@@ -41,7 +40,7 @@ export async function runDemo(say: (line: string) => void): Promise<DemoReport> 
 
 async function tellStory(path: string, partner: Partner, say: (line: string) => void): Promise<DemoReport> {
   const start = performance.now()
-  const handled: OutboxEvent[] = []
+  const handled: DeliveryEvent[] = []
   let declines = 2
   let mails = 0
   const registry = new HandlerRegistry()
@@ -100,7 +99,7 @@ async function tellStory(path: string, partner: Partner, say: (line: string) => 
         `${expected.length} events reached the handlers, each once`,
         sameIds(
           expected,
-          handled.map((event) => event.eventId),
+          handled.map((event) => event.id),
         ),
       ),
       check(
@@ -113,7 +112,7 @@ async function tellStory(path: string, partner: Partner, say: (line: string) => 
       check(
         "the handlers saw every customer's events in order",
         inOrder(
-          handled.map((event) => [event.partitionKey, event.eventId]),
+          handled.map((event) => [event.partitionKey, event.id]),
           expected,
         ),
       ),
@@ -208,7 +207,7 @@ function narrate(outbox: string, start: number, say: (line: string) => void): Di
     onSignal('event.retried', (said) => {
       if (of(said))
         tell(
-          `${said.event.subject}: '${(said.error as Error).message}'; attempt ${said.retryCount} of ${said.event.maxRetries}, next in ${said.delay} ms`,
+          `${said.record.subject}: '${(said.error as Error).message}'; attempt ${said.retryCount} of ${said.record.maxRetries}, next in ${said.delay} ms`,
         )
     }),
     onSignal(
@@ -226,4 +225,31 @@ function narrate(outbox: string, start: number, say: (line: string) => void): Di
       for (const stop of stops) stop()
     },
   }
+}
+
+/** One statement about the outcome, and whether it held. */
+interface Check {
+  readonly name: string
+  readonly ok: boolean
+}
+
+function check(name: string, ok: boolean): Check {
+  return { name, ok }
+}
+
+/** The same ids, each once, in any order. */
+function sameIds(expected: readonly string[], seen: readonly string[]): boolean {
+  return expected.length === seen.length && new Set([...expected, ...seen]).size === expected.length
+}
+
+/** Within every key the ids come in the order of `expected`. */
+function inOrder(seen: readonly (readonly [key: unknown, id: string])[], expected: readonly string[]): boolean {
+  const places = new Map(expected.map((id, place) => [id, place]))
+  const last = new Map<unknown, number>()
+  return seen.every(([key, id]) => {
+    const place = places.get(id) ?? -1
+    const before = last.get(key) ?? -1
+    last.set(key, place)
+    return place > before
+  })
 }

@@ -1,10 +1,10 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type { Broadcaster } from '../../broadcaster.ts'
-import type { NodeSqliteTransaction } from '../../publish/transactions/node-sqlite.ts'
+import type { NodeSqliteTransaction } from '../../store/sqlite/sync-transaction.ts'
 
 const CUSTOMERS = ['ada', 'grace', 'edsger', 'barbara', 'alan']
 
-class CardDeclined extends Error {}
+class CardDeclinedError extends Error {}
 
 /** A shop whose orders and events are written in one transaction, on its own connection to the database file. */
 export class Shop {
@@ -34,14 +34,14 @@ export class Shop {
     try {
       this.#database.prepare('INSERT INTO orders VALUES (?, ?, ?)').run(order, customer, 'placed')
       await this.#publish('order.placed', order, customer)
-      if (declined) throw new CardDeclined(`the card of ${customer} was declined`)
+      if (declined) throw new CardDeclinedError(`the card of ${customer} was declined`)
       await this.#publish('order.paid', order, customer)
       this.#database.prepare('UPDATE orders SET status = ? WHERE id = ?').run('paid', order)
       this.#database.exec('COMMIT')
       this.committed++
     } catch (error) {
       this.#database.exec('ROLLBACK')
-      if (!(error instanceof CardDeclined)) throw error
+      if (!(error instanceof CardDeclinedError)) throw error
       this.rolledBack++
     }
   }

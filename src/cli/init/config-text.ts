@@ -12,11 +12,11 @@ export function configText({ database, broker, library }: Project): string {
     ...backend.imports,
     ...(transaction === undefined
       ? []
-      : [`import { ${transaction.adapter} } from 'ts-broadcaster/transactions/${transaction.entry}'`]),
+      : [`import { ${transaction.adapter} } from 'ts-broadcaster/${transaction.entry}'`]),
   ]
   const needsVariable = [store, backend].some(({ text }) => text.includes('required('))
   return [
-    ...imports.toSorted((a, b) => sortKey(a).localeCompare(sortKey(b))),
+    ...merged(imports).toSorted((a, b) => sortKey(a).localeCompare(sortKey(b))),
     ...(broker === undefined ? REGISTRY : []),
     ...(needsVariable ? REQUIRED : []),
     '',
@@ -55,6 +55,19 @@ const REQUIRED = [
   '  return value',
   '}',
 ]
+
+/** One import for each module: a store and its driver's adapter come from the same. */
+function merged(imports: readonly string[]): readonly string[] {
+  const names = new Map<string, readonly string[]>()
+  for (const line of imports) {
+    const [, list = '', from = ''] = /^import \{ (.*) \}( from .*)$/.exec(line) ?? []
+    if (from === '') names.set(line, [])
+    else names.set(from, [...(names.get(from) ?? []), ...list.split(', ')])
+  }
+  return Array.from(names, ([from, list]) =>
+    list.length === 0 ? from : `import { ${list.toSorted().join(', ')} }${from}`,
+  )
+}
 
 /** Imports go by what they import from. */
 function sortKey(line: string): string {

@@ -86,13 +86,13 @@ export const BROKERS: Readonly<Record<BrokerName, KnownBroker>> = {
   rabbitmq: {
     packages: ['amqplib'],
     imports: [`import { rabbitmq } from 'ts-broadcaster/rabbitmq'`],
-    text: `rabbitmq({ url: required('AMQP_URL'), declare: { exchange: { name: 'events', type: 'topic' } } })`,
+    text: `rabbitmq({ url: required('AMQP_URL'), create: { exchange: { name: 'events', type: 'topic' } } })`,
     where: 'RabbitMQ',
   },
   nats: {
     packages: ['@nats-io/jetstream', '@nats-io/transport-node'],
     imports: [`import { natsJetStream } from 'ts-broadcaster/nats'`],
-    text: `natsJetStream({ servers: required('NATS_URL'), stream: { name: 'EVENTS', create: true } })`,
+    text: `natsJetStream({ url: required('NATS_URL'), stream: { name: 'EVENTS', create: true } })`,
     where: 'NATS JetStream',
   },
   mqtt: {
@@ -138,21 +138,21 @@ export const LIBRARIES: Readonly<Record<LibraryName, KnownLibrary>> = {
   knex: { packages: ['knex'], entry: 'knex', adapter: 'knexTransaction', where: 'Knex' },
   postgresJs: {
     packages: ['postgres'],
-    entry: 'postgres-js',
+    entry: 'postgres',
     adapter: 'postgresJsTransaction',
     only: 'postgres',
     where: 'postgres.js',
   },
   libsql: {
     packages: ['@libsql/client'],
-    entry: 'libsql',
+    entry: 'sqlite',
     adapter: 'libsqlTransaction',
     only: 'sqlite',
     where: 'libSQL',
   },
   betterSqlite3: {
     packages: ['better-sqlite3'],
-    entry: 'better-sqlite3',
+    entry: 'sqlite',
     adapter: 'betterSqlite3Transaction',
     only: 'sqlite',
     where: 'better-sqlite3',

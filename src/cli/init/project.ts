@@ -37,11 +37,12 @@ export function examineProject(folder: string): Project {
     }
   }
   const packages = new Set(Object.keys({ ...manifest.devDependencies, ...manifest.dependencies }))
-  const database = first(DATABASES, packages)
-  const broker = first(BROKERS, packages)
+  const [database, ...otherDatabases] = foundIn(DATABASES, packages)
+  const [broker, ...otherBrokers] = foundIn(BROKERS, packages)
   const name = database?.name ?? 'sqlite'
   const { where, client, dialect } = DATABASES[name]
-  const library = first(LIBRARIES, packages, ({ only }) => only === undefined || only === dialect)
+  const fitting = foundIn(LIBRARIES, packages).filter(({ name }) => [undefined, dialect].includes(LIBRARIES[name].only))
+  const [library, ...otherLibraries] = fitting
   return {
     database: name,
     broker: broker?.name,
@@ -51,30 +52,42 @@ export function examineProject(folder: string): Project {
     found: [
       database === undefined
         ? 'no client of PostgreSQL or MySQL: the outbox goes into a SQLite file'
-        : `${database.by}: the outbox goes into ${where}`,
+        : `${database.by}: the outbox goes into ${where}${andToo(otherDatabases)}`,
       ...(library === undefined
         ? []
-        : [`${library.by}: publish writes in transactions of ${LIBRARIES[library.name].where}`]),
+        : [
+            `${library.by}: publish writes in transactions of ${LIBRARIES[library.name].where}${andToo(otherLibraries)}`,
+          ]),
       broker === undefined
         ? 'no client of a broker: events go to local handlers'
-        : `${broker.by}: events go to ${BROKERS[broker.name].where}`,
+        : `${broker.by}: events go to ${BROKERS[broker.name].where}${andToo(otherBrokers)}`,
     ],
     missing: client === undefined || packages.has(client) ? [] : [client],
   }
 }
 
-/** The first entry of a table of which the project has a package, and that package. */
-function first<Name extends string, Known extends { readonly packages: readonly string[] }>(
-  table: Readonly<Record<Name, Known>>,
+/** An entry of a table that the project has a package of. */
+interface Found<Name extends string> {
+  readonly name: Name
+  /** That package. */
+  readonly by: string
+}
+
+/** The entries of a table of which the project has a package, in the table's order: the first is written. */
+function foundIn<Name extends string>(
+  table: Readonly<Record<Name, { readonly packages: readonly string[] }>>,
   packages: ReadonlySet<string>,
-  fits: (known: Known) => boolean = () => true,
-): { readonly name: Name; readonly by: string } | undefined {
-  for (const name of Object.keys(table) as Name[]) {
-    if (!fits(table[name])) continue
+): readonly Found<Name>[] {
+  return (Object.keys(table) as Name[]).flatMap((name) => {
     const by = table[name].packages.find((one) => packages.has(one))
-    if (by !== undefined) return { name, by }
-  }
-  return undefined
+    return by === undefined ? [] : [{ name, by }]
+  })
+}
+
+/** `; amqplib is there, too`: what was not chosen, so that nobody takes the choice for the only one. */
+function andToo(others: readonly Found<string>[]): string {
+  if (others.length === 0) return ''
+  return `; ${others.map(({ by }) => by).join(' and ')} ${others.length === 1 ? 'is' : 'are'} there, too`
 }
 
 interface Manifest {

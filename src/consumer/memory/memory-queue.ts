@@ -3,12 +3,14 @@ import type { EncodableEvent } from '../../event/cloud-event.ts'
 import { encodeStructured } from '../../event/structured.ts'
 import type { DeadLetter, DeadLetterPage } from '../dead-letter-place.ts'
 import { errorText } from '../error-text.ts'
-import { orderKeyOf } from '../order-key.ts'
+import { orderKeyOf } from '../read-event.ts'
 import type { DeadLetterReason, Delivery } from '../subscription.ts'
 
 /** A message that was given up, with the reason. */
 export interface MemoryDeadLetter {
+  /** The event; undefined when it was not an event. */
   readonly event: EncodableEvent | undefined
+  /** Who gave up, and why. */
   readonly reason: DeadLetterReason
 }
 
@@ -19,7 +21,7 @@ interface Message {
   count: number
 }
 
-/** Who holds a message that was handed out. */
+/** Who holds a message that was delivered. */
 interface Holding {
   readonly holder: object
   readonly lost: AbortController

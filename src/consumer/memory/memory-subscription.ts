@@ -1,29 +1,32 @@
 import { BroadcasterError } from '../../errors.ts'
 import type { CloudEvent, EncodableEvent } from '../../event/cloud-event.ts'
 import { toEncodable } from '../../event/encodable.ts'
+import { settles } from '../../foundation/waiting.ts'
 import type { Subscription } from '../subscription.ts'
 import { type MemoryDeadLetter, MemoryQueue } from './memory-queue.ts'
 
 export type { MemoryDeadLetter } from './memory-queue.ts'
 
 export interface MemorySubscriptionOptions {
-  /** Another one whose messages this one shares, as another process would. */
-  readonly sharedWith?: MemorySubscription
+  /** Another one whose messages this one shares, as another process would. Default: none. */
+  readonly sharedWith?: MemorySubscription | undefined
 }
 
 /** A subscription that is fed by the test itself. */
 export interface MemorySubscription extends Subscription {
   /** Hands events to the consumer, in this order. */
   deliver(...events: readonly (CloudEvent | EncodableEvent)[]): void
-  /** Hands over a message that is no event. */
+  /** Hands over a message that is not an event. */
   deliverUnreadable(problem: unknown): void
   /** How many messages are neither acknowledged nor given up. */
   readonly pending: number
+  /** The events of acknowledged messages, in that order; undefined for one that was not an event. */
   readonly acknowledged: readonly (EncodableEvent | undefined)[]
+  /** What was given up. */
   readonly deadLetters: readonly MemoryDeadLetter[]
   /** Resolves as soon as nothing is pending. */
   settled(): Promise<void>
-  /** The connection breaks: what was handed out and not concluded is handed out again. */
+  /** The connection breaks: what was delivered and not concluded is delivered again. */
   disconnect(): void
 }
 
@@ -62,12 +65,12 @@ export function memorySubscription(options: MemorySubscriptionOptions = {}): Mem
     open: async () => undefined,
     async receive(limit, signal) {
       if (closing.signal.aborted) throw new BroadcasterError('CLOSED', 'this subscription is closed')
-      const ended = whenAborted(AbortSignal.any([signal, closing.signal]))
+      const ended = AbortSignal.any([signal, closing.signal])
       for (;;) {
-        if (signal.aborted || closing.signal.aborted) return []
+        if (ended.aborted) return []
         const deliveries = queue.take(limit, holder)
         if (deliveries.length > 0) return deliveries
-        await Promise.race([queue.changed, ended])
+        await settles(queue.changed, { signal: ended })
       }
     },
     async close() {
@@ -87,11 +90,4 @@ export function memorySubscription(options: MemorySubscriptionOptions = {}): Mem
 
 function isEncodable(event: CloudEvent | EncodableEvent): event is EncodableEvent {
   return 'attributes' in event && 'dataJson' in event
-}
-
-function whenAborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve()
-    else signal.addEventListener('abort', () => resolve(), { once: true })
-  })
 }

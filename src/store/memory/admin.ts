@@ -1,12 +1,12 @@
-import { FAR_FUTURE } from '../../record/columns.ts'
-import { UNSETTLED } from '../../record/status.ts'
-import type { AdminStore, BackendStats } from '../admin-store.ts'
-import { list, matching } from './list.ts'
-import type { MemoryOutbox, MemoryRow } from './memory-outbox.ts'
+import type { OutboxEventColumns } from '../../record/columns.ts'
+import type { AdminStore, Condition, FilterValue, Query } from '../admin-store.ts'
+import type { CoordinationStore } from '../coordination-store.ts'
+import { look } from './look.ts'
+import { copyColumns, type MemoryOutbox, type MemoryRow } from './memory-outbox.ts'
 import { hold, lift, move } from './move.ts'
 
 /** What operators and `broadcaster.events` need, in memory. */
-export function memoryAdmin(outbox: MemoryOutbox): AdminStore {
+export function memoryAdmin(outbox: MemoryOutbox, coordination: CoordinationStore): AdminStore {
   return {
     async list(query) {
       return list(outbox, query)
@@ -23,39 +23,90 @@ export function memoryAdmin(outbox: MemoryOutbox): AdminStore {
     async lift(holds) {
       lift(outbox, holds, () => true)
     },
-    async stats() {
-      const rows = outbox.bySeq((row) => UNSETTLED.includes(row.status) || row.status === 'failed')
-      const names = [
-        ...new Set([...rows.map((row) => row.publisherBackend), ...outbox.lanes.map(({ backend }) => backend)]),
-      ].sort()
-      return {
-        backends: names.map((backend) =>
-          backendStats(
-            backend,
-            rows.filter((row) => row.publisherBackend === backend),
-            outbox.now(),
-          ),
-        ),
-        totalRows: outbox.rows.size,
-        totalRowsIsEstimate: false,
-      }
-    },
+    look: async () => look(outbox, coordination),
   }
 }
 
-function backendStats(backend: string, rows: readonly MemoryRow[], now: number): BackendStats {
-  const failed = rows.filter((row) => row.status === 'failed')
-  const unsettled = rows.filter((row) => row.status !== 'failed')
-  const due = unsettled.filter((row) => row.availableAt === null)
-  const parked = unsettled.filter((row) => row.availableAt !== null)
-  return {
-    backend,
-    pending: due.length,
-    parked: parked.length,
-    blocked: parked.filter((row) => row.availableAt?.getTime() === FAR_FUTURE.getTime()).length,
-    retrying: unsettled.filter((row) => row.status === 'retry').length,
-    failed: failed.length,
-    blockedKeys: new Set(failed.filter((row) => row.availableAt !== null).map((row) => row.partitionKey)).size,
-    oldestPendingAge: due.length === 0 ? null : now - Math.min(...due.map((row) => row.scheduledAt.getTime())),
+/** Rows that match, in order, with the columns asked for. */
+export function list(outbox: MemoryOutbox, query: Query): readonly Partial<OutboxEventColumns>[] {
+  const last = query.order.at(-1)
+  const order = [...query.order, { column: 'id' as const, descending: last?.descending ?? false }]
+  const rows = matching(outbox, query.where).toSorted((a, b) => {
+    for (const { column, descending } of order) {
+      const difference = compareNullsLast(comparable(a[column]), comparable(b[column]))
+      if (difference !== 0) return descending ? -difference : difference
+    }
+    return 0
+  })
+  const end = query.limit === null ? rows.length : query.offset + query.limit
+  return rows.slice(query.offset, end).map((row) => copyColumns(row, query.columns))
+}
+
+/** Rows for which all conditions hold. */
+export function matching(outbox: MemoryOutbox, where: readonly Condition[]): readonly MemoryRow[] {
+  return outbox.bySeq((row) => where.every((condition) => holds(outbox, row, condition)))
+}
+
+type Comparable = string | number | null
+
+function holds(outbox: MemoryOutbox, row: MemoryRow, condition: Condition): boolean {
+  if (condition.op === 'any') {
+    return condition.groups.some((group) => group.every((inner) => holds(outbox, row, inner)))
   }
+  const value = comparable(row[condition.column])
+  switch (condition.op) {
+    case 'isNull':
+      return (value === null) === condition.value
+    case 'in':
+      return condition.values.some((each) => comparable(each) === value)
+    case 'notIn':
+      return !condition.values.some((each) => comparable(each) === value)
+    case 'after':
+    case 'before': {
+      const from = outbox.rows.get(condition.id)
+      if (!from) return false
+      const difference =
+        compareNullsLast(value, comparable(from[condition.column])) || compareNullsLast(row.id, from.id)
+      return condition.op === 'after' ? difference > 0 : difference < 0
+    }
+    case 'contains':
+      return value !== null && String(value).includes(condition.value)
+    case 'icontains':
+      return value !== null && String(value).toLowerCase().includes(condition.value.toLowerCase())
+    case 'startsWith':
+      return value !== null && String(value).startsWith(condition.value)
+    case 'endsWith':
+      return value !== null && String(value).endsWith(condition.value)
+    case 'iexact':
+      return value !== null && String(value).toLowerCase() === condition.value.toLowerCase()
+    default:
+      return compares(value, condition.op, comparable(condition.value))
+  }
+}
+
+function compares(left: Comparable, op: 'eq' | 'ne' | 'lt' | 'lte' | 'gt' | 'gte', right: Comparable): boolean {
+  if (op === 'eq') return left === right
+  if (op === 'ne') return left !== right
+  if (left === null || right === null) return false
+  switch (op) {
+    case 'lt':
+      return left < right
+    case 'lte':
+      return left <= right
+    case 'gt':
+      return left > right
+    case 'gte':
+      return left >= right
+  }
+}
+
+function comparable(value: FilterValue): Comparable {
+  return value instanceof Date ? value.getTime() : value
+}
+
+function compareNullsLast(a: Comparable, b: Comparable): number {
+  if (a === b) return 0
+  if (a === null) return 1
+  if (b === null) return -1
+  return a < b ? -1 : 1
 }

@@ -2,12 +2,16 @@ import { randomUUID } from 'node:crypto'
 import {
   type BreakerStore,
   type CoordinationStore,
+  type DestinationStore,
   type Lane,
   LONGEST_BREAKER_WAIT,
+  LONGEST_HOLD,
+  LONGEST_LEASE,
+  LONGEST_PROBE_WAIT,
+  MOST_DESTINATIONS,
   type Survey,
 } from '../coordination-store.ts'
-import { memoryDestinations } from './destinations.ts'
-import type { MemoryLane, MemoryOutbox } from './memory-outbox.ts'
+import type { MemoryDestination, MemoryLane, MemoryOutbox } from './memory-outbox.ts'
 
 /** Workers, lanes and breakers, in memory. */
 export function memoryCoordination(outbox: MemoryOutbox): CoordinationStore {
@@ -19,7 +23,7 @@ export function memoryCoordination(outbox: MemoryOutbox): CoordinationStore {
     return {
       workers: [...outbox.workers.values()]
         .filter(({ leaseUntil }) => leaseUntil > now)
-        .map(({ leaseUntil, ...worker }) => ({ ...worker, leaseLeft: leaseUntil - now })),
+        .map(({ leaseUntil, ...worker }) => ({ ...worker, leaseLeft: Math.min(LONGEST_LEASE, leaseUntil - now) })),
       lanes: outbox.lanes.filter((lane) => backends.includes(lane.backend)).map((lane) => shown(lane, now)),
       breakers: [...outbox.breakers]
         .filter(([backend]) => backends.includes(backend))
@@ -27,7 +31,7 @@ export function memoryCoordination(outbox: MemoryOutbox): CoordinationStore {
           backend,
           open,
           probeIn: probeAt - now,
-          since: since === null ? null : now - since,
+          since: since === null ? null : Math.max(0, now - since),
           error,
         })),
     }
@@ -53,6 +57,7 @@ export function memoryCoordination(outbox: MemoryOutbox): CoordinationStore {
       const now = outbox.now()
       for (const worker of [...outbox.workers.values()]) {
         if (worker.leaseUntil <= now) outbox.workers.delete(worker.id)
+        else worker.leaseUntil = Math.min(worker.leaseUntil, now + LONGEST_LEASE)
       }
       return look(backends)
     },
@@ -77,8 +82,8 @@ export function memoryCoordination(outbox: MemoryOutbox): CoordinationStore {
         const lane = stored(seen)
         if (!lane || lane.owner !== workerId || lane.fence !== seen.fence) return []
         lane.fence++
-        lane.quietFor = lane.hold
-        if (lane.holdUntil !== null && lane.holdUntil <= now) lane.holdUntil = null
+        if (seen.hold > Math.abs(lane.quietFor)) lane.quietFor = seen.hold
+        if (holdLeft(lane, now) === 0) lane.holdUntil = null
         return [shown(lane, now)]
       })
     },
@@ -103,7 +108,13 @@ export function memoryCoordination(outbox: MemoryOutbox): CoordinationStore {
 }
 
 function shown({ holdUntil, ...lane }: MemoryLane, now: number): Lane {
-  return { ...lane, holdLeft: holdUntil === null ? null : holdUntil - now }
+  return { ...lane, holdLeft: holdLeft({ holdUntil }, now) }
+}
+
+function holdLeft({ holdUntil }: Pick<MemoryLane, 'holdUntil'>, now: number): number | null {
+  if (holdUntil === null) return null
+  const left = holdUntil - now
+  return left > LONGEST_HOLD ? 0 : Math.max(0, left)
 }
 
 function memoryBreakers(outbox: MemoryOutbox): BreakerStore {
@@ -134,5 +145,49 @@ function memoryBreakers(outbox: MemoryOutbox): BreakerStore {
       breaker.since = outbox.now()
       return true
     },
+  }
+}
+
+/** The open breakers of destinations, in memory. */
+export function memoryDestinations(outbox: MemoryOutbox): DestinationStore {
+  const of = (backend: string): Map<string, MemoryDestination> => {
+    const known = outbox.destinations.get(backend) ?? new Map<string, MemoryDestination>()
+    outbox.destinations.set(backend, known)
+    return known
+  }
+  return {
+    async list(backend) {
+      const now = outbox.now()
+      return [...of(backend)]
+        .map(([destination, { probeAt, since, error }]) => ({
+          destination,
+          probeIn: Math.min(LONGEST_PROBE_WAIT, probeAt - now),
+          since: Math.max(0, now - since),
+          error,
+        }))
+        .sort((one, other) => (one.destination < other.destination ? -1 : 1))
+    },
+    async open(backend, destination, probeAfter, error) {
+      const known = of(backend)
+      if (known.has(destination)) return false
+      // In the order in which they were opened.
+      const [oldest] = known.keys()
+      if (known.size >= MOST_DESTINATIONS && oldest !== undefined) known.delete(oldest)
+      const now = outbox.now()
+      known.set(destination, { probeAt: now + probeAfter, since: now, error })
+      return true
+    },
+    async tryProbe(backend, destination, again) {
+      const one = of(backend).get(destination)
+      const now = outbox.now()
+      if (one === undefined || (one.probeAt > now && one.probeAt <= now + LONGEST_PROBE_WAIT)) return false
+      one.probeAt = now + again
+      return true
+    },
+    async postpone(backend, destination, probeAfter, error) {
+      const one = of(backend).get(destination)
+      if (one) Object.assign(one, { probeAt: outbox.now() + probeAfter, error })
+    },
+    close: async (backend, destination) => of(backend).delete(destination),
   }
 }

@@ -75,9 +75,13 @@ export function turnOf(inbox: MemoryInbox, entry: InboxEntry, holder: InboxHolde
 
 export function memoryInbox(outbox: MemoryOutbox): InboxStore {
   return {
-    enter: (entry) => ({ strings: ENTER, values: [entry] }),
-    entered: (rows) => rows.length > 0,
-    withdraw: (entry) => ({ strings: WITHDRAW, values: [entry] }),
+    *enter(entry) {
+      const entered = yield { strings: ENTER, values: [entry] }
+      return entered.length > 0
+    },
+    *withdraw(entry) {
+      yield { strings: WITHDRAW, values: [entry] }
+    },
     prune: async ({ age, limit }) => outbox.inbox.prune(outbox.now() - age, limit),
   }
 }

@@ -4,12 +4,8 @@ import type { InboxEntry } from '../inbox-store.ts'
 import type { Row, Statement } from '../statement.ts'
 import type { TransactionAdapter } from '../transaction-adapter.ts'
 import { ENTER, type InboxHolder, turnOf, WITHDRAW } from './inbox.ts'
-import { newRow } from './insert.ts'
 import { copyRow, isSameEvent, type MemoryOutbox, type MemoryRow } from './memory-outbox.ts'
-
-/** What a memory statement asks for: its values are the records themselves. */
-export const INSERT = ['insert ', ''] as const
-export const FIND_DUPLICATE = ['find the duplicate of ', ''] as const
+import { FIND_DUPLICATE, INSERT, newRow } from './publish.ts'
 
 /**
  * A transaction of the memory store: `store.transaction` makes it and ends it. Events stay in it, unseen, until it
@@ -29,6 +25,7 @@ export class MemoryTransaction {
     this.#outbox = outbox
   }
 
+  /** Whether it can still be written on: `aborted` = it can only be rolled back. */
   get state(): 'open' | 'aborted' | 'ended' {
     return this.#state
   }

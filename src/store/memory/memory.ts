@@ -1,25 +1,30 @@
 import { BroadcasterError } from '../../errors.ts'
-import { requireObject } from '../../problem.ts'
-import type { InsertedRow, OutboxEventColumns } from '../../record/columns.ts'
+import { having, integer, option } from '../../foundation/option-kinds.ts'
+import { type OptionsOf, readOptions } from '../../foundation/option-table.ts'
 import type { MigrationStatus, Store } from '../store.ts'
 import { memoryAdmin } from './admin.ts'
 import { memoryCoordination } from './coordination.ts'
 import { memoryInbox } from './inbox.ts'
 import { MemoryOutbox } from './memory-outbox.ts'
-import { FIND_DUPLICATE, INSERT, MemoryTransaction, memoryTransaction } from './memory-transaction.ts'
+import { MemoryTransaction, memoryTransaction } from './memory-transaction.ts'
+import { memoryPublish } from './publish.ts'
+import { memoryRetention } from './purge.ts'
 import { memoryRelay } from './relay.ts'
 import { memoryWake } from './wake.ts'
 
 export { MemoryTransaction, memoryTransaction } from './memory-transaction.ts'
 
-export interface MemoryStoreOptions {
-  /** Number of lanes, 1 to 1024. Default: 64. */
-  readonly lanes?: number
+export const MEMORY_STORE = {
+  /** The number of lanes, 1 to 1,024. Default 64. */
+  lanes: integer(64, { min: 1, max: 1_024 }),
   /** The clock of this database, in milliseconds since the epoch; tests move it. Default: `Date.now`. */
-  readonly now?: () => number
-  /** Another memory store whose outbox this one shares, as another process would. `lanes` and `now` are its own. */
-  readonly sharedWith?: Store<MemoryTransaction>
+  now: option<() => number>('a function that returns milliseconds', Date.now, (value) => typeof value === 'function'),
+  /**
+   * Another memory store whose outbox this one shares, as another process would. `lanes` and `now` are its own. Default: none.
+   */
+  sharedWith: having<Store<MemoryTransaction>>('another memory store', 'transaction', 'close'),
 }
+export type MemoryStoreOptions = OptionsOf<typeof MEMORY_STORE>
 
 const outboxes = new WeakMap<Store<MemoryTransaction>, MemoryOutbox>()
 
@@ -31,40 +36,19 @@ const outboxes = new WeakMap<Store<MemoryTransaction>, MemoryOutbox>()
  * const broadcaster = new Broadcaster({ store: memoryStore(), backends: { default: memoryBackend() } })
  */
 export function memoryStore(options: MemoryStoreOptions = {}): Store<MemoryTransaction> {
-  requireObject('memoryStore()', options)
-  const { lanes = 64, now = Date.now, sharedWith } = options
-  if (!Number.isInteger(lanes) || lanes < 1 || lanes > 1_024) {
-    throw new BroadcasterError('INVALID_OPTION', `lanes is ${lanes}; give a whole number from 1 to 1024`, {
-      field: 'lanes',
-      value: lanes,
-    })
-  }
+  const { lanes, now, sharedWith } = readOptions('memoryStore()', MEMORY_STORE, options)
   const outbox = (sharedWith && outboxes.get(sharedWith)) ?? new MemoryOutbox(lanes, now)
   const status: MigrationStatus = { version: 1, latest: 1, lanes: outbox.laneCount, pending: [] }
+  const coordination = memoryCoordination(outbox)
   const store: Store<MemoryTransaction> = {
     dialect: 'memory',
     description: 'memory outbox_events',
     transactionAdapter: memoryTransaction(),
-    publish: {
-      insert: (rows) => ({ strings: INSERT, values: [rows] }),
-      inserted: (rows) =>
-        (rows as unknown as readonly InsertedRow[]).map(
-          ({ id, seq, lane, createdAt, updatedAt, scheduledAt, availableAt }) => ({
-            id,
-            seq,
-            lane,
-            createdAt,
-            updatedAt,
-            scheduledAt,
-            availableAt,
-          }),
-        ),
-      findDuplicate: (row) => ({ strings: FIND_DUPLICATE, values: [row] }),
-      found: ([row]) => row as Partial<OutboxEventColumns> | undefined,
-    },
+    publish: memoryPublish,
     relay: memoryRelay(outbox),
-    coordination: memoryCoordination(outbox),
-    admin: memoryAdmin(outbox),
+    retention: memoryRetention(outbox),
+    coordination,
+    admin: memoryAdmin(outbox, coordination),
     wake: memoryWake(outbox),
     inbox: memoryInbox(outbox),
     schema: {

@@ -1,6 +1,7 @@
 import { FAR_FUTURE } from '../../record/columns.ts'
 import { canMove, UNSETTLED } from '../../record/status.ts'
 import type { AdminMove, Hold, MoveReport } from '../admin-store.ts'
+import { LONGEST_HOLD } from '../coordination-store.ts'
 import type { MemoryLane, MemoryOutbox, MemoryRow } from './memory-outbox.ts'
 
 /** Applies a move to events whose status allows it, where nobody can be sending them. */
@@ -35,14 +36,19 @@ export function move(
   return { moved: moved.map((row) => row.id), busy }
 }
 
-/** Asks the owners of these events' lanes to take their hands off. */
+/**
+ * Asks the owners of these events' lanes to take their hands off. Where no hold stands, the owner may be sending whatever
+ * it answered before: `quietFor` is -n, and only answers beyond n count.
+ */
 export function hold(outbox: MemoryOutbox, ids: readonly string[], duration: number): readonly Hold[] {
   const rows = ids.flatMap((id) => outbox.rows.get(id) ?? []).filter((row) => UNSETTLED.includes(row.status))
   const lanes = new Set(rows.flatMap((row) => outbox.lanesOf(row)))
-  const until = outbox.now() + duration
+  const now = outbox.now()
+  const until = now + duration
   for (const lane of lanes) {
+    if (lane.holdUntil === null) lane.quietFor = 0 - lane.hold
     lane.hold++
-    lane.holdUntil = Math.max(until, lane.holdUntil ?? until)
+    lane.holdUntil = Math.min(now + LONGEST_HOLD, Math.max(until, lane.holdUntil ?? until))
   }
   if (lanes.size > 0) outbox.wake()
   return [...lanes].map(({ backend, lane, hold: number }) => ({ backend, lane, number }))

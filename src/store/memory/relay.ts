@@ -1,6 +1,6 @@
 import { FAR_FUTURE, SEND_COLUMNS } from '../../record/columns.ts'
 import { UNSETTLED } from '../../record/status.ts'
-import type { FetchedRow, HeldHead, RelayStore } from '../relay-store.ts'
+import { CLOCK_AHEAD, type FetchedRow, type HeldHead, LONGEST_PARKING, type RelayStore } from '../relay-store.ts'
 import { copyColumns, type MemoryOutbox, type MemoryRow } from './memory-outbox.ts'
 import { MemoryTransaction } from './memory-transaction.ts'
 import { ownsLane, settle } from './settle.ts'
@@ -25,19 +25,23 @@ export function memoryRelay(outbox: MemoryOutbox): RelayStore {
     async unpark(names, lanes, limitPerLane) {
       const now = outbox.now()
       const woken: { lane: number; firstSeq: number; count: number }[] = []
+      const heads: string[] = []
+      const more: number[] = []
       for (const lane of lanes) {
-        const due = unsettled(names, [lane])
+        const all = unsettled(names, [lane])
           .filter((row) => row.availableAt !== null && row.availableAt.getTime() <= now)
           .sort((a, b) => timeOf(a) - timeOf(b))
-          .slice(0, limitPerLane)
+        const due = all.slice(0, limitPerLane)
+        if (all.length > due.length) more.push(lane)
         for (const row of due) row.availableAt = null
+        heads.push(...due.filter((row) => row.status === 'retry' && row.partitionKey !== null).map(({ id }) => id))
         if (due.length > 0) woken.push({ lane, firstSeq: Math.min(...due.map((row) => row.seq)), count: due.length })
       }
       const parked = unsettled(names, lanes).filter(
         (row) => row.availableAt !== null && timeOf(row) !== FAR_FUTURE.getTime(),
       )
       const next = Math.min(...parked.map(timeOf))
-      return { woken, nextDueIn: parked.length === 0 ? null : Math.max(0, next - now) }
+      return { woken, heads, locked: [], more, nextDueIn: parked.length === 0 ? null : Math.max(0, next - now) }
     },
 
     async settle(ownership, outcomes) {
@@ -58,6 +62,7 @@ export function memoryRelay(outbox: MemoryOutbox): RelayStore {
         if (row.availableAt?.getTime() === FAR_FUTURE.getTime() && !held) row.availableAt = null
       }
       const now = outbox.now()
+      for (const row of unsettled(names, lanes)) waitFromNow(row, now)
       for (const row of unsettled(names, lanes)) if (isOrphan(outbox, row, now)) row.availableAt = null
       const retries = unsettled(names, lanes).filter(
         (row) => row.status === 'retry' && row.availableAt !== null && row.partitionKey !== null,
@@ -95,22 +100,6 @@ export function memoryRelay(outbox: MemoryOutbox): RelayStore {
       const rows = outbox.bySeq((row) => UNSETTLED.includes(row.status))
       return [...new Set(rows.map((row) => row.publisherBackend))].slice(0, limit)
     },
-
-    async purge({ publishedFor, failedFor, limit }) {
-      const now = outbox.now()
-      const old = outbox.bySeq((row) => {
-        if (row.status === 'published') {
-          return publishedFor !== null && row.publishedAt !== null && row.publishedAt.getTime() <= now - publishedFor
-        }
-        const givenUp = row.status === 'failed' || row.status === 'cancelled'
-        return givenUp && failedFor !== null && row.updatedAt.getTime() <= now - failedFor
-      })
-      const purged = old.slice(0, limit)
-      for (const row of purged) outbox.remove(row)
-      // What waits behind a failed event that is gone is released by the lane's owner.
-      outbox.raiseAttention(purged.filter((row) => row.status === 'failed' && row.availableAt !== null))
-      return purged.length
-    },
   }
 }
 
@@ -118,15 +107,30 @@ function timeOf(row: MemoryRow): number {
   return row.availableAt?.getTime() ?? Number.NEGATIVE_INFINITY
 }
 
-/** Parked behind an event between retries that is there no more, and not by its own time: nothing keeps it waiting. */
+/** A retry that was written while the clock was ahead waits for its delay from now. */
+function waitFromNow(row: MemoryRow, now: number): void {
+  const ahead = row.updatedAt.getTime() - now
+  if (row.status !== 'retry' || timeOf(row) <= now || ahead <= CLOCK_AHEAD) return
+  row.scheduledAt = row.availableAt = new Date(timeOf(row) - ahead)
+  row.updatedAt = new Date(now)
+}
+
+/**
+ * Parked, not by its own time, and behind no event between retries, or for longer than that one: nothing keeps it waiting.
+ * One without a key waits for a place that is away, for a while.
+ */
 function isOrphan(outbox: MemoryOutbox, row: MemoryRow, now: number): boolean {
   const parked = row.availableAt !== null && timeOf(row) > now && timeOf(row) !== FAR_FUTURE.getTime()
-  if (!parked || row.status === 'retry' || row.partitionKey === null || row.scheduledAt.getTime() > now) return false
+  // Nothing in its row was ever written so late: its time is its own.
+  const latest = Math.max(now, row.createdAt.getTime(), row.updatedAt.getTime())
+  if (!parked || row.status === 'retry' || row.scheduledAt.getTime() > latest) return false
+  if (row.partitionKey === null) return timeOf(row) > now + LONGEST_PARKING
   return !outbox
     .bySeq((head) => head.lane === row.lane && head.partitionKey === row.partitionKey && head.availableAt !== null)
     .some(
       (head) =>
         head.publisherBackend === row.publisherBackend &&
+        timeOf(head) >= timeOf(row) &&
         (head.status === 'failed' || (head.status === 'retry' && timeOf(head) > now)),
     )
 }

@@ -32,6 +32,8 @@ export function settle(outbox: MemoryOutbox, ownership: Ownership, outcomes: rea
 function mayRecord(outbox: MemoryOutbox, ownership: Ownership, outcome: Outcome, row: MemoryRow): boolean {
   if (row.generation !== outcome.generation) return false
   if (outcome.kind === 'published') return row.status !== 'published' && row.status !== 'cancelled'
+  // What is parked is in nobody's hands: a mark on it came late, and would hide a head from reconcile.
+  if ((outcome.kind === 'sending' || outcome.kind === 'returned') && row.availableAt !== null) return false
   return UNSETTLED.includes(row.status) && row.lane === outcome.lane && ownsLane(outbox, ownership, row.lane)
 }
 

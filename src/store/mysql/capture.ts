@@ -1,5 +1,4 @@
-import { type CaptureOptions, literalOf, resolveCapture } from '../capture.ts'
-import { captureColumns } from '../capture-columns.ts'
+import { type CaptureOptions, captureColumns, literalOf, resolveCapture } from '../capture.ts'
 import type { Client } from './client.ts'
 import { sql } from './sql.ts'
 import type { Tables } from './tables.ts'
@@ -14,10 +13,7 @@ export function capture(client: Client, t: Tables) {
     const rows = await client.query(sql`
 SELECT column_name AS name, data_type AS type FROM information_schema.columns
 WHERE table_schema = DATABASE() AND table_name = ${table} ORDER BY ordinal_position`)
-    const columns = captureColumns(
-      rows.map((row) => ({ name: String(row['name']), type: String(row['type']) })),
-      resolved,
-    )
+    const columns = captureColumns(rows, resolved)
     const object = (row: string): string =>
       `JSON_OBJECT(${columns.map(({ name, type }) => `${literalOf(name, true)}, ${jsonValue(`${row}.${quote(name)}`, type)}`).join(', ')})`
     const call = (event: string, before: string, after: string, row: string): string => {

@@ -1,12 +1,10 @@
 import { SEND_COLUMNS } from '../../record/columns.ts'
-import type { FetchedRow, LaneCursor } from '../relay-store.ts'
+import type { FetchedRow, LaneCursor, RelayStore } from '../relay-store.ts'
+import { rowReader } from '../rows.ts'
 import type { Client, RawRow } from './client.ts'
-import { NOW, STAGE } from './literals.ts'
-import { rowReader, selectList } from './row.ts'
 import { join, type Sql, sql } from './sql.ts'
 import type { Tables } from './tables.ts'
-
-type Read = (row: RawRow) => FetchedRow
+import { NOW, readersOf, STAGE, selectList } from './values.ts'
 
 /**
  * Reads due events of some lanes in `seq` order. The names of a lane share its limit, or the reader's cursor would
@@ -19,13 +17,14 @@ type Read = (row: RawRow) => FetchedRow
  * each lane and name in one UNION ALL, 19 ms and 28 ms. The first has no limit for each lane, so it counts only when
  * it came to its end: else there is a backlog, and the second way is taken until the backlog is gone.
  *
- * `scheduled_at` is looked at once more, since a row that somebody else updated may not be parked.
+ * `scheduled_at` is looked at once more, since a row that somebody else updated may not be parked. What was due when it was
+ * written stays due when the clock is set back.
  */
 export function fetch(client: Client, t: Tables) {
-  const columns = selectList(SEND_COLUMNS, (column) => column, 'raw')
-  const read = rowReader(SEND_COLUMNS, (column) => column) as Read
+  const columns = selectList(SEND_COLUMNS, 'raw')
+  const read = rowReader(SEND_COLUMNS, readersOf('raw')) as (row: RawRow) => FetchedRow
   const from = sql`SELECT ${columns} FROM ${t.events} AS e FORCE INDEX (${t.index.work})`
-  const due = sql`e.stage = ${STAGE.hot} AND e.available_at IS NULL AND e.scheduled_at <= ${NOW}`
+  const due = sql`e.stage = ${STAGE.hot} AND e.available_at IS NULL AND (e.scheduled_at <= ${NOW} OR e.scheduled_at <= GREATEST(e.created_at, e.updated_at))`
   let backlog = false
 
   const inOneScan = (names: readonly string[], lanes: readonly LaneCursor[], limit: number): Sql => sql`${from}
@@ -79,4 +78,33 @@ function cut(rows: readonly FetchedRow[], lanes: readonly LaneCursor[]): readonl
       left.set(lane, more - 1)
       return more > 0
     })
+}
+
+/** Names of settled events that are passed over for each that is found, at most. */
+const MOST_LOOKED = 10
+
+/**
+ * By a jump along the work index for each name; of each then whether anything is to be done, since the index holds settled
+ * rows, too.
+ */
+export function waitingNames(client: Client, t: Tables): RelayStore['waitingNames'] {
+  const firstAfter = (name: string | undefined) => sql`
+SELECT MIN(e.publisher_backend) AS backend FROM ${t.events} AS e FORCE INDEX (${t.index.work})
+${name === undefined ? sql`` : sql`WHERE e.publisher_backend > ${name}`}`
+  const waits = (name: string) => sql`
+SELECT 1 AS waits FROM ${t.events} AS e FORCE INDEX (${t.index.work})
+WHERE ${isNamed([name])} AND e.stage IN (${[STAGE.hot, STAGE.parked, STAGE.retrying]}) LIMIT 1`
+
+  return async (limit) => {
+    const names: string[] = []
+    let looked = 0
+    for (let name: string | undefined; names.length < limit && looked < MOST_LOOKED * limit; looked++) {
+      const [next] = await client.query(firstAfter(name))
+      if (next?.['backend'] == null) break
+      name = String(next['backend'])
+      const [found] = await client.query(waits(name))
+      if (found !== undefined) names.push(name)
+    }
+    return names
+  }
 }

@@ -1,10 +1,9 @@
-import type { InboxEntry, InboxStore } from '../inbox-store.ts'
+import type { InboxStore } from '../inbox-store.ts'
 import type { Client } from './client.ts'
-import { nowPlus } from './literals.ts'
-import { slices } from './slices.ts'
 import { join, type SqlValue, sql } from './sql.ts'
 import { runAgainOnConflict } from './store-error.ts'
 import type { Tables } from './tables.ts'
+import { nowPlus, slices } from './values.ts'
 
 /**
  * What each consumer has handled. An entry that is there is not left out but counted up: that is a change, so this
@@ -19,20 +18,24 @@ export function inbox(client: Client, t: Tables): InboxStore {
     ') ON DUPLICATE KEY UPDATE repeats = repeats + 1 /*M! RETURNING repeats */',
   ]
   const where = [' WHERE consumer = ', ' AND source = ', ' AND event_id = ', '']
-  const readBackStrings = [`SELECT repeats FROM ${t.inbox.text}${where[0]}`, ...where.slice(1)]
+  const findStrings = [`SELECT repeats FROM ${t.inbox.text}${where[0]}`, ...where.slice(1)]
   const withdrawStrings = [`DELETE FROM ${t.inbox.text}${where[0]}`, ...where.slice(1)]
 
-  const readBack = ({ consumer, source, eventId }: InboxEntry) => ({
-    strings: readBackStrings,
-    values: [consumer, source, eventId],
-  })
-
   return {
-    enter: ({ consumer, source, eventId }) => ({ strings: enterStrings, values: [consumer, source, eventId] }),
-    readBack,
-    entered: ([row]) => row !== undefined && Number(row['repeats']) === 0,
-    find: readBack,
-    withdraw: ({ consumer, source, eventId }) => ({ strings: withdrawStrings, values: [consumer, source, eventId] }),
+    *enter({ consumer, source, eventId }) {
+      const values = [consumer, source, eventId]
+      let [row] = yield { strings: enterStrings, values }
+      // MySQL, whose INSERT returns no rows.
+      if (row === undefined) [row] = yield { strings: findStrings, values }
+      return row !== undefined && Number(row['repeats']) === 0
+    },
+    *find({ consumer, source, eventId }) {
+      const found = yield { strings: findStrings, values: [consumer, source, eventId], effect: 'reads' }
+      return found.length > 0
+    },
+    *withdraw({ consumer, source, eventId }) {
+      yield { strings: withdrawStrings, values: [consumer, source, eventId] }
+    },
 
     /**
      * By the index on handled_at; several that prune at once take different rows and wait for nobody. Both statements

@@ -1,12 +1,23 @@
-import type { Inspection } from '../inspection.ts'
+import {
+  COUNTED,
+  type Inspection,
+  LOOKED_AT,
+  NAMES,
+  type Unreachable,
+  unreachableRows,
+  wrongStatuses,
+} from '../inspection.ts'
 import type { Client } from './client.ts'
-import { NOW } from './literals.ts'
-import { sql } from './sql.ts'
+import { waitingNames } from './fetch.ts'
+import { laneDefault } from './schema/columns.ts'
+import { Sql, sql } from './sql.ts'
 import type { Tables } from './tables.ts'
+import { NOW, STAGE } from './values.ts'
 
-/** Looks at what the outbox cannot mend by itself: indexes that are not ours, and the clock. */
+/** Looks at what the outbox cannot mend by itself: indexes that are not ours, rows that no worker sees, and the clock. */
 export function inspect(client: Client, t: Tables): () => Promise<Inspection> {
   const ours: ReadonlySet<string> = new Set(['PRIMARY', ...Object.values(t.index).map(({ text }) => text.slice(1, -1))])
+  const look = unreachable(client, t)
   return async () => {
     // CAST, since the client would read an instant in the time zone of this process.
     const [clock] = await client.query(sql`SELECT CAST(${NOW} AS CHAR) AS now`)
@@ -19,6 +30,7 @@ export function inspect(client: Client, t: Tables): () => Promise<Inspection> {
       columns.set(name, [...(columns.get(name) ?? []), String(row['Column_name'] ?? row['Expression'])])
     }
     return {
+      unreachable: await look(),
       now: new Date(`${String(clock?.['now']).slice(0, 23).replace(' ', 'T')}Z`),
       extraIndexes: [...columns]
         .toSorted(([a], [b]) => (a < b ? -1 : 1))
@@ -28,5 +40,29 @@ export function inspect(client: Client, t: Tables): () => Promise<Inspection> {
           drop: `DROP INDEX \`${name}\` ON ${t.events.text}`,
         })),
     }
+  }
+}
+
+/** Lanes by ranges of the work index; statuses in the ends of the table. */
+function unreachable(client: Client, t: Tables): () => Promise<readonly Unreachable[]> {
+  const names = waitingNames(client, t)
+  const statusText = wrongStatuses(
+    (direction) => `(SELECT seq, status FROM ${t.events.text} FORCE INDEX (${t.index.seq.text})
+  ORDER BY seq ${direction} LIMIT ${LOOKED_AT})`,
+  )
+  return async () => {
+    const [settings] = await client.query(sql`SELECT lanes FROM ${t.settings}`)
+    const lanes = Number(settings?.['lanes'])
+    let beyond = 0
+    for (const name of await names(NAMES)) {
+      const [row] = await client.query(sql`
+SELECT COUNT(*) AS found FROM (
+  SELECT 1 FROM ${t.events} FORCE INDEX (${t.index.work})
+  WHERE publisher_backend = ${name} AND stage IN (${[STAGE.hot, STAGE.parked, STAGE.retrying]})
+    AND (lane < 0 OR lane >= ${lanes}) LIMIT ${COUNTED}) AS beyond`)
+      beyond += Number(row?.['found'] ?? 0)
+    }
+    const statuses = await client.query(new Sql(statusText))
+    return unreachableRows(t.events.text, { statuses, beyond, lanes, lane: laneDefault(lanes) })
   }
 }

@@ -1,16 +1,80 @@
-import type { AdminMove, AdminStore } from '../admin-store.ts'
+import type { AdminMove, AdminStore, Hold } from '../admin-store.ts'
+import { holdOfRow, holdsBeside, laneKey } from '../coordination-rows.ts'
+import { LONGEST_HOLD } from '../coordination-store.ts'
+import { fromSqlId, isUuid, toSqlDate, toSqlId } from '../values.ts'
 import type { Client, RawRow, Runs } from './client.ts'
-import { deleteById } from './delete.ts'
-import { busyLanes, lift } from './hold.ts'
-import { FAR_FUTURE_SQL, NOW, nowPlus, toSqlDate, UNSETTLED } from './literals.ts'
-import { makeLanes } from './make-lanes.ts'
-import { lockLanes, PLACE, type Place, placeOf, placesOf, raiseAttention } from './raise-attention.ts'
-import { slices } from './slices.ts'
-import { type Sql, sql } from './sql.ts'
+import {
+  areLanes,
+  lanesOf,
+  lockLanes,
+  makeLanes,
+  PLACE,
+  type Place,
+  placeOf,
+  placesOf,
+  raiseAttention,
+} from './coordination.ts'
+import { deleteById } from './purge.ts'
+import { join, type Sql, sql } from './sql.ts'
 import { runAgainOnConflict } from './store-error.ts'
 import type { Tables } from './tables.ts'
-import { fromSqlId, isUuid, toSqlId } from './uuid.ts'
+import { FAR_FUTURE_SQL, NOW, nowPlus, slices, UNSETTLED } from './values.ts'
 
+/**
+ * Asks the owners of the lanes in which these events wait to take their hands off them. Where no hold stands, the owner may
+ * be sending whatever it answered before: `quiet_for` is -n, and only answers beyond n count. It is set first: MySQL
+ * assigns from left to right, and reads what it has assigned.
+ */
+export function hold(client: Client, t: Tables): AdminStore['hold'] {
+  return (ids, duration) =>
+    runAgainOnConflict(() =>
+      client.transaction(async (tx) => {
+        const places = await placesOf(tx, t, ids.filter(isUuid).map(toSqlId), sql`status IN ${UNSETTLED}`)
+        const lanes = await lanesOf(tx, t, places)
+        if (lanes.length === 0) return []
+        await lockLanes(tx, t, places)
+        await tx.run(sql`
+UPDATE ${t.lanes} SET quiet_for = CASE WHEN hold_until IS NULL THEN -hold ELSE quiet_for END, hold = hold + 1,
+  hold_until = LEAST(GREATEST(COALESCE(hold_until, ${NOW}), ${nowPlus(duration)}), ${nowPlus(LONGEST_HOLD)})
+WHERE ${areLanes(lanes)}`)
+        const rows = await tx.query(sql`SELECT backend, lane, hold FROM ${t.lanes} WHERE ${areLanes(lanes)}`)
+        return rows.map(holdOfRow)
+      }),
+    )
+}
+
+/** Ends holds that nobody has renewed since. */
+export async function lift(runs: Pick<Runs, 'run'>, t: Tables, holds: readonly Hold[]): Promise<void> {
+  if (holds.length === 0) return
+  const these = holds.map(
+    ({ backend, lane, number }) => sql`(backend = ${backend} AND lane = ${lane} AND hold = ${number})`,
+  )
+  await runs.run(sql`
+UPDATE ${t.lanes} SET hold_until = NULL WHERE ${areLanes(holds)} AND (${join(these, ' OR ')}) ORDER BY backend, lane`)
+}
+
+/** The lanes of these places and holds whose live owner may be sending: it has not answered any of these holds, or broke it. */
+async function busyLanes(
+  tx: Runs,
+  t: Tables,
+  places: readonly Place[],
+  holds: readonly Hold[],
+): Promise<readonly Omit<Hold, 'number'>[]> {
+  const lanes = [...(await lanesOf(tx, t, places)), ...holds]
+  if (lanes.length === 0) return []
+  const rows = await tx.query(sql`
+SELECT l.backend, l.lane, l.hold_until IS NOT NULL AS held, l.quiet_for FROM ${t.lanes} AS l
+WHERE ${areLanes(lanes)} AND EXISTS (SELECT 1 FROM ${t.workers} AS w WHERE w.id = l.owner AND w.lease_until > ${NOW})`)
+  const isAnswered = (row: RawRow): boolean => {
+    const { backend, lane } = laneKey(row)
+    const ours = holds.find((each) => each.backend === backend && each.lane === lane)
+    return ours !== undefined && Number(row['held']) === 1 && Number(row['quiet_for']) >= ours.number
+  }
+  return rows.filter((row) => !isAnswered(row)).map(laneKey)
+}
+
+/** It only has to differ from the one before; plain SQL may have put it where nothing can be added to it. */
+const NEXT_GENERATION = sql`CASE WHEN generation < 2147483647 THEN generation + 1 ELSE 0 END`
 /** A failed event blocks its key, if it has one, until somebody releases it. */
 const BLOCKING = sql`CASE WHEN partition_key IS NOT NULL THEN ${FAR_FUTURE_SQL} END`
 const AGAIN = sql`status = 'pending', retry_count = 0, scheduled_at = ${NOW}, available_at = NULL, updated_at = ${NOW}`
@@ -32,11 +96,13 @@ function changesOf(move: Exclude<AdminMove, { kind: 'delete' }>): Sql {
       return sql`status = 'failed', last_error = ${move.error}, available_at = ${BLOCKING}, updated_at = ${NOW}`
     case 'incrementRetry': {
       const due = nowPlus(move.delay)
-      const exhausted = sql`retry_count + 1 >= max_retries`
+      // Plain SQL may have put the count where nothing can be added to it.
+      const counted = sql`GREATEST(retry_count, LEAST(retry_count + 1, 2147483647))`
+      const exhausted = sql`(${counted} >= max_retries OR ${counted} >= 2147483647)`
       return sql`status = CASE WHEN ${exhausted} THEN 'failed' ELSE 'retry' END, last_error = ${move.error},
   scheduled_at = CASE WHEN ${exhausted} THEN scheduled_at ELSE ${due} END,
   available_at = CASE WHEN ${exhausted} THEN ${BLOCKING} ELSE ${due} END,
-  retry_count = retry_count + 1, updated_at = ${NOW}`
+  retry_count = ${counted}, updated_at = ${NOW}`
     }
     case 'reschedule': {
       const at = sql`CAST(${toSqlDate(move.at)} AS DATETIME(6))`
@@ -96,18 +162,14 @@ WHERE id IN (${ids}) AND ${fromOf(move)} FOR UPDATE`)
           if (move.kind === 'delete') await deleteById(tx, t, these)
           else {
             await tx.run(sql`
-UPDATE ${t.events} FORCE INDEX (PRIMARY) SET ${changesOf(move)}, generation = generation + 1
+UPDATE ${t.events} FORCE INDEX (PRIMARY) SET ${changesOf(move)}, generation = ${NEXT_GENERATION}
 WHERE id IN (${these})`)
           }
           moved.push(...these.map(fromSqlId))
           places.push(...free.map(placeOf))
         }
         await raiseAttention(tx, t, places)
-        await lift(
-          tx,
-          t,
-          holds.filter((each) => !closed.some(({ backend, lane }) => backend === each.backend && lane === each.lane)),
-        )
+        await lift(tx, t, holdsBeside(closed, holds))
         return { moved, busy }
       }),
     )

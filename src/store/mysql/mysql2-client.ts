@@ -1,12 +1,14 @@
 import { BroadcasterError } from '../../errors.ts'
-import { IN_TRANSACTION, isOpen, type Mysql2Query, type Mysql2Transaction } from '../../publish/transactions/mysql2.ts'
-import { ConnectionShare, type Connections, type Loan } from '../connections.ts'
-import { lentHandle } from '../lent-handle.ts'
-import type { Limits } from '../statement-limits.ts'
-import type { Client, Lender, RawRow, Runs } from './client.ts'
-import { withLimits } from './limited-statement.ts'
+import { IN_TRANSACTION } from '../../transactions/mysql-answer.ts'
+import { clientsOn } from '../clients.ts'
+import type { ConnectionShare, Loan } from '../connections.ts'
+import { type Lender, lender, type TransactionControl, transactionOn } from '../loan-transaction.ts'
+import { type Limits, type ResolvedStatementOptions, SERVER_FIRST } from '../statement-limits.ts'
+import type { Client, Clients, RawRow, Runs } from './client.ts'
+import { isOpen, type Mysql2Query, type Mysql2Transaction } from './mysql2-transaction.ts'
+import type { OpenMysql2 } from './open-mysql2.ts'
 import type { Sql } from './sql.ts'
-import { errorNumber, runAgainOnConflict, storeError } from './store-error.ts'
+import { runAgainOnConflict, serverCode } from './store-error.ts'
 
 /** What we need of a `PoolConnection` of `mysql2/promise`. */
 export interface Mysql2PoolConnection extends Mysql2Transaction {
@@ -30,11 +32,6 @@ function queryOf(text: string): Mysql2Query {
   return { sql: text, values: [], rowsAsArray: false, nestTables: false, typeCast }
 }
 
-/** How long the server may take for what begins and ends a transaction around the code of others, in ms. */
-const CONTROL = 8_000
-/** And for COMMIT, which may wait for the disk or a replica. */
-const COMMIT = 60_000
-
 /** Of the next transaction alone, which a single statement is, too. */
 const ISOLATION = 'SET TRANSACTION ISOLATION LEVEL READ COMMITTED'
 
@@ -51,9 +48,18 @@ function isolationAndLockWait({ lock }: Limits): string {
 const LOCK_WAIT_AS_BEFORE =
   'SET /*!80000 @@SESSION.innodb_lock_wait_timeout = @broadcaster_lock_wait */ /*M! @broadcaster_lock_wait = NULL */'
 
-/** The client for statements of our own, on `size` connections of the pool. */
-export function mysql2Client(connections: Connections<Mysql2PoolConnection>, size: number, limits: Limits): Client {
-  const share = new ConnectionShare(connections, size)
+const CONTROL: TransactionControl<Mysql2PoolConnection> = {
+  begin: (loan, limit) => control(loan, 'START TRANSACTION', limit),
+  commit: (loan, limit) => control(loan, 'COMMIT', limit),
+  rollBack: (loan, limit) => ask(loan, 'ROLLBACK', limit),
+}
+
+/** The clients of a store on a pool of `mysql2`. */
+export function mysql2Clients(open: OpenMysql2, options: ResolvedStatementOptions): Clients {
+  return clientsOn(open, options, { client: mysql2Client, lender: mysql2Lender })
+}
+
+function mysql2Client(share: ConnectionShare<Mysql2PoolConnection>, limits: Limits): Client {
   /** Within the limits, and with the session's own lock wait again when it is over. */
   const limited = <T>(work: (loan: Mysql2Loan) => Promise<T>): Promise<T> =>
     share.use(limits.total, async (loan) => {
@@ -75,7 +81,11 @@ export function mysql2Client(connections: Connections<Mysql2PoolConnection>, siz
           return affectedRows
         }),
       ),
-    transaction: (work) => limited((loan) => transactionOn(loan, async () => work(runsOn(loan, limits)), undefined)),
+    transaction: (work) => limited((loan) => transactionOn(loan, CONTROL, () => work(runsOn(loan, limits)))),
+    snapshot: (work) =>
+      share.use(limits.total, (loan) =>
+        transactionOn(loan, { ...CONTROL, begin: beginSnapshot }, () => work(runsOn(loan, limits))),
+      ),
     session: (work) =>
       share.use(Number.POSITIVE_INFINITY, async (loan) => {
         try {
@@ -88,72 +98,20 @@ export function mysql2Client(connections: Connections<Mysql2PoolConnection>, siz
   }
 }
 
-/** Lends transactions to the code of others, on at most `size` connections at once. */
-export function mysql2Lender(
-  connections: Connections<Mysql2PoolConnection>,
-  size: number,
-  { wait, conclusion }: { readonly wait: number; readonly conclusion: Limits },
-): Lender {
-  const share = new ConnectionShare(connections, size)
-  const lend: Lender['lend'] = (work) =>
-    share.use(
-      Number.POSITIVE_INFINITY,
-      async (loan) => {
-        await control(loan, ISOLATION, CONTROL)
-        const { handle, end } = lentHandle(loan.connection)
-        return transactionOn(
-          loan,
-          async () => {
-            try {
-              return await work({
-                native: handle,
-                async conclude(settle) {
-                  end()
-                  await requireOpen(loan, conclusion.total)
-                  return settle(runsOn(loan, conclusion, conclusion.total))
-                },
-              })
-            } catch (error) {
-              // Its code goes on: what it has asked for must neither be waited for nor end up elsewhere.
-              if (end()) loan.destroy()
-              throw error
-            } finally {
-              end()
-            }
-          },
-          { control: CONTROL, commit: COMMIT },
-        )
-      },
-      wait,
-    )
-  return { lend }
+async function beginSnapshot(loan: Mysql2Loan, limit: number): Promise<void> {
+  await control(loan, 'SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY', limit)
+  await control(loan, 'START TRANSACTION WITH CONSISTENT SNAPSHOT', limit)
 }
 
-/** Runs `work` in a transaction; rolls back when it throws. `limits`: of what begins and ends it, where the loan has none. */
-async function transactionOn<T>(
-  loan: Mysql2Loan,
-  work: () => Promise<T>,
-  limits: { readonly control: number; readonly commit: number } | undefined,
-): Promise<T> {
-  try {
-    await control(loan, 'START TRANSACTION', limits?.control)
-    const result = await work()
-    await control(loan, 'COMMIT', limits?.commit)
-    return result
-  } catch (error) {
-    await rollBack(loan)
-    throw error
-  }
-}
-
-async function rollBack(loan: Mysql2Loan): Promise<void> {
-  if (loan.isOver) return
-  try {
-    await ask(loan, 'ROLLBACK', CONTROL)
-    loan.rolledBack()
-  } catch {
-    loan.destroy()
-  }
+function mysql2Lender(share: ConnectionShare<Mysql2PoolConnection>, wait: number, conclusion: Limits): Lender<Runs> {
+  return lender(share, wait, {
+    ...CONTROL,
+    prepare: (loan, limit) => control(loan, ISOLATION, limit),
+    async concluding(loan) {
+      await requireOpen(loan, conclusion.total)
+      return runsOn(loan, conclusion, conclusion.total)
+    },
+  })
 }
 
 /** Not waited for: whoever has the connection next comes after it. */
@@ -165,7 +123,7 @@ function restore(loan: Mysql2Loan): void {
 
 /** A statement that others began, and an error that they caught, may have ended the transaction. */
 async function requireOpen(loan: Mysql2Loan, limit: number): Promise<void> {
-  if (await loan.answer(isOpen(loan.connection), limit).catch(throwStoreError)) return
+  if (await loan.ask(isOpen, limit)) return
   throw new BroadcasterError(
     'TRANSACTION_ENDED',
     'the transaction ended before its callback did: by a COMMIT or ROLLBACK, by a DDL statement, which commits it, or by a deadlock, which rolls it back, and whose error was caught',
@@ -203,8 +161,7 @@ function textOf(loan: Mysql2Loan, { text }: Sql, limits: Limits | undefined, ans
 }
 
 async function ask(loan: Mysql2Loan, text: string, limit?: number): Promise<unknown> {
-  if (loan.isOver) throw new BroadcasterError('STORE_UNAVAILABLE', 'the connection of the transaction was destroyed')
-  const [result] = await loan.answer(loan.connection.query(queryOf(text)), limit).catch(throwStoreError)
+  const [result] = await loan.ask((connection) => connection.query(queryOf(text)), limit)
   return result
 }
 
@@ -224,11 +181,25 @@ async function control(loan: Mysql2Loan, text: string, limit?: number): Promise<
   try {
     await ask(loan, text, limit)
   } catch (error) {
-    const number = errorNumber(error instanceof BroadcasterError ? error.cause : error)
-    throw number === TRANSACTION_IN_PROGRESS ? noAutocommit() : error
+    throw serverCode(error) === TRANSACTION_IN_PROGRESS ? noAutocommit() : error
   }
 }
 
-function throwStoreError(error: unknown): never {
-  throw storeError(error)
+const ALL = '18446744073709551615'
+
+/**
+ * A statement of ours with its limits, and without those of the session that would change what it does: `sql_select_limit`
+ * hides rows, `sql_safe_updates` refuses updates by another index than the server expects. MariaDB takes all of it with the
+ * statement. MySQL takes hints; for what writes it has no limit but those of the locks.
+ */
+export function withLimits(text: string, { lock }: Limits, left: number): string {
+  const time = Math.max(100, Math.round(left) - SERVER_FIRST)
+  const wait = Math.ceil(lock / 1_000)
+  const forMariadb = `/*M! SET STATEMENT max_statement_time=${time / 1_000},innodb_lock_wait_timeout=${wait},lock_wait_timeout=${wait},sql_select_limit=${ALL},sql_safe_updates=0 FOR */ `
+  const settings = `SET_VAR(lock_wait_timeout=${wait}) SET_VAR(sql_safe_updates=0) SET_VAR(sql_select_limit=${ALL})`
+  // Behind the first word of the whole statement.
+  const hinted = text.replace(/^\s*\(?\s*(SELECT|INSERT|UPDATE|DELETE)\b/, (verb, word: string) =>
+    word === 'SELECT' ? `${verb} /*+ MAX_EXECUTION_TIME(${time}) ${settings} */` : `${verb} /*+ ${settings} */`,
+  )
+  return forMariadb + hinted
 }

@@ -1,7 +1,7 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { BroadcasterError } from '../../errors.ts'
 import { Connections } from '../connections.ts'
-import { OpenedConnections } from '../opened-connections.ts'
+import { CONNECT, given, owned, type PoolSource } from '../pool-source.ts'
+import { ownPoolSize } from '../statement-limits.ts'
 import type { Mysql2Pool, Mysql2PoolConnection } from './mysql2-client.ts'
 import type { ResolvedOptions } from './options.ts'
 import { fateAfter, storeError } from './store-error.ts'
@@ -13,8 +13,8 @@ export interface OpenMysql2 {
   end(): Promise<void>
 }
 
-interface OwnPool extends Mysql2Pool {
-  on(event: 'connection', listener: (connection: object) => void): unknown
+interface EndingPool extends Mysql2Pool {
+  on(event: 'connection' | 'acquire' | 'release', listener: (connection: object) => void): unknown
   end(): Promise<void>
 }
 
@@ -22,60 +22,39 @@ interface OwnPool extends Mysql2Pool {
 interface Mysql2Module {
   createPool(options: {
     uri: string
+    connectionLimit: number
     charset: string
     connectTimeout: number
     enableKeepAlive: boolean
     connectAttributes: Record<string, string>
-  }): OwnPool
+  }): EndingPool
 }
 
-/** How long a connection may take to open, in ms. */
-const CONNECT = 8_000
-/** How long closing waits for the server, in ms. */
-const CLOSE = 2_000
-
 /** Opens nothing yet: the pool is made at first use. */
-export function openMysql2({ via }: ResolvedOptions): OpenMysql2 {
-  let own: Promise<OwnPool> | undefined
-  const open = new Set<object>()
-  let closed = false
-  let opened = 'pool' in via ? OpenedConnections.of(via.pool, 'connection') : undefined
-
-  const pool = async (): Promise<Mysql2Pool> => {
-    if ('pool' in via) return via.pool
-    if (closed) throw new BroadcasterError('CLOSED', 'the MySQL store was closed')
-    own ??= openPool(via.url, open).then((pool) => {
-      opened = OpenedConnections.of(pool, 'connection')
-      return pool
-    })
-    return own
-  }
-
+export function openMysql2({ via, statements }: ResolvedOptions): OpenMysql2 {
+  const source: PoolSource<Mysql2Pool> =
+    'pool' in via
+      ? given(via.pool, 'connection')
+      : owned({
+          database: 'MySQL',
+          event: 'connection',
+          open: (opened) => openPool(via.url, ownPoolSize(statements), opened),
+          cutOff,
+        })
   return {
     connections: new Connections<Mysql2PoolConnection>({
       database: 'MySQL',
-      async connect() {
-        try {
-          return await (await pool()).getConnection()
-        } catch (error) {
-          throw storeError(error)
-        }
-      },
+      connect: async () => (await source.get()).getConnection(),
       release: (connection) => connection.release(),
       destroy(connection) {
         if (!cutOff(coreOf(connection))) connection.destroy()
       },
       identity: coreOf,
-      openedAt: (core) => opened?.of(core),
+      openedAt: (core) => source.openedAt(core),
       fateAfter,
+      storeError,
     }),
-    async end() {
-      if (closed) return
-      closed = true
-      const ending = own?.then((pool) => pool.end()).catch(() => undefined)
-      if (ending !== undefined && (await Promise.race([ending.then(() => false), delay(CLOSE, true, { ref: false })])))
-        for (const connection of open) cutOff(connection)
-    },
+    end: () => source.end(),
   }
 }
 
@@ -95,10 +74,11 @@ function cutOff(core: object): boolean {
   return stream?.destroy !== undefined
 }
 
-async function openPool(uri: string, open: Set<object>): Promise<OwnPool> {
+async function openPool(uri: string, connectionLimit: number, open: Set<object>): Promise<EndingPool> {
   const { createPool } = await importMysql2()
   const pool = createPool({
     uri,
+    connectionLimit,
     charset: 'utf8mb4',
     connectTimeout: CONNECT,
     enableKeepAlive: true,
@@ -106,10 +86,22 @@ async function openPool(uri: string, open: Set<object>): Promise<OwnPool> {
   })
   pool.on('connection', (connection) => {
     open.add(connection)
-    const { stream } = connection as { readonly stream?: { once?(event: 'close', listener: () => void): unknown } }
-    stream?.once?.('close', () => open.delete(connection))
+    streamOf(connection)?.once?.('close', () => open.delete(connection))
   })
+  // A script that forgets to close the store ends all the same: idle connections do not keep the process alive.
+  pool.on('acquire', (connection) => streamOf(connection)?.ref?.())
+  pool.on('release', (connection) => streamOf(connection)?.unref?.())
   return pool
+}
+
+interface Stream {
+  once?(event: 'close', listener: () => void): unknown
+  ref?(): unknown
+  unref?(): unknown
+}
+
+function streamOf(connection: object): Stream | undefined {
+  return (connection as { readonly stream?: Stream }).stream
 }
 
 async function importMysql2(): Promise<Mysql2Module> {

@@ -1,10 +1,11 @@
-import { type Problem, showWithoutSecrets, throwProblems } from '../../problem.ts'
-import { suggestion } from '../../suggestion.ts'
-import { UNDEFINED_PLACE, undefinedOption } from '../../undefined-option.ts'
+import { anything, neededPlace, option } from '../../foundation/option-kinds.ts'
+import { readOptions } from '../../foundation/option-table.ts'
+import { showWithoutSecrets } from '../../foundation/problem.ts'
+import { type Place, placeOf, placeOfUrl } from '../place.ts'
 import {
   type ResolvedStatementOptions,
   resolveStatementOptions,
-  STATEMENT_OPTIONS,
+  STATEMENTS,
   type StatementOptions,
 } from '../statement-limits.ts'
 import type { Mysql2Pool } from './mysql2-client.ts'
@@ -19,13 +20,14 @@ export interface OutboxPlace {
 
 /** A pool of the application, of `mysql2/promise`. It stays the application's: `close` leaves it open. */
 export interface MysqlPoolOptions extends OutboxPlace, StatementOptions {
+  /** The pool, which you open and close. */
   readonly pool: Mysql2Pool
 }
 
 /** A pool of our own, opened at first use and closed by `close`. Needs the package `mysql2`. */
 export interface MysqlUrlOptions extends OutboxPlace, StatementOptions {
-  /** `mysql://user:password@host:3306/database`. */
-  readonly url: string
+  /** `mysql://user:password@host:3306/database`; undefined, as of a variable that is not set, is refused. */
+  readonly url: string | undefined
 }
 
 export type MysqlOptions = MysqlPoolOptions | MysqlUrlOptions
@@ -38,50 +40,66 @@ export interface ResolvedOptions {
   readonly statements: ResolvedStatementOptions
 }
 
-const KNOWN = ['pool', 'url', 'database', 'table', ...STATEMENT_OPTIONS] as const
+const WAYS = ['pool', 'url'] as const
+
+const MYSQL = {
+  pool: neededPlace(anything<Mysql2Pool>()),
+  url: neededPlace(
+    option<string, string | undefined>('a URL such as mysql://user@host:3306/database', undefined, (value) => {
+      return typeof value === 'string' && /^(mysql|mariadb):\/\//.test(value)
+    }),
+  ),
+  // The rules for names are those of `tablesOf`.
+  database: anything<string>(),
+  table: anything<string>(),
+  ...STATEMENTS,
+}
 
 /** Checks the options of `mysql()`; all problems are told at once, as `INVALID_OPTION`. */
 export function resolveOptions(options: MysqlOptions): ResolvedOptions {
-  const problems: Problem[] = []
-  const refuse = (field: string, message: string): void => {
-    // No value: each of them may hold a password, a misspelt name too.
-    problems.push({ code: 'INVALID_OPTION', field, value: undefined, message })
-  }
-  const given = new Map<string, unknown>(Object.entries(options ?? {}).filter(([, value]) => value !== undefined))
-  for (const name of given.keys()) {
-    if (!(KNOWN as readonly string[]).includes(name)) {
-      refuse(name, `is no option of mysql()${suggestion(name, KNOWN) || `; it takes ${KNOWN.join(', ')}`}`)
+  return readOptions('mysql()', MYSQL, options ?? {}, (read, { given, refuse }): ResolvedOptions => {
+    const { pool, url, table, database } = read
+    const ways = WAYS.filter((name) => given[name] !== undefined)
+    if (ways.length > 1) refuse('pool', 'is given together with url; give one of pool and url')
+    // One that is there and undefined was told already.
+    else if (ways.length === 0 && !WAYS.some((name) => name in (options ?? {}))) {
+      refuse('pool', 'is missing; give one of pool and url')
     }
-  }
-  const ways = ['pool', 'url'].filter((name) => given.has(name))
-  const unset = undefinedOption(options, ['pool', 'url'])
-  if (ways.length === 0 && unset !== undefined) refuse(unset, UNDEFINED_PLACE)
-  else if (ways.length !== 1) {
-    refuse('pool', `${ways.length === 0 ? 'is missing' : 'is given together with url'}; give one of pool and url`)
-  }
-  const pool = given.get('pool')
-  if (given.has('pool')) checkPool(pool, refuse)
-  const url = given.get('url')
-  if (url !== undefined && (typeof url !== 'string' || !/^(mysql|mariadb):\/\//.test(url))) {
-    refuse('url', `is ${showWithoutSecrets(url)}; give a URL such as mysql://user@host:3306/database`)
-  }
-  const statements = resolveStatementOptions(given, refuse)
-  throwProblems('mysql()', problems)
-  return {
-    via: given.has('pool') ? { pool: pool as Mysql2Pool } : { url: url as string },
-    table: options.table ?? 'outbox_events',
-    database: options.database,
-    statements,
-  }
+    if (pool !== undefined) checkPool(pool, (message) => refuse('pool', message))
+    const room = pool === undefined ? undefined : { size: sizeOf(pool), listens: false }
+    return {
+      via: pool === undefined ? { url: url ?? '' } : { pool },
+      table: table ?? 'outbox_events',
+      database,
+      statements: resolveStatementOptions(read, refuse, room),
+    }
+  })
 }
 
-function checkPool(pool: unknown, refuse: (field: string, message: string) => void): void {
+function checkPool(pool: unknown, refuse: (message: string) => void): void {
   if (typeof pool !== 'object' || pool === null || !('getConnection' in pool)) {
-    refuse('pool', `is ${showWithoutSecrets(pool)}; give a pool of mysql2/promise`)
+    refuse(`is ${showWithoutSecrets(pool)}; give a pool of mysql2/promise`)
     return
   }
   // The pool of `mysql2` itself calls back, and waits for ever when it is awaited.
   if ('promise' in pool && typeof pool.promise === 'function') {
-    refuse('pool', 'is a pool of mysql2 with callbacks; give pool.promise(), or one of mysql2/promise')
+    refuse('is a pool of mysql2 with callbacks; give pool.promise(), or one of mysql2/promise')
   }
+}
+
+/** How many connections a pool has at most, where it tells: the library keeps that in the pool of callbacks inside. */
+function sizeOf(pool: unknown): number | undefined {
+  const { pool: inner } = (pool ?? {}) as {
+    readonly pool?: { readonly config?: { readonly connectionLimit?: unknown } }
+  }
+  const limit = inner?.config?.connectionLimit
+  return typeof limit === 'number' && limit >= 1 ? limit : undefined
+}
+
+/** Host and database, as far as the options tell. */
+export function placeOfOptions({ via, database }: ResolvedOptions): string {
+  if ('url' in via) return placeOfUrl(via.url)
+  const { pool } = via.pool as { readonly pool?: { readonly config?: { readonly connectionConfig?: Place } } }
+  const config = pool?.config?.connectionConfig ?? {}
+  return placeOf({ host: config.host, port: config.port, database: database ?? config.database })
 }

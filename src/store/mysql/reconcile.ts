@@ -1,19 +1,21 @@
 import { aroundLocked } from '../locked-rows.ts'
-import type { HeldHead } from '../relay-store.ts'
+import { CLOCK_AHEAD, type HeldHead, LONGEST_PARKING } from '../relay-store.ts'
+import { fromSqlId } from '../values.ts'
 import type { Client, RawRow } from './client.ts'
 import { isNamed } from './fetch.ts'
-import { FAR_FUTURE_SQL, NOW, STAGE } from './literals.ts'
-import { slices } from './slices.ts'
-import { type Sql, sql } from './sql.ts'
+import { Sql, sql, utf8 } from './sql.ts'
 import { isLocked } from './store-error.ts'
 import type { Tables } from './tables.ts'
-import { fromSqlId } from './uuid.ts'
+import { FAR_FUTURE_SQL, NOW, nowPlus, STAGE, slices } from './values.ts'
 
 /**
  * Rows looked for at once; each time, those that wait behind a blocked key are passed again. They are released a slice
  * at a time: a key with a million events behind it must not make one transaction of a minute.
  */
 const FOUND_AT_ONCE = 20_000
+
+/** The very text that a fetch reads, whatever the connection can show: by it a head holds what comes after it. */
+const HELD = utf8(new Sql('e.partition_key'))
 
 /**
  * Releases what waits behind keys that no failed event blocks any longer, and returns the heads that hold their key.
@@ -23,6 +25,9 @@ const FOUND_AT_ONCE = 20_000
  * `unpark` would send a later event of that key first. What somebody has locked, of these and of what waits,
  * stays for the next time, and is a head for what comes after it.
  *
+ * Where the clock was set back, what was written before lies too far ahead: a retry waits for its delay from now, and what
+ * is parked for longer than the event that it waits for is released, to be parked anew.
+ *
  * Rows are found without a lock and updated by id: an update that searched by the work index would lock the gaps that
  * it passes, and inserts would wait.
  */
@@ -31,7 +36,7 @@ export function reconcile(client: Client, t: Tables) {
   const waits = [STAGE.parked, STAGE.retrying]
   // The blocking keys are collected once, then each waiting row is looked up there.
   const free = (names: readonly string[], lanes: readonly number[]): Sql => sql`
-SELECT e.id, e.seq, e.lane, e.partition_key AS held, e.generation ${from}
+SELECT e.id, e.seq, e.lane, ${HELD} AS held, e.generation ${from}
 LEFT JOIN (
   SELECT DISTINCT e.lane, e.partition_key ${from}
   WHERE ${isNamed(names)} AND e.stage = ${STAGE.failed} AND e.lane IN (${lanes})
@@ -41,38 +46,60 @@ WHERE ${isNamed(names)} AND e.stage IN (${waits}) AND e.lane IN (${lanes}) AND e
   AND blocked.lane IS NULL
 LIMIT ${FOUND_AT_ONCE}`
 
-  // What waits for an event between retries, where there is none any more.
+  // What waits for an event between retries, where there is none any more, or for longer than that one does. One without a
+  // key waits for a place that is away, for a while.
+  const isOwnTimeOver = sql`(scheduled_at <= ${NOW} OR scheduled_at <= GREATEST(created_at, updated_at))`
   const orphans = (names: readonly string[], lanes: readonly number[]): Sql => sql`
-SELECT e.id, e.seq, e.lane, e.partition_key AS held, e.generation ${from}
+SELECT e.id, e.seq, e.lane, ${HELD} AS held, e.generation ${from}
 LEFT JOIN (
-  SELECT DISTINCT e.publisher_backend, e.lane, e.partition_key ${from}
+  SELECT e.publisher_backend, e.lane, e.partition_key, MAX(e.available_at) AS until ${from}
   WHERE ${isNamed(names)} AND e.stage IN (${[STAGE.retrying, STAGE.failed]}) AND e.lane IN (${lanes})
     AND e.available_at > ${NOW} AND e.partition_key IS NOT NULL
+  GROUP BY e.publisher_backend, e.lane, e.partition_key
 ) AS held ON held.publisher_backend = e.publisher_backend AND held.lane = e.lane AND held.partition_key = e.partition_key
 WHERE ${isNamed(names)} AND e.stage = ${STAGE.parked} AND e.lane IN (${lanes})
   AND e.available_at > ${NOW} AND e.available_at < ${FAR_FUTURE_SQL}
-  AND e.scheduled_at <= ${NOW} AND e.partition_key IS NOT NULL AND held.lane IS NULL
+  AND ${isOwnTimeOver} AND CASE WHEN e.partition_key IS NULL THEN e.available_at > ${nowPlus(LONGEST_PARKING)}
+    ELSE held.lane IS NULL OR held.until < e.available_at END
 LIMIT ${FOUND_AT_ONCE}`
 
+  const isAhead = sql`updated_at > ${nowPlus(CLOCK_AHEAD)} AND available_at > ${NOW}`
   const heads = (names: readonly string[], lanes: readonly number[]): Sql => sql`
-SELECT e.id, e.seq, e.lane, e.stage, e.partition_key AS held, e.generation,
-  TIMESTAMPDIFF(MICROSECOND, ${NOW}, e.available_at) AS due ${from}
+SELECT e.id, e.seq, e.lane, e.stage, ${HELD} AS held, e.generation,
+  ${isAhead} AS ahead,
+  TIMESTAMPDIFF(MICROSECOND, CASE WHEN ${isAhead} THEN e.updated_at ELSE ${NOW} END, e.available_at) AS due ${from}
 WHERE ${isNamed(names)} AND e.stage IN (${[STAGE.retrying, STAGE.failed]}) AND e.lane IN (${lanes})
-  AND e.available_at IS NOT NULL AND e.partition_key IS NOT NULL
+  AND e.available_at IS NOT NULL AND (e.partition_key IS NOT NULL OR (e.stage = ${STAGE.retrying} AND ${isAhead}))
 ORDER BY e.seq`
 
-  const releasePlainly = async (ids: readonly string[], which: Sql): Promise<ReadonlySet<string>> => {
-    for (const some of slices(ids)) {
-      await client.run(sql`
-UPDATE ${t.events} FORCE INDEX (PRIMARY) SET available_at = NULL
-WHERE id IN (${some}) AND stage IN (${waits}) AND ${which}`)
-    }
-    return new Set(ids)
+  // As `unpark` does.
+  const goes = sql`available_at = NULL, updated_at = GREATEST(updated_at, ${NOW})`
+  const fromNow = sql`${NOW} + INTERVAL TIMESTAMPDIFF(MICROSECOND, updated_at, available_at) MICROSECOND`
+  // MySQL assigns one after the other: each is said by columns that have not changed yet.
+  const waitsFromNow = sql`scheduled_at = ${fromNow}, available_at = ${fromNow}, updated_at = ${NOW}`
+
+  const hotOf = async (ids: readonly string[]): Promise<readonly string[]> => {
+    const rows = await client.query(sql`
+SELECT id FROM ${t.events} FORCE INDEX (PRIMARY) WHERE id IN (${ids}) AND stage = ${STAGE.hot}`)
+    return rows.map((row) => String(row['id']))
   }
 
-  /** Releases them but for those that somebody has locked, or changed meanwhile. Returns what was released. */
-  const releaseAround = async (ids: readonly string[], which: Sql): Promise<ReadonlySet<string>> => {
-    const released = new Set<string>()
+  /** Changes them, except those that somebody changed meanwhile. Returns what was: of a release, what is free. */
+  const changePlainly = async (ids: readonly string[], which: Sql, what: Sql): Promise<ReadonlySet<string>> => {
+    const changed = new Set<string>()
+    for (const some of slices(ids)) {
+      const count = await client.run(sql`
+UPDATE ${t.events} FORCE INDEX (PRIMARY) SET ${what}
+WHERE id IN (${some}) AND stage IN (${waits}) AND ${which}`)
+      // As a rule all: to ask first which they are would read each row twice.
+      for (const id of count === some.length ? some : await hotOf(some)) changed.add(id)
+    }
+    return changed
+  }
+
+  /** The same, and except those that somebody has locked. */
+  const changeAround = async (ids: readonly string[], which: Sql, what: Sql): Promise<ReadonlySet<string>> => {
+    const changed = new Set<string>()
     for (const some of slices(ids)) {
       await client.transaction(async (tx) => {
         const rows = await tx.query(sql`
@@ -80,44 +107,55 @@ SELECT id FROM ${t.events} FORCE INDEX (PRIMARY)
 WHERE id IN (${some}) AND stage IN (${waits}) AND ${which} FOR UPDATE SKIP LOCKED`)
         if (rows.length === 0) return
         const free = rows.map((row) => String(row['id']))
-        await tx.run(sql`UPDATE ${t.events} FORCE INDEX (PRIMARY) SET available_at = NULL WHERE id IN (${free})`)
-        for (const id of free) released.add(id)
+        await tx.run(sql`UPDATE ${t.events} FORCE INDEX (PRIMARY) SET ${what} WHERE id IN (${free})`)
+        for (const id of free) changed.add(id)
       })
     }
-    return released
+    return changed
   }
 
-  const run = async (names: readonly string[], lanes: readonly number[], release: typeof releasePlainly) => {
+  const run = async (names: readonly string[], lanes: readonly number[], change: typeof changePlainly) => {
     // The heads first: one that is moved from here on is known as a head, and its lane looked at again when it comes.
     const rows = (await client.query(heads(names, lanes))).map((row) => ({
       ...headOf(row),
+      ahead: Number(row['ahead']) === 1,
       retries: Number(row['stage']) === STAGE.retrying,
       due: Number(row['due']) / 1_000,
     }))
-    const locked = new Map<string, Head>()
+    // Before what waits behind them is compared with them.
+    await change(
+      rows.filter(({ retries, ahead }) => retries && ahead).map(({ stored }) => stored),
+      isAhead,
+      waitsFromNow,
+    )
+    const locked = new Map<string, KeyedHead>()
     for (const { find, which } of [
       { find: free, which: sql`available_at = ${FAR_FUTURE_SQL}` },
-      { find: orphans, which: sql`available_at < ${FAR_FUTURE_SQL} AND status <> 'retry' AND scheduled_at <= ${NOW}` },
+      { find: orphans, which: sql`available_at < ${FAR_FUTURE_SQL} AND status <> 'retry' AND ${isOwnTimeOver}` },
     ]) {
       for (;;) {
         const found = (await client.query(find(names, lanes))).map(headOf)
-        const released = await release(
+        const released = await change(
           found.map(({ stored }) => stored),
           which,
+          goes,
         )
-        for (const head of found) if (!released.has(head.stored)) locked.set(head.stored, head)
+        for (const head of found) if (!released.has(head.stored) && isKeyed(head)) locked.set(head.stored, head)
+        for (const id of released) locked.delete(id)
         if (found.length < FOUND_AT_ONCE || released.size === 0) break
       }
     }
     const due = rows.filter((row) => row.retries && row.due <= 0)
-    const released = await release(
+    const released = await change(
       due.map(({ stored }) => stored),
       sql`available_at <= ${NOW}`,
+      goes,
     )
     return [
       ...rows
         .filter(({ stored }) => !released.has(stored))
-        .map(({ retries, due: dueIn, ...head }) => heldHead(head, retries ? dueIn : null)),
+        .filter(isKeyed)
+        .map(({ retries, ahead, due: dueIn, ...head }) => heldHead(head, retries ? dueIn : null)),
       ...[...locked.values()].map((head) => heldHead(head, 0)),
     ]
   }
@@ -126,13 +164,14 @@ WHERE id IN (${some}) AND stage IN (${waits}) AND ${which} FOR UPDATE SKIP LOCKE
   return async (names: readonly string[], lanes: readonly number[]): Promise<readonly HeldHead[]> => {
     if (lanes.length === 0 || names.length === 0) return []
     return choose(
-      () => run(names, lanes, releasePlainly),
-      () => run(names, lanes, releaseAround),
+      () => run(names, lanes, changePlainly),
+      () => run(names, lanes, changeAround),
     )
   }
 }
 
-interface Head extends Omit<HeldHead, 'id' | 'dueIn'> {
+interface Head extends Omit<HeldHead, 'id' | 'dueIn' | 'partitionKey'> {
+  readonly partitionKey: string | null
   /** Its id as the table has it. */
   readonly stored: string
 }
@@ -142,11 +181,17 @@ function headOf(row: RawRow): Head {
     stored: String(row['id']),
     seq: Number(row['seq']),
     lane: Number(row['lane']),
-    partitionKey: String(row['held']),
+    partitionKey: row['held'] === null ? null : String(row['held']),
     generation: Number(row['generation']),
   }
 }
 
-function heldHead({ stored, ...head }: Head, dueIn: number | null): HeldHead {
+type KeyedHead = Head & Pick<HeldHead, 'partitionKey'>
+
+function isKeyed<H extends Head>(head: H): head is H & KeyedHead {
+  return head.partitionKey !== null
+}
+
+function heldHead({ stored, ...head }: KeyedHead, dueIn: number | null): HeldHead {
   return { id: fromSqlId(stored), ...head, dueIn }
 }

@@ -1,12 +1,11 @@
 import { aroundLocked } from '../locked-rows.ts'
 import type { Outcome, Ownership, SettleReport } from '../relay-store.ts'
+import { fromSqlId, isUuid, toSqlId } from '../values.ts'
 import type { Client, Runs } from './client.ts'
-import { FAR_FUTURE_SQL, NOW, nowPlus, STAGE } from './literals.ts'
-import { slices } from './slices.ts'
-import { hexText, join, Sql, type SqlValue, sql } from './sql.ts'
+import { hexText, join, Sql, type SqlValue, sql, utf8 } from './sql.ts'
 import { isLocked, runAgainOnConflict } from './store-error.ts'
 import type { Tables } from './tables.ts'
-import { fromSqlId, isUuid, toSqlId } from './uuid.ts'
+import { FAR_FUTURE_SQL, NOW, nowPlus, STAGE, slices } from './values.ts'
 
 type Kind = Outcome['kind']
 type Of<K extends Kind> = Extract<Outcome, { kind: K }>
@@ -14,8 +13,8 @@ type Of<K extends Kind> = Extract<Outcome, { kind: K }>
 const UNSETTLED_STAGES = [STAGE.hot, STAGE.parked, STAGE.retrying]
 
 /** Not all were there to be recorded: which, is found out in another transaction. */
-class SomeLost extends Error {
-  override readonly name = 'SomeLost'
+class SomeLostError extends Error {
+  override readonly name = 'SomeLostError'
 }
 
 /**
@@ -35,7 +34,7 @@ export function settle(client: Client, t: Tables) {
           const recorded = await tx.run(sql`
 UPDATE ${t.events} FORCE INDEX (PRIMARY) SET ${PUBLISHED}
 WHERE id IN (${some}) AND generation = ${generation} AND ${MAY_BE_PUBLISHED}`)
-          if (recorded < some.length) throw new SomeLost()
+          if (recorded < some.length) throw new SomeLostError()
         }
       }
     })
@@ -50,7 +49,7 @@ WHERE id IN (${some}) AND generation = ${generation} AND ${MAY_BE_PUBLISHED}`)
           try {
             return await allPublished(outcomes)
           } catch (error) {
-            if (!(error instanceof SomeLost)) throw error
+            if (!(error instanceof SomeLostError)) throw error
           }
         }
         return client.transaction((tx) => record(tx, ownership, outcomes, WAIT))
@@ -103,10 +102,13 @@ interface Found {
   readonly lane: number
   readonly generation: number
   readonly unsettled: boolean
+  readonly hot: boolean
 }
 
 function mayRecord(outcome: Outcome, found: Found | undefined): boolean {
   if (found === undefined || found.generation !== outcome.generation) return false
+  // What is parked is in nobody's hands: a mark on it came late, and would hide a head from reconcile.
+  if ((outcome.kind === 'sending' || outcome.kind === 'returned') && !found.hot) return false
   return outcome.kind === 'published' || (found.unsettled && found.lane === outcome.lane)
 }
 
@@ -135,7 +137,8 @@ WHERE id IN (${ids}) AND ${MAY_BE_PUBLISHED} FOR UPDATE ${wait}`)
       for (const row of rows) {
         const unsettled = row['stage'] !== null && Number(row['stage']) !== STAGE.failed
         const [lane, generation] = [Number(row['lane']), Number(row['generation'])]
-        found.set(fromSqlId(String(row['id'])), { lane, generation, unsettled })
+        const hot = Number(row['stage']) === STAGE.hot
+        found.set(fromSqlId(String(row['id'])), { lane, generation, unsettled, hot })
       }
     }
     return found
@@ -159,7 +162,7 @@ SELECT id FROM ${t.events} FORCE INDEX (PRIMARY) WHERE id IN (${ids}) AND ${MAY_
 }
 
 async function workerName(tx: Runs, t: Tables, id: string): Promise<string> {
-  const [row] = await tx.query(sql`SELECT name FROM ${t.workers} WHERE id = ${id}`)
+  const [row] = await tx.query(sql`SELECT ${utf8(new Sql('name'))} AS name FROM ${t.workers} WHERE id = ${id}`)
   return row === undefined ? id : String(row['name'])
 }
 
@@ -177,7 +180,7 @@ SET ${SET[kind](worker)}`
 const HISTORY = (worker: string): Sql => sql`JSON_ARRAY_APPEND(
     CASE WHEN e.attempts IS NULL OR NOT JSON_VALID(e.attempts) THEN '[]' WHEN JSON_TYPE(e.attempts) <> 'ARRAY' THEN '[]'
       WHEN JSON_LENGTH(e.attempts) >= 10 THEN JSON_REMOVE(e.attempts, '$[0]') ELSE e.attempts END,
-    '$', JSON_OBJECT('at', CONCAT(REPLACE(CAST(UTC_TIMESTAMP(3) AS CHAR), ' ', 'T'), 'Z'), 'worker', ${worker},
+    '$', JSON_OBJECT('at', CONVERT(CONCAT(REPLACE(CAST(UTC_TIMESTAMP(3) AS CHAR), ' ', 'T'), 'Z') USING utf8mb4), 'worker', ${hexText(worker)},
       'error', LEFT(o.error, 2000)))`
 
 const ATTEMPTED = sql`e.last_error = o.error, e.progress = COALESCE(o.progress, e.progress),
@@ -193,9 +196,10 @@ const SET: { readonly [K in Kind]: (worker: string) => Sql } = {
   failed: (worker) => sql`e.attempts = ${HISTORY(worker)}, e.status = 'failed', ${ATTEMPTED},
   e.available_at = CASE WHEN o.blocks AND e.partition_key IS NOT NULL THEN ${FAR_FUTURE_SQL} END`,
   park: () => sql`e.available_at = o.at`,
-  sending: () => sql`e.status = 'processing', e.retry_count = o.retries, e.updated_at = ${NOW}`,
+  // The event is as due as before, and where the clock was set back only `updated_at` says so (see `fetch`).
+  sending: () => sql`e.status = 'processing', e.retry_count = o.retries, e.updated_at = GREATEST(e.updated_at, ${NOW})`,
   returned: () => sql`e.status = CASE WHEN o.retries > 0 THEN 'retry' ELSE 'pending' END, e.retry_count = o.retries,
-  e.updated_at = ${NOW}`,
+  e.updated_at = GREATEST(e.updated_at, ${NOW})`,
 }
 
 function columnsOf(outcome: Outcome, behind: ReadonlyMap<string, Sql>): Sql {

@@ -32,6 +32,11 @@ export function hexText(value: string): Sql {
   return new Sql(hex(value))
 }
 
+/** The bytes of a text in UTF-8, whatever the character set and the collation of a column or a connection. */
+export function utf8(text: SqlValue | Sql): Sql {
+  return sql`CAST(CONVERT(${text} USING utf8mb4) AS BINARY)`
+}
+
 function hex(value: string): string {
   return `_utf8mb4 X'${Buffer.from(value).toString('hex')}'`
 }

@@ -1,5 +1,11 @@
-import { type BreakerStore, LONGEST_BREAKER_WAIT } from '../coordination-store.ts'
-import type { Client } from './client.ts'
+import {
+  type BreakerStore,
+  type DestinationStore,
+  LONGEST_BREAKER_WAIT,
+  LONGEST_PROBE_WAIT,
+  MOST_DESTINATIONS,
+} from '../coordination-store.ts'
+import type { Client, Queries } from './client.ts'
 import type { Tables } from './tables.ts'
 
 /** The breaker of each backend. Each call is one conditional write of one row: of two callers one succeeds. */
@@ -40,5 +46,61 @@ RETURNING backend`
       await client.query(postpone, [backend, probeAfter, error.replaceAll('\0', '')])
     },
     close: (backend) => changed(close, [backend]),
+  }
+}
+
+/** The open breakers of destinations. Each call is one conditional write of one row: of two callers one succeeds. */
+export function destinations(client: Queries, t: Tables): DestinationStore {
+  // An instant beyond the longest wait is one that the clock left behind when it was set back.
+  const list = `
+SELECT destination, error,
+  least(date_part('epoch', probe_at - clock_timestamp()) * 1000, ${LONGEST_PROBE_WAIT})::float8 AS probe_in,
+  greatest(date_part('epoch', clock_timestamp() - since) * 1000, 0)::float8 AS since
+FROM ${t.destinations} WHERE backend = $1 ORDER BY destination`
+
+  const open = `
+WITH dropped AS (
+  DELETE FROM ${t.destinations} WHERE backend = $1 AND since <= (
+    SELECT since FROM ${t.destinations} WHERE backend = $1 ORDER BY since DESC OFFSET ${MOST_DESTINATIONS - 1} LIMIT 1)
+)
+INSERT INTO ${t.destinations} (backend, destination, probe_at, since, error)
+VALUES ($1, $2, clock_timestamp() + $3::float8 * interval '1 millisecond', clock_timestamp(), $4)
+ON CONFLICT (backend, destination) DO NOTHING
+RETURNING backend`
+
+  const tryProbe = `
+UPDATE ${t.destinations}
+SET probe_at = clock_timestamp() + $3::float8 * interval '1 millisecond'
+WHERE backend = $1 AND destination = $2
+  AND (probe_at <= clock_timestamp() OR probe_at > clock_timestamp() + ${LONGEST_PROBE_WAIT} * interval '1 millisecond')
+RETURNING backend`
+
+  const postpone = `
+UPDATE ${t.destinations}
+SET probe_at = clock_timestamp() + $3::float8 * interval '1 millisecond', error = $4
+WHERE backend = $1 AND destination = $2`
+
+  const close = `DELETE FROM ${t.destinations} WHERE backend = $1 AND destination = $2 RETURNING backend`
+
+  const changed = async (text: string, values: readonly (string | number)[]): Promise<boolean> =>
+    (await client.query(text, values)).length === 1
+
+  return {
+    async list(backend) {
+      const rows = await client.query(list, [backend])
+      return rows.map((row) => ({
+        destination: String(row['destination']),
+        probeIn: Number(row['probe_in']),
+        since: Number(row['since']),
+        error: String(row['error']),
+      }))
+    },
+    open: (backend, destination, probeAfter, error) =>
+      changed(open, [backend, destination, probeAfter, error.replaceAll('\0', '')]),
+    tryProbe: (backend, destination, again) => changed(tryProbe, [backend, destination, again]),
+    async postpone(backend, destination, probeAfter, error) {
+      await client.query(postpone, [backend, destination, probeAfter, error.replaceAll('\0', '')])
+    },
+    close: (backend, destination) => changed(close, [backend, destination]),
   }
 }

@@ -1,6 +1,5 @@
 import { BroadcasterError } from '../../errors.ts'
-import { type CaptureOptions, resolveCapture } from '../capture.ts'
-import { captureColumns } from '../capture-columns.ts'
+import { type CaptureOptions, captureColumns, resolveCapture } from '../capture.ts'
 import { type Client, literal } from './client.ts'
 import type { Tables } from './tables.ts'
 
@@ -23,10 +22,7 @@ WHERE c.oid = coalesce(to_regclass($1), to_regclass($3)) AND c.relkind IN ('r', 
       // A plain name leads where the search path does, or else beside the outbox.
       [name, t.object('capture'), t.schema === undefined || table.includes('.') ? name : `${t.schema}.${name}`],
     )
-    captureColumns(
-      rows.map((row) => ({ name: String(row['name']) })),
-      resolved,
-    )
+    captureColumns(rows, resolved)
     for (const column of omit) {
       // The trigger's argument is a list with commas, and spaces around them do not count.
       if (!column.includes(',') && column.trim() === column) continue

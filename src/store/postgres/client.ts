@@ -1,4 +1,5 @@
 import { BroadcasterError } from '../../errors.ts'
+import type { StoreClients } from '../clients.ts'
 
 /** A row as PostgreSQL wrote it: text, whatever type parsers the user has set. */
 export type RawRow = Record<string, string | null>
@@ -18,17 +19,12 @@ export interface Client {
   query(text: string, values?: readonly SqlValue[]): Promise<readonly RawRow[]>
   /** Runs statements of our own between BEGIN and COMMIT, within the same limits; rolls back when `work` throws. */
   transaction<T>(work: (tx: ClientTransaction) => Promise<T>): Promise<T>
+  /** Runs queries that all see one state of the database, and can write nothing. Within the same limits. */
+  snapshot<T>(work: (tx: Queries) => Promise<T>): Promise<T>
 }
 
-/** What runs the code of others in a transaction. */
-export interface Lender {
-  /**
-   * Runs `work` between BEGIN and COMMIT, with no limits on what it does; rolls back when it throws. The handle in it refuses
-   * once `work` has ended, and the connection is destroyed when something that was asked through it is still under way.
-   * Throws `TRANSACTION_ABORTED` when the commit turned out to be a rollback.
-   */
-  lend<T>(work: (tx: LentTransaction) => Promise<T>): Promise<T>
-}
+/** What runs one query after the other. */
+export type Queries = Pick<Client, 'query'>
 
 export interface ClientTransaction {
   query(text: string, values?: readonly SqlValue[]): Promise<readonly RawRow[]>
@@ -36,26 +32,7 @@ export interface ClientTransaction {
   script(text: string): Promise<void>
 }
 
-export interface LentTransaction {
-  /** The library's own transaction, for user code. */
-  readonly native: unknown
-  /** From now on `native` refuses. For a statement of ours within limits, after user code. */
-  conclude(text: string, values?: readonly SqlValue[]): Promise<readonly RawRow[]>
-}
-
-/** The clients of a store, each with the limits of its use. */
-export interface Clients {
-  readonly worker: Client
-  readonly heartbeat: Client
-  readonly operator: Client
-  readonly migration: Client
-  /** For transactional handlers. */
-  readonly handlers: Lender
-  /** For transactions that the application begins. */
-  readonly application: Lender
-  /** Closes what the store opened. Idempotent. */
-  close(): Promise<void>
-}
+export type Clients = StoreClients<Client, Queries>
 
 /** A value as the text that PostgreSQL reads. */
 export function encodeValue(value: SqlValue): string | null {

@@ -31,10 +31,17 @@ WITH deleted AS (
   RETURNING 1)
 SELECT count(*) AS count FROM deleted`
   return {
-    enter: ({ consumer, source, eventId }) => ({ strings: enterStrings, values: [consumer, source, eventId] }),
-    entered: (rows) => rows.length > 0,
-    find: ({ consumer, source, eventId }) => ({ strings: findStrings, values: [consumer, source, eventId] }),
-    withdraw: ({ consumer, source, eventId }) => ({ strings: withdrawStrings, values: [consumer, source, eventId] }),
+    *enter({ consumer, source, eventId }) {
+      const entered = yield { strings: enterStrings, values: [consumer, source, eventId] }
+      return entered.length > 0
+    },
+    *find({ consumer, source, eventId }) {
+      const found = yield { strings: findStrings, values: [consumer, source, eventId], effect: 'reads' }
+      return found.length > 0
+    },
+    *withdraw({ consumer, source, eventId }) {
+      yield { strings: withdrawStrings, values: [consumer, source, eventId] }
+    },
     async prune({ age, limit }) {
       const [row] = await client.query(pruneText, [age, limit])
       return Number(row?.['count'])

@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { BroadcasterError } from '../../errors.ts'
+import { waitFor } from '../../foundation/waiting.ts'
 import type { WakeListener, WakeStore } from '../store.ts'
 import type { Client } from './client.ts'
-import { LOCK_KEYS } from './literals.ts'
 import type { Tables } from './tables.ts'
+import { LOCK_KEYS } from './values.ts'
 
 /** What we need of a connected `pg.Client` that nobody else uses. */
 export interface ListenClient {
@@ -27,7 +28,7 @@ export interface ListenConnection {
 const SELF_TEST = 2_000
 /** How long the pool may take to send that notification, in ms: others may have all that is left of its connections. */
 const SEND = 5_000
-/** How long `arm` waits for commits that are under way, in ms. */
+/** How long `arm` waits for commits that are running, in ms. */
 const ARM_WAIT = 250
 /** How long an answer on the listening connection may take, in ms, before the connection is judged lost. */
 const ANSWER = 5_000
@@ -96,22 +97,15 @@ class Listener implements WakeListener {
       { field: 'listen' },
     )
     await this.#query(`LISTEN "${this.channel}"`)
-    const late = Promise.withResolvers<never>()
-    let timer = setTimeout(() => late.reject(noConnection), SEND)
-    try {
-      await Promise.race([notify(this.#token), late.promise])
-      clearTimeout(timer)
-      timer = setTimeout(() => {
-        // It may be us who paused: what has arrived meanwhile is read before this answer.
-        this.#query('SELECT 1').then(
-          () => arrived.reject(inVain),
-          (error: unknown) => arrived.reject(error),
-        )
-      }, SELF_TEST)
-      await arrived.promise
-    } finally {
-      clearTimeout(timer)
-    }
+    await waitFor(notify(this.#token), { timeout: SEND }, () => noConnection)
+    const timer = setTimeout(() => {
+      // It may be us who paused: what has arrived meanwhile is read before this answer.
+      this.#query('SELECT 1').then(
+        () => arrived.reject(inVain),
+        (error: unknown) => arrived.reject(error),
+      )
+    }, SELF_TEST)
+    await arrived.promise.finally(() => clearTimeout(timer))
   }
 
   async arm(): Promise<boolean> {
@@ -119,7 +113,7 @@ class Listener implements WakeListener {
     if (this.#ended) return false
     this.#armed = true
     await this.#query(`SELECT pg_advisory_lock_shared(${this.#waiting})`)
-    // Commits under way may have looked for a waiting relay before the line above: let them end. Seen in pg_locks and
+    // Commits that are running may have looked for a waiting relay before the line above: let them end. Seen in pg_locks and
     // not waited for with a lock, since a lock that somebody waits for is refused to all others.
     const before = await this.#commitsUnderWay()
     const deadline = performance.now() + ARM_WAIT
@@ -166,19 +160,14 @@ class Listener implements WakeListener {
 
   /** A connection that died silently never answers. */
   async #answer<T>(answer: Promise<T>): Promise<T> {
-    const late = Promise.withResolvers<never>()
-    const timer = setTimeout(() => {
-      late.reject(new BroadcasterError('STORE_UNAVAILABLE', 'the listening connection does not answer'))
-    }, ANSWER)
+    const late = (): Error => new BroadcasterError('STORE_UNAVAILABLE', 'the listening connection does not answer')
     try {
-      return await Promise.race([answer, late.promise])
+      return await waitFor(answer, { timeout: ANSWER }, late)
     } catch (error) {
       // Whoever called knows now; a connection in an unknown state is of no use to anybody.
       this.#ended = true
       this.#connection.destroy()
       throw error
-    } finally {
-      clearTimeout(timer)
     }
   }
 

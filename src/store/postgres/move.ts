@@ -1,11 +1,82 @@
-import type { AdminMove, AdminStore } from '../admin-store.ts'
-import type { Client, SqlValue } from './client.ts'
-import { columnsOf, lanesOfMove, lift } from './hold.ts'
-import { FAR_FUTURE_SQL, UNSETTLED } from './literals.ts'
-import { raiseAttention } from './raise-attention.ts'
+import type { AdminMove, AdminStore, Hold } from '../admin-store.ts'
+import { holdOfRow, holdsBeside, laneKey } from '../coordination-rows.ts'
+import { LONGEST_HOLD } from '../coordination-store.ts'
+import { isUuid } from '../values.ts'
+import type { Client, ClientTransaction, SqlValue } from './client.ts'
+import { raiseAttention } from './coordination.ts'
 import { runAgainOnConflict } from './store-error.ts'
 import type { Tables } from './tables.ts'
-import { isUuid } from './uuid.ts'
+import { FAR_FUTURE_SQL, UNSETTLED } from './values.ts'
+
+/** The lanes `l` of events `$1`: an event without a backend's name may be sent from that lane of any. */
+function lanesOfEvents(t: Tables, which = ''): string {
+  return `${t.lanes} AS l JOIN (
+    SELECT e.publisher_backend AS backend, e.lane FROM ${t.events} AS e WHERE e.id = ANY ($1::uuid[])${which}
+  ) AS c ON l.lane = c.lane AND (l.backend = c.backend OR c.backend = '')`
+}
+
+/** The same, and the lanes of holds `$2` to `$4`, of which `h.number` is the number. */
+function lanesOfMove(t: Tables): string {
+  return `${t.lanes} AS l JOIN (
+    SELECT e.publisher_backend AS backend, e.lane FROM ${t.events} AS e WHERE e.id = ANY ($1::uuid[])
+    UNION SELECT backend, lane FROM unnest($2::text[], $3::int[]) AS held(backend, lane)
+  ) AS c ON l.lane = c.lane AND (l.backend = c.backend OR c.backend = '')
+  LEFT JOIN unnest($2::text[], $3::int[], $4::bigint[]) AS h(backend, lane, number)
+    ON h.backend = l.backend AND h.lane = l.lane`
+}
+
+/**
+ * Asks the owners of the lanes in which these events wait to take their hands off them. `$2` is the events table. Where no
+ * hold stands, the owner may be sending whatever it answered before: `quiet_for` is -n, and only answers beyond n count.
+ */
+export function hold(client: Client, t: Tables): AdminStore['hold'] {
+  const text = `
+WITH these AS (
+  SELECT l.backend, l.lane FROM ${lanesOfEvents(t, ` AND e.status IN ${UNSETTLED}`)}
+  ORDER BY l.backend, l.lane
+  FOR UPDATE OF l
+), held AS (
+  UPDATE ${t.lanes} AS l
+  SET quiet_for = CASE WHEN l.hold_until IS NULL THEN -l.hold ELSE l.quiet_for END,
+    hold = l.hold + 1,
+    hold_until = least(greatest(l.hold_until, clock_timestamp() + $3::float8 * interval '1 millisecond'),
+      clock_timestamp() + ${LONGEST_HOLD} * interval '1 millisecond')
+  FROM (SELECT DISTINCT backend, lane FROM these) AS s
+  WHERE l.backend = s.backend AND l.lane = s.lane
+  RETURNING l.backend, l.lane, l.hold
+)
+SELECT backend, lane, hold, pg_notify('broadcaster_' || $2::regclass::oid, '')::text AS told FROM held`
+
+  return async (ids, duration) => {
+    return (await client.query(text, [ids.filter(isUuid), t.events, duration])).map(holdOfRow)
+  }
+}
+
+/** Ends holds that nobody has renewed since. */
+export function lift(t: Tables) {
+  const text = `
+WITH lifted AS (
+  UPDATE ${t.lanes} AS l
+  SET hold_until = NULL
+  FROM unnest($2::text[], $3::int[], $4::bigint[]) AS h(backend, lane, number)
+  WHERE l.backend = h.backend AND l.lane = h.lane AND l.hold = h.number
+    AND l.hold_until IS NOT NULL
+  RETURNING l.lane
+)
+SELECT pg_notify('broadcaster_' || $1::regclass::oid, '')::text AS told WHERE EXISTS (SELECT FROM lifted)`
+  return async (on: Pick<ClientTransaction, 'query'>, holds: readonly Hold[]): Promise<void> => {
+    if (holds.length > 0) await on.query(text, [t.events, ...columnsOf(holds)])
+  }
+}
+
+/** Holds as three lists. */
+function columnsOf(holds: readonly Hold[]) {
+  return [
+    holds.map(({ backend }) => backend),
+    holds.map(({ lane }) => lane),
+    holds.map(({ number }) => number),
+  ] as const
+}
 
 interface Change {
   /** After `UPDATE ... AS e`. */
@@ -14,59 +85,64 @@ interface Change {
   readonly from: string
 }
 
+// Plain SQL may have put either where nothing can be added to it. A count stays there; a generation begins anew, for it only
+// has to differ from the one before.
+const COUNTED = 'least(e.retry_count, 2147483646) + 1'
+const NEXT_GENERATION = 'CASE WHEN e.generation < 2147483647 THEN e.generation + 1 ELSE 0 END'
+
 /** What each move writes, and to which events; `$5` and `$6` are the move's own values. */
 const MOVES: Readonly<Record<Exclude<AdminMove['kind'], 'delete'>, Change>> = {
   requeue: {
     set: `status = 'pending', retry_count = 0, scheduled_at = statement_timestamp(), available_at = NULL,
-    updated_at = statement_timestamp(), generation = e.generation + 1`,
+    updated_at = statement_timestamp(), generation = ${NEXT_GENERATION}`,
     from: `e.status IN ('failed', 'cancelled', 'retry')`,
   },
 
   replay: {
     set: `status = 'pending', retry_count = 0, scheduled_at = statement_timestamp(), available_at = NULL,
-    published_at = NULL, updated_at = statement_timestamp(), generation = e.generation + 1`,
+    published_at = NULL, updated_at = statement_timestamp(), generation = ${NEXT_GENERATION}`,
     from: `e.status = 'published'`,
   },
 
   skip: {
-    set: `available_at = NULL, updated_at = statement_timestamp(), generation = e.generation + 1`,
+    set: `available_at = NULL, updated_at = statement_timestamp(), generation = ${NEXT_GENERATION}`,
     from: `e.status = 'failed'`,
   },
 
   cancel: {
-    set: `status = 'cancelled', available_at = NULL, updated_at = statement_timestamp(), generation = e.generation + 1`,
+    set: `status = 'cancelled', available_at = NULL, updated_at = statement_timestamp(), generation = ${NEXT_GENERATION}`,
     from: `e.status IN ('pending', 'retry', 'processing', 'failed')`,
   },
 
   markPublished: {
     set: `status = 'published', published_at = statement_timestamp(), available_at = NULL,
-    updated_at = statement_timestamp(), generation = e.generation + 1`,
+    updated_at = statement_timestamp(), generation = ${NEXT_GENERATION}`,
     from: `e.status <> 'published'`,
   },
 
   markFailed: {
     set: `status = 'failed', last_error = $5,
     available_at = CASE WHEN e.partition_key IS NOT NULL THEN ${FAR_FUTURE_SQL} END,
-    updated_at = statement_timestamp(), generation = e.generation + 1`,
+    updated_at = statement_timestamp(), generation = ${NEXT_GENERATION}`,
     from: `e.status IN ${UNSETTLED}`,
   },
 
   incrementRetry: {
-    set: `retry_count = e.retry_count + 1, last_error = $5,
-    status = CASE WHEN e.retry_count + 1 >= e.max_retries THEN 'failed' ELSE 'retry' END,
-    scheduled_at = CASE WHEN e.retry_count + 1 >= e.max_retries THEN e.scheduled_at
+    set: `retry_count = ${COUNTED}, last_error = $5,
+    status = CASE WHEN ${COUNTED} >= e.max_retries THEN 'failed' ELSE 'retry' END,
+    scheduled_at = CASE WHEN ${COUNTED} >= e.max_retries THEN e.scheduled_at
       ELSE statement_timestamp() + $6::float8 * interval '1 millisecond' END,
-    available_at = CASE WHEN e.retry_count + 1 < e.max_retries
+    available_at = CASE WHEN ${COUNTED} < e.max_retries
         THEN statement_timestamp() + $6::float8 * interval '1 millisecond'
       WHEN e.partition_key IS NOT NULL THEN ${FAR_FUTURE_SQL} END,
-    updated_at = statement_timestamp(), generation = e.generation + 1`,
+    updated_at = statement_timestamp(), generation = ${NEXT_GENERATION}`,
     from: `e.status IN ${UNSETTLED}`,
   },
 
   reschedule: {
     set: `scheduled_at = $5::timestamptz,
     available_at = CASE WHEN $5::timestamptz > statement_timestamp() THEN $5::timestamptz END,
-    updated_at = statement_timestamp(), generation = e.generation + 1`,
+    updated_at = statement_timestamp(), generation = ${NEXT_GENERATION}`,
     from: `e.status IN ${UNSETTLED}`,
   },
 }
@@ -129,19 +205,13 @@ SELECT changed.id FROM changed, told`
       client.transaction(async (tx) => {
         await tx.query(made, [wanted])
         await tx.query(locked, [wanted, ...columnsOf(holds)])
-        const closed = (await tx.query(closedText, [wanted, ...columnsOf(holds)])).map((row) => ({
-          backend: row['backend'] ?? '',
-          lane: Number(row['lane']),
-        }))
+        const closed = (await tx.query(closedText, [wanted, ...columnsOf(holds)])).map(laneKey)
         const lanes = [closed.map(({ backend }) => backend), closed.map(({ lane }) => lane)] as const
         const rows = await tx.query(change, [wanted, t.events, ...lanes, ...valuesOf(move)])
         const moved = rows.map(({ id }) => id ?? '')
         const left = wanted.filter((id) => !moved.includes(id.toLowerCase()))
         const busy = closed.length === 0 ? [] : await tx.query(findBusy, [left, ...lanes])
-        await liftOn(
-          tx,
-          holds.filter((each) => !closed.some(({ backend, lane }) => backend === each.backend && lane === each.lane)),
-        )
+        await liftOn(tx, holdsBeside(closed, holds))
         return { moved, busy: busy.map(({ id }) => id ?? '') }
       }),
     )

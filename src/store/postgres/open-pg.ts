@@ -1,7 +1,7 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { BroadcasterError } from '../../errors.ts'
 import { Connections } from '../connections.ts'
-import { OpenedConnections } from '../opened-connections.ts'
+import { CONNECT, given, owned, type PoolSource } from '../pool-source.ts'
+import { ownPoolSize } from '../statement-limits.ts'
 import type { ListenConnection } from './listen.ts'
 import type { DedicatedClient, ResolvedOptions } from './options.ts'
 import type { PgPool, PgPoolClient } from './pg-client.ts'
@@ -17,7 +17,7 @@ export interface OpenPg {
   connectListener(channel: string): Promise<ListenConnection>
 }
 
-interface OwnPool extends PgPool {
+interface EndingPool extends PgPool {
   on(event: 'connect' | 'remove' | 'error', listener: (client: object) => void): unknown
   end(): Promise<void>
 }
@@ -26,10 +26,12 @@ interface OwnPool extends PgPool {
 interface PgModule {
   readonly Pool: new (options: {
     connectionString: string
+    max: number
     application_name: string
     keepAlive: boolean
     connectionTimeoutMillis: number
-  }) => OwnPool
+    allowExitOnIdle: boolean
+  }) => EndingPool
   readonly Client: new (options: {
     connectionString: string
     application_name: string
@@ -39,41 +41,29 @@ interface PgModule {
 }
 
 const APPLICATION_NAME = 'ts-broadcaster'
-/** How long a connection may take to open, in ms. */
-const CONNECT = 8_000
-/** How long closing waits for the server, in ms. */
-const CLOSE = 2_000
 
 /** Opens nothing yet: the pool is made at first use. */
-export function openPg({ via, listen }: ResolvedOptions): OpenPg {
+export function openPg({ via, listen, statements }: ResolvedOptions): OpenPg {
   if ('pglite' in via) throw new TypeError('PGlite has no pool')
-  let own: Promise<OwnPool> | undefined
-  const open = new Set<object>()
-  let closed = false
-  let opened = 'pool' in via ? listenTo(via.pool) : undefined
-
-  const pool = async (): Promise<PgPool> => {
-    if ('pool' in via) return via.pool
-    if (closed) throw new BroadcasterError('CLOSED', 'the PostgreSQL store was closed')
-    own ??= openPool(via.connectionString, open).then((pool) => {
-      opened = listenTo(pool)
-      return pool
-    })
-    return own
-  }
+  if ('pool' in via) hear(via.pool)
+  const source: PoolSource<PgPool> =
+    'pool' in via
+      ? given(via.pool, 'connect')
+      : owned({
+          database: 'PostgreSQL',
+          event: 'connect',
+          open: (opened) => openPool(via.url, ownPoolSize(statements), opened),
+          cutOff,
+        })
 
   const connections = new Connections<PgPoolClient>({
     database: 'PostgreSQL',
     async connect() {
-      try {
-        const client = await (await pool()).connect()
-        // The pool takes its own listener away from the clients that it hands out, and the loss of a connection, unheard,
-        // would end the process. The next statement on it fails, and says why.
-        client.on('error', ignore)
-        return client
-      } catch (error) {
-        throw storeError(error)
-      }
+      const client = await (await source.get()).connect()
+      // The pool takes its own listener away from the clients that it hands out, and the loss of a connection, without a listener, would
+      // end the process. The next statement on it fails, and says why.
+      client.on('error', ignore)
+      return client
     },
     release(client) {
       client.removeListener('error', ignore)
@@ -82,24 +72,19 @@ export function openPg({ via, listen }: ResolvedOptions): OpenPg {
     // Its listener stays: what runs on it fails now.
     destroy: (client) => client.release(true),
     identity: (client) => client,
-    openedAt: (client) => opened?.of(client),
+    openedAt: (client) => source.openedAt(client),
     fateAfter,
+    storeError,
   })
 
   return {
     connections,
-    async end() {
-      if (closed) return
-      closed = true
-      const ending = own?.then((pool) => pool.end()).catch(ignore)
-      if (ending !== undefined && (await Promise.race([ending.then(() => false), delay(CLOSE, true, { ref: false })])))
-        for (const client of open) cutOff(client)
-    },
+    end: () => source.end(),
     async connectListener(channel) {
       if (typeof listen === 'function') return dedicated(await listen())
-      if (typeof listen === 'object') return connect(listen.connectionString)
-      if ('connectionString' in via) return connect(via.connectionString)
-      return listenOnPool(await pool(), channel)
+      if (typeof listen === 'object') return connect(listen.url)
+      if ('url' in via) return connect(via.url)
+      return listenOnPool(await source.get(), channel)
     },
   }
 }
@@ -108,23 +93,26 @@ export function openPg({ via, listen }: ResolvedOptions): OpenPg {
 const heard = new WeakSet<PgPool>()
 
 /**
- * An idle connection that the server closes is not an error of anybody's call; `pg` tells of it by an event that, unheard, ends
+ * An idle connection that the server closes is not an error of anybody's call; `pg` emits an event for it that, without a listener, ends
  * the process. So does each restart of the server under a pool of the application that forgot to listen.
  */
-function listenTo(pool: PgPool): OpenedConnections {
+function hear(pool: PgPool): void {
   if (!heard.has(pool)) pool.on?.('error', ignore)
   heard.add(pool)
-  return OpenedConnections.of(pool, 'connect')
 }
 
-async function openPool(connectionString: string, open: Set<object>): Promise<OwnPool> {
+async function openPool(connectionString: string, max: number, open: Set<object>): Promise<EndingPool> {
   const { Pool } = await importPg()
   const pool = new Pool({
     connectionString,
+    max,
     application_name: APPLICATION_NAME,
     keepAlive: true,
     connectionTimeoutMillis: CONNECT,
+    // A script that forgets to close the store ends all the same.
+    allowExitOnIdle: true,
   })
+  hear(pool)
   pool.on('connect', (client) => open.add(client))
   pool.on('remove', (client) => open.delete(client))
   return pool
@@ -172,8 +160,8 @@ async function importPg(): Promise<PgModule> {
   } catch (cause) {
     throw new BroadcasterError(
       'MISSING_DEPENDENCY',
-      'a connection string needs the package pg: run `npm install pg`, or give postgres() a pool or PGlite',
-      { field: 'connectionString', cause },
+      'a url needs the package pg: run `npm install pg`, or give postgres() a pool or PGlite',
+      { field: 'url', cause },
     )
   }
 }

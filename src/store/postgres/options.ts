@@ -1,15 +1,16 @@
-import { type Problem, showWithoutSecrets, throwProblems } from '../../problem.ts'
-import { suggestion } from '../../suggestion.ts'
-import { UNDEFINED_PLACE, undefinedOption } from '../../undefined-option.ts'
+import { anything, hasMethods, neededPlace, option } from '../../foundation/option-kinds.ts'
+import { type ResolvedOf, readOptions } from '../../foundation/option-table.ts'
+import { showWithoutSecrets } from '../../foundation/problem.ts'
+import { type Place, placeOf, placeOfUrl } from '../place.ts'
 import {
   type ResolvedStatementOptions,
   resolveStatementOptions,
-  STATEMENT_OPTIONS,
+  STATEMENTS,
   type StatementOptions,
 } from '../statement-limits.ts'
 import type { ListenClient } from './listen.ts'
 import type { PgPool } from './pg-client.ts'
-import type { PgliteDatabase } from './pglite-client.ts'
+import type { PgliteDatabase } from './pglite.ts'
 
 /** Where the outbox is, in any PostgreSQL. */
 export interface OutboxPlace {
@@ -19,15 +20,15 @@ export interface OutboxPlace {
   readonly table?: string | undefined
 }
 
-/** How relays hear of commits. */
+/** How relays learn of commits. */
 export interface ListenOption {
   /**
-   * True: on one connection more, taken from the pool and kept. `{ connectionString }`: on a connection of its own,
+   * True: on one connection more, taken from the pool and kept. `{ url }`: on a connection of its own,
    * past a PgBouncer in transaction mode. A function: on the connected client of `pg` that it returns, and that
    * nobody else uses; it is ended with `end()`. False: relays poll. Default: true, but false on a pool whose `max` is
    * 1, of which nothing would be left to work with.
    */
-  readonly listen?: boolean | { readonly connectionString: string } | (() => Promise<DedicatedClient>) | undefined
+  readonly listen?: boolean | { readonly url: string } | (() => Promise<DedicatedClient>) | undefined
 }
 
 /** What we need of a `pg.Client` that was made for listening. */
@@ -37,122 +38,134 @@ export interface DedicatedClient extends ListenClient {
 
 /** A pool of the application. It stays the application's: `close` leaves it open. */
 export interface PostgresPoolOptions extends OutboxPlace, ListenOption, StatementOptions {
+  /** The pool, which you open and close. */
   readonly pool: PgPool
 }
 
 /** A pool of our own, opened at first use and closed by `close`. Needs the package `pg`. */
 export interface PostgresUrlOptions extends OutboxPlace, ListenOption, StatementOptions {
-  /** `postgres://user:password@host:5432/database`. */
-  readonly connectionString?: string | undefined
-  /** The same as `connectionString`. */
-  readonly url?: string | undefined
+  /** `postgres://user:password@host:5432/database`; undefined, as of a variable that is not set, is refused. */
+  readonly url: string | undefined
 }
 
 /** PGlite: PostgreSQL in this process. It stays the application's: `close` leaves it open. */
 export interface PostgresPgliteOptions extends OutboxPlace {
+  /** The database, which you open and close. */
   readonly pglite: PgliteDatabase
   /** False: relays poll. Default: true. */
   readonly listen?: boolean | undefined
 }
 
+/** The options of `postgres()`: by a pool, a url or PGlite. */
 export type PostgresOptions = PostgresPoolOptions | PostgresUrlOptions | PostgresPgliteOptions
 
 /** The options, each checked. */
 export interface ResolvedOptions {
-  readonly via: { readonly pool: PgPool } | { readonly pglite: PgliteDatabase } | { readonly connectionString: string }
+  readonly via: { readonly pool: PgPool } | { readonly pglite: PgliteDatabase } | { readonly url: string }
   readonly table: string
   readonly schema: string | undefined
   readonly listen: NonNullable<ListenOption['listen']>
   readonly statements: ResolvedStatementOptions
 }
 
-const WAYS = ['pool', 'pglite', 'connectionString', 'url'] as const
-const KNOWN = [...WAYS, 'schema', 'table', 'listen', ...STATEMENT_OPTIONS] as const
+const WAYS = ['pool', 'pglite', 'url'] as const
+
+const POSTGRES = {
+  pool: neededPlace(
+    option<PgPool, PgPool | undefined>('a Pool of the package pg', undefined, (value) => {
+      return hasMethods(value, ['query', 'connect']) && 'totalCount' in Object(value)
+    }),
+  ),
+  pglite: neededPlace(
+    option<PgliteDatabase, PgliteDatabase | undefined>('a PGlite instance', undefined, (value) => {
+      return hasMethods(value, ['query', 'transaction', 'listen'])
+    }),
+  ),
+  url: neededPlace(
+    option<string, string | undefined>('a URL such as postgres://user@host:5432/database', undefined, isPostgresUrl),
+  ),
+  // The rules for names are those of `tablesOf`.
+  schema: anything<string>(),
+  table: anything<string>(),
+  // What it may be depends on what the store connects with.
+  listen: anything<NonNullable<ListenOption['listen']>>(),
+  ...STATEMENTS,
+}
 
 /** Checks the options of `postgres()`; all problems are told at once, as `INVALID_OPTION`. */
 export function resolveOptions(options: PostgresOptions): ResolvedOptions {
-  const problems: Problem[] = []
-  const refuse = (field: string, message: string): void => {
-    // No value: each of them may hold a password, a misspelt name too.
-    problems.push({ code: 'INVALID_OPTION', field, value: undefined, message })
-  }
-  const given = new Map<string, unknown>(Object.entries(options ?? {}).filter(([, value]) => value !== undefined))
-  for (const name of given.keys()) {
-    if (!(KNOWN as readonly string[]).includes(name)) {
-      refuse(name, `is no option of postgres()${suggestion(name, KNOWN) || `; it takes ${KNOWN.join(', ')}`}`)
+  return readOptions('postgres()', POSTGRES, options ?? {}, (read, { given, refuse }): ResolvedOptions => {
+    const { pool, pglite, table, schema } = read
+    const ways = WAYS.filter((name) => given[name] !== undefined)
+    const [first = 'pool', ...others] = ways
+    const cure = 'give one of pool, pglite and url'
+    if (others.length > 0) refuse(first, `is given together with ${others.join(' and ')}; ${cure}`)
+    // One that is there and undefined was told already.
+    else if (ways.length === 0 && !WAYS.some((name) => name in (options ?? {}))) refuse(first, `is missing; ${cure}`)
+    checkListen(read, (message) => refuse('listen', message))
+    const listen = read.listen ?? !hasOneConnection(pool)
+    const room = pool && { size: sizeOf(pool), listens: listen === true }
+    const statements = resolveStatementOptions(read, refuse, room)
+    const own = (['connections', 'transactions', 'statementTimeout'] as const).find((name) => given[name] !== undefined)
+    if (pglite !== undefined && own !== undefined) {
+      refuse(own, 'has no effect with pglite, which has one connection and no clock')
     }
+    const via = pool ? { pool } : pglite ? { pglite } : { url: read.url ?? '' }
+    return { via, table: table ?? 'outbox_events', schema, listen, statements }
+  })
+}
+
+function checkListen({ listen, pool, pglite }: ResolvedOf<typeof POSTGRES>, refuse: (message: string) => void): void {
+  if (listen === true && hasOneConnection(pool)) {
+    refuse('would keep the only connection of the pool; give the pool more, or { url }')
   }
-  const ways = WAYS.filter((name) => given.has(name))
-  const unset = undefinedOption(options, WAYS)
-  if (ways.length === 0 && unset !== undefined) refuse(unset, UNDEFINED_PLACE)
-  else if (ways.length !== 1) {
-    const found = ways.length === 0 ? 'is missing' : `is given together with ${ways.slice(1).join(' and ')}`
-    refuse(ways[0] ?? 'pool', `${found}; give one of pool, pglite, connectionString and url`)
-  }
-  const pool = given.get('pool')
-  if (given.has('pool') && !(hasMethods(pool, 'query', 'connect') && 'totalCount' in pool)) {
-    refuse('pool', `is ${showWithoutSecrets(pool)}; give a Pool of the package pg`)
-  }
-  const pglite = given.get('pglite')
-  if (given.has('pglite') && !hasMethods(pglite, 'query', 'transaction', 'listen')) {
-    refuse('pglite', `is ${showWithoutSecrets(pglite)}; give a PGlite instance`)
-  }
-  const urlField = given.has('url') ? 'url' : 'connectionString'
-  const url = given.get(urlField)
-  if (url !== undefined && !isConnectionString(url)) {
-    refuse(urlField, `is ${showWithoutSecrets(url)}; give a URL such as postgres://user@host:5432/database`)
-  }
-  checkListen(given, refuse)
-  const statements = resolveStatementOptions(given, refuse)
-  const own = STATEMENT_OPTIONS.find((name) => given.has(name))
-  if (given.has('pglite') && own !== undefined)
-    refuse(own, 'is nothing for pglite, which has one connection and no clock')
-  throwProblems('postgres()', problems)
-  return {
-    via: given.has('pool')
-      ? { pool: pool as PgPool }
-      : given.has('pglite')
-        ? { pglite: pglite as PgliteDatabase }
-        : { connectionString: url as string },
-    table: options.table ?? 'outbox_events',
-    schema: options.schema,
-    listen: options.listen ?? !hasOneConnection(pool),
-    statements,
+  if (listen === undefined || typeof listen === 'boolean') return
+  if (pglite !== undefined) refuse('can only be true or false with pglite, which has one connection')
+  else if (!isListen(listen)) {
+    const unset = isObject(listen) && 'url' in listen && listen['url'] === undefined
+    const shown = unset
+      ? 'an object whose url is undefined (is the environment variable set?)'
+      : showWithoutSecrets(listen)
+    refuse(`is ${shown}; give true, false, { url: 'postgres://...' } or a function`)
   }
 }
 
-function checkListen(given: ReadonlyMap<string, unknown>, refuse: (field: string, message: string) => void): void {
-  const listen = given.get('listen')
-  if (listen === true && hasOneConnection(given.get('pool'))) {
-    refuse('listen', 'would keep the only connection of the pool; give the pool more, or { connectionString }')
-  }
-  if (listen === undefined || typeof listen === 'boolean') return
-  if (given.has('pglite')) {
-    refuse('listen', 'can only be true or false with pglite, which has one connection')
-  } else if (
-    typeof listen !== 'function' &&
-    !(isObject(listen) && isConnectionString(listen['connectionString']) && Object.keys(listen).length === 1)
-  ) {
-    refuse(
-      'listen',
-      `is ${showWithoutSecrets(listen)}; give true, false, { connectionString: 'postgres://...' } or a function`,
-    )
-  }
+function isListen(listen: unknown): boolean {
+  if (typeof listen === 'function') return true
+  return isObject(listen) && isPostgresUrl(listen['url']) && Object.keys(listen).length === 1
 }
 
 /** `pg` takes any text: it would look for a host called "base", or speak to a server of MySQL. A path is that of a socket. */
-function isConnectionString(value: unknown): value is string {
+function isPostgresUrl(value: unknown): value is string {
   return typeof value === 'string' && /^(postgres(ql)?:\/\/|socket:|\/)/i.test(value)
 }
 
 function hasOneConnection(pool: unknown): boolean {
-  return isObject(pool) && isObject(pool['options']) && pool['options']['max'] === 1
+  return sizeOf(pool) === 1
+}
+
+/** How many connections a pool has at most, where it tells. */
+function sizeOf(pool: unknown): number | undefined {
+  const max = isObject(pool) && isObject(pool['options']) ? pool['options']['max'] : undefined
+  return typeof max === 'number' && max >= 1 ? max : undefined
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null
 }
 
-function hasMethods(value: unknown, ...names: readonly string[]): value is Record<string, unknown> {
-  return isObject(value) && names.every((name) => typeof value[name] === 'function')
+/** Host and database, as far as the options tell, and where the schema comes from when they do not. */
+export function placeOfOptions({ via, schema }: ResolvedOptions): string {
+  return `${connection(via)}${schema === undefined ? ', in the schema of its search path' : ''}`
+}
+
+function connection(via: ResolvedOptions['via']): string {
+  if ('url' in via) return placeOfUrl(via.url)
+  if ('pglite' in via) {
+    const { dataDir } = via.pglite as { readonly dataDir?: unknown }
+    return typeof dataDir === 'string' && dataDir !== '' ? `PGlite ${dataDir}` : 'PGlite in memory'
+  }
+  const { options } = via.pool as { readonly options?: Place & { readonly connectionString?: unknown } }
+  if (typeof options?.connectionString === 'string') return placeOfUrl(options.connectionString)
+  return placeOf(options ?? {})
 }

@@ -1,10 +1,20 @@
 import { BroadcasterError } from '../../errors.ts'
-import type { PgTransaction } from '../../publish/transactions/pg.ts'
-import { ConnectionShare, type Connections, type Loan } from '../connections.ts'
-import { lentHandle } from '../lent-handle.ts'
-import { type Limits, SERVER_FIRST } from '../statement-limits.ts'
-import { type Client, encodeValue, type Lender, type RawRow, type SqlValue, withValues } from './client.ts'
-import { runAgainOnConflict, storeError } from './store-error.ts'
+import { clientsOn } from '../clients.ts'
+import type { ConnectionShare, Loan } from '../connections.ts'
+import { type Lender, lender, type TransactionControl, transactionOn } from '../loan-transaction.ts'
+import { type Limits, type ResolvedStatementOptions, SERVER_FIRST } from '../statement-limits.ts'
+import {
+  type Client,
+  type Clients,
+  encodeValue,
+  type Queries,
+  type RawRow,
+  type SqlValue,
+  withValues,
+} from './client.ts'
+import type { OpenPg } from './open-pg.ts'
+import type { PgTransaction } from './pg-transaction.ts'
+import { runAgainOnConflict } from './store-error.ts'
 
 /** A query as `pg` takes it. `types` stands for this one query above every parser the user has set. */
 interface PgQuery {
@@ -47,11 +57,6 @@ const RAW = {
 
 type PgLoan = Loan<PgPoolClient>
 
-/** How long the server may take for BEGIN and ROLLBACK around the code of others, in ms: they wait for nobody. */
-const CONTROL = 8_000
-/** And for COMMIT, which may wait for the disk or a standby. */
-const COMMIT = 60_000
-
 /**
  * Limits as the beginning of a batch: one round trip, and of this transaction alone, so that no session keeps them, behind
  * PgBouncer neither. The timeout of statements counts for each one of a batch.
@@ -61,9 +66,30 @@ function settings({ lock }: Limits, left: number): string {
   return `SET LOCAL statement_timeout=${statement};SET LOCAL lock_timeout=${Math.round(lock)};`
 }
 
-/** The client for statements of our own, on `size` connections of the pool. */
-export function pgClient(connections: Connections<PgPoolClient>, size: number, limits: Limits): Client {
-  const share = new ConnectionShare(connections, size)
+const BEGIN = 'BEGIN ISOLATION LEVEL READ COMMITTED'
+const BEGIN_SNAPSHOT = 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY'
+
+const CONTROL: TransactionControl<PgPoolClient> = {
+  begin: (loan, limit) => ask(loan, BEGIN, limit),
+  async commit(loan, limit) {
+    const { command } = await ask(loan, 'COMMIT', limit)
+    // COMMIT of a transaction that an error has aborted succeeds, as a rollback.
+    if (command === 'ROLLBACK') {
+      throw new BroadcasterError(
+        'TRANSACTION_ABORTED',
+        'the transaction was rolled back by PostgreSQL, since a statement in it had failed and the error was caught',
+      )
+    }
+  },
+  rollBack: (loan, limit) => ask(loan, 'ROLLBACK', limit),
+}
+
+/** The clients of a store on a pool of `pg`. */
+export function pgClients(open: OpenPg, options: ResolvedStatementOptions): Clients {
+  return clientsOn(open, options, { client: pgClient, lender: pgLender })
+}
+
+function pgClient(share: ConnectionShare<PgPoolClient>, limits: Limits): Client {
   return {
     query: async (text, values = []) => {
       // What may take any time may be nothing that a batch can hold: CREATE INDEX CONCURRENTLY.
@@ -75,100 +101,49 @@ export function pgClient(connections: Connections<PgPoolClient>, size: number, l
       }
       // As a batch it has no parameters. What cannot be written costs no connection.
       const written = withValues(text, values)
-      return runAgainOnConflict(() =>
-        share.use(limits.total, async (loan) => {
-          const batch = { text: settings(limits, loan.left) + written, values: [], types: RAW }
-          return lastOf(await ask(loan, batch)).rows as RawRow[]
-        }),
-      )
+      return runAgainOnConflict(() => share.use(limits.total, (loan) => askLimited(loan, written, limits, loan.left)))
     },
     transaction: (work) =>
       share.use(limits.total, (loan) =>
-        transactionOn(loan, `BEGIN ISOLATION LEVEL READ COMMITTED;${settings(limits, loan.left)}`, () =>
-          work({
-            query: async (text, values = []) => (await ask(loan, queryOf(text, values))).rows as RawRow[],
-            script: async (text) => void (await ask(loan, text)),
-          }),
+        transactionOn(loan, beginning(BEGIN, limits), () =>
+          work({ query: queryOn(loan), script: async (text) => void (await ask(loan, text)) }),
         ),
+      ),
+    snapshot: (work) =>
+      share.use(limits.total, (loan) =>
+        transactionOn(loan, beginning(BEGIN_SNAPSHOT, limits), () => work({ query: queryOn(loan) })),
       ),
   }
 }
 
-/** Lends transactions to the code of others, on at most `size` connections at once. */
-export function pgLender(
-  connections: Connections<PgPoolClient>,
-  size: number,
-  { wait, conclusion }: { readonly wait: number; readonly conclusion: Limits },
-): Lender {
-  const share = new ConnectionShare(connections, size)
-  const conclude = async (loan: PgLoan, text: string, values: readonly SqlValue[]): Promise<RawRow[]> => {
-    const batch = { text: settings(conclusion, conclusion.total) + withValues(text, values), values: [], types: RAW }
-    return lastOf(await ask(loan, batch, conclusion.total)).rows as RawRow[]
-  }
-  const lent: Lender['lend'] = (work) =>
-    share.use(
-      Number.POSITIVE_INFINITY,
-      (loan) =>
-        transactionOn(loan, 'BEGIN ISOLATION LEVEL READ COMMITTED', async () => {
-          const { handle, end } = lentHandle(loan.connection)
-          try {
-            return await work({
-              native: handle,
-              conclude(text, values = []) {
-                end()
-                return conclude(loan, text, values)
-              },
-            })
-          } catch (error) {
-            // Its code goes on: what it has asked for must neither be waited for nor end up elsewhere.
-            if (end()) loan.destroy()
-            throw error
-          } finally {
-            end()
-          }
-        }),
-      wait,
-    )
-  return { lend: lent }
+function beginning(begin: string, limits: Limits): TransactionControl<PgPoolClient> {
+  return { ...CONTROL, begin: (loan, limit) => ask(loan, `${begin};${settings(limits, loan.left)}`, limit) }
+}
+
+function queryOn(loan: PgLoan): Client['query'] {
+  return async (text, values = []) => (await ask(loan, queryOf(text, values))).rows as RawRow[]
+}
+
+function pgLender(share: ConnectionShare<PgPoolClient>, wait: number, conclusion: Limits): Lender<Queries> {
+  return lender(share, wait, {
+    ...CONTROL,
+    concluding: async (loan) => ({
+      query: (text, values = []) => askLimited(loan, withValues(text, values), conclusion, conclusion.total),
+    }),
+  })
 }
 
 async function ask(loan: PgLoan, query: PgQuery | string, limit?: number): Promise<PgResult> {
-  if (loan.isOver) throw new BroadcasterError('STORE_UNAVAILABLE', 'the connection of the transaction was destroyed')
-  const { connection } = loan
-  const asked = typeof query === 'string' ? connection.query(query) : connection.query(query)
-  return loan.answer(asked, limit).catch(throwStoreError)
+  return loan.ask(
+    (connection) => (typeof query === 'string' ? connection.query(query) : connection.query(query)),
+    limit,
+  )
 }
 
-/** Runs `work` between `begin` and COMMIT; rolls back when it throws. */
-async function transactionOn<T>(loan: PgLoan, begin: string, work: () => Promise<T>): Promise<T> {
-  const isUnlimited = loan.left === Number.POSITIVE_INFINITY
-  try {
-    await ask(loan, begin, isUnlimited ? CONTROL : undefined)
-    const result = await work()
-    const { command } = await ask(loan, 'COMMIT', isUnlimited ? COMMIT : undefined)
-    // COMMIT of a transaction that an error has aborted succeeds, as a rollback.
-    if (command === 'ROLLBACK') {
-      throw new BroadcasterError(
-        'TRANSACTION_ABORTED',
-        'the transaction was rolled back by PostgreSQL, since a statement in it had failed and the error was caught',
-      )
-    }
-    return result
-  } catch (error) {
-    await rollBack(loan)
-    throw error
-  }
-}
-
-/** What rolls back is well, unless its server cannot serve; what does not is destroyed. */
-async function rollBack(loan: PgLoan): Promise<void> {
-  if (loan.isOver) return
-  try {
-    await ask(loan, 'ROLLBACK', CONTROL)
-    loan.rolledBack()
-  } catch {
-    loan.destroy()
-  }
+/** The rows of a statement, its limits before it in one batch; `left`: what is left of the time for all. */
+async function askLimited(loan: PgLoan, written: string, limits: Limits, left: number): Promise<RawRow[]> {
+  const result = await ask(loan, { text: settings(limits, left) + written, values: [], types: RAW }, left)
+  return lastOf(result).rows as RawRow[]
 }
 
 function queryOf(text: string, values: readonly SqlValue[]): PgQuery {
@@ -179,8 +154,4 @@ function queryOf(text: string, values: readonly SqlValue[]): PgQuery {
 function lastOf(result: PgResult | readonly PgResult[]): PgResult {
   if (!('rows' in result)) return result.at(-1) ?? { rows: [] }
   return result
-}
-
-function throwStoreError(error: unknown): never {
-  throw storeError(error)
 }

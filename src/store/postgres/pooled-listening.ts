@@ -1,5 +1,5 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { BroadcasterError } from '../../errors.ts'
+import { settles } from '../../foundation/waiting.ts'
 import type { ListenClient, ListenConnection } from './listen.ts'
 import type { PgPool, PgPoolClient } from './pg-client.ts'
 
@@ -33,16 +33,14 @@ export async function listenOnPool(pool: PgPool, channel: string): Promise<Liste
 
 async function connect(pool: PgPool): Promise<PooledListening> {
   const connecting = pool.connect() as Promise<PgPoolClient & ListenClient>
-  const late = delay(CONNECT, undefined, { ref: false })
-  const client = await Promise.race([connecting, late])
-  if (client === undefined) {
+  if (!(await settles(connecting, { timeout: CONNECT }))) {
     connecting.then(
       (late) => late.release(),
       () => undefined,
     )
     throw new BroadcasterError('STORE_UNAVAILABLE', `no connection to listen on came free within ${CONNECT} ms`)
   }
-  return new PooledListening(client, () => connections.delete(pool))
+  return new PooledListening(await connecting, () => connections.delete(pool))
 }
 
 class PooledListening {

@@ -1,4 +1,4 @@
-import type { RelayStore } from '../relay-store.ts'
+import type { RetentionStore } from '../retention-store.ts'
 import type { Client } from './client.ts'
 import type { Tables } from './tables.ts'
 
@@ -39,7 +39,7 @@ function isOld(row: string): string {
  *
  * The lanes of failed events that blocked their key are told, so that what waits behind them is released.
  */
-export function purge(client: Client, t: Tables): RelayStore['purge'] {
+export function purge(client: Client, t: Tables): RetentionStore['purge'] {
   const text = `
 WITH page AS MATERIALIZED (
   SELECT e.id, e.status, e.published_at, e.updated_at

@@ -1,9 +1,9 @@
 import { aroundLocked } from '../locked-rows.ts'
 import type { Outcome, Ownership, SettleReport } from '../relay-store.ts'
 import type { Client, ClientTransaction, RawRow } from './client.ts'
-import { FAR_FUTURE_SQL, UNSETTLED } from './literals.ts'
 import { isLocked, runAgainOnConflict } from './store-error.ts'
 import type { Tables } from './tables.ts'
+import { FAR_FUTURE_SQL, UNSETTLED } from './values.ts'
 
 type Kind = Outcome['kind']
 type Of<K extends Kind> = Extract<Outcome, { kind: K }>
@@ -34,7 +34,7 @@ function attempts(t: Tables): string {
         SELECT json_build_object(
           'at', to_char(statement_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
           'worker', coalesce((SELECT w.name FROM ${t.workers} AS w WHERE w.id = $2::uuid), $2::uuid::text),
-          'error', left(o.error, 2000)), 1000000
+          'error', coalesce(o.brief, o.error)), 1000000
       ) AS every ORDER BY every.n DESC LIMIT 10
     ) AS kept)`
 }
@@ -53,7 +53,7 @@ SELECT e.id FROM ${t.events} AS e WHERE e.id = ANY ($1::uuid[]) AND e.id NOT IN 
 
     /**
      * Whatever the lease: it is true, unless an operator moved the row since it was fetched. One index lookup an id; the ids are sorted, so that racing settles agree.
-     * Returns the ids that were lost, which are none as a rule: to return those recorded cost the client 2 us each.
+     * Returns the ids that were lost, of which there are usually none: to return those recorded cost the client 2 us each.
      */
     published: `
 WITH recorded AS (
@@ -91,7 +91,7 @@ SET status = 'retry', retry_count = o.retries, last_error = o.error, updated_at 
   available_at = statement_timestamp() + o.delay * interval '1 millisecond',
   progress = coalesce(o.progress::json, e.progress),
   attempts = CASE WHEN e.retry_count = o.retries AND e.status <> 'processing' THEN e.attempts ELSE ${attempts(t)} END
-FROM json_to_recordset($5::json) AS o(id uuid, lane integer, generation integer, retries integer, delay float8, error text, progress text), owned
+FROM json_to_recordset($5::json) AS o(id uuid, lane integer, generation integer, retries integer, delay float8, error text, brief text, progress text), owned
 WHERE e.id = o.id AND e.generation = o.generation AND e.lane = o.lane AND e.lane = owned.lane
   AND e.status IN ${UNSETTLED}
 RETURNING e.id`,
@@ -103,7 +103,7 @@ SET status = 'failed', retry_count = o.retries, last_error = o.error, updated_at
   available_at = CASE WHEN o.blocks AND e.partition_key IS NOT NULL THEN ${FAR_FUTURE_SQL} END,
   progress = coalesce(o.progress::json, e.progress),
   attempts = ${attempts(t)}
-FROM json_to_recordset($5::json) AS o(id uuid, lane integer, generation integer, retries integer, blocks boolean, error text, progress text), owned
+FROM json_to_recordset($5::json) AS o(id uuid, lane integer, generation integer, retries integer, blocks boolean, error text, brief text, progress text), owned
 WHERE e.id = o.id AND e.generation = o.generation AND e.lane = o.lane AND e.lane = owned.lane
   AND e.status IN ${UNSETTLED}
 RETURNING e.id`,
@@ -121,23 +121,27 @@ WHERE e.id = o.id AND e.generation = o.generation AND e.lane = o.lane AND e.lane
   AND e.status IN ${UNSETTLED}
 RETURNING e.id`,
 
+    /**
+     * `sending` and `returned`. What is parked is in nobody's hands: a mark on it came late, and would hide a head from
+     * reconcile. The event is as due as before, and where the clock was set back only `updated_at` says so.
+     */
     sending: `
 WITH ${ownedLanes(t)}
 UPDATE ${t.events} AS e
-SET status = 'processing', retry_count = o.retries, updated_at = statement_timestamp()
+SET status = 'processing', retry_count = o.retries, updated_at = greatest(e.updated_at, statement_timestamp())
 FROM json_to_recordset($5::json) AS o(id uuid, lane integer, generation integer, retries integer), owned
 WHERE e.id = o.id AND e.generation = o.generation AND e.lane = o.lane AND e.lane = owned.lane
-  AND e.status IN ${UNSETTLED}
+  AND e.status IN ${UNSETTLED} AND e.available_at IS NULL
 RETURNING e.id`,
 
     returned: `
 WITH ${ownedLanes(t)}
 UPDATE ${t.events} AS e
 SET status = CASE WHEN o.retries > 0 THEN 'retry' ELSE 'pending' END, retry_count = o.retries,
-  updated_at = statement_timestamp()
+  updated_at = greatest(e.updated_at, statement_timestamp())
 FROM json_to_recordset($5::json) AS o(id uuid, lane integer, generation integer, retries integer), owned
 WHERE e.id = o.id AND e.generation = o.generation AND e.lane = o.lane AND e.lane = owned.lane
-  AND e.status IN ${UNSETTLED}
+  AND e.status IN ${UNSETTLED} AND e.available_at IS NULL
 RETURNING e.id`,
   }
 }
@@ -147,6 +151,15 @@ type Statements = ReturnType<typeof statements>
 /** NUL is the one character that PostgreSQL's text cannot hold. */
 const withoutNul = (text: string): string => text.replaceAll('\0', '')
 
+/** Of an error in the history of attempts, in UTF-16 code units. */
+const BRIEF = 2_000
+
+/** Cut here: in a database in SQL_ASCII the server counts bytes, and half a character makes the row unreadable for every client. */
+function errorTexts(error: string): { readonly error: string; readonly brief?: string } {
+  const text = withoutNul(error).toWellFormed()
+  return text.length > BRIEF ? { error: text, brief: text.slice(0, BRIEF).toWellFormed() } : { error: text }
+}
+
 const PARAMETER: { readonly [K in Exclude<Kind, 'published'>]: (outcome: Of<K>) => object } = {
   retry: ({ id, lane, generation, retryCount, delay, error, progress }) => ({
     id,
@@ -154,7 +167,7 @@ const PARAMETER: { readonly [K in Exclude<Kind, 'published'>]: (outcome: Of<K>) 
     generation,
     retries: retryCount,
     delay,
-    error: withoutNul(error).toWellFormed(),
+    ...errorTexts(error),
     progress,
   }),
   failed: ({ id, lane, generation, retryCount, blocks, error, progress }) => ({
@@ -163,7 +176,7 @@ const PARAMETER: { readonly [K in Exclude<Kind, 'published'>]: (outcome: Of<K>) 
     generation,
     retries: retryCount,
     blocks,
-    error: withoutNul(error).toWellFormed(),
+    ...errorTexts(error),
     progress,
   }),
   park: ({ id, lane, generation, delay, behind }) => ({ id, lane, generation, delay, behind }),

@@ -4,8 +4,6 @@ import { databaseError } from '../database-error.ts'
 
 const SQLITE_BUSY = 5
 const SQLITE_LOCKED = 6
-/** Cannot read, write or open the file: I/O error, disk full, cannot open. */
-const UNAVAILABLE: ReadonlySet<number> = new Set([10, 13, 14])
 
 /** SQLite's primary result code, whatever the extended one. */
 function resultCode(error: unknown): number | undefined {
@@ -39,9 +37,10 @@ export async function whileBusy<T>(patience: number, work: () => T): Promise<T> 
 }
 
 function translated(error: unknown): unknown {
-  const code = resultCode(error)
-  if (code === undefined) return error
-  if (!UNAVAILABLE.has(code)) return databaseError('sqlite', error)
+  if (resultCode(error) === undefined) return error
+  const meaning = databaseError('sqlite', error)
+  if (meaning.code !== 'STORE_UNAVAILABLE') return meaning
+  // A file has no server that could be reached.
   return new BroadcasterError('STORE_UNAVAILABLE', `the SQLite outbox cannot be read or written: ${String(error)}`, {
     cause: error,
   })

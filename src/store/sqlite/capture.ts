@@ -1,5 +1,4 @@
-import { type CaptureOptions, literalOf, resolveCapture } from '../capture.ts'
-import { captureColumns } from '../capture-columns.ts'
+import { type CaptureOptions, captureColumns, literalOf, resolveCapture } from '../capture.ts'
 import type { Connection } from './connection.ts'
 import type { Tables } from './tables.ts'
 
@@ -10,11 +9,7 @@ export function capture(t: Tables) {
   return (db: Connection, options: CaptureOptions): string => {
     const resolved = resolveCapture(options)
     const { table, type, source, key, backend } = resolved
-    const rows = db.all('SELECT name, type FROM pragma_table_info(?)', table)
-    const columns = captureColumns(
-      rows.map((row) => ({ name: String(row['name']), type: String(row['type']) })),
-      resolved,
-    )
+    const columns = captureColumns(db.all('SELECT name, type FROM pragma_table_info(?)', table), resolved)
     const object = (row: string): string =>
       `json_object(${columns.map(({ name, type }) => `${literalOf(name, false)}, ${jsonValue(`${row}.${quote(name)}`, type)}`).join(', ')})`
     const insert = (event: string, before: string, after: string, row: string): string => {

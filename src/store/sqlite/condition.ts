@@ -1,8 +1,9 @@
 import type { SQLInputValue } from 'node:sqlite'
-import { sqlName } from '../../record/columns.ts'
-import type { Condition, FilterColumn, FilterValue } from '../admin-store.ts'
+import { COLUMNS, type FilterColumn, sqlName } from '../../record/columns.ts'
+import type { Condition } from '../admin-store.ts'
+import { allOf as allOfSql } from '../conditions.ts'
+import { toSqlDate, toSqlId } from '../values.ts'
 import type { Tables } from './tables.ts'
-import { toSqlDate, toSqlId } from './values.ts'
 
 /** A piece of SQL and the values of its placeholders. */
 export interface Clause {
@@ -10,86 +11,42 @@ export interface Clause {
   readonly values: readonly SQLInputValue[]
 }
 
-const COMPARISONS = { lt: '<', lte: '<=', gt: '>', gte: '>=' } as const
-
 /** The conjunction of conditions. */
 export function allOf(t: Tables, conditions: readonly Condition[]): Clause {
-  if (conditions.length === 0) return { sql: '1', values: [] }
-  const clauses = conditions.map((condition) => clauseOf(t, condition))
-  return {
-    sql: clauses.map((clause) => `(${clause.sql})`).join(' AND '),
-    values: clauses.flatMap((clause) => clause.values),
+  const values: SQLInputValue[] = []
+  /** To be called in the order of the placeholders. */
+  const add = (value: SQLInputValue): string => {
+    values.push(value)
+    return '?'
   }
-}
-
-/** Null is a value here: `ne` and `notIn` find rows with null, as people expect, and as SQL does not. */
-function clauseOf(t: Tables, condition: Condition): Clause {
-  if (condition.op === 'any') {
-    const groups = condition.groups.map((group) => allOf(t, group))
-    return {
-      sql: groups.map((group) => `(${group.sql})`).join(' OR ') || '0',
-      values: groups.flatMap((group) => group.values),
-    }
-  }
-  const column = sqlName(condition.column)
-  switch (condition.op) {
-    case 'isNull':
-      return { sql: `${column} IS ${condition.value ? 'NULL' : 'NOT NULL'}`, values: [] }
-    case 'eq':
-      return { sql: `${column} IS ?`, values: [toSqlValue(condition.column, condition.value)] }
-    case 'ne':
-      return { sql: `${column} IS NOT ?`, values: [toSqlValue(condition.column, condition.value)] }
-    case 'lt':
-    case 'lte':
-    case 'gt':
-    case 'gte':
-      return {
-        sql: `${column} ${COMPARISONS[condition.op]} ?`,
-        values: [toSqlValue(condition.column, condition.value)],
+  const sql = allOfSql(conditions, {
+    nameOf: sqlName,
+    compare: (column, operator, value) => `${sqlName(column)} ${operator} ${add(toSqlValue(column, value))}`,
+    test(column, test, given) {
+      const [name, text] = [sqlName(column), column === 'id' ? toSqlId(given) : given]
+      switch (test) {
+        case 'contains':
+          return `instr(${name}, ${add(text)}) > 0`
+        case 'icontains':
+          return `instr(lower(${name}), lower(${add(text)})) > 0`
+        case 'startsWith':
+          return `substr(${name}, 1, length(${add(text)})) = ${add(text)}`
+        case 'endsWith':
+          return `substr(${name}, length(${name}) - length(${add(text)}) + 1) = ${add(text)}`
+        case 'iexact':
+          return `lower(${name}) = lower(${add(text)})`
       }
-    case 'in':
-    case 'notIn': {
-      const listed = condition.values.filter((value) => value !== null)
-      const values = [JSON.stringify(listed.map((value) => toSqlValue(condition.column, value)))]
-      const orNull = listed.length < condition.values.length ? `OR ${column} IS NULL` : ''
-      const sql = `(${column} IS NOT NULL AND ${column} IN (SELECT value FROM json_each(?)) ${orNull})`
-      return { sql: condition.op === 'in' ? sql : `NOT ${sql}`, values }
-    }
-    case 'after':
-    case 'before': {
-      const than = condition.op === 'after' ? '>' : '<'
-      return {
-        sql: `(${column}, id) ${than} (SELECT ${column}, id FROM ${t.events} WHERE id = ?)`,
-        values: [toSqlId(condition.id)],
-      }
-    }
-    default:
-      return textClause(column, condition.op, condition.column === 'id' ? toSqlId(condition.value) : condition.value)
-  }
+    },
+    // An expression of a thousand terms is too deep for SQLite.
+    oneOf: (column, given) =>
+      `${sqlName(column)} IN (SELECT value FROM json_each(${add(JSON.stringify(given.map((value) => toSqlValue(column, value))))}))`,
+    beside: (column, operator, id) =>
+      `(${sqlName(column)}, id) ${operator} (SELECT ${sqlName(column)}, id FROM ${t.events} WHERE id = ${add(toSqlId(id))})`,
+  })
+  return { sql, values }
 }
 
-/** Without LIKE, which ignores case and needs % and _ escaped. */
-function textClause(
-  column: string,
-  op: 'contains' | 'icontains' | 'startsWith' | 'endsWith' | 'iexact',
-  text: string,
-): Clause {
-  switch (op) {
-    case 'contains':
-      return { sql: `instr(${column}, ?) > 0`, values: [text] }
-    case 'icontains':
-      return { sql: `instr(lower(${column}), lower(?)) > 0`, values: [text] }
-    case 'startsWith':
-      return { sql: `substr(${column}, 1, length(?)) = ?`, values: [text, text] }
-    case 'endsWith':
-      return { sql: `substr(${column}, length(${column}) - length(?) + 1) = ?`, values: [text, text] }
-    case 'iexact':
-      return { sql: `lower(${column}) = lower(?)`, values: [text] }
-  }
-}
-
-function toSqlValue(column: FilterColumn, value: FilterValue): SQLInputValue {
+function toSqlValue(column: FilterColumn, value: string | number | Date): string | number {
   if (value instanceof Date) return toSqlDate(value)
-  if (column === 'id' && typeof value === 'string') return toSqlId(value)
-  return value
+  return COLUMNS[column].kind === 'id' ? toSqlId(String(value)) : value
 }

@@ -1,6 +1,7 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite'
-import { memberOf } from '../../inner-errors.ts'
+import { memberOf } from '../../foundation/inner-errors.ts'
 import type { Row } from '../statement.ts'
+import { StatementCache } from './statement-cache.ts'
 
 /** How many statements stay prepared: far more than the outbox has that do not vary. */
 const CAPACITY = 200
@@ -8,7 +9,7 @@ const CAPACITY = 200
 /** One connection of our own, with its prepared statements. */
 export class Connection {
   readonly #database: DatabaseSync
-  readonly #statements = new Map<string, StatementSync>()
+  readonly #statements = new StatementCache((database: DatabaseSync, sql: string) => database.prepare(sql), CAPACITY)
   /** Statements that met an integer which no number can hold: plain SQL may have written one anywhere. */
   readonly #wide = new WeakSet<StatementSync>()
 
@@ -74,18 +75,11 @@ export class Connection {
   }
 
   cached(sql: string): StatementSync {
-    let statement = this.#statements.get(sql)
-    if (!statement) {
-      statement = this.#database.prepare(sql)
-      const oldest = this.#statements.keys().next()
-      if (this.#statements.size >= CAPACITY && !oldest.done) this.#statements.delete(oldest.value)
-      this.#statements.set(sql, statement)
-    }
-    return statement
+    return this.#statements.get(this.#database, sql)
   }
 
   close(): void {
-    this.#statements.clear()
+    this.#statements.forget(this.#database)
     if (this.#database.isOpen) this.#database.close()
   }
 }

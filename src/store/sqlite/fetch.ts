@@ -9,13 +9,15 @@ import { NOW, selectList, tupleReader } from './values.ts'
  * the hot index, and one statement reads the rows. Measured, 64 lanes and two names: half the time of scans that
  * select all 22 columns, since the client builds their names even for no rows; rows as arrays, half that of objects.
  * `scheduled_at` is looked at once more, since a row that somebody else wrote may be due later and not parked.
+ * What was due when it was written stays due when the clock is set back.
  * The index is named, so that no statistics, fresh or stale, can change the plan.
  */
 export function fetch(t: Tables) {
   const scanSql = `
     SELECT seq FROM ${t.events} INDEXED BY ${t.index.hot}
     WHERE publisher_backend = ? AND lane = ? AND seq > ?
-      AND available_at IS NULL AND status IN ('pending', 'retry', 'processing') AND scheduled_at <= ${NOW}
+      AND available_at IS NULL AND status IN ('pending', 'retry', 'processing')
+      AND (scheduled_at <= ${NOW} OR scheduled_at <= max(created_at, updated_at))
     ORDER BY seq LIMIT ?`
   const readSql = `
     SELECT ${selectList(SEND_COLUMNS)} FROM ${t.events}
@@ -31,5 +33,34 @@ export function fetch(t: Tables) {
     )
     if (seqs.length === 0) return []
     return db.tuples(readSql, `[${seqs.join(',')}]`).map((row) => readRow(row) as FetchedRow)
+  }
+}
+
+/** By a jump along the index for each name: of what is due, and of what is parked. */
+export function waitingNames(t: Tables) {
+  const next = (index: string, available: string, compare: string) => `
+    SELECT publisher_backend AS backend FROM ${t.events} INDEXED BY ${index}
+    WHERE available_at ${available} AND status IN ('pending', 'retry', 'processing') AND publisher_backend ${compare} ?
+    ORDER BY publisher_backend LIMIT 1`
+  const walks = [
+    [t.index.hot, 'IS NULL'],
+    [t.index.parked, 'IS NOT NULL'],
+  ] as const
+  const texts = walks.map(([index, available]) => ({
+    first: next(index, available, '>='),
+    later: next(index, available, '>'),
+  }))
+
+  return (db: Connection, limit: number): readonly string[] => {
+    const names = new Set<string>()
+    for (const { first, later } of texts) {
+      let row = db.get(first, '')
+      for (let looked = 0; row !== undefined && looked < limit; looked++) {
+        const name = String(row['backend'])
+        names.add(name)
+        row = db.get(later, name)
+      }
+    }
+    return [...names].slice(0, limit)
   }
 }

@@ -1,6 +1,7 @@
 import type { InboxStore } from '../inbox-store.ts'
+import { askTable } from './ask-table.ts'
 import type { Database } from './database.ts'
-import { type Tables, tableIsThere } from './tables.ts'
+import type { Tables } from './tables.ts'
 import { NOW, nowPlus } from './values.ts'
 
 /** The statements that run on the caller's transaction: enter, withdraw. */
@@ -26,10 +27,13 @@ export function sqliteInbox(database: Database, t: Tables): InboxStore {
       WHERE handled_at <= ${nowPlus('-?')} ORDER BY handled_at LIMIT ?)
     RETURNING 1`
   return {
-    enter: ({ consumer, source, eventId }) => ({ strings: enterStrings, values: [consumer, source, eventId] }),
-    entered: (rows) => rows.length > 0,
-    isThere: tableIsThere(t.inbox),
-    withdraw: ({ consumer, source, eventId }) => ({ strings: withdrawStrings, values: [consumer, source, eventId] }),
+    *enter({ consumer, source, eventId }) {
+      const entered = yield* askTable(t.inbox, { strings: enterStrings, values: [consumer, source, eventId] })
+      return entered.length > 0
+    },
+    *withdraw({ consumer, source, eventId }) {
+      yield* askTable(t.inbox, { strings: withdrawStrings, values: [consumer, source, eventId] })
+    },
     prune: ({ age, limit }) => database.write((db) => db.all(pruneText, age / 1_000, limit).length),
   }
 }

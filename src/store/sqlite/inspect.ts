@@ -1,13 +1,25 @@
-import type { Inspection } from '../inspection.ts'
+import {
+  COUNTED,
+  type Inspection,
+  LOOKED_AT,
+  NAMES,
+  type Unreachable,
+  unreachableRows,
+  wrongStatuses,
+} from '../inspection.ts'
+import { fromSqlDate } from '../values.ts'
 import type { Connection } from './connection.ts'
+import { waitingNames } from './fetch.ts'
 import type { Tables } from './tables.ts'
-import { fromSqlDate, NOW } from './values.ts'
+import { NOW } from './values.ts'
 
-/** Looks at what the outbox cannot mend by itself: indexes that are not ours, and the clock. */
+/** Looks at what the outbox cannot mend by itself: indexes that are not ours, rows that no worker sees, and the clock. */
 export function inspect(t: Tables) {
   const indexesSql = "SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND tbl_name = ? AND sql IS NOT NULL"
   const ours: ReadonlySet<string> = new Set(Object.values(t.index))
+  const look = unreachable(t)
   return (db: Connection): Inspection => ({
+    unreachable: look(db),
     now: fromSqlDate(String(db.get(`SELECT ${NOW} AS now`)?.['now'])),
     extraIndexes: db.all(indexesSql, t.events.slice(1, -1)).flatMap((row) => {
       const name = `"${String(row['name'])}"`
@@ -20,4 +32,34 @@ export function inspect(t: Tables) {
 /** `("status", "scheduled_at")` of a definition. */
 function onOf(sql: string): string {
   return /\bON\s+\S+\s*(\(.*)$/is.exec(sql)?.[1] ?? sql
+}
+
+/** Lanes by ranges of the indexes of what is due and of what is parked; statuses in the ends of the table. */
+function unreachable(t: Tables): (db: Connection) => readonly Unreachable[] {
+  const names = waitingNames(t)
+  const texts = [
+    [t.index.hot, 'IS NULL'],
+    [t.index.parked, 'IS NOT NULL'],
+  ].flatMap(([index, available]) =>
+    // Both with one value, so that they are asked alike.
+    ['lane < min(0, ?)', 'lane >= ?'].map(
+      (range) => `SELECT count(*) AS found FROM (SELECT 1 FROM ${t.events} INDEXED BY ${index}
+    WHERE publisher_backend = ? AND ${range} AND available_at ${available}
+      AND status IN ('pending', 'retry', 'processing') LIMIT ${COUNTED})`,
+    ),
+  )
+  const statusText = wrongStatuses(
+    (direction) => `SELECT * FROM (SELECT seq, status FROM ${t.events} ORDER BY seq ${direction} LIMIT ${LOOKED_AT})`,
+  )
+
+  return (db) => {
+    const lanes = Number(db.get(`SELECT lanes FROM ${t.settings}`)?.['lanes'])
+    let beyond = 0
+    for (const name of names(db, NAMES)) {
+      for (const text of texts) beyond += Number(db.get(text, name, lanes)?.['found'] ?? 0)
+    }
+    // SQLite knows no SHA-256: the lane in which the key's last event is, or any, but the same for the key.
+    const lane = `coalesce((SELECT o.lane FROM ${t.events} AS o WHERE o.partition_key = ${t.events}.partition_key AND o.lane BETWEEN 0 AND ${lanes - 1} ORDER BY o.seq DESC LIMIT 1), length(partition_key) % ${lanes}, abs(random() % ${lanes}))`
+    return unreachableRows(t.events, { statuses: db.all(statusText), beyond, lanes, lane })
+  }
 }

@@ -1,12 +1,58 @@
 import type { SQLInputValue } from 'node:sqlite'
 import type { AdminMove, Hold, MoveReport } from '../admin-store.ts'
+import { holdOfRow, holdsBeside, laneKey } from '../coordination-rows.ts'
+import { LONGEST_HOLD } from '../coordination-store.ts'
 import type { Row } from '../statement.ts'
+import { fromSqlId, toSqlDate, toSqlId } from '../values.ts'
 import type { Connection } from './connection.ts'
-import { busyLanes, lift } from './hold.ts'
-import { makeLanes } from './make-lanes.ts'
-import { raiseAttention } from './raise-attention.ts'
+import { makeLanes, raiseAttention } from './coordination.ts'
 import type { Tables } from './tables.ts'
-import { FAR_FUTURE_SQL, fromSqlId, NOW, nowPlus, toSqlDate, toSqlId } from './values.ts'
+import { FAR_FUTURE_SQL, NOW, nowPlus } from './values.ts'
+
+/**
+ * Asks the owners of the lanes in which these events wait to take their hands off them. Where no hold stands, the owner may
+ * be sending whatever it answered before: `quiet_for` is -n, and only answers beyond n count.
+ */
+export function hold(t: Tables) {
+  const sql = `
+    UPDATE ${t.lanes} AS l SET quiet_for = CASE WHEN hold_until IS NULL THEN -hold ELSE quiet_for END,
+      hold = hold + 1,
+      hold_until = min(max(coalesce(hold_until, ''), ${nowPlus('?')}), ${nowPlus(String(LONGEST_HOLD / 1_000))})
+    WHERE EXISTS (
+      SELECT 1 FROM ${t.events} AS e
+      WHERE e.id IN (SELECT value FROM json_each(?)) AND e.status IN ('pending', 'retry', 'processing')
+        AND e.lane = l.lane AND e.publisher_backend IN (l.backend, ''))
+    RETURNING backend, lane, hold`
+  return (db: Connection, ids: readonly string[], duration: number): readonly Hold[] =>
+    db.all(sql, duration / 1000, JSON.stringify(ids.map(toSqlId))).map(holdOfRow)
+}
+
+/** Ends holds that nobody has renewed since. */
+export function lift(t: Tables) {
+  const sql = `UPDATE ${t.lanes} SET hold_until = NULL WHERE backend = ? AND lane = ? AND hold = ?`
+  return (db: Connection, holds: readonly Hold[]): void => {
+    for (const { backend, lane, number } of holds) db.run(sql, backend, lane, number)
+  }
+}
+
+/** The lanes of these events and holds whose live owner may be sending: it has not answered any of these holds, or broke it. */
+function busyLanes(t: Tables) {
+  const sql = `
+    SELECT l.backend, l.lane FROM ${t.lanes} AS l
+    WHERE EXISTS (SELECT 1 FROM ${t.workers} AS w WHERE w.id = l.owner AND w.lease_until > ${NOW})
+      AND (EXISTS (
+        SELECT 1 FROM ${t.events} AS e
+        WHERE e.id IN (SELECT value FROM json_each(?)) AND e.lane = l.lane AND e.publisher_backend IN (l.backend, ''))
+        OR EXISTS (
+          SELECT 1 FROM json_each(?)
+          WHERE json_extract(value, '$.backend') = l.backend AND json_extract(value, '$.lane') = l.lane))
+      AND NOT EXISTS (
+        SELECT 1 FROM json_each(?)
+        WHERE json_extract(value, '$.backend') = l.backend AND json_extract(value, '$.lane') = l.lane
+          AND l.hold_until IS NOT NULL AND l.quiet_for >= json_extract(value, '$.number'))`
+  return (db: Connection, ids: readonly string[], holds: readonly Hold[]): readonly Omit<Hold, 'number'>[] =>
+    db.all(sql, JSON.stringify(ids.map(toSqlId)), JSON.stringify(holds), JSON.stringify(holds)).map(laneKey)
+}
 
 /** Applies a move to events whose status, as it is in the table, allows it, where nobody can be sending them. */
 export function move(t: Tables) {
@@ -23,12 +69,17 @@ export function move(t: Tables) {
     busy: `SELECT id FROM ${t.events}${where(statuses)} AND ${isBusy}`,
   })
   const update = (set: string, statuses: string) =>
-    change(`UPDATE ${t.events} SET ${set}, updated_at = ${NOW}, generation = generation + 1`, statuses)
+    change(
+      `UPDATE ${t.events} SET ${set}, updated_at = ${NOW}, generation = CASE WHEN generation < 2147483647 THEN generation + 1 ELSE 0 END`,
+      statuses,
+    )
   const unsettled = "'pending', 'retry', 'processing'"
   const again = `status = 'pending', retry_count = 0, published_at = NULL, scheduled_at = ${NOW}, available_at = NULL`
   // A failed event blocks its key, if it has one, until somebody releases it.
   const blocking = `CASE WHEN partition_key IS NOT NULL THEN ${FAR_FUTURE_SQL} END`
-  const exhausted = 'retry_count + 1 >= max_retries'
+  // Plain SQL may have put the count beyond what the other databases count to.
+  const counted = 'max(retry_count, min(retry_count + 1, 2147483647))'
+  const exhausted = `(${counted} >= max_retries OR ${counted} >= 2147483647)`
   const due = nowPlus('?')
   const sql: Readonly<Record<AdminMove['kind'], ReturnType<typeof change>>> = {
     requeue: update(again, "'failed', 'cancelled', 'retry'"),
@@ -41,7 +92,7 @@ export function move(t: Tables) {
     ),
     markFailed: update(`status = 'failed', last_error = ?, available_at = ${blocking}`, unsettled),
     incrementRetry: update(
-      `status = CASE WHEN ${exhausted} THEN 'failed' ELSE 'retry' END, retry_count = retry_count + 1, last_error = ?,
+      `status = CASE WHEN ${exhausted} THEN 'failed' ELSE 'retry' END, retry_count = ${counted}, last_error = ?,
        scheduled_at = CASE WHEN ${exhausted} THEN scheduled_at ELSE ${due} END,
        available_at = CASE WHEN ${exhausted} THEN ${blocking} ELSE ${due} END`,
       unsettled,
@@ -68,10 +119,7 @@ export function move(t: Tables) {
     const busy = closed.length === 0 ? [] : db.all(sql[wanted.kind].busy, ...which)
     const rows = db.all(sql[wanted.kind].change, ...valuesOf(wanted), ...which)
     raise(db, rows)
-    lanes.lift(
-      db,
-      holds.filter((each) => !closed.some(({ backend, lane }) => backend === each.backend && lane === each.lane)),
-    )
+    lanes.lift(db, holdsBeside(closed, holds))
     const idOf = (row: Row): string => fromSqlId(String(row['id']))
     return { moved: rows.map(idOf), busy: busy.map(idOf) }
   }

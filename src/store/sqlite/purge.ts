@@ -1,5 +1,5 @@
 import type { Connection } from './connection.ts'
-import { raiseAttention } from './raise-attention.ts'
+import { raiseAttention } from './coordination.ts'
 import type { Tables } from './tables.ts'
 import { nowPlus } from './values.ts'
 

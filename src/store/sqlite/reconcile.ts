@@ -1,33 +1,48 @@
-import type { HeldHead } from '../relay-store.ts'
+import { CLOCK_AHEAD, type HeldHead, LONGEST_PARKING } from '../relay-store.ts'
+import { fromSqlDate, fromSqlId } from '../values.ts'
 import type { Connection } from './connection.ts'
 import type { Tables } from './tables.ts'
-import { FAR_FUTURE_SQL, fromSqlDate, fromSqlId, NOW } from './values.ts'
+import { FAR_FUTURE_SQL, NOW, nowPlus } from './values.ts'
 
 /** Releases what waits behind a key that nothing holds any longer, and returns the heads that do hold theirs. */
 export function reconcile(t: Tables) {
+  // As `unpark` does.
+  const goes = `available_at = NULL, updated_at = max(updated_at, ${NOW})`
   // Plain question marks: Node 22 cannot bind numbered ones.
   const here = `publisher_backend IN (SELECT value FROM json_each(?)) AND lane IN (SELECT value FROM json_each(?))`
   // The blocking keys are collected once (a few), then each waiting row is looked up there: linear in the rows that
   // wait, whether one key or thousands are blocked. `status IN ('retry', 'failed')` is what the index was made for.
   const releaseSql = `
-    UPDATE ${t.events} SET available_at = NULL WHERE seq IN (
+    UPDATE ${t.events} SET ${goes} WHERE seq IN (
       SELECT seq FROM ${t.events} INDEXED BY ${t.index.parked}
       WHERE ${here} AND available_at = ${FAR_FUTURE_SQL} AND status IN ('pending', 'retry', 'processing')
         AND (partition_key IS NULL OR (lane, partition_key) NOT IN (
           SELECT lane, partition_key FROM ${t.events} INDEXED BY ${t.index.troubled}
           WHERE ${here} AND status IN ('retry', 'failed') AND status = 'failed'
             AND available_at IS NOT NULL AND partition_key IS NOT NULL)))`
-  // What waits for an event between retries, where there is none any more.
+  // A retry that was written while the clock was ahead waits for its delay from now.
+  const fromNow = `strftime('%Y-%m-%d %H:%M:%f000', julianday('now') + julianday(available_at) - julianday(updated_at))`
+  const aheadSql = `
+    UPDATE ${t.events} SET available_at = ${fromNow}, scheduled_at = ${fromNow}, updated_at = ${NOW} WHERE seq IN (
+      SELECT seq FROM ${t.events} INDEXED BY ${t.index.troubled}
+      WHERE ${here} AND status IN ('retry', 'failed') AND status = 'retry' AND available_at > ${NOW}
+        AND updated_at > ${nowPlus(String(CLOCK_AHEAD / 1_000))})`
+  // What waits for an event between retries, where there is none any more, or for longer than that one does.
   const orphansSql = `
-    UPDATE ${t.events} SET available_at = NULL WHERE seq IN (
-      SELECT seq FROM ${t.events} INDEXED BY ${t.index.parked}
-      WHERE ${here} AND available_at > ${NOW} AND available_at < ${FAR_FUTURE_SQL}
-        AND status IN ('pending', 'retry', 'processing') AND status <> 'retry' AND scheduled_at <= ${NOW}
-        AND partition_key IS NOT NULL AND (publisher_backend, lane, partition_key) NOT IN (
-          SELECT publisher_backend, lane, partition_key FROM ${t.events} INDEXED BY ${t.index.troubled}
-          WHERE ${here} AND status IN ('retry', 'failed') AND available_at > ${NOW} AND partition_key IS NOT NULL))`
+    UPDATE ${t.events} SET ${goes} WHERE seq IN (
+      SELECT e.seq FROM ${t.events} AS e INDEXED BY ${t.index.parked} LEFT JOIN (
+        SELECT publisher_backend AS backend, lane AS at, partition_key AS held, max(available_at) AS until
+        FROM ${t.events} INDEXED BY ${t.index.troubled}
+        WHERE ${here} AND status IN ('retry', 'failed') AND available_at > ${NOW} AND partition_key IS NOT NULL
+        GROUP BY 1, 2, 3
+      ) AS head ON head.backend = e.publisher_backend AND head.at = e.lane AND head.held = e.partition_key
+      WHERE ${here} AND e.available_at > ${NOW} AND e.available_at < ${FAR_FUTURE_SQL}
+        AND e.status IN ('pending', 'retry', 'processing') AND e.status <> 'retry'
+        AND (e.scheduled_at <= ${NOW} OR e.scheduled_at <= max(e.created_at, e.updated_at))
+        AND CASE WHEN e.partition_key IS NULL THEN e.available_at > ${nowPlus(String(LONGEST_PARKING / 1_000))}
+          ELSE head.until IS NULL OR head.until < e.available_at END)`
   const dueSql = `
-    UPDATE ${t.events} SET available_at = NULL WHERE seq IN (
+    UPDATE ${t.events} SET ${goes} WHERE seq IN (
       SELECT seq FROM ${t.events} INDEXED BY ${t.index.troubled}
       WHERE ${here} AND status IN ('retry', 'failed') AND status = 'retry' AND partition_key IS NOT NULL
         AND available_at <= ${NOW})`
@@ -39,6 +54,7 @@ export function reconcile(t: Tables) {
     ORDER BY seq`
   return (db: Connection, names: readonly string[], lanes: readonly number[]): readonly HeldHead[] => {
     const values = [JSON.stringify(names), JSON.stringify(lanes)] as const
+    db.run(aheadSql, ...values)
     db.run(releaseSql, ...values, ...values)
     db.run(orphansSql, ...values, ...values)
     db.run(dueSql, ...values)

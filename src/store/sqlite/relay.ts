@@ -1,13 +1,11 @@
 import type { RelayStore } from '../relay-store.ts'
 import type { Database } from './database.ts'
-import { fetch } from './fetch.ts'
-import { purge } from './purge.ts'
+import { fetch, waitingNames } from './fetch.ts'
 import { reconcile } from './reconcile.ts'
 import { settle } from './settle.ts'
 import { settleInTransaction } from './settle-in-transaction.ts'
 import type { Tables } from './tables.ts'
 import { unpark } from './unpark.ts'
-import { waitingNames } from './waiting-names.ts'
 
 /** What the relay does with events: each operation on its own snapshot, or in its own short transaction. */
 export function sqliteRelay(database: Database, t: Tables): RelayStore {
@@ -16,7 +14,6 @@ export function sqliteRelay(database: Database, t: Tables): RelayStore {
     unpark: unpark(t),
     settle: settle(t),
     reconcile: reconcile(t),
-    purge: purge(t),
     waitingNames: waitingNames(t),
   }
   const recordInTransaction = settleInTransaction(t, run.settle)
@@ -24,7 +21,7 @@ export function sqliteRelay(database: Database, t: Tables): RelayStore {
     fetch: (names, lanes) => database.read((db) => run.fetch(db, names, lanes)),
     async unpark(names, lanes, limitPerLane) {
       const { due, nextDueIn } = await database.read((db) => run.unpark.look(db, names, lanes))
-      if (due.length === 0) return { woken: [], nextDueIn }
+      if (due.length === 0) return { woken: [], heads: [], locked: [], more: [], nextDueIn }
       return database.write((db) => run.unpark.apply(db, names, lanes, limitPerLane))
     },
     async settle(ownership, outcomes) {
@@ -35,6 +32,5 @@ export function sqliteRelay(database: Database, t: Tables): RelayStore {
     settleInTransaction: (ownership, work) =>
       database.transaction(async (tx, db) => recordInTransaction(db, ownership, await work(tx))),
     waitingNames: (limit) => database.read((db) => run.waitingNames(db, limit)),
-    purge: (options) => database.write((db) => run.purge(db, options)),
   }
 }

@@ -1,9 +1,9 @@
 import type { Outcome, Ownership } from '../relay-store.ts'
+import { toSqlId } from '../values.ts'
 import type { Connection } from './connection.ts'
 import type { Decision } from './database.ts'
 import type { settle } from './settle.ts'
 import type { Tables } from './tables.ts'
-import { toSqlId } from './values.ts'
 
 /** Records `published` in the transaction of the work itself, under the current fence; anything else rolls back. */
 export function settleInTransaction(t: Tables, record: ReturnType<typeof settle>) {

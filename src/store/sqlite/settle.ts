@@ -1,7 +1,8 @@
 import type { Outcome, Ownership, SettleReport } from '../relay-store.ts'
+import { fromSqlId, toSqlId } from '../values.ts'
 import type { Connection } from './connection.ts'
 import type { Tables } from './tables.ts'
-import { FAR_FUTURE_SQL, fromSqlId, NOW, nowPlus, toSqlId } from './values.ts'
+import { FAR_FUTURE_SQL, NOW, nowPlus } from './values.ts'
 
 type OfKind<Kind extends Outcome['kind']> = Extract<Outcome, { readonly kind: Kind }>
 
@@ -12,8 +13,8 @@ type OfKind<Kind extends Outcome['kind']> = Extract<Outcome, { readonly kind: Ki
 export function settle(t: Tables) {
   const ownedSql = `SELECT lane, fence FROM ${t.lanes} WHERE backend = ? AND owner = ?`
   /** `j` is the outcome: (id, lane, generation, retry_count, delay in seconds, error, progress, blocks, behind). */
-  const update = (set: string, where: string) => `
-    UPDATE ${t.events} AS e SET ${set}, updated_at = ${NOW}
+  const update = (set: string, where: string, updatedAt = NOW) => `
+    UPDATE ${t.events} AS e SET ${set}, updated_at = ${updatedAt}
     FROM (
       SELECT json_extract(value, '$[0]') AS id, json_extract(value, '$[1]') AS lane,
         json_extract(value, '$[2]') AS generation, json_extract(value, '$[3]') AS retry_count,
@@ -59,10 +60,15 @@ export function settle(t: Tables) {
        WHERE h.id = j.behind AND h.status IN ('pending', 'retry', 'processing')), ${due}), '') END`,
     unsettled,
   )
-  const sendingSql = update("status = 'processing', retry_count = j.retry_count", unsettled)
+  // What is parked is in nobody's hands: a mark on it came late, and would hide a head from reconcile.
+  const hot = `${unsettled} AND e.available_at IS NULL`
+  // The event is as due as before, and where the clock was set back only this instant says so (see `fetch`).
+  const latest = `max(e.updated_at, ${NOW})`
+  const sendingSql = update("status = 'processing', retry_count = j.retry_count", hot, latest)
   const returnedSql = update(
     "status = CASE WHEN j.retry_count > 0 THEN 'retry' ELSE 'pending' END, retry_count = j.retry_count",
-    unsettled,
+    hot,
+    latest,
   )
 
   return (db: Connection, { workerId, backend, fences }: Ownership, outcomes: readonly Outcome[]): SettleReport => {

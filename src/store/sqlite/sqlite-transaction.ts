@@ -1,9 +1,9 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { BroadcasterError } from '../../errors.ts'
-import { nodeSqliteTransaction } from '../../publish/transactions/node-sqlite.ts'
 import { type LentHandle, lentHandle } from '../lent-handle.ts'
 import type { TransactionAdapter } from '../transaction-adapter.ts'
 import type { Connection } from './connection.ts'
+import { nodeSqliteTransaction } from './sync-transaction.ts'
 
 /** What `store.transaction` hands to its callback; a `DatabaseSync` on which BEGIN was run fits as well. */
 export type SqliteTransaction = Pick<DatabaseSync, 'isTransaction' | 'prepare' | 'exec'>

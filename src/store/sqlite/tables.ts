@@ -1,16 +1,7 @@
-import { BroadcasterError } from '../../errors.ts'
-import type { Statement } from '../statement.ts'
+import { prefixOf, requireNames, type TableNames, tableNames } from '../table-names.ts'
 
 /** The names of our tables and indexes, quoted. */
-export interface Tables {
-  readonly events: string
-  readonly lanes: string
-  readonly workers: string
-  readonly breakers: string
-  readonly destinations: string
-  readonly settings: string
-  readonly inbox: string
-  readonly migrations: string
+export interface Tables extends TableNames<string> {
   /** The view that SQL publishes through. */
   readonly publish: string
   /** An index of the events table, and the one of the inbox. */
@@ -19,41 +10,23 @@ export interface Tables {
   trigger(suffix: string): string
 }
 
-/** Returns a row if there is a table of this name, as it stands in `Tables`. */
-export function tableIsThere(table: string): Statement {
-  return {
-    strings: ["SELECT 1 AS there FROM sqlite_master WHERE type = 'table' AND name = ", ''],
-    values: [table.replaceAll('"', '')],
-  }
-}
+/** SQLite itself has no limit. */
+const LONGEST = 63
 
-/** The tables of an outbox: all are named after the events table. Throws `INVALID_OPTION`. */
+/** Throws `INVALID_OPTION` for a name that is not a plain identifier. */
 export function tablesOf(events: string): Tables {
-  if (!/^[A-Za-z_][A-Za-z0-9_]{0,62}$/.test(events)) {
-    throw new BroadcasterError(
-      'INVALID_OPTION',
-      `table is "${events}"; give a name of letters, digits and underscores that starts with a letter, such as "outbox_events"`,
-      { field: 'table', value: events },
-    )
-  }
-  const prefix = events.replace(/_events$/, '')
+  requireNames('sqlite()', LONGEST, { table: events })
+  const quoted = (name: string): string => `"${name}"`
   return {
-    events: `"${events}"`,
-    lanes: `"${prefix}_lanes"`,
-    workers: `"${prefix}_workers"`,
-    breakers: `"${prefix}_breakers"`,
-    destinations: `"${prefix}_destinations"`,
-    settings: `"${prefix}_settings"`,
-    inbox: `"${prefix}_inbox"`,
-    migrations: `"${prefix}_migrations"`,
-    publish: `"${prefix}_publish"`,
-    trigger: (suffix) => `"${events}_${suffix}"`,
+    ...tableNames(events, quoted),
+    publish: quoted(`${prefixOf(events)}_publish`),
+    trigger: (suffix) => quoted(`${events}_${suffix}`),
     index: {
-      identity: `"${events}_identity"`,
-      hot: `"${events}_hot"`,
-      parked: `"${events}_parked"`,
-      troubled: `"${events}_troubled"`,
-      inboxAge: `"${events}_inbox_age"`,
+      identity: quoted(`${events}_identity`),
+      hot: quoted(`${events}_hot`),
+      parked: quoted(`${events}_parked`),
+      troubled: quoted(`${events}_troubled`),
+      inboxAge: quoted(`${events}_inbox_age`),
     },
   }
 }

@@ -1,6 +1,7 @@
 import type { Backend } from '../../backend/backend.ts'
 import type { EncodableEvent } from '../../event/cloud-event.ts'
-import type { OutboxEventColumns } from '../../record/columns.ts'
+import type { SendRow } from '../../record/columns.ts'
+import { caseWriter } from '../conformance.ts'
 
 /** What some backends cannot offer. A backend that cannot says why, and the cases that need it are skipped. */
 export type BackendAbility =
@@ -19,11 +20,12 @@ export type BackendAbility =
 
 /** A backend with an empty destination of its own, and what the cases need around it. */
 export interface BackendFixture {
+  /** The backend under test, on a place of its own. */
   readonly backend: Backend
   /** Every event that has arrived, in the order of arrival, read at the destination. */
   read(): Promise<readonly EncodableEvent[]>
   /** Columns that make the destination refuse an event, as a failure or for good, while it takes others. */
-  readonly refused?: Partial<OutboxEventColumns>
+  readonly refused?: Partial<SendRow>
   /** Makes the destination unreachable; what it has received must survive. */
   stopServer?(): Promise<void>
   /** Makes it reachable again, at the same address. */
@@ -31,3 +33,5 @@ export interface BackendFixture {
   /** Closes the backend and removes the destination. */
   close(): Promise<void>
 }
+
+export const { it, requires } = caseWriter<BackendFixture, BackendAbility>()

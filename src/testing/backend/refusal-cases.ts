@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import type { BackendCase } from '../backend-conformance.ts'
 import { sampleEvent, sampleEvents } from '../sample-events.ts'
+import { requires } from './fixture.ts'
 import { assertAllDelivered, assertTruthful, idsOf, noAbort, outcomeOf, sendAll } from './steps.ts'
 
 /** Longer than any connect or reply timeout that a fixture should use. */
@@ -8,10 +9,9 @@ const BOUND_MS = 15_000
 
 /** An event that is refused and a destination that is away are told apart. */
 export const refusalCases: readonly BackendCase[] = [
-  {
-    name: 'refusal: a refused event is a failure of that event alone',
-    requires: 'refused',
-    async run({ backend, read, refused }) {
+  requires('refused')(
+    'refusal: a refused event is a failure of that event alone',
+    async ({ backend, read, refused }) => {
       const events = [sampleEvent(), sampleEvent(refused), sampleEvent()]
       const outcomes = (await sendAll(backend, events)).map(outcomeOf)
       assert.deepEqual([outcomes[0], outcomes[2]], ['ok', 'ok'])
@@ -19,11 +19,10 @@ export const refusalCases: readonly BackendCase[] = [
       assert.deepEqual(idsOf(await read()).toSorted(), [events[0]?.id, events[2]?.id].toSorted())
       assert.equal((await backend.healthCheck(noAbort())).healthy, true, 'the destination is not to blame')
     },
-  },
-  {
-    name: 'refusal: no event is delivered after one of its key that was refused, in the same send',
-    requires: 'refusedWithinSend',
-    async run({ backend, read, refused }) {
+  ),
+  requires('refusedWithinSend')(
+    'refusal: no event is delivered after one of its key that was refused, in the same send',
+    async ({ backend, read, refused }) => {
       assert.equal(backend.capabilities?.ordersWithinSend, true)
       const events = [
         sampleEvent({ partitionKey: 'a' }),
@@ -42,12 +41,11 @@ export const refusalCases: readonly BackendCase[] = [
       assert.equal(received.length, 4)
       assertTruthful(events, results, received)
     },
-  },
-  {
-    name: 'refusal: a destination that is away is an outage for every event, in bounded time, and comes back by itself',
-    requires: 'stopServer',
-    async run({ backend, read, stopServer, startServer }) {
-      assert.ok(stopServer && startServer)
+  ),
+  requires('stopServer')(
+    'refusal: a destination that is away is an outage for every event, in bounded time, and comes back by itself',
+    async ({ backend, read, stopServer, startServer }) => {
+      assert.ok(startServer)
       const events = sampleEvents(20, 3)
       const [first] = events
       assert.ok(first)
@@ -68,12 +66,12 @@ export const refusalCases: readonly BackendCase[] = [
       assertAllDelivered(await sendAll(backend, rest))
       assertOrder(idsOf(await read()), events)
     },
-  },
+  ),
 ]
 
 function assertOrder(
   received: readonly unknown[],
-  sent: readonly { readonly id: string; readonly partitionKey: string | null }[],
+  sent: readonly { readonly id: string; readonly partitionKey?: string | undefined }[],
 ) {
   for (const key of new Set(sent.map(({ partitionKey }) => partitionKey))) {
     const ids = sent.filter(({ partitionKey }) => partitionKey === key).map(({ id }) => id)

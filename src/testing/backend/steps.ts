@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import type { Backend, SendResult } from '../../backend/backend.ts'
 import { classifySendError, type FailureClass } from '../../backend/send-error.ts'
 import type { EncodableEvent } from '../../event/cloud-event.ts'
-import type { OutboxEvent } from '../../record/outbox-event.ts'
+import type { OutgoingEvent } from '../../event/outgoing-event.ts'
 
 /** A signal that never aborts. */
 export function noAbort(): AbortSignal {
@@ -21,16 +21,16 @@ export function outcomeOf(result: SendResult | undefined): 'ok' | FailureClass['
  */
 export async function sendAll(
   backend: Backend,
-  events: readonly OutboxEvent[],
+  events: readonly OutgoingEvent[],
   size = 500,
 ): Promise<readonly SendResult[]> {
-  const results = new Map<OutboxEvent, SendResult>()
+  const results = new Map<OutgoingEvent, SendResult>()
   let left = events
   while (left.length > 0) {
     const keys = new Set<string>()
     const batch = left
       .filter(({ partitionKey: key }) => {
-        if (backend.capabilities?.ordersWithinSend || key === null) return true
+        if (backend.capabilities?.ordersWithinSend || key === undefined) return true
         return !keys.has(key) && keys.add(key)
       })
       .slice(0, size)
@@ -56,19 +56,14 @@ export function idsOf(received: readonly EncodableEvent[]): readonly unknown[] {
 }
 
 /** Fails unless the events of every key arrived in the order of `sent`. Events that did not arrive are passed over. */
-export function assertOrderWithinKeys(sent: readonly OutboxEvent[], received: readonly EncodableEvent[]): void {
+export function assertOrderWithinKeys(sent: readonly OutgoingEvent[], received: readonly EncodableEvent[]): void {
   const arrived = new Set(idsOf(received))
-  const expected = new Map<string, string[]>()
-  for (const event of sent) {
-    if (event.partitionKey === null || !arrived.has(event.eventId)) continue
-    expected.set(event.partitionKey, [...(expected.get(event.partitionKey) ?? []), event.eventId])
+  const keyed = sent.filter(({ partitionKey, id }) => partitionKey !== undefined && arrived.has(id))
+  const seen = Map.groupBy(received, ({ attributes }) => attributes['partitionkey'])
+  for (const [key, events] of Map.groupBy(keyed, ({ partitionKey }) => partitionKey)) {
+    const ids = events.map(({ id }) => id)
+    assert.deepEqual(idsOf(seen.get(key) ?? []), ids, `the order of key ${key}`)
   }
-  const seen = new Map<string, unknown[]>()
-  for (const { attributes } of received) {
-    const key = attributes['partitionkey']
-    if (typeof key === 'string') seen.set(key, [...(seen.get(key) ?? []), attributes['id']])
-  }
-  for (const [key, ids] of expected) assert.deepEqual(seen.get(key), ids, `the order of key ${key}`)
 }
 
 /**
@@ -76,7 +71,7 @@ export function assertOrderWithinKeys(sent: readonly OutboxEvent[], received: re
  * the first that it did not call delivered was called delivered.
  */
 export function assertTruthful(
-  sent: readonly OutboxEvent[],
+  sent: readonly OutgoingEvent[],
   results: readonly SendResult[],
   received: readonly EncodableEvent[],
 ): void {
@@ -86,11 +81,11 @@ export function assertTruthful(
   for (const [n, event] of sent.entries()) {
     const key = event.partitionKey
     if (!results[n]?.ok) {
-      if (key !== null) stopped.add(key)
+      if (key !== undefined) stopped.add(key)
       continue
     }
-    assert.ok(arrived.has(event.eventId), `event ${n} was called delivered, and never arrived`)
-    assert.ok(key === null || !stopped.has(key), `event ${n} was delivered after one of its key that was not`)
+    assert.ok(arrived.has(event.id), `event ${n} was called delivered, and never arrived`)
+    assert.ok(key === undefined || !stopped.has(key), `event ${n} was delivered after one of its key that was not`)
   }
   assertOrderWithinKeys(sent, received)
 }

@@ -1,4 +1,5 @@
 import type { Store } from '../../store/store.ts'
+import { caseWriter } from '../conformance.ts'
 
 /** What some stores cannot offer. A store that cannot says why, and the cases that need it are skipped. */
 export type StoreCapability =
@@ -14,9 +15,12 @@ export type StoreCapability =
   | 'unmigrated'
   /** The store has `wake`. */
   | 'wake'
+  /** What is stored lies ahead of the database's clock, as if that had been set back. */
+  | 'setBack'
 
 /** An empty, migrated outbox of its own, with at least four lanes, and what the cases need around it. */
 export interface StoreFixture {
+  /** The store under test, on empty tables. */
   readonly store: Store
   /** Opens a second store on the same outbox. The case closes it. */
   another?(): Promise<Store>
@@ -27,6 +31,33 @@ export interface StoreFixture {
    * Default: the statements SAVEPOINT, RELEASE and ROLLBACK TO through the transaction adapter.
    */
   savepoint?(tx: unknown, work: () => Promise<void>): Promise<void>
+  /**
+   * Sets the clock back by so many ms, or does what is the same for the outbox: adds as much to each instant that is stored, but
+   * for the far future (9999-12-31).
+   */
+  setBack?(duration: number): Promise<void>
   /** Closes the store and removes the outbox. */
   close(): Promise<void>
+}
+
+export const { it, requires } = caseWriter<StoreFixture, StoreCapability>()
+
+/** A case of two stores on one outbox, as two processes have them. */
+export function ofTwo(name: string, run: (store: Store, second: Store) => Promise<void>) {
+  return requires('another')(name, ({ store, another }) => during(another, (second) => run(store, second)))
+}
+
+/** A case that begins where nothing was migrated. */
+export function unmigrated(name: string, run: (store: Store) => Promise<void>) {
+  return requires('unmigrated')(name, (fixture) => during(fixture.unmigrated, run))
+}
+
+/** Opens a store for `work`, and closes it. */
+async function during(open: () => Promise<Store>, work: (store: Store) => Promise<void>): Promise<void> {
+  const store = await open()
+  try {
+    await work(store)
+  } finally {
+    await store.close()
+  }
 }

@@ -3,7 +3,8 @@ import { createHash } from 'node:crypto'
 import { Inbox } from '../../inbox/inbox.ts'
 import type { Store } from '../../store/store.ts'
 import type { StoreCase } from '../store-conformance.ts'
-import { RolledBack, rolledBack, until } from './steps.ts'
+import { it } from './fixture.ts'
+import { RolledBackError, rolledBack, until } from './steps.ts'
 
 const event = { source: '/orders', id: 'o-1' }
 
@@ -14,172 +15,140 @@ function handle(store: Store, consumer = 'billing', which = event, work: () => u
 
 /** Handling once: `inbox.once` over the store's own transactions. */
 export const inboxCases: readonly StoreCase[] = [
-  {
-    name: 'inbox: an event is handled once for each consumer, source and id',
-    async run({ store }) {
-      assert.equal(await handle(store), true)
-      assert.equal(await handle(store), false)
-      assert.equal(await handle(store, 'shipping'), true)
-      assert.equal(await handle(store, 'billing', { source: '/other', id: 'o-1' }), true)
-      assert.equal(await handle(store, 'billing', { source: '/orders', id: 'O-1' }), true, 'letters differ by case')
-      assert.equal(await handle(store, 'billing', { source: '/orders', id: 'o-1 ' }), true, 'a space counts')
-      assert.equal(await handle(store), false)
-    },
-  },
-  {
-    name: 'inbox: twice in one transaction is once',
-    async run({ store }) {
-      const inbox = new Inbox({ store })
-      const ran = await store.transaction(async (tx) => [
-        await inbox.once(tx, 'billing', event, () => undefined),
-        await inbox.once(tx, 'billing', event, () => undefined),
-      ])
-      assert.deepEqual(ran, [true, false])
-    },
-  },
-  {
-    name: 'inbox: what was rolled back was not handled',
-    async run({ store }) {
-      const inbox = new Inbox({ store })
-      await rolledBack(store, async (tx) => {
-        assert.equal(await inbox.once(tx, 'billing', event, () => undefined), true)
-      })
-      assert.equal(await handle(store), true)
-    },
-  },
-  {
-    name: 'inbox: a handler that throws leaves no entry, even if its transaction commits',
-    async run({ store }) {
-      const inbox = new Inbox({ store })
-      await store.transaction(async (tx) => {
-        const fail = (): never => {
-          throw new RolledBack()
-        }
-        await assert.rejects(inbox.once(tx, 'billing', event, fail), RolledBack)
-      })
-      assert.equal(await handle(store), true)
-    },
-  },
-  {
-    name: 'inbox: what is forgotten is handled again, unless that is rolled back',
-    async run({ store }) {
-      const inbox = new Inbox({ store })
-      assert.equal(await handle(store), true)
-      await rolledBack(store, (tx) => inbox.forget(tx, 'billing', event))
-      assert.equal(await handle(store), false)
-      await store.transaction((tx) => inbox.forget(tx, 'shipping', event))
-      assert.equal(await handle(store), false)
-      await store.transaction((tx) => inbox.forget(tx, 'billing', event))
-      assert.equal(await handle(store), true)
-      assert.equal(await handle(store), false)
-    },
-  },
-  {
-    name: 'inbox: names of any length and script stay apart',
-    async run({ store }) {
-      const long = 'x'.repeat(5_000)
-      assert.equal(await handle(store, 'ö'.repeat(100), { source: `${long}a`, id: '🎉'.repeat(127) }), true)
-      assert.equal(await handle(store, 'ö'.repeat(100), { source: `${long}b`, id: '🎉'.repeat(127) }), true)
-      assert.equal(await handle(store, 'ö'.repeat(100), { source: `${long}b`, id: '🎉'.repeat(128) }), true)
-      assert.equal(await handle(store, 'ö'.repeat(100), { source: `${long}b`, id: '🎉'.repeat(128) }), false)
-      assert.equal(await handle(store, 'billing', { source: '/a\0b', id: 'n' }), true)
-      assert.equal(await handle(store, 'billing', { source: '/a\0b', id: 'n' }), false)
-    },
-  },
-  {
-    name: 'inbox: an id that looks like the hash of a long one is another event',
-    async run({ store }) {
-      const id = 'x'.repeat(300)
-      const hash = `sha-256:${createHash('sha256').update(id).digest('hex')}`
-      assert.equal(await handle(store, 'billing', { source: '/orders', id: hash }), true)
-      assert.equal(await handle(store, 'billing', { source: '/orders', id }), true)
-      assert.equal(await handle(store, 'billing', { source: hash, id: 'n' }), true)
-      assert.equal(await handle(store, 'billing', { source: id, id: 'n' }), true)
-      assert.equal(await handle(store, 'billing', { source: '/orders', id: hash }), false)
-    },
-  },
-  {
-    name: 'inbox: what is forgotten, or fails, is the event of this source, id and consumer alone',
-    async run({ store }) {
-      const inbox = new Inbox({ store })
-      const others = [
-        ['billing', { source: '/other', id: 'o-1' }],
-        ['billing', { source: '/orders', id: 'o-2' }],
-        ['shipping', event],
-      ] as const
-      for (const [consumer, which] of others) assert.equal(await handle(store, consumer, which), true)
-      await store.transaction(async (tx) => {
-        await assert.rejects(
-          inbox.once(tx, 'billing', event, () => {
-            throw new RolledBack()
-          }),
-          RolledBack,
-        )
-      })
-      assert.equal(await handle(store), true)
-      await store.transaction((tx) => inbox.forget(tx, 'billing', event))
-      for (const [consumer, which] of others) assert.equal(await handle(store, consumer, which), false)
-      assert.equal(await handle(store), true)
-    },
-  },
-  {
-    name: 'inbox: of concurrent transactions one handles an event, and the others wait and skip',
-    async run({ store }) {
-      let running = 0
-      let most = 0
-      const ran = await Promise.all(
-        Array.from({ length: 8 }, () =>
-          handle(store, 'billing', event, async () => {
-            most = Math.max(most, ++running)
-            await new Promise((resolve) => setTimeout(resolve, 20))
-            running--
-          }),
-        ),
-      )
-      assert.equal(ran.filter(Boolean).length, 1)
-      assert.equal(most, 1)
-    },
-  },
-  {
-    name: 'inbox: who waited for a transaction that rolled back handles the event',
-    async run({ store }) {
-      const entered = Promise.withResolvers<void>()
-      const fail = Promise.withResolvers<void>()
-      const inbox = new Inbox({ store })
-      const first = store.transaction((tx) =>
-        inbox.once(tx, 'billing', event, async () => {
-          entered.resolve()
-          await fail.promise
-          throw new RolledBack()
+  it('inbox: an event is handled once for each consumer, source and id', async ({ store }) => {
+    assert.equal(await handle(store), true)
+    assert.equal(await handle(store), false)
+    assert.equal(await handle(store, 'shipping'), true)
+    assert.equal(await handle(store, 'billing', { source: '/other', id: 'o-1' }), true)
+    assert.equal(await handle(store, 'billing', { source: '/orders', id: 'O-1' }), true, 'letters differ by case')
+    assert.equal(await handle(store, 'billing', { source: '/orders', id: 'o-1 ' }), true, 'a space counts')
+    assert.equal(await handle(store), false)
+  }),
+  it('inbox: twice in one transaction is once', async ({ store }) => {
+    const inbox = new Inbox({ store })
+    const ran = await store.transaction(async (tx) => [
+      await inbox.once(tx, 'billing', event, () => undefined),
+      await inbox.once(tx, 'billing', event, () => undefined),
+    ])
+    assert.deepEqual(ran, [true, false])
+  }),
+  it('inbox: what was rolled back was not handled', async ({ store }) => {
+    const inbox = new Inbox({ store })
+    await rolledBack(store, async (tx) => {
+      assert.equal(await inbox.once(tx, 'billing', event, () => undefined), true)
+    })
+    assert.equal(await handle(store), true)
+  }),
+  it('inbox: a handler that throws leaves no entry, even if its transaction commits', async ({ store }) => {
+    const inbox = new Inbox({ store })
+    await store.transaction(async (tx) => {
+      const fail = (): never => {
+        throw new RolledBackError()
+      }
+      await assert.rejects(inbox.once(tx, 'billing', event, fail), RolledBackError)
+    })
+    assert.equal(await handle(store), true)
+  }),
+  it('inbox: what is forgotten is handled again, unless that is rolled back', async ({ store }) => {
+    const inbox = new Inbox({ store })
+    assert.equal(await handle(store), true)
+    await rolledBack(store, (tx) => inbox.forget(tx, 'billing', event))
+    assert.equal(await handle(store), false)
+    await store.transaction((tx) => inbox.forget(tx, 'shipping', event))
+    assert.equal(await handle(store), false)
+    await store.transaction((tx) => inbox.forget(tx, 'billing', event))
+    assert.equal(await handle(store), true)
+    assert.equal(await handle(store), false)
+  }),
+  it('inbox: names of any length and script stay apart', async ({ store }) => {
+    const long = 'x'.repeat(5_000)
+    assert.equal(await handle(store, 'ö'.repeat(100), { source: `${long}a`, id: '🎉'.repeat(127) }), true)
+    assert.equal(await handle(store, 'ö'.repeat(100), { source: `${long}b`, id: '🎉'.repeat(127) }), true)
+    assert.equal(await handle(store, 'ö'.repeat(100), { source: `${long}b`, id: '🎉'.repeat(128) }), true)
+    assert.equal(await handle(store, 'ö'.repeat(100), { source: `${long}b`, id: '🎉'.repeat(128) }), false)
+    assert.equal(await handle(store, 'billing', { source: '/a\0b', id: 'n' }), true)
+    assert.equal(await handle(store, 'billing', { source: '/a\0b', id: 'n' }), false)
+  }),
+  it('inbox: an id that looks like the hash of a long one is another event', async ({ store }) => {
+    const id = 'x'.repeat(300)
+    const hash = `sha-256:${createHash('sha256').update(id).digest('hex')}`
+    assert.equal(await handle(store, 'billing', { source: '/orders', id: hash }), true)
+    assert.equal(await handle(store, 'billing', { source: '/orders', id }), true)
+    assert.equal(await handle(store, 'billing', { source: hash, id: 'n' }), true)
+    assert.equal(await handle(store, 'billing', { source: id, id: 'n' }), true)
+    assert.equal(await handle(store, 'billing', { source: '/orders', id: hash }), false)
+  }),
+  it('inbox: what is forgotten, or fails, is the event of this source, id and consumer alone', async ({ store }) => {
+    const inbox = new Inbox({ store })
+    const others = [
+      ['billing', { source: '/other', id: 'o-1' }],
+      ['billing', { source: '/orders', id: 'o-2' }],
+      ['shipping', event],
+    ] as const
+    for (const [consumer, which] of others) assert.equal(await handle(store, consumer, which), true)
+    await store.transaction(async (tx) => {
+      await assert.rejects(
+        inbox.once(tx, 'billing', event, () => {
+          throw new RolledBackError()
         }),
+        RolledBackError,
       )
-      await entered.promise
-      let second: boolean | undefined
-      const waiting = handle(store).then((ran) => {
-        second = ran
-      })
-      await new Promise((resolve) => setTimeout(resolve, 100))
-      assert.equal(second, undefined, 'it waits')
-      fail.resolve()
-      await assert.rejects(first, RolledBack)
-      await waiting
-      assert.equal(second, true)
-    },
-  },
-  {
-    name: 'inbox: prune deletes what is old enough, up to the limit, and nothing else',
-    async run({ store }) {
-      for (let n = 0; n < 5; n++) await handle(store, 'billing', { source: '/orders', id: `o-${n}` })
-      assert.equal(await store.inbox.prune({ age: 3_600_000, limit: 100 }), 0)
-      let deleted = 0
-      await until('all entries are a moment old', async () => {
-        const count = await store.inbox.prune({ age: 1, limit: 3 })
-        assert.ok(count <= 3, `${count} at once`)
-        deleted += count
-        return deleted === 5
-      })
-      assert.equal(await store.inbox.prune({ age: 0, limit: 100 }), 0)
-      assert.equal(await handle(store, 'billing', { source: '/orders', id: 'o-1' }), true, 'it is forgotten')
-    },
-  },
+    })
+    assert.equal(await handle(store), true)
+    await store.transaction((tx) => inbox.forget(tx, 'billing', event))
+    for (const [consumer, which] of others) assert.equal(await handle(store, consumer, which), false)
+    assert.equal(await handle(store), true)
+  }),
+  it('inbox: of concurrent transactions one handles an event, and the others wait and skip', async ({ store }) => {
+    let running = 0
+    let most = 0
+    const ran = await Promise.all(
+      Array.from({ length: 8 }, () =>
+        handle(store, 'billing', event, async () => {
+          most = Math.max(most, ++running)
+          await new Promise((resolve) => setTimeout(resolve, 20))
+          running--
+        }),
+      ),
+    )
+    assert.equal(ran.filter(Boolean).length, 1)
+    assert.equal(most, 1)
+  }),
+  it('inbox: who waited for a transaction that rolled back handles the event', async ({ store }) => {
+    const entered = Promise.withResolvers<void>()
+    const fail = Promise.withResolvers<void>()
+    const inbox = new Inbox({ store })
+    const first = store.transaction((tx) =>
+      inbox.once(tx, 'billing', event, async () => {
+        entered.resolve()
+        await fail.promise
+        throw new RolledBackError()
+      }),
+    )
+    await entered.promise
+    let second: boolean | undefined
+    const waiting = handle(store).then((ran) => {
+      second = ran
+    })
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    assert.equal(second, undefined, 'it waits')
+    fail.resolve()
+    await assert.rejects(first, RolledBackError)
+    await waiting
+    assert.equal(second, true)
+  }),
+  it('inbox: prune deletes what is old enough, up to the limit, and nothing else', async ({ store }) => {
+    // Of one id, which is another event from each source.
+    for (let n = 0; n < 5; n++) await handle(store, 'billing', { source: `/orders/${n}`, id: 'o' })
+    assert.equal(await store.inbox.prune({ age: 3_600_000, limit: 100 }), 0)
+    let deleted = 0
+    await until('all entries are a moment old', async () => {
+      const count = await store.inbox.prune({ age: 1, limit: 3 })
+      assert.ok(count <= 3, `${count} at once`)
+      deleted += count
+      return deleted === 5
+    })
+    assert.equal(await store.inbox.prune({ age: 0, limit: 100 }), 0)
+    assert.equal(await handle(store, 'billing', { source: '/orders/1', id: 'o' }), true, 'it is forgotten')
+  }),
 ]

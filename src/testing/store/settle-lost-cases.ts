@@ -1,105 +1,100 @@
 import assert from 'node:assert/strict'
 import type { Outcome } from '../../store/relay-store.ts'
 import type { StoreCase } from '../store-conformance.ts'
-import { guardedOutcomes } from './settle-cases.ts'
-import { deleteNow, fetchAll, insert, moveNow, newEvent, own, read } from './steps.ts'
+import { it, ofTwo } from './fixture.ts'
+import { guardedOutcomes, outcome } from './sample-outcomes.ts'
+import {
+  deleteNow,
+  fetchAll,
+  fetchedIds,
+  idsOf,
+  insert,
+  insertAll,
+  moveNow,
+  NAMES,
+  newEvent,
+  own,
+  read,
+} from './steps.ts'
 
 /** `settle`: what it must not record, and reports as lost. */
 export const settleLostCases: readonly StoreCase[] = [
-  {
-    name: 'settle: what is settled already, or gone, is reported lost',
-    async run({ store }) {
-      const { ownership } = await own(store)
-      const rows = await insert(store, newEvent(), newEvent(), newEvent())
-      const [published, cancelled, deleted] = rows
-      assert.ok(published && cancelled && deleted)
-      await store.relay.settle(ownership, [
-        { kind: 'published', generation: 0, id: published.id, lane: published.lane },
-      ])
-      await moveNow(store, [cancelled.id], { kind: 'cancel' })
-      await deleteNow(store, deleted.id)
-      for (const index of [0, 1, 2, 3, 4]) {
-        const outcomes = rows.flatMap(({ id, lane }) => guardedOutcomes({ id, lane })[index] ?? [])
-        const { lost } = await store.relay.settle(ownership, outcomes)
-        assert.deepEqual(lost.toSorted(), rows.map((row) => row.id).toSorted())
+  it('settle: what is settled already, or gone, is reported lost', async ({ store }) => {
+    const { ownership, record } = await own(store)
+    const rows = await insertAll(store, {}, {}, {})
+    const [published, cancelled, deleted] = rows
+    await record(outcome.published(published))
+    await moveNow(store, [cancelled.id], { kind: 'cancel' })
+    await deleteNow(store, deleted.id)
+    for (const index of [0, 1, 2, 3, 4]) {
+      const outcomes = rows.flatMap((row) => guardedOutcomes(row)[index] ?? [])
+      const { lost } = await store.relay.settle(ownership, outcomes)
+      assert.deepEqual(lost.toSorted(), idsOf(rows).toSorted())
+    }
+    const again = await store.relay.settle(ownership, [outcome.published(published), outcome.published(deleted)])
+    assert.deepEqual(again.lost.toSorted(), [published.id, deleted.id].toSorted())
+    for (const generation of [0, 1]) {
+      const late = await store.relay.settle(ownership, [outcome.published(cancelled, { generation })])
+      assert.deepEqual(late.lost, [cancelled.id], 'what was cancelled stays cancelled')
+    }
+    assert.equal((await read(store, cancelled.id)).status, 'cancelled')
+  }),
+  it('settle: an outcome of an attempt from before an operator moved the event is lost', async ({ store }) => {
+    const { ownership, record } = await own(store)
+    const [replayed, requeued] = await insertAll(store, {}, {})
+    await record(outcome.published(replayed), outcome.failed(requeued, { error: 'no' }))
+    await moveNow(store, [replayed.id], { kind: 'replay' })
+    await moveNow(store, [requeued.id], { kind: 'requeue' })
+    for (const row of [replayed, requeued]) {
+      const { id } = row
+      const before = await read(store, id)
+      assert.equal(before.generation, 1)
+      const late: readonly Outcome[] = [
+        outcome.published(row),
+        outcome.published(row, { progress: '{}' }),
+        ...guardedOutcomes(row),
+      ]
+      for (const outcome of late) {
+        const { lost } = await store.relay.settle(ownership, [outcome])
+        assert.deepEqual(lost, [id], `${outcome.kind} of the attempt before the move`)
       }
-      const again = await store.relay.settle(ownership, [
-        { kind: 'published', generation: 0, id: published.id, lane: published.lane },
-        { kind: 'published', generation: 0, id: deleted.id, lane: deleted.lane },
-      ])
-      assert.deepEqual(again.lost.toSorted(), [published.id, deleted.id].toSorted())
-      for (const generation of [0, 1]) {
-        const late = await store.relay.settle(ownership, [
-          { kind: 'published', generation, id: cancelled.id, lane: cancelled.lane },
-        ])
-        assert.deepEqual(late.lost, [cancelled.id], 'what was cancelled stays cancelled')
+      const inTransaction = await store.relay.settleInTransaction(ownership, async () => late[0])
+      assert.equal(inTransaction.recorded, false)
+      assert.deepEqual(await read(store, id), before)
+      const fetched = (await fetchAll(store)).find((each) => each.id === id)
+      assert.equal(fetched?.generation, 1, 'fetch tells the generation')
+      await record(outcome.published(row, { generation: 1 }))
+      assert.equal((await read(store, id)).status, 'published')
+    }
+  }),
+  it('settle: a mark before or after a send that runs late, when the event is parked, is lost', async ({ store }) => {
+    const { ownership, record } = await own(store)
+    const key = { partitionKey: 'k' }
+    const [retried, behind, last] = await insertAll(store, key, key, key)
+    const delay = 3_600_000
+    await record(outcome.retry(retried, { delay }), outcome.park(behind, { delay, behind: retried.id }))
+    for (const row of [retried, behind]) {
+      const before = await read(store, row.id)
+      for (const kind of ['sending', 'returned'] as const) {
+        const marks = [row, last].map((each) => outcome[kind](each, { retryCount: 0 }))
+        const report = await store.relay.settle(ownership, marks)
+        assert.deepEqual(report, { lost: [row.id], busy: [] }, kind)
+        assert.deepEqual(await read(store, row.id), before)
       }
-      assert.equal((await read(store, cancelled.id)).status, 'cancelled')
-    },
-  },
-  {
-    name: 'settle: an outcome of an attempt from before an operator moved the event is lost',
-    async run({ store }) {
-      const { ownership } = await own(store)
-      const [replayed, requeued] = await insert(store, newEvent(), newEvent())
-      assert.ok(replayed && requeued)
-      await store.relay.settle(ownership, [
-        { kind: 'published', generation: 0, id: replayed.id, lane: replayed.lane },
-        {
-          kind: 'failed',
-          generation: 0,
-          id: requeued.id,
-          lane: requeued.lane,
-          retryCount: 1,
-          blocks: true,
-          error: 'no',
-        },
-      ])
-      await moveNow(store, [replayed.id], { kind: 'replay' })
-      await moveNow(store, [requeued.id], { kind: 'requeue' })
-      for (const row of [replayed, requeued]) {
-        const { id, lane } = row
-        const before = await read(store, id)
-        assert.equal(before.generation, 1)
-        const late: readonly Outcome[] = [
-          { kind: 'published', generation: 0, id, lane },
-          { kind: 'published', generation: 0, id, lane, progress: '{}' },
-          ...guardedOutcomes({ id, lane }),
-        ]
-        for (const outcome of late) {
-          const { lost } = await store.relay.settle(ownership, [outcome])
-          assert.deepEqual(lost, [id], `${outcome.kind} of the attempt before the move`)
-        }
-        const inTransaction = await store.relay.settleInTransaction(ownership, async () => late[0])
-        assert.equal(inTransaction.recorded, false)
-        assert.deepEqual(await read(store, id), before)
-        const fetched = (await fetchAll(store)).find((each) => each.id === id)
-        assert.equal(fetched?.generation, 1, 'fetch tells the generation')
-        const { lost } = await store.relay.settle(ownership, [{ kind: 'published', generation: 1, id, lane }])
-        assert.deepEqual(lost, [])
-        assert.equal((await read(store, id)).status, 'published')
-      }
-    },
-  },
-  {
-    name: 'settle: two workers that race record an outcome once',
-    requires: 'another',
-    async run({ store, another }) {
-      const second = await another?.()
-      assert.ok(second)
-      try {
-        const { ownership } = await own(store)
-        const rows = await insert(store, ...Array.from({ length: 50 }, () => newEvent()))
-        const outcomes = rows.map(({ id, lane }): Outcome => ({ kind: 'published', generation: 0, id, lane }))
-        const reports = await Promise.all([
-          store.relay.settle(ownership, outcomes),
-          second.relay.settle(ownership, outcomes.toReversed()),
-        ])
-        const lost = reports.flatMap((report) => report.lost)
-        assert.deepEqual(lost.toSorted(), rows.map((row) => row.id).toSorted())
-      } finally {
-        await second.close()
-      }
-    },
-  },
+    }
+    const heads = await store.relay.reconcile(NAMES, [retried.lane])
+    assert.deepEqual(idsOf(heads), [retried.id], 'the head still holds its key')
+    assert.deepEqual(await fetchedIds(store), [last.id])
+  }),
+  ofTwo('settle: two workers that race record an outcome once', async (store, second) => {
+    const { ownership } = await own(store)
+    const rows = await insert(store, ...Array.from({ length: 50 }, () => newEvent()))
+    const outcomes = rows.map(({ id, lane }): Outcome => outcome.published({ id, lane }))
+    const reports = await Promise.all([
+      store.relay.settle(ownership, outcomes),
+      second.relay.settle(ownership, outcomes.toReversed()),
+    ])
+    const lost = reports.flatMap((report) => report.lost)
+    assert.deepEqual(lost.toSorted(), idsOf(rows).toSorted())
+  }),
 ]

@@ -3,10 +3,11 @@ import { createHash } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { uuidV7 } from '../../event/uuid.ts'
 import { COLUMN_NAMES, type InsertedRow, type NewOutboxEvent, type OutboxEventColumns } from '../../record/columns.ts'
-import type { AdminMove, Hold } from '../../store/admin-store.ts'
+import type { AdminMove, Hold, Query } from '../../store/admin-store.ts'
 import type { Lane } from '../../store/coordination-store.ts'
-import { insertRows } from '../../store/insert-rows.ts'
-import type { FetchedRow, Ownership } from '../../store/relay-store.ts'
+import type { Program } from '../../store/program.ts'
+import { ProgramRunner } from '../../store/program-runner.ts'
+import type { FetchedRow, Outcome, Ownership } from '../../store/relay-store.ts'
 import type { Store } from '../../store/store.ts'
 
 /** The backend that the cases publish to, and the names it answers to. */
@@ -14,6 +15,8 @@ export const BACKEND = 'default'
 export const NAMES = ['default', ''] as const
 /** A lease that does not end during a case, in milliseconds. */
 export const LONG_LEASE = 60_000
+/** A hold that does not end during a case, in milliseconds: half of the longest that a store keeps. */
+export const LONG_HOLD = 30_000
 
 /** The first 32 bits of SHA-256, as publish computes it. */
 export function keyHashOf(partitionKey: string): number {
@@ -54,8 +57,12 @@ export async function insertIn(
   tx: unknown,
   events: readonly NewOutboxEvent[],
 ): Promise<readonly InsertedRow[]> {
-  store.transactionAdapter.check(tx)
-  return insertRows(store.publish, store.transactionAdapter, tx, events)
+  return runIn(store, tx, store.publish.insert(events))
+}
+
+/** Runs a program of publish or of the inbox on a transaction of the store's own. */
+export function runIn<Result>(store: Store, tx: unknown, program: Program<Result>): Promise<Result> {
+  return new ProgramRunner(store.transactionAdapter, store.dialect).run(tx, program)
 }
 
 /** Publishes in one committed transaction; the rows come in the order of the events. */
@@ -71,15 +78,26 @@ export async function insertOne(store: Store, overrides: Partial<NewOutboxEvent>
   return row
 }
 
+/** Publishes events in one committed transaction: what each says beside a plain one. */
+export async function insertAll<Events extends readonly Partial<NewOutboxEvent>[]>(
+  store: Store,
+  ...events: Events
+): Promise<{ readonly [N in keyof Events]: InsertedRow }> {
+  const rows = await insert(store, ...events.map(newEvent))
+  assert.equal(rows.length, events.length, 'insert returns each row')
+  return rows as { readonly [N in keyof Events]: InsertedRow }
+}
+
+/** Fails unless the row has these columns. */
+export function assertColumns<Row extends object>(row: Row | undefined, columns: Partial<Row>): asserts row is Row {
+  assert.ok(row, 'there is such a row')
+  const found = Object.keys(columns).map((name) => [name, Reflect.get(row, name)])
+  assert.deepEqual(Object.fromEntries(found), columns)
+}
+
 /** The row as it stands, all columns. */
 export async function read(store: Store, id: string): Promise<OutboxEventColumns> {
-  const [row] = await store.admin.list({
-    where: [{ column: 'id', op: 'eq', value: id }],
-    order: [],
-    limit: 2,
-    offset: 0,
-    columns: COLUMN_NAMES,
-  })
+  const [row] = await list(store, COLUMN_NAMES, { where: [{ column: 'id', op: 'eq', value: id }], limit: 2 })
   assert.ok(row, `row ${id} exists`)
   return row as OutboxEventColumns
 }
@@ -105,11 +123,32 @@ export async function fetchAll(store: Store, names: readonly string[] = NAMES): 
   )
 }
 
+/** The numbers of lanes, in order. */
+export function lanesOf(lanes: readonly Pick<Lane, 'lane'>[]): readonly number[] {
+  return lanes.map(({ lane }) => lane).toSorted((a, b) => a - b)
+}
+
+/** Some columns of all rows, unless the query says otherwise. */
+export function list(store: Store, columns: Query['columns'], query: Partial<Query> = {}) {
+  return store.admin.list({ where: [], order: [], limit: null, offset: 0, columns, ...query })
+}
+
+export function idsOf(rows: readonly { readonly id?: string }[]): readonly string[] {
+  return rows.map(({ id }) => id ?? assert.fail('a row without an id'))
+}
+
+/** The ids of what could be sent now, in order. */
+export async function fetchedIds(store: Store, names?: readonly string[]): Promise<readonly string[]> {
+  return idsOf(await fetchAll(store, names))
+}
+
 /** A worker that owns every lane of one backend. */
 export interface Owner {
   readonly workerId: string
   readonly ownership: Ownership
   readonly lanes: readonly Lane[]
+  /** Settles; none of it may be lost. */
+  record(...outcomes: readonly Outcome[]): Promise<void>
 }
 
 /** Enters a worker and claims every lane of a backend, whoever owned it. */
@@ -128,7 +167,11 @@ export async function own(
   assert.equal(lanes.length, survey.lanes.length, 'all lanes are taken')
   const fences = new Map(lanes.map((lane) => [lane.lane, lane.fence]))
   known.set(workerId, fences)
-  return { workerId, lanes, ownership: { workerId, backend, fences } }
+  const ownership = { workerId, backend, fences }
+  const record = async (...outcomes: readonly Outcome[]): Promise<void> => {
+    assert.deepEqual((await store.relay.settle(ownership, outcomes)).lost, [])
+  }
+  return { workerId, lanes, ownership, record }
 }
 
 /** The fences of every worker that `own` made, so that `moveNow` can answer for it. */
@@ -141,14 +184,14 @@ const known = new Map<string, Map<number, number>>()
 export async function moveNow(store: Store, ids: readonly string[], move: AdminMove): Promise<readonly string[]> {
   const first = await store.admin.move(ids, move, [])
   if (first.busy.length === 0) return first.moved
-  const holds = await store.admin.hold(first.busy, LONG_LEASE)
+  const holds = await store.admin.hold(first.busy, LONG_HOLD)
   await answerHolds(store, holds)
   const second = await store.admin.move(first.busy, move, holds)
   assert.deepEqual(second.busy, [], 'the owners have answered')
   return [...first.moved, ...second.moved]
 }
 
-/** The owners of these lanes say that nothing of them is in their hands. */
+/** The owners of these lanes say that they have none of their events in hand. */
 export async function answerHolds(store: Store, holds: readonly Hold[]): Promise<void> {
   const { lanes } = await store.coordination.survey([...new Set(holds.map(({ backend }) => backend))])
   const held = lanes.filter((lane) => holds.some((each) => each.backend === lane.backend && each.lane === lane.lane))
@@ -221,13 +264,13 @@ export async function savepoint(
       await run('RELEASE SAVEPOINT conformance')
     }
   } catch (error) {
-    if (!(error instanceof RolledBack)) throw error
+    if (!(error instanceof RolledBackError)) throw error
   }
 }
 
 /** Thrown by cases to roll something back. */
-export class RolledBack extends Error {
-  override readonly name = 'RolledBack'
+export class RolledBackError extends Error {
+  override readonly name = 'RolledBackError'
 }
 
 /** Runs `work` in a transaction that is rolled back. */
@@ -235,8 +278,8 @@ export async function rolledBack(store: Store, work: (tx: unknown) => Promise<vo
   await assert.rejects(
     store.transaction(async (tx) => {
       await work(tx)
-      throw new RolledBack()
+      throw new RolledBackError()
     }),
-    RolledBack,
+    RolledBackError,
   )
 }

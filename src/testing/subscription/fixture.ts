@@ -1,9 +1,10 @@
 import type { Subscription } from '../../consumer/subscription.ts'
 import type { EncodableEvent } from '../../event/cloud-event.ts'
+import { caseWriter } from '../conformance.ts'
 
 /** What some brokers cannot offer. One that cannot says why, and the cases that need it are skipped. */
 export type SubscriptionAbility =
-  /** What was handed out and not concluded is handed out again after a close or a lost connection. */
+  /** What was delivered and not concluded is delivered again after a close or a lost connection. */
   | 'redelivers'
   /** `count` goes up at each time. */
   | 'counts'
@@ -11,7 +12,7 @@ export type SubscriptionAbility =
   | 'releasesInPlace'
   /** What was in hand at a clean close comes to the next process in the order of its key. */
   | 'returnsInOrder'
-  /** Messages that are no events can be there. */
+  /** Messages that are not events can be there. */
   | 'unreadable'
   /** The dead-letter place can be read. */
   | 'deadLetters'
@@ -21,16 +22,18 @@ export type SubscriptionAbility =
   | 'fanOut'
   /** The broker can be stopped and started. */
   | 'stopServer'
-  /** The broker would hand out again what is held longer than the fixture's `redeliverAfter`. */
+  /** The broker would deliver again what is held longer than the fixture's `redeliverAfter`. */
   | 'redeliverAfter'
 
 /** What stands in the dead-letter place. */
 export interface StoredDeadLetter {
   /** The body of the original message, byte for byte. */
   readonly body: Uint8Array
+  /** Who gave up on it. */
   readonly consumer: string
   /** Text of the error. */
   readonly error: string
+  /** How often it was tried. */
   readonly attempts: number
 }
 
@@ -40,8 +43,9 @@ export interface SubscriptionFixture {
   subscribe(): Subscription
   /** Puts events there, in this order; resolves when the broker has them. */
   publish(events: readonly EncodableEvent[]): Promise<void>
-  /** Puts a message there that is no event. */
+  /** Puts a message there that is not an event. */
   publishUnreadable?(body: string): Promise<void>
+  /** What stands in the dead-letter place; left out where there is none. */
   deadLetters?(): Promise<readonly StoredDeadLetter[]>
   /** Makes the broker unreachable; what it has must survive. */
   stopServer?(): Promise<void>
@@ -49,5 +53,8 @@ export interface SubscriptionFixture {
   startServer?(): Promise<void>
   /** Milliseconds after which the broker takes a silent consumer for dead; as short as it may be. */
   readonly redeliverAfter?: number
+  /** Takes away what was made for this case. */
   close(): Promise<void>
 }
+
+export const { it, requires } = caseWriter<SubscriptionFixture, SubscriptionAbility>()

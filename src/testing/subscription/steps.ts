@@ -3,6 +3,7 @@ import type { Delivery, Subscription } from '../../consumer/subscription.ts'
 import type { EncodableEvent } from '../../event/cloud-event.ts'
 import type { OutboxEventColumns } from '../../record/columns.ts'
 import { sampleEvents } from '../sample-events.ts'
+import type { SubscriptionFixture } from './fixture.ts'
 
 /** How long a case waits for what must come, in milliseconds. */
 export const PATIENCE = 20_000
@@ -19,6 +20,16 @@ export function wireEvents(
 /** An opened subscription of the consumer `billing`, or another. */
 export async function opened(subscription: Subscription, consumer = 'billing'): Promise<Subscription> {
   await subscription.open({ consumer }, AbortSignal.timeout(PATIENCE))
+  return subscription
+}
+
+/** One that was open before these events were published. */
+export async function subscribed(
+  { subscribe, publish }: SubscriptionFixture,
+  events: readonly EncodableEvent[],
+): Promise<Subscription> {
+  const subscription = await opened(subscribe())
+  await publish(events)
   return subscription
 }
 
@@ -50,7 +61,7 @@ export async function acknowledgeAll(deliveries: readonly Delivery[]): Promise<v
   await Promise.all(deliveries.map((delivery) => delivery.acknowledge()))
 }
 
-/** The ids of the events, in the order in which they were handed out. */
+/** The ids of the events, in the order in which they were delivered. */
 export function idsOf(events: readonly { readonly event: EncodableEvent | undefined }[]): readonly unknown[] {
   return events.map(({ event }) => event?.attributes['id'])
 }

@@ -1,15 +1,16 @@
 import assert from 'node:assert/strict'
 import { Consumer } from '../../consumer/consumer.ts'
 import type { Subscription } from '../../consumer/subscription.ts'
+import { waitFor } from '../../foundation/waiting.ts'
 import type { SubscriptionCase } from '../subscription-conformance.ts'
+import { requires } from './fixture.ts'
 import { acknowledgeAll, idsOf, opened, PATIENCE, publishedIds, take, wireEvents } from './steps.ts'
 
 /** What a consumer that stops leaves to the next one. */
 export const stopCases: readonly SubscriptionCase[] = [
-  {
-    name: 'stop: what was in hand comes to the next process in the order of its key, the first of it first',
-    requires: 'returnsInOrder',
-    async run({ subscribe, publish }) {
+  requires('returnsInOrder')(
+    'stop: what was in hand comes to the next process in the order of its key, the first of it first',
+    async ({ subscribe, publish }) => {
       const events = wireEvents(300, 3)
       const keyOf = new Map<unknown, unknown>(
         events.map(({ attributes }) => [attributes['id'], attributes['partitionkey']]),
@@ -35,7 +36,8 @@ export const stopCases: readonly SubscriptionCase[] = [
       })
       await consumer.start()
       await publish(events)
-      await within(Promise.all([received, allStuck.promise]))
+      const late = () => new Error(`did not come within ${PATIENCE} ms`)
+      await waitFor(Promise.all([received, allStuck.promise]), { timeout: PATIENCE }, late)
       await consumer.stop()
       const rest = publishedIds(events).slice(30)
       const again = await take(await opened(subscribe()), rest.length)
@@ -50,10 +52,10 @@ export const stopCases: readonly SubscriptionCase[] = [
       )
       await acknowledgeAll(again)
     },
-  },
+  ),
 ]
 
-/** The same subscription, and when it has handed out so many. */
+/** The same subscription, and when it has delivered so many. */
 function counted(subscription: Subscription, count: number) {
   const all = Promise.withResolvers<void>()
   let seen = 0
@@ -69,12 +71,4 @@ function counted(subscription: Subscription, count: number) {
     },
   }
   return { subscription: counting, received: all.promise }
-}
-
-async function within(promise: Promise<unknown>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(`did not come within ${PATIENCE} ms`)), PATIENCE)
-  })
-  await Promise.race([promise, late]).finally(() => clearTimeout(timer))
 }

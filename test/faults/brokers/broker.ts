@@ -2,7 +2,7 @@ import type { Backend } from '../../../src/backend/backend.ts'
 import type { HandlingOptions } from '../../../src/consumer/consumer-options.ts'
 import type { Subscription } from '../../../src/consumer/subscription.ts'
 
-import type { PgTransaction } from '../../../src/publish/transactions/pg.ts'
+import type { PgTransaction } from '../../../src/store/postgres/pg-transaction.ts'
 
 /** A broker process of the test's own, with the place that events go to. */
 export interface RunningBroker {

@@ -1,5 +1,5 @@
-import { kafka } from '../../../src/backend/kafka/kafka.ts'
-import { kafkaSubscription } from '../../../src/consumer/kafka/kafka-subscription.ts'
+import { kafka } from '../../../src/kafka/kafka.ts'
+import { kafkaSubscription } from '../../../src/kafka/kafka-subscription.ts'
 import { KafkaProcess } from '../../backend/kafka-process.ts'
 import { createTopic } from '../../backend/kafka-topic.ts'
 import { skipWithoutJars } from '../../support/jars.ts'

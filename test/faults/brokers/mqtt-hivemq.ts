@@ -1,5 +1,5 @@
-import { mqtt } from '../../../src/backend/mqtt/mqtt.ts'
-import { mqttSubscription } from '../../../src/consumer/mqtt/mqtt-subscription.ts'
+import { mqtt } from '../../../src/mqtt/mqtt.ts'
+import { mqttSubscription } from '../../../src/mqtt/mqtt-subscription.ts'
 import { HiveMqProcess } from '../../backend/hivemq-process.ts'
 import { skipWithoutJars } from '../../support/jars.ts'
 import type { FaultyBroker } from './broker.ts'
@@ -22,7 +22,7 @@ export const broker: FaultyBroker = {
       remove: () => server.remove(),
     }
   },
-  backend: ({ url = '' }) => mqtt({ url, topic: 'events', ackTimeout: 5_000 }),
+  backend: ({ url = '' }) => mqtt({ url, topic: 'events', timeout: 5_000 }),
   // Each process gets all: HiveMQ CE 2025.5 now and then stops handing out a shared subscription's messages
   // (hivemq-community-edition, issue 558; seen here after a restart). The inbox is what makes the effects happen once.
   subscription: ({ url = '', process = 'observer' }) =>

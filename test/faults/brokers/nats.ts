@@ -1,5 +1,5 @@
-import { natsJetStream } from '../../../src/backend/nats/nats.ts'
-import { natsJetStreamSubscription } from '../../../src/consumer/nats/nats-subscription.ts'
+import { natsJetStream } from '../../../src/nats/nats.ts'
+import { natsJetStreamSubscription } from '../../../src/nats/nats-subscription.ts'
 import { NatsProcess, skipWithoutNatsServer } from '../../backend/nats-process.ts'
 import type { FaultyBroker } from './broker.ts'
 
@@ -12,12 +12,12 @@ export const broker: FaultyBroker = {
   async start() {
     const server = await NatsProcess.start()
     return {
-      address: { servers: server.url },
+      address: { url: server.url },
       kill: () => server.kill(),
       restart: () => server.start(),
       remove: () => server.remove(),
     }
   },
-  backend: ({ servers = '' }) => natsJetStream({ servers, subject: 'events.{type}', stream }),
-  subscription: ({ servers = '' }) => natsJetStreamSubscription({ servers, stream: stream.name, ackWait: 3_000 }),
+  backend: ({ url = '' }) => natsJetStream({ url, subject: 'events.{type}', stream }),
+  subscription: ({ url = '' }) => natsJetStreamSubscription({ url, stream: stream.name, ackWait: 3_000 }),
 }

@@ -1,5 +1,5 @@
-import { rabbitmq } from '../../../src/backend/rabbitmq/rabbitmq.ts'
-import { rabbitmqSubscription } from '../../../src/consumer/rabbitmq/rabbitmq-subscription.ts'
+import { rabbitmq } from '../../../src/rabbitmq/rabbitmq.ts'
+import { rabbitmqSubscription } from '../../../src/rabbitmq/rabbitmq-subscription.ts'
 import { RabbitMqProcess, skipWithoutRabbitMqServer } from '../../backend/rabbitmq-process.ts'
 import type { FaultyBroker } from './broker.ts'
 
@@ -17,6 +17,5 @@ export const broker: FaultyBroker = {
     }
   },
   backend: ({ url = '' }) => rabbitmq({ url, routingKey: 'events' }),
-  subscription: ({ url = '' }) =>
-    rabbitmqSubscription({ url, queue: 'events', declare: { queue: { type: 'quorum' } } }),
+  subscription: ({ url = '' }) => rabbitmqSubscription({ url, queue: 'events', create: { queue: { type: 'quorum' } } }),
 }

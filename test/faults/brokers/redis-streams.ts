@@ -1,5 +1,5 @@
-import { redisStreams } from '../../../src/backend/redis-streams/redis-streams.ts'
-import { redisStreamsSubscription } from '../../../src/consumer/redis-streams/redis-streams-subscription.ts'
+import { redisStreams } from '../../../src/redis-streams/redis-streams.ts'
+import { redisStreamsSubscription } from '../../../src/redis-streams/redis-streams-subscription.ts'
 import { RedisProcess, skipWithoutRedisServer } from '../../backend/redis-process.ts'
 import type { FaultyBroker } from './broker.ts'
 

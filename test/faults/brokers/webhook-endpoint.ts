@@ -1,7 +1,7 @@
 /** An endpoint in a process of its own, to be killed: writes each event to a file before it answers. */
 import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs'
 import { createServer } from 'node:http'
-import { toNodeListener, webhookReceiver } from '../../../src/consumer/webhook/webhook-receiver.ts'
+import { toNodeListener, webhookReceiver } from '../../../src/webhook/webhook-receiver.ts'
 import type { Address } from './broker.ts'
 
 const { port, file = '', keys = '' } = JSON.parse(process.argv[2] ?? '{}') as Address
@@ -13,8 +13,8 @@ const receive = webhookReceiver({
   keys,
   inbox: false,
   handlers: {
-    '*': ({ id, partitionkey, data }) => {
-      writeSync(received, `${JSON.stringify({ id, partitionkey, data })}\n`)
+    '*': ({ id, partitionKey, data }) => {
+      writeSync(received, `${JSON.stringify({ id, partitionKey, data })}\n`)
     },
   },
 })

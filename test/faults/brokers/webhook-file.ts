@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises'
 import type { Delivery, Subscription } from '../../../src/consumer/subscription.ts'
 
-/** Reads what an endpoint writes to a file: a line of JSON for each event. What was read is never handed out again. */
+/** Reads what an endpoint writes to a file: a line of JSON for each event. What was read is never delivered again. */
 export function fileSubscription(file: string): Subscription {
   let at = 0
   let rest = ''
@@ -34,14 +34,14 @@ export function fileSubscription(file: string): Subscription {
 }
 
 function deliveryOf(line: string): Delivery {
-  const { id, partitionkey, data } = JSON.parse(line) as Readonly<Record<string, unknown>>
+  const { id, partitionKey, data } = JSON.parse(line) as Readonly<Record<string, unknown>>
   return {
     event: {
-      attributes: { id: String(id), partitionkey: String(partitionkey) },
+      attributes: { id: String(id), partitionkey: String(partitionKey) },
       dataJson: JSON.stringify(data),
       dataBinary: null,
     },
-    key: String(partitionkey),
+    key: String(partitionKey),
     count: 1,
     position: 'a line',
     async acknowledge() {},

@@ -1,5 +1,5 @@
-import { natsJetStream } from '../../../src/backend/nats/nats.ts'
-import { natsJetStreamSubscription } from '../../../src/consumer/nats/nats-subscription.ts'
+import { natsJetStream } from '../../../src/nats/nats.ts'
+import { natsJetStreamSubscription } from '../../../src/nats/nats-subscription.ts'
 import { NatsProcess, skipWithoutNatsServer } from '../../backend/nats-process.ts'
 import { withManager } from '../../backend/nats-stream.ts'
 import { type Cluster, until } from './cluster.ts'
@@ -17,8 +17,8 @@ export const cluster: Cluster = {
     const config = { name: STREAM, subjects: ['events.>'], num_replicas: 3 }
     await until('a JetStream cluster', () => withManager(first, (manager) => manager.streams.add(config)))
     return {
-      backend: () => natsJetStream({ servers, stream: STREAM }),
-      subscription: () => natsJetStreamSubscription({ servers, stream: STREAM, ackWait: 3_000 }),
+      backend: () => natsJetStream({ url: servers, stream: STREAM }),
+      subscription: () => natsJetStreamSubscription({ url: servers, stream: STREAM, ackWait: 3_000 }),
       async killLeader() {
         const leader = await withManager(
           first,

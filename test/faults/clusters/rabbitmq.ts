@@ -1,6 +1,6 @@
 import { connect } from 'amqplib'
-import { rabbitmq } from '../../../src/backend/rabbitmq/rabbitmq.ts'
-import { rabbitmqSubscription } from '../../../src/consumer/rabbitmq/rabbitmq-subscription.ts'
+import { rabbitmq } from '../../../src/rabbitmq/rabbitmq.ts'
+import { rabbitmqSubscription } from '../../../src/rabbitmq/rabbitmq-subscription.ts'
 import { RabbitMqProcess, skipWithoutRabbitMqServer } from '../../backend/rabbitmq-process.ts'
 import { type Cluster, until } from './cluster.ts'
 
@@ -8,13 +8,14 @@ const QUEUE = 'events'
 const QUORUM = { durable: true, arguments: { 'x-queue-type': 'quorum', 'x-single-active-consumer': true } }
 
 export const cluster: Cluster = {
-  title: 'RabbitMQ, the leader of the queue killed',
-  durability: 'a quorum queue on three nodes; we are on another node',
+  title: 'RabbitMQ, the leader of the queue killed, the node we are on',
+  durability: 'a quorum queue on three nodes; `url` names them all',
   skip: skipWithoutRabbitMqServer,
   async start() {
     const nodes = await RabbitMqProcess.cluster(3)
-    const [leader, ours] = nodes
-    if (!leader || !ours) throw new Error('there are fewer nodes than asked for')
+    const [leader] = nodes
+    const url = nodes.map((node) => node.url)
+    if (!leader) throw new Error('there are fewer nodes than asked for')
     // Who declares a queue has its leader.
     await until('a quorum queue', async () => {
       const model = await connect(leader.url)
@@ -28,8 +29,8 @@ export const cluster: Cluster = {
       }
     })
     return {
-      backend: () => rabbitmq({ url: ours.url, routingKey: QUEUE }),
-      subscription: () => rabbitmqSubscription({ url: ours.url, queue: QUEUE }),
+      backend: () => rabbitmq({ url, routingKey: QUEUE }),
+      subscription: () => rabbitmqSubscription({ url, queue: QUEUE }),
       async killLeader() {
         await leader.kill()
         return leader.url

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { Producer } from '@platformatic/kafka'
-import { kafka } from '../../../src/backend/kafka/kafka.ts'
-import { kafkaSubscription } from '../../../src/consumer/kafka/kafka-subscription.ts'
+import { kafka } from '../../../src/kafka/kafka.ts'
+import { kafkaSubscription } from '../../../src/kafka/kafka-subscription.ts'
 import { KafkaProcess } from '../../backend/kafka-process.ts'
 import { createTopic, servesGroups, servesProducers } from '../../backend/kafka-topic.ts'
 import { skipWithoutJars } from '../../support/jars.ts'
@@ -23,9 +23,9 @@ export const broker: PoisonedBroker = {
         kafka({
           bootstrapServers: server.address,
           mode: 'binary',
-          topic: ({ eventType }) => {
-            if (eventType === 'throws') throw new Error('no topic for it')
-            return eventType === 'order.created' || eventType === 'large' ? TOPIC : eventType
+          topic: ({ type }) => {
+            if (type === 'throws') throw new Error('no topic for it')
+            return type === 'order.created' || type === 'large' ? TOPIC : type
           },
         }),
       subscription: () =>

@@ -1,8 +1,8 @@
 import { once } from 'node:events'
 import { connect as connectSocket } from 'node:net'
 import { connect, headers } from '@nats-io/transport-node'
-import { natsJetStream } from '../../../src/backend/nats/nats.ts'
-import { natsJetStreamSubscription } from '../../../src/consumer/nats/nats-subscription.ts'
+import { natsJetStream } from '../../../src/nats/nats.ts'
+import { natsJetStreamSubscription } from '../../../src/nats/nats-subscription.ts'
 import { NatsProcess, skipWithoutNatsServer } from '../../backend/nats-process.ts'
 import { withManager } from '../../backend/nats-stream.ts'
 import type { PoisonedBroker } from './poison.ts'
@@ -27,14 +27,14 @@ export const broker: PoisonedBroker = {
     return {
       backend: () =>
         natsJetStream({
-          servers: server.url,
+          url: server.url,
           connection: { user: 'app', pass: 'app' },
           stream: STREAM,
           mode: 'binary',
           timeout: 500,
-          subject: ({ eventType }) => `events.${eventType === 'long' ? 'x'.repeat(5_000) : eventType}`,
+          subject: ({ type }) => `events.${type === 'long' ? 'x'.repeat(5_000) : type}`,
         }),
-      subscription: () => natsJetStreamSubscription({ servers: server.url, stream: STREAM, filterSubject: 'events.>' }),
+      subscription: () => natsJetStreamSubscription({ url: server.url, stream: STREAM, filterSubject: 'events.>' }),
       outgoing: [
         { type: 'secret.told' },
         { type: 'long' },

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { connect } from 'amqplib'
-import { rabbitmq } from '../../../src/backend/rabbitmq/rabbitmq.ts'
-import { rabbitmqSubscription } from '../../../src/consumer/rabbitmq/rabbitmq-subscription.ts'
+import { rabbitmq } from '../../../src/rabbitmq/rabbitmq.ts'
+import { rabbitmqSubscription } from '../../../src/rabbitmq/rabbitmq-subscription.ts'
 import { servers, skipWithout } from '../../support/servers.ts'
 import type { PoisonedBroker } from './poison.ts'
 

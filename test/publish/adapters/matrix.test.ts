@@ -5,6 +5,7 @@ import { describe, test } from 'node:test'
 import type { NewOutboxEvent } from '../../../src/record/columns.ts'
 import { mysql } from '../../../src/store/mysql/mysql.ts'
 import { postgres } from '../../../src/store/postgres/postgres.ts'
+import type { Program } from '../../../src/store/program.ts'
 import { sqlite } from '../../../src/store/sqlite/sqlite.ts'
 import type { Statement } from '../../../src/store/statement.ts'
 import type { Store } from '../../../src/store/store.ts'
@@ -16,11 +17,28 @@ const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as
   readonly exports: Readonly<Record<string, unknown>>
 }
 
-test('the matrix holds every adapter of the package', () => {
-  const exported = Object.keys(manifest.exports)
-    .filter((entry) => entry.startsWith('./transactions/'))
-    .map((entry) => entry.replace('./transactions/', ''))
-  assert.deepEqual(Object.keys(MATRIX).sort(), exported.sort())
+/** Those of a program that is given no rows. */
+function statementsOf(program: Program<unknown>): readonly Statement[] {
+  const statements: Statement[] = []
+  for (let step = program.next(); !step.done; step = program.next([])) statements.push(step.value)
+  return statements
+}
+
+/** `mikro-orm` -> `mikroOrmTransaction`. */
+const factoryOf = (adapter: string): string =>
+  `${adapter.replace(/-(.)/g, (_all, letter: string) => letter.toUpperCase())}Transaction`
+
+/** `node-sqlite` -> `NodeSqliteTransaction`, the type of what it takes. */
+const transactionOf = (adapter: string): string => factoryOf(adapter).replace(/^./, (first) => first.toUpperCase())
+
+test('the matrix holds every adapter of the package', async () => {
+  const exported: string[] = []
+  for (const entry of Object.keys(manifest.exports)) {
+    if (entry === '.' || entry === './package.json' || entry === './memory') continue
+    const module = (await import(join(root, 'src', `${entry}.ts`))) as Record<string, unknown>
+    exported.push(...Object.keys(module).filter((name) => /^[a-z].*Transaction$/.test(name)))
+  }
+  assert.deepEqual(Object.keys(MATRIX).map(factoryOf).sort(), exported.sort())
 })
 
 test('every adapter runs somewhere, and its types are tested', () => {
@@ -31,7 +49,7 @@ test('every adapter runs somewhere, and its types are tested', () => {
       adapter,
     )
     assert.ok(
-      types.some((text) => text.includes(`/transactions/${adapter}.ts'`)),
+      types.some((text) => text.includes(factoryOf(adapter)) || text.includes(transactionOf(adapter))),
       `test/types does not name ${adapter}`,
     )
   }
@@ -61,20 +79,23 @@ test('the statements that run through other libraries hold nothing that those ta
   }
   const entry = { consumer: 'c', source: '/s', eventId: 'e' }
   const stores: readonly Store[] = [
-    postgres({ connectionString: 'postgres://nowhere' }) as Store,
+    postgres({ url: 'postgres://nowhere' }) as Store,
     mysql({ url: 'mysql://nowhere/outbox' }) as Store,
     sqlite({ path: 'nowhere.db' }) as Store,
   ]
   for (const store of stores) {
     const { publish, inbox } = store
-    const statements: Readonly<Record<string, Statement>> = {
+    const programs: Readonly<Record<string, Program<unknown>>> = {
       insert: publish.insert([row, row]),
       'find duplicate': publish.findDuplicate(row),
       enter: inbox.enter(entry),
       withdraw: inbox.withdraw(entry),
       ...(inbox.find && { find: inbox.find(entry) }),
     }
-    for (const [name, { strings, values }] of Object.entries(statements)) {
+    const statements = Object.entries(programs).flatMap(([name, program]) =>
+      statementsOf(program).map((statement, n) => [`${name} ${n}`, statement] as const),
+    )
+    for (const [name, { strings, values }] of statements) {
       await t.test(`${store.dialect}: ${name}`, () => {
         const text = strings.join('@')
         // Knex and mysql2 read `?`, TypeORM and Knex `:name`, Sequelize `$1`, `$name` and `$$`.
@@ -128,14 +149,17 @@ test('the table of the documentation is this matrix', () => {
 describe('the options of adapters', () => {
   for (const adapter of ['drizzle', 'prisma', 'kysely', 'knex', 'typeorm', 'mikro-orm', 'sequelize']) {
     test(`${adapter}: the dialect is required, and there are no others`, async () => {
-      const module = (await import(`../../../src/publish/transactions/${adapter}.ts`)) as Record<
+      const module = (await import(`../../../src/transactions/${adapter}.ts`)) as Record<
         string,
         (options?: unknown) => { readonly dialect: string }
       >
       const make = Object.entries(module).find(([name]) => name.endsWith('Transaction') && !/^is/.test(name))?.[1]
       assert.ok(make)
       for (const wrong of [undefined, {}, { dialect: 'oracle' }, { dialect: 'memory' }, { dialect: null }]) {
-        assert.throws(() => make(wrong), { code: 'INVALID_OPTION', message: /dialect is .*postgres, mysql, sqlite/ })
+        assert.throws(() => make(wrong), {
+          code: 'INVALID_OPTION',
+          message: /dialect is .*'postgres' or 'mysql' or 'sqlite'/,
+        })
       }
       assert.throws(() => make({ dialect: 'sqlite', dialekt: 1 }), { code: 'INVALID_OPTION', message: /dialekt/ })
       for (const dialect of ['postgres', 'mysql', 'sqlite']) assert.equal(make({ dialect }).dialect, dialect)

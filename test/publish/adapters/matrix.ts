@@ -127,10 +127,19 @@ export const MATRIX: Readonly<Record<string, Readonly<Record<DatabaseName, Ways 
     mysql: { MikroORM: async (place) => (await import('./cells/mikro-orm.ts')).mysql(place) },
   },
   sequelize: {
-    postgres: { 'Sequelize on pg': async (place) => (await import('./cells/sequelize.ts')).postgres(place) },
+    postgres: {
+      'Sequelize on pg': async (place) => (await import('./cells/sequelize.ts')).postgres(place),
+      'Sequelize on pg with retry': async (place) => (await import('./cells/sequelize.ts')).retryingPostgres(place),
+    },
     pglite: 'Sequelize has no driver for PGlite',
     sqlite: 'Sequelize needs the package sqlite3, which is compiled when it is installed',
-    mariadb: { 'Sequelize on mysql2': async (place) => (await import('./cells/sequelize.ts')).mysql(place) },
-    mysql: { 'Sequelize on mysql2': async (place) => (await import('./cells/sequelize.ts')).mysql(place) },
+    mariadb: {
+      'Sequelize on mysql2': async (place) => (await import('./cells/sequelize.ts')).mysql(place),
+      'Sequelize on mysql2 with retry': async (place) => (await import('./cells/sequelize.ts')).retryingMysql(place),
+    },
+    mysql: {
+      'Sequelize on mysql2': async (place) => (await import('./cells/sequelize.ts')).mysql(place),
+      'Sequelize on mysql2 with retry': async (place) => (await import('./cells/sequelize.ts')).retryingMysql(place),
+    },
   },
 }

@@ -289,7 +289,7 @@ export function adapterSuite(
       await transact(function* ({ tx }) {
         yield cell.sync ? broadcaster.publishManySync(tx, events) : broadcaster.publishMany(tx, events)
       })
-      await broadcaster.processPendingEvents({ batchSize: 200 })
+      await broadcaster.processPendingEvents()
       assert.deepEqual(
         backend.events.map(({ data }) => data),
         events.map(({ data }) => data),

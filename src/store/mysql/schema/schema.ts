@@ -1,10 +1,12 @@
 import { BroadcasterError } from '../../../errors.ts'
-import type { MigrationStatus, SchemaStore } from '../../store.ts'
+import { type FoundSchema, statusOf, stepsThere, versionOf } from '../../schema-status.ts'
+import { schemaStore } from '../../schema-store.ts'
+import type { SchemaStore } from '../../store.ts'
 import { capture } from '../capture.ts'
 import type { Clients, RawRow, Runs } from '../client.ts'
 import { inspect } from '../inspect.ts'
 import { Sql, sql } from '../sql.ts'
-import { errorNumber } from '../store-error.ts'
+import { serverCode } from '../store-error.ts'
 import type { Tables } from '../tables.ts'
 import { findGaps, lanesLeft, mend } from './mend.ts'
 import type { Migration } from './migration.ts'
@@ -12,8 +14,6 @@ import { createOutbox } from './migrations/0001-create-outbox.ts'
 import { MIGRATIONS } from './migrations.ts'
 import { isForeign, takeOver } from './takeover/take-over.ts'
 
-const DEFAULT_LANES = 64
-const MOST_LANES = 1024
 /** Seconds that one waits for another that migrates: a large table may take its time. */
 const PATIENCE = 3_600
 const NO_SUCH_TABLE = 1146
@@ -26,109 +26,46 @@ const SETTINGS = sql`SET SESSION lock_wait_timeout = 10, SESSION innodb_lock_wai
   SESSION sql_select_limit = DEFAULT, SESSION sql_mode = 'STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'
   /*M! , SESSION max_statement_time = 0 */`
 
-interface Applied {
-  readonly version: number
-  readonly breaking: boolean
-}
-
 /** Migrations on MySQL and MariaDB. `migrations` are those this package knows. */
 export function schema(
-  clients: Pick<Clients, 'operator' | 'migration'>,
+  clients: Pick<Clients, 'operator' | 'check' | 'migration'>,
   t: Tables,
   migrations: readonly Migration[] = MIGRATIONS,
 ): SchemaStore {
-  const latest = migrations.at(-1)?.version ?? 0
-  const client = clients.operator
-  const read = async () => ({ steps: await readSteps(client, t), lanes: await readLanes(client, t) })
-  const status = async (): Promise<MigrationStatus> => {
-    const found = statusOf(await read(), migrations, latest)
-    return (await isForeign(client, t)) ? { ...found, foreign: true } : found
-  }
-
-  return {
-    status,
-
-    async migrate({ lanes = DEFAULT_LANES, onProgress } = {}) {
-      checkLanes(lanes)
-      const before = await status()
-      // What a newer version made is not ours to compare.
-      const done = before.version > latest ? [] : migrations.filter(({ version }) => version <= before.version)
-      const gaps = await findGaps(client, t, textsOf(done, t, lanes))
-      if (before.pending.length === 0 && !before.foreign && gaps.objects.length + gaps.keys.length === 0) return before
-      const mended = await clients.migration.session((session) => migrate(session, t, migrations, lanes, onProgress))
-      const after = await status()
-      return mended.length === 0 ? after : { ...after, mended }
+  const { operator } = clients
+  return schemaStore({
+    table: t.events.text,
+    steps: migrations,
+    read: (use) => read(clients[use], t),
+    async migrate(lanes, onProgress) {
+      const before = await read(operator, t)
+      const { version, latest } = statusOf(before, migrations)
+      const gaps = await findGaps(operator, t, textsOf(stepsThere(before, migrations), t, lanes))
+      if (version >= latest && !before.foreign && gaps.objects.length + gaps.keys.length === 0) return []
+      return clients.migration.session((session) => migrate(session, t, migrations, lanes, onProgress))
     },
-
-    print({ from = 0, lanes = DEFAULT_LANES, takeOver: byScript = false } = {}) {
-      checkLanes(lanes)
-      if (byScript) {
-        throw new BroadcasterError(
-          'INVALID_OPTION',
-          'takeOver is true, but MySQL takes a table over in batches between triggers, which no script can do; run `broadcaster migrate`',
-          { field: 'takeOver', value: true },
-        )
-      }
-      const steps = migrations.filter(({ version }) => version > from)
-      // MySQL writes the client's character set into each literal of a default, and some clients have another one.
-      const before = steps.length > 0 ? 'SET NAMES utf8mb4;\n\n' : ''
-      return (
-        before +
-        steps
-          .map((step) => `-- ${step.version} ${step.name}\n${statementsOf(step, t, lanes).map(printed).join('\n')}`)
-          .join('\n')
+    // MySQL writes the client's character set into each literal of a default, and some clients have another one.
+    beforeScripts: 'SET NAMES utf8mb4;\n\n',
+    script: (step, lanes) => statementsOf(step, t, lanes).map(printed).join('\n'),
+    takeOverScript() {
+      throw new BroadcasterError(
+        'INVALID_OPTION',
+        'takeOver is true, but MySQL takes a table over in batches between triggers, which no script can do; run `broadcaster migrate`',
+        { field: 'takeOver', value: true },
       )
     },
-
-    inspect: inspect(client, t),
-    capture: capture(client, t),
-
-    async check() {
-      const applied = await read()
-      const found = statusOf(applied, migrations, latest)
-      if (found.pending.length > 0 && (await isForeign(client, t))) {
-        throw new BroadcasterError(
-          'SCHEMA_OUTDATED',
-          `${t.events.text} is there, but not taken over, or not to the end; run \`broadcaster migrate\``,
-        )
-      }
-      if (found.version > 0 && found.lanes === null) {
-        throw new BroadcasterError(
-          'SCHEMA_OUTDATED',
-          `parts of ${t.events.text} were dropped; run \`broadcaster migrate\`, which makes them again`,
-        )
-      }
-      if (found.version === 0) {
-        throw new BroadcasterError('SCHEMA_MISSING', `there is no ${t.events.text}; run \`broadcaster migrate\``)
-      }
-      const unknown = applied.steps.find((step) => step.breaking && step.version > latest)
-      if (unknown) {
-        throw new BroadcasterError(
-          'SCHEMA_TOO_NEW',
-          `${t.events.text} is at version ${found.version}, and this version of ts-broadcaster knows ${latest}; upgrade it`,
-        )
-      }
-      if (found.pending.length > 0) {
-        throw new BroadcasterError(
-          'SCHEMA_OUTDATED',
-          `${t.events.text} is at version ${found.version} and should be at ${latest}; run \`broadcaster migrate\``,
-        )
-      }
-      return found
-    },
-  }
+    inspect: inspect(operator, t),
+    capture: capture(operator, t),
+  })
 }
 
-function statusOf(
-  { steps, lanes }: { readonly steps: readonly Applied[]; readonly lanes: number | null },
-  migrations: readonly Migration[],
-  latest: number,
-): MigrationStatus {
-  const version = Math.max(0, ...steps.map((step) => step.version))
-  const pending = migrations
-    .filter((step) => step.version > version)
-    .map(({ version, name, breaking }) => ({ version, name, breaking }))
-  return { version, latest, lanes: version === 0 ? null : lanes, pending }
+async function read(runs: Runs, t: Tables): Promise<FoundSchema> {
+  return {
+    steps: await readSteps(runs, t),
+    lanes: await readLanes(runs, t),
+    foreign: await isForeign(runs, t),
+    lost: false,
+  }
 }
 
 /**
@@ -159,11 +96,9 @@ async function migrate(
       await takeOver(session, t, begunWith, record, onProgress && { onProgress })
     }
     const done = await readSteps(session, t)
-    const from = Math.max(0, ...done.map((step) => step.version))
+    const from = versionOf({ steps: done })
     const begunWith = (await readLanes(session, t)) ?? (await lanesLeft(session, t)) ?? lanes
-    const latest = migrations.at(-1)?.version ?? 0
-    const before = from > latest ? [] : migrations.filter(({ version }) => version <= from)
-    const mended = await mend(session, t, textsOf(before, t, begunWith))
+    const mended = await mend(session, t, textsOf(stepsThere({ steps: done, lost: false }, migrations), t, begunWith))
     for (const step of migrations.filter(({ version }) => version > from)) {
       for (const text of statementsOf(step, t, begunWith)) await session.run(new Sql(text))
     }
@@ -177,7 +112,7 @@ function textsOf(steps: readonly Migration[], t: Tables, lanes: number): readonl
   return steps.flatMap((step) => statementsOf(step, t, lanes))
 }
 
-/** Stored programs have the character set of their database: in one that is no superset of ASCII they mix it with others. */
+/** Stored programs have the character set of their database: in one that is not a superset of ASCII they mix it with others. */
 async function refuseWideDatabase(session: Runs): Promise<void> {
   const [row] = await session.query(sql`SELECT @@character_set_database AS charset`)
   const charset = String(row?.['charset'])
@@ -208,7 +143,7 @@ function printed(text: string): string {
   return text.includes(';') ? `DELIMITER //\n${text}\n//\nDELIMITER ;\n` : `${text};\n`
 }
 
-async function readSteps(runs: Runs, t: Tables): Promise<readonly Applied[]> {
+async function readSteps(runs: Runs, t: Tables): Promise<FoundSchema['steps']> {
   const rows = await orNone(runs.query(sql`SELECT version, breaking FROM ${t.migrations} ORDER BY version`))
   return rows.map((row) => ({ version: Number(row['version']), breaking: Number(row['breaking']) === 1 }))
 }
@@ -223,15 +158,7 @@ async function orNone(rows: Promise<readonly RawRow[]>): Promise<readonly RawRow
   try {
     return await rows
   } catch (error) {
-    if (error instanceof BroadcasterError && errorNumber(error.cause) === NO_SUCH_TABLE) return []
+    if (serverCode(error) === NO_SUCH_TABLE) return []
     throw error
   }
-}
-
-function checkLanes(lanes: number): void {
-  if (Number.isInteger(lanes) && lanes >= 1 && lanes <= MOST_LANES) return
-  throw new BroadcasterError('INVALID_OPTION', `lanes is ${lanes}; give a whole number from 1 to ${MOST_LANES}`, {
-    field: 'lanes',
-    value: lanes,
-  })
 }

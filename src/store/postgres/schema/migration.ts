@@ -1,12 +1,25 @@
+import type { SchemaStep } from '../../schema-status.ts'
 import type { Tables } from '../tables.ts'
 
-/** One step of the schema. Steps are never changed once released, only added. */
-export interface Migration {
-  /** 1, 2, 3 ... without gaps. */
-  readonly version: number
-  readonly name: string
-  /** Code that does not know this step cannot work with a schema that has it. */
-  readonly breaking: boolean
+export interface Migration extends SchemaStep {
   /** The statements, without BEGIN and COMMIT. `lanes` counts in step 1 only. */
   sql(t: Tables, lanes: number): string
+}
+
+/** The statements of a step, and those that record it. `sql` are the step's own, or none when done in another way. */
+export function scriptOf(step: Migration, t: Tables, sql: string): string {
+  // IF NOT EXISTS alone asks for the right to make schemas even when there is nothing to make.
+  const schema =
+    t.schema === undefined
+      ? ''
+      : `DO $do$ BEGIN IF to_regnamespace('${t.schema}') IS NULL THEN CREATE SCHEMA ${t.schema}; END IF; END $do$;\n`
+  return `${schema}CREATE TABLE IF NOT EXISTS ${t.migrations} (
+  version integer PRIMARY KEY,
+  name text NOT NULL,
+  breaking boolean NOT NULL,
+  applied_at timestamptz NOT NULL DEFAULT statement_timestamp()
+);
+${sql}
+INSERT INTO ${t.migrations} (version, name, breaking) VALUES (${step.version}, '${step.name}', ${step.breaking});
+`
 }

@@ -5,6 +5,7 @@ import { publishBySql } from './migrations/0003-publish-by-sql.ts'
 import { operatorMoves } from './migrations/0004-operator-moves.ts'
 import { pinSearchPath } from './migrations/0005-pin-search-path.ts'
 import { destinations } from './migrations/0006-destinations.ts'
+import { captureAsTold } from './migrations/0007-capture-as-told.ts'
 
 /** All steps, in order. Append only. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -14,4 +15,5 @@ export const MIGRATIONS: readonly Migration[] = [
   operatorMoves,
   pinSearchPath,
   destinations,
+  captureAsTold,
 ]

@@ -1,5 +1,5 @@
-import { LOCK_KEYS, UNSETTLED } from '../literals.ts'
 import type { Tables } from '../tables.ts'
+import { LOCK_KEYS, UNSETTLED } from '../values.ts'
 
 /*
  * The parts of the first step that a take-over makes, too. As much part of a released step as the step itself: they

@@ -1,11 +1,7 @@
+import type { SchemaStep } from '../../schema-status.ts'
 import type { Tables } from '../tables.ts'
 
-/** One step of the schema. Append-only: a step that was released never changes. */
-export interface Migration {
-  readonly version: number
-  readonly name: string
-  /** Code older than this step cannot work with the schema after it. */
-  readonly breaking: boolean
-  /** The statements, as people would run them. `lanes` counts in the first step only. */
+export interface Migration extends SchemaStep {
+  /** The statements, as people would run them. `lanes` counts in step 1 only. */
   sql(t: Tables, lanes: number): string
 }

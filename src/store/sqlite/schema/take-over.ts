@@ -1,30 +1,26 @@
-import { BroadcasterError } from '../../../errors.ts'
+import {
+  DJANGO_COLUMNS,
+  type DjangoTypes,
+  recogniseColumns,
+  takeOverRefused,
+  type WantedType,
+} from '../../django-table.ts'
 import type { Connection } from '../connection.ts'
 import type { Tables } from '../tables.ts'
 import { NOW } from '../values.ts'
 
-/** The columns of the Django table, and what their types begin with. The order is Django's. */
-const DJANGO: Readonly<Record<string, { readonly type: string; readonly required: boolean }>> = {
-  id: { type: 'char(32)', required: true },
-  spec_version: { type: 'varchar', required: true },
-  event_type: { type: 'varchar', required: true },
-  source: { type: 'varchar', required: true },
-  subject: { type: 'varchar', required: true },
-  data_content_type: { type: 'varchar', required: true },
-  data_schema: { type: 'varchar', required: true },
-  data: { type: 'text', required: false },
-  status: { type: 'varchar', required: true },
-  created_at: { type: 'datetime', required: true },
-  updated_at: { type: 'datetime', required: true },
-  scheduled_at: { type: 'datetime', required: true },
-  published_at: { type: 'datetime', required: false },
-  retry_count: { type: 'integer', required: true },
-  max_retries: { type: 'integer', required: true },
-  last_error: { type: 'text', required: true },
-  publisher_backend: { type: 'varchar', required: true },
-  publisher_config: { type: 'text', required: true },
+/** A type is told as it was written. */
+const beginning = (said: string): WantedType => ({ said, fits: (found) => found.startsWith(said) })
+
+const DJANGO: DjangoTypes = {
+  id: beginning('char(32)'),
+  varchar: () => beginning('varchar'),
+  json: beginning('text'),
+  instant: beginning('datetime'),
+  number: beginning('integer'),
+  text: beginning('text'),
 }
-const COLUMNS = Object.keys(DJANGO).join(', ')
+const COLUMNS = DJANGO_COLUMNS.join(', ')
 
 /** Whether the events table is there without a record of ours. */
 export function isForeign(db: Connection, t: Tables): boolean {
@@ -88,40 +84,29 @@ function aside(t: Tables): string {
 }
 
 function recognise(db: Connection, t: Tables): void {
-  const columns = new Map(
-    db
-      .all('SELECT name, lower(type) AS type, "notnull" AS required, pk FROM pragma_table_info(?)', unquoted(t.events))
-      .map((row) => [String(row['name']), row]),
-  )
-  for (const [name, { type, required }] of Object.entries(DJANGO)) {
-    const column = columns.get(name)
-    if (column === undefined) throw refused(t, name, undefined, `is missing; it should be ${type}`)
-    const found = String(column['type'])
-    if (!found.startsWith(type)) throw refused(t, name, found, `is ${found}; it should be ${type}`)
-    if (required && column['required'] !== 1) throw refused(t, name, 'NULL', 'may be NULL; it should be NOT NULL')
-  }
-  for (const [name, column] of columns) {
-    if (DJANGO[name] === undefined) {
-      throw refused(t, name, column['type'], 'is no column of Django Broadcaster, and the copy would lose it')
-    }
-  }
-  if (columns.get('id')?.['pk'] !== 1) throw refused(t, 'id', undefined, 'is not the primary key')
+  const table = unquoted(t.events)
+  const columns = db
+    .all('SELECT name, lower(type) AS type, "notnull" AS required, pk FROM pragma_table_info(?)', table)
+    .map((row) => ({
+      name: String(row['name']),
+      type: String(row['type']),
+      required: row['required'] === 1,
+      isKey: row['pk'] !== 0,
+    }))
+  recogniseColumns(table, columns, DJANGO, () => 'is not a column of Django Broadcaster, and the copy would lose it')
   const [reference] = db.all(
     `SELECT m.name FROM sqlite_schema AS m JOIN pragma_foreign_key_list(m.name) AS f
      WHERE m.type = 'table' AND lower(f."table") = lower(?)`,
-    unquoted(t.events),
+    table,
   )
   if (reference) {
-    throw refused(t, 'id', reference['name'], `is referred to by a foreign key of ${String(reference['name'])}`)
+    throw takeOverRefused(
+      table,
+      'id',
+      reference['name'],
+      `is referred to by a foreign key of ${String(reference['name'])}`,
+    )
   }
-}
-
-function refused(t: Tables, field: string, value: unknown, message: string): BroadcasterError {
-  return new BroadcasterError(
-    'TAKEOVER_REFUSED',
-    `${unquoted(t.events)} is there already, and not a table of Django Broadcaster: ${field} ${message}. Give the outbox another \`table\`, or rename that one`,
-    { field, value },
-  )
 }
 
 function unquoted(name: string): string {

@@ -1,5 +1,5 @@
 import Database from 'better-sqlite3'
-import { betterSqlite3Transaction } from '../../../../src/publish/transactions/better-sqlite3.ts'
+import { betterSqlite3Transaction } from '../../../../src/store/sqlite/sync-transaction.ts'
 import { type OpenCell, type Scope, walkSync } from '../cell.ts'
 
 export const sqlite: OpenCell = async ({ path }) => {

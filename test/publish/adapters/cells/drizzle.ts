@@ -13,7 +13,7 @@ import type { BaseSQLiteDatabase } from 'drizzle-orm/sqlite-core'
 import { createPool } from 'mysql2/promise'
 import pg from 'pg'
 import connect from 'postgres'
-import { drizzleTransaction } from '../../../../src/publish/transactions/drizzle.ts'
+import { drizzleTransaction } from '../../../../src/transactions/drizzle.ts'
 import { type Cell, type OpenCell, type Scope, walk, walkSync } from '../cell.ts'
 
 function postgresCell(db: PgDatabase<PgQueryResultHKT>, close: () => Promise<void>): Cell {

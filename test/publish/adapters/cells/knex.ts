@@ -1,6 +1,6 @@
 import createKnex, { type Knex } from 'knex'
-import { knexTransaction } from '../../../../src/publish/transactions/knex.ts'
-import type { SqlDialect } from '../../../../src/publish/transactions/sql-dialect.ts'
+import { knexTransaction } from '../../../../src/transactions/knex.ts'
+import type { SqlDialect } from '../../../../src/transactions/sql-dialect.ts'
 import { type Cell, type OpenCell, type Scope, walk } from '../cell.ts'
 
 function cellOf(dialect: SqlDialect, config: Knex.Config): Cell {

@@ -13,8 +13,8 @@ import {
 } from 'kysely'
 import { createPool } from 'mysql2'
 import pg from 'pg'
-import { kyselyTransaction } from '../../../../src/publish/transactions/kysely.ts'
-import type { SqlDialect } from '../../../../src/publish/transactions/sql-dialect.ts'
+import { kyselyTransaction } from '../../../../src/transactions/kysely.ts'
+import type { SqlDialect } from '../../../../src/transactions/sql-dialect.ts'
 import { type OpenCell, type Place, type Scope, savepointScope, walk } from '../cell.ts'
 
 type Schema = Record<string, never>

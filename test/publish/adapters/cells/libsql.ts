@@ -1,5 +1,5 @@
 import { createClient } from '@libsql/client'
-import { libsqlTransaction } from '../../../../src/publish/transactions/libsql.ts'
+import { libsqlTransaction } from '../../../../src/store/sqlite/libsql-transaction.ts'
 import { type OpenCell, savepointScope, walk } from '../cell.ts'
 
 export const sqlite: OpenCell = async ({ path }) => {

@@ -4,8 +4,8 @@ import { MikroORM as OnMysql } from '@mikro-orm/mysql'
 import { MikroORM as OnPostgres } from '@mikro-orm/postgresql'
 import type { SqlEntityManager } from '@mikro-orm/sql'
 import { MikroORM as OnSqlite } from '@mikro-orm/sqlite'
-import { mikroOrmTransaction } from '../../../../src/publish/transactions/mikro-orm.ts'
-import type { SqlDialect } from '../../../../src/publish/transactions/sql-dialect.ts'
+import { mikroOrmTransaction } from '../../../../src/transactions/mikro-orm.ts'
+import type { SqlDialect } from '../../../../src/transactions/sql-dialect.ts'
 import { type Cell, type OpenCell, type Scope, walk } from '../cell.ts'
 
 const Order = defineEntity({ name: 'Order', tableName: 'orders', properties: { id: p.string().primary() } })

@@ -1,5 +1,5 @@
 import { createPool } from 'mysql2/promise'
-import { mysql2Transaction } from '../../../../src/publish/transactions/mysql2.ts'
+import { mysql2Transaction } from '../../../../src/store/mysql/mysql2-transaction.ts'
 import { betweenBeginAndCommit, type OpenCell } from '../cell.ts'
 
 export const mysql: OpenCell = async ({ url }) => {

@@ -1,5 +1,5 @@
 import { DatabaseSync } from 'node:sqlite'
-import { nodeSqliteTransaction } from '../../../../src/publish/transactions/node-sqlite.ts'
+import { nodeSqliteTransaction } from '../../../../src/store/sqlite/sync-transaction.ts'
 import { betweenBeginAndCommit, type OpenCell } from '../cell.ts'
 
 export const sqlite: OpenCell = async ({ path }) => {

@@ -1,5 +1,5 @@
 import pg from 'pg'
-import { pgTransaction } from '../../../../src/publish/transactions/pg.ts'
+import { pgTransaction } from '../../../../src/store/postgres/pg-transaction.ts'
 import { betweenBeginAndCommit, type OpenCell } from '../cell.ts'
 
 export const postgres: OpenCell = async ({ url }) => {

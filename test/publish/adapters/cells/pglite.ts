@@ -1,4 +1,4 @@
-import { pgliteTransaction } from '../../../../src/publish/transactions/pglite.ts'
+import { pgliteTransaction } from '../../../../src/store/postgres/pglite.ts'
 import { type OpenCell, savepointScope, walk } from '../cell.ts'
 
 export const pglite: OpenCell = async ({ pglite: db }) => ({

@@ -1,5 +1,5 @@
 import connect, { type TransactionSql } from 'postgres'
-import { postgresJsTransaction } from '../../../../src/publish/transactions/postgres-js.ts'
+import { postgresJsTransaction } from '../../../../src/store/postgres/postgres-js-transaction.ts'
 import { type OpenCell, type Scope, walk } from '../cell.ts'
 
 export const postgres: OpenCell = async ({ url }) => {

@@ -1,6 +1,6 @@
 import { Sequelize, type Transaction } from 'sequelize'
-import { sequelizeTransaction } from '../../../../src/publish/transactions/sequelize.ts'
-import type { SqlDialect } from '../../../../src/publish/transactions/sql-dialect.ts'
+import { sequelizeTransaction } from '../../../../src/transactions/sequelize.ts'
+import type { SqlDialect } from '../../../../src/transactions/sql-dialect.ts'
 import { type Cell, type OpenCell, type Scope, walk } from '../cell.ts'
 
 function cellOf(dialect: SqlDialect, sequelize: Sequelize): Cell {
@@ -22,3 +22,12 @@ export const postgres: OpenCell = async ({ url }) =>
 
 export const mysql: OpenCell = async ({ url }) =>
   cellOf('mysql', new Sequelize(url, { logging: false, pool: { max: 2 } }))
+
+/** What its users set against deadlocks. It runs the statement again, and not the transaction. */
+const retry = { max: 3, match: [/deadlock/i, /could not serialize/i, /aborted/i] }
+
+export const retryingPostgres: OpenCell = async ({ url }) =>
+  cellOf('postgres', new Sequelize(url, { logging: false, pool: { max: 2 }, retry }))
+
+export const retryingMysql: OpenCell = async ({ url }) =>
+  cellOf('mysql', new Sequelize(url, { logging: false, pool: { max: 2 }, retry }))

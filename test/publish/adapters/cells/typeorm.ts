@@ -1,6 +1,6 @@
 import { DataSource, type DataSourceOptions, type EntityManager, type QueryRunner } from 'typeorm'
-import type { SqlDialect } from '../../../../src/publish/transactions/sql-dialect.ts'
-import { typeormTransaction } from '../../../../src/publish/transactions/typeorm.ts'
+import type { SqlDialect } from '../../../../src/transactions/sql-dialect.ts'
+import { typeormTransaction } from '../../../../src/transactions/typeorm.ts'
 import { type Cell, type OpenCell, type Place, type Scope, walk } from '../cell.ts'
 
 interface Driver {

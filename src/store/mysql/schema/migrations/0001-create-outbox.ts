@@ -1,4 +1,4 @@
-import { STAGE } from '../../literals.ts'
+import { STAGE } from '../../values.ts'
 import { ASCII, laneDefault, TEXT, UUID_V7 } from '../columns.ts'
 import type { Migration } from '../migration.ts'
 

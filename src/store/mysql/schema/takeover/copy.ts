@@ -1,9 +1,9 @@
+import { DJANGO_COLUMNS } from '../../../django-table.ts'
 import type { Runs } from '../../client.ts'
-import { sql } from '../../sql.ts'
+import { Sql, sql } from '../../sql.ts'
 import type { Tables } from '../../tables.ts'
-import type { TakeOverNames } from './names.ts'
-import type { OldId } from './old-id.ts'
-import { COLUMN_LIST, parkedUntil } from './triggers.ts'
+import { NOW, UNSETTLED } from '../../values.ts'
+import type { OldId, TakeOverNames } from './names.ts'
 
 /** Rows copied in one transaction: some 50 ms, for which a writer of one of these rows may wait. */
 const BATCH = 1_000
@@ -46,4 +46,34 @@ UPDATE ${state} SET last = ${last + page.length}, created_at = ${String(end['at'
   await session.run(sql`COMMIT`)
   // New rows come at the end, and triggers write those.
   return { rows: page.length, more: page.length === BATCH }
+}
+
+/** Names, one after the other. */
+export const COLUMN_LIST = new Sql(DJANGO_COLUMNS.join(', '))
+
+/** Parked when it is due later, as the default of the column says for new rows. */
+export function parkedUntil(row: string): Sql {
+  return new Sql(
+    `CASE WHEN ${row}status IN ${UNSETTLED.text} AND ${row}scheduled_at > ${NOW.text} THEN ${row}scheduled_at END`,
+  )
+}
+
+/**
+ * What is written to Django's table is written to ours, in the same transaction. Making a trigger waits for the
+ * transactions that use the table: those that begin later fire it.
+ */
+export function triggerStatements(t: Tables, { next, triggers }: TakeOverNames, id: OldId): readonly Sql[] {
+  const values = new Sql(DJANGO_COLUMNS.map((name) => `NEW.${name}`).join(', '))
+  const changes = new Sql(DJANGO_COLUMNS.map((name) => `${name} = NEW.${name}`).join(', '))
+  const oldId = id.of('OLD')
+  return [
+    sql`DROP TRIGGER IF EXISTS ${triggers.changed}`,
+    sql`DROP TRIGGER IF EXISTS ${triggers.gone}`,
+    sql`DROP TRIGGER IF EXISTS ${triggers.added}`,
+    sql`CREATE TRIGGER ${triggers.changed} AFTER UPDATE ON ${t.events} FOR EACH ROW
+UPDATE ${next} SET ${changes}, available_at = ${parkedUntil('NEW.')} WHERE id = ${oldId}`,
+    sql`CREATE TRIGGER ${triggers.gone} AFTER DELETE ON ${t.events} FOR EACH ROW DELETE FROM ${next} WHERE id = ${oldId}`,
+    sql`CREATE TRIGGER ${triggers.added} AFTER INSERT ON ${t.events} FOR EACH ROW
+INSERT INTO ${next} (${COLUMN_LIST}) VALUES (${values})`,
+  ]
 }

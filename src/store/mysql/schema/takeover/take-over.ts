@@ -1,26 +1,13 @@
 import { BroadcasterError } from '../../../../errors.ts'
-import { Pause } from '../../../../pause.ts'
+import { patiently, type TakeOverOptions } from '../../../patient-lock.ts'
 import type { Runs } from '../../client.ts'
 import { Sql, sql } from '../../sql.ts'
 import type { Tables } from '../../tables.ts'
 import { UUID_V7 } from '../columns.ts'
 import { createOutbox } from '../migrations/0001-create-outbox.ts'
-import { copyBatch } from './copy.ts'
-import { namesOf, type TakeOverNames } from './names.ts'
-import { type OldId, oldIdOf } from './old-id.ts'
+import { copyBatch, triggerStatements } from './copy.ts'
+import { namesOf, type OldId, oldIdOf, type TakeOverNames } from './names.ts'
 import { recognise } from './recognise.ts'
-import { triggerStatements } from './triggers.ts'
-
-/** What a take-over may be told; the defaults are for a busy table. */
-export interface TakeOverOptions {
-  readonly onProgress?: (message: string) => void
-  /** How long a step waits for its lock, with everybody who comes later waiting behind it, in seconds. Default: 1. */
-  readonly lockWait?: number
-  /** How long it leaves the others alone before it tries again, in milliseconds. Default: 2000. */
-  readonly lockPause?: number
-  /** How long one step tries in all before `STORE_BUSY`, in milliseconds. Default: 5 minutes. */
-  readonly patience?: number
-}
 
 interface Step {
   /** For people. */
@@ -62,7 +49,7 @@ export async function takeOver(
   options: TakeOverOptions = {},
 ): Promise<void> {
   const names = namesOf(t)
-  const { lockWait = 1, lockPause = 2_000, patience = 300_000 } = options
+  const { lockWait = 1_000, lockPause = 2_000, patience = 300_000 } = options
   const say = options.onProgress ?? (() => undefined)
   if ((await stepsDone(session, names)) === 0) await recognise(session, t)
   const id = await oldIdOf(session, names)
@@ -89,13 +76,15 @@ export async function takeOver(
     { name: 'let the two change places', run: () => swap(session, t, names) },
     { name: 'finish', run: record },
   ]
-  await session.run(sql`SET SESSION lock_wait_timeout = ${lockWait}, SESSION innodb_lock_wait_timeout = ${lockWait}`)
+  // The server counts in seconds.
+  const wait = Math.ceil(lockWait / 1_000)
+  await session.run(sql`SET SESSION lock_wait_timeout = ${wait}, SESSION innodb_lock_wait_timeout = ${wait}`)
   try {
     for (let n = await stepsDone(session, names); n < steps.length; n++) {
       const step = steps[n]
       if (step === undefined) break
       say(step.name)
-      await patiently(session, step, lockPause, patience)
+      await inTurn(session, step, lockPause, patience)
       await session.run(sql`UPDATE ${names.state} SET done = ${n + 1}`)
     }
     await session.run(sql`DROP TABLE IF EXISTS ${names.aside}`)
@@ -105,25 +94,23 @@ export async function takeOver(
   }
 }
 
-/** While a step waits for its lock everybody who comes later waits behind it: so it gives up soon, and tries again. */
-async function patiently(session: Runs, step: Step, lockPause: number, patience: number): Promise<void> {
-  const end = performance.now() + patience
-  for (;;) {
+/** Runs a step that gives up its lock soon, again and again. */
+async function inTurn(session: Runs, step: Step, lockPause: number, patience: number): Promise<void> {
+  const attempt = async (): Promise<void> => {
     try {
-      return await step.run(session)
+      await step.run(session)
     } catch (error) {
       await session.run(sql`ROLLBACK`)
-      if (!(error instanceof BroadcasterError) || error.code !== 'STORE_BUSY') throw error
-      if (performance.now() > end) {
-        throw new BroadcasterError(
-          'STORE_BUSY',
-          `the table could not be locked for ${patience / 1000} s; look for long transactions (SHOW PROCESSLIST) and run \`broadcaster migrate\` again: it goes on where it stopped`,
-          { cause: error },
-        )
-      }
-      await new Pause().sleep(lockPause)
+      throw error
     }
   }
+  await patiently(
+    attempt,
+    lockPause,
+    patience,
+    async () =>
+      `the table could not be locked for ${patience / 1000} s; look for long transactions (SHOW PROCESSLIST) and run \`broadcaster migrate\` again: it goes on where it stopped`,
+  )
 }
 
 async function stepsDone(session: Runs, { database, table, state }: TakeOverNames): Promise<number> {

@@ -4,10 +4,10 @@ import { takeOverTable } from '../takeover/steps.ts'
 
 /**
  * Whether objects of ours are there, and the table that says of which version they are is not. An events table that
- * Django made is none of ours, and neither is a take-over under way.
+ * Django made is not ours, and neither is a take-over that is running.
  */
 export async function hasLostRecords(client: Client, t: Tables): Promise<boolean> {
-  // Naming pg_class makes this session hear of tables made by others: by itself to_regclass answers from a cache.
+  // Naming pg_class makes this session see tables made by others: by itself to_regclass answers from a cache.
   const [found] = await client.query(
     `SELECT to_regclass($1) AS events, to_regclass($2) AS migrations, to_regclass($3) AS takeover,
   EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass($1) AND attname = 'lane' AND attnotnull) AS ours,

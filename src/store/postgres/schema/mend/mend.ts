@@ -1,13 +1,10 @@
-import { BroadcasterError } from '../../../../errors.ts'
 import type { Client, ClientTransaction } from '../../client.ts'
-import { sqlState } from '../../store-error.ts'
+import { serverCode } from '../../store-error.ts'
 import type { Tables } from '../../tables.ts'
-import type { Migration } from '../migration.ts'
-import { scriptOf } from '../migration-script.ts'
+import { type Migration, scriptOf } from '../migration.ts'
 import { buildIndex } from '../takeover/build-index.ts'
 import { lockMigrations } from '../takeover/take-over.ts'
-import { compare, type Gap } from './compare.ts'
-import { bare, patternOf } from './pattern.ts'
+import { bare, compare, type Gap, patternOf } from './compare.ts'
 
 /** What a schema should be, and what is known of it when its own tables cannot tell. */
 export interface Wanted {
@@ -91,5 +88,5 @@ function qualified(t: Tables, name: string): string {
 }
 
 function isForbidden(error: unknown): boolean {
-  return sqlState(error instanceof BroadcasterError ? error.cause : error) === '42501'
+  return serverCode(error) === '42501'
 }

@@ -1,7 +1,6 @@
-import { BroadcasterError } from '../../../../errors.ts'
-import { Pause } from '../../../../pause.ts'
+import { Pause } from '../../../../foundation/pause.ts'
 import type { Client } from '../../client.ts'
-import { sqlState } from '../../store-error.ts'
+import { serverCode } from '../../store-error.ts'
 
 /**
  * Builds an index beside all traffic; `sql` says CONCURRENTLY. A build that died leaves an invalid index, which would be
@@ -34,6 +33,6 @@ FROM pg_index AS i WHERE i.indexrelid = to_regclass($1)`,
 
 /** The SQLSTATE of a name that is taken. */
 function isDuplicate(error: unknown): boolean {
-  const state = sqlState(error instanceof BroadcasterError ? error.cause : error)
+  const state = serverCode(error)
   return state === '42P07' || state === '23505'
 }

@@ -1,26 +1,13 @@
-import { BroadcasterError } from '../../../../errors.ts'
-import { Pause } from '../../../../pause.ts'
+import { patiently, type TakeOverOptions } from '../../../patient-lock.ts'
 import type { Client, ClientTransaction } from '../../client.ts'
 import type { Tables } from '../../tables.ts'
 import { buildIndex } from './build-index.ts'
 import { recognise } from './recognise.ts'
 import { type TakeOverStep, takeOverSteps, takeOverTable } from './steps.ts'
 
-/** What a take-over may be told; the defaults are for a busy table. */
-export interface TakeOverOptions {
-  readonly lanes: number
-  readonly onProgress?: (message: string) => void
-  /** How long a step waits for its lock, with everybody who comes later waiting behind it. Default: 200 ms. */
-  readonly lockWait?: number
-  /** How long it leaves the others alone before it tries again. Default: 800 ms. */
-  readonly lockPause?: number
-  /** How long one step tries in all before `STORE_BUSY`. Default: 5 minutes. */
-  readonly patience?: number
-}
-
 /** Whether the events table is there without a record of ours: Django's, or a take-over that was interrupted. */
 export async function isForeign(on: Pick<Client, 'query'>, t: Tables): Promise<boolean> {
-  // Naming pg_class makes this session hear of tables made by others: by itself to_regclass answers from a cache.
+  // Naming pg_class makes this session see tables made by others: by itself to_regclass answers from a cache.
   const [found] = await on.query(
     `SELECT to_regclass($1) AS events, to_regclass($2) AS migrations FROM pg_catalog.pg_class LIMIT 1`,
     [t.events, t.migrations],
@@ -37,7 +24,11 @@ export async function lockMigrations(tx: ClientTransaction, t: Tables): Promise<
  * Takes over a table that Django made, step by step. An interrupted one goes on where it stopped, and two at once share
  * the work. Throws `TAKEOVER_REFUSED` before anything is changed, and `STORE_BUSY` when the table cannot be locked.
  */
-export async function takeOver(client: Client, t: Tables, options: TakeOverOptions): Promise<void> {
+export async function takeOver(
+  client: Client,
+  t: Tables,
+  options: TakeOverOptions & { readonly lanes: number },
+): Promise<void> {
   if (!(await begins(client, t))) return
   const say = options.onProgress ?? (() => undefined)
   for (;;) {
@@ -93,7 +84,7 @@ async function run(client: Client, t: Tables, step: TakeOverStep, n: number, opt
   const done = `UPDATE ${takeOverTable(t)} SET done = ${n + 1} WHERE done = ${n}`
   switch (step.how) {
     case 'transaction':
-      return patiently(client, t, options, async (tx) => {
+      return inTurn(client, t, options, async (tx) => {
         await lockMigrations(tx, t)
         if ((await stepsDone(tx, t)) !== n) return
         await tx.script(step.sql)
@@ -103,7 +94,7 @@ async function run(client: Client, t: Tables, step: TakeOverStep, n: number, opt
       let total = 0
       for (let count = -1; count !== 0; total += count) {
         if (total > 0) options.onProgress?.(`${total} rows so far`)
-        count = await patiently(client, t, options, async (tx) => {
+        count = await inTurn(client, t, options, async (tx) => {
           await lockMigrations(tx, t)
           if ((await stepsDone(tx, t)) !== n) return 0
           return Number((await tx.query(step.sql))[0]?.['count'] ?? 0)
@@ -120,42 +111,25 @@ async function run(client: Client, t: Tables, step: TakeOverStep, n: number, opt
   await client.query(done)
 }
 
-/**
- * Runs a short transaction that needs a lock others may hold for long. While it waits, everybody who comes later waits
- * behind it; so it waits 200 ms, steps back, and tries again.
- */
-async function patiently<T>(
+/** Runs a short transaction that waits 200 ms for its locks, again and again. */
+async function inTurn<T>(
   client: Client,
   t: Tables,
   { lockWait = 200, lockPause = 800, patience = 300_000 }: TakeOverOptions,
   work: (tx: ClientTransaction) => Promise<T>,
 ): Promise<T> {
-  const pause = new Pause()
-  const end = performance.now() + patience
-  for (;;) {
-    try {
-      return await client.transaction(async (tx) => {
-        await tx.query(`SELECT set_config('lock_timeout', $1, true)`, [`${lockWait}ms`])
-        return work(tx)
-      })
-    } catch (error) {
-      if (!(error instanceof BroadcasterError) || error.code !== 'STORE_BUSY') throw error
-      if (performance.now() > end) throw await tooBusy(client, t, patience, error)
-      await pause.sleep(lockPause)
-    }
-  }
-}
-
-async function tooBusy(client: Client, t: Tables, patience: number, cause: unknown): Promise<BroadcasterError> {
-  const rows = await client.query(
-    `SELECT DISTINCT l.pid::text AS pid FROM pg_locks AS l WHERE l.relation = to_regclass($1) AND l.granted
+  const step = (): Promise<T> =>
+    client.transaction(async (tx) => {
+      await tx.query(`SELECT set_config('lock_timeout', $1, true)`, [`${lockWait}ms`])
+      return work(tx)
+    })
+  return patiently(step, lockPause, patience, async () => {
+    const rows = await client.query(
+      `SELECT DISTINCT l.pid::text AS pid FROM pg_locks AS l WHERE l.relation = to_regclass($1) AND l.granted
 AND l.pid <> pg_backend_pid()`,
-    [t.events],
-  )
-  const holders = rows.map(({ pid }) => pid).join(', ') || 'nobody just now'
-  return new BroadcasterError(
-    'STORE_BUSY',
-    `${t.events.replaceAll('"', '')} could not be locked for ${patience / 1000} s (held by the server processes: ${holders}); let their transactions end and run \`broadcaster migrate\` again: it goes on where it stopped`,
-    { cause },
-  )
+      [t.events],
+    )
+    const holders = rows.map(({ pid }) => pid).join(', ') || 'nobody just now'
+    return `${t.events.replaceAll('"', '')} could not be locked for ${patience / 1000} s (held by the server processes: ${holders}); let their transactions end and run \`broadcaster migrate\` again: it goes on where it stopped`
+  })
 }

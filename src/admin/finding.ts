@@ -1,0 +1,34 @@
+/** Each code of a finding, in the order in which they are told. `docs/operations.md` says what each means; a test keeps both the same. */
+export const FINDING_CODES = [
+  'schema-current',
+  'schema-foreign',
+  'schema-outdated',
+  'extra-index',
+  'unreachable-status',
+  'unreachable-lane',
+  'clock-agrees',
+  'clock-differs',
+  'workers-at-work',
+  'no-worker',
+  'lanes-orphaned',
+  'breaker-open',
+  'backend-not-configured',
+  'lag-too-great',
+  'events-failed',
+  'backend',
+] as const
+
+/** The code of a finding; docs/operations.md says what each means. */
+export type FindingCode = (typeof FINDING_CODES)[number]
+
+/** One thing that a person should know of an outbox. */
+export interface Finding {
+  /** What was found, for programs. */
+  readonly code: FindingCode
+  /** `wrong`: events wait for somebody to do something. `advice`: it works, and could be better. */
+  readonly level: 'wrong' | 'advice' | 'fine'
+  /** What was found, in one sentence for people. */
+  readonly message: string
+  /** What to do: a command, an SQL statement or a sentence. */
+  readonly cure?: string
+}

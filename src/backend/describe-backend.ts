@@ -1,0 +1,28 @@
+/** Where a client connects to. */
+interface Place {
+  readonly host: string
+  readonly port?: number | undefined
+}
+
+/**
+ * What a backend says about itself: `kafka events at 127.0.0.1:9092`. A target that follows from the event is left out, and so are
+ * the places of a client that was injected. Of a url only host and port are told: whatever else stands there may be a secret.
+ */
+export function describeBackend(kind: string, target: unknown, places: readonly (Place | string)[] = []): string {
+  const at = places.map((place) => (typeof place === 'string' ? hostOf(place) : hostAndPort(place)))
+  return [
+    kind,
+    ...(typeof target === 'string' && target !== '' ? [target] : []),
+    ...(at.length > 0 ? [`at ${at.join(', ')}`] : []),
+  ].join(' ')
+}
+
+function hostAndPort({ host, port }: Place): string {
+  return port === undefined ? host : `${host}:${port}`
+}
+
+/** Of `nats://user:secret@host:4222`, or of `host:4222`. */
+function hostOf(address: string): string {
+  const authority = address.replace(/^[a-z+]+:\/\//i, '').replace(/[/?#].*$/s, '')
+  return authority.slice(authority.lastIndexOf('@') + 1)
+}

@@ -1,0 +1,2 @@
+// The backend that prints.
+export { type ConsoleBackendOptions, consoleBackend } from './backend/console/console.ts'

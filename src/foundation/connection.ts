@@ -1,0 +1,103 @@
+import { BroadcasterError } from '../errors.ts'
+import { InFlight } from './in-flight.ts'
+import { waitFor } from './waiting.ts'
+
+/** What a connection is made of. */
+export interface ConnectionParts<Open> {
+  readonly open: () => Promise<Open>
+  /** Whether one can still be used, as far as the client knows. Default: until it is dropped. */
+  readonly isUsable?: (open: Open) => boolean
+  /** Ends one at once: nothing of it may arrive later. */
+  readonly end: (open: Open) => void
+  /** Ends one that nobody uses any more in its own time; `end` follows. */
+  readonly close?: (open: Open) => Promise<unknown>
+  /** What a caller is told whose signal aborts while it waits for one. */
+  readonly interrupted: (reason: unknown) => Error
+}
+
+/**
+ * A connection that is opened when it is first wanted, and anew after it was dropped. A client of ours neither reconnects nor
+ * repeats by itself: what was not acknowledged is over on our side when its connection is dropped, and nothing of it can
+ * arrive after what is sent later on the next one.
+ */
+export class Connection<Open extends object> {
+  readonly #parts: ConnectionParts<Open>
+  readonly #inFlight = new InFlight()
+  readonly #ended = new AbortController()
+  #current: Open | undefined
+  #opening: Promise<Open> | undefined
+  #closing: Promise<void> | undefined
+
+  constructor(parts: ConnectionParts<Open>) {
+    this.#parts = parts
+  }
+
+  get closed(): boolean {
+    return this.#closing !== undefined
+  }
+
+  /** The one that is open, as far as we know. */
+  get current(): Open | undefined {
+    return this.#current
+  }
+
+  /** Aborts when `close` has waited for what was in flight. */
+  get ended(): AbortSignal {
+    return this.#ended.signal
+  }
+
+  /** The open one, or a new one. Rejects as `open` does, and with `CLOSED` after `close`. */
+  async get(signal?: AbortSignal): Promise<Open> {
+    if (this.closed) throw new BroadcasterError('CLOSED', 'this connection is closed')
+    if (this.#current !== undefined) {
+      if (this.#parts.isUsable?.(this.#current) ?? true) return this.#current
+      this.drop(this.#current)
+    }
+    this.#opening ??= this.#open().finally(() => {
+      this.#opening = undefined
+    })
+    // Others may be waiting for the same connection: an abort ends this wait, not the attempt.
+    return waitFor(this.#opening, { signal }, () => this.#parts.interrupted(signal?.reason))
+  }
+
+  /** Ends one that did not answer or broke. One that is not the open one (any more) is left alone. */
+  drop(open: object): void {
+    const current = this.#current
+    if (current === open && this.forget(current)) this.#parts.end(current)
+  }
+
+  /**
+   * Lets nobody begin anything more on one; what is in flight on it goes on, and it is the caller's to end. Whether it was the
+   * open one.
+   */
+  forget(open: Open): boolean {
+    if (this.#current !== open) return false
+    this.#current = undefined
+    return true
+  }
+
+  /** Lets `close` wait for the promise. */
+  track<T>(promise: Promise<T>): Promise<T> {
+    return this.#inFlight.track(promise)
+  }
+
+  /** Opens nothing any more, waits for what is being opened and for what is in flight, and ends what is open. Idempotent. */
+  close(): Promise<void> {
+    return (this.#closing ??= this.#close())
+  }
+
+  async #open(): Promise<Open> {
+    this.#current = await this.#parts.open()
+    return this.#current
+  }
+
+  async #close(): Promise<void> {
+    await Promise.allSettled([this.#opening, this.#inFlight.settled()])
+    this.#ended.abort()
+    const open = this.#current
+    this.#current = undefined
+    if (open === undefined) return
+    await this.#parts.close?.(open).catch(() => undefined)
+    this.#parts.end(open)
+  }
+}

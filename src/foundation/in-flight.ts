@@ -1,0 +1,19 @@
+/** What is in flight, for whoever has to wait until nothing is. */
+export class InFlight {
+  readonly #all = new Set<Promise<unknown>>()
+
+  /** The promise itself: it counts until it settles. */
+  async track<T>(promise: Promise<T>): Promise<T> {
+    this.#all.add(promise)
+    try {
+      return await promise
+    } finally {
+      this.#all.delete(promise)
+    }
+  }
+
+  /** Resolves when all that is in flight now has settled. Never rejects. */
+  async settled(): Promise<void> {
+    await Promise.allSettled(this.#all)
+  }
+}

@@ -1,0 +1,77 @@
+import { PermanentError } from '../backend/send-error.ts'
+import { encodeBinaryKafka } from '../event/kafka.ts'
+import type { OutgoingEvent } from '../event/outgoing-event.ts'
+import { encodeStructured, STRUCTURED_CONTENT_TYPE } from '../event/structured.ts'
+import type { ResolvedKafkaOptions } from './options.ts'
+import { topicOf } from './topic.ts'
+
+/** An event as Kafka takes it. */
+export interface KafkaMessage {
+  readonly topic: string
+  readonly key: Buffer | undefined
+  readonly value: Buffer | undefined
+  readonly headers: ReadonlyMap<Buffer, Buffer>
+  /** Bytes in a batch, a few more at most. */
+  readonly size: number
+}
+
+/** Lengths and deltas of a record, and of each header. */
+const FRAME = 40
+const HEADER_FRAME = 8
+/** Kafka ends the connection of whoever sends a larger request (`socket.request.max.bytes`), and with it all that is in flight. */
+const MOST_BYTES = 99 * 1024 * 1024
+/** Few and short: a buffer is made once for each. */
+const names = new Map<string, Buffer>()
+
+/** Those of every message in structured mode: one map for all. */
+const STRUCTURED_HEADERS: ReadonlyMap<Buffer, Buffer> = new Map([
+  [Buffer.from('content-type'), Buffer.from(STRUCTURED_CONTENT_TYPE)],
+])
+const STRUCTURED_SIZE = FRAME + HEADER_FRAME + 'content-type'.length + STRUCTURED_CONTENT_TYPE.length
+
+/** Whether an event can be written at all; for `publish`, which calls no function of the user's. Throws a `PermanentError`. */
+export function checkMessage(event: OutgoingEvent, { topic }: ResolvedKafkaOptions): void {
+  if (typeof topic === 'string') topicOf(topic, event, 'type')
+}
+
+/** The message of an event. Throws a `PermanentError` when it cannot be one. */
+export function messageOf(event: OutgoingEvent, options: ResolvedKafkaOptions): KafkaMessage {
+  const topic = topicOf(options.topic, event)
+  const encodable = event.toEncodable()
+  if (options.mode === 'structured') {
+    const key = event.partitionKey === undefined ? undefined : Buffer.from(event.partitionKey)
+    const value = Buffer.from(encodeStructured(encodable))
+    const size = STRUCTURED_SIZE + (key?.length ?? 0) + value.length
+    return notTooLarge({ topic, key, value, headers: STRUCTURED_HEADERS, size })
+  }
+  const record = encodeBinaryKafka(encodable)
+  const key = record.key === null ? undefined : Buffer.from(record.key)
+  const value = record.value === null ? undefined : bufferOf(record.value)
+  const headers = new Map<Buffer, Buffer>()
+  let size = FRAME + (key?.length ?? 0) + (value?.length ?? 0)
+  for (const [name, text] of Object.entries(record.headers)) {
+    const content = Buffer.from(text)
+    headers.set(nameOf(name), content)
+    size += name.length + content.length + HEADER_FRAME
+  }
+  return notTooLarge({ topic, key, value, headers, size })
+}
+
+function notTooLarge(message: KafkaMessage): KafkaMessage {
+  if (message.size <= MOST_BYTES) return message
+  const text = `the event takes ${message.size} bytes, and a request to Kafka has ${MOST_BYTES} at most`
+  throw new PermanentError(text, { field: 'data', value: message.size })
+}
+
+function bufferOf(body: string | Uint8Array): Buffer {
+  return typeof body === 'string' ? Buffer.from(body) : Buffer.from(body.buffer, body.byteOffset, body.byteLength)
+}
+
+function nameOf(name: string): Buffer {
+  const known = names.get(name)
+  if (known) return known
+  const made = Buffer.from(name)
+  // Extension attributes come from outside: they must not fill the memory.
+  if (names.size < 1_000) names.set(name, made)
+  return made
+}

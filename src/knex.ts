@@ -1,0 +1,3 @@
+// The transaction adapter of Knex.
+export { type KnexTransaction, knexTransaction } from './transactions/knex.ts'
+export type { DialectOption, SqlDialect } from './transactions/sql-dialect.ts'

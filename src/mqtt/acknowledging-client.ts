@@ -1,0 +1,177 @@
+import { Gate } from '../backend/gate.ts'
+import type { MqttClient, ReceivedPacket, ServerProperties } from './client.ts'
+import { type Message, packetSize } from './message.ts'
+
+/** What became of a message. */
+export type Acknowledgement =
+  | { readonly kind: 'acknowledged'; readonly noSubscriber: boolean }
+  | { readonly kind: 'refused'; readonly reasonCode: number }
+  /** Nobody knows whether it arrived. */
+  | { readonly kind: 'lost'; readonly because: 'closed' | 'silent' }
+  /** It was never written: the connection, or its send, ended before its turn. */
+  | { readonly kind: 'unsent' }
+  /** Larger than the server permits, in bytes; it would end the connection. */
+  | { readonly kind: 'too-large'; readonly size: number; readonly limit: number }
+
+interface Waiting {
+  readonly deadline: number
+  readonly settle: (acknowledgement: Acknowledgement) => void
+}
+
+const NO_MATCHING_SUBSCRIBERS = 0x10
+/** Packet identifiers have 16 bits. */
+const MOST_IN_FLIGHT = 65_535
+
+export type AcknowledgingClient = ReturnType<typeof acknowledgingClient>
+
+/**
+ * A client that says of each message what became of it, within a time, and writes no more of them at once than the
+ * server permits. `timeout` in milliseconds for each message. `onUseless` is called when one is not acknowledged in time, or
+ * the server has said that it is done with us.
+ */
+export function acknowledgingClient(
+  client: MqttClient,
+  server: ServerProperties,
+  { timeout, concurrency }: { readonly timeout: number; readonly concurrency: number },
+  onUseless: () => void,
+) {
+  /** In the order in which they were written, which is that of their deadlines. */
+  const inFlight = new Set<Waiting>()
+  /** Packet identifiers of what nobody has subscribed to; the client's callback does not say so. */
+  const noSubscribers = new Set<number>()
+  const pings = new Set<() => void>()
+  let timer: NodeJS.Timeout | undefined
+  let reason: number | undefined
+  let failure: unknown
+  /** Runs before the client's own handling, and so before the callback of `publish`. */
+  const onPacket = (packet: ReceivedPacket): void => {
+    const { cmd, messageId, reasonCode } = packet
+    if (cmd === 'pingresp') for (const resolve of pings) resolve()
+    if (cmd === 'disconnect') {
+      reason = reasonCode
+      // It may leave the connection open, as a server that shuts down or moves and waits for us to go.
+      onClose()
+      onUseless()
+    }
+    if (cmd === 'puback' && reasonCode === NO_MATCHING_SUBSCRIBERS && messageId !== undefined) {
+      noSubscribers.add(messageId)
+    }
+  }
+  const onError = (error: unknown): void => {
+    failure ??= error
+  }
+  /** The client says so to nobody who waits for an acknowledgement. */
+  const onClose = (): void => {
+    isClosed = true
+    for (const waiting of inFlight) waiting.settle({ kind: 'lost', because: 'closed' })
+    for (const resolve of pings) resolve()
+  }
+  const gate = new Gate(Math.min(concurrency, server.receiveMaximum ?? MOST_IN_FLIGHT))
+  let isClosed: boolean = !client.connected
+  client.on('packetreceive', onPacket)
+  client.on('error', onError)
+  client.on('close', onClose)
+
+  /**
+   * Publishes a message, once the server permits one more, and resolves when it is known what became of it; or, without
+   * having written it, when `signal` has aborted by then. Never rejects.
+   */
+  async function publish(message: Message, signal: AbortSignal): Promise<Acknowledgement> {
+    const limit = server.maximumPacketSize
+    if (limit !== undefined) {
+      const size = packetSize(message)
+      if (size > limit) return { kind: 'too-large', size, limit }
+    }
+    return await gate.run(async () => {
+      if (signal.aborted || isClosed) return { kind: 'unsent' }
+      return await write(message)
+    })
+  }
+
+  /** Resolves when the server has answered a ping, or the connection was lost: see `closed`. */
+  async function ping(): Promise<void> {
+    if (isClosed) return
+    const { promise, resolve } = Promise.withResolvers<void>()
+    pings.add(resolve)
+    client.sendPing()
+    await promise
+    pings.delete(resolve)
+  }
+
+  /** Ends the wait for all messages in flight, and leaves the client as it was. */
+  function release(): void {
+    onClose()
+    client.removeListener('packetreceive', onPacket)
+    client.removeListener('error', onError)
+    client.removeListener('close', onClose)
+  }
+
+  function write({ topic, payload, options }: Message): Promise<Acknowledgement> {
+    const { promise, resolve } = Promise.withResolvers<Acknowledgement>()
+    const waiting: Waiting = {
+      deadline: performance.now() + timeout,
+      settle: (acknowledgement) => {
+        inFlight.delete(waiting)
+        if (inFlight.size === 0) endTimer()
+        resolve(acknowledgement)
+      },
+    }
+    inFlight.add(waiting)
+    timer ??= setTimeout(() => onTime(), timeout)
+    client.publish(
+      topic,
+      payload,
+      options,
+      (error?: Error | null, packet?: { readonly messageId?: number | undefined }) => {
+        const reasonCode = error && 'code' in error && typeof error.code === 'number' ? error.code : undefined
+        if (reasonCode !== undefined) waiting.settle({ kind: 'refused', reasonCode })
+        else if (error) waiting.settle({ kind: 'lost', because: 'closed' })
+        else waiting.settle({ kind: 'acknowledged', noSubscriber: noSubscribers.delete(packet?.messageId ?? 0) })
+      },
+    )
+    return promise
+  }
+
+  function endTimer(): void {
+    clearTimeout(timer)
+    timer = undefined
+  }
+
+  function onTime(): void {
+    timer = undefined
+    const now = performance.now()
+    let silent = false
+    for (const waiting of inFlight) {
+      // Timers may fire a little early.
+      if (waiting.deadline > now + 1) {
+        timer ??= setTimeout(() => onTime(), waiting.deadline - now)
+        break
+      }
+      silent = true
+      waiting.settle({ kind: 'lost', because: 'silent' })
+    }
+    if (!silent) return
+    // Nothing more may be written to it, and the socket's own end is told later.
+    onClose()
+    onUseless()
+  }
+
+  return {
+    get closed() {
+      return isClosed
+    },
+    /** The reason code with which the server ended the connection, if it gave one. */
+    get disconnectReason() {
+      return reason
+    },
+    /** Why the connection was lost, as the client says. */
+    get error() {
+      return failure
+    },
+    /** Whether no message is in flight. */
+    get idle() {
+      return inFlight.size === 0
+    },
+    ...{ publish, ping, release },
+  }
+}

@@ -1,0 +1,54 @@
+import { PermanentError } from '../backend/send-error.ts'
+import type { OutgoingEvent } from '../event/outgoing-event.ts'
+import { fitText, isText } from './mqtt-string.ts'
+
+/** What subscribers write for any level. */
+const WILDCARDS = /[+#]/g
+
+/**
+ * A text as levels of a topic: its dots part levels, as `/` does. `+`, `#` and characters that MQTT has no place for
+ * become `_`, and so do an empty level and a `$` at the beginning. `a..b#` is `a/_/b_`.
+ */
+export function topicLevels(text: string): string {
+  return fitText(text)
+    .replace(WILDCARDS, '_')
+    .replace(/^\$/, '_')
+    .split(/[./]/)
+    .map((level) => level || '_')
+    .join('/')
+}
+
+/** The topic of an event: `{type}` in a pattern stands for the event's type, as levels. Throws a `PermanentError`. */
+export function topicOf(choice: string | ((event: OutgoingEvent) => string), event: OutgoingEvent): string {
+  const topic = call(choice, event)
+  if (isTopic(topic)) return topic
+  throw new PermanentError(
+    `topic is ${JSON.stringify(topic)}, which is empty, too long, or has a wildcard or a control character; return another one`,
+    { field: 'topic', value: topic },
+  )
+}
+
+/** Whether one may publish to it. */
+export function isTopic(topic: unknown): topic is string {
+  return isText(topic) && topic !== '' && topic.search(WILDCARDS) === -1
+}
+
+/** Whether one may subscribe to it: `+` stands for one whole level, `#` for all further ones. */
+export function isTopicFilter(filter: unknown): filter is string {
+  if (!isText(filter) || filter === '') return false
+  const levels = filter.split('/')
+  return levels.every((level, n) => {
+    if (level === '#') return n === levels.length - 1
+    return level === '+' || level.search(WILDCARDS) === -1
+  })
+}
+
+function call(choice: string | ((event: OutgoingEvent) => string), event: OutgoingEvent): unknown {
+  if (typeof choice === 'string') return choice.replaceAll('{type}', () => topicLevels(event.type))
+  try {
+    return choice(event)
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    throw new PermanentError(`the function topic threw: ${reason}`, { field: 'topic', cause })
+  }
+}

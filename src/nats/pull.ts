@@ -1,0 +1,67 @@
+import { settles } from '../foundation/waiting.ts'
+
+type Consumer = import('@nats-io/jetstream').Consumer
+type JsMsg = import('@nats-io/jetstream').JsMsg
+
+/** How long a request for messages stands, in milliseconds: the client's least, since a close waits for its end. */
+const STANDS = 1_000
+
+export type Pull = Awaited<ReturnType<typeof startPulling>>
+
+/** One request for a number of messages, which come as they are there. */
+export async function startPulling(
+  consumer: Consumer,
+  count: number,
+  nats: { isClosed(): boolean },
+  onMessage: (message: JsMsg) => void,
+) {
+  const messages = await consumer.fetch({ max_messages: count, expires: STANDS })
+  let changed = Promise.withResolvers<void>()
+  let some = false
+  let ended = false
+  let error: unknown
+
+  async function run(): Promise<void> {
+    try {
+      for await (const message of messages) {
+        onMessage(message)
+        some = true
+        change()
+      }
+      if (nats.isClosed()) error = new Error('the connection was lost')
+    } catch (thrown) {
+      error = thrown
+    } finally {
+      ended = true
+      change()
+    }
+  }
+
+  function change(): void {
+    changed.resolve()
+    changed = Promise.withResolvers()
+  }
+
+  const running = run()
+  return {
+    /**
+     * Resolves when messages have come, or it has ended, or `signal` aborts: with whether it has ended, and why, if before its
+     * time.
+     */
+    async next(signal: AbortSignal): Promise<{ readonly ended: boolean; readonly error: unknown }> {
+      if (!some && !ended) await settles(changed.promise, { signal })
+      // What came in the same piece of the connection is delivered together.
+      if (!signal.aborted && !ended) await new Promise((resolve) => setImmediate(resolve))
+      some = false
+      return { ended, error }
+    },
+    /**
+     * Waits until the server has dropped the request; what it delivers until then still comes. Nothing takes a request
+     * back: what is given back while it stands is delivered into it, to nobody, and hidden for `ackWait`.
+     */
+    async end(): Promise<void> {
+      if (!(await settles(running, { timeout: 2 * STANDS }))) messages.stop()
+      await running
+    },
+  }
+}

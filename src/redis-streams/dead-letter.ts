@@ -1,0 +1,35 @@
+import { errorText } from '../consumer/error-text.ts'
+import type { DeadLetterReason } from '../consumer/subscription.ts'
+import type { GroupEntry } from './group.ts'
+import type { ResolvedRedisSubscriptionOptions } from './subscription-options.ts'
+
+/** Fields that we add to an entry begin so. */
+export const REASON_FIELD = 'broadcaster_'
+/** For which consumer an entry was requeued: those of other names pass it over. */
+export const REQUEUED_FOR_FIELD = `${REASON_FIELD}requeued_for`
+
+/** The command that appends an entry that was given up to the dead-letter stream, its fields first. */
+export function appendDeadLetter(
+  { id, fields }: GroupEntry,
+  { stream, deadLetter }: ResolvedRedisSubscriptionOptions,
+  { consumer, error, attempts }: DeadLetterReason,
+): readonly [string, ...string[]] {
+  const trim = deadLetter.maxLength === undefined ? [] : ['MAXLEN', '~', String(deadLetter.maxLength)]
+  return [
+    'XADD',
+    deadLetter.stream,
+    ...trim,
+    '*',
+    ...(fields ?? []),
+    'broadcaster_consumer',
+    consumer,
+    'broadcaster_error',
+    errorText(error),
+    'broadcaster_attempts',
+    String(attempts),
+    'broadcaster_stream',
+    stream,
+    'broadcaster_entry',
+    id,
+  ]
+}

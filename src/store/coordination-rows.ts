@@ -1,0 +1,31 @@
+import type { Hold } from './admin-store.ts'
+import type { Lane } from './coordination-store.ts'
+import type { Row } from './statement.ts'
+
+/** A lane, of a row of its table; `holdLeft` in ms. */
+export function laneOfRow(row: Row, holdLeft: number | null): Lane {
+  return {
+    ...laneKey(row),
+    owner: row['owner'] == null ? null : String(row['owner']),
+    fence: Number(row['fence']),
+    attention: Number(row['attention']),
+    hold: Number(row['hold']),
+    holdLeft,
+    quietFor: Number(row['quiet_for']),
+  }
+}
+
+/** What names a lane: of a row of (backend, lane). */
+export function laneKey(row: Row): Pick<Lane, 'backend' | 'lane'> {
+  return { backend: String(row['backend']), lane: Number(row['lane']) }
+}
+
+/** A hold, of a row of (backend, lane, hold). */
+export function holdOfRow(row: Row): Hold {
+  return { ...laneKey(row), number: Number(row['hold']) }
+}
+
+/** The holds that are on none of these lanes. */
+export function holdsBeside(lanes: readonly Pick<Lane, 'backend' | 'lane'>[], holds: readonly Hold[]): readonly Hold[] {
+  return holds.filter((each) => !lanes.some(({ backend, lane }) => backend === each.backend && lane === each.lane))
+}

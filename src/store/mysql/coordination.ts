@@ -1,0 +1,306 @@
+import { randomUUID } from 'node:crypto'
+import { laneKey, laneOfRow } from '../coordination-rows.ts'
+import { type CoordinationStore, type Lane, LONGEST_HOLD, LONGEST_LEASE, type Survey } from '../coordination-store.ts'
+import { breakers, destinations } from './breakers.ts'
+import type { Client, RawRow, Runs } from './client.ts'
+import { join, Sql, sql, utf8 } from './sql.ts'
+import { runAgainOnConflict } from './store-error.ts'
+import type { Tables } from './tables.ts'
+import { NOW, nowPlus, slices } from './values.ts'
+
+/**
+ * Workers, their leases and the lanes that they own, and the breakers. In one file, since it is one protocol: who locks
+ * lanes does it by `areLanes`, in one order, and whether no two wait in a circle is seen only beside each other.
+ */
+export function coordination(client: Client, t: Tables): CoordinationStore {
+  return {
+    /**
+     * Adds a worker, and the lanes of its backends where they are not there yet. A transient one is listed with no backends.
+     */
+    async enter({ name, backends, lease, transient = false }) {
+      await makeLanes(client, t, backends)
+      const id = randomUUID()
+      await client.run(sql`
+INSERT INTO ${t.workers} (id, name, backends, entered_at, lease_until)
+VALUES (${id}, ${name}, ${JSON.stringify(transient ? [] : backends)}, ${NOW}, ${nowPlus(lease)})`)
+      return id
+    },
+    /**
+     * Extends a lease that has not ended. The row is locked first: `UTC_TIMESTAMP` is when its statement began, and one
+     * that waited for the lock might extend a lease that ended meanwhile.
+     */
+    renew(workerId, lease) {
+      return runAgainOnConflict(() =>
+        client.transaction(async (tx) => {
+          await tx.query(sql`SELECT id FROM ${t.workers} WHERE id = ${workerId} FOR UPDATE`)
+          const extended = await tx.run(sql`
+UPDATE ${t.workers} SET lease_until = ${nowPlus(lease)} WHERE id = ${workerId} AND lease_until > ${NOW}`)
+          return extended === 1
+        }),
+      )
+    },
+    ...survey(client, t),
+    /**
+     * Takes lanes whose fence is still the one seen: compare and set. The rows are locked in one order, so that two
+     * workers that claim the same lanes do not wait for each other in a circle; the second then sees the new fence and
+     * leaves the lane. A worker whose own lease has ended by then gets nothing.
+     */
+    async claim(workerId, lanes) {
+      if (lanes.length === 0) return []
+      return runAgainOnConflict(() =>
+        client.transaction(async (tx) => {
+          const rows = await tx.query(sql`
+SELECT ${LANE} FROM ${t.lanes} FORCE INDEX (PRIMARY)
+WHERE ${areLanes(lanes)} ORDER BY backend, lane FOR UPDATE`)
+          const seen = new Map(lanes.map((lane) => [nameOf(lane), lane.fence]))
+          const free = rows
+            .map((row): Lane => ({ ...laneOf(row), owner: workerId }))
+            .filter((lane) => seen.get(nameOf(lane)) === lane.fence)
+          const alive = await tx.query(sql`
+SELECT id FROM ${t.workers} WHERE id = ${workerId} AND lease_until > ${NOW} LOCK IN SHARE MODE`)
+          if (free.length === 0 || alive.length === 0) return []
+          await tx.run(sql`UPDATE ${t.lanes} SET owner = ${workerId}, fence = fence + 1 WHERE ${areLanes(free)}`)
+          return free.map((lane) => ({ ...lane, fence: lane.fence + 1 }))
+        }),
+      )
+    },
+    /**
+     * Answers holds on lanes that are still ours, under a new fence; ends a hold whose time is over. It waits for an operator
+     * who is just moving events there, so a lane that it returns without a hold shows what that one did.
+     */
+    async quiet(workerId, lanes) {
+      if (lanes.length === 0) return []
+      return runAgainOnConflict(() =>
+        client.transaction(async (tx) => {
+          const rows = await tx.query(sql`
+SELECT backend, lane, owner, fence FROM ${t.lanes} FORCE INDEX (PRIMARY)
+WHERE ${areLanes(lanes)} ORDER BY backend, lane FOR UPDATE`)
+          const ours = lanes.filter((lane) =>
+            rows.some(
+              (row) =>
+                String(row['backend']) === lane.backend &&
+                Number(row['lane']) === lane.lane &&
+                Number(row['fence']) === lane.fence &&
+                row['owner'] === workerId,
+            ),
+          )
+          if (ours.length === 0) return []
+          for (const [hold, some] of Map.groupBy(ours, (lane) => lane.hold)) {
+            await tx.run(sql`
+UPDATE ${t.lanes} SET quiet_for = CASE WHEN ${hold} > ABS(quiet_for) THEN ${hold} ELSE quiet_for END, fence = fence + 1,
+  hold_until = CASE WHEN hold_until > ${NOW} AND hold_until <= ${nowPlus(LONGEST_HOLD)} THEN hold_until END
+WHERE ${areLanes(some)}`)
+          }
+          return (await tx.query(sql`SELECT ${LANE} FROM ${t.lanes} WHERE ${areLanes(ours)}`)).map(laneOf)
+        }),
+      )
+    },
+    /** Gives lanes back, where the fence is still ours. In one order, as everybody locks them. */
+    async release(workerId, lanes) {
+      if (lanes.length === 0) return
+      const held = lanes.map(
+        ({ backend, lane, fence }) => sql`(backend = ${backend} AND lane = ${lane} AND fence = ${fence})`,
+      )
+      await client.run(sql`
+UPDATE ${t.lanes} SET owner = NULL WHERE owner = ${workerId} AND (${join(held, ' OR ')}) ORDER BY backend, lane`)
+    },
+    /** Gives all lanes of a worker back and removes it: a clean end. */
+    leave(workerId) {
+      return runAgainOnConflict(() =>
+        client.transaction(async (tx) => {
+          // Found without a lock: a search by owner would lock every lane that it looks at.
+          const rows = await tx.query(sql`SELECT backend, lane FROM ${t.lanes} WHERE owner = ${workerId}`)
+          const ours = rows.map(laneKey)
+          if (ours.length > 0) {
+            await tx.run(sql`
+UPDATE ${t.lanes} SET owner = NULL WHERE ${areLanes(ours)} AND owner = ${workerId} ORDER BY backend, lane`)
+          }
+          await tx.run(sql`DELETE FROM ${t.workers} WHERE id = ${workerId}`)
+        }),
+      )
+    },
+    breakers: breakers(client, t),
+    destinations: destinations(client, t),
+  }
+}
+
+/** For how long a lane is still held, in microseconds. */
+const HOLD_LEFT: Sql = sql`CASE WHEN hold_until <= ${nowPlus(LONGEST_HOLD)}
+    THEN TIMESTAMPDIFF(MICROSECOND, ${NOW}, hold_until) WHEN hold_until IS NOT NULL THEN 0 END`
+
+/** The columns of a lane. */
+const LANE: Sql = sql`backend, lane, owner, fence, attention, hold, quiet_for,
+  ${HOLD_LEFT} AS hold_left`
+
+/** Reads them. */
+function laneOf(row: RawRow): Lane {
+  return laneOfRow(row, row['hold_left'] === null ? null : Number(row['hold_left']) / 1_000)
+}
+
+/** Rows of the lanes table by their primary key, as a range for each backend. At least one lane. */
+export function areLanes(lanes: readonly Pick<Lane, 'backend' | 'lane'>[]): Sql {
+  const numbers = new Map<string, number[]>()
+  for (const { backend, lane } of lanes) numbers.set(backend, [...(numbers.get(backend) ?? []), lane])
+  const parts = [...numbers].map(([backend, some]) => sql`(backend = ${backend} AND lane IN (${some}))`)
+  return sql`(${join(parts, ' OR ')})`
+}
+
+/**
+ * Removes workers whose lease has ended, then reads workers, lanes and breakers.
+ *
+ * One statement, one snapshot: read one after the other, a worker that enters and takes a lane in between would look
+ * like a dead owner, and its lane would be stolen. The lanes of a removed worker keep its id: they ended uncleanly.
+ * Most surveys find no worker to remove, and write nothing.
+ */
+export function survey(client: Runs, t: Tables): Pick<CoordinationStore, 'survey' | 'look'> {
+  const read = (backends: readonly string[]) => {
+    // An empty IN () is no SQL; no backend has this name.
+    const names = backends.length > 0 ? backends : [null]
+    return client.query(sql`
+SELECT 'worker' AS kind, id AS name, ${utf8(new Sql('name'))} AS label, ${utf8(new Sql('backends'))} AS text, lease_until <= ${NOW} AS number,
+  TIMESTAMPDIFF(MICROSECOND, ${NOW}, lease_until) AS fence, NULL AS attention,
+  NULL AS hold, NULL AS quiet_for, NULL AS hold_left
+FROM ${t.workers}
+UNION ALL
+SELECT 'lane', backend, owner, NULL, lane, fence, attention,
+  hold, quiet_for, ${HOLD_LEFT}
+FROM ${t.lanes} WHERE backend IN (${names})
+UNION ALL
+SELECT 'breaker', backend, NULL, ${utf8(new Sql('error'))}, open,
+  TIMESTAMPDIFF(MICROSECOND, ${NOW}, probe_at), GREATEST(TIMESTAMPDIFF(MICROSECOND, since, ${NOW}), 0), NULL, NULL, NULL
+FROM ${t.breakers} WHERE backend IN (${names})`)
+  }
+
+  return {
+    async survey(backends) {
+      const rows = await read(backends)
+      const workers = rows.filter((row) => row['kind'] === 'worker')
+      const ended = workers.filter((row) => Number(row['number']) === 1)
+      const ahead = workers.filter((row) => Number(row['fence']) > LONGEST_LEASE * 1_000)
+      if (ahead.length > 0) {
+        await client.run(sql`
+UPDATE ${t.workers} SET lease_until = ${nowPlus(LONGEST_LEASE)}
+WHERE id IN (${ahead.map(idOf)}) AND lease_until > ${nowPlus(LONGEST_LEASE)} ORDER BY id`)
+      }
+      if (ended.length === 0) return surveyOf(rows)
+      await client.run(sql`
+DELETE FROM ${t.workers} WHERE id IN (${ended.map(idOf)}) AND lease_until <= ${NOW}`)
+      return surveyOf(await read(backends))
+    },
+    look: async (backends) => surveyOf(await read(backends)),
+  }
+}
+
+function idOf(row: RawRow): string {
+  return String(row['name'])
+}
+
+function surveyOf(rows: readonly RawRow[]): Survey {
+  const of = (kind: string): readonly RawRow[] => rows.filter((row) => row['kind'] === kind)
+  return {
+    workers: of('worker')
+      .filter((row) => Number(row['number']) === 0)
+      .map((row) => ({
+        id: String(row['name']),
+        name: String(row['label']),
+        backends: JSON.parse(String(row['text'])) as readonly string[],
+        leaseLeft: Math.min(LONGEST_LEASE, Number(row['fence']) / 1_000),
+      })),
+    lanes: of('lane').map((row) => laneOf({ ...row, backend: row['name'], lane: row['number'], owner: row['label'] })),
+    breakers: of('breaker').map((row) => ({
+      backend: String(row['name']),
+      open: Number(row['number']) === 1,
+      probeIn: Number(row['fence']) / 1_000,
+      since: Number(row['attention']) / 1_000,
+      error: String(row['text']),
+    })),
+  }
+}
+
+/** Makes the lanes of these backends where they are not there yet: in one order, so that two who do wait in no circle. */
+export async function makeLanes(runs: Runs, t: Tables, backends: readonly string[]): Promise<void> {
+  if (backends.length === 0) return
+  const [settings] = await runs.query(sql`SELECT lanes FROM ${t.settings}`)
+  const count = Number(settings?.['lanes'] ?? 0)
+  // Looked for first: an insert of a lane that is there would lock it, and wait for whoever settles in it.
+  const there = await runs.query(sql`
+SELECT backend, COUNT(*) AS lanes FROM ${t.lanes} WHERE backend IN (${backends}) GROUP BY backend`)
+  const made = new Map(there.map((row) => [String(row['backend']), Number(row['lanes'])]))
+  const rows = backends
+    .filter((backend) => made.get(backend) !== count)
+    .toSorted()
+    .flatMap((backend) => Array.from({ length: count }, (_, lane) => sql`(${backend}, ${lane})`))
+  if (rows.length === 0) return
+  await runs.run(sql`
+INSERT INTO ${t.lanes} (backend, lane) VALUES ${join(rows, ', ')} ON DUPLICATE KEY UPDATE lane = VALUES(lane)`)
+}
+
+function nameOf({ backend, lane }: Lane): string {
+  return `${lane} ${backend}`
+}
+
+/** Where an event belongs. */
+export interface Place {
+  readonly publisherBackend: string
+  readonly lane: number
+}
+
+/**
+ * The lanes that events stand in. One without a backend's name is answered by the default one, which the store does
+ * not know: then that lane of every backend. Read without a lock, so that what is locked is found by primary key.
+ */
+export async function lanesOf(tx: Runs, t: Tables, places: readonly Place[]) {
+  if (places.length === 0) return []
+  const rows = await tx.query(sql`
+SELECT backend, lane FROM ${t.lanes} WHERE lane IN (${[...new Set(places.map(({ lane }) => lane))]})`)
+  return rows
+    .map(laneKey)
+    .filter((row) =>
+      places.some(
+        ({ lane, publisherBackend }) =>
+          lane === row.lane && (publisherBackend === row.backend || publisherBackend === ''),
+      ),
+    )
+}
+
+/**
+ * Locks the lanes of events that are about to be changed, before the events: a settle does it in that order, too. By the
+ * index, and with a column that it has not: a search that passes other lanes waits for who holds them.
+ */
+export async function lockLanes(tx: Runs, t: Tables, places: readonly Place[]): Promise<void> {
+  const lanes = await lanesOf(tx, t, places)
+  if (lanes.length === 0) return
+  await tx.query(sql`
+SELECT lane, fence FROM ${t.lanes} FORCE INDEX (PRIMARY) WHERE ${areLanes(lanes)} ORDER BY backend, lane FOR UPDATE`)
+}
+
+/** The owners of these events' lanes shall reconcile and sweep. */
+export async function raiseAttention(tx: Runs, t: Tables, places: readonly Place[]): Promise<void> {
+  const lanes = await lanesOf(tx, t, places)
+  if (lanes.length > 0) await tx.run(sql`UPDATE ${t.lanes} SET attention = attention + 1 WHERE ${areLanes(lanes)}`)
+}
+
+/** Reads (publisher_backend, lane). */
+export function placeOf(row: Readonly<Record<string, unknown>>): Place {
+  return { publisherBackend: String(row['publisher_backend']), lane: Number(row['lane']) }
+}
+
+/** Its columns. */
+export const PLACE: Sql = sql`publisher_backend, lane`
+
+/** Where the events with these ids stand, as stored, without a lock; `which`: only such. */
+export async function placesOf(
+  tx: Runs,
+  t: Tables,
+  ids: readonly string[],
+  which: Sql = sql`TRUE`,
+): Promise<readonly Place[]> {
+  const places: Place[] = []
+  for (const some of slices(ids)) {
+    const rows = await tx.query(
+      sql`SELECT ${PLACE} FROM ${t.events} FORCE INDEX (PRIMARY) WHERE id IN (${some}) AND ${which}`,
+    )
+    places.push(...rows.map(placeOf))
+  }
+  return places
+}

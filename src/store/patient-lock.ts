@@ -1,0 +1,38 @@
+import { BroadcasterError } from '../errors.ts'
+import { Pause } from '../foundation/pause.ts'
+
+/** What a take-over of a table that is in use may be told; the defaults are for a busy one. */
+export interface TakeOverOptions {
+  /** Is told each step, and how far the copying is. */
+  readonly onProgress?: (message: string) => void
+  /** How long a step waits for its lock, with everybody who comes later waiting behind it, in milliseconds. Default: the database's. */
+  readonly lockWait?: number
+  /** How long it leaves the others alone before it tries again, in milliseconds. Default: the database's. */
+  readonly lockPause?: number
+  /** How long one step tries in all before `STORE_BUSY`, in milliseconds. Default: 5 minutes. */
+  readonly patience?: number
+}
+
+/**
+ * Runs a step that needs a lock others may hold for long. While it waits, everybody who comes later waits behind it; so it gives
+ * up soon with `STORE_BUSY`, steps back for `lockPause` ms, and tries again. `tooBusy` says what stood in the way for all of
+ * `patience`, and what to do.
+ */
+export async function patiently<T>(
+  step: () => Promise<T>,
+  lockPause: number,
+  patience: number,
+  tooBusy: () => Promise<string>,
+): Promise<T> {
+  const pause = new Pause()
+  const end = performance.now() + patience
+  for (;;) {
+    try {
+      return await step()
+    } catch (error) {
+      if (!(error instanceof BroadcasterError) || error.code !== 'STORE_BUSY') throw error
+      if (performance.now() > end) throw new BroadcasterError('STORE_BUSY', await tooBusy(), { cause: error })
+      await pause.sleep(lockPause)
+    }
+  }
+}

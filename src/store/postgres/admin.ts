@@ -1,0 +1,45 @@
+import type { OutboxEventColumns } from '../../record/columns.ts'
+import type { AdminStore, Condition, Query } from '../admin-store.ts'
+import { rowReader } from '../rows.ts'
+import type { Client } from './client.ts'
+import { compileConditions, Parameters, sortExpression } from './condition.ts'
+import { look } from './look.ts'
+import { hold, lift, move } from './move.ts'
+import type { Tables } from './tables.ts'
+import { READERS, selectList } from './values.ts'
+
+/** What operators and `broadcaster.events` need. */
+export function admin(client: Client, t: Tables): AdminStore {
+  return {
+    /** Reads events for people. Ordered by id it pages along the primary key. */
+    async list(query: Query): Promise<readonly Partial<OutboxEventColumns>[]> {
+      const parameters = new Parameters()
+      const where = compileConditions(query.where, t, parameters)
+      const last = query.order.at(-1)
+      const order = query.order.map(({ column, descending }) => sortExpression(column) + (descending ? ' DESC' : ''))
+      if (last?.column !== 'id') order.push(last?.descending ? 'e.id DESC' : 'e.id')
+      // A list of no columns is a list of rows all the same.
+      const columns = query.columns.length > 0 ? selectList(query.columns) : '1 AS "one"'
+      const text = `
+SELECT ${columns}
+FROM ${t.events} AS e
+WHERE ${where}
+ORDER BY ${order.join(', ')}
+LIMIT ${parameters.add(query.limit)}::bigint
+OFFSET ${parameters.add(query.offset)}::bigint`
+      const rows = await client.query(text, parameters.values)
+      return query.columns.length > 0 ? rows.map(rowReader(query.columns, READERS)) : rows.map(() => ({}))
+    },
+    /** Counts exactly: without a condition that an index serves, it reads the whole table. */
+    async count(where: readonly Condition[]): Promise<number> {
+      const parameters = new Parameters()
+      const text = `SELECT count(*) AS count FROM ${t.events} AS e WHERE ${compileConditions(where, t, parameters)}`
+      const [row] = await client.query(text, parameters.values)
+      return Number(row?.['count'] ?? 0)
+    },
+    hold: hold(client, t),
+    move: move(client, t),
+    lift: (holds) => lift(t)(client, holds),
+    look: look(client, t),
+  }
+}

@@ -1,0 +1,111 @@
+import { BroadcasterError } from '../errors.ts'
+import { databaseError } from './database-error.ts'
+import type { Wait, WaitingProgram } from './program.ts'
+import type { Dialect, Row, Statement } from './statement.ts'
+import type { TransactionAdapter } from './transaction-adapter.ts'
+
+/**
+ * Runs programs on the caller's transactions. What a statement throws is ours, whatever the library: `databaseError` says what it
+ * means.
+ */
+export class ProgramRunner<Tx> {
+  readonly #adapter: TransactionAdapter<Tx>
+
+  /** Throws `ADAPTER_MISMATCH`. */
+  constructor(adapter: TransactionAdapter<Tx>, dialect: Dialect) {
+    if (adapter.dialect !== dialect) {
+      throw new BroadcasterError(
+        'ADAPTER_MISMATCH',
+        `the transaction adapter ${adapter.name} speaks ${adapter.dialect}, the store ${dialect}; use an adapter for ${dialect}`,
+        { field: 'transaction', value: adapter.name },
+      )
+    }
+    this.#adapter = adapter
+  }
+
+  /** Throws what the adapter's `check` throws. */
+  check(tx: Tx): void {
+    try {
+      this.#adapter.check(tx)
+    } catch (error) {
+      throw this.#told(error, tx)
+    }
+  }
+
+  /** Whether the library itself knows that `tx` is open and not aborted. */
+  isIntact(tx: Tx): boolean {
+    return this.#adapter.isIntact?.(tx) ?? false
+  }
+
+  /**
+   * Checks `tx`, then runs; after a wait it is checked again. The first statement is sent before this yields, so that it keeps its
+   * place among the caller's own.
+   */
+  async run<Result>(tx: Tx, program: WaitingProgram<Result>): Promise<Result> {
+    this.check(tx)
+    let step = program.next()
+    while (!step.done) {
+      const asked = step.value
+      step = await this.#answer(tx, asked).then(
+        (rows) => program.next(rows),
+        (error: unknown) => program.throw(this.#told(error, tx, asked)),
+      )
+    }
+    return step.value
+  }
+
+  /** The same without a promise. Throws `INVALID_OPTION` where the library has none; `method` is what was called: `publishSync`. */
+  runSync<Result>(method: string, tx: Tx, program: WaitingProgram<Result>): Result {
+    const { name, executeSync } = this.#adapter
+    if (!executeSync) {
+      const message = `${method} needs a synchronous library; with ${name} use ${method.replace(/Sync$/, '')}`
+      throw new BroadcasterError('INVALID_OPTION', message)
+    }
+    this.check(tx)
+    let step = program.next()
+    while (!step.done) {
+      const asked = step.value
+      let rows: readonly Row[]
+      try {
+        rows = 'promise' in asked ? refuse(asked) : executeSync.call(this.#adapter, tx, asked)
+      } catch (error) {
+        step = program.throw(this.#told(error, tx, asked))
+        continue
+      }
+      step = program.next(rows)
+    }
+    return step.value
+  }
+
+  async #answer(tx: Tx, asked: Statement | Wait): Promise<readonly Row[]> {
+    if (!('promise' in asked)) return this.#adapter.execute(tx, asked)
+    const value = await asked.promise
+    this.check(tx)
+    return value as readonly Row[]
+  }
+
+  #told(error: unknown, tx: Tx, asked?: Statement | Wait): unknown {
+    if (asked && 'promise' in asked) return error
+    if (error instanceof BroadcasterError && error.code === 'NOT_A_TRANSACTION') return this.#refusal(error, tx)
+    return databaseError(this.#adapter.dialect, error, asked)
+  }
+
+  /** Says whose transactions are taken: the store's own are refused where an ORM's adapter is given, too. */
+  #refusal(cause: BroadcasterError, tx: Tx): BroadcasterError {
+    const message = isEvent(Array.isArray(tx) ? tx[0] : tx)
+      ? 'tx is an event; the transaction comes first, and the event after it'
+      : `${cause.message} (the transaction adapter here is ${this.#adapter.name})`
+    return new BroadcasterError('NOT_A_TRANSACTION', message, { field: 'tx', cause })
+  }
+}
+
+function isEvent(value: unknown): boolean {
+  const { type, source } = Object(value) as { readonly type?: unknown; readonly source?: unknown }
+  return typeof type === 'string' && typeof source === 'string'
+}
+
+/** Nobody waits for the promise any more, and its rejection must not end the process. */
+function refuse({ promise, refusal }: Wait): never {
+  promise.catch(() => undefined)
+  throw refusal()
+}

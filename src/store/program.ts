@@ -1,0 +1,33 @@
+import type { BroadcasterError } from '../errors.ts'
+import type { Row, Statement } from './statement.ts'
+
+/**
+ * What to do on a transaction, whoever runs it, with promises or without: yields each statement, is given its rows, and returns
+ * what came of it. An error of the database is thrown where the statement was yielded.
+ */
+export type Program<Result> = Generator<Statement, Result, readonly Row[]>
+
+/** A program of somebody who also calls code that may be asynchronous. */
+export type WaitingProgram<Result> = Generator<Statement | Wait, Result, readonly Row[]>
+
+/** Something to wait for, which a synchronous run cannot. */
+export interface Wait {
+  readonly promise: Promise<unknown>
+  /** The error of a synchronous run. */
+  readonly refusal: () => BroadcasterError
+}
+
+/** The values, after a wait where some are promises; `refuse` is told the first that is one. */
+export function* settled<T>(
+  values: readonly (T | PromiseLike<T>)[],
+  refuse: (index: number) => BroadcasterError,
+): WaitingProgram<readonly T[]> {
+  const first = values.findIndex(isPromise)
+  if (first < 0) return values as readonly T[]
+  const settled: unknown = yield { promise: Promise.all(values), refusal: () => refuse(first) }
+  return settled as readonly T[]
+}
+
+function isPromise(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
+}

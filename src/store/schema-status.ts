@@ -1,0 +1,87 @@
+import { BroadcasterError } from '../errors.ts'
+import type { MigrationStatus } from './store.ts'
+
+/** One step of a schema, as far as it is no SQL. Steps are never changed once released, only added. */
+export interface SchemaStep {
+  /** 1, 2, 3 ... without gaps. */
+  readonly version: number
+  readonly name: string
+  /** Code that does not know this step cannot work with a schema that has it. */
+  readonly breaking: boolean
+}
+
+/** What of an outbox is in the database. */
+export interface FoundSchema {
+  /** The steps that it has, as its own table of them tells. */
+  readonly steps: readonly Pick<SchemaStep, 'version' | 'breaking'>[]
+  /** The number of lanes in its settings; null = there are none. */
+  readonly lanes: number | null
+  /** The events table is there, and not ours, or not wholly. */
+  readonly foreign: boolean
+  /** Parts of an outbox are there, and the record of its steps is not. */
+  readonly lost: boolean
+}
+
+export function versionOf({ steps }: Pick<FoundSchema, 'steps'>): number {
+  return Math.max(0, ...steps.map(({ version }) => version))
+}
+
+/** The known steps that what is there should have: all where their record is lost, none where a newer package made it. */
+export function stepsThere<Step extends SchemaStep>(
+  found: Pick<FoundSchema, 'steps' | 'lost'>,
+  known: readonly Step[],
+) {
+  const latest = versionOf({ steps: known })
+  const version = found.lost ? latest : versionOf(found)
+  // What a newer version made is not ours to replace.
+  return version > latest ? [] : known.filter((step) => step.version <= version)
+}
+
+/** What is there, beside the steps that this package knows. */
+export function statusOf(found: FoundSchema, known: readonly SchemaStep[]): MigrationStatus {
+  const version = versionOf(found)
+  return {
+    version,
+    latest: versionOf({ steps: known }),
+    lanes: version === 0 ? null : found.lanes,
+    ...(found.foreign && { foreign: true }),
+    pending: known
+      .filter((step) => step.version > version)
+      .map(({ version, name, breaking }) => ({ version, name, breaking })),
+  }
+}
+
+/**
+ * The status, where this code can work with what is there. Throws `SCHEMA_OUTDATED`, `SCHEMA_MISSING` and
+ * `SCHEMA_TOO_NEW`, each with its cure; `table` is the events table.
+ */
+export function requireUsable(found: FoundSchema, known: readonly SchemaStep[], table: string): MigrationStatus {
+  const status = statusOf(found, known)
+  const { version, latest } = status
+  if (found.foreign)
+    throw outdated(`${table} is there, but not taken over, or not to the end; run \`broadcaster migrate\``)
+  if (found.lost || (version > 0 && found.lanes === null))
+    throw outdated(`parts of ${table} were dropped; run \`broadcaster migrate\`, which makes them again`)
+  if (version === 0) {
+    const message = `there is no ${table}; run \`broadcaster migrate\`, or call \`store.schema.migrate()\``
+    throw new BroadcasterError('SCHEMA_MISSING', message)
+  }
+  requireKnown(found, known, table)
+  if (version < latest)
+    throw outdated(`${table} is at version ${version} and should be at ${latest}; run \`broadcaster migrate\``)
+  return status
+}
+
+/** Throws `SCHEMA_TOO_NEW` when the outbox has a breaking step that this package does not know. */
+export function requireKnown(found: FoundSchema, known: readonly SchemaStep[], table: string): void {
+  const latest = versionOf({ steps: known })
+  if (!found.steps.some((step) => step.breaking && step.version > latest)) return
+  throw new BroadcasterError(
+    'SCHEMA_TOO_NEW',
+    `${table} is at version ${versionOf(found)}, and this version of ts-broadcaster knows ${latest}; upgrade it`,
+  )
+}
+
+function outdated(message: string): BroadcasterError {
+  return new BroadcasterError('SCHEMA_OUTDATED', message)
+}

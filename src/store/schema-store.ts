@@ -1,0 +1,62 @@
+import { BroadcasterError } from '../errors.ts'
+import type { CaptureOptions } from './capture.ts'
+import type { Inspection } from './inspection.ts'
+import { type FoundSchema, requireUsable, type SchemaStep, statusOf } from './schema-status.ts'
+import type { SchemaStore } from './store.ts'
+
+const DEFAULT_LANES = 64
+const MOST_LANES = 1_024
+
+/** What a database does itself for its migrations. */
+export interface SchemaParts<Step extends SchemaStep> {
+  /** The events table, for messages, quoted or not. */
+  readonly table: string
+  /** The steps that this package knows, in order. */
+  readonly steps: readonly Step[]
+  /** Looks at what is there; `check`: waits for nothing that an operator has asked for. */
+  read(use: 'operator' | 'check'): Promise<FoundSchema>
+  /** Does what is missing, one process at a time; returns what was dropped and made again, for people. */
+  migrate(lanes: number, onProgress: ((message: string) => void) | undefined): Promise<readonly string[]>
+  /** What stands before all scripts. */
+  readonly beforeScripts?: string
+  /** A step as a script, its record with it. */
+  script(step: Step, lanes: number): string
+  /** Of a table that Django Broadcaster made, the script that does the work of step 1. */
+  takeOverScript(lanes: number): string
+  inspect(): Promise<Inspection>
+  capture(options: CaptureOptions): Promise<string>
+}
+
+/** The migrations of a database, from what it does itself. */
+export function schemaStore<Step extends SchemaStep>(parts: SchemaParts<Step>): SchemaStore {
+  const { steps } = parts
+  const status = async () => statusOf(await parts.read('operator'), steps)
+  return {
+    status,
+    async migrate({ lanes = DEFAULT_LANES, onProgress } = {}) {
+      checkLanes(lanes)
+      const mended = await parts.migrate(lanes, onProgress)
+      const after = await status()
+      return mended.length === 0 ? after : { ...after, mended }
+    },
+    print({ from = 0, lanes = DEFAULT_LANES, takeOver = false } = {}) {
+      checkLanes(lanes)
+      const scripts = steps
+        .filter(({ version }) => version > (takeOver ? 1 : from))
+        .map((step) => `-- ${step.version} ${step.name}\n${parts.script(step, lanes)}`)
+      const before = scripts.length === 0 ? '' : (parts.beforeScripts ?? '')
+      return before + [...(takeOver ? [parts.takeOverScript(lanes)] : []), ...scripts].join('\n')
+    },
+    check: async () => requireUsable(await parts.read('check'), steps, parts.table.replaceAll(/["`]/g, '')),
+    inspect: () => parts.inspect(),
+    capture: (options) => parts.capture(options),
+  }
+}
+
+function checkLanes(lanes: number): void {
+  if (Number.isInteger(lanes) && lanes >= 1 && lanes <= MOST_LANES) return
+  throw new BroadcasterError('INVALID_OPTION', `lanes is ${lanes}; give a whole number from 1 to ${MOST_LANES}`, {
+    field: 'lanes',
+    value: lanes,
+  })
+}

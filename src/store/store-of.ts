@@ -1,0 +1,44 @@
+import type { StoreClients } from './clients.ts'
+import type { RelayStore } from './relay-store.ts'
+import type { RetentionStore } from './retention-store.ts'
+import { type SettleByOwner, settleInTransaction } from './settle-in-transaction.ts'
+import type { PublishStore, SchemaStore, Store } from './store.ts'
+
+/** Functions that make each member of `Seam` for statements on a client. */
+type Makers<Seam, Client, Tables> = { readonly [Name in keyof Seam]: (client: Client, t: Tables) => Seam[Name] }
+
+/** The parts of a store that talks to a server. */
+export interface StoreParts<Client, Runs, Tables>
+  extends Makers<Omit<RelayStore, 'settleInTransaction'>, Client, Tables>,
+    Makers<RetentionStore, Client, Tables>,
+    Makers<Pick<Store, 'coordination' | 'admin' | 'inbox'>, Client, Tables> {
+  publish(t: Tables): PublishStore
+  settleByOwner(t: Tables): SettleByOwner<Runs>
+  schema(clients: StoreClients<Client, Runs>, t: Tables): SchemaStore
+}
+
+/** A store out of its parts: each on the client of its use, so that none of them waits for another. */
+export function storeOf<Client, Runs, Tables>(
+  parts: StoreParts<Client, Runs, Tables>,
+  clients: StoreClients<Client, Runs>,
+  t: Tables,
+): Pick<Store, 'publish' | 'relay' | 'retention' | 'coordination' | 'admin' | 'inbox' | 'schema' | 'close'> {
+  const { worker, heartbeat, operator, handlers } = clients
+  return {
+    publish: parts.publish(t),
+    relay: {
+      fetch: parts.fetch(worker, t),
+      unpark: parts.unpark(worker, t),
+      settle: parts.settle(worker, t),
+      reconcile: parts.reconcile(worker, t),
+      settleInTransaction: settleInTransaction(handlers, parts.settleByOwner(t)),
+      waitingNames: parts.waitingNames(worker, t),
+    },
+    retention: { purge: parts.purge(worker, t) },
+    coordination: parts.coordination(heartbeat, t),
+    admin: parts.admin(operator, t),
+    inbox: parts.inbox(worker, t),
+    schema: parts.schema(clients, t),
+    close: () => clients.close(),
+  }
+}

@@ -1,0 +1,37 @@
+import { type Problem, throwProblems } from '../foundation/problem.ts'
+
+/** The tables of one outbox beside its events, by what stands behind their prefix. */
+const BESIDE = ['lanes', 'workers', 'breakers', 'destinations', 'settings', 'inbox', 'migrations'] as const
+
+/** The tables of one outbox, each as a dialect writes a name in SQL. */
+export type TableNames<Name> = { readonly [Table in 'events' | (typeof BESIDE)[number]]: Name }
+
+/** What the names of an outbox begin with: `outbox_events` has `outbox_lanes`, `outbox_workers` and so on beside it. */
+export function prefixOf(table: string): string {
+  return table.replace(/_events$/, '')
+}
+
+/** All tables, named after the events table; `written` quotes and qualifies a name. */
+export function tableNames<Name>(table: string, written: (name: string) => Name): TableNames<Name> {
+  const beside = BESIDE.map((suffix) => [suffix, written(`${prefixOf(table)}_${suffix}`)])
+  return { events: written(table), ...Object.fromEntries(beside) }
+}
+
+/**
+ * Throws `INVALID_OPTION` for a name that is not a plain identifier of at most `longest` characters; `what` takes the options, such
+ * as `postgres()`.
+ */
+export function requireNames(what: string, longest: number, names: Readonly<Record<string, string | undefined>>): void {
+  const problems: Problem[] = []
+  for (const [field, value] of Object.entries(names)) {
+    if (value === undefined) continue
+    if (typeof value === 'string' && value.length <= longest && /^[A-Za-z_][A-Za-z0-9_]*$/.test(value)) continue
+    problems.push({
+      code: 'INVALID_OPTION',
+      field,
+      value,
+      message: `is ${JSON.stringify(value)}; give at most ${longest} letters, digits and underscores, not beginning with a digit`,
+    })
+  }
+  throwProblems(what, problems)
+}

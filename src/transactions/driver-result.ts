@@ -1,0 +1,19 @@
+import type { Row } from '../store/statement.ts'
+import { isObject } from './refusal.ts'
+import type { SqlDialect } from './sql-dialect.ts'
+
+/**
+ * The rows in what a driver gave, as Drizzle and Knex hand it over: pg and PGlite give an object, postgres.js and
+ * better-sqlite3 the rows, mysql2 rows and fields. For a statement without rows, as every INSERT of MySQL is, mysql2 gives
+ * the outcome and nothing, which are not rows.
+ */
+export function rowsOf(dialect: SqlDialect, result: unknown): readonly Row[] {
+  if (!Array.isArray(result)) return isObject(result) && Array.isArray(result['rows']) ? result['rows'] : []
+  if (dialect !== 'mysql') return result
+  return Array.isArray(result[0]) ? result[0] : []
+}
+
+/** The outcome of a statement without rows, of which mysql2 makes a pair. */
+export function answerOf(result: unknown): unknown {
+  return Array.isArray(result) ? result[0] : result
+}

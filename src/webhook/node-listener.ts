@@ -1,0 +1,99 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+
+/**
+ * A receiver as a listener of `node:http`, and so as a handler of Express, Connect or Fastify's raw server. Nothing in
+ * front of it may read the body: a signature is over its bytes.
+ *
+ * @example createServer(toNodeListener(webhookReceiver({ ... }))).listen(8080)
+ */
+export function toNodeListener(
+  receive: (request: Request) => Promise<Response>,
+): (request: IncomingMessage, response: ServerResponse) => void {
+  return (request, response) => void listen(receive, request, response).catch(() => response.destroy())
+}
+
+/** How long the rest of a body that nobody wants is read and dropped, so that the answer arrives; in milliseconds. */
+const LINGER = 1_000
+
+async function listen(
+  receive: (request: Request) => Promise<Response>,
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+): Promise<void> {
+  let request: Request | undefined
+  let response: Response
+  try {
+    request = requestOf(incoming)
+    response = await receive(request)
+  } catch {
+    // No URL, method or header that the Fetch API knows.
+    response = new Response(null, { status: 400 })
+  }
+  outgoing.on('error', () => undefined)
+  const headers = Object.fromEntries(response.headers)
+  if (!incoming.complete) {
+    // What is left of the body may never end, and the next request on this connection would come after it.
+    if (incoming.httpVersionMajor === 1) headers['connection'] = 'close'
+    const linger = setTimeout(() => incoming.destroy(), LINGER)
+    incoming.once('close', () => clearTimeout(linger))
+    incoming.once('end', () => clearTimeout(linger))
+  }
+  outgoing.writeHead(response.status, headers)
+  outgoing.end(Buffer.from(await response.arrayBuffer()))
+  // Nobody wanted it: Node reads and drops it.
+  if (request?.body?.locked === false) await request.body.cancel().catch(() => undefined)
+}
+
+function requestOf(incoming: IncomingMessage): Request {
+  const headers = new Headers()
+  for (const [name, values = []] of Object.entries(incoming.headersDistinct)) {
+    // Those of HTTP/2 that begin with a colon are not headers.
+    if (!name.startsWith(':')) for (const value of values) headers.append(name, value)
+  }
+  const { method = 'GET', url = '/' } = incoming
+  const init = { method, headers }
+  const address = new URL(url, 'http://localhost')
+  if (method === 'GET' || method === 'HEAD' || method === 'OPTIONS') return new Request(address, init)
+  return new Request(address, { ...init, body: bodyOf(incoming), duplex: 'half' })
+}
+
+/** The body as a stream. Cancelling it leaves the connection alone, which `Readable.toWeb` would destroy with the answer. */
+function bodyOf(incoming: IncomingMessage): ReadableStream<Uint8Array> {
+  let cancelled = false
+  return new ReadableStream<Uint8Array>({
+    start(controller) {
+      if (incoming.readableEnded || incoming.destroyed) {
+        controller.error(new Error('the body was read already; put the receiver before whatever parses bodies'))
+        return
+      }
+      // One read of the socket may hold ten thousand pieces of a byte each: they are handed on as one.
+      let pieces: Uint8Array[] = []
+      const handOn = (): void => {
+        const some = pieces
+        pieces = []
+        if (cancelled || some.length === 0) return
+        controller.enqueue(some.length === 1 && some[0] ? some[0] : Buffer.concat(some))
+        if ((controller.desiredSize ?? 0) <= 0) incoming.pause()
+      }
+      incoming.on('data', (piece: Uint8Array) => {
+        if (cancelled) return
+        if (pieces.push(piece) === 1) queueMicrotask(handOn)
+      })
+      incoming.once('end', () => {
+        handOn()
+        if (!cancelled) controller.close()
+      })
+      incoming.once('error', (error) => {
+        if (!cancelled) controller.error(error)
+      })
+    },
+    pull() {
+      incoming.resume()
+    },
+    cancel() {
+      // Whoever answers now does not want the rest: Node reads and drops it.
+      cancelled = true
+      incoming.resume()
+    },
+  })
+}

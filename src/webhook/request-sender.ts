@@ -1,0 +1,265 @@
+import { boundedCall } from '../backend/bounded-call.ts'
+import { isMissingDependency, OutageError, PermanentError } from '../backend/send-error.ts'
+import { TimeLimit } from '../backend/time-limit.ts'
+import { BroadcasterError } from '../errors.ts'
+import { onOneLine } from './answer-text.ts'
+import { type Destination, nameOf } from './destination.ts'
+import { ConnectionCutError, type HttpAnswer } from './exchange.ts'
+import { HttpConnections, type RequestTarget } from './http-connections.ts'
+import { type Message, unwritable } from './message.ts'
+import { headerProblems, type ResolvedWebhookOptions, type WebhookHeaders } from './options.ts'
+import { NotPermittedError, type Permissions, permissions } from './permissions.ts'
+import { Places, type WebhookPlace } from './places.ts'
+import { PrivateAddressError } from './private-networks.ts'
+import {
+  addressError,
+  interruption,
+  mayRefuseOne,
+  placeError,
+  type Reach,
+  type Refusal,
+  refusalOfAnswer,
+  refusalOfOne,
+} from './response-error.ts'
+import { prepareSigning, signRequest } from './signature.ts'
+import type { SigningKey } from './signing-key.ts'
+import { KeyedThrottles, type Throttle } from './throttle.ts'
+
+/** Of the message of an error that came from elsewhere, in characters. */
+const LONGEST_MESSAGE = 500
+/** How long the destination may take to answer a HEAD, in milliseconds, after a POST that it did not answer or refused. */
+export const LIFE_SIGN_TIMEOUT = 1_000
+
+/** Delivers one message: permission, a turn, a signature, a request, and what its answer means. */
+export class RequestSender {
+  readonly #options: ResolvedWebhookOptions
+  readonly #reach: Reach
+  readonly #connections: HttpConnections
+  readonly #permissions: Permissions | undefined
+  readonly #places: Places
+  readonly #throttles: KeyedThrottles | undefined
+  /** A request could not be signed: whose keys a function gives, it is known only then. */
+  #lacksPackage = false
+  /** Aborts when the backend closes: nothing new is started. */
+  readonly #closing = new AbortController()
+  /** The HEAD requests in flight, by address. */
+  readonly #lifeSigns = new Map<string, Promise<HttpAnswer | undefined>>()
+
+  constructor(options: ResolvedWebhookOptions) {
+    this.#options = options
+    this.#reach = typeof options.url === 'function' ? 'one-address' : 'all-events'
+    this.#connections = new HttpConnections(options)
+    this.#permissions = options.handshake && permissions(options.handshake, this.#connections, options.timeout)
+    this.#places = new Places(options.concurrency)
+    this.#throttles = options.rateLimit && new KeyedThrottles(options.rateLimit)
+  }
+
+  /** Resolves with why it was not delivered; undefined = it was. Never rejects. */
+  async deliver(
+    { target, keys, place }: Destination,
+    message: Message,
+    signal: AbortSignal,
+  ): Promise<Refusal | undefined> {
+    if (signal.aborted || this.#closing.signal.aborted) return notSent(signal)
+    try {
+      const agreed = await this.permission(target, signal)
+      return await this.#places.run(place, async (now) => {
+        const turns = [agreed, this.#throttles?.of(target.url.origin)]
+        if (!(await this.#turns(turns, signal))) return notSent(signal)
+        return this.#post(target, keys, message, signal, now)
+      })
+    } catch (error) {
+      return this.#refusalOf(target, error, signal)
+    }
+  }
+
+  /** Loads what signing needs: with these keys, or as a request has shown. Rejects with `MISSING_DEPENDENCY`. */
+  async prepareSigning(keys: readonly SigningKey[]): Promise<void> {
+    await prepareSigning(keys, this.#lacksPackage)
+    this.#lacksPackage = false
+  }
+
+  /** Finds out whether sending is possible and permitted, before there is an event. Rejects with what is wrong. */
+  async prepare(target: RequestTarget | undefined, keys: readonly SigningKey[], signal: AbortSignal): Promise<void> {
+    await this.prepareSigning(keys)
+    if (!target) return
+    try {
+      await this.permission(target, signal)
+    } catch (error) {
+      throw this.#refusalOf(target, error, signal).error
+    }
+  }
+
+  /** The throttle of the rate that was agreed with the destination, if any. */
+  async permission(target: RequestTarget, signal: AbortSignal): Promise<Throttle | undefined> {
+    return this.#permissions?.of(target, await this.headers(signal), signal)
+  }
+
+  /** Whether anything at an address answers HTTP at all, whatever it says. */
+  async head(target: RequestTarget, signal: AbortSignal): Promise<HttpAnswer> {
+    return this.#connections.ask('HEAD', target, await this.headers(signal), signal)
+  }
+
+  /**
+   * The headers of every request to a destination itself. A function has the time of a request for them. Rejects with
+   * `OutageError`: no event is to blame.
+   */
+  async headers(signal: AbortSignal): Promise<WebhookHeaders> {
+    const { headers: given, handshake, timeout } = this.#options
+    let headers: WebhookHeaders
+    if (typeof given === 'function') {
+      try {
+        headers = await boundedCall('the headers function of webhook()', timeout, signal, given)
+      } catch (cause) {
+        if (signal.aborted) throw cause
+        throw new OutageError(`the headers function of webhook() failed: ${messageOf(cause)}`, { cause })
+      }
+      const [problem] = headerProblems(headers)
+      if (problem !== undefined) throw new OutageError(`what the headers function of webhook() returned ${problem}`)
+    } else headers = given
+    const origin = handshake ? { 'webhook-request-origin': handshake.origin } : {}
+    return { 'user-agent': 'ts-broadcaster', ...headers, ...origin }
+  }
+
+  /** No message is started any more; those in flight go on. */
+  stop(): void {
+    this.#closing.abort()
+  }
+
+  close(): void {
+    this.#connections.close()
+  }
+
+  async #turns(throttles: readonly (Throttle | undefined)[], signal: AbortSignal): Promise<boolean> {
+    const closing = this.#closing.signal
+    const stop = new AbortController()
+    const end = (): void => stop.abort()
+    for (const outer of [signal, closing]) outer.addEventListener('abort', end, { once: true })
+    try {
+      for (const throttle of throttles) if (throttle && !(await throttle.turn(stop.signal))) return false
+    } finally {
+      for (const outer of [signal, closing]) outer.removeEventListener('abort', end)
+    }
+    return !signal.aborted && !closing.aborted
+  }
+
+  async #post(
+    target: RequestTarget,
+    keys: readonly SigningKey[],
+    { id, headers, body }: Message,
+    signal: AbortSignal,
+    place: WebhookPlace,
+  ): Promise<Refusal | undefined> {
+    const userHeaders = await this.headers(signal)
+    const signature = keys.length === 0 ? {} : await signRequest(keys, id, body, Date.now())
+    const parcel = { eventHeaders: { ...headers, ...signature }, userHeaders, body }
+    const limit = new TimeLimit(signal, this.#options.timeout)
+    const started = performance.now()
+    try {
+      const { answer, url } = await this.#connections.post(target, parcel, limit.signal)
+      place.answeredAt = performance.now()
+      limit.end()
+      return await this.#answered(target, answer, nameOf(url), signal)
+    } catch (error) {
+      if (signal.aborted) throw error
+      if (limit.timedOut) return this.#tooSlow(target, place.answeredAt > started, signal)
+      if (error instanceof ConnectionCutError) return this.#cut(target, error, signal)
+      throw error
+    } finally {
+      limit.end()
+    }
+  }
+
+  #refusalOf({ url }: RequestTarget, error: unknown, signal: AbortSignal): Refusal {
+    if (error instanceof NotPermittedError) {
+      return { error: addressError(this.#reach, error.message, error), refuses: 'everything' }
+    }
+    if (isMissingDependency(error)) this.#lacksPackage = true
+    if (error instanceof BroadcasterError) return { error, refuses: 'everything' }
+    if (signal.aborted) return notSent(signal)
+    if (isUnwritable(error)) return { error: unwritable(error), refuses: 'message' }
+    if (error instanceof PrivateAddressError && this.#reach === 'one-address') {
+      return { error: new PermanentError(`${nameOf(url)} is refused: ${error.message}`), refuses: 'everything' }
+    }
+    const message = `no answer from ${nameOf(url)}: ${messageOf(error)}`
+    return { error: placeError(message, { cause: error }), refuses: 'everything' }
+  }
+
+  /** One event that a destination answers as if it were away must not hold up all others for ever. */
+  async #answered(
+    target: RequestTarget,
+    answer: HttpAnswer,
+    name: string,
+    signal: AbortSignal,
+  ): Promise<Refusal | undefined> {
+    const refusal = refusalOfAnswer(answer, name, this.#reach)
+    if (!refusal || !mayRefuseOne(answer)) return refusal
+    const head = await this.#askLifeSign(target, signal)
+    return (head && refusalOfOne(answer, refusal, head)) ?? refusal
+  }
+
+  /**
+   * No answer in time. If the destination has answered anybody since, or answers a HEAD now, this message is what it
+   * cannot deal with: a failure, or it would hold up all others for ever. If it is silent altogether, it is away.
+   */
+  async #tooSlow(target: RequestTarget, answeredSince: boolean, signal: AbortSignal): Promise<Refusal> {
+    const message = `no answer from ${nameOf(target.url)} within ${this.#options.timeout} ms`
+    if (answeredSince) return { error: new BroadcasterError('SEND_TIMEOUT', message), refuses: 'time' }
+    return (await this.#askLifeSign(target, signal))
+      ? { error: new BroadcasterError('SEND_TIMEOUT', `${message}, though it answers a HEAD`), refuses: 'time' }
+      : { error: placeError(message), refuses: 'everything' }
+  }
+
+  /** The connection ended without an answer: the destination went away, or it cuts off what it does not take. */
+  async #cut(target: RequestTarget, cause: ConnectionCutError, signal: AbortSignal): Promise<Refusal> {
+    const message = `no answer from ${nameOf(target.url)}: ${messageOf(cause)}`
+    // Without its cause: the code in there says outage.
+    return (await this.#askLifeSign(target, signal))
+      ? { error: new BroadcasterError('SEND_FAILED', `${message}, though it answers a HEAD`), refuses: 'message' }
+      : { error: placeError(message, { cause }), refuses: 'everything' }
+  }
+
+  /** Its answer to a HEAD, if there is one. Asked once by all who want to know at the same time. */
+  #askLifeSign(target: RequestTarget, signal: AbortSignal): Promise<HttpAnswer | undefined> {
+    const { href } = target.url
+    const known = this.#lifeSigns.get(href)
+    if (known !== undefined) return known
+    const asking = this.#answerToHead(target, signal).finally(() => this.#lifeSigns.delete(href))
+    this.#lifeSigns.set(href, asking)
+    return asking
+  }
+
+  async #answerToHead(target: RequestTarget, signal: AbortSignal): Promise<HttpAnswer | undefined> {
+    const limit = new TimeLimit(signal, LIFE_SIGN_TIMEOUT)
+    try {
+      return await this.head(target, limit.signal)
+    } catch {
+      return undefined
+    } finally {
+      limit.end()
+    }
+  }
+}
+
+/** What Node says to a request that HTTP cannot carry. The user's own headers are checked before, so it is the event's. */
+const UNWRITABLE: ReadonlySet<unknown> = new Set([
+  'ERR_INVALID_CHAR',
+  'ERR_INVALID_HTTP_TOKEN',
+  'ERR_HTTP_INVALID_HEADER_VALUE',
+  'ERR_UNESCAPED_CHARACTERS',
+])
+
+function isUnwritable(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && UNWRITABLE.has(error.code)
+}
+
+function notSent(signal: AbortSignal): Refusal {
+  return { error: interruption(signal), refuses: 'everything' }
+}
+
+/** It may quote the other end, as the names in its certificate. */
+export function messageOf(error: unknown): string {
+  if (!(error instanceof Error)) return onOneLine(String(error), LONGEST_MESSAGE)
+  // Node gives an AggregateError without a message when it tried several addresses.
+  return onOneLine(error.message || ('code' in error ? String(error.code) : error.name), LONGEST_MESSAGE)
+}
