@@ -1,4 +1,4 @@
-import { relative } from 'node:path'
+import { relative, resolve } from 'node:path'
 import type { TestEvent } from 'node:test/reporters'
 import { inspect } from 'node:util'
 
@@ -13,6 +13,7 @@ interface Failure {
   readonly error: unknown
 }
 
+/** What one file has come to; taken back as a whole when the file is repeated. */
 interface FileReport {
   passed: number
   failed: number
@@ -37,7 +38,10 @@ export class TestReport {
   readonly #root: string
   readonly #print: (text: string) => void
   readonly #files = new Map<string, FileReport>()
-  readonly #failures: Failure[] = []
+  readonly #ended = new Map<string, FileReport>()
+  #failures: Failure[] = []
+  /** What failed in files that were then run again. */
+  #first: Failure[] = []
   readonly #reasons = new Map<string, number>()
   readonly #slow: { readonly name: string; readonly time: number }[] = []
 
@@ -64,6 +68,26 @@ export class TestReport {
     }
   }
 
+  /** The files with a failure so far, as the runner names them. */
+  get failedFiles(): readonly string[] {
+    return [...new Set(this.#failures.map(({ file }) => resolve(this.#root, file)))]
+  }
+
+  /** Takes back what these files came to, because they are run once more. What failed in them is told at the end all the same. */
+  repeat(files: readonly string[]): void {
+    for (const file of files) {
+      const { passed = 0, failed = 0, skipped = 0 } = this.#ended.get(file) ?? {}
+      this.passed -= passed
+      this.failed -= failed
+      this.skipped -= skipped
+      this.#ended.delete(file)
+    }
+    const short = new Set(files.map((file) => this.#short(file)))
+    this.#first = this.#failures.filter(({ file }) => short.has(file))
+    this.#failures = this.#failures.filter(({ file }) => !short.has(file))
+    this.#print('\nOnce more, alone:\n')
+  }
+
   /** Prints what came after the last file; the counts stand alone on the last line. */
   end(seconds: number): void {
     for (const file of [...this.#files.keys()]) this.#fileEnded(file)
@@ -76,21 +100,27 @@ export class TestReport {
       this.#print('\nLeft out:\n')
       for (const [reason, count] of this.#reasons) this.#print(`  ${String(count).padStart(4)}  ${reason}\n`)
     }
-    for (const { file, name, error } of this.#failures) {
-      // Cancelled with the suite around it, whose own failure says why.
-      const because = failureType(error) === 'cancelledByParent' ? '' : `\n${indent(describeError(error))}`
-      this.#print(`${because === '' ? '' : '\n'}✖ ${file}: ${name}${because}\n`)
-    }
-    if (this.#failures.length > 0) {
-      this.#print('\nFailed:\n')
-      for (const { file, name } of this.#failures) this.#print(`  ${file}: ${name}\n`)
-    }
+    for (const failure of this.#first) this.#describe('failed at first', failure)
+    for (const failure of this.#failures) this.#describe('✖', failure)
+    this.#list('Failed at first, then run once more with its whole file', this.#first)
+    this.#list('Failed', this.#failures)
     if (this.passed + this.failed === 0) {
       this.failed++
       this.#print('\n✖ no test ran\n')
     }
     this.#print(`\nTook ${seconds.toFixed(1)} s.\n`)
     this.#print(`${this.passed} passed, ${this.failed} failed, ${this.skipped} skipped\n`)
+  }
+
+  #describe(mark: string, { file, name, error }: Failure): void {
+    // Cancelled with the suite around it, whose own failure says why.
+    const because = failureType(error) === 'cancelledByParent' ? '' : `\n${indent(describeError(error))}`
+    this.#print(`${because === '' ? '' : '\n'}${mark} ${file}: ${name}${because}\n`)
+  }
+
+  #list(title: string, failures: readonly Failure[]): void {
+    if (failures.length > 0) this.#print(`\n${title}:\n`)
+    for (const { file, name } of failures) this.#print(`  ${file}: ${name}\n`)
   }
 
   #outcome({ type, data }: Outcome): void {
@@ -134,6 +164,7 @@ export class TestReport {
     const report = this.#files.get(file)
     if (report === undefined) return
     this.#files.delete(file)
+    this.#ended.set(file, report)
     const counts = [
       `${report.passed} passed`,
       ...(report.failed > 0 ? [`${report.failed} failed`] : []),

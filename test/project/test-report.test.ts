@@ -63,3 +63,49 @@ test('a test that stands in another file counts for the file that ran', () => {
   const { text } = report(pass({ name: 'one', file: '/repo/src/testing/conformance.ts', entryFile: FILE }))
   assert.match(text, /✔ test\/a\.test\.ts {2}1 passed/)
 })
+
+test('a file that is run once more counts once, and what failed at first is told', () => {
+  let text = ''
+  const made = new TestReport('/repo', (piece) => {
+    text += piece
+  })
+  const accept = (event: { readonly type: string; readonly data: object }): void =>
+    made.accept({
+      type: event.type,
+      data: { file: FILE, nesting: 0, details: { duration_ms: 1 }, ...event.data },
+    } as unknown as TestEvent)
+  const summary = { type: 'test:summary', data: {} }
+  const other = '/repo/test/b.test.ts'
+  accept(pass({ name: 'one' }))
+  accept(fail('two', new Error('too slow')))
+  accept(summary)
+  accept(fail('three', new Error('wrong'), { file: other }))
+  accept({ type: 'test:summary', data: { file: other } })
+  assert.deepEqual(made.failedFiles, [FILE, other])
+  made.repeat([FILE])
+  for (const name of ['one', 'two']) accept(pass({ name }))
+  accept(summary)
+  made.end(0.1)
+  assert.deepEqual([made.passed, made.failed], [2, 1])
+  assert.match(text, /failed at first test\/a\.test\.ts: two\n +Error: too slow/)
+  assert.match(text, /Failed at first, then run once more with its whole file:\n {2}test\/a\.test\.ts: two\n/)
+  assert.match(text, /\nFailed:\n {2}test\/b\.test\.ts: three\n/)
+})
+
+test('a file that fails again has failed', () => {
+  const made = new TestReport('/repo', () => undefined)
+  const accept = (event: { readonly type: string; readonly data: object }): void =>
+    made.accept({
+      type: event.type,
+      data: { file: FILE, nesting: 0, details: { duration_ms: 1 }, ...event.data },
+    } as unknown as TestEvent)
+  const run = (): void => {
+    accept(fail('two', new Error('wrong')))
+    accept({ type: 'test:summary', data: {} })
+  }
+  run()
+  made.repeat(made.failedFiles)
+  run()
+  made.end(0.1)
+  assert.deepEqual([made.passed, made.failed], [0, 1])
+})
