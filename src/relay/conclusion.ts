@@ -82,12 +82,12 @@ export class Conclusion {
       else if (how === 'lost') reader.rewindTo(lane, seq)
     }
     // Nobody waits until it is parked any more, so it holds its key itself: the head may come back before that.
-    const putOff = (): void => {
+    const onPutOff = (): void => {
       isStuck = true
       holdUntilBack(null, true)
       inHand.endParking(id)
     }
-    settler.add(held, outcome, settled, putOff)
+    settler.add(held, outcome, settled, { onPutOff })
   }
 
   /**
@@ -155,12 +155,16 @@ export class Conclusion {
   }
 
   #record(held: HeldEvent, outcome: Outcome, recorded: () => void): void {
-    this.#parts.settler.add(held, outcome, (how) => {
+    const { settler, inHand, onLost } = this.#parts
+    const settled = (how: Settled): void => {
       if (how === 'refused') this.#shelve(held, outcome.kind !== 'published')
       this.#drop(held)
       if (how === 'recorded') recorded()
-      else if (how === 'lost' && holdsKey(outcome)) this.#parts.onLost(held.lane)
-    })
+      else if (how === 'lost' && holdsKey(outcome)) onLost(held.lane)
+    }
+    // It holds no key, and is true whenever it is written: the lane can go on beside it.
+    const delays = outcome.kind === 'published' ? { onLocked: () => inHand.setAside(held.id) } : {}
+    settler.add(held, outcome, settled, delays)
   }
 
   /** What became of it cannot be recorded. Read again at once, it would be sent again and again. */

@@ -76,7 +76,9 @@ const MOST_SHELVED = 1_000
 export class InHand {
   readonly #lanes = new Map<string, number>()
   readonly #counts = new Map<number, number>()
-  readonly #emptied = new Map<number, (() => void)[]>()
+  /** Delivered, and their rows locked by somebody: the ids by lane. Reads leave them out until they are recorded. */
+  readonly #aside = new Map<number, Set<string>>()
+  readonly #waiting = new Map<number, { readonly forAll: boolean; readonly resolve: () => void }[]>()
   readonly #parking = new Set<string>()
   #onParked: (() => void)[] = []
   #settledDuringRead: Set<string> | undefined
@@ -129,11 +131,20 @@ export class InHand {
     this.#lanes.delete(id)
     this.#settledDuringRead?.add(id)
     this.endParking(id)
-    const left = this.countIn(lane) - 1
-    this.#counts.set(lane, left)
-    if (left > 0) return
-    for (const resolve of this.#emptied.get(lane) ?? []) resolve()
-    this.#emptied.delete(lane)
+    this.#counts.set(lane, this.countIn(lane) - 1)
+    const aside = this.#aside.get(lane)
+    if (aside?.delete(id) && aside.size === 0) this.#aside.delete(lane)
+    this.#tell(lane)
+  }
+
+  /** The event was delivered, and its row is locked: it is in hand until that is recorded, and nothing need wait for it. */
+  setAside(id: string): void {
+    const lane = this.#lanes.get(id)
+    if (lane === undefined) return
+    const aside = this.#aside.get(lane)
+    if (aside === undefined) this.#aside.set(lane, new Set([id]))
+    else aside.add(id)
+    this.#tell(lane)
   }
 
   /** The event is on its way to be parked, until it is removed or `endParking` is called. */
@@ -162,11 +173,34 @@ export class InHand {
 
   /** Resolves when nothing of the lane is in hand. */
   async empty(lane: number): Promise<void> {
-    if (this.countIn(lane) === 0) return
+    await this.#until(lane, true)
+  }
+
+  /** Resolves when nothing of the lane is in hand but what was set aside. */
+  async settled(lane: number): Promise<void> {
+    await this.#until(lane, false)
+  }
+
+  async #until(lane: number, forAll: boolean): Promise<void> {
+    if (this.#isOver(lane, forAll)) return
     await new Promise<void>((resolve) => {
-      const waiting = this.#emptied.get(lane)
-      if (waiting) waiting.push(resolve)
-      else this.#emptied.set(lane, [resolve])
+      const waiting = this.#waiting.get(lane) ?? []
+      this.#waiting.set(lane, waiting)
+      waiting.push({ forAll, resolve })
     })
+  }
+
+  #isOver(lane: number, forAll: boolean): boolean {
+    return this.countIn(lane) === (forAll ? 0 : (this.#aside.get(lane)?.size ?? 0))
+  }
+
+  #tell(lane: number): void {
+    const waiting = this.#waiting.get(lane)
+    if (waiting === undefined) return
+    const left = waiting.filter(({ forAll }) => !this.#isOver(lane, forAll))
+    if (left.length === waiting.length) return
+    if (left.length === 0) this.#waiting.delete(lane)
+    else this.#waiting.set(lane, left)
+    for (const one of waiting) if (!left.includes(one)) one.resolve()
   }
 }

@@ -1,3 +1,4 @@
+import { settles } from '../foundation/waiting.ts'
 import type { Lane } from '../store/coordination-store.ts'
 import type { Ownership } from '../store/relay-store.ts'
 import type { Conclusion } from './conclusion.ts'
@@ -21,6 +22,8 @@ export interface OwnedLanesParts {
 const OVERDUE = 5_000
 /** A lane of which a row could not be brought back, since somebody had it locked, is reconciled again after so long, in ms. */
 const LOCKED_AGAIN = 2_000
+/** A lane that goes waits so long, in ms, for what was delivered and is locked: who has it next sends that once more. */
+const LONGEST_FAREWELL = 10_000
 /** Between two tries to read what holds a lane's keys, in ms. */
 const TRY_AGAIN = 500
 /**
@@ -75,7 +78,7 @@ export class OwnedLanes {
       else this.#quieted.add(lane)
     }
     // A lane that was lost a moment ago may have events in hand still.
-    await this.#quiet(numbers)
+    await this.#settle(numbers)
     await this.#open(numbers, turn)
   }
 
@@ -136,7 +139,7 @@ export class OwnedLanes {
   async reconcile(lanes: readonly number[]): Promise<void> {
     const ours = lanes.filter((lane) => this.#isReadable(lane))
     const turn = this.#begin(ours)
-    await this.#quiet(ours)
+    await this.#settle(ours)
     await this.#open(ours, turn)
   }
 
@@ -169,7 +172,9 @@ export class OwnedLanes {
   async drain(lanes: readonly number[]): Promise<void> {
     const turn = this.#begin(lanes)
     for (const lane of lanes) this.#leaving.add(lane)
-    await this.#quiet(lanes)
+    await this.#settle(lanes)
+    const left = Promise.all(lanes.map((lane) => this.#parts.inHand.empty(lane)))
+    await settles(left, { timeout: LONGEST_FAREWELL })
     for (const lane of lanes) {
       if (this.#turns.get(lane) !== turn) continue
       this.#parts.held.forget(lane)
@@ -199,8 +204,14 @@ export class OwnedLanes {
     return turn
   }
 
-  /** Reads these lanes no more, gives back what was not sent, and waits for the rest. */
+  /** Reads these lanes no more, gives back what was not sent, and waits for the rest to be recorded. */
   async #quiet(lanes: readonly number[]): Promise<void> {
+    await this.#settle(lanes)
+    await Promise.all(lanes.map((lane) => this.#parts.inHand.empty(lane)))
+  }
+
+  /** The same, but for what was delivered and cannot be recorded yet, since somebody has its row locked. */
+  async #settle(lanes: readonly number[]): Promise<void> {
     const { reader, conclusion, inHand } = this.#parts
     const given = new Set(lanes)
     for (const lane of lanes) {
@@ -208,7 +219,7 @@ export class OwnedLanes {
       this.#reconciledAt.delete(lane)
     }
     conclusion.giveBackWhere((event) => given.has(event.lane))
-    await Promise.all(lanes.map((lane) => inHand.empty(lane)))
+    await Promise.all(lanes.map((lane) => inHand.settled(lane)))
   }
 
   /**

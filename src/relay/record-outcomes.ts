@@ -10,6 +10,8 @@ export interface Recording {
   readonly refused: Set<string>
   /** To be tried again: the store is away or busy, or somebody else holds the row. */
   readonly waiting: Set<string>
+  /** Of those that wait the ones whose row somebody has locked. */
+  readonly locked: Set<string>
   /** Lanes of outcomes under a fence that may be written late: nobody knows how their statement ended. */
   readonly doubtful: Set<number>
   /** The store took something. */
@@ -36,6 +38,7 @@ export async function recordOutcomes(
     lost: new Set<string>(),
     refused: new Set<string>(),
     waiting: new Set<string>(),
+    locked: new Set<string>(),
     doubtful: new Set<number>(),
     took: false,
   }
@@ -44,13 +47,17 @@ export async function recordOutcomes(
   const waitFor = (some: readonly Outcome[]): void => {
     for (const { id } of some) recording.waiting.add(id)
   }
+  const waitForLock = (id: string): void => {
+    recording.waiting.add(id)
+    recording.locked.add(id)
+  }
 
   const attempt = async (some: readonly Outcome[]): Promise<Answer> => {
     if (!recording.took && patience <= 0) return 'trouble'
     try {
       const { lost, busy } = await settle(some)
       for (const id of lost) recording.lost.add(id)
-      for (const id of busy) recording.waiting.add(id)
+      for (const id of busy) waitForLock(id)
       recording.took = true
       return 'taken'
     } catch (error) {
@@ -68,7 +75,7 @@ export async function recordOutcomes(
     if (answer === 'taken') return
     if (answer === 'trouble') return waitFor(some)
     const [only, ...more] = some
-    if (only !== undefined && more.length === 0) return answer === 'busy' ? waitFor(some) : recordAlone(only)
+    if (only !== undefined && more.length === 0) return answer === 'busy' ? waitForLock(only.id) : recordAlone(only)
     for (const part of partsOf(some)) await record(part)
   }
 

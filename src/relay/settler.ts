@@ -7,15 +7,24 @@ import { recordOutcomes } from './record-outcomes.ts'
 /** `lost`: the store says that it was not ours to record. `refused`: the store takes it in no form. */
 export type Settled = 'recorded' | 'lost' | 'refused'
 
+/** What is told on the way, when an outcome is not taken at once. */
+export interface Delays {
+  /** The store did not take it at the first try. Called once. */
+  readonly onPutOff?: () => void
+  /** Somebody has its row locked. Called at each try that met the lock. */
+  readonly onLocked?: () => void
+}
+
 interface Entry {
   readonly held: HeldEvent
   readonly outcome: Outcome
   readonly settled: (how: Settled) => void
-  readonly putOff: (() => void) | undefined
+  readonly delays: Delays
   /** Monotonic time at which it was first not taken. */
   failingSince?: number
 }
 
+const NONE: Delays = {}
 /** Outcomes in one settle: bounds the size of a statement. */
 const LARGEST_SETTLE = 5_000
 /** The longest pause between two tries, in ms. */
@@ -54,9 +63,9 @@ export class Settler {
     this.#onDoubt = onDoubt
   }
 
-  /** `settled` is called once; `putOff` before that, once, when the store did not take it at the first try. */
-  add(held: HeldEvent, outcome: Outcome, settled: (how: Settled) => void, putOff?: () => void): void {
-    this.#queue.push({ held, outcome, settled, putOff })
+  /** `settled` is called once, and nothing after it. */
+  add(held: HeldEvent, outcome: Outcome, settled: (how: Settled) => void, delays: Delays = NONE): void {
+    this.#queue.push({ held, outcome, settled, delays })
     this.#running ??= this.#run()
     this.#rest.end()
   }
@@ -107,7 +116,7 @@ export class Settler {
   }
 
   async #settleGroup(ownership: Ownership, group: readonly Entry[]): Promise<void> {
-    const { lost, refused, waiting, doubtful, took } = await recordOutcomes(
+    const { lost, refused, waiting, locked, doubtful, took } = await recordOutcomes(
       (outcomes) => this.#store.settle(ownership, outcomes),
       group.map((entry) => entry.outcome),
       this.#onError,
@@ -121,18 +130,20 @@ export class Settler {
     for (const entry of group) {
       const { id } = entry.held
       if (refused.has(id) && this.#tookAt > (entry.failingSince ?? now - 1)) this.#refuse(entry)
-      else if (refused.has(id) || waiting.has(id)) this.#putOff(entry, now)
+      else if (refused.has(id) || waiting.has(id)) this.#putOff(entry, locked.has(id), now)
       else entry.settled(lost.has(id) ? 'lost' : 'recorded')
     }
   }
 
-  #putOff(entry: Entry, now: number): void {
-    if (entry.failingSince === undefined) entry.putOff?.()
+  #putOff(entry: Entry, isLocked: boolean, now: number): void {
+    const { delays, settled } = entry
+    if (entry.failingSince === undefined) delays.onPutOff?.()
     entry.failingSince ??= now
     if (this.#giveUp(now - entry.failingSince)) {
-      entry.settled('lost')
+      settled('lost')
       return
     }
+    if (isLocked) delays.onLocked?.()
     this.#waiting.push(entry)
     if (this.#tryAgainAt > now) return
     this.#pause = Math.min(LONGEST_PAUSE, Math.max(50, 2 * this.#pause))

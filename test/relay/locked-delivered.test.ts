@@ -1,0 +1,65 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { delivered } from '../../src/backend/backend.ts'
+import { connectTo } from '../store/other-connection.ts'
+import { skipWithout } from '../support/servers.ts'
+import { PLACED_STORES } from '../support/store-places.ts'
+import { dataOf, TestOutbox } from './outbox.ts'
+
+/** The shortest that a worker takes, in ms. */
+const RECONCILE = 1_000
+
+for (const kind of PLACED_STORES.filter(({ name }) => name !== 'sqlite')) {
+  const skip = kind.server ? skipWithout(kind.server) : false
+  describe(`a row that somebody locks after its event was delivered: ${kind.name}`, { skip }, () => {
+    test('holds up no other event of its lane, and is not sent again', async (t) => {
+      const { store, place, close } = await kind.open()
+      t.after(close)
+      // All in one lane: each time that it is looked at, what is in hand must be over first.
+      await store.schema.migrate({ lanes: 1 })
+      const other = await connectTo(place)
+      t.after(() => other.end())
+      await using outbox = new TestOutbox({}, store)
+      const { backend } = outbox
+      const publish = async (key: string, data: number) =>
+        outbox.broadcaster.transaction((tx) =>
+          outbox.broadcaster.publish(tx, { type: 'a', source: '/x', partitionKey: key, data }),
+        )
+      const first = await publish('locked', 1)
+      const stored = kind.name === 'postgres' ? first.id : first.id.replaceAll('-', '')
+      // Released before the outbox is closed, or that waits for it when something here fails.
+      await using released = new AsyncDisposableStack()
+      released.defer(async () => void (await other.run('COMMIT')))
+      await other.run('BEGIN')
+      backend.behaviour = async ({ partitionKey }) => {
+        if (partitionKey === 'locked' && backend.received.length === 0) {
+          await other.run(`SELECT id FROM outbox_events WHERE id = '${stored}' FOR UPDATE`)
+        }
+        return delivered
+      }
+      await outbox.broadcaster.worker({ reconcileInterval: RECONCILE }).start()
+      await outbox.until(() => backend.received.length === 1, 'the one whose row is locked')
+
+      // Longer than two times a lane is looked at, and than one of the first statement's wait for the lock.
+      const end = performance.now() + 4 * RECONCILE
+      for (let n = 1; performance.now() < end; n++) {
+        await publish('elsewhere', n)
+        await outbox.until(() => dataOf(backend.received, 'elsewhere').length === n, `event ${n} of another key`)
+        await publish('locked', n + 1)
+        await outbox.until(() => dataOf(backend.received, 'locked').length === n + 1, `event ${n + 1} of its own key`)
+      }
+      assert.equal(outbox.heard('event.published').filter(({ record }) => record.id === first.id).length, 0)
+
+      await other.run('COMMIT')
+      await outbox.until(
+        () => outbox.heard('event.published').some(({ record }) => record.id === first.id),
+        'its own record',
+      )
+      const sent = dataOf(backend.received, 'locked')
+      assert.deepEqual(
+        sent,
+        sent.map((_, n) => n + 1),
+      )
+    })
+  })
+}
