@@ -180,6 +180,9 @@ export class Publisher<Tx> {
     const { signals, onPublished } = this.#parts
     const created = events.filter((event) => !event.duplicate)
     if (signals.has('event.created')) for (const record of created) signals.emit('event.created', { record })
+    if (created.length < events.length && signals.has('event.duplicate')) {
+      for (const record of events) if (record.duplicate) signals.emit('event.duplicate', { record })
+    }
     if (created.length > 0) onPublished?.(created)
   }
 }

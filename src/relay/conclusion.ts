@@ -6,6 +6,7 @@ import type { HeldEvent, InHand } from './in-hand.ts'
 import type { LaneReader } from './lane-reader.ts'
 import type { SendVerdict } from './outcomes.ts'
 import type { SendBuffer } from './send-buffer.ts'
+import { SettleTally } from './settle-tally.ts'
 import type { Settled, Settler } from './settler.ts'
 
 /** What a cycle shares with its conclusions. */
@@ -31,12 +32,14 @@ const STUCK_AGAIN = 1_000
 export class Conclusion {
   readonly #parts: ConclusionParts
   readonly #announcements: Announcements
+  readonly #tally: SettleTally
   #published = 0
 
   constructor(parts: ConclusionParts) {
     this.#parts = parts
     const { signals, records, name: backend, worker } = parts.options
     this.#announcements = new Announcements({ signals, records, backend, worker })
+    this.#tally = new SettleTally({ signals, backend, worker })
   }
 
   /** Resolves when all that was recorded is told by signals. */
@@ -47,6 +50,11 @@ export class Conclusion {
   /** Events whose delivery was recorded. */
   get published(): number {
     return this.#published
+  }
+
+  /** A settle is through: what it recorded has come in one by one. It took so many ms. */
+  settled(duration: number): void {
+    this.#tally.tell(duration)
   }
 
   conclude(held: HeldEvent, verdict: SendVerdict): void {
@@ -77,7 +85,10 @@ export class Conclusion {
       else if (isStuck && how === 'recorded') holdUntilBack(performance.now())
       else if (isStuck && key !== null) heldKeys.release(lane, key, id)
       this.#drop(held)
-      if (how === 'recorded') this.#announcements.announce(held, outcome, undefined)
+      if (how === 'recorded') {
+        this.#tally.add(held, outcome)
+        this.#announcements.announce(held, outcome, undefined)
+      }
       // Perhaps it is still in the hot index, and the cursor is beyond it.
       else if (how === 'lost') reader.rewindTo(lane, seq)
     }
@@ -147,6 +158,7 @@ export class Conclusion {
     this.#drop(held)
     const { id, lane, generation } = held
     this.#tell(held, { kind: 'published', id, lane, generation }, undefined)
+    this.#tally.tell(null)
   }
 
   #settle(held: HeldEvent, outcome: Outcome, error: unknown): void {
@@ -158,6 +170,7 @@ export class Conclusion {
     const { settler, inHand, onLost } = this.#parts
     const settled = (how: Settled): void => {
       if (how === 'refused') this.#shelve(held, outcome.kind !== 'published')
+      else if (how === 'lost') this.#tally.addLost()
       this.#drop(held)
       if (how === 'recorded') recorded()
       else if (how === 'lost' && holdsKey(outcome)) onLost(held.lane)
@@ -195,6 +208,7 @@ export class Conclusion {
 
   #tell(held: HeldEvent, outcome: Outcome, error: unknown): void {
     if (outcome.kind === 'published') this.#published++
+    this.#tally.add(held, outcome)
     this.#announcements.announce(held, outcome, error)
   }
 }

@@ -57,7 +57,8 @@ export class Cycle {
     this.#reader = new LaneReader(store.relay, names, this.#inHand, (report) => this.#held.woke(report))
     const giveUp = (failing: number): boolean =>
       (this.#stopping || options.budget !== undefined) && (lease.left <= 0 || failing > lease.length)
-    const settler = new Settler(store.relay, onError, giveUp, (lanes) => this.lanes.distrust(lanes))
+    const onDoubt = (lanes: readonly number[]): void => this.lanes.distrust(lanes)
+    const settler = new Settler(store.relay, onError, giveUp, onDoubt, (ms) => this.#conclusion.settled(ms))
     this.#settler = settler
     this.#sender = new Sender({ ...options, store: store.relay, settler, turns: this.#turns, policy: failure })
     this.#idle = new Idle(options.waker, options)

@@ -33,35 +33,42 @@ export interface Cleaned {
   readonly inbox: Pick<InboxStore, 'prune'>
 }
 
+/** What retention tells of its work. */
+export interface RetentionReport {
+  /** A clean-up begins. */
+  onStarted(): void
+  /** One statement deleted so many settled events. */
+  onPurged(count: number): void
+  /** Nothing is left that is past its time: so many events and inbox entries were deleted, in so many ms. */
+  onFinished(events: number, inbox: number, duration: number): void
+  onError(error: unknown): void
+}
+
 /** Deletes settled events and inbox entries past their time, in bounded batches, until `stop`. */
 export class Retention {
   readonly #store: Cleaned
   readonly #options: ResolvedOf<typeof RETENTION>
-  readonly #onPurged: (count: number) => void
-  readonly #onError: (error: unknown) => void
+  readonly #report: RetentionReport
   readonly #pause = new Pause()
   #stopping = false
 
-  constructor(
-    store: Cleaned,
-    options: ResolvedOf<typeof RETENTION>,
-    onPurged: (count: number) => void,
-    onError: (error: unknown) => void,
-  ) {
+  constructor(store: Cleaned, options: ResolvedOf<typeof RETENTION>, report: RetentionReport) {
     this.#store = store
     this.#options = options
-    this.#onPurged = onPurged
-    this.#onError = onError
+    this.#report = report
   }
 
   /** Never rejects. */
   async run(): Promise<void> {
     while (!this.#stopping) {
       try {
-        await this.#purge()
-        await this.#pruneInbox()
+        const start = performance.now()
+        this.#report.onStarted()
+        const events = await this.#purge()
+        const inbox = await this.#pruneInbox()
+        if (!this.#stopping) this.#report.onFinished(events, inbox, performance.now() - start)
       } catch (error) {
-        this.#onError(error)
+        this.#report.onError(error)
       }
       // Several workers clean up at random times rather than all at once; a second one finds nothing to delete.
       await this.#pause.sleep(this.#options.interval * (0.5 + Math.random()))
@@ -73,21 +80,29 @@ export class Retention {
     this.#pause.end()
   }
 
-  async #purge(): Promise<void> {
+  #purge(): Promise<number> {
     const { published, failed } = this.#options
-    let count = PURGE_LIMIT
-    while (count >= PURGE_LIMIT && !this.#stopping) {
-      count = await this.#store.retention.purge({ publishedFor: published, failedFor: failed, limit: PURGE_LIMIT })
-      if (count > 0) this.#onPurged(count)
-    }
+    return this.#untilNone(async () => {
+      const limits = { publishedFor: published, failedFor: failed, limit: PURGE_LIMIT }
+      const count = await this.#store.retention.purge(limits)
+      if (count > 0) this.#report.onPurged(count)
+      return count
+    })
   }
 
-  async #pruneInbox(): Promise<void> {
+  async #pruneInbox(): Promise<number> {
     const { inbox: age } = this.#options
-    if (age === null) return
+    return age === null ? 0 : this.#untilNone(() => this.#store.inbox.prune({ age, limit: PURGE_LIMIT }))
+  }
+
+  /** Calls it until it deletes less than it may; resolves with how many that were in all. */
+  async #untilNone(remove: () => Promise<number>): Promise<number> {
+    let all = 0
     let count = PURGE_LIMIT
     while (count >= PURGE_LIMIT && !this.#stopping) {
-      count = await this.#store.inbox.prune({ age, limit: PURGE_LIMIT })
+      count = await remove()
+      all += count
     }
+    return all
   }
 }

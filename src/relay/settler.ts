@@ -34,13 +34,15 @@ const LONGEST_PAUSE = 2_000
  * Records outcomes in bulk: while one settle runs the next collects. One that the store does not take for what
  * is in it keeps nobody else waiting (`record-outcomes.ts`). A store that cannot be reached is tried again until
  * `giveUp`, told for how many ms it has failed, says that it is too late; what is not recorded then is sent again by the
- * lane's next owner. A statement that ended nobody knows how may still run: `onDoubt` is told its lanes.
+ * lane's next owner. A statement that ended nobody knows how may still run: `onDoubt` is told its lanes. `onSettled` is told
+ * how many ms a group took, once all of its outcomes are told.
  */
 export class Settler {
   readonly #store: Pick<RelayStore, 'settle'>
   readonly #onError: (error: unknown) => void
   readonly #giveUp: (failingFor: number) => boolean
   readonly #onDoubt: (lanes: readonly number[]) => void
+  readonly #onSettled: (duration: number) => void
   #queue: Entry[] = []
   /** Not taken, to be tried again after a pause. What comes meanwhile does not wait for them. */
   #waiting: Entry[] = []
@@ -56,11 +58,13 @@ export class Settler {
     onError: (error: unknown) => void,
     giveUp: (failingFor: number) => boolean,
     onDoubt: (lanes: readonly number[]) => void,
+    onSettled: (duration: number) => void = () => undefined,
   ) {
     this.#store = store
     this.#onError = onError
     this.#giveUp = giveUp
     this.#onDoubt = onDoubt
+    this.#onSettled = onSettled
   }
 
   /** `settled` is called once, and nothing after it. */
@@ -116,6 +120,7 @@ export class Settler {
   }
 
   async #settleGroup(ownership: Ownership, group: readonly Entry[]): Promise<void> {
+    const start = performance.now()
     const { lost, refused, waiting, locked, doubtful, took } = await recordOutcomes(
       (outcomes) => this.#store.settle(ownership, outcomes),
       group.map((entry) => entry.outcome),
@@ -133,6 +138,7 @@ export class Settler {
       else if (refused.has(id) || waiting.has(id)) this.#putOff(entry, locked.has(id), now)
       else entry.settled(lost.has(id) ? 'lost' : 'recorded')
     }
+    this.#onSettled(now - start)
   }
 
   #putOff(entry: Entry, isLocked: boolean, now: number): void {

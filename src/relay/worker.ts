@@ -13,7 +13,7 @@ import { budgetOf, Drain } from './drain.ts'
 import { LaneKeeper } from './lane-keeper.ts'
 import { Lease } from './lease.ts'
 import { answered, patientCleaning, patientCoordination, patientRelay } from './patient-store.ts'
-import { Retention } from './retention.ts'
+import { Retention, type RetentionReport } from './retention.ts'
 import { reliablePolicy } from './retry.ts'
 import type { RelayHooks } from './send-hooks.ts'
 import type { SendShare } from './send-slots.ts'
@@ -217,9 +217,15 @@ export class Worker {
     await keeper.start()
     const { retention: options } = this.options
     const { signals } = this.#parts
-    const onPurged = (count: number): void => signals.emit('events.purged', { worker: this.name, count })
+    const worker = this.name
+    const report: RetentionReport = {
+      onStarted: () => signals.emit('retention.started', { worker }),
+      onPurged: (count) => signals.emit('events.purged', { worker, count }),
+      onFinished: (events, inbox, duration) => signals.emit('retention.finished', { worker, events, inbox, duration }),
+      onError,
+    }
     const cleaned = patientCleaning(this.#parts.store, this.#statementTime)
-    const retention = options === false ? undefined : new Retention(cleaned, options, onPurged, onError)
+    const retention = options === false ? undefined : new Retention(cleaned, options, report)
     await waker.start()
     const running = Promise.all([...cycles.map((cycle) => cycle.run()), keeper.run(), retention?.run(), unserved.run()])
     return { keeper, cycles, waker, running, retention, unserved }

@@ -12,6 +12,8 @@ import { SignalLog } from './signal-log.ts'
 export interface Signals {
   /** An event was inserted on the caller's transaction, which has not committed yet. Not sent for duplicates. */
   'event.created': { readonly record: OutboxEvent }
+  /** Publish found the event stored already, and inserted nothing. */
+  'event.duplicate': { readonly record: OutboxEvent }
   /** The backend acknowledged the event and that is recorded. */
   'event.published': { readonly record: OutboxEvent; readonly backend: string; readonly worker: string }
   /** An attempt failed; the event is tried again after `delay`. */
@@ -46,6 +48,22 @@ export interface Signals {
     readonly sent: number
     readonly delivered: number
     readonly duration: number
+  }
+  /**
+   * What one send came to was recorded: how many events of each kind. `lost` were not ours to record any more. `ages`: of each
+   * published one, how long ago it was inserted, by the database's clock then and this host's now. `duration`: of the settle;
+   * null = in one transaction with what the handler wrote.
+   */
+  'batch.settled': {
+    readonly backend: string
+    readonly worker: string
+    readonly published: number
+    readonly retried: number
+    readonly failed: number
+    readonly blocked: number
+    readonly lost: number
+    readonly ages: readonly number[]
+    readonly duration: number | null
   }
   /** This call opened the backend's breaker: nothing is sent there until a probe succeeds. */
   'backend.down': { readonly backend: string; readonly worker: string; readonly error: unknown }
@@ -84,6 +102,15 @@ export interface Signals {
   'store.up': { readonly worker: string }
   /** Retention deleted settled events. */
   'events.purged': { readonly worker: string; readonly count: number }
+  /** A worker begins to delete what is past its time. */
+  'retention.started': { readonly worker: string }
+  /** Nothing is left that is past its time: how many events and inbox entries this clean-up deleted, and how long it took. */
+  'retention.finished': {
+    readonly worker: string
+    readonly events: number
+    readonly inbox: number
+    readonly duration: number
+  }
   /** A listener of a signal threw, or rejected. What it listened to went on. */
   'listener.failed': { readonly signal: SignalName; readonly error: unknown }
   /** A consumer has started: its subscription is open. */
@@ -135,11 +162,13 @@ export type SignalName = keyof Signals
 /** The names of all signals. */
 export const SIGNAL_NAMES = [
   'event.created',
+  'event.duplicate',
   'event.published',
   'event.retried',
   'event.failed',
   'event.blocked',
   'batch.sent',
+  'batch.settled',
   'backend.down',
   'backend.up',
   'backend.unserved',
@@ -153,6 +182,8 @@ export const SIGNAL_NAMES = [
   'store.down',
   'store.up',
   'events.purged',
+  'retention.started',
+  'retention.finished',
   'listener.failed',
   'consumer.started',
   'consumer.stopped',

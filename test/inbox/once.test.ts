@@ -192,12 +192,16 @@ describe('inbox', () => {
         if (count < options.limit) cleaned.resolve()
         return count
       }
-      const onPurged = (): void => assert.fail('no event was purged')
+      const report = {
+        onStarted: () => undefined,
+        onPurged: () => assert.fail('no event was purged'),
+        onFinished: () => undefined,
+        onError: cleaned.reject,
+      }
       const retention = new Retention(
         { retention: nothing, inbox: { prune } },
         { published: null, failed: null, inbox: age, interval: 60_000 },
-        onPurged,
-        cleaned.reject,
+        report,
       )
       const running = retention.run()
       if (age !== null) await cleaned.promise

@@ -133,7 +133,6 @@ for (const what of ['retention.purge', 'inbox.prune'] as const) {
     await worker.start()
     await outbox.until(() => asked >= 1 && outbox.heard('worker.error').length > 0)
     await outbox.publish(['a'])
-    await outbox.until(() => outbox.heard('events.purged').length > 0)
-    assert.ok(asked > 1)
+    await outbox.until(() => outbox.heard('events.purged').length > 0 && asked > 1)
   })
 }
