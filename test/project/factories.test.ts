@@ -13,6 +13,7 @@ import { mqtt, mqttSubscription } from 'ts-broadcaster/mqtt'
 import { mysql } from 'ts-broadcaster/mysql'
 import { natsJetStream, natsJetStreamSubscription } from 'ts-broadcaster/nats'
 import { postgres } from 'ts-broadcaster/postgres'
+import { prometheus } from 'ts-broadcaster/prometheus'
 import { rabbitmq, rabbitmqSubscription } from 'ts-broadcaster/rabbitmq'
 import { redisStreams, redisStreamsSubscription } from 'ts-broadcaster/redis-streams'
 import { sqlite } from 'ts-broadcaster/sqlite'
@@ -37,7 +38,7 @@ const FACTORIES: Readonly<Record<string, Factory>> = {
   } as object),
   ...({ postgres, rabbitmq, redisStreams, sqlite, webhook, webhookReceiver, kafkaSubscription } as object),
   ...({ mqttSubscription, natsJetStreamSubscription, rabbitmqSubscription, redisStreamsSubscription } as object),
-  ...({ drizzleTransaction, knexTransaction, kyselyTransaction } as object),
+  ...({ drizzleTransaction, knexTransaction, kyselyTransaction, prometheus } as object),
 }
 
 for (const [name, factory] of Object.entries(FACTORIES)) {

@@ -48,6 +48,8 @@ const LAW: Record<string, readonly string[]> = {
     // The type of a subscription.
     'consumer',
   ],
+  // Metrics: what the seams tell, by signals and when asked
+  prometheus: ['foundation', 'event', 'record', 'telemetry', 'store', 'admin'],
   index: [
     'foundation',
     'event',
@@ -64,7 +66,17 @@ const LAW: Record<string, readonly string[]> = {
     'broadcaster',
   ],
   // The entries of the package beside `index.ts`: names, and nothing else
-  entry: ['event', 'handlers', 'transactions', 'store/*', 'backend/*', 'technology', 'consumer/*', 'testing'],
+  entry: [
+    'event',
+    'handlers',
+    'transactions',
+    'store/*',
+    'backend/*',
+    'technology',
+    'consumer/*',
+    'prometheus',
+    'testing',
+  ],
 }
 // What stands on all of it. Nothing imports `cli`, and only the entry and tests import `testing`.
 const BELOW = Object.keys(LAW).filter((part) => part !== 'entry')

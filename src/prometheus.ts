@@ -1,0 +1,7 @@
+// Metrics in Prometheus' text format, of outboxes and of the consumers of this process.
+export {
+  type MeasuredOutbox,
+  type Prometheus,
+  type PrometheusOptions,
+  prometheus,
+} from './prometheus/prometheus.ts'

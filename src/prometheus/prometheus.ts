@@ -1,0 +1,100 @@
+import { BroadcasterError } from '../errors.ts'
+import { duration, LONGEST_TIMER } from '../foundation/option-kinds.ts'
+import { type OptionsOf, readOptions } from '../foundation/option-table.ts'
+import { showValue } from '../foundation/problem.ts'
+import type { Store } from '../store/store.ts'
+import { CONTENT_TYPE, exposition } from './exposition.ts'
+import { ProcessMetrics } from './process-metrics.ts'
+import { StoreLook } from './store-look.ts'
+import { storeMetrics } from './store-metrics.ts'
+
+export const PROMETHEUS = {
+  /** How long what was read from the database serves further scrapes, in milliseconds; 0 = each looks anew. Default 5,000. */
+  maxAge: duration(5_000, { min: 0, max: LONGEST_TIMER }),
+  /** How long a scrape waits for the database, in milliseconds; then it tells what this process counted. Default 2,000. */
+  timeout: duration(2_000),
+}
+/** Options of `prometheus()`. */
+export type PrometheusOptions = OptionsOf<typeof PROMETHEUS>
+
+/** What is needed of a Broadcaster: its name, and its store to look at. */
+export interface MeasuredOutbox {
+  /** What the label `outbox` says. */
+  readonly name: string
+  /** What is looked at. */
+  readonly store: { readonly admin: Pick<Store['admin'], 'look'> }
+}
+
+/** Metrics of outboxes and of the consumers of this process. */
+export interface Prometheus {
+  /** The value of the header `content-type` for what `metrics` gives. */
+  readonly contentType: string
+  /** All metrics in Prometheus' text format 0.0.4. Never rejects: a database that does not answer is told by `broadcaster_store_up`. */
+  metrics(): Promise<string>
+  /** The same as the answer to a request: 200 to GET and HEAD, 405 to others. Whatever the path. */
+  handle(request: Request): Promise<Response>
+  /** Stops counting. What was counted stays. */
+  close(): void
+  /** For `using`: the same as `close`. */
+  [Symbol.dispose](): void
+}
+
+/**
+ * Counts what happens in this process from now on, and looks at the database when it is scraped: make it before workers and
+ * consumers start. For a process that only consumes, give an empty list. Throws `INVALID_OPTION`.
+ *
+ * @example
+ * const metrics = prometheus(broadcaster)
+ * app.get('/metrics', (context) => metrics.handle(context.req.raw))
+ */
+export function prometheus(
+  outboxes: MeasuredOutbox | readonly MeasuredOutbox[],
+  options: PrometheusOptions = {},
+): Prometheus {
+  const resolved = readOptions('prometheus()', PROMETHEUS, options)
+  const looks = new Map(
+    measured(outboxes).map(({ name, store }) => [name, new StoreLook(() => store.admin.look(), resolved)]),
+  )
+  const counted = new ProcessMetrics([...looks.keys()], (outbox) => looks.get(outbox)?.clockAhead ?? 0)
+
+  async function metrics(): Promise<string> {
+    const looking = Array.from(looks, async ([name, look]) => [name, await look.seen()] as const)
+    const read = storeMetrics(await Promise.all(looking))
+    return exposition([...counted.samples, ...read])
+  }
+
+  async function handle(request: Request): Promise<Response> {
+    if (request.method !== 'GET' && request.method !== 'HEAD') {
+      return new Response(null, { status: 405, headers: { allow: 'GET, HEAD' } })
+    }
+    const text = await metrics()
+    const headers = { 'content-type': CONTENT_TYPE, 'cache-control': 'no-store' }
+    return new Response(request.method === 'HEAD' ? null : text, { headers })
+  }
+
+  const close = (): void => counted.close()
+  return { contentType: CONTENT_TYPE, metrics, handle, close, [Symbol.dispose]: close }
+}
+
+function measured(given: unknown): readonly MeasuredOutbox[] {
+  const all: readonly unknown[] = Array.isArray(given) ? given : [given]
+  const names = new Set<string>()
+  for (const one of all) {
+    if (!isOutbox(one)) throw refused(`outboxes is ${showValue(given)}; give a Broadcaster or a list of them`, given)
+    if (names.has(one.name)) {
+      throw refused(`outboxes has two named '${one.name}'; give each Broadcaster a name of its own`, one.name)
+    }
+    names.add(one.name)
+  }
+  return all as readonly MeasuredOutbox[]
+}
+
+function isOutbox(given: unknown): given is MeasuredOutbox {
+  if (typeof given !== 'object' || given === null) return false
+  const { name, store } = given as Partial<MeasuredOutbox>
+  return typeof name === 'string' && typeof store?.admin?.look === 'function'
+}
+
+function refused(message: string, value: unknown): BroadcasterError {
+  return new BroadcasterError('INVALID_OPTION', `prometheus(): ${message}`, { field: 'outboxes', value })
+}

@@ -1,0 +1,137 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { ReceivedEvent } from '../../src/event/received-event.ts'
+import { METRICS } from '../../src/prometheus/metric-table.ts'
+import { ProcessMetrics } from '../../src/prometheus/process-metrics.ts'
+import { OutboxEvent } from '../../src/record/outbox-event.ts'
+import { SIGNAL_NAMES, type SignalName, SignalSource, type Signals } from '../../src/telemetry/signals.ts'
+import { sampleEvent } from '../../src/testing/sample-events.ts'
+import { root } from '../project/source-files.ts'
+
+const PAGE = 'docs/metrics.md'
+const backend = 'main'
+const worker = 'w'
+const consumer = 'billing'
+const error = new Error('no')
+const record = new OutboxEvent({ id: '1', eventId: null, eventType: 'a', publisherBackend: backend, maxRetries: 3 })
+const event = new ReceivedEvent(sampleEvent().toEncodable())
+const delivery = { consumer, event, attempt: 1, duration: 5 }
+
+/** One message of each signal. */
+const SAMPLES: { readonly [Name in SignalName]: Signals[Name] } = {
+  'event.created': { record },
+  'event.duplicate': { record },
+  'event.published': { record, backend, worker },
+  'event.retried': { record, backend, worker, retryCount: 1, delay: 5, error },
+  'event.failed': { record, backend, worker, retryCount: 1, blocks: true, error },
+  'event.blocked': { record, backend, worker, headId: '2' },
+  'batch.sent': { backend, worker, sent: 3, delivered: 2, duration: 5 },
+  'batch.settled': {
+    backend,
+    worker,
+    published: 1,
+    retried: 2,
+    failed: 3,
+    blocked: 4,
+    lost: 5,
+    ages: [5],
+    duration: 5,
+  },
+  'backend.down': { backend, worker, error },
+  'backend.up': { backend, worker },
+  'backend.unserved': { backend, worker },
+  'destination.down': { backend, destination: 'https://example.com', worker, error },
+  'destination.up': { backend, destination: 'https://example.com', worker },
+  'lane.gained': { backend, worker, lanes: [1, 2] },
+  'lane.lost': { backend, worker, lanes: [2], reason: 'lease-ended' },
+  'worker.started': { worker, backends: [backend] },
+  'worker.stopped': { worker },
+  'worker.error': { worker, error },
+  'store.down': { worker, error },
+  'store.up': { worker },
+  'events.purged': { worker, count: 4 },
+  'retention.started': { worker },
+  'retention.finished': { worker, events: 1, inbox: 2, duration: 5 },
+  'listener.failed': { signal: 'event.created', error },
+  'consumer.started': { consumer, subscription: 'redis' },
+  'consumer.stopped': { consumer },
+  'consumer.error': { consumer, error },
+  'consumer.gap': { consumer, subscription: 'redis', error },
+  'delivery.handled': delivery,
+  'delivery.duplicate': delivery,
+  'delivery.ignored': delivery,
+  'delivery.retried': { consumer, event, attempt: 1, delay: 5, error },
+  'delivery.failed': { consumer, event, attempt: 1, error },
+}
+
+/** The metrics whose values stand differently after a signal: what begins at 0 has not moved. */
+function movedBy<Name extends SignalName>(name: Name): readonly string[] {
+  const counted = new ProcessMetrics(['shop'], () => 0)
+  const source = new SignalSource('shop')
+  const values = (): ReadonlyMap<string, string> =>
+    new Map(Array.from(counted.samples, ([metric, { series }]) => [metric, JSON.stringify(series)]))
+  try {
+    // Lanes can only be lost where they were gained.
+    if (name === 'lane.lost') source.emit('lane.gained', { backend, worker, lanes: [1, 2] })
+    counted.begin('backend', ['shop', backend])
+    counted.begin('consumer', [consumer])
+    counted.begin('outbox', ['shop'])
+    const before = values()
+    source.emit(name, SAMPLES[name])
+    return [...values()].filter(([metric, value]) => before.get(metric) !== value).map(([metric]) => metric)
+  } finally {
+    counted.close()
+  }
+}
+
+/** The level of the line in the log. */
+function logLevelOf<Name extends SignalName>(name: Name): string {
+  const levels: string[] = []
+  new SignalSource('shop', { warn: () => levels.push('warn'), error: () => levels.push('error') }).emit(
+    name,
+    SAMPLES[name],
+  )
+  return levels.join()
+}
+
+/** The rows of the page's tables whose first cell is code, without backticks. */
+const rows = readFileSync(join(root, PAGE), 'utf8')
+  .split('\n')
+  .filter((line) => line.startsWith('| `'))
+  .map((line) => line.split('|').slice(1, -1))
+  .map((cells) => cells.map((cell) => cell.trim().replaceAll('`', '')))
+
+test(`${PAGE} lists every metric as it is`, () => {
+  const documented = rows.filter(([name = '']) => name.startsWith('broadcaster_'))
+  const real = Object.entries(METRICS).map(([name, { kind, labels, help }]) => [name, kind, labels.join(', '), help])
+  assert.deepEqual(documented, real)
+})
+
+test(`${PAGE} says of each signal which metrics it moves and which line it writes`, () => {
+  const documented = rows.filter(([name = '']) => !name.startsWith('broadcaster_'))
+  const real = SIGNAL_NAMES.map((name) => [name, movedBy(name).join(', '), logLevelOf(name)])
+  assert.deepEqual(documented, real)
+})
+
+test('every metric of the process is moved by a signal', () => {
+  const moved = new Set(SIGNAL_NAMES.flatMap((name) => movedBy(name)))
+  const counted = new ProcessMetrics([], () => 0)
+  counted.close()
+  assert.deepEqual(
+    [...counted.samples.keys()].filter((name) => !moved.has(name)),
+    [],
+  )
+})
+
+test('signals of other outboxes are not counted', () => {
+  const counted = new ProcessMetrics(['shop'], () => 0)
+  new SignalSource('other').emit('batch.sent', SAMPLES['batch.sent'])
+  const sent = (): number | undefined => counted.samples.get('broadcaster_events_sent_total')?.series[0]?.value
+  assert.equal(sent(), undefined)
+  new SignalSource('shop').emit('batch.sent', SAMPLES['batch.sent'])
+  counted.close()
+  new SignalSource('shop').emit('batch.sent', SAMPLES['batch.sent'])
+  assert.equal(sent(), 3, 'once: not after close')
+})
