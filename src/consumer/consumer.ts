@@ -137,7 +137,8 @@ export class Consumer<Tx = unknown, Events extends Catalogue | NoCatalogue = NoC
   async #start(): Promise<void> {
     const onGap = (error: BroadcasterError): void =>
       this.#signals.emit('consumer.gap', { consumer: this.name, subscription: this.#subscription.description, error })
-    const open = (): Promise<void> => this.#subscription.open({ consumer: this.name, onGap }, this.#hurry.signal)
+    const context = { consumer: this.name, onGap, onTrouble: this.#complain }
+    const open = (): Promise<void> => this.#subscription.open(context, this.#hurry.signal)
     const isOver = (): boolean => this.#stopping !== undefined
     const steps = [async () => this.#inbox?.check(), open]
     const how = { failFast: this.#settings.failFast, pause: this.#startPause, isOver, onError: this.#complain }

@@ -49,6 +49,8 @@ export interface SubscriptionContext {
   readonly consumer: string
   /** To be told when messages are gone that nobody was given, as when a broker dropped them unread. */
   readonly onGap?: (error: BroadcasterError) => void
+  /** To be told what delays some of the messages while the others come, as when a partition has no leader. */
+  readonly onTrouble?: (error: BroadcasterError) => void
 }
 
 /**

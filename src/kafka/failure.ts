@@ -1,5 +1,6 @@
 import { isMissingDependency, OutageError, PermanentError } from '../backend/send-error.ts'
 import { BroadcasterError } from '../errors.ts'
+import type { KafkaModule } from './client.ts'
 
 /** What an error comes to. */
 export interface KafkaFailure {
@@ -130,6 +131,12 @@ export function protocolName(error: Error): string | undefined {
     if (typeof value === 'string' && /^[A-Z][A-Z_]+$/.test(value)) return value.replace(/^ERR_/, '')
   }
   return undefined
+}
+
+/** The protocol's name of a number in an answer. */
+export function nameOfCode({ protocolErrorsCodesById }: KafkaModule, code: number): string {
+  const names: Readonly<Record<number, string>> = protocolErrorsCodesById
+  return names[code] ?? 'UNKNOWN_SERVER_ERROR'
 }
 
 /** An error, those it is made of, and its causes. */

@@ -1,65 +1,64 @@
 import { OutageError } from '../backend/send-error.ts'
-import { clientOptions, importKafka, within } from './client.ts'
-import { type FetchedRecord, Partition } from './partition.ts'
-import { recordsIn } from './records-in.ts'
+import type { SubscriptionContext } from '../consumer/subscription.ts'
+import { type Assigned, AssignedReader } from './assigned-reader.ts'
+import { clientOptions, importKafka, type KafkaModule, within } from './client.ts'
+import { ClusterView, type View } from './cluster-view.ts'
+import { chainOf, failureOfCode, nameOfCode } from './failure.ts'
+import { LeaderClient } from './leader-client.ts'
+import type { FetchedRecord, Partition } from './partition.ts'
+import { placeOf } from './port.ts'
 import type { ResolvedKafkaSubscriptionOptions } from './subscription-options.ts'
 
 type Consumer = import('@platformatic/kafka').Consumer<Buffer, Buffer, Buffer, Buffer>
-type Metadata = Awaited<ReturnType<Consumer['metadata']>>
 
-const EARLIEST = -2n
-const LATEST = -1n
-/** How long Kafka holds a fetch open that finds nothing, in milliseconds. */
-const WAIT = 500
-const READ_COMMITTED = 1
+/** Whom a member tells. */
+export interface MemberListeners extends Pick<SubscriptionContext, 'onGap' | 'onTrouble'> {
+  /** What was delivered is not ours any more. */
+  readonly onLost: () => void
+}
+
+interface Offset {
+  readonly topic: string
+  readonly number: number
+  readonly offset: bigint
+  readonly leaderEpoch?: number
+}
 
 /**
  * A member of a consumer group. It fetches by itself, and not through the client's stream, which goes on with what it had
- * fetched before the group changed.
+ * fetched before the group changed, and stops when one partition of all has no leader. It leaves the group only when the
+ * coordinator says so, or says nothing.
  */
 export class GroupMember {
   readonly #options: ResolvedKafkaSubscriptionOptions
+  readonly #kafka: KafkaModule
   readonly #consumer: Consumer
-  /**
-   * With connections of its own: Kafka answers the requests of a connection one after the other, so a commit would wait for
-   * the end of each fetch that finds nothing.
-   */
-  readonly #fetcher: Consumer
-  readonly #onLost: () => void
+  readonly #view: ClusterView
+  readonly #listeners: MemberListeners
+  readonly #leaders = new Map<number, LeaderClient>()
   /** Undefined = Kafka has shared the partitions out, and we do not know yet where ours begin. */
-  #partitions: Map<string, Partition> | undefined
+  #reader: AssignedReader | undefined
   /** Goes up each time the partitions are shared out. */
   generation = 0
-  /** Of all topics, when we joined. */
-  #partitionCount = 0
+  /** Of all topics, when we joined, or the fewest since. */
+  #partitionCount = Number.POSITIVE_INFINITY
   #failure: unknown
+  /** Ends when no heartbeat was answered for so long that Kafka takes us for dead. */
+  #alive: NodeJS.Timeout | undefined
+  #isAskingForCoordinator = false
 
   private constructor(
-    consumer: Consumer,
-    fetcher: Consumer,
-    options: ResolvedKafkaSubscriptionOptions,
-    onLost: () => void,
-  ) {
-    this.#consumer = consumer
-    this.#fetcher = fetcher
-    this.#options = options
-    this.#onLost = onLost
-    consumer.on('consumer:group:join', () => this.#shareOut())
-    // The group could not be joined again: a new member must be made.
-    consumer.on('error', (error: unknown) => this.#fail(error))
-    // It joins nothing; what goes wrong is in what it rejects with.
-    fetcher.on('error', () => undefined)
-  }
-
-  /** Joins the group. `onLost`: what was delivered is not ours any more. */
-  static async join(
+    kafka: KafkaModule,
     group: string,
     options: ResolvedKafkaSubscriptionOptions,
-    onLost: () => void,
-  ): Promise<GroupMember> {
+    listeners: MemberListeners,
+  ) {
+    this.#kafka = kafka
+    this.#options = options
+    this.#listeners = listeners
     const { connection, sessionTimeout, heartbeatInterval, topics } = options
-    const kafka = await importKafka('kafkaSubscription')
-    const settings = {
+    this.#view = new ClusterView(kafka, connection)
+    const consumer = new kafka.Consumer<Buffer, Buffer, Buffer, Buffer>({
       ...clientOptions(connection),
       groupId: group,
       autocommit: false,
@@ -68,18 +67,36 @@ export class GroupMember {
       heartbeatInterval,
       // How long the others wait for us to come back: we come at once.
       rebalanceTimeout: sessionTimeout,
-      isolationLevel: READ_COMMITTED,
-    } as const
-    const consumer = new kafka.Consumer<Buffer, Buffer, Buffer, Buffer>(settings)
-    const fetcher = new kafka.Consumer<Buffer, Buffer, Buffer, Buffer>(settings)
-    const member = new GroupMember(consumer, fetcher, options, onLost)
+    })
+    this.#consumer = consumer
+    this.#view.lendTo(consumer, topics)
+    consumer.on('consumer:group:join', () => {
+      this.#isAlive()
+      this.#shareOut()
+    })
+    // While it joins again there are no heartbeats; the client says when that fails.
+    consumer.on('consumer:group:rebalance', () => clearTimeout(this.#alive))
+    consumer.on('consumer:heartbeat:end', () => this.#isAlive())
+    consumer.on('consumer:heartbeat:error', () => void this.#askForCoordinator(group))
+    // The group could not be joined again: a new member must be made.
+    consumer.on('error', (error: unknown) => this.#fail(error))
+  }
+
+  /** Joins the group. */
+  static async join(
+    group: string,
+    options: ResolvedKafkaSubscriptionOptions,
+    listeners: MemberListeners,
+  ): Promise<GroupMember> {
+    const { connection, sessionTimeout, topics } = options
+    const member = new GroupMember(await importKafka('kafkaSubscription'), group, options, listeners)
     try {
       const { connectTimeout, timeout } = connection
-      member.#partitionCount = countOf(
-        await within(connectTimeout + timeout, consumer.metadata({ topics: [...topics] })),
-      )
-      consumer.topics.trackAll(...topics)
-      await within(connectTimeout + timeout + sessionTimeout, consumer.joinGroup({}))
+      const view = await member.#view.of(topics)
+      for (const [topic, name] of view.refused) throw failureOfCode(name, topic, false).error
+      member.#partitionCount = countOf(view)
+      member.#consumer.topics.trackAll(...topics)
+      await within(connectTimeout + timeout + sessionTimeout, member.#consumer.joinGroup({}))
       return member
     } catch (error) {
       await member.leave()
@@ -92,179 +109,180 @@ export class GroupMember {
     return this.#failure
   }
 
-  /** The next records, none when there are none for some time. */
+  /** The next records, none when there are none for some time. Rejects with an `OutageError` when nothing at all can be read. */
   async fetch(): Promise<readonly FetchedRecord[]> {
     const { generation } = this
-    this.#partitions ??= await this.#begin(generation)
-    const partitions = this.#partitions
-    if (generation !== this.generation || partitions === undefined) return []
-    if (partitions.size === 0) {
-      await new Promise((resolve) => setTimeout(resolve, WAIT))
-      return []
-    }
-    const { timeout, connectTimeout } = this.#options.connection
-    const metadata = await within(
-      connectTimeout + timeout,
-      this.#consumer.metadata({ topics: [...this.#options.topics] }),
-    )
-    if (countOf(metadata) > this.#partitionCount) {
+    this.#reader ??= await this.#begin(generation)
+    const reader = this.#reader
+    if (generation !== this.generation || reader === undefined) return []
+    const count = countOf(await this.#view.of(this.#options.topics))
+    if (count > this.#partitionCount) {
       // Nobody reads a partition that was added until the group shares them out anew.
       this.#fail(new OutageError('the topics have more partitions than before: the group is joined again'))
       return []
     }
-    const leaders = new Map<number, Map<string, Partition[]>>()
-    const topicNames = new Map<string, string>()
-    for (const partition of partitions.values()) {
-      const topic = metadata.topics.get(partition.topic)
-      const leader = topic?.partitions[partition.number]?.leader
-      if (topic === undefined || leader === undefined || leader < 0) {
-        throw new OutageError(`the partition ${partition.number} of ${partition.topic} has no leader`)
-      }
-      topicNames.set(topic.id, partition.topic)
-      const topics = leaders.get(leader) ?? new Map<string, Partition[]>()
-      leaders.set(leader, topics)
-      topics.set(topic.id, [...(topics.get(topic.id) ?? []), partition])
-    }
-    const answers = await Promise.all(
-      Array.from(leaders, ([node, topics]) =>
-        within(timeout + WAIT, this.#fetcher.fetch(this.#requestFor(node, topics))).catch((error: unknown) =>
-          this.#outOfRange(error, [...topics.values()].flat()),
-        ),
-      ),
-    )
-    if (generation !== this.generation) return []
-    return answers.flatMap((answer) => (answer === undefined ? [] : recordsIn(answer, topicNames, partitions)))
+    this.#partitionCount = Math.min(this.#partitionCount, count)
+    const records = await reader.read()
+    return generation === this.generation ? records : []
   }
 
   /** The partition of a record, if it is still ours. */
   partitionOf({ topic, partition }: FetchedRecord): Partition | undefined {
-    return this.#partitions?.get(`${topic} ${partition}`)
+    return this.#reader?.partitionAt(placeOf(topic, partition))
   }
 
-  /** Commits what may be. */
-  async commit(): Promise<void> {
+  /** Commits what may be. Resolves with the places of which Kafka did not take it, and why. */
+  async commit(): Promise<ReadonlyMap<string, Error>> {
     const { generation } = this
-    const advanced = [...(this.#partitions?.values() ?? [])].flatMap((partition) => {
+    const advanced = [...(this.#reader?.partitions ?? [])].flatMap((partition) => {
       const offset = partition.toCommit()
       return offset === undefined ? [] : [{ partition, offset }]
     })
-    if (advanced.length === 0) return
-    const offsets = advanced.map(({ partition: { topic, number, leaderEpoch }, offset }) => ({
-      topic,
-      partition: number,
-      offset,
-      leaderEpoch,
-    }))
-    await within(this.#options.connection.timeout, this.#consumer.commit({ offsets }))
-    if (generation === this.generation) for (const { partition, offset } of advanced) partition.committed(offset)
+    const refused = await this.#commit(
+      advanced.map(({ partition: { topic, number, leaderEpoch }, offset }) => ({ topic, number, offset, leaderEpoch })),
+    )
+    if (generation === this.generation) {
+      for (const { partition, offset } of advanced) {
+        if (!refused.has(placeOf(partition.topic, partition.number))) partition.committed(offset)
+      }
+    }
+    return refused
   }
 
   /** Leaves the group, so that the others need not wait. */
   async leave(): Promise<void> {
     const { timeout } = this.#options.connection
-    const closed = [this.#consumer, this.#fetcher].map(
-      (each) => new Promise<void>((resolve) => each.close(true, () => resolve())),
-    )
-    await within(timeout, Promise.all(closed)).catch(() => undefined)
+    // Sync, so that nothing is asked of a client that is being closed.
+    const left = new Promise<void>((resolve) => this.#consumer.close(true, () => resolve()))
+    await within(timeout, Promise.all([left, ...this.#closeLeaders()])).catch(() => undefined)
+    this.#view.close()
+    clearTimeout(this.#alive)
     this.#fail(new OutageError('left the group'))
+  }
+
+  #closeLeaders(): readonly Promise<void>[] {
+    const leaders = [...this.#leaders.values()]
+    this.#leaders.clear()
+    return leaders.map((leader) => leader.close())
   }
 
   #shareOut(): void {
     this.generation++
-    this.#partitions = undefined
-    this.#onLost()
+    this.#reader = undefined
+    this.#listeners.onLost()
   }
 
   #fail(error: unknown): void {
     this.#failure ??= error
+    clearTimeout(this.#alive)
     this.#shareOut()
   }
 
+  #isAlive(): void {
+    clearTimeout(this.#alive)
+    if (this.#failure !== undefined) return
+    const { sessionTimeout } = this.#options
+    const dead = (): void =>
+      this.#fail(new OutageError(`the coordinator of the group has not answered for ${sessionTimeout} ms`))
+    this.#alive = setTimeout(dead, sessionTimeout)
+    this.#alive.unref()
+  }
+
+  /** The client asks whom it knows for ever: after a failover that is nobody. */
+  async #askForCoordinator(group: string): Promise<void> {
+    if (this.#isAskingForCoordinator || this.#failure !== undefined) return
+    this.#isAskingForCoordinator = true
+    const current = await this.#view.coordinatorOf(group).catch(() => undefined)
+    this.#isAskingForCoordinator = false
+    if (current === undefined || current === this.#coordinator) return
+    this.#fail(new OutageError('another broker coordinates the group now: it is joined again'))
+  }
+
+  get #coordinator(): number | null {
+    return this.#consumer.coordinatorId
+  }
+
   /** Where each of our partitions goes on. */
-  async #begin(generation: number): Promise<Map<string, Partition> | undefined> {
+  async #begin(generation: number): Promise<AssignedReader | undefined> {
     const assignments = (this.#consumer.assignments ?? []).filter(({ partitions }) => partitions.length > 0)
-    const found = new Map<string, Partition>()
-    const begun: { topic: string; partition: number; offset: bigint; leaderEpoch: number }[] = []
+    const assigned: Assigned[] = []
     if (assignments.length > 0) {
       const { timeout, connectTimeout } = this.#options.connection
-      const committed = await within(
-        connectTimeout + timeout,
-        this.#consumer.listCommittedOffsets({
-          topics: assignments.map(({ topic, partitions }) => ({ topic, partitions })),
-        }),
-      )
-      const topics = assignments.map(({ topic }) => topic)
-      const timestamp = this.#options.start === 'all' ? EARLIEST : LATEST
-      const bounds = await within(connectTimeout + timeout, this.#consumer.listOffsets({ topics, timestamp }))
+      const topics = assignments.map(({ topic, partitions }) => ({ topic, partitions }))
+      const committed = await within(connectTimeout + timeout, this.#consumer.listCommittedOffsets({ topics }))
       for (const { topic, partitions } of assignments) {
         for (const number of partitions) {
           const offset = committed.get(topic)?.[number] ?? -1n
-          const start = offset >= 0n ? offset : (bounds.get(topic)?.[number] ?? 0n)
-          if (offset < 0n && timestamp === LATEST)
-            begun.push({ topic, partition: number, offset: start, leaderEpoch: -1 })
-          found.set(`${topic} ${number}`, new Partition(topic, number, start))
+          assigned.push({ topic, number, committed: offset >= 0n ? offset : undefined })
         }
       }
-      // Where it began is kept, or what comes before the first commit is lost at the next start: that asks for the end again.
-      if (begun.length > 0) await within(timeout, this.#consumer.commit({ offsets: begun }))
     }
-    return generation === this.generation ? found : undefined
+    return generation === this.generation ? this.#readerOf(assigned) : undefined
   }
 
-  #requestFor(node: number, topics: ReadonlyMap<string, readonly Partition[]>) {
-    const { maxFetchBytes } = this.#options
-    return {
-      node,
-      minBytes: 1,
-      maxBytes: maxFetchBytes,
-      maxWaitTime: WAIT,
-      isolationLevel: READ_COMMITTED,
-      topics: Array.from(topics, ([topicId, partitions]) => ({
-        topicId,
-        partitions: partitions.map(({ number, next }) => ({
-          partition: number,
-          fetchOffset: next,
-          partitionMaxBytes: maxFetchBytes,
-          currentLeaderEpoch: -1,
-          lastFetchedEpoch: -1,
-        })),
-      })),
+  #readerOf(assigned: readonly Assigned[]): AssignedReader {
+    const { topics, start } = this.#options
+    const keep = async (offsets: readonly Offset[]): Promise<void> => {
+      for (const error of (await this.#commit(offsets)).values()) throw error
     }
+    return new AssignedReader(assigned, {
+      ...{ view: this.#view, topics, start, keep },
+      ...{ onGap: this.#listeners.onGap, onTrouble: this.#listeners.onTrouble },
+      clientOf: (node, view) => this.#leaderOf(node, view),
+      drop: (client) => {
+        if (this.#leaders.get(client.node) === client) this.#leaders.delete(client.node)
+        void client.close()
+      },
+      rewind: async (offsets) => {
+        // First taken back: a record in hand that is done with would commit what is behind it.
+        this.#shareOut()
+        await keep(offsets)
+      },
+    })
   }
 
-  /** Records that we had not read were deleted, or the log ends before us: goes on with the oldest. Rethrows any other error. */
-  async #outOfRange(error: unknown, partitions: readonly Partition[]): Promise<undefined> {
-    const found = error instanceof AggregateError && 'findBy' in error ? error.findBy : undefined
-    const isOutOfRange = typeof found === 'function' && found.call(error, 'apiId', 'OFFSET_OUT_OF_RANGE') !== null
-    if (!isOutOfRange) {
-      this.#consumer.clearMetadata()
-      this.#fetcher.clearMetadata()
-      throw error
+  #leaderOf(node: number, { brokers }: View): LeaderClient {
+    const found = this.#leaders.get(node)
+    const { host = '', port = 0 } = brokers.get(node) ?? {}
+    if (found?.isOf({ host, port })) return found
+    void found?.close()
+    const made = new LeaderClient(this.#kafka, this.#options, node, { host, port })
+    this.#leaders.set(node, made)
+    return made
+  }
+
+  async #commit(offsets: readonly Offset[]): Promise<ReadonlyMap<string, Error>> {
+    const refused = new Map<string, Error>()
+    if (offsets.length === 0) return refused
+    const request = offsets.map(({ topic, number, offset, leaderEpoch = -1 }) => ({
+      ...{ topic, partition: number, offset, leaderEpoch },
+    }))
+    try {
+      await within(this.#options.connection.timeout, this.#consumer.commit({ offsets: request }))
+    } catch (error) {
+      const answer = chainOf(error).find((each) => 'response' in each) as
+        | { readonly response?: CommitAnswer }
+        | undefined
+      const parts = (answer?.response?.topics ?? []).flatMap(({ name, partitions }) =>
+        partitions.map((part) => ({ ...part, place: placeOf(name, part.partitionIndex) })),
+      )
+      for (const { place, errorCode } of parts) {
+        if (errorCode !== 0) refused.set(place, failureOfCode(nameOfCode(this.#kafka, errorCode), place, false).error)
+      }
+      // What concerns the member is said of every partition.
+      if (refused.size === 0 || refused.size === offsets.length) throw error
     }
-    const topics = [...new Set(partitions.map(({ topic }) => topic))]
-    const { timeout } = this.#options.connection
-    const oldest = await within(timeout, this.#consumer.listOffsets({ topics, timestamp: EARLIEST }))
-    const newest = await within(timeout, this.#consumer.listOffsets({ topics, timestamp: LATEST }))
-    const beyond: { topic: string; partition: number; offset: bigint; leaderEpoch: number }[] = []
-    for (const partition of partitions) {
-      const { topic, number } = partition
-      const first = oldest.get(topic)?.[number] ?? 0n
-      const end = newest.get(topic)?.[number]
-      if (partition.next < first) partition.next = first
-      else if (end !== undefined && partition.next > end)
-        beyond.push({ topic, partition: number, offset: first, leaderEpoch: -1 })
-    }
-    if (beyond.length > 0) {
-      // The log was cut off before where we are, or the offset is of another one. Waiting there for the end to come by
-      // would pass over all that is written meanwhile, and say nothing: what there is comes again.
-      // First taken back: a record in hand that is done with would commit what is behind it.
-      this.#shareOut()
-      await within(timeout, this.#consumer.commit({ offsets: beyond }))
-    }
-    return undefined
+    return refused
   }
 }
 
-function countOf({ topics }: Metadata): number {
+interface CommitAnswer {
+  readonly topics: readonly {
+    readonly name: string
+    readonly partitions: readonly { readonly partitionIndex: number; readonly errorCode: number }[]
+  }[]
+}
+
+function countOf({ topics }: View): number {
   return [...topics.values()].reduce((count, { partitionsCount }) => count + partitionsCount, 0)
 }

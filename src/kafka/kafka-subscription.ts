@@ -7,9 +7,10 @@ import { decodeKafka } from '../event/kafka.ts'
 import { untilSettled } from '../foundation/waiting.ts'
 import { deadLetters } from './dead-letter.ts'
 import { chainOf, errorOfConnection, protocolName } from './failure.ts'
-import { GroupMember } from './group-member.ts'
+import { GroupMember, type MemberListeners } from './group-member.ts'
 import { kafkaLetterPlace } from './letter-place.ts'
 import type { FetchedRecord } from './partition.ts'
+import { placeOf } from './port.ts'
 import { readHeaders } from './read-headers.ts'
 import {
   type KafkaSubscriptionOptions,
@@ -41,6 +42,7 @@ function subscribe(options: ResolvedKafkaSubscriptionOptions, closing: AbortSign
   const letters = deadLetters(options)
   let consumer = ''
   let group = ''
+  let listeners: MemberListeners = { onLost: lose }
   let member: GroupMember | undefined
   let joining: Promise<GroupMember> | undefined
   let fetching: Promise<void> | undefined
@@ -48,11 +50,12 @@ function subscribe(options: ResolvedKafkaSubscriptionOptions, closing: AbortSign
   let waiting: FetchedRecord[] = []
   /** Aborts when what was delivered is not ours any more. */
   let ours = new AbortController()
-  let committing: Promise<void> | undefined
+  let committing: Promise<ReadonlyMap<string, Error>> | undefined
 
   async function open(context: SubscriptionContext, signal: AbortSignal): Promise<void> {
     consumer = context.consumer
     group = options.group ?? consumer
+    listeners = { ...context, onLost: lose }
     try {
       await untilSettled(letters.ensureTopics(), signal)
       await untilSettled(joinPatiently(), signal)
@@ -85,7 +88,7 @@ function subscribe(options: ResolvedKafkaSubscriptionOptions, closing: AbortSign
         await untilSettled(fetching, signal)
       }
     } catch (error) {
-      if (!signal.aborted && !closing.aborted) await leave()
+      // It stays in the group: what it cannot read now, another member could not read either.
       throw errorOfConnection(error)
     }
     const taken = waiting.splice(0, limit)
@@ -125,7 +128,7 @@ function subscribe(options: ResolvedKafkaSubscriptionOptions, closing: AbortSign
 
   async function joinAnew(): Promise<GroupMember> {
     await leave()
-    const joined = await GroupMember.join(group, options, lose)
+    const joined = await GroupMember.join(group, options, listeners)
     if (closing.aborted) await joined.leave()
     member = joined
     return joined
@@ -156,7 +159,8 @@ function subscribe(options: ResolvedKafkaSubscriptionOptions, closing: AbortSign
     const conclude = async (): Promise<void> => {
       refuseIfLost()
       member?.partitionOf(record)?.done(record.offset)
-      await commit()
+      const refused = (await commit()).get(placeOf(record.topic, record.partition))
+      if (refused !== undefined) throw errorOfConnection(refused)
     }
     return {
       ...decoded,
@@ -188,19 +192,19 @@ function subscribe(options: ResolvedKafkaSubscriptionOptions, closing: AbortSign
     waiting.splice(at < 0 ? waiting.length : at, 0, record)
   }
 
-  /** Commits as far as all is done; one commit at a time, for all that ask meanwhile. */
-  async function commit(): Promise<void> {
+  /** Commits as far as all is done; one commit at a time, for all that ask meanwhile. Resolves with what Kafka did not take. */
+  async function commit(): Promise<ReadonlyMap<string, Error>> {
     // What was done before this moment is in the next commit, not in the one that is running.
     await committing?.catch(() => undefined)
     committing ??= Promise.resolve()
-      .then(() => member?.commit())
+      .then(() => member?.commit() ?? new Map<string, Error>())
       .catch((error: unknown) => {
         throw errorOfConnection(error)
       })
       .finally(() => {
         committing = undefined
       })
-    await committing
+    return committing
   }
 
   return {

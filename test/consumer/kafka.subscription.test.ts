@@ -10,6 +10,7 @@ import {
   ResourceTypes,
 } from '@platformatic/kafka'
 import type { Subscription } from '../../src/consumer/subscription.ts'
+import type { BroadcasterError } from '../../src/errors.ts'
 import { kafka } from '../../src/kafka/kafka.ts'
 import { type KafkaSubscriptionOptions, kafkaSubscription } from '../../src/kafka/kafka-subscription.ts'
 import {
@@ -215,7 +216,7 @@ describe('kafkaSubscription', { skip: skipWithoutJars('kafka') }, () => {
       assert.deepEqual(idsOf(await take(next, 5)).toSorted(), publishedIds(later).toSorted())
     }))
 
-  test('goes on with the oldest record there is when those it had not read were deleted', () =>
+  test('goes on with the oldest record there is when those it had not read were deleted, and tells how many', () =>
     place(
       async ({ topic, subscribe, publish }) => {
         const first = await opened(subscribe())
@@ -229,7 +230,15 @@ describe('kafkaSubscription', { skip: skipWithoutJars('kafka') }, () => {
         )
         const later = wireEvents(3, 1)
         await publish(later)
-        assert.deepEqual(idsOf(await take(await opened(subscribe()), 3)), publishedIds(later))
+        const gaps: BroadcasterError[] = []
+        const next = subscribe()
+        await next.open({ consumer: 'billing', onGap: (error) => gaps.push(error) }, AbortSignal.timeout(PATIENCE))
+        assert.deepEqual(idsOf(await take(next, 3)), publishedIds(later))
+        // One key, one partition: the eight that were not read, told once.
+        assert.deepEqual(
+          gaps.map(({ code, value }) => [code, value]),
+          [['MESSAGES_MISSED', 8]],
+        )
       },
       { 'cleanup.policy': 'delete' },
     ))
