@@ -43,7 +43,8 @@ function backendValues(
     return [
       backend,
       {
-        broadcaster_backend_workers: look.workers.filter(({ backends }) => backends.includes(backend)).length,
+        // Workers name the default backend, and its rows may not: nobody can tell who serves those.
+        ...(backend !== '' && { broadcaster_backend_workers: servers(look, backend) }),
         broadcaster_lanes_orphaned: lanes.filter((lane) => lane.backend === backend && lane.orphaned).length,
         broadcaster_waiting_events: waiting.count,
         broadcaster_stuck_events: stuck.count,
@@ -58,6 +59,10 @@ function backendValues(
       },
     ]
   })
+}
+
+function servers({ workers }: OutboxLook, backend: string): number {
+  return workers.filter(({ backends }) => backends.includes(backend)).length
 }
 
 /** Milliseconds for which the longest of what is held has been. */

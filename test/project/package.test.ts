@@ -40,7 +40,7 @@ describe('the packed tarball', () => {
     t.diagnostic(`${listed.length} files in the tarball`)
     const tops = new Set(listed.map((path) => path.split('/')[1]))
     const pages = ['README.md', 'LICENSE', 'CHANGELOG.md', 'CONTRIBUTING.md', 'SECURITY.md']
-    for (const expected of ['dist', 'src', 'docs', 'examples', 'package.json', ...pages]) {
+    for (const expected of ['dist', 'src', 'docs', 'examples', 'ops', 'package.json', ...pages]) {
       assert.ok(tops.has(expected), `${expected} is missing`)
       tops.delete(expected)
     }

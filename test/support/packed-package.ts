@@ -25,6 +25,7 @@ const PARTS = [
   'src',
   'docs',
   'examples',
+  'ops',
   'package.json',
   'tsconfig.json',
   'tsconfig.build.json',
