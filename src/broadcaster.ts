@@ -1,6 +1,8 @@
 import { Admin, type StatusOptions } from './admin/admin.ts'
 import { EventManager } from './admin/events.ts'
+import { OutboxHealth } from './admin/outbox-health.ts'
 import type { OutboxStatus } from './admin/status.ts'
+import { askEach } from './backend/ask-each.ts'
 import type { Backend, BackendFinding, BackendHealth } from './backend/backend.ts'
 import { checkHealth } from './backend/check-health.ts'
 import { lookInto } from './backend/look-into.ts'
@@ -11,8 +13,10 @@ import { closeWithin } from './foundation/close-within.ts'
 import { hold, letGo } from './foundation/holders.ts'
 import { throwProblems } from './foundation/problem.ts'
 import { DEFAULT_RETRIES } from './foundation/retry-policy.ts'
+import { withoutUndefined } from './foundation/without-undefined.ts'
+import type { Health, HealthOptions, Liveness } from './health/health.ts'
 import { Inbox } from './inbox/inbox.ts'
-import type { AnyEventInput, CloudEventInput, EventInput, PublishOptions } from './publish/event-input.ts'
+import type { AnyEventInput, CloudEventInput, CreateInput, EventInput, PublishOptions } from './publish/event-input.ts'
 import { Publisher } from './publish/publisher.ts'
 import type { OutboxEvent } from './record/outbox-event.ts'
 import type { SendShare } from './relay/send-slots.ts'
@@ -22,11 +26,6 @@ import type { Store } from './store/store.ts'
 import type { TransactionAdapter } from './store/transaction-adapter.ts'
 import { resolveLogger } from './telemetry/logger.ts'
 import { SignalSource } from './telemetry/signals.ts'
-
-/** What `broadcaster.events.create` takes: the same as `publish`. */
-type CreateInput<Events extends Catalogue | NoCatalogue, Unlisted extends UnlistedEvents> =
-  | EventInput<Events, EventType<Events, Unlisted>>
-  | CloudEventInput<EventType<Events, Unlisted>>
 
 /**
  * An outbox: publish events inside your transactions, and deliver them with workers in this process or another.
@@ -59,6 +58,7 @@ export class Broadcaster<
   readonly #signals: SignalSource
   readonly #publisher: Publisher<Tx>
   readonly #workers = new Set<Worker>()
+  readonly #health: OutboxHealth
   #closing: Promise<void> | undefined
 
   /** Throws `INVALID_OPTION`, `UNKNOWN_BACKEND` or `ADAPTER_MISMATCH`. Opens nothing. */
@@ -85,6 +85,8 @@ export class Broadcaster<
     const adapter = options.transaction ?? (options.store.transactionAdapter as unknown as TransactionAdapter<Tx>)
     this.#publisher = this.#makePublisher(adapter)
     this.inbox = new Inbox<Tx>({ store: options.store, transaction: adapter })
+    const isClosed = (): boolean => this.#closing !== undefined
+    this.#health = new OutboxHealth({ store: this.store, backends: this.#backends, workers: this.#workers, isClosed })
     for (const resource of [options.store, ...this.#backends.values()]) hold(resource, this)
   }
 
@@ -214,15 +216,25 @@ export class Broadcaster<
     return this.admin.status(options)
   }
 
+  /** Whether the loops of the workers made here turn: told at once, and nobody is asked. */
+  liveness(): Liveness {
+    return this.#health.liveness()
+  }
+
+  /**
+   * How this process is. Ready: the schema is there and current, the database answers, and where workers were made here, one is at
+   * work and a backend that they serve is healthy. Findings have no say. Rejects only with `INVALID_OPTION`.
+   */
+  health(options?: HealthOptions): Promise<Health> {
+    return this.#health.health(options)
+  }
+
   /** Asks every backend how it is, at the same time, each for at most `timeout` ms (default 5,000). Never rejects. */
   async getBackendHealth(
     options: { readonly timeout?: number | undefined } = {},
   ): Promise<Readonly<Record<string, BackendHealth>>> {
     const { timeout = 5_000 } = options
-    const checks = [...this.#backends].map(
-      async ([name, backend]) => [name, await checkHealth(backend, timeout)] as const,
-    )
-    return Object.fromEntries(await Promise.all(checks))
+    return askEach(this.#backends, (backend) => checkHealth(backend, timeout))
   }
 
   /** What backends have found that a person should know, by name; `broadcaster doctor` prints it. Never rejects. */
@@ -230,8 +242,7 @@ export class Broadcaster<
     options: { readonly timeout?: number | undefined } = {},
   ): Promise<Readonly<Record<string, readonly BackendFinding[]>>> {
     const { timeout = 5_000 } = options
-    const looks = [...this.#backends].map(async ([name, backend]) => [name, await lookInto(backend, timeout)] as const)
-    return Object.fromEntries(await Promise.all(looks))
+    return askEach(this.#backends, (backend) => lookInto(backend, timeout))
   }
 
   /**
@@ -286,8 +297,4 @@ export class Broadcaster<
       onPublished: () => this.wake(),
     })
   }
-}
-
-function withoutUndefined<Options extends object>(options: Options): Partial<Options> {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Partial<Options>
 }

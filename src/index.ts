@@ -54,12 +54,16 @@ export type { AttributeValue, CloudEvent, EncodableEvent } from './event/cloud-e
 export type { DeliveryEvent } from './event/delivery-event.ts'
 export type { OutgoingEvent } from './event/outgoing-event.ts'
 export type { SchemaInput, SchemaIssue, SchemaOutput, SchemaResult, StandardSchema } from './event/standard-schema.ts'
+export { toNodeListener } from './foundation/node-listener.ts'
 export type { BackoffOptions, RetryPolicy } from './foundation/retry-policy.ts'
 export type { Handler, HandlerContext } from './handlers/handler.ts'
+export type { Health, HealthCheck, HealthOptions, HealthSource, Liveness } from './health/health.ts'
+export { type HealthHandlerOptions, healthHandler } from './health/health-handler.ts'
 export { type IdentifiedEvent, Inbox, type InboxOptions } from './inbox/inbox.ts'
 export type {
   AnyEventInput,
   CloudEventInput,
+  CreateInput,
   EventInput,
   ExtensionsInput,
   PublishOptions,

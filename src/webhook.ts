@@ -1,6 +1,7 @@
 // Webhooks: the backend that sends them, and the receiver.
+
+export { toNodeListener } from './foundation/node-listener.ts'
 export type { WebhookHandshake } from './webhook/handshake-options.ts'
-export { toNodeListener } from './webhook/node-listener.ts'
 export type {
   WebhookBatchLimit,
   WebhookHeaders,

@@ -3,10 +3,12 @@ import type { Catalogue, NoCatalogue } from '../event/catalogue.ts'
 import { closeWithin } from '../foundation/close-within.ts'
 import { Pause } from '../foundation/pause.ts'
 import { settles } from '../foundation/waiting.ts'
+import type { Health, HealthOptions, Liveness } from '../health/health.ts'
 import type { Inbox } from '../inbox/inbox.ts'
 import { SignalSource } from '../telemetry/signals.ts'
 import { AloneGate } from './alone-gate.ts'
 import { Attempts } from './attempts.ts'
+import { ConsumerHealth } from './consumer-health.ts'
 import {
   type ConsumerOptions,
   type ConsumerSettings,
@@ -17,6 +19,7 @@ import { type DeliverySignals, deliverySignals } from './delivery-signals.ts'
 import { type InboxPruning, inboxPruning } from './inbox-pruning.ts'
 import { type DeliveryInHand, Intake } from './intake.ts'
 import { Reception } from './reception.ts'
+import { Sleepers } from './sleepers.ts'
 import { startPatiently } from './start-patiently.ts'
 import type { Delivery, Subscription } from './subscription.ts'
 import { verdictOn } from './verdict.ts'
@@ -55,8 +58,9 @@ export class Consumer<Tx = unknown, Events extends Catalogue | NoCatalogue = NoC
   /** Work in progress, by delivery. */
   readonly #working = new Map<DeliveryInHand, Promise<void>>()
   readonly #alone: AloneGate
+  readonly #health: ConsumerHealth
   /** Retries to come. */
-  readonly #sleeping = new Set<NodeJS.Timeout>()
+  readonly #sleepers = new Sleepers()
   /** Aborts the handlers that still run when `stop` has waited long enough. */
   readonly #hurry = new AbortController()
   readonly #ended = Promise.withResolvers<void>()
@@ -94,6 +98,7 @@ export class Consumer<Tx = unknown, Events extends Catalogue | NoCatalogue = NoC
     const { pruneInboxAfter } = this.#settings
     const { once } = handling
     this.#inbox = once?.inbox
+    this.#health = new ConsumerHealth(this.name, this.#reception, this.#inbox)
     if (once && pruneInboxAfter !== null) this.#pruning = inboxPruning(once.inbox, pruneInboxAfter, this.#complain)
   }
 
@@ -134,6 +139,16 @@ export class Consumer<Tx = unknown, Events extends Catalogue | NoCatalogue = NoC
     await this.stop()
   }
 
+  /** Whether its loop turns: told at once, and nobody is asked. */
+  liveness(): Liveness {
+    return this.#health.liveness()
+  }
+
+  /** How it is. Ready: it has started, its last look for messages did not fail, and its database answers. Throws `INVALID_OPTION`. */
+  health(options?: HealthOptions): Promise<Health> {
+    return this.#health.health(options)
+  }
+
   async #start(): Promise<void> {
     const onGap = (error: BroadcasterError): void =>
       this.#signals.emit('consumer.gap', { consumer: this.name, subscription: this.#subscription.description, error })
@@ -164,7 +179,7 @@ export class Consumer<Tx = unknown, Events extends Catalogue | NoCatalogue = NoC
     const left = (): number => Math.max(0, end - performance.now())
     if (started && !(await settles(started, { timeout: left() }))) this.#hurry.abort()
     await settles(this.#running, { timeout: left() })
-    for (const timer of this.#sleeping) clearTimeout(timer)
+    this.#sleepers.clear()
     if (!(await settles(this.#idle(), { timeout: left() }))) {
       this.#hurry.abort()
       await settles(this.#idle(), { timeout: LAST_MOMENT })
@@ -227,10 +242,7 @@ export class Consumer<Tx = unknown, Events extends Catalogue | NoCatalogue = NoC
   #decide(held: DeliveryInHand, thrown: unknown): void {
     // What is left in the intake is given back when all handlers have ended.
     if (this.#stopping !== undefined) return
-    if (held.delivery.lost?.aborted) {
-      this.#remove(held)
-      return
-    }
+    if (held.delivery.lost?.aborted) return this.#remove(held)
     // The dead-letter place did not take it: an outage, whatever it says.
     const counted = held.givenUp === undefined
     const verdict = verdictOn(thrown, held.failures + 1, held.uncounted + 1, this.#settings, Math.random())
@@ -252,28 +264,14 @@ export class Consumer<Tx = unknown, Events extends Catalogue | NoCatalogue = NoC
 
   /** Until the next attempt, or until the delivery is lost: it comes again, and finds its key free. */
   #sleep(held: DeliveryInHand, delay: number): void {
-    const { lost } = held.delivery
-    const awake = (): void => {
-      clearTimeout(timer)
-      this.#sleeping.delete(timer)
-      lost?.removeEventListener('abort', onLost)
-    }
-    const onLost = (): void => {
-      awake()
-      // Once all that is lost with it is known to be: the next of its key must not pass it.
-      queueMicrotask(() => {
-        this.#remove(held)
-        this.#work()
-      })
-    }
-    const again = (): void => {
-      awake()
-      this.#intake.putBack(held)
+    const goOn = (change: () => void) => (): void => {
+      change()
       this.#work()
     }
-    const timer = setTimeout(again, Math.min(delay, 2 ** 31 - 1))
-    this.#sleeping.add(timer)
-    lost?.addEventListener('abort', onLost, { once: true })
+    this.#sleepers.add(delay, held.delivery.lost, {
+      again: goOn(() => this.#intake.putBack(held)),
+      onLost: goOn(() => this.#remove(held)),
+    })
   }
 
   /** It is handled: what the broker does not know of is delivered again, and the inbox knows it. */

@@ -1,4 +1,4 @@
-import type { DataInput, NoCatalogue, UnlistedEvents } from '../event/catalogue.ts'
+import type { Catalogue, DataInput, EventType, NoCatalogue, UnlistedEvents } from '../event/catalogue.ts'
 import type { AttributeValue } from '../event/cloud-event.ts'
 
 /**
@@ -90,6 +90,11 @@ export type AnyEventInput<Events = NoCatalogue, Unlisted extends UnlistedEvents 
   :
       | { [Type in keyof Events & string]: EventInput<Events, Type> }[keyof Events & string]
       | (Unlisted extends 'allow' ? EventInput : never)
+
+/** What `broadcaster.events.create` takes: the same as `publish`. */
+export type CreateInput<Events extends Catalogue | NoCatalogue, Unlisted extends UnlistedEvents> =
+  | EventInput<Events, EventType<Events, Unlisted>>
+  | CloudEventInput<EventType<Events, Unlisted>>
 
 /**
  * The members of an event input that a CloudEvent does not have. Of two types of which either may be given the compiler

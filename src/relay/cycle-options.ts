@@ -1,4 +1,5 @@
 import type { Backend } from '../backend/backend.ts'
+import type { Pulse } from '../health/pulse.ts'
 import type { RecordSource } from '../record/record-source.ts'
 import type { CoordinationStore } from '../store/coordination-store.ts'
 import type { RelayStore } from '../store/relay-store.ts'
@@ -23,6 +24,8 @@ export interface CycleOptions {
   }
   readonly records: RecordSource
   readonly lease: Lease
+  /** Beats at each turn of the loop. */
+  readonly pulse: Pulse
   readonly waker: Waker
   readonly signals: SignalSource
   readonly hooks?: RelayHooks | undefined

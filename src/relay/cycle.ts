@@ -99,6 +99,7 @@ export class Cycle {
   /** Works until `stop`; with `untilDry` until nothing is due, or the budget is spent. */
   async run(untilDry = false): Promise<void> {
     while (!this.#stopping) {
+      this.#options.pulse.beat()
       try {
         if (this.#breaker.isOpen) {
           // Drains probe, too: where nobody else works, nobody else would.

@@ -1,5 +1,6 @@
 import { BroadcasterError } from '../errors.ts'
 import { Pause } from '../foundation/pause.ts'
+import type { Pulse } from '../health/pulse.ts'
 import type { CoordinationStore, Lane, Survey } from '../store/coordination-store.ts'
 import type { SignalSource } from '../telemetry/signals.ts'
 import { Attendant, keyOf } from './attendant.ts'
@@ -12,6 +13,8 @@ import { answered } from './patient-store.ts'
 export interface LaneKeeperOptions {
   readonly store: CoordinationStore
   readonly lease: Lease
+  /** Beats at each turn of the loop. */
+  readonly pulse: Pulse
   readonly cycles: readonly Cycle[]
   readonly signals: SignalSource
   /** The worker's name. */
@@ -82,6 +85,7 @@ export class LaneKeeper {
     // Workers of one process that started together do not go on in step.
     let part = Math.random()
     while (!this.#stopping) {
+      this.#options.pulse.beat()
       await this.#pause.sleep(this.#interval() * part)
       part = 1
       if (this.#stopping) return
@@ -121,8 +125,10 @@ export class LaneKeeper {
     if (this.#options.lease.left > 0 && (await this.#inTime(this.renew()))) {
       for (const cycle of this.#cycles.values()) cycle.dispatch()
     } else this.#lost()
-    // The sends of lanes that come back at once must be over.
+    // The sends of lanes that come back at once must be over, and recorded as soon as the store is back.
+    this.#options.pulse.rest()
     await this.#givenUp
+    this.#options.pulse.beat()
     await this.#inTime(this.#look())
   }
 

@@ -1,5 +1,6 @@
 import type { Cycle } from './cycle.ts'
 import type { LaneKeeper } from './lane-keeper.ts'
+import type { Loops } from './loops.ts'
 import type { Retention } from './retention.ts'
 import type { Unserved } from './unserved.ts'
 import type { Waker } from './waker.ts'
@@ -12,6 +13,7 @@ export interface Shift {
   readonly running: Promise<unknown>
   readonly retention: Retention | undefined
   readonly unserved: Unserved
+  readonly loops: Loops
 }
 
 /** Ends it: what is in flight is finished, and the lanes are given back. `lease` in milliseconds. */

@@ -3,24 +3,21 @@ import { BroadcasterError } from '../errors.ts'
 import { Pause } from '../foundation/pause.ts'
 import { suggestion } from '../foundation/suggestion.ts'
 import { settles } from '../foundation/waiting.ts'
+import type { HealthCheck } from '../health/health.ts'
 import type { RecordSource } from '../record/record-source.ts'
 import type { Store } from '../store/store.ts'
 import type { SignalSource } from '../telemetry/signals.ts'
 import { checkTimeouts } from './check-timeouts.ts'
 import { connectBackends } from './connect-backends.ts'
-import { Cycle } from './cycle.ts'
 import { budgetOf, Drain } from './drain.ts'
-import { LaneKeeper } from './lane-keeper.ts'
-import { Lease } from './lease.ts'
-import { answered, patientCleaning, patientCoordination, patientRelay } from './patient-store.ts'
+import { type Engagement, engage } from './engage.ts'
+import { type WorkerState, workerHealth } from './loops.ts'
+import { answered, patientCleaning } from './patient-store.ts'
 import { Retention, type RetentionReport } from './retention.ts'
-import { reliablePolicy } from './retry.ts'
 import type { RelayHooks } from './send-hooks.ts'
 import type { SendShare } from './send-slots.ts'
 import { endShift, type Shift } from './shift.ts'
 import { startWhenThere } from './start-when-there.ts'
-import { Unserved } from './unserved.ts'
-import { Waker } from './waker.ts'
 import { type ResolvedWorkerOptions, resolveWorkerOptions, stopTimeOf, type WorkerOptions } from './worker-options.ts'
 
 /** What a worker works with; a `Broadcaster` makes it. */
@@ -55,6 +52,9 @@ export class Worker {
   #shift: Shift | undefined
   #changing: Promise<unknown> = Promise.resolve()
   readonly #drains = new Set<Drain>()
+  #isStarting = false
+  /** Calls of `run` that have not ended. */
+  #runs = 0
   /** How often it was stopped: a `run` ends when this goes up. */
   #stops = 0
   readonly #rest = new Pause()
@@ -86,6 +86,16 @@ export class Worker {
     return this.#shift !== undefined
   }
 
+  /** The names of the backends that it serves. */
+  get backends(): readonly string[] {
+    return this.#served.map(([name]) => name)
+  }
+
+  /** Whether its loops turn, and whether it is at work and its last heartbeat was answered. Asks nobody. */
+  health(): HealthCheck {
+    return workerHealth(this.name, this.#state, this.#shift?.loops, this.storeError)
+  }
+
   /** Why its last heartbeat failed: its database cannot be used, and it goes on trying. Undefined = all is well. */
   get storeError(): unknown {
     return this.#shift?.keeper.storeError
@@ -109,15 +119,19 @@ export class Worker {
         await this.#check()
         return this.#begin()
       }
-      this.#shift = await startWhenThere(begin, {
+      this.#isStarting = true
+      const starting = startWhenThere(begin, {
         failFast: this.options.failFast,
         isOver,
         rest: this.#starting,
         onAway: (error) => signals.emit('store.down', { worker, error }),
         onBack: () => signals.emit('store.up', { worker }),
       })
+      this.#shift = await starting.finally(() => {
+        this.#isStarting = false
+      })
       if (this.#shift === undefined) return
-      signals.emit('worker.started', { worker, backends: this.#served.map(([name]) => name) })
+      signals.emit('worker.started', { worker, backends: this.backends })
     })
   }
 
@@ -162,6 +176,7 @@ export class Worker {
       this.#starting.end()
     }
     signal?.addEventListener('abort', onAbort)
+    this.#runs++
     try {
       if (maxIterations === 0) {
         await this.#start(isOver)
@@ -172,6 +187,7 @@ export class Worker {
         if (pass < maxIterations && !isOver()) await this.#rest.sleep(pollInterval)
       }
     } finally {
+      this.#runs--
       signal?.removeEventListener('abort', onAbort)
       await this.stop()
     }
@@ -196,6 +212,13 @@ export class Worker {
     await this.stop()
   }
 
+  get #state(): WorkerState {
+    if (this.#shift !== undefined) return 'running'
+    if (this.#isStarting) return 'starting'
+    const isPassing = this.#runs > 0 && this.options.maxIterations > 0
+    return isPassing || this.#drains.size > 0 ? 'passing' : 'stopped'
+  }
+
   get #statementTime(): number {
     const { statementTime, store } = this.#parts
     return Math.max(statementTime ?? Math.max(10_000, (store.statementTimeout ?? 0) + 2_000), this.options.lease)
@@ -212,7 +235,7 @@ export class Worker {
   }
 
   async #begin(): Promise<Shift> {
-    const { keeper, cycles, waker, unserved, onError } = this.#assemble(false)
+    const { keeper, cycles, waker, unserved, loops, onError } = this.#assemble(false)
     await connectBackends(this.#served, this.options.sendTimeout, onError)
     await keeper.start()
     const { retention: options } = this.options
@@ -228,62 +251,17 @@ export class Worker {
     const retention = options === false ? undefined : new Retention(cleaned, options, report)
     await waker.start()
     const running = Promise.all([...cycles.map((cycle) => cycle.run()), keeper.run(), retention?.run(), unserved.run()])
-    return { keeper, cycles, waker, running, retention, unserved }
+    return { keeper, cycles, waker, running, retention, unserved, loops }
   }
 
-  #assemble(transient: boolean, budget?: { left: number }) {
-    const { store, signals, hooks, records, defaultBackend, share } = this.#parts
-    const { name: worker, retry, onFailed, sendTimeout, maxRetryAfter, ...sizes } = this.options
-    const onError = (error: unknown): void => signals.emit('worker.error', { worker, error })
-    const failure = { retry: reliablePolicy(retry, onError), onFailed, maxRetryAfter, random: Math.random }
-    const lease = new Lease(sizes.lease)
-    const relay = patientRelay(store.relay, this.#statementTime)
-    const coordination = patientCoordination(store.coordination, this.#statementTime)
-    const waker = new Waker(transient ? undefined : store.wake, onError, this.#statementTime)
-    const cycles = this.#served.map(([name, backend]) => {
-      const cycle = new Cycle({
-        ...sizes,
-        name,
-        names: name === defaultBackend ? [name, ''] : [name],
-        backend,
-        store: { relay, coordination },
-        records,
-        lease,
-        waker,
-        signals,
-        hooks,
-        worker,
-        share,
-        failure,
-        timeout: backend.timeout ?? sendTimeout,
-        onError,
-        ...(budget && { budget }),
-      })
-      waker.add(cycle)
-      return cycle
-    })
-    const keeper = new LaneKeeper({
-      store: coordination,
-      lease,
-      cycles,
-      signals,
-      worker,
+  #assemble(transient: boolean, budget?: { left: number }): Engagement {
+    return engage({
+      parts: this.#parts,
+      options: this.options,
+      served: this.#served,
+      statementTime: this.#statementTime,
       transient,
-      isQuiet: () => waker.isQuiet,
-      idleInterval: sizes.idleInterval,
-      onError,
+      budget,
     })
-    const unserved = new Unserved({
-      relay,
-      coordination,
-      defaultBackend,
-      served: this.#served.map(([name]) => name),
-      grace: sizes.lease,
-      interval: sizes.reconcileInterval,
-      onFound: (backend) => signals.emit('backend.unserved', { worker, backend }),
-      onError,
-    })
-    if (!transient) waker.watch(() => keeper.wake())
-    return { keeper, cycles, waker, unserved, onError }
   }
 }

@@ -44,7 +44,7 @@ export function clientsOn<C extends object, Client, Runs>(
     worker: client(Math.max(1, options.connections - 1), 'worker'),
     heartbeat: client(1, 'heartbeat'),
     operator: client(1, 'operator'),
-    check: client(1, 'operator'),
+    check: client(1, 'check'),
     migration: client(1, 'migration'),
     handlers: lender(options.transactions, limits.worker.total),
     application: lender(Number.POSITIVE_INFINITY, APPLICATION_WAIT),

@@ -83,6 +83,8 @@ export interface UseLimits {
   readonly worker: Limits
   readonly heartbeat: Limits
   readonly operator: Limits
+  /** The look at the schema, by a start and by probes: one that hangs must not keep the next waiting for long. */
+  readonly check: Limits
   readonly migration: Limits
 }
 
@@ -91,6 +93,7 @@ export function limitsOf({ statementTimeout }: ResolvedStatementOptions): UseLim
     worker: { total: statementTimeout, lock: Math.min(ROW_WAIT, statementTimeout) },
     heartbeat: { total: Math.min(HEARTBEAT, statementTimeout), lock: Math.min(LOCK_WAIT, statementTimeout / 2) },
     operator: { total: Math.max(OPERATOR, statementTimeout), lock: 5 * LOCK_WAIT },
+    check: { total: statementTimeout, lock: Math.min(5 * LOCK_WAIT, statementTimeout / 2) },
     migration: { total: Number.POSITIVE_INFINITY, lock: 0 },
   }
 }

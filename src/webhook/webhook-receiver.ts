@@ -18,7 +18,7 @@ import { BodyTooLargeError, BodyTooSlowError, type HeldBody, NoRoomForBodyError,
 import { type Unverified, unverifiable, verifyRequest } from './signature.ts'
 import { WebhookSignatureError } from './verify-webhook.ts'
 
-export { toNodeListener } from './node-listener.ts'
+export { toNodeListener } from '../foundation/node-listener.ts'
 export type { WebhookReceiverOptions } from './receiver-options.ts'
 
 /** A route of whatever speaks the Fetch API. */

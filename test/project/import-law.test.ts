@@ -12,6 +12,8 @@ const LAW: Record<string, readonly string[]> = {
   // The error class, and how a wrong option is told
   foundation: [],
   event: ['foundation'],
+  // How a process tells that it is well
+  health: ['foundation'],
   record: ['foundation', 'event'],
   telemetry: ['foundation', 'event', 'record'],
   // The seams
@@ -24,12 +26,12 @@ const LAW: Record<string, readonly string[]> = {
   'backend/*': ['foundation', 'event', 'record', 'backend', 'handlers'],
   // What works through them, and names no implementation
   publish: ['foundation', 'event', 'record', 'telemetry', 'store', 'backend'],
-  relay: ['foundation', 'event', 'record', 'telemetry', 'store', 'backend'],
+  relay: ['foundation', 'event', 'health', 'record', 'telemetry', 'store', 'backend'],
   // Of consumers the dead letters
-  admin: ['foundation', 'event', 'record', 'telemetry', 'store', 'backend', 'consumer'],
+  admin: ['foundation', 'event', 'health', 'record', 'telemetry', 'store', 'backend', 'consumer'],
   inbox: ['foundation', 'event', 'record', 'telemetry', 'store'],
   // The receiving half: the seam and the loop
-  consumer: ['foundation', 'event', 'handlers', 'telemetry', 'store', 'backend', 'inbox'],
+  consumer: ['foundation', 'event', 'health', 'handlers', 'telemetry', 'store', 'backend', 'inbox'],
   'consumer/*': ['foundation', 'event', 'telemetry', 'backend', 'backend/*', 'consumer'],
   // One home for each technology: the way out and the way in
   technology: ['foundation', 'event', 'record', 'telemetry', 'backend', 'consumer'],
@@ -37,6 +39,7 @@ const LAW: Record<string, readonly string[]> = {
   broadcaster: [
     'foundation',
     'event',
+    'health',
     'record',
     'telemetry',
     'store',
@@ -53,6 +56,7 @@ const LAW: Record<string, readonly string[]> = {
   index: [
     'foundation',
     'event',
+    'health',
     'record',
     'telemetry',
     'store',

@@ -1,0 +1,37 @@
+/** The longest that a timer can wait, in milliseconds. */
+const LONGEST = 2 ** 31 - 1
+
+/** Deliveries that wait for their next attempt. */
+export class Sleepers {
+  readonly #timers = new Set<NodeJS.Timeout>()
+
+  /** Calls `again` after `delay` ms, or `onLost` when the delivery is lost before. */
+  add(
+    delay: number,
+    lost: AbortSignal | undefined,
+    calls: { readonly again: () => void; readonly onLost: () => void },
+  ): void {
+    const awake = (): void => {
+      clearTimeout(timer)
+      this.#timers.delete(timer)
+      lost?.removeEventListener('abort', gone)
+    }
+    const gone = (): void => {
+      awake()
+      // Once all that is lost with it is known to be: the next of its key must not pass it.
+      queueMicrotask(calls.onLost)
+    }
+    const again = (): void => {
+      awake()
+      calls.again()
+    }
+    const timer = setTimeout(again, Math.min(delay, LONGEST))
+    this.#timers.add(timer)
+    lost?.addEventListener('abort', gone, { once: true })
+  }
+
+  /** Nobody is woken any more. */
+  clear(): void {
+    for (const timer of this.#timers) clearTimeout(timer)
+  }
+}
