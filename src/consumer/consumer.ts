@@ -242,7 +242,7 @@ export class Consumer<Tx = unknown, Events extends Catalogue | NoCatalogue = NoC
   #decide(held: DeliveryInHand, thrown: unknown): void {
     // What is left in the intake is given back when all handlers have ended.
     if (this.#stopping !== undefined) return
-    if (held.delivery.lost?.aborted) return this.#remove(held)
+    if (held.delivery.lost?.aborted) return void this.#remove(held)
     // The dead-letter place did not take it: an outage, whatever it says.
     const counted = held.givenUp === undefined
     const verdict = verdictOn(thrown, held.failures + 1, held.uncounted + 1, this.#settings, Math.random())
