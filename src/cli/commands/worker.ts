@@ -4,8 +4,8 @@ import { WorkerPool } from '../../relay/worker-pool.ts'
 import type { Input } from '../arguments.ts'
 import { defineCommand } from '../command.ts'
 import { EXIT } from '../exit-codes.ts'
-import { serveHealth } from '../health-server.ts'
 import { startWorkerLog } from '../worker-log.ts'
+import { SERVICE_OPTIONS, startServices } from '../worker-services.ts'
 
 const OPTIONS = {
   'batch-size': {
@@ -58,24 +58,7 @@ const OPTIONS = {
     env: 'BROADCASTER_MAX_SENDS',
     help: 'With several outboxes: sends in flight over all of them. Default: 64.',
   },
-  'health-port': {
-    kind: 'integer',
-    min: 0,
-    max: 65_535,
-    env: 'BROADCASTER_HEALTH_PORT',
-    help: 'Answers /livez, /readyz and /healthz there over HTTP; 0 = a free port. Default: none.',
-  },
-  'health-host': {
-    kind: 'text',
-    value: 'address',
-    env: 'BROADCASTER_HEALTH_HOST',
-    help: 'Where the health port listens; in a container 0.0.0.0, or ::. Default: 127.0.0.1.',
-  },
-  'health-details': {
-    kind: 'flag',
-    env: 'BROADCASTER_HEALTH_DETAILS',
-    help: 'The health answers tell what was looked at, with names, hosts and error texts.',
-  },
+  ...SERVICE_OPTIONS,
   verbose: { kind: 'flag', env: 'BROADCASTER_VERBOSE', help: 'Prints a line for each published event.' },
 } as const
 
@@ -92,7 +75,7 @@ export const worker = defineCommand({
     'broadcaster worker',
     'broadcaster worker --batch-size 500 --backend partners',
     'broadcaster worker --max-iterations 1',
-    'broadcaster worker --health-port 8081 --health-host 0.0.0.0',
+    'broadcaster worker --health-port 8081 --metrics-port 9464',
   ],
   async run({ options }, { terminal, outboxes }) {
     const all = (await outboxes()).map(({ broadcaster }) => broadcaster)
@@ -100,8 +83,8 @@ export const worker = defineCommand({
     const signal = terminal.stopSignal()
     const { json, verbose } = options
     const names = all.map(({ name }) => name)
-    const health = await startHealth(all, options)
-    if (health !== undefined) terminal.note(`broadcaster: health at ${health.url}/livez, /readyz and /healthz`, 'dim')
+    const services = await startServices(all, options)
+    for (const line of services.lines) terminal.note(`broadcaster: ${line}`, 'dim')
     let isOver = false
     const stopLog = startWorkerLog(names, terminal, { json, verbose, passes: runner.passes })
     try {
@@ -116,7 +99,7 @@ export const worker = defineCommand({
       // What is closed by now would be called unhealthy, and hide what did go wrong.
       isOver = true
       stopLog()
-      health?.close()
+      services.close()
     }
     return EXIT.ok
   },
@@ -149,11 +132,6 @@ function workerOptions(options: Input<typeof OPTIONS>['options']): WorkerOptions
     sendTimeout: options['send-timeout'],
     onFailed: options['on-failed'],
   }
-}
-
-async function startHealth(all: readonly Broadcaster[], options: Input<typeof OPTIONS>['options']) {
-  const { 'health-port': port, 'health-host': host = '127.0.0.1', 'health-details': details } = options
-  return port === undefined ? undefined : serveHealth(all, { port, host, details })
 }
 
 async function warnOfUnhealthy(broadcaster: Broadcaster, place: string, note: (line: string) => void): Promise<void> {
