@@ -11,6 +11,7 @@ export const ERROR_CODES = {
   EVENT_TOO_LARGE: { retryable: false },
   UNKNOWN_BACKEND: { retryable: false },
   UNKNOWN_EVENT_TYPE: { retryable: false },
+  PUBLISH_TIMEOUT: { retryable: true },
   DECODE_FAILED: { retryable: false },
   MESSAGES_MISSED: { retryable: false },
   // The transaction seam

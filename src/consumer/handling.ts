@@ -79,19 +79,24 @@ export async function handleOnce<Tx>(
   received: EncodableEvent,
   context: Omit<HandlerContext, 'tx'>,
 ): Promise<Handled> {
-  const handlers = parts.handlers.of(String(received.attributes['type']))
+  const type = String(received.attributes['type'])
+  const handlers = parts.handlers.of(type)
   if (handlers.length === 0) return 'ignored'
   const { signal } = context
   const { hooks } = parts
   let leftBehind = false
   const late = (): BroadcasterError => {
-    const message = `the handlers of '${received.attributes['type']}' went on after their signal had aborted (handlerTimeout); what they write on tx is rolled back`
+    const message = `the handlers of '${type}' went on after their signal had aborted (handlerTimeout); what they write on tx is rolled back`
     return new BroadcasterError('HANDLER_TIMEOUT', message)
   }
+  /** Of the user's, and before the handlers. */
+  const lateIn = (what: string) => (): BroadcasterError =>
+    new BroadcasterError('HANDLER_TIMEOUT', `${what} did not answer in the time of the handlers (handlerTimeout)`)
   const limit = { signal, grace: HANDLER_GRACE }
   const given = new ReceivedEvent(received)
   const decoding = hooks?.decode && decodedEvent(hooks.decode, given, () => given, signal)
-  const event = await checked(parts.catalogue, decoding ? await waitFor(decoding, limit, late) : given)
+  const decoded = decoding ? await waitFor(decoding, limit, lateIn('the hook decode')) : given
+  const event = await waitFor(checked(parts.catalogue, decoded), limit, lateIn(`the schema of '${type}'`))
   const run = async (tx: unknown): Promise<void> => {
     // pg, postgres.js and Drizzle let it write when it is over, on a connection that is by then in another transaction.
     const lent = isHandle(tx) ? lentHandle(tx) : undefined

@@ -1,3 +1,4 @@
+import { BroadcasterError } from '../errors.ts'
 import type { DeliveryEvent } from '../event/delivery-event.ts'
 import type { ReceivedEvent } from '../event/received-event.ts'
 import type { Handler, HandlerContext } from './handler.ts'
@@ -23,7 +24,10 @@ export interface HandlerHooks {
     event: DeliveryEvent,
     signal: AbortSignal,
   ) => DecodedData | undefined | PromiseLike<DecodedData | undefined>
-  /** Around each call of a handler: calls it, once, and ends as it does. */
+  /**
+   * Around each call of a handler: calls it, once, and ends as it does. When the handler's time is over `call` rejects with
+   * `HANDLER_TIMEOUT` and calls nothing.
+   */
   readonly aroundHandler?: (
     event: DeliveryEvent,
     context: HandlerContext,
@@ -42,14 +46,23 @@ export async function decodedEvent(
   return decoded === undefined ? received() : received().withData(decoded.data, decoded.dataContentType)
 }
 
-/** Calls a handler, through the hook around it. */
+/** Calls a handler, through the hook around it. One whose time is over by then is not called: `HANDLER_TIMEOUT`. */
 export function callHandler(
   hooks: HandlerHooks | undefined,
   handler: Handler,
   event: DeliveryEvent,
   context: HandlerContext,
 ): Promise<unknown> {
-  const call = async (): Promise<unknown> => handler(event, context)
+  const call = async (): Promise<unknown> => {
+    // Nobody waits for it any more, its transaction is over, and the next attempt may run already.
+    if (context.signal.aborted) throw tooLate(event.type)
+    return handler(event, context)
+  }
   const around = hooks?.aroundHandler
   return around ? (async () => around(event, context, call))() : call()
+}
+
+function tooLate(type: string): BroadcasterError {
+  const message = `the handler of '${type}' was not called: its time was over before (handlerTimeout)`
+  return new BroadcasterError('HANDLER_TIMEOUT', message)
 }

@@ -5,7 +5,7 @@ import { type Problem, showValue, throwProblems } from '../foundation/problem.ts
 import type { NewOutboxEvent } from '../record/columns.ts'
 import { OutboxEvent } from '../record/outbox-event.ts'
 import type { RecordSource } from '../record/record-source.ts'
-import { settled, type WaitingProgram } from '../store/program.ts'
+import { settled, type WaitingProgram, type WaitTime } from '../store/program.ts'
 import { ProgramRunner } from '../store/program-runner.ts'
 import type { Dialect } from '../store/statement.ts'
 import type { PublishStore } from '../store/store.ts'
@@ -38,6 +38,9 @@ export interface PublisherParts<Tx> {
   /** Called after an insert with what was inserted; the caller's transaction has not committed yet. */
   readonly onPublished?: (events: readonly OutboxEvent[]) => void
 }
+
+/** How long an asynchronous schema, or `encode`, may take, in ms: the caller's transaction is open meanwhile. */
+const PATIENCE = 30_000
 
 /** Events that were read and await their schemas. */
 interface Prepared {
@@ -84,10 +87,13 @@ export class Publisher<Tx> {
 
   *#publish(inputs: readonly unknown[], options: PublishOptions, name: string): WaitingProgram<readonly OutboxEvent[]> {
     const prepared = this.#prepare(inputs, options, name)
-    const checked = yield* settled(prepared.checks, (n) => {
+    const types = new Set(prepared.drafts.map(({ type }) => type))
+    const limit = within(`the schema of ${[...types].slice(0, 3).join(', ')}`, 'events')
+    const refuse = (n: number): BroadcasterError => {
       const type = prepared.drafts[n]?.type
       return isAsynchronous(`the schema of ${type}`, 'type', type)
-    })
+    }
+    const checked = yield* settled(prepared.checks, refuse, limit)
     for (const { problems } of checked) prepared.problems.push(...problems)
     const drafts = prepared.drafts.map((draft, n) => ({ ...draft, data: checked[n]?.data }))
     const rows = this.#rows(yield* this.#encode(drafts, prepared), prepared)
@@ -135,7 +141,8 @@ export class Publisher<Tx> {
     const encode = this.#parts.hooks?.encode
     if (encode === undefined || problems.length > 0) return drafts
     const encoding = drafts.map((draft) => encode(draftEvent(draft, delivery.partitionKey)))
-    const encoded = yield* settled(encoding, () => isAsynchronous('the hook encode', 'encode', undefined))
+    const refuse = (): BroadcasterError => isAsynchronous('the hook encode', 'encode', undefined)
+    const encoded = yield* settled(encoding, refuse, within('the hook encode', 'encode'))
     return drafts.map((draft, n) => withEncoded(draft, encoded[n] as EncodedData, problems))
   }
 
@@ -185,6 +192,11 @@ export class Publisher<Tx> {
     }
     if (created.length > 0) onPublished?.(created)
   }
+}
+
+function within(what: string, field: string): WaitTime {
+  const message = `${what} did not answer within ${PATIENCE} ms, and the transaction is open meanwhile; nothing was published`
+  return { timeout: PATIENCE, late: () => new BroadcasterError('PUBLISH_TIMEOUT', message, { field }) }
 }
 
 /** The error where `publishSync` cannot wait. */

@@ -1,4 +1,5 @@
 import { BroadcasterError } from '../errors.ts'
+import { waitFor } from '../foundation/waiting.ts'
 import { databaseError } from './database-error.ts'
 import type { Wait, WaitingProgram } from './program.ts'
 import type { Dialect, Row, Statement } from './statement.ts'
@@ -79,7 +80,8 @@ export class ProgramRunner<Tx> {
 
   async #answer(tx: Tx, asked: Statement | Wait): Promise<readonly Row[]> {
     if (!('promise' in asked)) return this.#adapter.execute(tx, asked)
-    const value = await asked.promise
+    const { promise, limit } = asked
+    const value = await (limit === undefined ? promise : waitFor(promise, limit, limit.late))
     this.check(tx)
     return value as readonly Row[]
   }

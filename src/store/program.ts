@@ -15,16 +15,26 @@ export interface Wait {
   readonly promise: Promise<unknown>
   /** The error of a synchronous run. */
   readonly refusal: () => BroadcasterError
+  /** How long it may take. Default: as long as it likes. */
+  readonly limit?: WaitTime | undefined
+}
+
+/** How long something of the user's may take. */
+export interface WaitTime {
+  /** Milliseconds. */
+  readonly timeout: number
+  readonly late: () => BroadcasterError
 }
 
 /** The values, after a wait where some are promises; `refuse` is told the first that is one. */
 export function* settled<T>(
   values: readonly (T | PromiseLike<T>)[],
   refuse: (index: number) => BroadcasterError,
+  limit?: WaitTime,
 ): WaitingProgram<readonly T[]> {
   const first = values.findIndex(isPromise)
   if (first < 0) return values as readonly T[]
-  const settled: unknown = yield { promise: Promise.all(values), refusal: () => refuse(first) }
+  const settled: unknown = yield { promise: Promise.all(values), refusal: () => refuse(first), limit }
   return settled as readonly T[]
 }
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { runInNewContext } from 'node:vm'
 import { handlersBackend } from '../../src/backend/handlers/handlers.ts'
 import { classifySendError, OutageError } from '../../src/backend/send-error.ts'
 import { resolveHandling } from '../../src/consumer/consumer-options.ts'
@@ -153,6 +154,23 @@ for (const [name, run] of WAYS) {
       }
     })
 
+    test('a hook that calls its handler when its time is over does not run it', async () => {
+      const { promise, resolve } = Promise.withResolvers<undefined>()
+      let ran = 0
+      let refused: Promise<unknown> | undefined
+      const aroundHandler: HandlerHooks['aroundHandler'] = async (_, __, call) => {
+        await promise
+        refused = call()
+        return refused
+      }
+      const error = await run([() => ran++], { aroundHandler }, { timeout: 20 })
+      assert.match(String((error as { code?: string }).code ?? error), /HANDLER_TIMEOUT|SEND_/)
+      resolve(undefined)
+      await sleep(5)
+      assert.equal(ran, 0)
+      await assert.rejects(refused ?? Promise.resolve(), { code: 'HANDLER_TIMEOUT' })
+    })
+
     test('a decode that hangs ends with the time of the handler, which does not run any more', async () => {
       const { promise, resolve } = Promise.withResolvers<undefined>()
       let ran = 0
@@ -164,6 +182,30 @@ for (const [name, run] of WAYS) {
     })
   })
 }
+
+for (const inbox of [true, false]) {
+  test(`a schema that never answers ends with the time of the handler, ${inbox ? 'with' : 'without'} an inbox`, async () => {
+    const { promise, resolve } = Promise.withResolvers<{ value: unknown }>()
+    const run = throughConsumer(inbox, { '~standard': { version: 1, vendor: 'test', validate: () => promise } })
+    let ran = 0
+    const error = await run([() => ran++], {}, { timeout: 20 })
+    assert.equal((error as { code?: string }).code, 'HANDLER_TIMEOUT')
+    assert.match(String(error), /the schema of 'order.created'/)
+    resolve({ value: {} })
+    await sleep(5)
+    assert.equal(ran, 0)
+  })
+}
+
+test('what a schema promises is waited for, though it is no promise of ours', async () => {
+  // Of another realm, as Jest's promises are.
+  const validate = () =>
+    runInNewContext(`Promise.resolve({ value: { from: 'schema' } })`) as Promise<{ value: unknown }>
+  const run = throughConsumer(true, { '~standard': { version: 1, vendor: 'test', validate } })
+  const seen: unknown[] = []
+  assert.equal(await run([({ data }) => void seen.push(data)], {}), undefined)
+  assert.deepEqual(seen, [{ from: 'schema' }])
+})
 
 test('a schema of the catalogue sees data as it was decoded, and handlers get what it gave', async () => {
   const asked: unknown[] = []

@@ -800,3 +800,24 @@ describe('notices', () => {
     }
   })
 })
+
+for (const [what, parts] of [
+  ['a schema', { catalogue: { 'order.created': schemaOf(() => new Promise<never>(() => undefined)) } }],
+  ['the hook encode', { hooks: { encode: () => new Promise<never>(() => undefined) } }],
+] as const) {
+  test(`${what} that never answers does not keep the transaction open for ever`, async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] })
+    const { publish, store } = setUp(parts)
+    const publishing = publish({ type: 'order.created', source: '/orders', data: {} })
+    const outcome = assert.rejects(publishing, { code: 'PUBLISH_TIMEOUT' })
+    // Once it waits.
+    for (let turn = 0; turn < 10; turn++) await Promise.resolve()
+    t.mock.timers.tick(30_000)
+    await outcome
+    assert.equal(await store.admin.count([]), 0)
+  })
+}
+
+function schemaOf(validate: () => Promise<never>): StandardSchema {
+  return { '~standard': { version: 1, vendor: 'test', validate } }
+}
