@@ -153,7 +153,7 @@ async function send(
   signal: AbortSignal,
 ): Promise<unknown> {
   const events = batch.map((held) => held.event)
-  return callBackend(options, events, () => options.backend.send(events, signal, sendContext(batch)))
+  return callBackend(options, events, signal, () => options.backend.send(events, signal, sendContext(batch)))
 }
 
 /** What is known after one send. What it threw is nobody's yet, unless the backend is away. */

@@ -1,4 +1,7 @@
+import { BroadcasterError } from '../errors.ts'
 import type { OutgoingEvent } from '../event/outgoing-event.ts'
+
+import type { Lease } from './lease.ts'
 
 /** What goes out in one call of a backend. */
 export interface Sending {
@@ -11,17 +14,35 @@ export interface Sending {
 export interface RelayHooks {
   /**
    * Around each call of a backend, also where it is called again for each event alone: calls it, once, and ends as it does. What
-   * this throws counts as if the backend had thrown it, and the time that it takes is the backend's.
+   * this throws counts as if the backend had thrown it, and the time that it takes is the backend's: when the time of the send, or
+   * the lease, is over, `call` rejects with `SEND_NOT_ATTEMPTED` and calls nothing.
    */
   readonly aroundSend?: <T>(sending: Sending, call: () => Promise<T>) => Promise<T>
 }
 
-/** Calls a backend, through the hook around it. */
+export interface HookedSend {
+  /** The backend's name. */
+  readonly name: string
+  readonly hooks?: RelayHooks | undefined
+  readonly lease: Lease
+}
+
+/** Calls a backend, through the hook around it. `signal` aborts when the time of the send is over. */
 export function callBackend<T>(
-  { name, hooks }: { readonly name: string; readonly hooks?: RelayHooks | undefined },
+  { name, hooks, lease }: HookedSend,
   events: readonly OutgoingEvent[],
+  signal: AbortSignal,
   call: () => Promise<T>,
 ): Promise<T> {
   const around = hooks?.aroundSend
-  return around ? around({ backend: name, events }, call) : call()
+  if (around === undefined) return call()
+  return around({ backend: name, events }, async () => {
+    // The events are somebody else's by then, or sent again already: what goes out now stands behind later ones.
+    if (signal.aborted || !lease.allows(0)) throw tooLate(name)
+    return call()
+  })
+}
+
+function tooLate(backend: string): BroadcasterError {
+  return new BroadcasterError('SEND_NOT_ATTEMPTED', `${backend} was not called: the time of this send was over before`)
 }

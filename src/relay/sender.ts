@@ -158,7 +158,8 @@ async function handle(
   signal: AbortSignal,
 ): Promise<SendResult> {
   try {
-    const sending = callBackend(options, [event], async () => options.backend.sendInTransaction?.(event, tx, signal))
+    const call = async (): Promise<unknown> => options.backend.sendInTransaction?.(event, tx, signal)
+    const sending = callBackend(options, [event], signal, call)
     // One that ignores its signal must not keep the transaction open: nobody waits for its result any more.
     const given: unknown = await waitFor(sending, { signal, grace: TRANSACTION_GRACE }, () => signal.reason)
     return (

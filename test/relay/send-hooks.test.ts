@@ -114,4 +114,34 @@ describe('the hook around a send', () => {
     assert.equal(await drain(outbox, { main: outbox.backend }, hooks), 0)
     assert.deepEqual(sent, [{ backend: 'main', data: [1], answer: [answer] }])
   })
+
+  for (const transactional of [false, true]) {
+    const where = transactional ? ', in a transaction of the store' : ''
+    test(`one that calls when the time of the send is over is refused, and nothing goes out late${where}`, async () => {
+      let called = 0
+      const late = Promise.withResolvers<void>()
+      const refused = Promise.withResolvers<unknown>()
+      const send = async () => {
+        called++
+        return [delivered]
+      }
+      const inTransaction = transactional && { sendInTransaction: async () => (await send())[0] }
+      await using outbox = new TestOutbox()
+      const backend = { ...outbox.backend, send, timeout: 100, ...inTransaction } as Backend
+      const aroundSend = async <T>(_: unknown, call: () => Promise<T>): Promise<T> => {
+        await late.promise
+        const calling = call()
+        calling.then(() => refused.resolve('called'), refused.resolve)
+        return calling
+      }
+      await outbox.publish(['a'])
+      assert.equal(await drain(outbox, { main: backend }, { aroundSend }), 0)
+      // The relay has given it up: a later event of its key may be on its way.
+      const { status } = await outbox.broadcaster.events.get({})
+      assert.equal(status, 'retry')
+      late.resolve()
+      assert.equal(((await refused.promise) as { code?: string }).code, 'SEND_NOT_ATTEMPTED')
+      assert.equal(called, 0)
+    })
+  }
 })
