@@ -161,7 +161,7 @@ export const STORE_METRICS = {
   broadcaster_lag_seconds: gauge(BACKEND, 'Age of the oldest due event that nothing holds; 0 when there is none.'),
   broadcaster_oldest_stuck_seconds: gauge(
     BACKEND,
-    'How long the longest of what is held has been: the oldest due event behind an open breaker, or the key blocked first; 0 when nothing is held.',
+    'How long what is held has been held, at most: by an open breaker, a destination that is down, or one of the first hundred blocked keys; 0 when nothing is.',
   ),
   broadcaster_breaker_open: gauge(BACKEND, 'Whether the breaker of the backend is open, 1 or 0.'),
   broadcaster_destinations_down: gauge(BACKEND, 'Destinations behind the backend whose breaker is open.'),

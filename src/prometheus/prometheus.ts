@@ -31,8 +31,11 @@ export interface Prometheus {
   readonly contentType: string
   /** All metrics in Prometheus' text format 0.0.4. Never rejects: a database that does not answer is told by `broadcaster_store_up`. */
   metrics(): Promise<string>
-  /** The same as the answer to a request: 200 to GET and HEAD, 405 to others. Whatever the path. */
-  handle(request: Request): Promise<Response>
+  /**
+   * The same as the answer to a request: 200 to GET and HEAD, 405 to others, whatever the path. A function that can be handed on
+   * alone: `toNodeListener(metrics.handle)`.
+   */
+  readonly handle: (request: Request) => Promise<Response>
   /** Stops counting. What was counted stays. */
   close(): void
   /** For `using`: the same as `close`. */

@@ -3,6 +3,8 @@ import { describe, type TestContext, test } from 'node:test'
 import { prometheus } from 'ts-broadcaster/prometheus'
 import { delivered, notDelivered } from '../../src/backend/backend.ts'
 import { OutageError, PermanentError } from '../../src/backend/send-error.ts'
+import { Consumer } from '../../src/consumer/consumer.ts'
+import { memorySubscription } from '../../src/consumer/memory/memory-subscription.ts'
 import { StoreLook } from '../../src/prometheus/store-look.ts'
 import { memoryStore } from '../../src/store/memory/memory.ts'
 import type { OutboxLook } from '../../src/store/outbox-look.ts'
@@ -197,4 +199,40 @@ test('a request is answered in the text format, and one that would change someth
   const post = await metrics.handle(new Request('http://localhost/metrics', { method: 'POST' }))
   assert.equal(post.status, 405)
   assert.equal(post.headers.get('allow'), 'GET, HEAD')
+})
+
+test('what consumers of the process do is counted by their names', async () => {
+  using metrics = prometheus([])
+  const subscription = memorySubscription()
+  const consumer = new Consumer({
+    name: 'billing',
+    subscription,
+    store: memoryStore(),
+    logger: false,
+    retry: { base: 1, jitter: 'none' },
+    handlers: {
+      'order.created': async (event, { attempt }) => {
+        if (event.data === 'bad') throw new PermanentError('never')
+        if (event.data === 'later' && attempt === 1) throw new Error('not now')
+      },
+    },
+  })
+  await consumer.start()
+  const event = { specversion: '1.0', source: '/orders', type: 'order.created' } as const
+  for (const data of ['good', 'later', 'bad']) subscription.deliver({ ...event, id: data, data })
+  await subscription.settled()
+  subscription.deliver({ ...event, id: 'good', data: 'good' })
+  subscription.deliver({ ...event, id: 'other', type: 'order.closed' })
+  await subscription.settled()
+  const told = await metrics.metrics()
+  const value = (metric: string): number | undefined => valueIn(told, metric, { consumer: 'billing' })
+  assert.equal(value('broadcaster_consumers_running'), 1)
+  assert.equal(value('broadcaster_deliveries_handled_total'), 2)
+  assert.equal(value('broadcaster_deliveries_retried_total'), 1)
+  assert.equal(value('broadcaster_deliveries_failed_total'), 1)
+  assert.equal(value('broadcaster_deliveries_duplicate_total'), 1)
+  assert.equal(value('broadcaster_deliveries_ignored_total'), 1)
+  assert.equal(value('broadcaster_handle_seconds_count'), 2)
+  await consumer.stop()
+  assert.equal(valueIn(await metrics.metrics(), 'broadcaster_consumers_running', { consumer: 'billing' }), 0)
 })
