@@ -10,7 +10,9 @@ export interface Queues {
   readonly deadLetters: string
 }
 
+const ACCESS_REFUSED = 403
 const NOT_FOUND = 404
+const PRECONDITION_FAILED = 406
 /** So often may dead letters in a quorum queue be listed. */
 const MOST_LOOKS = 1_000_000_000
 
@@ -23,9 +25,11 @@ export function queuesOf(options: ResolvedRabbitMqSubscriptionOptions, consumer:
 /** Declares what is to be declared, and looks whether the rest exists. Rejects with RabbitMQ's error. */
 export async function ensureQueues(
   model: AmqpModel,
-  { queue, deadLetters }: Queues,
-  { createdQueue, bindings, deadLetter }: ResolvedRabbitMqSubscriptionOptions,
+  queues: Queues,
+  options: ResolvedRabbitMqSubscriptionOptions,
 ): Promise<void> {
+  const { createdQueue, bindings } = options
+  const { queue } = queues
   await onChannel(model, async (channel) => {
     if (createdQueue) {
       const { type, singleActiveConsumer, arguments: more } = createdQueue
@@ -40,15 +44,54 @@ export async function ensureQueues(
     } else await channel.checkQueue(queue)
     for (const { exchange, routingKey } of bindings) await channel.bindQueue(queue, exchange, routingKey)
   })
-  // One that exists is taken as it is, whatever its arguments.
-  await onChannel(model, (channel) => channel.checkQueue(deadLetters)).catch(async (error: unknown) => {
+  await ensureDeadLetters(model, queues, options)
+}
+
+async function ensureDeadLetters(
+  model: AmqpModel,
+  { queue, deadLetters }: Queues,
+  { createdQueue, deadLetter }: ResolvedRabbitMqSubscriptionOptions,
+): Promise<void> {
+  // One that exists is taken as it is, whatever its type and its arguments.
+  const look = () => onChannel(model, (channel) => channel.checkQueue(deadLetters))
+  try {
+    return await look()
+  } catch (error) {
     if (!deadLetter.create || replyCode(error) !== NOT_FOUND) throw error
-    const type = createdQueue?.type ?? 'classic'
-    // Whoever looks at dead letters is handed them, and gives them back: RabbitMQ 4 drops one after 20 times.
-    const limit = type === 'quorum' ? { 'x-delivery-limit': MOST_LOOKS } : {}
-    const options = { durable: true, arguments: { 'x-queue-type': type, ...limit } }
+  }
+  const type = deadLetter.type ?? createdQueue?.type ?? (await typeOf(model, queue))
+  // Whoever looks at dead letters is handed them, and gives them back: RabbitMQ 4 drops one after 20 times.
+  const limit = type === 'quorum' ? { 'x-delivery-limit': MOST_LOOKS } : {}
+  const options = { durable: true, arguments: { 'x-queue-type': type, ...limit } }
+  try {
     await onChannel(model, (channel) => channel.assertQueue(deadLetters, options))
-  })
+  } catch (error) {
+    if (replyCode(error) !== PRECONDITION_FAILED) throw error
+    // Another process has made it meanwhile, of another type.
+    await look()
+  }
+}
+
+/**
+ * The type of a queue that exists. AMQP does not say it, but RabbitMQ refuses to declare a queue that differs from the one that
+ * is there. One with further arguments, or that this user may not declare, stays unknown: what is made beside it had
+ * better survive the loss of a node.
+ */
+async function typeOf(model: AmqpModel, queue: string): Promise<'quorum' | 'classic'> {
+  for (const type of ['quorum', 'classic'] as const) {
+    for (const more of [{}, { 'x-single-active-consumer': true }]) {
+      try {
+        const options = { durable: true, arguments: { 'x-queue-type': type, ...more } }
+        await onChannel(model, (channel) => channel.assertQueue(queue, options))
+        return type
+      } catch (error) {
+        const code = replyCode(error)
+        if (code === ACCESS_REFUSED) return 'quorum'
+        if (code !== PRECONDITION_FAILED) throw error
+      }
+    }
+  }
+  return 'quorum'
 }
 
 /** A refusal closes the channel, so each question has its own. */

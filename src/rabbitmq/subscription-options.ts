@@ -50,6 +50,8 @@ export const RABBITMQ_DEAD_LETTER = {
   queue: queueName(),
   /** Whether it is declared (durable) when it is missing. Default true. */
   create: flag(true),
+  /** As what it is declared. Default: as the queue itself, if that can be known, or 'quorum'. */
+  type: oneOf(undefined, 'quorum', 'classic'),
 }
 
 export const RABBITMQ_SUBSCRIPTION = {

@@ -111,6 +111,51 @@ describe('rabbitmqSubscription', { skip: skipWithout('rabbitmq') }, () => {
       await assert.rejects(opened(at.subscribe({ create: { queue: { type: 'quorum' } } })), { code: 'SEND_OUTAGE' })
     }))
 
+  for (const [what, source, options, expected] of [
+    ['of a quorum queue that we did not make', { 'x-queue-type': 'quorum' }, {}, 'quorum'],
+    ['of a classic queue that we did not make', { 'x-queue-type': 'classic' }, {}, 'classic'],
+    ['of a queue without arguments, which is classic,', {}, {}, 'classic'],
+    [
+      'of a quorum queue of which one process reads',
+      { 'x-queue-type': 'quorum', 'x-single-active-consumer': true },
+      {},
+      'quorum',
+    ],
+    ['of a queue with arguments that we cannot know', { 'x-queue-type': 'classic', 'x-max-length': 9 }, {}, 'quorum'],
+    ['that the option says', { 'x-queue-type': 'quorum' }, { type: 'classic' }, 'classic'],
+    ['that the option says', { 'x-queue-type': 'classic' }, { type: 'quorum' }, 'quorum'],
+  ] as const) {
+    test(`the dead-letter queue ${what} is ${expected}`, () =>
+      place(async (at) => {
+        const { queue, channel } = at
+        await channel.assertQueue(queue, { durable: true, arguments: source })
+        const subscription = await opened(at.subscribe({ create: {}, deadLetter: options }))
+        await subscription.close()
+        assert.equal(await typeOf(`${queue}.dead`), expected)
+      }))
+  }
+
+  test('of two consumers that make a dead-letter queue of two types at once the later takes the other as it is', () =>
+    place(async (at) => {
+      const { queue, channel } = at
+      await channel.assertQueue(queue, { durable: true })
+      const types = ['classic', 'quorum', 'classic', 'quorum'] as const
+      await Promise.all(types.map((type) => opened(at.subscribe({ create: {}, deadLetter: { type } }))))
+      assert.match(await typeOf(`${queue}.dead`), /^(classic|quorum)$/)
+    }))
+
+  test('a dead-letter queue that is there is taken as it is, whatever its type', () =>
+    place(async (at) => {
+      const { queue, channel, backend } = at
+      await channel.assertQueue(`${queue}.dead`, { durable: true, arguments: { 'x-queue-type': 'classic' } })
+      const create = { queue: { type: 'quorum' }, bindings: [{ exchange: at.name }] } as const
+      const subscription = await opened(at.subscribe({ create, deadLetter: { type: 'quorum' } }))
+      await publishTo(backend, wireEvents(1))
+      const [delivery] = await take(subscription, 1)
+      await delivery?.deadLetter({ consumer: 'billing', error: new Error('no'), attempts: 1 })
+      assert.equal((await at.deadLetters()).length, 1)
+    }))
+
   test('a dead-letter queue that does not take the message keeps it in hand', () =>
     place(async (at) => {
       const { name, backend, channel } = at
@@ -205,7 +250,7 @@ test('rabbitmqSubscription refuses wrong options, all at once, before anything i
     queu: 'x',
     prefetch: 0,
     create: { queue: { type: 'lazy' }, bindings: [{ routingKey: '#' }], exchange: 'x' },
-    deadLetter: { topic: 'x' },
+    deadLetter: { topic: 'x', type: 'lazy' },
   })
   for (const part of [
     /did you mean "queue"/,
@@ -214,10 +259,34 @@ test('rabbitmqSubscription refuses wrong options, all at once, before anything i
     /create\.bindings\[0\]\.exchange is missing/,
     /create\.exchange is not an option/,
     /deadLetter\.topic is not an option/,
+    /deadLetter\.type is "lazy"; give 'quorum' or 'classic'/,
   ]) {
     assert.match(said, part)
   }
 })
+
+/** By what RabbitMQ takes for the same queue. */
+async function typeOf(queue: string): Promise<string> {
+  const kinds = [
+    { 'x-queue-type': 'quorum', 'x-delivery-limit': 1_000_000_000 },
+    { 'x-queue-type': 'classic' },
+  ] as const
+  for (const kind of kinds) {
+    const model = await connect(backendUrl())
+    try {
+      const channel = await model.createChannel()
+      channel.on('error', () => undefined)
+      await channel.checkQueue(queue)
+      await channel.assertQueue(queue, { durable: true, arguments: kind })
+      return kind['x-queue-type']
+    } catch {
+      // The other one, or missing.
+    } finally {
+      await model.close()
+    }
+  }
+  return 'unknown'
+}
 
 /** The server itself, past the proxy. */
 function backendUrl(): string {
