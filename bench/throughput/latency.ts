@@ -28,12 +28,31 @@ export async function measureLatency(
     backends: { default: redisStreams({ url: redisUrl, stream, trim: { maxLength: 1_000_000 } }) },
     worker: { retention: false },
   })
+  await broadcaster.worker().start()
+  try {
+    return await timeArrivals(redisUrl, stream, rate, seconds, async (n, at) => {
+      const event = { type: 'order.created', source: '/bench', data: { at }, partitionKey: `key-${n % 100}` }
+      await broadcaster.transaction((tx) => broadcaster.publish(tx, event))
+    })
+  } finally {
+    await broadcaster.close()
+  }
+}
+
+/**
+ * Calls `produce` `rate` times a second, one more second than asked for: the first is not counted, while code and caches
+ * are cold. Each call leads to an entry of the stream whose `cloud_event` has `at`, the time of the call, in its `data`.
+ */
+export async function timeArrivals(
+  redisUrl: string,
+  stream: string,
+  rate: number,
+  seconds: number,
+  produce: (n: number, at: number) => Promise<void>,
+): Promise<Latency> {
   const reader = createClient({ url: redisUrl })
   await reader.connect()
   await reader.del(stream)
-  const worker = broadcaster.worker()
-  await worker.start()
-  // One second more than asked for: the first is not counted, while code and caches are cold.
   const total = rate * (seconds + 1)
   const seen: number[] = []
   const deadline = performance.now() + seconds * 1_000 + GRACE
@@ -50,23 +69,16 @@ export async function measureLatency(
     }
   })()
   const start = performance.now()
-  const publishing: Promise<unknown>[] = []
+  const producing: Promise<unknown>[] = []
   for (let n = 0; n < total; n++) {
     const wait = start + (n * 1_000) / rate - performance.now()
     if (wait > 1) await new Promise((resolve) => setTimeout(resolve, wait))
-    const event = {
-      type: 'order.created',
-      source: '/bench',
-      data: { at: performance.now() },
-      partitionKey: `key-${n % 100}`,
-    }
-    publishing.push(broadcaster.transaction((tx) => broadcaster.publish(tx, event)))
+    producing.push(produce(n, performance.now()))
   }
-  await Promise.all(publishing)
+  await Promise.all(producing)
   await reading
   await reader.del(stream)
   reader.destroy()
-  await broadcaster.close()
   const sorted = seen.slice(rate).toSorted((one, other) => one - other)
   const at = (share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0
   return { rate, events: sorted.length, p50: at(0.5), p95: at(0.95), p99: at(0.99) }

@@ -13,6 +13,7 @@ import { type HeldEvent, hasKilledEnough, InHand, takeInHand } from './in-hand.t
 import { LaneReader } from './lane-reader.ts'
 import { judgeWorkerKiller, type SendAnswer } from './outcomes.ts'
 import { OwnedLanes } from './owned-lanes.ts'
+import { Pace } from './pace.ts'
 import { Prober } from './prober.ts'
 import { SendBuffer } from './send-buffer.ts'
 import { SendTurns } from './send-turns.ts'
@@ -36,6 +37,7 @@ export class Cycle {
   readonly #buffer = new SendBuffer()
   readonly #held = new HeldKeys()
   readonly #pause = new Pause()
+  readonly #pace = new Pace()
   readonly #reader: LaneReader
   readonly #settler: Settler
   readonly #sender: Sender
@@ -46,6 +48,8 @@ export class Cycle {
   readonly #idle: Idle
   readonly #turns: SendTurns
   #full = false
+  /** Somebody says that there is something to read. */
+  #isWoken = false
   #resetAt = 0
   readonly #budget: { left: number }
   #stopping = false
@@ -54,14 +58,14 @@ export class Cycle {
     this.#options = options
     const { store, names, backend, lease, failure, onError } = options
     this.#turns = new SendTurns(sendsOf(options), backend, options.share, () => this.dispatch())
-    this.#reader = new LaneReader(store.relay, names, this.#inHand, (report) => this.#held.woke(report))
+    this.#reader = new LaneReader(store.relay, names, this.#inHand, this.#pace, (report) => this.#held.woke(report))
     const giveUp = (failing: number): boolean =>
       (this.#stopping || options.budget !== undefined) && (lease.left <= 0 || failing > lease.length)
     const onDoubt = (lanes: readonly number[]): void => this.lanes.distrust(lanes)
     const settler = new Settler(store.relay, onError, giveUp, onDoubt, (ms) => this.#conclusion.settled(ms))
     this.#settler = settler
     this.#sender = new Sender({ ...options, store: store.relay, settler, turns: this.#turns, policy: failure })
-    this.#idle = new Idle(options.waker, options)
+    this.#idle = new Idle(options.waker, this.#pace, options)
     this.#breaker = new Breaker(store.coordination.breakers, options.name, options.breaker)
     const parts = { options, inHand: this.#inHand, buffer: this.#buffer, held: this.#held, reader: this.#reader }
     this.#conclusion = new Conclusion({
@@ -109,6 +113,7 @@ export class Cycle {
         }
         const space = this.#space()
         if (space > 0 && this.#reader.hungry) {
+          this.#isWoken = false
           const fresh = await this.#fetch(space)
           if (fresh > 0) continue
         }
@@ -235,7 +240,8 @@ export class Cycle {
     const untilDue = Math.max(1, this.#reader.nextDueAt - performance.now())
     if (sleep > 0) await this.#pause.sleep(Math.min(sleep, untilDue))
     this.#reader.wake()
-    this.#reader.sweepNext()
+    // What woke us most likely stands beyond the cursors; what does not is found by the next poll.
+    if (!this.#isWoken) this.#reader.sweepNext()
   }
 
   /** The breaker is open: waits until a probe is due, and goes on when it succeeds. */
@@ -271,6 +277,8 @@ export class Cycle {
 
   /** There may be something to read. */
   wake(): void {
+    this.#isWoken = true
+    this.#pace.called()
     this.#idle.end(this)
     this.#reader.wake()
     this.dispatch()

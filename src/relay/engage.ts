@@ -72,6 +72,7 @@ export function engage(engagement: EngagementOptions): Engagement {
     transient,
     isQuiet: () => waker.isQuiet,
     idleInterval: sizes.idleInterval,
+    onAnswered: () => waker.storeAnswered(),
     onError,
   })
   const unserved = new Unserved({

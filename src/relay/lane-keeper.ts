@@ -25,6 +25,8 @@ export interface LaneKeeperOptions {
   readonly isQuiet: () => boolean
   /** Milliseconds between two heartbeats then; a quarter of the lease when that is less. */
   readonly idleInterval: number
+  /** The store answered a heartbeat. */
+  readonly onAnswered: () => void
   readonly onError: (error: unknown) => void
 }
 
@@ -91,6 +93,7 @@ export class LaneKeeper {
       if (this.#stopping) return
       try {
         await this.tick()
+        this.#options.onAnswered()
         this.#tellOfStore(undefined)
       } catch (error) {
         this.#options.onError(error)

@@ -1,5 +1,6 @@
 import type { FetchedRow, LaneCursor, RelayStore, UnparkReport } from '../store/relay-store.ts'
 import type { InHand } from './in-hand.ts'
+import type { Pace } from './pace.ts'
 
 /** Reading position in one owned lane. */
 interface LaneState {
@@ -32,8 +33,8 @@ const MOST_LOOKED_AT = 16_000
 const SWEEP_SHARE = 0.05
 const SWEEP_INTERVAL = 25
 /**
- * After a read that found little the next waits so long, in ms: under many small commits, each of which wakes the relay,
- * events are then read by the dozen rather than one by one.
+ * After a read that found little the next waits so long, in ms, while events come fast: under many small commits they are then
+ * read by the dozen rather than one by one.
  */
 const READ_GAP = 5
 const LITTLE = 50
@@ -46,6 +47,7 @@ export class LaneReader {
   readonly #store: RelayStore
   readonly #names: readonly string[]
   readonly #inHand: InHand
+  readonly #pace: Pace
   readonly #onWoken: (report: UnparkReport) => void
   readonly #lanes = new Map<number, LaneState>()
   #sweepAt = 0
@@ -59,6 +61,8 @@ export class LaneReader {
     store: RelayStore,
     names: readonly string[],
     inHand: InHand,
+    /** Told of all that is found. */
+    pace: Pace,
     /** What an `unpark` says of the heads of keys. */
     onWoken: (report: UnparkReport) => void,
   ) {
@@ -66,6 +70,7 @@ export class LaneReader {
     this.#onWoken = onWoken
     this.#names = names
     this.#inHand = inHand
+    this.#pace = pace
   }
 
   /** Whether a read now may find something: a lane is not known to be dry, or a sweep is due. */
@@ -161,7 +166,8 @@ export class LaneReader {
         }
       },
     )
-    this.#readAt = fresh < LITTLE ? performance.now() + READ_GAP : 0
+    this.#pace.found(fresh)
+    this.#readAt = fresh < LITTLE && this.#pace.isBrisk ? performance.now() + READ_GAP : 0
     if (sweep) {
       const end = performance.now()
       this.#sweepAt = end + Math.max(SWEEP_INTERVAL, (end - now) / SWEEP_SHARE)

@@ -6,9 +6,12 @@ export interface Sleeper {
   wake(): void
 }
 
+/** How long after it was lost, or was refused, a listening connection is asked for again, in ms. */
+const LISTEN_AGAIN = 1_000
+
 /**
- * Wakes the relays of one worker. While all of them wait, the store is asked to announce commits ("armed"); as soon as
- * one works it is asked not to, so that a busy system pays nothing for wake-ups.
+ * Wakes the relays of one worker. The store is asked to announce commits ("armed") while all of them wait, and while events come
+ * slowly; as soon as they rush to one of them it is asked not to, so that a busy system pays nothing for wake-ups.
  */
 export class Waker {
   readonly #store: WakeStore | undefined
@@ -16,13 +19,18 @@ export class Waker {
   readonly #limit: number
   readonly #sleepers = new Set<Sleeper>()
   readonly #idle = new Set<Sleeper>()
+  /** Those to whom events come so fast that announcing each commit would cost more than it saves. */
+  readonly #rushed = new Set<Sleeper>()
   readonly #watchers: (() => void)[] = []
   #listener: WakeListener | undefined
   #armed = false
+  /** No commit since it was armed said nothing because another was just telling. */
+  #isComplete = false
   #changing: Promise<unknown> = Promise.resolve()
   #generation = 0
   readonly #swept = new WeakMap<Sleeper, number>()
-  #retry: NodeJS.Timeout | undefined
+  /** Monotonic time from which on the store may be asked to listen again. */
+  #againAt = Number.POSITIVE_INFINITY
   #hasListened = false
   #closed = false
 
@@ -47,7 +55,7 @@ export class Waker {
     if (this.#store === undefined || this.#closed) return
     try {
       const listener = await this.#store.listen(
-        () => this.wakeAll(),
+        (about) => this.#woken(about),
         (error) => this.#lost(error),
       )
       this.#hasListened = true
@@ -60,9 +68,31 @@ export class Waker {
     }
   }
 
+  /**
+   * The store has answered somebody: a connection that was lost is opened again. Not before: it would compete for the pool's
+   * connections with those who need them, while none of them gets an answer.
+   */
+  storeAnswered(): void {
+    if (performance.now() < this.#againAt) return
+    this.#againAt = Number.POSITIVE_INFINITY
+    void this.start()
+  }
+
   wakeAll(): void {
     for (const watcher of this.#watchers) watcher()
     for (const sleeper of this.#sleepers) sleeper.wake()
+  }
+
+  #woken(about: 'events' | undefined): void {
+    this.#isComplete = false
+    if (about !== 'events') for (const watcher of this.#watchers) watcher()
+    for (const sleeper of this.#sleepers) sleeper.wake()
+  }
+
+  /** `sleeper` found nothing just now, and events come slowly: commits are to be announced soon. Waits for nothing. */
+  attend(sleeper: Sleeper): void {
+    this.#rushed.delete(sleeper)
+    if (this.#listener !== undefined && !this.#armed && this.#rushed.size === 0) void this.#change(true)
   }
 
   /**
@@ -71,9 +101,10 @@ export class Waker {
    */
   async rest(sleeper: Sleeper): Promise<'sweep' | 'sleep' | 'poll' | 'beside-busy'> {
     this.#idle.add(sleeper)
+    this.#rushed.delete(sleeper)
     if (this.#listener === undefined) return 'poll'
     if (this.#idle.size < this.#sleepers.size) return 'beside-busy'
-    if (!this.#armed) await this.#change(true)
+    await this.#change(true)
     if (!this.#armed) return 'poll'
     if (this.#swept.get(sleeper) === this.#generation) return 'sleep'
     this.#swept.set(sleeper, this.#generation)
@@ -85,15 +116,19 @@ export class Waker {
     return this.#armed && this.#idle.size === this.#sleepers.size
   }
 
-  /** `sleeper` works again. */
-  busy(sleeper: Sleeper): void {
+  /** `sleeper` works again. `isRushed`: so much comes to it that commits had better not be announced. */
+  busy(sleeper: Sleeper, isRushed: boolean): void {
     this.#idle.delete(sleeper)
+    if (!isRushed) {
+      this.#rushed.delete(sleeper)
+      return
+    }
+    this.#rushed.add(sleeper)
     if (this.#armed) void this.#change(false)
   }
 
   async close(): Promise<void> {
     this.#closed = true
-    clearTimeout(this.#retry)
     await this.#changing
     if (this.#listener) await answered(this.#limit, this.#listener.close()).catch(this.#onError)
     this.#listener = undefined
@@ -101,9 +136,11 @@ export class Waker {
 
   #change(arm: boolean): Promise<unknown> {
     this.#changing = this.#changing.then(async () => {
-      if (this.#armed === arm || this.#listener === undefined) return
+      if (this.#listener === undefined || (arm ? this.#armed && this.#isComplete : !this.#armed)) return
       try {
         if (arm) {
+          // What is announced while it is armed counts for the next time.
+          this.#isComplete = true
           this.#armed = await answered(this.#limit, this.#listener.arm())
           if (this.#armed) this.#generation++
         } else {
@@ -127,9 +164,6 @@ export class Waker {
   }
 
   #listenAgain(): void {
-    clearTimeout(this.#retry)
-    if (this.#closed) return
-    this.#retry = setTimeout(() => void this.start(), 1_000)
-    this.#retry.unref()
+    this.#againAt = performance.now() + LISTEN_AGAIN
   }
 }

@@ -64,14 +64,18 @@ export interface PublishStore {
 /** Wake-up by the database. */
 export interface WakeStore {
   /**
-   * Calls `onWake` after commits of due events, and when lanes want attention. Resolves when listening; rejects when
-   * this connection cannot listen (the worker then polls). `onLost` is called when listening ended by itself.
+   * Calls `onWake` after commits of due events, and when lanes want attention; with `events` when it knows that no lane does.
+   * Resolves when listening; rejects when this connection cannot listen (the worker then polls). `onLost` is called when
+   * listening ended by itself.
    */
-  listen(onWake: () => void, onLost: (error: unknown) => void): Promise<WakeListener>
+  listen(onWake: (about?: 'events') => void, onLost: (error: unknown) => void): Promise<WakeListener>
 }
 
 export interface WakeListener {
-  /** From now on a commit of a due event wakes us. Resolves to false when it could not be arranged just now. */
+  /**
+   * From now on a commit of a due event wakes us. Resolves to false when it could not be arranged just now. One wake-up may
+   * stand for several commits, the last of which end a moment later: armed once more, it resolves when those have ended.
+   */
   arm(): Promise<boolean>
   /** We are awake: commits need not tell us. */
   disarm(): Promise<void>

@@ -3,13 +3,14 @@ import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { InHand } from '../../src/relay/in-hand.ts'
 import { LaneReader } from '../../src/relay/lane-reader.ts'
+import { Pace } from '../../src/relay/pace.ts'
 import { memoryStore } from '../../src/store/memory/memory.ts'
 import type { FetchedRow, RelayStore } from '../../src/store/relay-store.ts'
 import type { Store } from '../../src/store/store.ts'
 import { insert, NAMES, newEvent, own } from '../../src/testing/store/steps.ts'
 
 test('a reader without lanes has nothing that is due, before it gets its first and after it gave its last', () => {
-  const reader = new LaneReader(memoryStore({ lanes: 1 }).relay, ['main'], new InHand(), () => undefined)
+  const reader = new LaneReader(memoryStore({ lanes: 1 }).relay, ['main'], new InHand(), new Pace(), () => undefined)
   assert.equal(reader.nextDueAt, Number.POSITIVE_INFINITY)
   reader.open([0], () => 0)
   assert.ok(reader.nextDueAt <= performance.now())
@@ -34,7 +35,7 @@ for (const isToldOf of [false, true]) {
         return report
       },
     }
-    const reader = new LaneReader(relay, NAMES, new InHand(), () => undefined)
+    const reader = new LaneReader(relay, NAMES, new InHand(), new Pace(), () => undefined)
     reader.open([0], () => 0)
     const seen: number[] = []
     /** Reads a few, and has them delivered. */

@@ -210,7 +210,7 @@ describe('clients of PostgreSQL', { skip: skipWithout('postgres') }, () => {
       for (const listen of [true, { url }, make]) {
         const store = postgres({ pool, schema, listen })
         const woken = Promise.withResolvers<void>()
-        const listener = await store.wake?.listen(woken.resolve, woken.reject)
+        const listener = await store.wake?.listen(() => woken.resolve(), woken.reject)
         assert.equal(pool.totalCount - pool.idleCount, listen === true ? 1 : 0, 'connections taken from the pool')
         assert.equal(await listener?.arm(), true)
         await insertOne(store)

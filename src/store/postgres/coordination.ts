@@ -108,7 +108,7 @@ WITH ours AS (
       WHERE l.backend = ours.backend AND l.lane = ours.lane AND l.owner = $1::uuid AND l.fence = ours.fence
       RETURNING l.lane
 )
-SELECT pg_notify('broadcaster_' || $5::regclass::oid, '') WHERE EXISTS (SELECT FROM released)`
+SELECT pg_notify('broadcaster_' || $5::regclass::oid, 'lanes') WHERE EXISTS (SELECT FROM released)`
       if (lanes.length === 0) return
       await client.query(text, [workerId, ...listsOf(lanes), t.events])
     },
@@ -130,7 +130,7 @@ WITH ours AS (
 ), gone AS (
       DELETE FROM ${t.workers} WHERE id = $1::uuid RETURNING id
 )
-SELECT pg_notify('broadcaster_' || $2::regclass::oid, '')
+SELECT pg_notify('broadcaster_' || $2::regclass::oid, 'lanes')
 WHERE EXISTS (SELECT FROM released) OR EXISTS (SELECT FROM gone)`
       await client.query(text, [workerId, t.events])
     },
@@ -221,6 +221,6 @@ export function raiseAttention(t: Tables): string {
   FROM (SELECT DISTINCT publisher_backend, lane FROM changed) AS c
   WHERE l.lane = c.lane AND (l.backend = c.publisher_backend OR c.publisher_backend = '')
 ), told AS (
-  SELECT CASE WHEN EXISTS (SELECT FROM changed) THEN pg_notify('broadcaster_' || $2::regclass::oid, '') END AS told
+  SELECT CASE WHEN EXISTS (SELECT FROM changed) THEN pg_notify('broadcaster_' || $2::regclass::oid, 'lanes') END AS told
 )`
 }

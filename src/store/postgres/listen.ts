@@ -66,7 +66,12 @@ class Listener implements WakeListener {
   #armed = false
   #ended = false
 
-  constructor(connection: ListenConnection, oid: bigint, onWake: () => void, onLost: (error: unknown) => void) {
+  constructor(
+    connection: ListenConnection,
+    oid: bigint,
+    onWake: (about?: 'events') => void,
+    onLost: (error: unknown) => void,
+  ) {
     this.#connection = connection
     this.#onLost = onLost
     this.channel = `broadcaster_${oid}`
@@ -76,7 +81,9 @@ class Listener implements WakeListener {
     client.on('notification', ({ channel, payload }) => {
       if (this.#ended || channel !== this.channel) return
       if (payload === this.#token) this.#arrived()
-      else if (!payload?.startsWith(SELF_TEST_PAYLOAD)) onWake()
+      // Nothing is said by the trigger, which runs at commits; whatever else there is to tell has a word.
+      else if (!payload) onWake('events')
+      else if (!payload.startsWith(SELF_TEST_PAYLOAD)) onWake()
     })
     client.on('error', (error) => this.#lost(error))
     client.on('end', () => this.#lost(new BroadcasterError('STORE_UNAVAILABLE', 'the listening connection has ended')))
@@ -109,12 +116,14 @@ class Listener implements WakeListener {
   }
 
   async arm(): Promise<boolean> {
-    if (this.#armed) return true
     if (this.#ended) return false
-    this.#armed = true
-    await this.#query(`SELECT pg_advisory_lock_shared(${this.#waiting})`)
-    // Commits that are running may have looked for a waiting relay before the line above: let them end. Seen in pg_locks and
-    // not waited for with a lock, since a lock that somebody waits for is refused to all others.
+    if (!this.#armed) {
+      this.#armed = true
+      await this.#query(`SELECT pg_advisory_lock_shared(${this.#waiting})`)
+    }
+    // Commits that are running may have looked for a waiting relay before the line above, or found that another was just
+    // telling: let them end. Seen in pg_locks and not waited for with a lock, since a lock that somebody waits for is refused
+    // to all others.
     const before = await this.#commitsUnderWay()
     const deadline = performance.now() + ARM_WAIT
     let left = before

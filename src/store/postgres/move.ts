@@ -45,7 +45,7 @@ WITH these AS (
   WHERE l.backend = s.backend AND l.lane = s.lane
   RETURNING l.backend, l.lane, l.hold
 )
-SELECT backend, lane, hold, pg_notify('broadcaster_' || $2::regclass::oid, '')::text AS told FROM held`
+SELECT backend, lane, hold, pg_notify('broadcaster_' || $2::regclass::oid, 'lanes')::text AS told FROM held`
 
   return async (ids, duration) => {
     return (await client.query(text, [ids.filter(isUuid), t.events, duration])).map(holdOfRow)
@@ -63,7 +63,7 @@ WITH lifted AS (
     AND l.hold_until IS NOT NULL
   RETURNING l.lane
 )
-SELECT pg_notify('broadcaster_' || $1::regclass::oid, '')::text AS told WHERE EXISTS (SELECT FROM lifted)`
+SELECT pg_notify('broadcaster_' || $1::regclass::oid, 'lanes')::text AS told WHERE EXISTS (SELECT FROM lifted)`
   return async (on: Pick<ClientTransaction, 'query'>, holds: readonly Hold[]): Promise<void> => {
     if (holds.length > 0) await on.query(text, [t.events, ...columnsOf(holds)])
   }

@@ -140,7 +140,9 @@ export function listenPglite(database: PgliteDatabase, client: Client, t: Tables
     async listen(onWake) {
       const [row] = await client.query('SELECT $1::regclass::oid AS oid', [t.events])
       const oid = row?.['oid'] ?? ''
-      const stop = await database.listen(`broadcaster_${oid}`, onWake)
+      const stop = await database.listen(`broadcaster_${oid}`, (payload) =>
+        onWake(payload === '' ? 'events' : undefined),
+      )
       let ended = false
       const setArmed = async (armed: 'yes' | 'no'): Promise<void> => {
         await client.query('SELECT set_config($1, $2, false)', [`broadcaster.armed_${oid}`, armed])
