@@ -4,8 +4,15 @@ import type { Pace } from './pace.ts'
 
 /** Reading position in one owned lane. */
 interface LaneState {
-  /** The greatest `seq` seen. */
+  /** All up to this `seq` was seen that was committed. */
   cursor: number
+  /**
+   * The greatest `seq` known to have been given out when the lane was last read from its head. An event up to here was preceded
+   * by nothing of its key that we have not seen; one beyond may have been, by one that was committed late.
+   */
+  horizon: number
+  /** The last read found as many rows as it asked for: there are more. */
+  isLong: boolean
   /** The last read found fewer rows than it asked for. */
   dry: boolean
   /** Parked rows that are due may not all be back in the hot index: a later event of their key would overtake. */
@@ -40,8 +47,11 @@ const READ_GAP = 5
 const LITTLE = 50
 
 /**
- * Reads due events of the owned lanes of one backend: from the cursor as a rule, from the head by a sweep that finds
- * what committed late, was requeued or became due. Correctness rests on the sweep alone.
+ * Reads due events of the owned lanes of one backend: from the cursor while there is a backlog, from the head by a sweep that
+ * finds what committed late, was requeued or became due. Correctness rests on the sweep alone.
+ *
+ * A transaction that commits late leaves an event below the cursor, and the next of its key may be published at once. So what a
+ * read from the cursor finds beyond the lane's horizon waits for a sweep, and where all stands beyond it the read is one.
  */
 export class LaneReader {
   readonly #store: RelayStore
@@ -54,6 +64,8 @@ export class LaneReader {
   #unparkAt = 0
   #unparkLimit = UNPARK_LIMIT
   #readAt = 0
+  /** The greatest `seq` that anything was seen to have. */
+  #greatest = HEAD
   /** Goes up when an event went back unsent: a read that began before must be forgotten, or later ones overtake it. */
   #epoch = 0
 
@@ -101,6 +113,8 @@ export class LaneReader {
     for (const lane of lanes) {
       this.#lanes.set(lane, {
         cursor: HEAD,
+        horizon: HEAD,
+        isLong: true,
         dry: false,
         catchingUp: true,
         waitsForLocks: false,
@@ -145,9 +159,25 @@ export class LaneReader {
     const early = this.#readAt - performance.now()
     if (early > 0) await new Promise((resolve) => setTimeout(resolve, early))
     const now = performance.now()
-    const sweep = now >= this.#sweepAt
-    if (sweep || now >= this.#unparkAt) await this.#unpark()
-    const cursors = this.#cursors(space, sweep)
+    const isDue = now >= this.#sweepAt
+    if (isDue || now >= this.#unparkAt) await this.#unpark()
+    if (isDue) await this.#lookAhead()
+    const sweep = isDue || !this.#hasBacklog
+    const fresh = await this.#fetch(this.#cursors(space, sweep), sweep, use)
+    this.#pace.found(fresh)
+    this.#readAt = fresh < LITTLE && this.#pace.isBrisk ? performance.now() + READ_GAP : 0
+    if (isDue) {
+      const end = performance.now()
+      this.#sweepAt = end + Math.max(SWEEP_INTERVAL, (end - now) / SWEEP_SHARE)
+    }
+    return fresh
+  }
+
+  async #fetch(
+    cursors: readonly LaneCursor[],
+    sweep: boolean,
+    use: (row: FetchedRow, suspect: boolean) => void,
+  ): Promise<number> {
     if (cursors.length === 0) return 0
     const epoch = this.#epoch
     let fresh = 0
@@ -155,8 +185,10 @@ export class LaneReader {
       () => this.#store.fetch(this.#names, cursors),
       (rows) => {
         if (epoch !== this.#epoch) return
+        for (const { seq } of rows) this.#greatest = Math.max(this.#greatest, seq)
+        const certain = sweep ? rows : rows.filter(({ lane, seq }) => seq <= (this.#lanes.get(lane)?.horizon ?? HEAD))
         this.#advance(cursors, rows, sweep)
-        for (const row of rows) {
+        for (const row of certain) {
           const lane = this.#lanes.get(row.lane)
           if (lane === undefined || this.#inHand.has(row)) continue
           fresh++
@@ -166,13 +198,23 @@ export class LaneReader {
         }
       },
     )
-    this.#pace.found(fresh)
-    this.#readAt = fresh < LITTLE && this.#pace.isBrisk ? performance.now() + READ_GAP : 0
-    if (sweep) {
-      const end = performance.now()
-      this.#sweepAt = end + Math.max(SWEEP_INTERVAL, (end - now) / SWEEP_SHARE)
-    }
     return fresh
+  }
+
+  /** Whether a read from the cursors would find anything that need not wait for a sweep. */
+  get #hasBacklog(): boolean {
+    for (const lane of this.#lanes.values()) if (isReadable(lane) && !lane.dry && lane.cursor < lane.horizon) return true
+    return false
+  }
+
+  /** How far events reach, seen in one lane that has a backlog: what is there before a sweep need not wait for the next one. */
+  async #lookAhead(): Promise<void> {
+    for (const [lane, state] of this.#lanes) {
+      if (!state.isLong || !isReadable(state)) continue
+      const last = await this.#store.lastSeq(this.#names, lane)
+      this.#greatest = Math.max(this.#greatest, Math.min(last ?? HEAD, LAST))
+      return
+    }
   }
 
   async #unpark(): Promise<void> {
@@ -214,7 +256,9 @@ export class LaneReader {
   }
 
   #cursors(space: number, sweep: boolean): readonly LaneCursor[] {
-    const readable = [...this.#lanes].filter(([, lane]) => !lane.catchingUp && (sweep || !lane.dry))
+    const readable = [...this.#lanes].filter(
+      ([, lane]) => isReadable(lane) && (sweep || (!lane.dry && lane.cursor < lane.horizon)),
+    )
     if (readable.length === 0) return []
     const limit = Math.max(1, Math.ceil(space / readable.length))
     return readable.map(([lane, state]) =>
@@ -233,13 +277,21 @@ export class LaneReader {
       const state = this.#lanes.get(lane)
       if (state === undefined) continue
       const { count, last } = read.get(lane) ?? { count: 0, last: HEAD }
-      const seen = Math.min(last, LAST)
-      // A sweep that was cut short has not seen what lies between its last row and the cursor.
-      state.cursor = sweep && count >= limit ? seen : Math.max(state.cursor, seen)
-      state.dry = count < limit
+      if (sweep) state.horizon = Math.min(this.#greatest, LAST)
+      state.isLong = count >= limit
+      // A sweep that was cut short has not seen what lies between its last row and the cursor; one that was not, and a read that
+      // met the horizon, have seen all up to there.
+      if (!state.isLong || last > state.horizon) state.cursor = Math.max(state.cursor, state.horizon)
+      else state.cursor = sweep ? Math.min(last, LAST) : Math.max(state.cursor, Math.min(last, LAST))
+      state.dry = !state.isLong && last <= state.horizon
       if (state.dry) state.suspects = Math.min(state.suspects, count)
     }
   }
+}
+
+/** Not while parked rows that are due may not all be back. */
+function isReadable(lane: LaneState): boolean {
+  return !lane.catchingUp
 }
 
 /** A cursor that passes neither what it had not passed nor a row of this `seq`. */

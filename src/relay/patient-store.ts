@@ -28,6 +28,7 @@ export function patientCleaning({ retention, inbox }: Cleaned, limit: number): C
 export function patientRelay(store: RelayStore, limit: number): RelayStore {
   return {
     fetch: (...given) => answered(limit, store.fetch(...given)),
+    lastSeq: (...given) => answered(limit, store.lastSeq(...given)),
     unpark: (...given) => answered(limit, store.unpark(...given)),
     settle: (...given) => answered(limit, store.settle(...given)),
     reconcile: (...given) => answered(limit, store.reconcile(...given)),

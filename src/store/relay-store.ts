@@ -137,6 +137,10 @@ export interface RelayStore {
    * due when its row was last written is due, although that instant lies ahead of a clock that was set back since.
    */
   fetch(names: readonly string[], lanes: readonly LaneCursor[]): Promise<readonly FetchedRow[]>
+  /**
+   * The greatest `seq` of the unparked, unsettled rows of a lane; undefined = there are none. Costs the same for any backlog.
+   */
+  lastSeq(names: readonly string[], lane: number): Promise<number | undefined>
   /** Brings due parked rows back into the hot index, at most `limitPerLane` for each lane, earliest due first. */
   unpark(names: readonly string[], lanes: readonly number[], limitPerLane: number): Promise<UnparkReport>
   /**

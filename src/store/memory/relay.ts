@@ -22,6 +22,10 @@ export function memoryRelay(outbox: MemoryOutbox): RelayStore {
       return rows.map((row) => copyColumns(row, SEND_COLUMNS) as FetchedRow)
     },
 
+    async lastSeq(names, lane) {
+      return unsettled(names, [lane]).findLast((row) => row.availableAt === null)?.seq
+    },
+
     async unpark(names, lanes, limitPerLane) {
       const now = outbox.now()
       const woken: { lane: number; firstSeq: number; count: number }[] = []

@@ -60,6 +60,24 @@ ORDER BY e.seq LIMIT ${limit})`,
   }
 }
 
+/** One entry at the end of the lane's range of the work index for each name. */
+export function lastSeq(client: Client, t: Tables): RelayStore['lastSeq'] {
+  const lastOf = (name: string, lane: number) => sql`(
+SELECT e.seq AS last FROM ${t.events} AS e FORCE INDEX (${t.index.work})
+WHERE ${isNamed([name])} AND e.stage = ${STAGE.hot} AND e.available_at IS NULL AND e.lane = ${lane}
+ORDER BY e.seq DESC LIMIT 1)`
+  return async (names, lane) => {
+    const rows = await client.query(
+      join(
+        names.map((name) => lastOf(name, lane)),
+        '\nUNION ALL\n',
+      ),
+    )
+    const found = rows.map((row) => Number(row['last']))
+    return found.length === 0 ? undefined : Math.max(...found)
+  }
+}
+
 /**
  * The backend's names, by the index and then byte by byte: on a table that Django made the column ignores case.
  */

@@ -49,6 +49,23 @@ ORDER BY e.position`
   }
 }
 
+/** One entry at the end of the hot index for each name. */
+export function lastSeq(client: Client, t: Tables): RelayStore['lastSeq'] {
+  const text = `
+SELECT max(e.seq) AS last
+FROM unnest($1::text[]) AS n(name)
+CROSS JOIN LATERAL (
+  SELECT e.seq FROM ${t.events} AS e
+  WHERE e.publisher_backend = n.name AND e.lane = $2::int AND e.available_at IS NULL AND e.status IN ${UNSETTLED}
+  ORDER BY e.seq DESC
+  LIMIT 1) AS e`
+  return async (names, lane) => {
+    const [row] = await client.query(text, [names, lane])
+    const last = row?.['last'] ?? null
+    return last === null ? undefined : Number(last)
+  }
+}
+
 /**
  * PostgreSQL has no jump along an index of its own, so the query makes it: the least name, then the least above that one,
  * in the index of what is due and in that of what is parked.

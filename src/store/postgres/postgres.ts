@@ -4,7 +4,7 @@ import type { TransactionAdapter } from '../transaction-adapter.ts'
 import { admin } from './admin.ts'
 import type { Client, Clients, Queries } from './client.ts'
 import { coordination } from './coordination.ts'
-import { fetch, waitingNames } from './fetch.ts'
+import { fetch, lastSeq, waitingNames } from './fetch.ts'
 import { inbox } from './inbox.ts'
 import { listen } from './listen.ts'
 import { openPg } from './open-pg.ts'
@@ -56,7 +56,7 @@ export function postgres(options: PostgresOptions): Store<PgTransaction> | Store
   return { ...storeOn(clients, t, pgTransaction()), place, ...wake, statementTimeout }
 }
 
-const RELAY = { fetch, unpark, settle, reconcile, settleByOwner, waitingNames }
+const RELAY = { fetch, lastSeq, unpark, settle, reconcile, settleByOwner, waitingNames }
 const PARTS: StoreParts<Client, Queries, Tables> = { ...RELAY, publish, purge, coordination, admin, inbox, schema }
 
 function storeOn<Tx>(clients: Clients, t: Tables, transactionAdapter: TransactionAdapter<Tx>): Store<Tx> {

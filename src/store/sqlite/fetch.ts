@@ -36,6 +36,18 @@ export function fetch(t: Tables) {
   }
 }
 
+/** One entry at the end of the lane's range of the hot index for each name. */
+export function lastSeq(t: Tables) {
+  const text = `
+    SELECT seq FROM ${t.events} INDEXED BY ${t.index.hot}
+    WHERE publisher_backend = ? AND lane = ? AND available_at IS NULL AND status IN ('pending', 'retry', 'processing')
+    ORDER BY seq DESC LIMIT 1`
+  return (db: Connection, names: readonly string[], lane: number): number | undefined => {
+    const found = names.flatMap((name) => db.all(text, name, lane)).map((row) => Number(row['seq']))
+    return found.length === 0 ? undefined : Math.max(...found)
+  }
+}
+
 /** By a jump along the index for each name: of what is due, and of what is parked. */
 export function waitingNames(t: Tables) {
   const next = (index: string, available: string, compare: string) => `

@@ -3,7 +3,7 @@ import type { BackendCounts } from '../../store/outbox-look.ts'
 import type { StoreCase } from '../store-conformance.ts'
 import { it } from './fixture.ts'
 import { outcome } from './sample-outcomes.ts'
-import { idsOf, insert, insertAll, insertOne, newEvent, own } from './steps.ts'
+import { fetchAll, idsOf, insert, insertAll, insertOne, NAMES, newEvent, own } from './steps.ts'
 
 /** Numbers for people and monitors. */
 export const lookCases: readonly StoreCase[] = [
@@ -99,6 +99,27 @@ export const lookCases: readonly StoreCase[] = [
     await record(outcome.published(done))
     assert.deepEqual([...(await store.relay.waitingNames(10))].sort(), ['', 'due', 'later'])
     assert.equal((await store.relay.waitingNames(2)).length, 2)
+  }),
+  it('lastSeq: the end of what is due in a lane, for the names given', async ({ store }) => {
+    const { record } = await own(store)
+    const [first, second, , elsewhere] = await insertAll(
+      store,
+      { partitionKey: 'k' },
+      { partitionKey: 'k' },
+      { partitionKey: 'k', delay: 3_600_000 },
+      { partitionKey: 'k', publisherBackend: 'elsewhere' },
+      { partitionKey: 'of another lane' },
+    )
+    const names = [...NAMES, 'elsewhere']
+    const fetched = await fetchAll(store, names)
+    const seqOf = ({ id }: { readonly id: string }) => fetched.find((row) => row.id === id)?.seq
+    const last = (of: readonly string[]) => store.relay.lastSeq(of, first.lane)
+    assert.equal(await last(NAMES), seqOf(second))
+    assert.equal(await last(names), seqOf(elsewhere))
+    await record(outcome.published(second))
+    assert.equal(await last(NAMES), seqOf(first))
+    await record(outcome.published(first))
+    assert.equal(await last(NAMES), undefined)
   }),
   it('look: a backend that workers know has its line, though it has nothing to do', async ({ store }) => {
     const { record } = await own(store)

@@ -1,0 +1,40 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { skipWithout } from '../support/servers.ts'
+import { PLACED_STORES } from '../support/store-places.ts'
+import { dataOf, TestOutbox } from './outbox.ts'
+
+/** As many transactions at a time, each of a key of its own. */
+const WRITERS = 5
+/** Transactions of each, one after the other. */
+const EACH = 60
+/** The longest time between the INSERT and the COMMIT of a transaction, in ms. */
+const LONGEST = 12
+
+for (const kind of PLACED_STORES.filter(({ name }) => name !== 'sqlite')) {
+  const skip = kind.server ? skipWithout(kind.server) : false
+  test(`transactions that commit later than others of the same lane: every key in order: ${kind.name}`, {
+    skip,
+  }, async (t) => {
+    const { store, close } = await kind.open()
+    t.after(close)
+    await store.schema.migrate({ lanes: 1 })
+    await using outbox = new TestOutbox({}, store)
+    const { broadcaster, backend } = outbox
+    await broadcaster.worker().start()
+    const write = async (partitionKey: string): Promise<void> => {
+      for (let data = 1; data <= EACH; data++) {
+        await broadcaster.transaction(async (tx) => {
+          await broadcaster.publish(tx, { type: 'a', source: '/x', partitionKey, data })
+          await delay(Math.random() * LONGEST)
+        })
+      }
+    }
+    const keys = Array.from({ length: WRITERS }, (_, n) => `key-${n}`)
+    await Promise.all(keys.map(write))
+    await outbox.until(() => backend.received.length >= WRITERS * EACH, 'all')
+    const ordered = Array.from({ length: EACH }, (_, n) => n + 1)
+    for (const key of keys) assert.deepEqual(dataOf(backend.received, key), ordered, key)
+  })
+}
