@@ -3,8 +3,8 @@ export class Pause {
   #ended = false
   #resolve: (() => void) | undefined
 
-  /** Milliseconds. */
-  async sleep(duration: number): Promise<void> {
+  /** `duration` in milliseconds. Resolves to whether it was ended early. */
+  async sleep(duration: number): Promise<boolean> {
     if (!this.#ended) {
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, Math.min(duration, 2 ** 31 - 1))
@@ -14,8 +14,10 @@ export class Pause {
         }
       })
     }
+    const ended = this.#ended
     this.#resolve = undefined
     this.#ended = false
+    return ended
   }
 
   end(): void {

@@ -48,8 +48,6 @@ export class Cycle {
   readonly #idle: Idle
   readonly #turns: SendTurns
   #full = false
-  /** Somebody says that there is something to read. */
-  #isWoken = false
   #resetAt = 0
   readonly #budget: { left: number }
   #stopping = false
@@ -113,7 +111,6 @@ export class Cycle {
         }
         const space = this.#space()
         if (space > 0 && this.#reader.hungry) {
-          this.#isWoken = false
           const fresh = await this.#fetch(space)
           if (fresh > 0) continue
         }
@@ -231,17 +228,17 @@ export class Cycle {
 
   /** Nothing to read, or no room: waits for a wake-up, a finished send, the next due time, or the next poll. */
   async #rest(untilDry: boolean): Promise<void> {
-    if (untilDry) return this.#pause.sleep(5)
+    if (untilDry) return void (await this.#pause.sleep(5))
     if (this.#space() <= 0) {
       this.#full = true
-      return this.#pause.sleep(this.#options.pollInterval)
+      return void (await this.#pause.sleep(this.#options.pollInterval))
     }
     const sleep = await this.#idle.next(this)
     const untilDue = Math.max(1, this.#reader.nextDueAt - performance.now())
-    if (sleep > 0) await this.#pause.sleep(Math.min(sleep, untilDue))
+    const isWoken = sleep > 0 && (await this.#pause.sleep(Math.min(sleep, untilDue)))
     this.#reader.wake()
-    // What woke us most likely stands beyond the cursors; what does not is found by the next poll.
-    if (!this.#isWoken) this.#reader.sweepNext()
+    // What was parked is due by its time and not by a call.
+    if (!isWoken) this.#reader.sweepNext()
   }
 
   /** The breaker is open: waits until a probe is due, and goes on when it succeeds. */
@@ -277,7 +274,6 @@ export class Cycle {
 
   /** There may be something to read. */
   wake(): void {
-    this.#isWoken = true
     this.#pace.called()
     this.#idle.end(this)
     this.#reader.wake()

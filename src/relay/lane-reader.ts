@@ -1,35 +1,8 @@
 import type { FetchedRow, LaneCursor, RelayStore, UnparkReport } from '../store/relay-store.ts'
 import type { InHand } from './in-hand.ts'
+import { HEAD, LAST, type LaneFind, LanePosition } from './lane-position.ts'
 import type { Pace } from './pace.ts'
 
-/** Reading position in one owned lane. */
-interface LaneState {
-  /** All up to this `seq` was seen that was committed. */
-  cursor: number
-  /**
-   * The greatest `seq` known to have been given out when the lane was last read from its head. An event up to here was preceded
-   * by nothing of its key that we have not seen; one beyond may have been, by one that was committed late.
-   */
-  horizon: number
-  /** The last read found as many rows as it asked for: there are more. */
-  isLong: boolean
-  /** The last read found fewer rows than it asked for. */
-  dry: boolean
-  /** Parked rows that are due may not all be back in the hot index: a later event of their key would overtake. */
-  catchingUp: boolean
-  /** As many as an unpark ever looks at wait for rows that somebody has locked. */
-  waitsForLocks: boolean
-  /** How many more fetched rows may have been in flight when the last owner died. */
-  suspects: number
-}
-
-/** Before every `seq` that a row may have: plain SQL may have given it a negative one. */
-const HEAD = Number.MIN_SAFE_INTEGER
-/**
- * The greatest cursor. A greater `seq`, which only plain SQL gives, is read as a number near it, perhaps as one that no column
- * can hold: rows from here on are read again until they are settled.
- */
-const LAST = Number.MAX_SAFE_INTEGER - 1
 /**
  * Parked rows brought back for one lane in one statement. When the first of them stay, since somebody has a row locked, the next
  * statement looks at twice as many, up to the second number: what waits for one row holds up no other key.
@@ -59,7 +32,7 @@ export class LaneReader {
   readonly #inHand: InHand
   readonly #pace: Pace
   readonly #onWoken: (report: UnparkReport) => void
-  readonly #lanes = new Map<number, LaneState>()
+  readonly #lanes = new Map<number, LanePosition>()
   #sweepAt = 0
   #unparkAt = 0
   #unparkLimit = UNPARK_LIMIT
@@ -110,17 +83,7 @@ export class LaneReader {
 
   /** Reads these lanes from now on, from the head. Call it when it is known what holds their keys. */
   open(lanes: readonly number[], suspects: (lane: number) => number): void {
-    for (const lane of lanes) {
-      this.#lanes.set(lane, {
-        cursor: HEAD,
-        horizon: HEAD,
-        isLong: true,
-        dry: false,
-        catchingUp: true,
-        waitsForLocks: false,
-        suspects: suspects(lane),
-      })
-    }
+    for (const lane of lanes) this.#lanes.set(lane, new LanePosition(suspects(lane)))
     this.sweepNext()
   }
 
@@ -136,15 +99,14 @@ export class LaneReader {
 
   /** Read all lanes from the head. */
   rewind(): void {
-    for (const lane of this.#lanes.values()) Object.assign(lane, { cursor: HEAD, dry: false })
+    for (const lane of this.#lanes.values()) lane.rewindTo(HEAD)
     this.#epoch++
     this.sweepNext()
   }
 
   /** An event of this lane goes back unsent: read it again. */
   rewindTo(lane: number, seq: number): void {
-    const state = this.#lanes.get(lane)
-    if (state) Object.assign(state, { cursor: before(state.cursor, seq), dry: false })
+    this.#lanes.get(lane)?.rewindTo(seq)
     this.#epoch++
   }
 
@@ -161,8 +123,8 @@ export class LaneReader {
     const now = performance.now()
     const isDue = now >= this.#sweepAt
     if (isDue || now >= this.#unparkAt) await this.#unpark()
-    if (isDue) await this.#lookAhead()
     const sweep = isDue || !this.#hasBacklog
+    if (sweep) await this.#lookAhead()
     const fresh = await this.#fetch(this.#cursors(space, sweep), sweep, use)
     this.#pace.found(fresh)
     this.#readAt = fresh < LITTLE && this.#pace.isBrisk ? performance.now() + READ_GAP : 0
@@ -186,7 +148,7 @@ export class LaneReader {
       (rows) => {
         if (epoch !== this.#epoch) return
         for (const { seq } of rows) this.#greatest = Math.max(this.#greatest, seq)
-        const certain = sweep ? rows : rows.filter(({ lane, seq }) => seq <= (this.#lanes.get(lane)?.horizon ?? HEAD))
+        const certain = sweep ? rows : rows.filter(({ lane, seq }) => this.#lanes.get(lane)?.isCertain(seq))
         this.#advance(cursors, rows, sweep)
         for (const row of certain) {
           const lane = this.#lanes.get(row.lane)
@@ -203,14 +165,14 @@ export class LaneReader {
 
   /** Whether a read from the cursors would find anything that need not wait for a sweep. */
   get #hasBacklog(): boolean {
-    for (const lane of this.#lanes.values()) if (isReadable(lane) && !lane.dry && lane.cursor < lane.horizon) return true
+    for (const lane of this.#lanes.values()) if (lane.hasBacklog) return true
     return false
   }
 
   /** How far events reach, seen in one lane that has a backlog: what is there before a sweep need not wait for the next one. */
   async #lookAhead(): Promise<void> {
     for (const [lane, state] of this.#lanes) {
-      if (!state.isLong || !isReadable(state)) continue
+      if (!state.isLong || state.catchingUp) continue
       const last = await this.#store.lastSeq(this.#names, lane)
       this.#greatest = Math.max(this.#greatest, Math.min(last ?? HEAD, LAST))
       return
@@ -230,8 +192,7 @@ export class LaneReader {
     } catch (error) {
       // It may have brought rows back, or may yet: nobody will say where.
       this.#unparkLimit = UNPARK_LIMIT
-      for (const state of asked.values())
-        Object.assign(state, { cursor: HEAD, dry: false, catchingUp: true, waitsForLocks: false })
+      for (const state of asked.values()) state.distrust()
       this.sweepNext()
       throw error
     }
@@ -243,12 +204,7 @@ export class LaneReader {
       state.catchingUp = more.includes(lane)
       state.waitsForLocks = state.catchingUp && limit >= MOST_LOOKED_AT && !moved.has(lane)
     }
-    for (const { lane, firstSeq } of woken) {
-      const state = this.#lanes.get(lane)
-      if (state === undefined) continue
-      state.cursor = before(state.cursor, firstSeq)
-      state.dry = false
-    }
+    for (const { lane, firstSeq } of woken) this.#lanes.get(lane)?.rewindTo(firstSeq)
     if (more.some((lane) => (moved.get(lane) ?? 0) < limit)) this.#unparkLimit = Math.min(2 * limit, MOST_LOOKED_AT)
     else if (locked.length === 0) this.#unparkLimit = UNPARK_LIMIT
     // A lane that was opened meanwhile was not asked about.
@@ -256,9 +212,7 @@ export class LaneReader {
   }
 
   #cursors(space: number, sweep: boolean): readonly LaneCursor[] {
-    const readable = [...this.#lanes].filter(
-      ([, lane]) => isReadable(lane) && (sweep || (!lane.dry && lane.cursor < lane.horizon)),
-    )
+    const readable = [...this.#lanes].filter(([, lane]) => (sweep ? !lane.catchingUp : lane.hasBacklog))
     if (readable.length === 0) return []
     const limit = Math.max(1, Math.ceil(space / readable.length))
     return readable.map(([lane, state]) =>
@@ -267,34 +221,15 @@ export class LaneReader {
   }
 
   #advance(cursors: readonly LaneCursor[], rows: readonly FetchedRow[], sweep: boolean): void {
-    const read = new Map<number, { count: number; last: number }>()
+    const finds = new Map<number, LaneFind>()
+    for (const { lane, limit } of cursors) finds.set(lane, { count: 0, last: HEAD, limit })
     for (const { lane, seq } of rows) {
-      const seen = read.get(lane)
-      if (seen === undefined) read.set(lane, { count: 1, last: seq })
-      else Object.assign(seen, { count: seen.count + 1, last: Math.max(seen.last, seq) })
+      const { count, last, limit } = finds.get(lane) ?? { count: 0, last: HEAD, limit: 0 }
+      finds.set(lane, { count: count + 1, last: Math.max(last, seq), limit })
     }
-    for (const { lane, limit } of cursors) {
-      const state = this.#lanes.get(lane)
-      if (state === undefined) continue
-      const { count, last } = read.get(lane) ?? { count: 0, last: HEAD }
-      if (sweep) state.horizon = Math.min(this.#greatest, LAST)
-      state.isLong = count >= limit
-      // A sweep that was cut short has not seen what lies between its last row and the cursor; one that was not, and a read that
-      // met the horizon, have seen all up to there.
-      if (!state.isLong || last > state.horizon) state.cursor = Math.max(state.cursor, state.horizon)
-      else state.cursor = sweep ? Math.min(last, LAST) : Math.max(state.cursor, Math.min(last, LAST))
-      state.dry = !state.isLong && last <= state.horizon
-      if (state.dry) state.suspects = Math.min(state.suspects, count)
+    for (const [lane, find] of finds) {
+      if (sweep) this.#lanes.get(lane)?.swept(find, this.#greatest)
+      else this.#lanes.get(lane)?.advanced(find)
     }
   }
-}
-
-/** Not while parked rows that are due may not all be back. */
-function isReadable(lane: LaneState): boolean {
-  return !lane.catchingUp
-}
-
-/** A cursor that passes neither what it had not passed nor a row of this `seq`. */
-function before(cursor: number, seq: number): number {
-  return Math.max(HEAD, Math.min(cursor, seq - 1))
 }

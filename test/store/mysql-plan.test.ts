@@ -189,6 +189,15 @@ for (const { name, title } of MYSQL_SERVERS) {
       assert.ok(reads < 35_000, `${reads} reads`)
     })
 
+    test('lastSeq reads the end of a range of the work index for each name', async () => {
+      const { plans, reads } = await accessOf(() => store.relay.lastSeq(names, 0))
+      assert.ok(
+        plans.every((plan) => plan.endsWith(' outbox_events_work') || plan === 'null null'),
+        String(plans),
+      )
+      assert.ok(reads < 50, `${reads} reads`)
+    })
+
     test('waitingNames jumps from name to name, past settled rows and all that waits', async () => {
       const { plans, reads } = await accessOf(async () =>
         assert.deepEqual(await store.relay.waitingNames(10), ['default', 'held up']),

@@ -117,6 +117,14 @@ for (const { name, title } of POSTGRES_SERVERS) {
       }
     }
 
+    test('lastSeq reads one entry at the end of the hot index for each name', async () => {
+      const access = await accessOf(() => store.relay.lastSeq(names, 0))
+      assert.ok(
+        access.every((each) => /^Index (Only )?Scan( Backward)? outbox_events_hot$/.test(each)),
+        String(access),
+      )
+    })
+
     test('unpark reads the parked index', async () => {
       const access = await accessOf(() => store.relay.unpark(names, lanes, 1000))
       // By their ids, one after the other or, where more are expected, as a set.

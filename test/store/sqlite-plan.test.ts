@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
 import { Connection } from '../../src/store/sqlite/connection.ts'
-import { fetch, waitingNames } from '../../src/store/sqlite/fetch.ts'
+import { fetch, lastSeq, waitingNames } from '../../src/store/sqlite/fetch.ts'
 import { reconcile } from '../../src/store/sqlite/reconcile.ts'
 import { settle } from '../../src/store/sqlite/settle.ts'
 import { sqlite } from '../../src/store/sqlite/sqlite.ts'
@@ -51,16 +51,18 @@ test('plans: hot statements search their index, with fresh, stale and no statist
     assert.match(reconciled, /INDEX outbox_events_parked \(publisher_backend=\? AND lane=\? AND available_at=\?\)/)
     assert.match(reconciled, /INDEX outbox_events_troubled \(publisher_backend=\? AND lane=\?\)/)
     const named = plansOf((db) => void waitingNames(t)(db, 10))
+    const last = plansOf((db) => void lastSeq(t)(db, NAMES, 0))
+    assert.match(last, /USING (COVERING )?INDEX outbox_events_hot \(publisher_backend=\? AND lane=\?\)/)
     for (const index of ['hot', 'parked']) {
       assert.match(
         named,
         new RegExp(`SEARCH outbox_events USING (COVERING )?INDEX outbox_events_${index} \\(publisher_backend>\\?\\)`),
       )
     }
-    for (const plans of [fetched, looked, settled, reconciled, named]) {
+    for (const plans of [fetched, looked, settled, reconciled, named, last]) {
       assert.doesNotMatch(plans, /SCAN (e|outbox_events)\b/)
     }
-    for (const plans of [fetched, looked, named]) assert.doesNotMatch(plans, /TEMP B-TREE/)
+    for (const plans of [fetched, looked, named, last]) assert.doesNotMatch(plans, /TEMP B-TREE/)
   }
   try {
     await store.schema.migrate()

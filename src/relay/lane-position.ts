@@ -1,0 +1,91 @@
+/** Before every `seq` that a row may have: plain SQL may have given it a negative one. */
+export const HEAD = Number.MIN_SAFE_INTEGER
+/**
+ * The greatest cursor. A greater `seq`, which only plain SQL gives, is read as a number near it, perhaps as one that no column
+ * can hold: rows from here on are read again until they are settled.
+ */
+export const LAST = Number.MAX_SAFE_INTEGER - 1
+
+/** What a read found in one lane. */
+export interface LaneFind {
+  readonly count: number
+  /** The greatest `seq` of what was found; `HEAD` without any. */
+  readonly last: number
+  /** How many rows were asked for at most. */
+  readonly limit: number
+}
+
+/** How far one owned lane was read. */
+export class LanePosition {
+  /** The last read found all that there was. */
+  dry = false
+  /** The last read found as many rows as it asked for: there are more. */
+  isLong = true
+  /** Parked rows that are due may not all be back in the hot index: a later event of their key would overtake. */
+  catchingUp = true
+  /** As many as an unpark ever looks at wait for rows that somebody has locked. */
+  waitsForLocks = false
+  /** How many more fetched rows may have been in flight when the last owner died. */
+  suspects: number
+  #cursor = HEAD
+  #horizon = HEAD
+
+  constructor(suspects: number) {
+    this.suspects = suspects
+  }
+
+  /** All up to this `seq` was seen that was committed. */
+  get cursor(): number {
+    return this.#cursor
+  }
+
+  /** Whether a read from the cursor may find what need not wait for one from the head. */
+  get hasBacklog(): boolean {
+    return !this.catchingUp && !this.dry && this.#cursor < this.#horizon
+  }
+
+  /**
+   * Whether the event of this `seq` was preceded by nothing of its key that we have not seen. The horizon is the greatest `seq`
+   * known to have been given out when the lane was last read from its head; beyond it may be what follows one that was committed
+   * late.
+   */
+  isCertain(seq: number): boolean {
+    return seq <= this.#horizon
+  }
+
+  /** Something from this `seq` on is to be read again. */
+  rewindTo(seq: number): void {
+    this.#cursor = Math.max(HEAD, Math.min(this.#cursor, seq - 1))
+    this.dry = false
+  }
+
+  /** Nobody knows which parked rows are back: reads the lane from its head, when they are. */
+  distrust(): void {
+    this.rewindTo(HEAD)
+    this.catchingUp = true
+    this.waitsForLocks = false
+  }
+
+  /** It was read from the head, when `greatest` was known to have been given out. */
+  swept({ count, last, limit }: LaneFind, greatest: number): void {
+    this.#horizon = Math.min(greatest, LAST)
+    this.isLong = count >= limit
+    this.dry = !this.isLong
+    // One that was cut short has not seen what lies between its last row and the cursor.
+    this.#cursor = this.isLong ? Math.min(last, LAST) : Math.max(this.#cursor, this.#horizon)
+    this.#clear(count)
+  }
+
+  /** It was read from the cursor. What was found beyond the horizon was left. */
+  advanced({ count, last, limit }: LaneFind): void {
+    const metHorizon = last > this.#horizon
+    this.isLong = count >= limit
+    this.dry = !this.isLong && !metHorizon
+    this.#cursor = Math.max(this.#cursor, this.isLong && !metHorizon ? Math.min(last, LAST) : this.#horizon)
+    this.#clear(count)
+  }
+
+  #clear(count: number): void {
+    if (this.dry) this.suspects = Math.min(this.suspects, count)
+  }
+}

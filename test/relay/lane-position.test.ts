@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { HEAD, LAST, LanePosition } from '../../src/relay/lane-position.ts'
+
+const state = ({ cursor, dry, isLong, hasBacklog }: LanePosition) => ({ cursor, dry, isLong, hasBacklog })
+
+/** Read from its head when numbers up to 100 were given out, and cut short at 40. */
+function inBacklog(): LanePosition {
+  const position = new LanePosition(0)
+  position.catchingUp = false
+  position.swept({ count: 10, last: 40, limit: 10 }, 100)
+  return position
+}
+
+test('a lane that was cut short is read on from its cursor, up to the horizon', () => {
+  const position = inBacklog()
+  assert.deepEqual(state(position), { cursor: 40, dry: false, isLong: true, hasBacklog: true })
+  assert.deepEqual(
+    [40, 100, 101].map((seq) => position.isCertain(seq)),
+    [true, true, false],
+  )
+  position.advanced({ count: 10, last: 90, limit: 10 })
+  assert.deepEqual(state(position), { cursor: 90, dry: false, isLong: true, hasBacklog: true })
+})
+
+test('what lies beyond the horizon is left for a read from the head', () => {
+  const position = inBacklog()
+  position.advanced({ count: 10, last: 101, limit: 10 })
+  assert.deepEqual(state(position), { cursor: 100, dry: false, isLong: true, hasBacklog: false })
+  const other = inBacklog()
+  other.advanced({ count: 1, last: 101, limit: 10 })
+  assert.deepEqual(state(other), { cursor: 100, dry: false, isLong: false, hasBacklog: false })
+})
+
+test('a lane that was read to its end is dry, and what comes then stands beyond its horizon', () => {
+  const position = inBacklog()
+  position.advanced({ count: 2, last: 60, limit: 10 })
+  assert.deepEqual(state(position), { cursor: 100, dry: true, isLong: false, hasBacklog: false })
+  position.dry = false
+  assert.equal(position.hasBacklog, false)
+  position.swept({ count: 0, last: HEAD, limit: 10 }, 120)
+  assert.deepEqual(state(position), { cursor: 120, dry: true, isLong: false, hasBacklog: false })
+})
+
+test('what goes back is read again from the cursor; without a word of what came back the lane is not read before it is known', () => {
+  const position = inBacklog()
+  position.rewindTo(20)
+  assert.deepEqual(state(position), { cursor: 19, dry: false, isLong: true, hasBacklog: true })
+  position.rewindTo(30)
+  assert.equal(position.cursor, 19)
+  position.distrust()
+  assert.deepEqual(state(position), { cursor: HEAD, dry: false, isLong: true, hasBacklog: false })
+})
+
+test('a number that no column can hold moves nothing beyond the last cursor', () => {
+  const position = new LanePosition(0)
+  position.catchingUp = false
+  position.swept({ count: 10, last: Number.MAX_VALUE, limit: 10 }, Number.MAX_VALUE)
+  assert.deepEqual(state(position), { cursor: LAST, dry: false, isLong: true, hasBacklog: false })
+})
+
+test('suspects end with a read to the end of the lane', () => {
+  const position = new LanePosition(50)
+  position.swept({ count: 10, last: 40, limit: 10 }, 100)
+  assert.equal(position.suspects, 50)
+  position.advanced({ count: 3, last: 60, limit: 10 })
+  assert.equal(position.suspects, 3)
+})
