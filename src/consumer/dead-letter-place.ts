@@ -70,3 +70,6 @@ export function letterOf(
   const [consumer, error] = [reason('consumer'), reason('error')]
   return { id, ...read, body, consumer, error, attempts: Number(reason('attempts')), position }
 }
+
+/** What is wrong with a place for dead letters that the consumer reads itself. */
+export const LOOP = 'so each dead letter would be read, and given up, again'

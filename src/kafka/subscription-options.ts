@@ -1,3 +1,4 @@
+import { LOOP } from '../consumer/dead-letter-place.ts'
 import { bytes, duration, flag, nested, oneOf, option, text, texts } from '../foundation/option-kinds.ts'
 import { type OptionsOf, readOptions } from '../foundation/option-table.ts'
 import { KAFKA_CONNECTION } from './options.ts'
@@ -41,6 +42,9 @@ export function resolveSubscriptionOptions(options: KafkaSubscriptionOptions) {
   return readOptions('kafkaSubscription()', KAFKA_SUBSCRIPTION, options, (read, { refuse }) => {
     const { topics, group, start, sessionTimeout, maxFetchBytes, deadLetter, ...connection } = read
     const { heartbeatInterval = Math.min(1_000, Math.ceil(sessionTimeout / 3)) } = read
+    if (deadLetter.topic !== undefined && topics.includes(deadLetter.topic)) {
+      refuse('deadLetter', `must have a topic of its own: '${deadLetter.topic}' is one of topics, ${LOOP}`)
+    }
     if (heartbeatInterval >= sessionTimeout) refuse('heartbeatInterval', 'must be shorter than sessionTimeout')
     return { connection, topics, group, start, sessionTimeout, heartbeatInterval, maxFetchBytes, deadLetter }
   })

@@ -7,6 +7,7 @@ import {
   isReasonHeader,
   letterOf,
 } from '../consumer/dead-letter-place.ts'
+import { BroadcasterError } from '../errors.ts'
 import { LETTER, requeuedMessage, send } from './dead-letter.ts'
 import { acknowledgeByHand } from './manual-acknowledgement.ts'
 import { endClient, openClient } from './open-client.ts'
@@ -14,7 +15,8 @@ import { readMessage } from './read-message.ts'
 import { pinger } from './round-trip.ts'
 import { errorOfConnection } from './send-failure.ts'
 import { within } from './server-answer.ts'
-import type { ResolvedMqttSubscriptionOptions } from './subscription-options.ts'
+import { ownDeadLetters, type ResolvedMqttSubscriptionOptions } from './subscription-options.ts'
+import { takesTopic } from './topic.ts'
 
 type PublishPacket = import('mqtt').IPublishPacket
 type MqttJsClient = import('mqtt').MqttClient
@@ -116,9 +118,13 @@ export function mqttLetterPlace(options: ResolvedMqttSubscriptionOptions, consum
   return { ...place, prepare }
 }
 
-/** Where a consumer's dead letters go. */
-export function deadTopicOf({ deadLetter }: ResolvedMqttSubscriptionOptions, consumer: string): string {
-  return deadLetter.topic ?? `dead/${consumer}`
+/** Where a consumer's dead letters go. Throws `INVALID_OPTION` when it would read them itself. */
+export function deadTopicOf({ deadLetter, topics }: ResolvedMqttSubscriptionOptions, consumer: string): string {
+  const topic = deadLetter.topic ?? `dead/${consumer}`
+  const filter = topics.find((each) => takesTopic(each, topic))
+  if (filter === undefined) return topic
+  const message = `deadLetter ${ownDeadLetters(filter, topic)}`
+  throw new BroadcasterError('INVALID_OPTION', message, { field: 'deadLetter', value: topic })
 }
 
 function read(letter: PublishPacket): DeadLetter {

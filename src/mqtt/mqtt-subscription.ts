@@ -73,6 +73,7 @@ function subscribe(options: ResolvedMqttSubscriptionOptions): Subscription {
       const message = `the consumer's name '${consumer}' is not a name for a shared subscription; give the option share`
       throw new BroadcasterError('INVALID_OPTION', message, { field: 'share', value: consumer })
     }
+    deadTopicOf(options, consumer)
     if (options.deadLetter.keep) await untilAborted(mqttLetterPlace(options, consumer).prepare(), signal)
     await connection.get(signal)
   }

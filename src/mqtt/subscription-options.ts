@@ -1,8 +1,9 @@
+import { LOOP } from '../consumer/dead-letter-place.ts'
 import { flag, integer, nested, option, or, required, texts } from '../foundation/option-kinds.ts'
 import { type OptionsOf, readOptions } from '../foundation/option-table.ts'
 import { isText } from './mqtt-string.ts'
 import { MQTT_CONNECTION } from './options.ts'
-import { isTopic, isTopicFilter } from './topic.ts'
+import { isTopic, isTopicFilter, takesTopic } from './topic.ts'
 
 /** Where messages go that were given up. */
 export const MQTT_DEAD_LETTER = {
@@ -52,9 +53,17 @@ export type ResolvedMqttSubscriptionOptions = ReturnType<typeof resolveSubscript
 
 /** Checks the options and fills in the defaults. Throws `INVALID_OPTION` with every problem. */
 export function resolveSubscriptionOptions(options: MqttSubscriptionOptions) {
-  return readOptions('mqttSubscription()', MQTT_SUBSCRIPTION, options, ({ url: address, ...others }) => {
+  return readOptions('mqttSubscription()', MQTT_SUBSCRIPTION, options, ({ url: address, ...others }, { refuse }) => {
+    const { topics, deadLetter } = others
+    const filter = deadLetter.topic && topics.find((each) => takesTopic(each, deadLetter.topic ?? ''))
+    if (filter) refuse('deadLetter', ownDeadLetters(filter, deadLetter.topic ?? ''))
     return { ...others, address }
   })
+}
+
+/** What is wrong with a topic for dead letters that a filter of ours takes. */
+export function ownDeadLetters(filter: string, topic: string): string {
+  return `must have a topic that topics does not take: '${filter}' takes '${topic}', ${LOOP}`
 }
 
 /** Whether it can be the name of a shared subscription (MQTT 5, section 4.8.2). */

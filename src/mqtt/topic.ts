@@ -43,6 +43,19 @@ export function isTopicFilter(filter: unknown): filter is string {
   })
 }
 
+/** Whether whoever has subscribed to the filter gets what is published to the topic (MQTT 5, section 4.7). */
+export function takesTopic(filter: string, topic: string): boolean {
+  // The server's own topics are for those who name them.
+  if (topic.startsWith('$') && /^[+#]/.test(filter)) return false
+  const wanted = filter.split('/')
+  const levels = topic.split('/')
+  for (const [n, level] of wanted.entries()) {
+    if (level === '#') return true
+    if (levels[n] === undefined || (level !== '+' && level !== levels[n])) return false
+  }
+  return wanted.length === levels.length
+}
+
 function call(choice: string | ((event: OutgoingEvent) => string), event: OutgoingEvent): unknown {
   if (typeof choice === 'string') return choice.replaceAll('{type}', () => topicLevels(event.type))
   try {

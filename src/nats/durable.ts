@@ -1,8 +1,10 @@
 import { OutageError } from '../backend/send-error.ts'
+import { LOOP } from '../consumer/dead-letter-place.ts'
 import { BroadcasterError } from '../errors.ts'
 import type { OpenNats } from './connection.ts'
 import { isNatsName } from './options.ts'
 import { errorOfOpening } from './publish-error.ts'
+import { takesSubject } from './subject.ts'
 import type { ResolvedNatsSubscriptionOptions } from './subscription-options.ts'
 
 /** A consumer at the server, as we use it. */
@@ -55,12 +57,15 @@ export async function ensureDurable(
     if (filterSubject !== undefined && config.filter_subject !== filterSubject) {
       throw refusal(name, stream, `has another filter, ${config.filter_subject || 'none'}`, 'filterSubject')
     }
-    return {
-      name,
-      alone: num_waiting === 0,
-      ackWait: (config.ack_wait ?? 30e9) / 1_000_000,
-      deadLetterSubject: deadLetter.subject ?? `dead.${stream}.${name}`,
+    const deadLetterSubject = deadLetter.subject ?? `dead.${stream}.${name}`
+    const filters = config.filter_subjects ?? [config.filter_subject || '>']
+    const filter = filters.find((each) => takesSubject(each, deadLetterSubject))
+    if (deadLetter.stream === stream && filter !== undefined) {
+      const message = `deadLetter must have a stream of its own: '${deadLetterSubject}' is in ${stream}, where '${filter}' of '${name}' takes it, ${LOOP}`
+      throw new BroadcasterError('INVALID_OPTION', message, { field: 'deadLetter', value: stream })
     }
+    const ackWait = (config.ack_wait ?? 30e9) / 1_000_000
+    return { name, alone: num_waiting === 0, ackWait, deadLetterSubject }
   } catch (error) {
     if (error instanceof BroadcasterError) throw error
     throw errorOfOpening(error)

@@ -1,3 +1,5 @@
+import { LOOP } from '../consumer/dead-letter-place.ts'
+import { BroadcasterError } from '../errors.ts'
 import { replyCode } from './send-failure.ts'
 import type { ResolvedRabbitMqSubscriptionOptions } from './subscription-options.ts'
 
@@ -16,10 +18,13 @@ const PRECONDITION_FAILED = 406
 /** So often may dead letters in a quorum queue be listed. */
 const MOST_LOOKS = 1_000_000_000
 
-/** The names, for a consumer. */
+/** The names, for a consumer. Throws `INVALID_OPTION` when they are one. */
 export function queuesOf(options: ResolvedRabbitMqSubscriptionOptions, consumer: string): Queues {
   const queue = options.queue ?? consumer
-  return { queue, deadLetters: options.deadLetter.queue ?? `${queue}.dead` }
+  const deadLetters = options.deadLetter.queue ?? `${queue}.dead`
+  if (deadLetters !== queue) return { queue, deadLetters }
+  const message = `deadLetter must have a queue of its own: '${queue}' is the one that is read, ${LOOP}`
+  throw new BroadcasterError('INVALID_OPTION', message, { field: 'deadLetter', value: queue })
 }
 
 /** Declares what is to be declared, and looks whether the rest exists. Rejects with RabbitMQ's error. */

@@ -1,3 +1,4 @@
+import { LOOP } from '../consumer/dead-letter-place.ts'
 import {
   flag,
   integer,
@@ -70,9 +71,12 @@ export type ResolvedRabbitMqSubscriptionOptions = ReturnType<typeof resolveSubsc
 
 /** Checks the options and fills in the defaults. Throws `INVALID_OPTION` with every problem. */
 export function resolveSubscriptionOptions(options: RabbitMqSubscriptionOptions) {
-  return readOptions('rabbitmqSubscription()', RABBITMQ_SUBSCRIPTION, options, (read, { alone }) => {
+  return readOptions('rabbitmqSubscription()', RABBITMQ_SUBSCRIPTION, options, (read, { alone, refuse }) => {
     alone('url', RABBITMQ_ADDRESS)
     const { queue, create, prefetch, deadLetter, heartbeat, connectTimeout, timeout } = read
+    if (queue !== undefined && deadLetter.queue === queue) {
+      refuse('deadLetter', `must have a queue of its own: '${queue}' is the one that is read, ${LOOP}`)
+    }
     const limits = { heartbeat, connectTimeout, timeout }
     return {
       ...{ queue, createdQueue: create.queue, bindings: create.bindings, prefetch, deadLetter },
