@@ -4,9 +4,10 @@ import { delivered, notDelivered } from '../../src/backend/backend.ts'
 import { handlers } from '../../src/backend/handlers/handlers.ts'
 import { PermanentError } from '../../src/backend/send-error.ts'
 import { HandlerRegistry } from '../../src/handlers/handler-registry.ts'
+import type { HeldEvent } from '../../src/relay/in-hand.ts'
 import { SettleTally } from '../../src/relay/settle-tally.ts'
 import { memoryStore } from '../../src/store/memory/memory.ts'
-import { onSignal, SignalSource } from '../../src/telemetry/signals.ts'
+import { onSignal, type SignalMessage, SignalSource } from '../../src/telemetry/signals.ts'
 import { TestOutbox } from './outbox.ts'
 
 const KINDS = ['published', 'retried', 'failed', 'blocked', 'lost'] as const
@@ -104,6 +105,25 @@ test('a clean-up that fails is begun and never finished', async () => {
   await outbox.broadcaster.worker({ retention: { published: 0, interval: 20 } }).start()
   await outbox.until(() => outbox.heard('retention.started').length > 2)
   assert.equal(outbox.heard('retention.finished').length, 0)
+})
+
+test('an event that waits for a retry of its key is not told as blocked', () => {
+  const tally = new SettleTally({ signals: new SignalSource('parks'), backend: 'main', worker: 'w' })
+  const heard: SignalMessage<'batch.settled'>[] = []
+  const stop = onSignal('batch.settled', (message) => void heard.push(message))
+  const park = { kind: 'park', id: '1', lane: 0, generation: 0 } as const
+  const held = {} as HeldEvent
+  tally.add(held, { ...park, delay: 50 })
+  tally.tell(1)
+  assert.equal(heard.length, 0)
+  tally.add(held, { ...park, delay: 50 })
+  tally.add(held, { ...park, delay: null })
+  tally.tell(1)
+  stop()
+  assert.deepEqual(
+    heard.map(({ blocked }) => blocked),
+    [1],
+  )
 })
 
 test('nothing is counted while nobody listens', () => {
