@@ -1,14 +1,19 @@
 import type { Backend } from './backend/backend.ts'
 import type { Subscription } from './consumer/subscription.ts'
 import type { Catalogue, NoCatalogue, UnlistedEvents } from './event/catalogue.ts'
-import { anything, asGiven, nested, required } from './foundation/option-kinds.ts'
+import { anything, asGiven, nested, passedOn, required } from './foundation/option-kinds.ts'
 import { type Option, type Refuse, readOptions } from './foundation/option-table.ts'
 import { type Problem, showValue } from './foundation/problem.ts'
+import type { PublishHooks } from './publish/hooks.ts'
 import type { Route } from './publish/routes.ts'
+import type { RelayHooks } from './relay/send-hooks.ts'
 import { WORKER, type WorkerOptions } from './relay/worker-options.ts'
 import type { Store } from './store/store.ts'
 import type { TransactionAdapter } from './store/transaction-adapter.ts'
 import type { LoggerOption } from './telemetry/logger.ts'
+
+/** What is done to events on their way: between `publish` and the row, and around each send. */
+export interface BroadcasterHooks extends PublishHooks, RelayHooks {}
 
 /** What a Broadcaster is made of. */
 export interface BroadcasterOptions<
@@ -40,6 +45,8 @@ export interface BroadcasterOptions<
   readonly worker?: WorkerOptions | undefined
   /** What consumers of this service read, by consumer; only `admin.deadLetters` opens them. Default: none. */
   readonly subscriptions?: Readonly<Record<string, Subscription>> | undefined
+  /** What is done to events on their way, such as `openTelemetry(api)`. Default: nothing. */
+  readonly hooks?: BroadcasterHooks | undefined
   /** Distinguishes several outboxes in one process, in signals. Default: the store's description. */
   readonly name?: string | undefined
   /** Where warnings and errors go: `console`, or a logger of pino's shape; false = nowhere. Default: standard error. */
@@ -64,6 +71,7 @@ const BROADCASTER = {
   ...{ defaultBackend: anything(), routes: anything(), events: anything(), unlistedEvents: anything() },
   // What only several of them tell is told by worker(), where others may stand beside them.
   worker: asGiven(nested(WORKER)),
+  hooks: passedOn<BroadcasterHooks, undefined>('hooks, such as openTelemetry(api)', undefined),
   ...{ maxRetries: anything(), subscriptions: anything(), name: anything(), logger: anything() },
 }
 

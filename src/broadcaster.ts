@@ -183,6 +183,7 @@ export class Broadcaster<
         defaultBackend: this.#defaultBackend() ?? '',
         records: this.events,
         signals: this.#signals,
+        hooks: this.#options.hooks,
         share,
       },
       // What is undefined here was left out: then the constructor's counts.
@@ -233,16 +234,14 @@ export class Broadcaster<
   async getBackendHealth(
     options: { readonly timeout?: number | undefined } = {},
   ): Promise<Readonly<Record<string, BackendHealth>>> {
-    const { timeout = 5_000 } = options
-    return askEach(this.#backends, (backend) => checkHealth(backend, timeout))
+    return askEach(this.#backends, (backend) => checkHealth(backend, options.timeout ?? 5_000))
   }
 
   /** What backends have found that a person should know, by name; `broadcaster doctor` prints it. Never rejects. */
   async getBackendFindings(
     options: { readonly timeout?: number | undefined } = {},
   ): Promise<Readonly<Record<string, readonly BackendFinding[]>>> {
-    const { timeout = 5_000 } = options
-    return askEach(this.#backends, (backend) => lookInto(backend, timeout))
+    return askEach(this.#backends, (backend) => lookInto(backend, options.timeout ?? 5_000))
   }
 
   /**
@@ -280,7 +279,7 @@ export class Broadcaster<
   }
 
   #makePublisher<AnyTx>(adapter: TransactionAdapter<AnyTx>): Publisher<AnyTx> {
-    const { routes = [], events, unlistedEvents = 'refuse', maxRetries = DEFAULT_RETRIES } = this.#options
+    const { routes = [], events, hooks, unlistedEvents = 'refuse', maxRetries = DEFAULT_RETRIES } = this.#options
     return new Publisher({
       store: this.store.publish,
       dialect: this.store.dialect,
@@ -292,6 +291,7 @@ export class Broadcaster<
       unlistedEvents,
       maxRetries,
       signals: this.#signals,
+      hooks,
       records: this.events,
       // Not committed yet, but soon: workers of this process look more often for a moment.
       onPublished: () => this.wake(),

@@ -53,6 +53,7 @@ export const OF_LIBRARIES: ReadonlySet<string> = new Set([
     'MikroOrmTransaction',
     'SequelizeTransaction',
     'StandardSchema',
+    ...['OpenTelemetryApi', 'OtelSpan', 'OtelSpanContext', 'OtelSpanOptions', 'OtelTracer', 'OtelTraceState'],
     'SchemaIssue',
   ],
 ])

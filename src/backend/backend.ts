@@ -1,4 +1,5 @@
 import { BroadcasterError } from '../errors.ts'
+import type { Messaging } from '../event/messaging.ts'
 import type { OutgoingEvent } from '../event/outgoing-event.ts'
 
 /** The outcome of one event of a send. */
@@ -87,6 +88,8 @@ export interface SendContext {
 export interface Backend {
   /** For people, in one line: what it is and where, such as `redis-streams events at 127.0.0.1:6379`. No secrets. Optional. */
   readonly description?: string
+  /** What kind of place it is, and its name, for traces. No secrets. Optional. */
+  readonly messaging?: Messaging
   /**
    * Hands the events to the broker and waits for its acknowledgement. Resolves with one result per event, in the
    * order given. Rejecting is the same as `notDelivered(error)` for every event. `signal` aborts when the send's

@@ -1,3 +1,5 @@
+import type { Backend } from './backend.ts'
+
 /** Where a client connects to. */
 interface Place {
   readonly host: string
@@ -8,13 +10,18 @@ interface Place {
  * What a backend says about itself: `kafka events at 127.0.0.1:9092`. A target that follows from the event is left out, and so are
  * the places of a client that was injected. Of a url only host and port are told: whatever else stands there may be a secret.
  */
-export function describeBackend(kind: string, target: unknown, places: readonly (Place | string)[] = []): string {
+export function describeBackend(
+  kind: string,
+  target: unknown,
+  places: readonly (Place | string)[] = [],
+): Required<Pick<Backend, 'description' | 'messaging'>> {
   const at = places.map((place) => (typeof place === 'string' ? hostOf(place) : hostAndPort(place)))
-  return [
-    kind,
-    ...(typeof target === 'string' && target !== '' ? [target] : []),
-    ...(at.length > 0 ? [`at ${at.join(', ')}`] : []),
-  ].join(' ')
+  const destination = typeof target === 'string' && target !== '' ? target : undefined
+  const words = [kind, destination, at.length > 0 ? `at ${at.join(', ')}` : undefined]
+  return {
+    description: words.filter((word) => word !== undefined).join(' '),
+    messaging: { system: kind, destination },
+  }
 }
 
 function hostAndPort({ host, port }: Place): string {

@@ -1,9 +1,10 @@
 import { BroadcasterError } from '../errors.ts'
 import type { Catalogue, NoCatalogue } from '../event/catalogue.ts'
-import { anything, duration, flag, hasMethods, integer, oneOf, or } from '../foundation/option-kinds.ts'
+import { anything, duration, flag, hasMethods, integer, oneOf, or, passedOn } from '../foundation/option-kinds.ts'
 import { type OptionsOf, readOptions } from '../foundation/option-table.ts'
 import { showValue } from '../foundation/problem.ts'
 import { DEFAULT_RETRIES, retryOption } from '../foundation/retry-policy.ts'
+import type { HandlerHooks } from '../handlers/handler-hooks.ts'
 import { Inbox } from '../inbox/inbox.ts'
 import type { Store } from '../store/store.ts'
 import { type LoggerOption, resolveLogger } from '../telemetry/logger.ts'
@@ -36,12 +37,16 @@ export interface HandlingOptions<Tx = unknown, Events extends Catalogue | NoCata
   readonly events?: Events | undefined
   /** Where warnings and errors go: `console`, or a logger of pino's shape; false = nowhere. Default: standard error. */
   readonly logger?: LoggerOption | undefined
+  /** What is done around handlers, such as `openTelemetry(api)`. Default: nothing. */
+  readonly hooks?: HandlerHooks | undefined
 }
 
 /** What `resolveHandling` checks. */
 export const HANDLING = {
   ...{ name: anything(), handlers: anything(), store: anything(), inbox: anything(), transaction: anything() },
   ...{ events: anything(), logger: anything() },
+  /** What is done around handlers, such as `openTelemetry(api)`. Default: nothing. */
+  hooks: passedOn<HandlerHooks, undefined>('hooks, such as openTelemetry(api)', undefined),
 }
 
 const DAY = 24 * 60 * 60 * 1_000
@@ -125,7 +130,7 @@ function checkGiven(options: { readonly subscription?: unknown } | undefined | n
 export function resolveHandling<Tx, Events extends Catalogue | NoCatalogue>(
   options: HandlingOptions<Tx, Events>,
 ): HandlingParts<Tx> {
-  const { name, handlers, events, logger } = options
+  const { name, handlers, events, logger, hooks } = options
   if (typeof name !== 'string' || name === '' || name.length > 100) {
     throw invalid('name', name, `is ${JSON.stringify(name)}; give 1 to 100 characters that stay the same for ever`)
   }
@@ -135,6 +140,7 @@ export function resolveHandling<Tx, Events extends Catalogue | NoCatalogue>(
     catalogue: events as Catalogue | undefined,
     once: resolveOnce(options),
     logger: resolveLogger('consumer', logger),
+    hooks,
   }
 }
 

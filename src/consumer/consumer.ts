@@ -75,7 +75,7 @@ export class Consumer<Tx = unknown, Events extends Catalogue | NoCatalogue = NoC
   /** Throws `INVALID_OPTION`. Opens nothing. */
   constructor(options: ConsumerOptions<Tx, Events>) {
     this.#settings = resolveConsumerSettings(options)
-    const handling = resolveHandling(options)
+    const handling = { ...resolveHandling(options), messaging: () => this.#subscription.messaging }
     this.name = handling.consumer
     this.#subscription = options.subscription
     this.#signals = new SignalSource(this.name, handling.logger)

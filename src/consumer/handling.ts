@@ -3,6 +3,7 @@ import { BroadcasterError } from '../errors.ts'
 import { type Catalogue, checkData } from '../event/catalogue.ts'
 import type { EncodableEvent } from '../event/cloud-event.ts'
 import type { DeliveryEvent } from '../event/delivery-event.ts'
+import type { Messaging } from '../event/messaging.ts'
 import { ReceivedEvent } from '../event/received-event.ts'
 import { throwProblems } from '../foundation/problem.ts'
 import { waitFor } from '../foundation/waiting.ts'
@@ -50,7 +51,9 @@ export interface HandlingParts<Tx> {
   readonly once: { readonly inbox: Inbox<Tx>; readonly transaction: RunTransaction<Tx> } | null
   readonly logger: Logger | undefined
   /** Default: none. */
-  readonly hooks?: HandlerHooks
+  readonly hooks?: HandlerHooks | undefined
+  /** What the subscription says it reads. Default: nothing. */
+  readonly messaging?: () => Messaging | undefined
 }
 
 /** Something failed before the handlers were asked, or after they had succeeded: not the handlers' doing. */
@@ -83,7 +86,8 @@ export async function handleOnce<Tx>(
   const handlers = parts.handlers.of(type)
   if (handlers.length === 0) return 'ignored'
   const { signal } = context
-  const { hooks } = parts
+  const { hooks, consumer } = parts
+  const place = () => ({ consumer, messaging: parts.messaging?.() })
   let leftBehind = false
   const late = (): BroadcasterError => {
     const message = `the handlers of '${type}' went on after their signal had aborted (handlerTimeout); what they write on tx is rolled back`
@@ -104,7 +108,7 @@ export async function handleOnce<Tx>(
       for (const handler of handlers) {
         // Its transaction began after the answer had been given.
         if (leftBehind) throw late()
-        const handled = callHandler(hooks, handler, event, { ...context, tx: lent?.handle ?? tx })
+        const handled = callHandler(hooks, handler, event, { ...context, tx: lent?.handle ?? tx }, place)
         await waitFor(handled, limit, late)
       }
     } finally {

@@ -17,6 +17,9 @@ export function subscriptionOf(make: (closing: AbortSignal) => Subscription): Su
     get description() {
       return own.description
     },
+    get messaging() {
+      return own.messaging
+    },
     async open(context, signal) {
       refuseIfClosed()
       await own.open(context, signal)

@@ -1,5 +1,6 @@
 import type { BroadcasterError } from '../errors.ts'
 import type { EncodableEvent } from '../event/cloud-event.ts'
+import type { Messaging } from '../event/messaging.ts'
 import type { DeadLetterPlace } from './dead-letter-place.ts'
 
 /** Why a delivery is put in the dead-letter place. */
@@ -63,6 +64,8 @@ export interface SubscriptionContext {
 export interface Subscription {
   /** For messages: `redis-streams events`. */
   readonly description: string
+  /** What kind of place it reads, and its name, for traces. No secrets. Optional. */
+  readonly messaging?: Messaging | undefined
   /** Connects, and makes or checks what it reads from. Called before the first `receive`, and once only. */
   open(context: SubscriptionContext, signal: AbortSignal): Promise<void>
   /**

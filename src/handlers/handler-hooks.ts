@@ -1,5 +1,6 @@
 import { BroadcasterError } from '../errors.ts'
 import type { DeliveryEvent } from '../event/delivery-event.ts'
+import type { Messaging } from '../event/messaging.ts'
 import type { ReceivedEvent } from '../event/received-event.ts'
 import type { Handler, HandlerContext } from './handler.ts'
 
@@ -9,6 +10,14 @@ export interface DecodedData {
   readonly data: unknown
   /** Default: as it was. */
   readonly dataContentType?: string
+}
+
+/** Who handles an event, and where that came from. */
+export interface HandlingPlace {
+  /** The name of the consumer, the receiver, or the relay's handler. */
+  readonly consumer: string
+  /** What a consumer's subscription says it reads. */
+  readonly messaging: Messaging | undefined
 }
 
 /**
@@ -32,6 +41,7 @@ export interface HandlerHooks {
     event: DeliveryEvent,
     context: HandlerContext,
     call: () => Promise<unknown>,
+    place: HandlingPlace,
   ) => Promise<unknown>
 }
 
@@ -52,6 +62,7 @@ export function callHandler(
   handler: Handler,
   event: DeliveryEvent,
   context: HandlerContext,
+  place: () => HandlingPlace,
 ): Promise<unknown> {
   const call = async (): Promise<unknown> => {
     // Nobody waits for it any more, its transaction is over, and the next attempt may run already.
@@ -59,7 +70,7 @@ export function callHandler(
     return handler(event, context)
   }
   const around = hooks?.aroundHandler
-  return around ? (async () => around(event, context, call))() : call()
+  return around ? (async () => around(event, context, call, place()))() : call()
 }
 
 function tooLate(type: string): BroadcasterError {

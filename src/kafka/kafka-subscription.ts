@@ -209,6 +209,7 @@ function subscribe(options: ResolvedKafkaSubscriptionOptions, closing: AbortSign
 
   return {
     description: `kafka ${options.topics.join(', ')}`,
+    messaging: { system: 'kafka', destination: options.topics.join(', ') },
     ...{ open, receive, close },
     deadLetterPlace: (context) => kafkaLetterPlace(options, context.consumer),
   }

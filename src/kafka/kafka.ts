@@ -119,7 +119,7 @@ export function kafka(options: KafkaOptions = {}): Backend {
   }
 
   return {
-    description: describeBackend('kafka', topic, producer ? [] : settings.bootstrapServers),
+    ...describeBackend('kafka', topic, producer ? [] : settings.bootstrapServers),
     capabilities: { ordersWithinSend: true },
     maxEventBytes: settings.maxEventBytes,
     checkConfig: refuseConfig('kafka'),

@@ -203,6 +203,7 @@ function subscribe(options: ResolvedMqttSubscriptionOptions): Subscription {
 
   return {
     description: `mqtt ${options.topics.join(', ')}`,
+    messaging: { system: 'mqtt', destination: options.topics.join(', ') },
     ...{ open, receive, close },
     ...(options.deadLetter.keep && {
       deadLetterPlace: (context: SubscriptionContext) => mqttLetterPlace(options, context.consumer),

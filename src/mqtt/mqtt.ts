@@ -141,7 +141,7 @@ export function mqtt(options: MqttOptions = {}): Backend {
   }
 
   return {
-    description: describeBackend('mqtt', topic, settings.client ? [] : [settings.address]),
+    ...describeBackend('mqtt', topic, settings.client ? [] : [settings.address]),
     capabilities: { ordersWithinSend: true },
     maxEventBytes: settings.maxEventBytes,
     checkConfig: refuseConfig('mqtt'),

@@ -268,6 +268,7 @@ function subscribe(options: ResolvedNatsSubscriptionOptions, closing: AbortSigna
 
   return {
     description: `nats ${options.stream}`,
+    messaging: { system: 'nats', destination: options.stream },
     ...{ open, receive, close },
     deadLetterPlace: (context) => natsLetterPlace(options, context.consumer),
   }

@@ -121,7 +121,7 @@ export function natsJetStream(options: NatsJetStreamOptions): Backend {
   }
 
   return {
-    description: describeBackend('nats', stream.name, resolved.client ? [] : resolved.url),
+    ...describeBackend('nats', stream.name, resolved.client ? [] : resolved.url),
     capabilities: { ordersWithinSend: true, deduplicates: true },
     maxEventBytes: resolved.maxEventBytes,
     checkConfig: refuseConfig('natsJetStream'),

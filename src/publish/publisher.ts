@@ -32,7 +32,7 @@ export interface PublisherParts<Tx> {
   readonly maxRetries: number
   readonly signals: SignalSource
   /** Default: none. */
-  readonly hooks?: PublishHooks
+  readonly hooks?: PublishHooks | undefined
   /** Gives the records that publish returns their `load`, `refresh` and the like. */
   readonly records?: RecordSource
   /** Called after an insert with what was inserted; the caller's transaction has not committed yet. */

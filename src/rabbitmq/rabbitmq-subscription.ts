@@ -137,6 +137,9 @@ function subscribe(options: ResolvedRabbitMqSubscriptionOptions): Subscription {
   }
 
   return {
+    get messaging() {
+      return { system: 'rabbitmq', destination: queues.queue || options.queue }
+    },
     get description(): string {
       return `rabbitmq ${queues.queue || (options.queue ?? '')}`.trim()
     },

@@ -108,7 +108,7 @@ export function rabbitmq(options: RabbitMqOptions = {}): Backend {
 
   const { channel: injected, exchange, addresses, maxEventBytes } = settings
   return {
-    description: describeBackend(
+    ...describeBackend(
       'rabbitmq',
       exchange,
       injected ? [] : addresses.map(({ hostname: host, port }) => ({ host, port })),

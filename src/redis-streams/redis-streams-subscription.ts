@@ -265,6 +265,7 @@ function subscribe(options: ResolvedRedisSubscriptionOptions, closing: AbortSign
 
   return {
     description: `redis-streams ${stream}`,
+    messaging: { system: 'redis-streams', destination: stream },
     ...{ open, receive, close },
     deadLetterPlace: (context) => redisLetterPlace(options, context.consumer),
   }

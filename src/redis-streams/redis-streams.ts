@@ -156,7 +156,7 @@ export function redisStreams(options: RedisStreamsOptions = {}): Backend {
   }
 
   return {
-    description: describeBackend(
+    ...describeBackend(
       'redis-streams',
       stream,
       resolved.client ? [] : resolved.address.nodes.length > 0 ? resolved.address.nodes : [resolved.address],

@@ -1,12 +1,16 @@
+import type { Backend } from '../backend/backend.ts'
 import { BroadcasterError } from '../errors.ts'
+import type { Messaging } from '../event/messaging.ts'
 import type { OutgoingEvent } from '../event/outgoing-event.ts'
-
 import type { Lease } from './lease.ts'
 
 /** What goes out in one call of a backend. */
 export interface Sending {
   /** The backend's name. */
   readonly backend: string
+  /** What the backend says it sends to. */
+  readonly messaging: Messaging | undefined
+  /** In their order: several of a batch, or one. */
   readonly events: readonly OutgoingEvent[]
 }
 
@@ -23,20 +27,21 @@ export interface RelayHooks {
 export interface HookedSend {
   /** The backend's name. */
   readonly name: string
+  readonly backend: Backend
   readonly hooks?: RelayHooks | undefined
   readonly lease: Lease
 }
 
 /** Calls a backend, through the hook around it. `signal` aborts when the time of the send is over. */
 export function callBackend<T>(
-  { name, hooks, lease }: HookedSend,
+  { name, backend, hooks, lease }: HookedSend,
   events: readonly OutgoingEvent[],
   signal: AbortSignal,
   call: () => Promise<T>,
 ): Promise<T> {
   const around = hooks?.aroundSend
   if (around === undefined) return call()
-  return around({ backend: name, events }, async () => {
+  return around({ backend: name, messaging: backend.messaging, events }, async () => {
     // The events are somebody else's by then, or sent again already: what goes out now stands behind later ones.
     if (signal.aborted || !lease.allows(0)) throw tooLate(name)
     return call()

@@ -65,7 +65,7 @@ export function resolveReceiverOptions<Tx, Events extends Catalogue | NoCatalogu
   options: WebhookReceiverOptions<Tx, Events>,
 ) {
   const settings = resolveSettings(options)
-  return { handling: resolveHandling(options), settings }
+  return { handling: { ...resolveHandling(options), messaging: () => ({ system: 'webhook' }) }, settings }
 }
 
 function resolveSettings(options: object) {

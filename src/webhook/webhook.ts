@@ -99,7 +99,7 @@ export function webhook(options: WebhookOptions): Backend {
 
   const { maxEventBytes, mode, timeout, url } = settings
   return {
-    description: describeBackend('webhook', '', typeof url === 'function' ? [] : [url.host]),
+    ...describeBackend('webhook', '', typeof url === 'function' ? [] : [url.host]),
     capabilities: { ordersWithinSend: true },
     maxEventBytes,
     // So that the first requests of a send always get all of their time, and the search for a life sign its own.

@@ -31,6 +31,8 @@ const TABLE: readonly (readonly [Backend, string])[] = [
 test('each backend says what it is and where, and no secret', async () => {
   for (const [backend, description] of TABLE) {
     assert.equal(backend.description, description)
+    const [system, destination] = description.replace(/ (at|of) .*/, '').split(' ')
+    assert.deepEqual({ destination: undefined, ...backend.messaging }, { system, destination })
     await backend.close()
   }
 })

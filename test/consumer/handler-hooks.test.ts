@@ -3,7 +3,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { runInNewContext } from 'node:vm'
-import { handlersBackend } from '../../src/backend/handlers/handlers.ts'
+import { handlers } from '../../src/backend/handlers/handlers.ts'
 import { classifySendError, OutageError } from '../../src/backend/send-error.ts'
 import { resolveHandling } from '../../src/consumer/consumer-options.ts'
 import { handleOnce } from '../../src/consumer/handling.ts'
@@ -57,7 +57,7 @@ const throughRelay =
   async (run, hooks, { timeout = 5_000, encoding = 'reverse' } = {}) => {
     const registry = new HandlerRegistry()
     for (const [n, handler] of run.entries()) registry.onAll(handler, { name: `handler ${n}` })
-    const backend = handlersBackend(registry, { transactional, timeout }, hooks)
+    const backend = handlers(registry, { transactional, timeout, hooks })
     const event = sampleEvent({
       eventType: 'order.created',
       data: null,

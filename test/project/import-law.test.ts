@@ -52,6 +52,8 @@ const LAW: Record<string, readonly string[]> = {
     'consumer',
   ],
   // Metrics: what the seams tell, by signals and when asked
+  // Tracing, through the hooks of those who publish, send and handle
+  opentelemetry: ['foundation', 'event', 'backend', 'publish', 'relay', 'handlers'],
   prometheus: ['foundation', 'event', 'record', 'telemetry', 'store', 'admin'],
   index: [
     'foundation',
@@ -79,6 +81,7 @@ const LAW: Record<string, readonly string[]> = {
     'technology',
     'consumer/*',
     'prometheus',
+    'opentelemetry',
     'testing',
   ],
 }

@@ -22,6 +22,7 @@ export function consoleBackend(options: ConsoleBackendOptions): Backend {
   const { write, format } = readOptions('consoleBackend()', CONSOLE, options)
   return {
     description: 'console',
+    messaging: { system: 'console' },
     capabilities: { ordersWithinSend: true },
     send: (events, signal) =>
       sendByKey(events, signal, async (event) => {

@@ -28,7 +28,7 @@ export function fileBackend(options: FileBackendOptions): Backend {
   // One write after the other: two at once could mix their lines.
   const gate = new Gate(1)
   return {
-    description: describeBackend('file', path),
+    ...describeBackend('file', path),
     capabilities: { ordersWithinSend: true },
     send: (events, signal) =>
       send(events, path, signal, (text) =>

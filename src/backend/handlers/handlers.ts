@@ -2,7 +2,7 @@ import { BroadcasterError } from '../../errors.ts'
 import type { DeliveryEvent } from '../../event/delivery-event.ts'
 import type { OutgoingEvent } from '../../event/outgoing-event.ts'
 import { ReceivedEvent } from '../../event/received-event.ts'
-import { duration, flag, integer } from '../../foundation/option-kinds.ts'
+import { duration, flag, integer, passedOn } from '../../foundation/option-kinds.ts'
 import { type OptionsOf, readOptions } from '../../foundation/option-table.ts'
 import { callHandler, decodedEvent, type HandlerHooks } from '../../handlers/handler-hooks.ts'
 import { type HandlerProgress, type HandlerResult, readHandlerProgress } from '../../handlers/handler-progress.ts'
@@ -29,6 +29,8 @@ export const HANDLERS = {
    * one of them succeeds, and other handlers go on. False = such an error is a failure that costs a retry. Default true.
    */
   breakers: flag(true),
+  /** What is done around handlers, such as `openTelemetry(api)`. Default: nothing. */
+  hooks: passedOn<HandlerHooks, undefined>('hooks, such as openTelemetry(api)', undefined),
 }
 export type HandlersOptions = OptionsOf<typeof HANDLERS>
 
@@ -48,17 +50,9 @@ export function handlers<Events = Record<string, unknown>>(
   registry: HandlerRegistry<Events> = new HandlerRegistry<Events>(),
   options: HandlersOptions = {},
 ): HandlersBackend<Events> {
-  return handlersBackend(registry, options)
-}
-
-/** `handlers` with what is done around its handlers. */
-export function handlersBackend<Events>(
-  registry: HandlerRegistry<Events>,
-  options: HandlersOptions,
-  hooks?: HandlerHooks,
-): HandlersBackend<Events> {
-  const { timeout, concurrency, transactional, breakers } = readOptions('handlers()', HANDLERS, options)
+  const { timeout, concurrency, transactional, breakers, hooks } = readOptions('handlers()', HANDLERS, options)
   const gate = new Gate(concurrency)
+  const messaging = { system: 'handlers' }
 
   /** Undefined: handlers get the event as it is. Decoded when a handler first wants it, in the time of that handler. */
   const readableOf = (event: OutgoingEvent, signal: AbortSignal): Readable => {
@@ -82,7 +76,10 @@ export function handlersBackend<Events>(
       await boundedCall(`handler '${entry.name}'`, timeout, signal, async (stop) => {
         const given = readable ? await readable() : event
         stop.throwIfAborted()
-        await callHandler(hooks, entry.handler, given, { ...context, signal: stop })
+        await callHandler(hooks, entry.handler, given, { ...context, signal: stop }, () => ({
+          consumer: entry.name,
+          messaging,
+        }))
       })
       return { name: entry.name, result: resultOf(started) }
     } catch (thrown) {
@@ -124,6 +121,7 @@ export function handlersBackend<Events>(
   return {
     registry,
     description: 'handlers of this process',
+    messaging,
     ...(breakers && { destination }),
     capabilities: { ordersWithinSend: true },
     // Longer than a handler's own time, so that the first events of a send always get all of theirs.

@@ -53,6 +53,7 @@ export function memoryBackend(options: MemoryBackendOptions = {}): MemoryBackend
 
   return {
     description: 'memory',
+    messaging: { system: 'memory' },
     get events() {
       return events
     },

@@ -1,0 +1,67 @@
+/** The number that OpenTelemetry's API has for each kind of span. */
+export const SPAN_KIND = { producer: 3, consumer: 4 } as const
+
+/** The number of the status of a span that failed. */
+export const STATUS_ERROR = 2
+
+/** What OpenTelemetry's API calls a context: which span is the current one, among other things. Nobody looks into it here. */
+export type OtelContext = object
+
+/** Values of attributes as they are set here. */
+export type OtelAttributes = Record<string, string | number>
+
+/** The identity of a span. */
+export interface OtelSpanContext {
+  traceId: string
+  spanId: string
+  traceFlags: number
+  isRemote?: boolean
+  traceState?: OtelTraceState
+}
+
+/** The state that tracing systems add to a trace. */
+export interface OtelTraceState {
+  get(key: string): string | undefined
+  set(key: string, value: string): OtelTraceState
+  unset(key: string): OtelTraceState
+  serialize(): string
+}
+
+/** A span. */
+export interface OtelSpan {
+  spanContext(): OtelSpanContext
+  setAttributes(attributes: OtelAttributes): unknown
+  setStatus(status: { code: number; message?: string }): unknown
+  recordException(exception: Error | string): void
+  end(): void
+}
+
+/** With what a span begins. */
+export interface OtelSpanOptions {
+  kind?: number
+  attributes?: OtelAttributes
+  links?: { context: OtelSpanContext }[]
+}
+
+/** What makes spans. */
+export interface OtelTracer {
+  startSpan(name: string, options?: OtelSpanOptions, context?: OtelContext): OtelSpan
+}
+
+/** The package `@opentelemetry/api`, in the members that are used: `import * as api from '@opentelemetry/api'`. */
+export interface OpenTelemetryApi {
+  readonly ROOT_CONTEXT: OtelContext
+  readonly trace: {
+    getTracer(name: string): OtelTracer
+    getTracerProvider(): object
+    getSpanContext(context: OtelContext): OtelSpanContext | undefined
+    setSpan(context: OtelContext, span: OtelSpan): OtelContext
+    setSpanContext(context: OtelContext, spanContext: OtelSpanContext): OtelContext
+    isSpanContextValid(spanContext: OtelSpanContext): boolean
+  }
+  readonly context: {
+    active(): OtelContext
+    with<T>(context: OtelContext, call: () => T): T
+  }
+  createTraceState(text: string): OtelTraceState
+}
