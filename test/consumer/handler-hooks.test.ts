@@ -204,7 +204,8 @@ test('what a schema promises is waited for, though it is no promise of ours', as
   const run = throughConsumer(true, { '~standard': { version: 1, vendor: 'test', validate } })
   const seen: unknown[] = []
   assert.equal(await run([({ data }) => void seen.push(data)], {}), undefined)
-  assert.deepEqual(seen, [{ from: 'schema' }])
+  // Its objects have another realm's prototypes, which the comparison of objects looks at.
+  assert.equal(JSON.stringify(seen), '[{"from":"schema"}]')
 })
 
 test('a schema of the catalogue sees data as it was decoded, and handlers get what it gave', async () => {

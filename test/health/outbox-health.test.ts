@@ -4,7 +4,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Broadcaster, type Health, type HealthCheck, healthHandler, notDelivered, PermanentError } from 'ts-broadcaster'
+import {
+  Broadcaster,
+  BroadcasterError,
+  type Health,
+  type HealthCheck,
+  healthHandler,
+  notDelivered,
+  PermanentError,
+  WorkerPool,
+} from 'ts-broadcaster'
 import { redisStreams } from 'ts-broadcaster/redis-streams'
 import { sqlite } from 'ts-broadcaster/sqlite'
 import { memoryStore } from '../../src/store/memory/memory.ts'
@@ -223,11 +232,34 @@ for (const kind of LIMITED_KINDS) {
   })
 }
 
+test('a pool with one outbox that is down: alive, and ready as far as any of them counts', async (t) => {
+  const store = memoryStore()
+  store.schema.check = () => Promise.reject(new BroadcasterError('STORE_UNAVAILABLE', 'away'))
+  await using well = new TestOutbox()
+  await using away = new TestOutbox({}, store as Store)
+  const pool = new WorkerPool([well.broadcaster, away.broadcaster])
+  t.after(() => pool.stop())
+  await pool.start()
+  assert.deepEqual(
+    pool.status().map(({ state }) => state),
+    ['running', 'down'],
+  )
+  const sources = [well.broadcaster, away.broadcaster]
+  for (const [readyWhen, path, status] of [
+    ['all', '/livez', 200],
+    ['all', '/readyz', 503],
+    ['any', '/readyz', 200],
+    ['any', '/healthz', 200],
+  ] as const) {
+    const answer = await healthHandler(sources, { ...FRESH, readyWhen })(new Request(`http://any.example${path}`))
+    assert.equal(answer.status, status, `${readyWhen} ${path}`)
+  }
+})
+
 test('a database that is away at the start: alive, starting, and ready once it is there', async (t) => {
   const store = memoryStore()
   const { check } = store.schema
   let away = true
-  const { BroadcasterError } = await import('ts-broadcaster')
   store.schema.check = () => (away ? Promise.reject(new BroadcasterError('STORE_UNAVAILABLE', 'away')) : check())
   await using outbox = new TestOutbox({}, store as Store)
   const { broadcaster } = outbox

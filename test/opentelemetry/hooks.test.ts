@@ -126,12 +126,20 @@ describe('with an SDK', () => {
     registerSdk()
     await using broadcaster = outbox()
     const traceId = await request('POST', async () => {
-      const event = await broadcaster.events.create(EVENT)
-      assert.match(String(event.extensions['traceparent']), /^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/)
+      const events = [
+        await broadcaster.events.create(EVENT),
+        await broadcaster.transaction(async (tx) => broadcaster.publishSync(tx, { ...EVENT, type: 'order.paid' })),
+      ]
+      for (const { extensions } of events) {
+        assert.match(String(extensions['traceparent']), /^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/)
+      }
     })
     assert.deepEqual(
       named(spansOf(traceId), 'create').map(({ name, attributes }) => [name, attributes['messaging.system']]),
-      [['create order.created', 'ts-broadcaster']],
+      [
+        ['create order.created', 'ts-broadcaster'],
+        ['create order.paid', 'ts-broadcaster'],
+      ],
     )
   })
 })

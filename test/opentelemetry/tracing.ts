@@ -40,9 +40,9 @@ export function named(spans: readonly ReadableSpan[], start: string): readonly R
   return spans.filter(({ name }) => name.startsWith(start))
 }
 
-/** Resolves when it is so; fails after half a minute. */
+/** Resolves when it is so; fails after a minute. */
 export async function until(isSo: () => boolean, what: string): Promise<void> {
-  const end = performance.now() + 30_000
+  const end = performance.now() + 60_000
   while (!isSo()) {
     assert.ok(performance.now() < end, `never came: ${what}`)
     await new Promise((resolve) => setTimeout(resolve, 10))
