@@ -8,7 +8,7 @@ import { ProcessMetrics } from '../../src/prometheus/process-metrics.ts'
 import { OutboxEvent } from '../../src/record/outbox-event.ts'
 import { SIGNAL_NAMES, type SignalName, SignalSource, type Signals } from '../../src/telemetry/signals.ts'
 import { sampleEvent } from '../../src/testing/sample-events.ts'
-import { root } from '../project/source-files.ts'
+import { root, sourceFiles } from '../project/source-files.ts'
 
 const PAGE = 'docs/metrics.md'
 const backend = 'main'
@@ -66,6 +66,18 @@ const SAMPLES: { readonly [Name in SignalName]: Signals[Name] } = {
   'delivery.failed': { consumer, event, attempt: 1, error },
 }
 
+/** The span that tells of the same moment, and which of its attributes say it. */
+const SPANS: { readonly [Name in SignalName]?: readonly [span: string, ...attributes: readonly string[]] } = {
+  'event.created': ['create'],
+  'event.published': ['send'],
+  'event.retried': ['send', 'broadcaster.attempt', 'error.type'],
+  'event.failed': ['send', 'broadcaster.attempt', 'error.type'],
+  'batch.sent': ['send', 'broadcaster.backend', 'messaging.batch.message_count', 'broadcaster.failed_count'],
+  'delivery.handled': ['process', 'messaging.consumer.group.name', 'broadcaster.deliveries'],
+  'delivery.retried': ['process', 'broadcaster.attempt', 'error.type'],
+  'delivery.failed': ['process', 'broadcaster.attempt', 'error.type'],
+}
+
 /** The metrics whose values stand differently after a signal: what begins at 0 has not moved. */
 function movedBy<Name extends SignalName>(name: Name): readonly string[] {
   const counted = new ProcessMetrics(['shop'], () => 0)
@@ -96,12 +108,16 @@ function logLevelOf<Name extends SignalName>(name: Name): string {
   return levels.join()
 }
 
-/** The rows of the page's tables whose first cell is code, without backticks. */
-const rows = readFileSync(join(root, PAGE), 'utf8')
-  .split('\n')
-  .filter((line) => line.startsWith('| `'))
-  .map((line) => line.split('|').slice(1, -1))
-  .map((cells) => cells.map((cell) => cell.trim().replaceAll('`', '')))
+/** The rows of a page's tables whose first cell is code, without backticks. */
+function rowsOf(page: string): readonly (readonly string[])[] {
+  return readFileSync(join(root, page), 'utf8')
+    .split('\n')
+    .filter((line) => line.startsWith('| `'))
+    .map((line) => line.split('|').slice(1, -1))
+    .map((cells) => cells.map((cell) => cell.trim().replaceAll('`', '')))
+}
+
+const rows = rowsOf(PAGE)
 
 test(`${PAGE} lists every metric as it is`, () => {
   const documented = rows.filter(([name = '']) => name.startsWith('broadcaster_'))
@@ -109,10 +125,34 @@ test(`${PAGE} lists every metric as it is`, () => {
   assert.deepEqual(documented, real)
 })
 
-test(`${PAGE} says of each signal which metrics it moves and which line it writes`, () => {
+test(`${PAGE} says of each signal which metrics it moves, which span tells it and which line it writes`, () => {
   const documented = rows.filter(([name = '']) => !name.startsWith('broadcaster_'))
-  const real = SIGNAL_NAMES.map((name) => [name, movedBy(name).join(', '), logLevelOf(name)])
+  const real = SIGNAL_NAMES.map((name) => [
+    name,
+    movedBy(name).join(', '),
+    (SPANS[name] ?? []).join(', '),
+    logLevelOf(name),
+  ])
   assert.deepEqual(documented, real)
+})
+
+test('the spans and attributes of the table are those that are told', () => {
+  const told = rowsOf('docs/opentelemetry.md')
+  const sources = sourceFiles().filter(({ path }) => path.startsWith('src/opentelemetry/'))
+  for (const [span, ...attributes] of Object.values(SPANS)) {
+    assert.ok(
+      told.some(([name = '']) => name.startsWith(`${span} <`)),
+      `docs/opentelemetry.md has the span ${span}`,
+    )
+    for (const attribute of attributes) {
+      const [, on = ''] = told.find(([names = '']) => names.split(', ').includes(attribute)) ?? []
+      assert.ok(on === 'all' || on.includes(span), `docs/opentelemetry.md has ${attribute} on ${span}`)
+      assert.ok(
+        sources.some(({ text }) => text.includes(`'${attribute}'`)),
+        `src/opentelemetry sets ${attribute}`,
+      )
+    }
+  }
 })
 
 test('every metric of the process is moved by a signal', () => {
