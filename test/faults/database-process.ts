@@ -169,11 +169,19 @@ export async function startMariadb(options: readonly string[]): Promise<Database
   const user = userOf('mysql')
   const folder = newFolder('mariadb', user)
   const port = await freePort()
-  const install = ['--no-defaults', `--datadir=${folder}`, '--auth-root-authentication-method=normal', '--skip-test-db']
+  const install = [
+    '--no-defaults',
+    `--datadir=${folder}`,
+    `--tmpdir=${folder}`,
+    '--auth-root-authentication-method=normal',
+    '--skip-test-db',
+  ]
   execFileSync('mariadb-install-db', install, { ...user, cwd: folder, stdio: 'ignore', env: SBIN })
   const args = [
     '--no-defaults',
     `--datadir=${folder}`,
+    // Not that of others: a MariaDB that starts removes the temporary tables it finds.
+    `--tmpdir=${folder}`,
     `--port=${port}`,
     '--bind-address=127.0.0.1',
     `--socket=${join(folder, 'socket')}`,
