@@ -1,4 +1,5 @@
 import { SEND_COLUMNS } from '../../record/columns.ts'
+import { cutToLimits } from '../cut-to-limits.ts'
 import type { FetchedRow, LaneCursor, RelayStore } from '../relay-store.ts'
 import { rowReader } from '../rows.ts'
 import type { Client, RawRow } from './client.ts'
@@ -51,10 +52,10 @@ ORDER BY e.seq LIMIT ${limit})`,
     const most = lanes.reduce((sum, { limit }) => sum + limit, 0)
     if (!backlog) {
       const rows = await client.query(inOneScan(names, lanes, most + 1))
-      if (rows.length <= most) return cut(rows.map(read), lanes)
+      if (rows.length <= most) return cutToLimits(rows.map(read), lanes)
       backlog = true
     }
-    const rows = cut((await client.query(laneByLane(names, lanes))).map(read), lanes)
+    const rows = cutToLimits((await client.query(laneByLane(names, lanes))).map(read), lanes)
     if (rows.length < most / 2) backlog = false
     return rows
   }
@@ -84,18 +85,6 @@ ORDER BY e.seq DESC LIMIT 1)`
 export function isNamed(names: readonly string[]): Sql {
   const bytes = names.map((name) => sql`CAST(${name} AS BINARY)`)
   return sql`e.publisher_backend IN (${names}) AND CAST(e.publisher_backend AS BINARY) IN (${join(bytes, ', ')})`
-}
-
-/** In `seq` order, and of each lane no more than its limit. */
-function cut(rows: readonly FetchedRow[], lanes: readonly LaneCursor[]): readonly FetchedRow[] {
-  const left = new Map(lanes.map(({ lane, limit }) => [lane, limit]))
-  return rows
-    .toSorted((a, b) => a.seq - b.seq)
-    .filter(({ lane }) => {
-      const more = left.get(lane) ?? 0
-      left.set(lane, more - 1)
-      return more > 0
-    })
 }
 
 /** Names of settled events that are passed over for each that is found, at most. */

@@ -1,0 +1,13 @@
+import type { FetchedRow, LaneCursor } from './relay-store.ts'
+
+/** Rows of one scan over several lanes in `seq` order, and of each lane no more than its limit. */
+export function cutToLimits(rows: readonly FetchedRow[], lanes: readonly LaneCursor[]): readonly FetchedRow[] {
+  const left = new Map(lanes.map(({ lane, limit }) => [lane, limit]))
+  return rows
+    .toSorted((a, b) => a.seq - b.seq)
+    .filter(({ lane }) => {
+      const more = left.get(lane) ?? 0
+      left.set(lane, more - 1)
+      return more > 0
+    })
+}
