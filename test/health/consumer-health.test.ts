@@ -1,8 +1,13 @@
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { Redis } from 'ioredis'
 import { Consumer, type Delivery, OutageError, type Subscription } from 'ts-broadcaster'
 import { memoryStore } from 'ts-broadcaster/memory'
+import { redisStreamsSubscription } from 'ts-broadcaster/redis-streams'
+import { StoppableProxy } from '../backend/stoppable-proxy.ts'
+import { servers, skipWithout } from '../support/servers.ts'
 
 const FRESH = { maxAge: 0 }
 const handlers = { '*': () => undefined }
@@ -24,7 +29,7 @@ function quietSubscription() {
 }
 
 async function untilReady(consumer: Consumer, ready: boolean) {
-  const end = performance.now() + 20_000
+  const end = performance.now() + 40_000
   for (;;) {
     const health = await consumer.health(FRESH)
     if (health.ready === ready) return health
@@ -56,6 +61,33 @@ test('a consumer: not started, receiving, its broker away, its database away, st
   await consumer.stop()
   const stopped = await consumer.health({ maxAge: 0, timeout: 20 })
   assert.deepEqual([stopped.live, stopped.ready, stopped.checks.at(-1)?.detail], [true, false, 'is stopped'])
+})
+
+test('a broker that falls silent: alive, not ready, and ready again by itself', {
+  skip: skipWithout('redis'),
+  timeout: 120_000,
+}, async (t) => {
+  const url = new URL(servers.redis()?.url ?? '')
+  const admin = new Redis(url.href)
+  const proxy = await StoppableProxy.to(Number(url.port || 6379))
+  url.port = String(proxy.port)
+  const stream = `health${randomBytes(5).toString('hex')}`
+  const subscription = redisStreamsSubscription({ url: url.href, stream })
+  const consumer = new Consumer({ name: 'billing', subscription, store: memoryStore(), handlers, logger: false })
+  t.after(async () => {
+    proxy.silence(false)
+    await consumer.stop()
+    await proxy.stop()
+    await admin.del(stream)
+    await admin.quit()
+  })
+  await consumer.start()
+  await untilReady(consumer, true)
+  proxy.silence('both')
+  assert.equal((await untilReady(consumer, false)).live, true)
+  proxy.cut()
+  proxy.silence(false)
+  await untilReady(consumer, true)
 })
 
 test('a subscription that never answers is not alive; a consumer without an inbox has no database', async (t) => {
