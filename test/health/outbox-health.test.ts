@@ -175,6 +175,39 @@ test('a worker whose loops have not turned for too long is not alive, until they
   )
 })
 
+test('a heartbeat that waits until what was sent is recorded is not taken for one that hangs', async (t) => {
+  const store = memoryStore({ lanes: 2 })
+  const { settle } = store.relay
+  const { renew } = store.coordination
+  let away = false
+  const unlessAway =
+    <Given extends readonly unknown[], Result>(ask: (...given: Given) => Promise<Result>) =>
+    (...given: Given): Promise<Result> =>
+      away ? Promise.reject(new BroadcasterError('STORE_UNAVAILABLE', 'away')) : ask(...given)
+  store.relay.settle = unlessAway(settle)
+  store.coordination.renew = unlessAway(renew)
+  await using outbox = new TestOutbox({}, store as Store)
+  const { broadcaster } = outbox
+  await using worker = broadcaster.worker({ lease: 400 })
+  await worker.start()
+  away = true
+  await outbox.publish(['a'])
+  await outbox.until(() => outbox.heard('lane.lost').some(({ reason }) => reason === 'lease-ended'))
+  // It waits for its lanes from the next turn of the event loop on.
+  await new Promise((resolve) => setImmediate(resolve))
+  const { now } = performance
+  let ahead = 600_000
+  t.mock.method(performance, 'now', () => now.call(performance) + ahead)
+  const [check] = broadcaster.liveness().checks
+  assert.match(check?.detail ?? '', /^hangs: main/, 'the control: the cycle is late by this clock')
+  ahead = 0
+  away = false
+  await until(
+    () => broadcaster.health(FRESH),
+    ({ ready }) => ready,
+  )
+})
+
 for (const kind of LIMITED_KINDS) {
   test(`${kind.title} falls silent: alive, not ready within the timeout, and ready again by itself`, {
     skip: skipWithout(kind.name),
