@@ -4,6 +4,9 @@ export type MetricKind = 'counter' | 'gauge' | 'histogram'
 /** A label: the outbox, a backend, a consumer or a signal. Never a key, an id, a type or a destination: those have no bound. */
 export type MetricLabel = 'outbox' | 'backend' | 'consumer' | 'signal'
 
+/** The label of events for the default backend that do not name it: one that is empty is none to Prometheus. */
+export const NAMELESS_BACKEND = '(default)'
+
 /** One metric. */
 export interface MetricSpec {
   readonly kind: MetricKind

@@ -1,5 +1,5 @@
 import { onSignal, SIGNAL_NAMES, type SignalMessage, type SignalName } from '../telemetry/signals.ts'
-import { type MetricSpec, PROCESS_METRICS, type ProcessMetricName } from './metric-table.ts'
+import { type MetricSpec, NAMELESS_BACKEND, PROCESS_METRICS, type ProcessMetricName } from './metric-table.ts'
 import { type LabelValues, Samples } from './samples.ts'
 
 type Meters = { readonly [Name in SignalName]?: (count: ProcessMetrics, message: SignalMessage<Name>) => void }
@@ -18,9 +18,9 @@ const seconds = (milliseconds: number): number => milliseconds / 1_000
  */
 const METERS: Meters = {
   'event.created': (count, { outbox, record }) =>
-    count.add('broadcaster_events_inserted_total', [outbox, record.publisherBackend]),
+    count.add('broadcaster_events_inserted_total', [outbox, record.publisherBackend || NAMELESS_BACKEND]),
   'event.duplicate': (count, { outbox, record }) =>
-    count.add('broadcaster_events_duplicate_total', [outbox, record.publisherBackend]),
+    count.add('broadcaster_events_duplicate_total', [outbox, record.publisherBackend || NAMELESS_BACKEND]),
   'batch.sent': (count, message) => {
     const labels = backendOf(message)
     count.add('broadcaster_events_sent_total', labels, message.sent)

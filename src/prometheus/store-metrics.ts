@@ -1,6 +1,6 @@
 import { backendStatuses, laneStatuses } from '../admin/status.ts'
 import type { OutboxLook } from '../store/outbox-look.ts'
-import { STORE_METRICS, type StoreMetricName } from './metric-table.ts'
+import { NAMELESS_BACKEND, STORE_METRICS, type StoreMetricName } from './metric-table.ts'
 import { Samples } from './samples.ts'
 import type { Seen } from './store-look.ts'
 
@@ -25,8 +25,7 @@ export function storeMetrics(
     for (const [backend, values] of backendValues(look)) {
       for (const name of NAMES) {
         const value = values[name]
-        // A label that is empty is none to Prometheus.
-        if (value !== undefined) samples.get(name)?.set([outbox, backend || '(default)'], value)
+        if (value !== undefined) samples.get(name)?.set([outbox, backend || NAMELESS_BACKEND], value)
       }
     }
   }

@@ -237,3 +237,18 @@ test('what consumers of the process do is counted by their names', async () => {
   await consumer.stop()
   assert.equal(valueIn(await metrics.metrics(), 'broadcaster_consumers_running', { consumer: 'billing' }), 0)
 })
+
+for (const { name, skip, open } of STORES) {
+  test(`a duplicate is counted for its backend: ${name}`, { skip }, async (t) => {
+    const { store, close } = await open()
+    t.after(close)
+    await using outbox = new TestOutbox({}, store as Store)
+    using metrics = prometheus(outbox.broadcaster)
+    const event = { id: 'order-1', type: 'test.happened', source: '/test', data: 1 }
+    for (let n = 0; n < 3; n++) await outbox.broadcaster.transaction((tx) => outbox.broadcaster.publish(tx, event))
+    const text = await metrics.metrics()
+    assert.equal(valueIn(text, 'broadcaster_events_inserted_total', MAIN), 1)
+    assert.equal(valueIn(text, 'broadcaster_events_duplicate_total', MAIN), 2)
+    assert.equal(outbox.heard('listener.failed').length, 0)
+  })
+}
