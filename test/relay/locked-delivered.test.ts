@@ -61,5 +61,40 @@ for (const kind of PLACED_STORES.filter(({ name }) => name !== 'sqlite')) {
         sent.map((_, n) => n + 1),
       )
     })
+
+    test('keeps its lane from another worker for a while, and not until the lock goes', async (t) => {
+      const { store, place, close } = await kind.open()
+      t.after(close)
+      await store.schema.migrate({ lanes: 2 })
+      const other = await connectTo(place)
+      t.after(() => other.end())
+      await using outbox = new TestOutbox({}, store)
+      const { backend, broadcaster } = outbox
+      await using released = new AsyncDisposableStack()
+      released.defer(async () => void (await other.run('COMMIT')))
+      // Whichever lane the second worker gets, it has one.
+      const first = new Map<number, string>()
+      for (let n = 0; first.size < 2; n++) {
+        const event = { type: 'a', source: '/x', partitionKey: `key-${n}` }
+        const { id, lane } = await broadcaster.transaction((tx) => broadcaster.publish(tx, event))
+        if (lane !== null && !first.has(lane)) first.set(lane, id)
+      }
+      const ids = [...first.values()]
+      await other.run('BEGIN')
+      backend.behaviour = async ({ id }) => {
+        const stored = kind.name === 'postgres' ? id : id.replaceAll('-', '')
+        const isFirst = ids.includes(id) && !backend.received.some((event) => event.id === id)
+        if (isFirst) await other.run(`SELECT id FROM outbox_events WHERE id = '${stored}' FOR UPDATE`)
+        return delivered
+      }
+      await broadcaster.worker({ name: 'one' }).start()
+      await outbox.until(() => ids.every((id) => backend.received.some((event) => event.id === id)), 'both')
+      await broadcaster.worker({ name: 'two' }).start()
+      const gained = () => outbox.heard('lane.gained').some(({ worker }) => worker === 'two')
+      // It waits for 10 s, a statement for the lock before that.
+      await outbox.until(gained).catch(() => outbox.until(gained))
+      const again = () => ids.some((id) => backend.received.filter((event) => event.id === id).length === 2)
+      await outbox.until(again, 'the one in the lane that moved, once more')
+    })
   })
 }
