@@ -6,6 +6,8 @@ export interface Sleeper {
   wake(): void
 }
 
+/** An announcement of a commit that comes so soon after a call from within this process is taken for the same: ms. */
+const SAME = 5
 /** How long after it was lost, or was refused, a listening connection is asked for again, in ms. */
 const LISTEN_AGAIN = 1_000
 
@@ -32,6 +34,8 @@ export class Waker {
   /** Monotonic time from which on the store may be asked to listen again. */
   #againAt = Number.POSITIVE_INFINITY
   #hasListened = false
+  /** Monotonic time of the last call from within this process. */
+  #calledAt = Number.NEGATIVE_INFINITY
   #closed = false
 
   /** `limit`: after how many ms without an answer a connection counts as lost. */
@@ -78,7 +82,9 @@ export class Waker {
     void this.start()
   }
 
+  /** Something was committed in this process, or who knows what happened elsewhere. */
   wakeAll(): void {
+    this.#calledAt = performance.now()
     for (const watcher of this.#watchers) watcher()
     for (const sleeper of this.#sleepers) sleeper.wake()
   }
@@ -86,6 +92,8 @@ export class Waker {
   #woken(about: 'events' | undefined): void {
     this.#isComplete = false
     if (about !== 'events') for (const watcher of this.#watchers) watcher()
+    // Most likely of the commit that has just called from within: what else there is the next poll finds.
+    else if (performance.now() - this.#calledAt < SAME) return
     for (const sleeper of this.#sleepers) sleeper.wake()
   }
 

@@ -101,6 +101,18 @@ test('commits of events wake the relays alone, anything else those who look afte
   assert.deepEqual(woken, ['one', 'two', 'lanes', 'one', 'two'])
 })
 
+test('a commit that called from within is not read for again when it is announced', async () => {
+  const { waker, one, two, woken, say } = await awake()
+  for (const sleeper of [one, two, one, two]) await waker.rest(sleeper)
+  waker.wakeAll()
+  assert.deepEqual(woken.splice(0), ['lanes', 'one', 'two'])
+  say('events')
+  assert.deepEqual(woken, [])
+  assert.equal(await waker.rest(one), 'sweep', 'but it may have been another')
+  say()
+  assert.deepEqual(woken, ['lanes', 'one', 'two'])
+})
+
 test('a connection that was lost is asked for again only after the store has answered somebody', async (t) => {
   t.mock.timers.enable({ apis: ['setTimeout'] })
   const { waker, asked, lose } = await awake()
