@@ -40,6 +40,8 @@ export class ClusterView {
   /** Who answered last. */
   #best: Broker | undefined
   #known: readonly Broker[] = []
+  /** Who is asked last. */
+  #doubted: string | undefined
   #isClosed = false
 
   constructor(kafka: KafkaModule, connection: ResolvedKafkaConnection) {
@@ -48,12 +50,12 @@ export class ClusterView {
   }
 
   /** Not older than some seconds, unless nobody answers just now. Rejects with an `OutageError` when nobody does for longer. */
-  async of(topics: readonly string[]): Promise<View> {
+  async of(topics: readonly string[], create = false): Promise<View> {
     const name = topics.toSorted().join(' ')
     const latest = this.#latest.get(name)
     const age = performance.now() - (latest?.at ?? Number.NEGATIVE_INFINITY)
     if (latest && age < (latest.view.whole ? AGE : AGE_IN_TROUBLE)) return latest.view
-    const asked = this.#ask(name, topics)
+    const asked = this.#ask(name, topics, create)
     if (!latest || age > AGE + this.#patience) return asked
     // What is asked for is there at the next look.
     asked.catch(() => undefined)
@@ -67,6 +69,14 @@ export class ClusterView {
     }
   }
 
+  /** What was said of topics was wrong: it is asked for anew. */
+  forget(): void {
+    this.#latest.clear()
+    // A broker that has just started may not have heard of it yet: another one is asked first.
+    this.#doubted = this.#best && addressOf(this.#best)
+    this.#best = undefined
+  }
+
   /** The broker that coordinates the group. */
   async coordinatorOf(group: string): Promise<number> {
     const answer = await this.#anyone((client) =>
@@ -77,21 +87,30 @@ export class ClusterView {
     return nodeId
   }
 
-  /** Lets a client of ours see the cluster like this, and ask whoever answers. */
-  lendTo(client: Base, topics: readonly string[]): void {
+  /**
+   * Lets a client of ours see the cluster like this, and ask whoever answers. `refuses`: a topic that is refused is an error, and
+   * not one without partitions.
+   */
+  lendTo(client: Base, topics: readonly string[], refuses = false): void {
     const kafka = this.#kafka
     // The client calls a method of each error that it gets.
     const own = (error: unknown): Error =>
       new kafka.MultipleErrors(error instanceof Error ? error.message : String(error), [error as Error])
-    client[kafka.kMetadata] = ({ topics: wanted = [] }, callback) => {
-      this.of(wanted).then(
-        (view) => callback(null, view),
+    client[kafka.kMetadata] = ({ topics: wanted = [], autocreateTopics, forceUpdate }, callback) => {
+      if (forceUpdate) this.forget()
+      this.of(wanted, autocreateTopics).then(
+        (view) => {
+          const [name] = refuses ? view.refused.values() : []
+          if (name === undefined) callback(null, view)
+          else callback(own(new kafka.ProtocolError(name as never)), undefined as never)
+        },
         (error: unknown) => callback(own(error), undefined as never),
       )
     }
+    client.clearMetadata = () => this.forget()
     client[kafka.kGetBootstrapConnection] = (callback) => {
       this.of(topics).then(
-        () => client[kafka.kGetConnection](this.#best as Broker, callback),
+        () => client[kafka.kGetConnection]((this.#best ?? this.#known[0]) as Broker, callback),
         (error: unknown) => callback(own(error)),
       )
     }
@@ -111,10 +130,10 @@ export class ClusterView {
     return this.#connection.connectTimeout + this.#connection.timeout
   }
 
-  #ask(name: string, topics: readonly string[]): Promise<View> {
+  #ask(name: string, topics: readonly string[], create: boolean): Promise<View> {
     const asking =
       this.#asking.get(name) ??
-      this.#anyone((client) => ask<MetadataAnswer>(this.#kafka, client, 'Metadata', [[...topics], false, true]))
+      this.#anyone((client) => ask<MetadataAnswer>(this.#kafka, client, 'Metadata', [[...topics], create, true]))
         .then((answer) => {
           const view = viewOf(answer, this.#kafka)
           this.#known = [...view.brokers.values()]
@@ -133,7 +152,7 @@ export class ClusterView {
     for (const broker of [...(this.#best ? [this.#best] : []), ...this.#known, ...bootstrap]) {
       brokers.set(addressOf(broker), broker)
     }
-    const left = [...brokers]
+    const left = [...brokers].toSorted(([a], [b]) => Number(a === this.#doubted) - Number(b === this.#doubted))
     return new Promise((resolve, reject) => {
       let open = 0
       let isAnswered = false

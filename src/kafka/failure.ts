@@ -56,6 +56,20 @@ const OUTAGE: Readonly<Record<string, string>> = {
   REBOOTSTRAP_REQUIRED: 'the cluster is another one',
 }
 
+/** Of these, what says something of one partition, and nothing of the others. */
+const OF_PARTITION: ReadonlySet<string> = new Set([
+  'LEADER_NOT_AVAILABLE',
+  'NOT_LEADER_OR_FOLLOWER',
+  'REPLICA_NOT_AVAILABLE',
+  'NOT_ENOUGH_REPLICAS',
+  'NOT_ENOUGH_REPLICAS_AFTER_APPEND',
+  'KAFKA_STORAGE_ERROR',
+  'FENCED_LEADER_EPOCH',
+  'UNKNOWN_LEADER_EPOCH',
+  'ELIGIBLE_LEADERS_NOT_AVAILABLE',
+  'PREFERRED_LEADER_NOT_AVAILABLE',
+])
+
 /** The record itself is refused, and always will be. */
 const PERMANENT: Readonly<Record<string, string>> = {
   MESSAGE_TOO_LARGE: "larger than the topic's max.message.bytes",
@@ -82,9 +96,19 @@ const UNREACHABLE: ReadonlySet<string> = new Set([
   'PLT_KFK_UNEXPECTED_CORRELATION_ID',
 ])
 
-/** The failure of a protocol error, by its name. `eachOwnTopic`: the topic is chosen for each event. */
-export function failureOfCode(name: string, topic: string, eachOwnTopic: boolean, cause?: unknown): KafkaFailure {
-  const details = cause === undefined ? {} : { cause }
+/**
+ * The failure of a protocol error, by its name. `eachOwnTopic`: the topic is chosen for each event. `place`: the partition that it
+ * was said of; what concerns that one alone is no outage of the others.
+ */
+export function failureOfCode(
+  name: string,
+  topic: string,
+  eachOwnTopic: boolean,
+  cause?: unknown,
+  place?: string,
+): KafkaFailure {
+  const destination = place !== undefined && OF_PARTITION.has(name) ? { destination: place } : {}
+  const details = { ...(cause === undefined ? {} : { cause }), ...destination }
   const made = (error: BroadcasterError, divisible = false): KafkaFailure => ({ error, divisible })
   const permanent = PERMANENT[name]
   if (permanent) return made(new PermanentError(`Kafka refused the event: ${name} (${permanent})`, details), true)
@@ -95,7 +119,8 @@ export function failureOfCode(name: string, topic: string, eachOwnTopic: boolean
     return made(eachOwnTopic ? new BroadcasterError('SEND_FAILED', text, about) : new OutageError(text, about))
   }
   const outage = OUTAGE[name]
-  if (outage) return made(new OutageError(`Kafka takes nothing now: ${name} (${outage})`, details))
+  const what = 'destination' in destination ? `the partition ${place} takes nothing now` : 'Kafka takes nothing now'
+  if (outage) return made(new OutageError(`${what}: ${name} (${outage})`, details))
   return made(new BroadcasterError('SEND_FAILED', `Kafka refused the event: ${name}`, details), true)
 }
 

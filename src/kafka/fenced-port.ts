@@ -65,7 +65,7 @@ export class FencedPort implements ProducePort {
       }
     }
     await Promise.all(Array.from(lanes.values(), writeLane))
-    return refused
+    return this.#port.noted(messages, refused)
   }
 
   async #writeLane(group: readonly PlacedMessage[]): Promise<ReadonlyMap<string, KafkaFailure>> {
@@ -120,7 +120,7 @@ export class FencedPort implements ProducePort {
               place,
               name === undefined
                 ? { ...failureOf(error, topic, this.#eachOwnTopic), divisible: false }
-                : failureOfCode(name, topic, this.#eachOwnTopic, error),
+                : failureOfCode(name, topic, this.#eachOwnTopic, error, placeOf(topic, first.partition)),
             )
           }
         }

@@ -23,6 +23,7 @@ import { type KafkaOptions, type ResolvedKafkaOptions, resolveOptions } from './
 import type { ProducePort } from './port.ts'
 import { ProduceQueue, type QueuedMessage, type SendRun } from './produce-queue.ts'
 import { type ProducerPort, producerPort } from './producer-port.ts'
+import { topicOf } from './topic.ts'
 
 export type { KafkaConnectionOptions, KafkaJsProducer, KafkaOptions, KafkaSasl } from './options.ts'
 
@@ -113,12 +114,17 @@ export function kafka(options: KafkaOptions = {}): Backend {
     }
   }
 
+  /** The partition of the event, while that takes nothing: the others need not wait for it. */
+  function destination(event: OutgoingEvent): string | undefined {
+    return event.partitionKey === undefined ? undefined : port?.awayOf(topicOf(topic, event), event.partitionKey)
+  }
+
   /** Lets what is on its way be answered, starts nothing, and closes what we opened. */
   function close(): Promise<void> {
     return (closing ??= queue.idle().then(() => port?.close()))
   }
 
-  return {
+  const backend: Backend = {
     ...describeBackend('kafka', topic, producer ? [] : settings.bootstrapServers),
     capabilities: { ordersWithinSend: true },
     maxEventBytes: settings.maxEventBytes,
@@ -127,6 +133,9 @@ export function kafka(options: KafkaOptions = {}): Backend {
     ...{ connect, send, healthCheck },
     close: () => closeWithin('kafka()', close),
   }
+  // Only while there is something to tell apart: a backend with destinations keeps half of its room for others.
+  const get = () => (port?.isPartlyAway ? destination : undefined)
+  return Object.defineProperty(backend, 'destination', { get, enumerable: true })
 }
 
 /** `port`: our own producer; undefined with an injected one. `way`: what events are written to. */

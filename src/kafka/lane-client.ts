@@ -6,7 +6,14 @@ import type { PlacedMessage } from './port.ts'
 import { answersIn, type Opened, type PartitionAnswer, type ProducerPort } from './producer-port.ts'
 
 /** A producer's numbers at Kafka. */
-export interface ProducerNumbers {
+export /** Nobody can be asked: what a broker would say. */
+function leaderless(messages: readonly PlacedMessage[]): Written {
+  const name = 'LEADER_NOT_AVAILABLE'
+  const answers = messages.map(({ message: { topic }, partition }) => ({ topic, partition, name }))
+  return { messages, error: failureOfCode(name, messages[0]?.message.topic ?? '', false).error, answers }
+}
+
+interface ProducerNumbers {
   readonly producerId: bigint
   readonly producerEpoch: number
 }
@@ -88,8 +95,7 @@ export function laneClient(port: ProducerPort, name: string, options: ResolvedKa
     { producerId, producerEpoch, sequences }: ProducerNumbers & { readonly sequences: ReadonlyMap<string, number> },
   ): Promise<Written> {
     try {
-      if (broker === undefined)
-        throw failureOfCode('LEADER_NOT_AVAILABLE', messages[0]?.message.topic ?? '', false).error
+      if (broker === undefined) return leaderless(messages)
       const connection = await call<Connection>((done) => client[kafka.kGetConnection](broker, done))
       const produce = await call<Api<ProduceArguments, unknown>>((done) => client[kafka.kGetApi]('Produce', done))
       const numbers = new kafka.NumericMap()

@@ -3,7 +3,8 @@ import { OutageError } from '../backend/send-error.ts'
 import { Connection } from '../foundation/connection.ts'
 import { settles } from '../foundation/waiting.ts'
 import { clientOptions, importKafka, type KafkaModule, within } from './client.ts'
-import { chainOf, failureOf, failureOfCode, type KafkaFailure } from './failure.ts'
+import { ClusterView } from './cluster-view.ts'
+import { chainOf, failureOf, failureOfCode, type KafkaFailure, protocolName } from './failure.ts'
 import type { ResolvedKafkaOptions } from './options.ts'
 import { type ChoosePartition, type PlacedMessage, placeOf } from './port.ts'
 
@@ -18,6 +19,7 @@ const REPEAT_DELAY = 50
 /** A client that is open. */
 export interface Opened {
   readonly producer: Producer
+  readonly view: ClusterView
   readonly kafka: KafkaModule
 }
 
@@ -28,35 +30,48 @@ export function producerPort(options: ResolvedKafkaOptions) {
   const eachOwnTopic = typeof options.topic === 'function' || options.topic.includes('{type}')
   const connection = new Connection({
     open: () => makeProducer(options),
-    end: ({ producer }) => void producer.close().catch(() => undefined),
+    end({ producer, view }) {
+      view.close()
+      producer.close().catch(() => undefined)
+    },
     close: ({ producer }) => settles(producer.close(), { timeout: options.timeout }),
     interrupted: (cause) => new OutageError('ended before Kafka answered', { cause }),
   })
+
+  /** Partitions that take nothing now, by topic and number. */
+  const away = new Set<string>()
+  /** How many partitions a topic has. */
+  const counts = new Map<string, number>()
 
   async function topic(name: string): Promise<ChoosePartition> {
     const opened = await open()
     const { producer, kafka } = opened
     const { create } = options
-    let count: number
+    let topics: Awaited<ReturnType<Producer['metadata']>>
     try {
-      const ask = () => producer.metadata({ topics: [name], autocreateTopics: create })
-      const metadata = await patiently(repeated(ask))
-      count = metadata.topics.get(name)?.partitionsCount ?? 1
+      topics = await patiently(repeated(opened, () => producer.metadata({ topics: [name], autocreateTopics: create })))
     } catch (error) {
-      // The only mistake of ours that the client finds here.
-      if (error instanceof kafka.UserError)
-        throw failureOfCode('UNKNOWN_TOPIC_OR_PARTITION', name, eachOwnTopic, error).error
-      if (!(error instanceof kafka.ResponseError)) connection.drop(opened)
-      throw error
+      const said = chainOf(error).flatMap((each) => protocolName(each) ?? [])
+      if (said.length === 0) connection.drop(opened)
+      const isMissing = said.includes('UNKNOWN_TOPIC_OR_PARTITION')
+      throw isMissing ? failureOfCode('UNKNOWN_TOPIC_OR_PARTITION', name, eachOwnTopic, error).error : error
     }
-    const keyless = Math.floor(Math.random() * count)
-    return (key) => (key === undefined ? keyless : (kafka.murmur2(key) & POSITIVE) % count)
+    const { partitions = [], partitionsCount: count = 1 } = topics.topics.get(name) ?? {}
+    counts.set(name, count)
+    // Who has no key need not wait for a leader.
+    const led = partitions.flatMap(({ leader }, n) => (topics.brokers.has(leader) ? [n] : []))
+    const free = led.filter((n) => !away.has(placeOf(name, n)))
+    const [some] = [free, led].filter(({ length }) => length > 0)
+    const keyless = some?.[Math.floor(Math.random() * some.length)] ?? 0
+    return (key) => (key === undefined ? keyless : partitionOf(kafka, key, count))
   }
 
   async function produce(messages: readonly PlacedMessage[]): Promise<ReadonlyMap<string, KafkaFailure>> {
     const opened = await open()
     const { compression } = options
-    const records = messages.map(({ message: { topic, key, value, headers }, partition }) => ({
+    const { led, refused } = await parted(opened, messages)
+    if (led.length === 0) return noted(messages, refused)
+    const records = led.map(({ message: { topic, key, value, headers }, partition }) => ({
       topic,
       partition,
       headers: headers as Map<Buffer, Buffer>,
@@ -65,11 +80,54 @@ export function producerPort(options: ResolvedKafkaOptions) {
     }))
     try {
       await patiently(opened.producer.send({ messages: records, acks: -1, compression }))
-      return new Map()
     } catch (error) {
       connection.drop(opened)
-      return refused(messages, error)
+      for (const [place, failure] of refusedBy(led, error)) refused.set(place, failure)
     }
+    return noted(messages, refused)
+  }
+
+  /** Which messages have a leader, and why the others are not written: by what is known at this moment. */
+  async function parted(
+    { view }: Opened,
+    messages: readonly PlacedMessage[],
+  ): Promise<{ readonly led: readonly PlacedMessage[]; readonly refused: Map<string, KafkaFailure> }> {
+    const refused = new Map<string, KafkaFailure>()
+    const topics = [...new Set(messages.map(({ message: { topic } }) => topic))]
+    const { brokers, topics: known } = await patiently(view.of(topics))
+    const led = messages.filter(({ message: { topic }, partition, place }) => {
+      const leader = known.get(topic)?.partitions[partition]?.leader
+      if (leader === undefined || brokers.has(leader)) return true
+      refused.set(
+        place,
+        failureOfCode('LEADER_NOT_AVAILABLE', topic, eachOwnTopic, undefined, placeOf(topic, partition)),
+      )
+      return false
+    })
+    return { led, refused }
+  }
+
+  /** Remembers which partitions are away, until they take something again. */
+  function noted(
+    messages: readonly PlacedMessage[],
+    refused: ReadonlyMap<string, KafkaFailure>,
+  ): ReadonlyMap<string, KafkaFailure> {
+    for (const { message, partition, place } of messages) {
+      const error = refused.get(place)?.error
+      const at = placeOf(message.topic, partition)
+      if (error === undefined) away.delete(at)
+      else if (error instanceof OutageError && error.destination === at) away.add(at)
+    }
+    return refused
+  }
+
+  /** The partition of a key, when that is away. */
+  function awayOf(topic: string, key: string): string | undefined {
+    const kafka = connection.current?.kafka
+    const count = counts.get(topic)
+    if (away.size === 0 || kafka === undefined || count === undefined) return undefined
+    const place = placeOf(topic, partitionOf(kafka, Buffer.from(key), count))
+    return away.has(place) ? place : undefined
   }
 
   /** Opens a connection, and asks the cluster of itself. */
@@ -85,7 +143,7 @@ export function producerPort(options: ResolvedKafkaOptions) {
 
   /** Who leads a partition is asked again. */
   function forgetLeaders(): void {
-    connection.current?.producer.clearMetadata()
+    connection.current?.view.forget()
   }
 
   /** The client, which is made when there is none. */
@@ -93,16 +151,14 @@ export function producerPort(options: ResolvedKafkaOptions) {
     return connection.get()
   }
 
-  /**
-   * A question may be asked again, even by a producer that may not write again: a topic made a moment ago is not yet known
-   * to every broker, or has no leader. An idempotent producer repeats it by itself.
-   */
-  async function repeated<T>(ask: () => Promise<T>): Promise<T> {
-    for (let left = options.idempotent ? 0 : REPEATS; ; left--) {
+  /** A topic made a moment ago is not yet known to every broker, or has no leader. */
+  async function repeated<T>({ view }: Opened, ask: () => Promise<T>): Promise<T> {
+    for (let left = REPEATS; ; left--) {
       try {
         return await ask()
       } catch (error) {
         if (left === 0) throw error
+        view.forget()
         await setTimeout(REPEAT_DELAY)
       }
     }
@@ -114,26 +170,40 @@ export function producerPort(options: ResolvedKafkaOptions) {
     return within(connectTimeout + timeout, promise)
   }
 
-  /** Which places refused: those that an answer names. Rethrows an error that names none. */
-  function refused(messages: readonly PlacedMessage[], error: unknown): ReadonlyMap<string, KafkaFailure> {
+  /** Which places refused: those that an answer names, or of which nothing was heard. Rethrows an error that names none. */
+  function refusedBy(messages: readonly PlacedMessage[], error: unknown): ReadonlyMap<string, KafkaFailure> {
     const answered = new Map<string, string>()
     for (const { topic, partition, name } of chainOf(error).flatMap(answersIn))
       answered.set(placeOf(topic, partition), name)
+    // What other brokers have written is not written again because one did not answer.
+    for (const { topic, partition } of writtenIn(error)) answered.set(placeOf(topic, partition), 'NONE')
     if (answered.size === 0) throw error
     const refused = new Map<string, KafkaFailure>()
     const unknown = failureOf(error, '', eachOwnTopic)
     for (const { message, partition, place } of messages) {
-      const name = answered.get(placeOf(message.topic, partition))
+      const at = placeOf(message.topic, partition)
+      const name = answered.get(at)
       if (name === 'NONE' || refused.has(place)) continue
-      refused.set(
-        place,
-        name === undefined ? { ...unknown, divisible: false } : failureOfCode(name, message.topic, eachOwnTopic, error),
-      )
+      if (name !== undefined) refused.set(place, failureOfCode(name, message.topic, eachOwnTopic, error, at))
+      else if (unknown.error instanceof OutageError && !(unknown.error.destination === at)) {
+        const details = { cause: error, destination: at }
+        refused.set(place, {
+          error: new OutageError(`the partition ${at}: ${unknown.error.message}`, details),
+          divisible: false,
+        })
+      } else refused.set(place, { ...unknown, divisible: false })
     }
     return refused
   }
 
-  return { topic, produce, probe, forgetLeaders, open, close: () => connection.close() }
+  const close = (): Promise<void> => connection.close()
+  return {
+    ...{ topic, produce, probe, forgetLeaders, noted, awayOf, open, close },
+    /** Whether some partition takes nothing now. */
+    get isPartlyAway(): boolean {
+      return away.size > 0
+    },
+  }
 }
 
 async function makeProducer(options: ResolvedKafkaOptions): Promise<Opened> {
@@ -146,7 +216,9 @@ async function makeProducer(options: ResolvedKafkaOptions): Promise<Opened> {
     retries: idempotent ? REPEATS : 0,
     retryDelay: REPEAT_DELAY,
   })
-  return { producer, kafka }
+  const view = new ClusterView(kafka, options)
+  view.lendTo(producer, [], true)
+  return { producer, kafka, view }
 }
 
 /** What an answer says of one partition. */
@@ -174,6 +246,20 @@ export function answersIn(error: Error): readonly PartitionAnswer[] {
       name: errorCode === 0 ? 'NONE' : (names.get(errorCode) ?? 'UNKNOWN_SERVER_ERROR'),
     })),
   )
+}
+
+/** What was written although the request as a whole has failed. */
+function writtenIn(error: unknown): readonly { readonly topic: string; readonly partition: number }[] {
+  const produced = error instanceof Error && 'produced' in error ? (error.produced as Produced | undefined) : undefined
+  return produced?.offsets ?? []
+}
+
+function partitionOf({ murmur2 }: KafkaModule, key: Buffer, count: number): number {
+  return (murmur2(key) & POSITIVE) % count
+}
+
+interface Produced {
+  readonly offsets?: readonly { readonly topic: string; readonly partition: number }[]
 }
 
 interface ProduceResponse {

@@ -1,12 +1,18 @@
 import assert from 'node:assert/strict'
 import { after, afterEach, before, describe, test } from 'node:test'
-import { Consumer, Producer } from '@platformatic/kafka'
+import { Consumer, type MultipleErrors, murmur2, Producer } from '@platformatic/kafka'
+import type { OutageError } from '../../src/backend/send-error.ts'
+import { Broadcaster } from '../../src/broadcaster.ts'
 import type { Delivery, Subscription } from '../../src/consumer/subscription.ts'
 import type { BroadcasterError } from '../../src/errors.ts'
+import { kafka } from '../../src/kafka/kafka.ts'
 import { type KafkaSubscriptionOptions, kafkaSubscription } from '../../src/kafka/kafka-subscription.ts'
+import { memoryStore } from '../../src/store/memory/memory.ts'
+import { onSignal } from '../../src/telemetry/signals.ts'
+import { sampleEvents } from '../../src/testing/sample-events.ts'
 import { opened } from '../../src/testing/subscription/steps.ts'
 import { KafkaProcess } from '../backend/kafka-process.ts'
-import { servesGroups, servesProducers, topicName, withAdmin } from '../backend/kafka-topic.ts'
+import { readTopic, servesGroups, servesProducers, topicName, withAdmin } from '../backend/kafka-topic.ts'
 import { until } from '../faults/clusters/cluster.ts'
 import { skipWithoutJars } from '../support/jars.ts'
 
@@ -97,14 +103,16 @@ describe('one broker of three is in trouble', { skip: skipWithoutJars('kafka') }
     return [...deliveries.keys()].filter((position) => position.split(' ')[1] === String(partition)).length
   }
 
-  /** Until the living brokers say that nobody leads the partition. */
-  function untilLeaderless(topic: string, victim: number): Promise<true> {
-    return until('a partition without a leader', () =>
-      withAdmin(address((victim + 1) % 3), (admin) => admin.metadata({ topics: [topic], forceUpdate: true })).then(
-        () => undefined,
-        () => true as const,
-      ),
-    )
+  /** Until all living brokers say that nobody leads the partition. */
+  async function untilLeaderless(topic: string, victim: number): Promise<void> {
+    for (const n of [0, 1, 2].filter((each) => each !== victim)) {
+      await until('a partition without a leader', () =>
+        withAdmin(address(n), (admin) => admin.metadata({ topics: [topic], forceUpdate: true })).then(
+          () => undefined,
+          (error: MultipleErrors) => (error.findBy('apiId', 'LEADER_NOT_AVAILABLE') ? true : undefined),
+        ),
+      )
+    }
   }
 
   test('a partition without a leader waits; the others go on, nobody leaves the group, and it comes when it is back', async () => {
@@ -189,4 +197,72 @@ describe('one broker of three is in trouble', { skip: skipWithoutJars('kafka') }
       await subscription.close()
     }
   })
+
+  test('what the other brokers have written is delivered although one has just died', async () => {
+    const topic = await filledTopic()
+    const bootstrapServers = nodes.map((node) => node.address)
+    const backend = kafka({ bootstrapServers, topic, connectTimeout: 2_000, timeout: 5_000 })
+    const keys = Array.from({ length: 30 }, (_, n) => `key-${n}`)
+    const events = keys.flatMap((partitionKey) => sampleEvents(1, 0, { partitionKey }))
+    const partitionOf = (n: number) => (murmur2(Buffer.from(keys[n] ?? '')) & 0x7fffffff) % 3
+    const { signal } = new AbortController()
+    try {
+      const first = await backend.send(events, signal)
+      assert.ok(first.every(({ ok }) => ok))
+      killed = 2
+      // Nobody knows of it yet but who asks it.
+      await nodes[2]?.kill()
+      const results = await backend.send(events, signal)
+      for (const [n, result] of results.entries()) assert.equal(result.ok, partitionOf(n) !== 2, `${n}`)
+      const failures = results.flatMap((result) => (result.ok ? [] : [result.error as OutageError]))
+      for (const error of failures) assert.deepEqual([error.code, error.destination], ['SEND_OUTAGE', `${topic} 2`])
+      await revive()
+    } finally {
+      await backend.close()
+    }
+  })
+
+  for (const fenced of [false, true]) {
+    test(`${fenced ? 'fenced, ' : ''}events go to the partitions that have a leader; those of another wait, and go when it is back`, async (t) => {
+      const topic = topicName()
+      const assignments = [0, 1, 2].map((partition) => ({ partition, brokers: [partition + 1] }))
+      await withAdmin(address(0), (admin) => admin.createTopics({ topics: [topic], assignments }))
+      await kill(topic, 2)
+      const connection = { bootstrapServers: nodes.map((node) => node.address), connectTimeout: 2_000, timeout: 5_000 }
+      await using broadcaster = new Broadcaster({
+        store: memoryStore(),
+        backends: { default: kafka({ ...connection, topic, fenced }) },
+        worker: { breaker: { firstProbe: 50, probeInterval: 200 }, retention: false },
+      })
+      const down: unknown[] = []
+      const stops = [
+        onSignal('backend.down', (message) => void down.push(message)),
+        onSignal('destination.down', ({ destination }) => void down.push(destination)),
+      ]
+      t.after(() => {
+        for (const stop of stops) stop()
+      })
+      const keys = Array.from({ length: 60 }, (_, n) => `key-${n}`)
+      const events = keys.map((partitionKey) => ({ type: 'a', source: '/a', data: null, partitionKey }))
+      const unkeyed = Array.from({ length: 10 }, () => ({ type: 'a', source: '/a', data: null }))
+      await broadcaster.transaction((tx) => broadcaster.publishMany(tx, [...events, ...unkeyed, ...events]))
+      const waiting = keys.filter((key) => (murmur2(Buffer.from(key)) & 0x7fffffff) % 3 === 2)
+      assert.ok(waiting.length > 5)
+      await broadcaster.worker().start()
+      const published = (count: number) =>
+        until(`${count} published events`, async () =>
+          (await broadcaster.events.filter({ status: 'published' }).count()) === count ? true : undefined,
+        )
+      await published(130 - 2 * waiting.length)
+      assert.deepEqual([...new Set(down)], [`${topic} 2`])
+      const rest = await broadcaster.events.exclude({ status: 'published' }).all()
+      assert.deepEqual([...new Set(rest.map(({ partitionKey }) => partitionKey ?? ''))].toSorted(), waiting.toSorted())
+      await revive()
+      await published(130)
+      const spent = (await broadcaster.events.filter({}).all()).map(({ retryCount }) => retryCount)
+      assert.equal(Math.max(...spent), 0)
+      const records = await readTopic(address(0), topic)
+      assert.equal(records.length, 130, 'each once')
+    })
+  }
 })
