@@ -36,7 +36,7 @@ export async function serveHttp(services: readonly HttpService[]): Promise<HttpS
   const shared = Map.groupBy(services, ({ name, host, port }) => (port === 0 ? name : `${host} ${port}`))
   try {
     for (const together of shared.values()) {
-      const { url, close: end } = await listen(together)
+      const { url, close: end } = await listen(together, services)
       closing.push(end)
       for (const { name } of together) urls.set(name, url)
     }
@@ -47,7 +47,10 @@ export async function serveHttp(services: readonly HttpService[]): Promise<HttpS
   return { urls, close }
 }
 
-async function listen(services: readonly HttpService[]): Promise<{ readonly url: string; close(): void }> {
+async function listen(
+  services: readonly HttpService[],
+  all: readonly HttpService[],
+): Promise<{ readonly url: string; close(): void }> {
   const [first] = services
   if (first === undefined) throw new Error('nothing to listen for')
   const { name, host, port } = first
@@ -63,7 +66,9 @@ async function listen(services: readonly HttpService[]): Promise<{ readonly url:
     await once(server, 'listening')
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause)
-    const message = `the ${name} port ${port} of ${host} cannot be opened: ${why}; give another --${name}-port or --${name}-host`
+    const open = all.slice(0, all.indexOf(first)).find((one) => port !== 0 && one.port === port)
+    const shared = open ? `; ${open.name} has it at ${open.host}, and two that share a port need the same host` : ''
+    const message = `the ${name} port ${port} of ${host} cannot be opened: ${why}${shared}; give another --${name}-port or --${name}-host`
     throw new BroadcasterError('INVALID_OPTION', message, { field: `${name}-port`, value: port, cause })
   }
   const address = server.address()

@@ -2,6 +2,7 @@ import type { Broadcaster } from '../broadcaster.ts'
 import { healthHandler } from '../health/health-handler.ts'
 import { prometheus } from '../prometheus/prometheus.ts'
 import type { OptionValues } from './command-options.ts'
+import { UsageError } from './exit-codes.ts'
 import { type HttpService, serveHttp } from './http-server.ts'
 
 /** The options of what a worker answers over HTTP. */
@@ -40,6 +41,17 @@ export const SERVICE_OPTIONS = {
 } as const
 
 const LOCAL = '127.0.0.1'
+
+/** Throws `UsageError` for an option of a port that is not given: it would be without effect, and nobody would be told. */
+export function checkServices(options: OptionValues<typeof SERVICE_OPTIONS>): void {
+  const { 'health-port': health, 'metrics-port': metrics } = options
+  const needs = (option: keyof typeof SERVICE_OPTIONS, port: 'health-port' | 'metrics-port'): never => {
+    throw new UsageError(`--${option} needs --${port}; in the environment that is ${SERVICE_OPTIONS[port].env}`)
+  }
+  if (health === undefined && options['health-host'] !== undefined) needs('health-host', 'health-port')
+  if (health === undefined && options['health-details']) needs('health-details', 'health-port')
+  if (metrics === undefined && options['metrics-host'] !== undefined) needs('metrics-host', 'metrics-port')
+}
 
 /**
  * Answers what the options ask for. `lines` say where; `close` ends it. Before the workers start: metrics count from then on.

@@ -92,3 +92,26 @@ test('a metrics port that is taken ends the command, and the health port is clos
   assert.match(terminal.warnings, /metrics port \d+ of 127\.0\.0\.1 cannot be opened: .*EADDRINUSE.*--metrics-port/)
   await assert.rejects(fetch(`http://127.0.0.1:${health}/livez`))
 })
+
+test('a host without its port, and details of a health that nobody can ask for, are refused', async () => {
+  for (const [args, says] of [
+    [['--metrics-host', '0.0.0.0'], /--metrics-host needs --metrics-port.*BROADCASTER_METRICS_PORT/],
+    [['--health-host', '0.0.0.0', '--metrics-port', '0'], /--health-host needs --health-port/],
+    [['--health-details'], /--health-details needs --health-port/],
+  ] as const) {
+    const { terminal, ended } = await start(...args)
+    terminal.stop.abort('SIGTERM')
+    assert.equal(await ended, 2, args.join(' '))
+    assert.match(terminal.warnings, says)
+  }
+})
+
+test('one port at two hosts that exclude each other is refused with what it needs', { timeout: 60_000 }, async () => {
+  const port = String(await freePort())
+  const { terminal, ended } = await start('--health-port', port, '--health-host', '0.0.0.0', '--metrics-port', port)
+  assert.equal(await ended, 1)
+  assert.match(
+    terminal.warnings,
+    /metrics port \d+ of 127\.0\.0\.1 .*EADDRINUSE.*; health has it at 0\.0\.0\.0, and two that share a port need the same host/,
+  )
+})

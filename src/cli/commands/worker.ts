@@ -5,7 +5,7 @@ import type { Input } from '../arguments.ts'
 import { defineCommand } from '../command.ts'
 import { EXIT } from '../exit-codes.ts'
 import { startWorkerLog } from '../worker-log.ts'
-import { SERVICE_OPTIONS, startServices } from '../worker-services.ts'
+import { checkServices, SERVICE_OPTIONS, startServices } from '../worker-services.ts'
 
 const OPTIONS = {
   'batch-size': {
@@ -78,6 +78,7 @@ export const worker = defineCommand({
     'broadcaster worker --health-port 8081 --metrics-port 9464',
   ],
   async run({ options }, { terminal, outboxes }) {
+    checkServices(options)
     const all = (await outboxes()).map(({ broadcaster }) => broadcaster)
     const runner = runnerFor(all, options)
     const signal = terminal.stopSignal()
