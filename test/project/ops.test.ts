@@ -60,8 +60,9 @@ test('every page says what it means, how to look and what to do, with commands t
     const headings = Array.from(text.matchAll(/^## (.*)$/gm), ([, heading]) => heading)
     assert.deepEqual(headings, ['What it means', 'How to look', 'What to do'], page)
     const blocks = Array.from(text.matchAll(/^```sh\n([\s\S]*?)^```$/gm), ([, block = '']) => block.split('\n')).flat()
-    const inline = Array.from(text.matchAll(/`(broadcaster [^`]*)`/g), ([, line = '']) => line)
-    for (const line of [...blocks, ...inline].filter((each) => each.startsWith('broadcaster '))) {
+    assert.doesNotMatch(text, /^broadcaster |`broadcaster [a-z]+[ `]/m, `${page}: a command is written with npx`)
+    const inline = Array.from(text.matchAll(/`npx (broadcaster [^`]*)`/g), ([, line = '']) => line)
+    for (const line of [...blocks.filter((each) => each.startsWith('npx ')).map((each) => each.slice(4)), ...inline]) {
       const [, name = '', ...args] = line.replace(/\s+#.*$/, '').split(/\s+/)
       const command = commands.find((each) => each.name === name)
       assert.ok(command, `${page}: ${line}`)
