@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs'
+import { leave } from './leave.ts'
 import { runCli } from './run.ts'
 import { processTerminal } from './terminal.ts'
 
@@ -18,6 +19,4 @@ if (major < 22 || (major === 22 && minor < 18)) {
   process.stderr.write(`broadcaster: this is Node.js ${process.versions.node}; it needs 22.18 or newer\n`)
   process.exit(1)
 }
-const code = await runCli(process.argv.slice(2), processTerminal(), version)
-// A configuration file may hold pools open that only it could close. Leave once everything is printed.
-process.stdout.write('', () => process.stderr.write('', () => process.exit(code)))
+leave(await runCli(process.argv.slice(2), processTerminal(), version))

@@ -19,6 +19,7 @@ writeFileSync(
   join(folder, 'broadcaster.config.mjs'),
   `
 import { sqlite } from '${root}/src/store/sqlite/sqlite.ts'
+if (process.env.HELD === 'open') setInterval(() => {}, 1000)
 const backend = {
   send: (events, signal) => {
     console.log('sending')
@@ -32,6 +33,12 @@ const backend = {
 }
 export default { store: sqlite({ path: 'o.db' }), backends: { default: backend }, worker: { sendTimeout: 60_000, lease: 60_000 } }
 `,
+)
+
+// What a tracing SDK does: what it has not sent yet goes out when the process is about to end.
+writeFileSync(
+  join(folder, 'instrumentation.mjs'),
+  `process.once('beforeExit', () => setTimeout(() => console.log('flushed'), 100))`,
 )
 
 function run(...args: readonly string[]): { status: number | null; stdout: string; stderr: string } {
@@ -113,3 +120,29 @@ for (const [signal, code] of [
     assert.equal(run('migrate').status, 0)
   })
 }
+
+for (const HELD of ['nothing', 'open'] as const) {
+  test(`what waits for beforeExit is told and waited for, with ${HELD} that keeps the process`, () => {
+    const imports = ['--import', './instrumentation.mjs']
+    for (const [args, code] of [
+      [['worker', '--max-iterations', '1'], 0],
+      [['stats', '--json'], 0],
+      [['show', '--bach-size'], 2],
+    ] as const) {
+      const { status, stdout, signal } = spawnSync(process.execPath, [...imports, main, ...args], {
+        cwd: folder,
+        encoding: 'utf8',
+        env: { ...process.env, HELD },
+        timeout: 60_000,
+      })
+      assert.deepEqual([status, signal], [code, null])
+      assert.equal(stdout.match(/^flushed$/gm)?.length, 1)
+    }
+  })
+}
+
+test('what keeps the process open keeps no command', () => {
+  const env = { ...process.env, HELD: 'open' }
+  const { status } = spawnSync(process.execPath, [main, 'stats'], { cwd: folder, env, timeout: 60_000 })
+  assert.equal(status, 0)
+})
