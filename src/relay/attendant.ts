@@ -90,8 +90,10 @@ export class Attendant {
     const answering = this.#answering
     const isOver = (): boolean => answering !== this.#answering
     answering.add(keyOf(lane))
+    // An operator is told what became of all; a new fence changes nothing for what was delivered.
+    const but = lane.holdLeft === null ? 'delivered' : 'nothing'
     try {
-      if ((await cycle.lanes.hush([lane.lane])).length === 0 || isOver()) return
+      if ((await cycle.lanes.hush([lane.lane], but)).length === 0 || isOver()) return
       this.#asked.set(keyOf(lane), lane.fence)
       const now = await this.#quiet(lane, workerId)
       if (now === undefined || isOver()) return

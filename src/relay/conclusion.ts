@@ -98,7 +98,7 @@ export class Conclusion {
       holdUntilBack(null, true)
       inHand.endParking(id)
     }
-    settler.add(held, outcome, settled, { onPutOff })
+    settler.add(held, outcome, settled, { onPutOff, onLocked: () => inHand.waitForLock(id) })
   }
 
   /**
@@ -130,7 +130,7 @@ export class Conclusion {
 
   /** Not sent after all: its row is as it was, and it is read again before any later event of its key. */
   giveBack(held: HeldEvent): void {
-    const { buffer, reader, held: heldKeys, settler } = this.#parts
+    const { buffer, reader, held: heldKeys, settler, inHand } = this.#parts
     const { id, seq, lane, generation, key, retryCount } = held
     if (key !== null) for (const follower of buffer.removeKey(key)) this.giveBack(follower)
     const gone = (): void => {
@@ -142,7 +142,8 @@ export class Conclusion {
       return
     }
     if (key !== null) heldKeys.hold(lane, key, { id, seq, generation, dueAt: performance.now(), returned: true })
-    settler.add(held, { kind: 'returned', id, lane, generation, retryCount }, gone)
+    const onLocked = (): void => inHand.waitForLock(id)
+    settler.add(held, { kind: 'returned', id, lane, generation, retryCount }, gone, { onLocked })
   }
 
   giveBackAll(): void {
@@ -176,8 +177,9 @@ export class Conclusion {
       else if (how === 'lost' && holdsKey(outcome)) onLost(held.lane)
     }
     // It holds no key, and is true whenever it is written: the lane can go on beside it.
-    const delays = outcome.kind === 'published' ? { onLocked: () => inHand.setAside(held.id) } : {}
-    settler.add(held, outcome, settled, delays)
+    const isDelivered = outcome.kind === 'published'
+    const onLocked = (): void => (isDelivered ? inHand.setAside(held.id) : inHand.waitForLock(held.id))
+    settler.add(held, outcome, settled, { onLocked })
   }
 
   /** What became of it cannot be recorded. Read again at once, it would be sent again and again. */

@@ -3,7 +3,7 @@ import type { OutgoingEvent } from '../event/outgoing-event.ts'
 import { describeError } from '../foundation/describe-error.ts'
 import { Pause } from '../foundation/pause.ts'
 import type { BreakerRow } from '../store/coordination-store.ts'
-import type { FetchedRow } from '../store/relay-store.ts'
+import type { FetchedRow, Outcome } from '../store/relay-store.ts'
 import { Breaker } from './breaker.ts'
 import { Conclusion } from './conclusion.ts'
 import type { CycleOptions } from './cycle-options.ts'
@@ -57,8 +57,10 @@ export class Cycle {
     const { store, names, backend, lease, failure, onError } = options
     this.#turns = new SendTurns(sendsOf(options), backend, options.share, () => this.dispatch())
     this.#reader = new LaneReader(store.relay, names, this.#inHand, this.#pace, (report) => this.#held.woke(report))
-    const giveUp = (failing: number): boolean =>
-      (this.#stopping || options.budget !== undefined) && (lease.left <= 0 || failing > lease.length)
+    const giveUp = ({ lane, ownership }: HeldEvent, outcome: Outcome, failing: number): boolean =>
+      ((this.#stopping || options.budget !== undefined) && (lease.left <= 0 || failing > lease.length)) ||
+      // What was delivered is recorded for whoever has the lane; the rest is his to say.
+      (outcome.kind !== 'published' && this.lanes.ownership(lane) !== ownership)
     const onDoubt = (lanes: readonly number[]): void => this.lanes.distrust(lanes)
     const settler = new Settler(store.relay, onError, giveUp, onDoubt, (ms) => this.#conclusion.settled(ms))
     this.#settler = settler
@@ -112,7 +114,7 @@ export class Cycle {
         const space = this.#space()
         if (space > 0 && this.#reader.hungry) {
           const fresh = await this.#fetch(space)
-          if (fresh > 0) continue
+          if (fresh > 0 || this.#reader.hasForgotten) continue
         }
         if (untilDry && (this.#budget.left <= 0 || this.#reader.isDrained) && this.#inHand.size === 0) break
         await this.#rest(untilDry)

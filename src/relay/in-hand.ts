@@ -69,6 +69,9 @@ export function hasKilledEnough(held: HeldEvent): boolean {
 
 const MOST_SHELVED = 1_000
 
+/** What may be in hand still: what was delivered and waits for a lock, or all that waits for one. */
+export type Exception = 'nothing' | 'delivered' | 'locked'
+
 /**
  * Which events are in hand, by lane. A sweep must leave them out, and also those settled while it was reading: its
  * snapshot still shows them as unsettled.
@@ -78,7 +81,9 @@ export class InHand {
   readonly #counts = new Map<number, number>()
   /** Delivered, and their rows locked by somebody: the ids by lane. Reads leave them out until they are recorded. */
   readonly #aside = new Map<number, Set<string>>()
-  readonly #waiting = new Map<number, { readonly forAll: boolean; readonly resolve: () => void }[]>()
+  /** Not delivered, and their rows locked by somebody: the ids by lane. */
+  readonly #locked = new Map<number, Set<string>>()
+  readonly #waiting = new Map<number, { readonly but: Exception; readonly resolve: () => void }[]>()
   readonly #parking = new Set<string>()
   #onParked: (() => void)[] = []
   #settledDuringRead: Set<string> | undefined
@@ -132,18 +137,34 @@ export class InHand {
     this.#settledDuringRead?.add(id)
     this.endParking(id)
     this.#counts.set(lane, this.countIn(lane) - 1)
-    const aside = this.#aside.get(lane)
-    if (aside?.delete(id) && aside.size === 0) this.#aside.delete(lane)
+    for (const ids of [this.#aside, this.#locked]) {
+      const some = ids.get(lane)
+      if (some?.delete(id) && some.size === 0) ids.delete(lane)
+    }
     this.#tell(lane)
   }
 
   /** The event was delivered, and its row is locked: it is in hand until that is recorded, and nothing need wait for it. */
   setAside(id: string): void {
+    this.#mark(this.#aside, id)
+  }
+
+  /** What became of the event cannot be recorded for now, as its row is locked, and it may hold its key. */
+  waitForLock(id: string): void {
+    this.#mark(this.#locked, id)
+  }
+
+  /** Whether the lane has an event in hand that waits for a lock, and that is not set aside. */
+  waitsForLock(lane: number): boolean {
+    return this.#locked.has(lane)
+  }
+
+  #mark(ids: Map<number, Set<string>>, id: string): void {
     const lane = this.#lanes.get(id)
     if (lane === undefined) return
-    const aside = this.#aside.get(lane)
-    if (aside === undefined) this.#aside.set(lane, new Set([id]))
-    else aside.add(id)
+    const some = ids.get(lane)
+    if (some === undefined) ids.set(lane, new Set([id]))
+    else some.add(id)
     this.#tell(lane)
   }
 
@@ -171,33 +192,26 @@ export class InHand {
     }
   }
 
-  /** Resolves when nothing of the lane is in hand. */
-  async empty(lane: number): Promise<void> {
-    await this.#until(lane, true)
-  }
-
-  /** Resolves when nothing of the lane is in hand but what was set aside. */
-  async settled(lane: number): Promise<void> {
-    await this.#until(lane, false)
-  }
-
-  async #until(lane: number, forAll: boolean): Promise<void> {
-    if (this.#isOver(lane, forAll)) return
+  /** Resolves when nothing of the lane is in hand; with `but` when nothing is but what waits so for a lock. */
+  async empty(lane: number, but: Exception = 'nothing'): Promise<void> {
+    if (this.#isOver(lane, but)) return
     await new Promise<void>((resolve) => {
       const waiting = this.#waiting.get(lane) ?? []
       this.#waiting.set(lane, waiting)
-      waiting.push({ forAll, resolve })
+      waiting.push({ but, resolve })
     })
   }
 
-  #isOver(lane: number, forAll: boolean): boolean {
-    return this.countIn(lane) === (forAll ? 0 : (this.#aside.get(lane)?.size ?? 0))
+  #isOver(lane: number, but: Exception): boolean {
+    const aside = but === 'nothing' ? 0 : (this.#aside.get(lane)?.size ?? 0)
+    const locked = but === 'locked' ? (this.#locked.get(lane)?.size ?? 0) : 0
+    return this.countIn(lane) === aside + locked
   }
 
   #tell(lane: number): void {
     const waiting = this.#waiting.get(lane)
     if (waiting === undefined) return
-    const left = waiting.filter(({ forAll }) => !this.#isOver(lane, forAll))
+    const left = waiting.filter(({ but }) => !this.#isOver(lane, but))
     if (left.length === waiting.length) return
     if (left.length === 0) this.#waiting.delete(lane)
     else this.#waiting.set(lane, left)

@@ -37,6 +37,7 @@ export class LaneReader {
   #unparkAt = 0
   #unparkLimit = UNPARK_LIMIT
   #readAt = 0
+  #hasForgotten = false
   /** The greatest `seq` that anything was seen to have. */
   #greatest = HEAD
   /** Goes up when an event went back unsent: a read that began before must be forgotten, or later ones overtake it. */
@@ -74,6 +75,11 @@ export class LaneReader {
     }
     // To look again whether the lock is still there is always due, when looking takes longer than the wait between.
     return waits || !this.hungry
+  }
+
+  /** Whether the last read was forgotten, as what it found may be out of date: what it would have found is still there. */
+  get hasForgotten(): boolean {
+    return this.#hasForgotten
   }
 
   /** Monotonic time at which the next parked event is due, in ms; without lanes none is. */
@@ -125,7 +131,7 @@ export class LaneReader {
     if (isDue || now >= this.#unparkAt) await this.#unpark()
     const sweep = isDue || !this.#hasBacklog
     if (sweep) await this.#lookAhead()
-    const fresh = await this.#fetch(this.#cursors(space, sweep), sweep, use)
+    const fresh = await this.#fetch(this.#cursors(space, sweep), use)
     this.#pace.found(fresh)
     this.#readAt = fresh < LITTLE && this.#pace.isBrisk ? performance.now() + READ_GAP : 0
     if (isDue) {
@@ -135,21 +141,19 @@ export class LaneReader {
     return fresh
   }
 
-  async #fetch(
-    cursors: readonly LaneCursor[],
-    sweep: boolean,
-    use: (row: FetchedRow, suspect: boolean) => void,
-  ): Promise<number> {
+  async #fetch(cursors: readonly LaneCursor[], use: (row: FetchedRow, suspect: boolean) => void): Promise<number> {
     if (cursors.length === 0) return 0
     const epoch = this.#epoch
     let fresh = 0
     await this.#inHand.duringRead(
       () => this.#store.fetch(this.#names, cursors),
       (rows) => {
-        if (epoch !== this.#epoch) return
+        this.#hasForgotten = epoch !== this.#epoch
+        if (this.#hasForgotten) return
         for (const { seq } of rows) this.#greatest = Math.max(this.#greatest, seq)
-        const certain = sweep ? rows : rows.filter(({ lane, seq }) => this.#lanes.get(lane)?.isCertain(seq))
-        this.#advance(cursors, rows, sweep)
+        const fromHead = new Set(cursors.filter(({ after }) => after === HEAD).map(({ lane }) => lane))
+        const certain = rows.filter(({ lane, seq }) => fromHead.has(lane) || this.#lanes.get(lane)?.isCertain(seq))
+        this.#advance(cursors, rows, fromHead)
         for (const row of certain) {
           const lane = this.#lanes.get(row.lane)
           if (lane === undefined || this.#inHand.has(row)) continue
@@ -212,15 +216,18 @@ export class LaneReader {
   }
 
   #cursors(space: number, sweep: boolean): readonly LaneCursor[] {
-    const readable = [...this.#lanes].filter(([, lane]) => (sweep ? !lane.catchingUp : lane.hasBacklog))
+    const readable = [...this.#lanes].filter(([, lane]) => !lane.catchingUp && (sweep || !lane.dry))
     if (readable.length === 0) return []
     const limit = Math.max(1, Math.ceil(space / readable.length))
+    // Lanes that have little wait for no backlog of others: they are read from their heads in the same statement.
     return readable.map(([lane, state]) =>
-      sweep ? { lane, after: HEAD, limit: limit + this.#inHand.leftOutIn(lane) } : { lane, after: state.cursor, limit },
+      sweep || !state.hasBacklog
+        ? { lane, after: HEAD, limit: limit + this.#inHand.leftOutIn(lane) }
+        : { lane, after: state.cursor, limit },
     )
   }
 
-  #advance(cursors: readonly LaneCursor[], rows: readonly FetchedRow[], sweep: boolean): void {
+  #advance(cursors: readonly LaneCursor[], rows: readonly FetchedRow[], fromHead: ReadonlySet<number>): void {
     const finds = new Map<number, LaneFind>()
     for (const { lane, limit } of cursors) finds.set(lane, { count: 0, last: HEAD, limit })
     for (const { lane, seq } of rows) {
@@ -228,7 +235,7 @@ export class LaneReader {
       finds.set(lane, { count: count + 1, last: Math.max(last, seq), limit })
     }
     for (const [lane, find] of finds) {
-      if (sweep) this.#lanes.get(lane)?.swept(find, this.#greatest)
+      if (fromHead.has(lane)) this.#lanes.get(lane)?.swept(find, this.#greatest)
       else this.#lanes.get(lane)?.advanced(find)
     }
   }

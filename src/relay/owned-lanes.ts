@@ -4,7 +4,7 @@ import type { Ownership } from '../store/relay-store.ts'
 import type { Conclusion } from './conclusion.ts'
 import type { CycleOptions } from './cycle-options.ts'
 import type { HeldKeys } from './held-keys.ts'
-import type { InHand } from './in-hand.ts'
+import type { Exception, InHand } from './in-hand.ts'
 import type { LaneReader } from './lane-reader.ts'
 
 /** What a cycle shares with its lanes. */
@@ -22,7 +22,7 @@ export interface OwnedLanesParts {
 const OVERDUE = 5_000
 /** A lane of which a row could not be brought back, since somebody had it locked, is reconciled again after so long, in ms. */
 const LOCKED_AGAIN = 2_000
-/** A lane that goes waits so long, in ms, for what was delivered and is locked: who has it next sends that once more. */
+/** A lane that goes waits so long, in ms, for what is locked: who has it next sends that once more. */
 const LONGEST_FAREWELL = 10_000
 /** Between two tries to read what holds a lane's keys, in ms. */
 const TRY_AGAIN = 500
@@ -78,16 +78,19 @@ export class OwnedLanes {
       else this.#quieted.add(lane)
     }
     // A lane that was lost a moment ago may have events in hand still.
-    await this.#settle(numbers)
+    await this.#quiet(numbers, 'delivered')
     await this.#open(numbers, turn)
   }
 
-  /** An operator holds these lanes: reads them no more. Resolves, when none of their events is in hand, with those still ours. */
-  async hush(lanes: readonly number[]): Promise<readonly number[]> {
+  /**
+   * An operator holds these lanes, or they are to have new fences: reads them no more. Resolves, when none of their events is in
+   * hand, `but` for what is locked, with those still ours.
+   */
+  async hush(lanes: readonly number[], but: Exception = 'nothing'): Promise<readonly number[]> {
     const ours = lanes.filter((lane) => this.#ownerships.has(lane) && !this.#leaving.has(lane))
     const turn = this.#begin(ours)
     for (const lane of ours) this.#quieted.add(lane)
-    await this.#quiet(ours)
+    await this.#quiet(ours, but)
     return ours.filter((lane) => this.#turns.get(lane) === turn)
   }
 
@@ -107,7 +110,10 @@ export class OwnedLanes {
     if (news.length === 0) return
     for (const lane of news) this.#distrusted.add(lane)
     // One that is held already is about to be answered for.
-    void this.hush(news.filter((lane) => !this.#quieted.has(lane)))
+    void this.hush(
+      news.filter((lane) => !this.#quieted.has(lane)),
+      'delivered',
+    )
     this.#parts.options.lease.onDoubt()
   }
 
@@ -128,18 +134,19 @@ export class OwnedLanes {
     const due = [...this.#reconciledAt]
       .map(([lane, at]) => ({ lane, age: (now - at) / options.reconcileInterval }))
       .filter(({ lane, age }) => age >= 1 || (age >= EARLY && inHand.countIn(lane) === 0))
-      .filter(({ lane }) => !this.#doubted.has(lane))
+      .filter(({ lane }) => !this.#doubted.has(lane) && !inHand.waitsForLock(lane))
       .sort((a, b) => b.age - a.age)
       .filter(({ age }, n) => n < AT_ONCE || age >= 1)
       .map(({ lane }) => lane)
-    if (due.length > 0) void this.#lookAgainAt(due)
+    // Each by itself: one that waits for what it has in hand keeps no other waiting.
+    for (const lane of due) this.lookAgain(lane)
   }
 
   /** Somebody outside changed events of these lanes: starts afresh with what the store says. */
   async reconcile(lanes: readonly number[]): Promise<void> {
     const ours = lanes.filter((lane) => this.#isReadable(lane))
     const turn = this.#begin(ours)
-    await this.#settle(ours)
+    await this.#quiet(ours, 'delivered')
     await this.#open(ours, turn)
   }
 
@@ -150,17 +157,17 @@ export class OwnedLanes {
 
   /** The store knows better than we do what holds this lane's keys: asks it. */
   lookAgain(lane: number): void {
-    if (!this.#doubted.has(lane)) void this.#lookAgainAt([lane])
+    if (!this.#doubted.has(lane)) void this.#lookAgainAt(lane)
   }
 
-  async #lookAgainAt(lanes: readonly number[]): Promise<void> {
-    for (const lane of lanes) this.#doubted.add(lane)
+  async #lookAgainAt(lane: number): Promise<void> {
+    this.#doubted.add(lane)
     try {
-      await this.reconcile(lanes)
+      await this.reconcile([lane])
     } catch (error) {
       this.#parts.options.onError(error)
     } finally {
-      for (const lane of lanes) this.#doubted.delete(lane)
+      this.#doubted.delete(lane)
     }
   }
 
@@ -172,7 +179,7 @@ export class OwnedLanes {
   async drain(lanes: readonly number[]): Promise<void> {
     const turn = this.#begin(lanes)
     for (const lane of lanes) this.#leaving.add(lane)
-    await this.#settle(lanes)
+    await this.#quiet(lanes, 'locked')
     const left = Promise.all(lanes.map((lane) => this.#parts.inHand.empty(lane)))
     await settles(left, { timeout: LONGEST_FAREWELL })
     for (const lane of lanes) {
@@ -204,14 +211,8 @@ export class OwnedLanes {
     return turn
   }
 
-  /** Reads these lanes no more, gives back what was not sent, and waits for the rest to be recorded. */
-  async #quiet(lanes: readonly number[]): Promise<void> {
-    await this.#settle(lanes)
-    await Promise.all(lanes.map((lane) => this.#parts.inHand.empty(lane)))
-  }
-
-  /** The same, but for what was delivered and cannot be recorded yet, since somebody has its row locked. */
-  async #settle(lanes: readonly number[]): Promise<void> {
+  /** Reads these lanes no more, gives back what was not sent, and waits for the rest to be recorded, `but` for what is locked. */
+  async #quiet(lanes: readonly number[], but: Exception = 'nothing'): Promise<void> {
     const { reader, conclusion, inHand } = this.#parts
     const given = new Set(lanes)
     for (const lane of lanes) {
@@ -219,7 +220,7 @@ export class OwnedLanes {
       this.#reconciledAt.delete(lane)
     }
     conclusion.giveBackWhere((event) => given.has(event.lane))
-    await Promise.all(lanes.map((lane) => inHand.settled(lane)))
+    await Promise.all(lanes.map((lane) => inHand.empty(lane, but)))
   }
 
   /**

@@ -40,7 +40,7 @@ const LONGEST_PAUSE = 2_000
 export class Settler {
   readonly #store: Pick<RelayStore, 'settle'>
   readonly #onError: (error: unknown) => void
-  readonly #giveUp: (failingFor: number) => boolean
+  readonly #giveUp: (held: HeldEvent, outcome: Outcome, failingFor: number) => boolean
   readonly #onDoubt: (lanes: readonly number[]) => void
   readonly #onSettled: (duration: number) => void
   #queue: Entry[] = []
@@ -56,7 +56,7 @@ export class Settler {
   constructor(
     store: Pick<RelayStore, 'settle'>,
     onError: (error: unknown) => void,
-    giveUp: (failingFor: number) => boolean,
+    giveUp: (held: HeldEvent, outcome: Outcome, failingFor: number) => boolean,
     onDoubt: (lanes: readonly number[]) => void,
     onSettled: (duration: number) => void = () => undefined,
   ) {
@@ -142,10 +142,10 @@ export class Settler {
   }
 
   #putOff(entry: Entry, isLocked: boolean, now: number): void {
-    const { delays, settled } = entry
+    const { held, outcome, delays, settled } = entry
     if (entry.failingSince === undefined) delays.onPutOff?.()
     entry.failingSince ??= now
-    if (this.#giveUp(now - entry.failingSince)) {
+    if (this.#giveUp(held, outcome, now - entry.failingSince)) {
       settled('lost')
       return
     }

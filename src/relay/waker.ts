@@ -132,7 +132,10 @@ export class Waker {
       return
     }
     this.#rushed.add(sleeper)
-    if (this.#armed) void this.#change(false)
+    if (!this.#armed) return
+    void this.#change(false)
+    // Nothing is announced to those who sleep for long from now on.
+    for (const idle of this.#idle) idle.wake()
   }
 
   async close(): Promise<void> {

@@ -11,3 +11,10 @@ export function cutToLimits(rows: readonly FetchedRow[], lanes: readonly LaneCur
       return more > 0
     })
 }
+
+/** Whether there may be more in a lane than was asked for. */
+export function meetsLimit(rows: readonly FetchedRow[], lanes: readonly LaneCursor[]): boolean {
+  const left = new Map(lanes.map(({ lane, limit }) => [lane, limit]))
+  for (const { lane } of rows) left.set(lane, (left.get(lane) ?? 0) - 1)
+  return [...left.values()].some((more) => more <= 0)
+}

@@ -99,3 +99,72 @@ test('an event whose transaction committed late comes before the next of its key
   while (seen.length < 7) await settled()
   assert.deepEqual(seen.slice(5), ['k 1', 'k 7'])
 })
+
+test('in a backlog, too, an event whose transaction committed late comes before the next of its key', async () => {
+  const store = memoryStore({ lanes: 1 }) as Store
+  const { ownership } = await own(store)
+  const [late] = await insert(store, newEvent({ partitionKey: 'k' }))
+  await insert(store, ...Array.from({ length: 8 }, () => newEvent({ partitionKey: 'other' })))
+  const uncommitted = new Set([late?.id])
+  const relay: RelayStore = {
+    ...store.relay,
+    fetch: async (...of) => (await store.relay.fetch(...of)).filter(({ id }) => !uncommitted.has(id)),
+  }
+  const reader = new LaneReader(relay, NAMES, new InHand(), new Pace(), () => undefined)
+  reader.open([0], () => 0)
+  const seen: (string | null)[] = []
+  const settled = async (): Promise<void> => {
+    const rows: FetchedRow[] = []
+    await reader.read(3, (row) => rows.push(row))
+    seen.push(...rows.map(({ partitionKey, seq }) => `${partitionKey} ${seq}`))
+    const outcomes = rows.map(({ id, lane, generation }) => ({ kind: 'published', id, lane, generation }) as const)
+    await store.relay.settle(ownership, outcomes)
+  }
+  await settled()
+  assert.ok(seen.length < 8, 'there is a backlog')
+  uncommitted.clear()
+  await insert(store, newEvent({ partitionKey: 'k' }))
+  const end = performance.now() + 5_000
+  while (seen.length < 10 && performance.now() < end) await settled()
+  assert.deepEqual(
+    seen.filter((key) => key?.startsWith('k ')),
+    ['k 1', 'k 10'],
+  )
+})
+
+test('lanes that have little wait for no backlog of another', async () => {
+  const store = memoryStore({ lanes: 2 }) as Store
+  await own(store)
+  await insert(store, ...Array.from({ length: 50 }, () => newEvent({ partitionKey: 'hot' })))
+  const hot =
+    (
+      await store.relay.fetch(
+        NAMES,
+        [0, 1].map((lane) => ({ lane, after: 0, limit: 1 })),
+      )
+    )[0]?.lane ?? 0
+  const inHand = new InHand()
+  const reader = new LaneReader(store.relay, NAMES, inHand, new Pace(), () => undefined)
+  reader.open([0, 1], () => 0)
+  const read = async (): Promise<readonly FetchedRow[]> => {
+    const rows: FetchedRow[] = []
+    await reader.read(4, (row) => {
+      inHand.add(row.id, row.lane)
+      rows.push(row)
+    })
+    return rows
+  }
+  await read()
+  let key = 0
+  let elsewhere: { readonly lane: number } | undefined
+  while (elsewhere === undefined) {
+    const [row] = await insert(store, newEvent({ partitionKey: `key-${key++}` }))
+    if (row?.lane !== hot) elsewhere = row
+  }
+  reader.wake()
+  const rows = [...(await read()), ...(await read())]
+  assert.ok(
+    rows.some(({ lane }) => lane !== hot),
+    'within two reads, whether one of them is a sweep or not',
+  )
+})

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { delivered } from '../../src/backend/backend.ts'
+import { delivered, notDelivered } from '../../src/backend/backend.ts'
+import { RetryAfterError } from '../../src/backend/send-error.ts'
 import { connectTo } from '../store/other-connection.ts'
 import { skipWithout } from '../support/servers.ts'
 import { PLACED_STORES } from '../support/store-places.ts'
@@ -60,6 +61,44 @@ for (const kind of PLACED_STORES.filter(({ name }) => name !== 'sqlite')) {
         sent,
         sent.map((_, n) => n + 1),
       )
+    })
+
+    test('nor does one whose attempt failed, but for later ones of its key', async (t) => {
+      const { store, place, close } = await kind.open()
+      t.after(close)
+      await store.schema.migrate({ lanes: 1 })
+      const other = await connectTo(place)
+      t.after(() => other.end())
+      await using outbox = new TestOutbox({}, store)
+      const { backend, broadcaster } = outbox
+      const publish = async (key: string, data: number) =>
+        broadcaster.transaction((tx) => broadcaster.publish(tx, { type: 'a', source: '/x', partitionKey: key, data }))
+      const first = await publish('locked', 1)
+      const stored = kind.name === 'postgres' ? first.id : first.id.replaceAll('-', '')
+      await using released = new AsyncDisposableStack()
+      released.defer(async () => void (await other.run('COMMIT')))
+      await other.run('BEGIN')
+      const refused = Promise.withResolvers<void>()
+      let isRefused = false
+      backend.behaviour = async ({ partitionKey }) => {
+        if (partitionKey !== 'locked' || isRefused) return delivered
+        isRefused = true
+        await other.run(`SELECT id FROM outbox_events WHERE id = '${stored}' FOR UPDATE`)
+        refused.resolve()
+        return notDelivered(new RetryAfterError('later', { retryAfter: 50 }))
+      }
+      await broadcaster.worker({ reconcileInterval: RECONCILE }).start()
+      await refused.promise
+      await publish('locked', 2)
+      const end = performance.now() + 4 * RECONCILE
+      for (let n = 1; performance.now() < end; n++) {
+        await publish('elsewhere', n)
+        await outbox.until(() => dataOf(backend.received, 'elsewhere').length === n, `event ${n} of another key`)
+      }
+      assert.deepEqual(dataOf(backend.received, 'locked'), [])
+      await other.run('COMMIT')
+      await outbox.until(() => dataOf(backend.received, 'locked').length >= 2, 'the retry, and the next of its key')
+      assert.deepEqual(dataOf(backend.received, 'locked'), [1, 2])
     })
 
     test('keeps its lane from another worker for a while, and not until the lock goes', async (t) => {

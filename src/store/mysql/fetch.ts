@@ -1,5 +1,5 @@
 import { SEND_COLUMNS } from '../../record/columns.ts'
-import { cutToLimits } from '../cut-to-limits.ts'
+import { cutToLimits, meetsLimit } from '../cut-to-limits.ts'
 import type { FetchedRow, LaneCursor, RelayStore } from '../relay-store.ts'
 import { rowReader } from '../rows.ts'
 import type { Client, RawRow } from './client.ts'
@@ -56,7 +56,7 @@ ORDER BY e.seq LIMIT ${limit})`,
       backlog = true
     }
     const rows = cutToLimits((await client.query(laneByLane(names, lanes))).map(read), lanes)
-    if (rows.length < most / 2) backlog = false
+    if (!meetsLimit(rows, lanes)) backlog = false
     return rows
   }
 }

@@ -1,5 +1,5 @@
 import { SEND_COLUMNS } from '../../record/columns.ts'
-import { cutToLimits } from '../cut-to-limits.ts'
+import { cutToLimits, meetsLimit } from '../cut-to-limits.ts'
 import type { FetchedRow, LaneCursor, RelayStore } from '../relay-store.ts'
 import { rowReader } from '../rows.ts'
 import type { Client, RawRow } from './client.ts'
@@ -74,8 +74,9 @@ ORDER BY e.position`
       lanes.map(({ after }) => after),
       lanes.map(({ limit }) => limit),
     ])
-    if (rows.length < most / 2) long.delete(of)
-    return rows.map(read)
+    const found = rows.map(read)
+    if (!meetsLimit(found, lanes)) long.delete(of)
+    return found
   }
 }
 
