@@ -108,7 +108,11 @@ test('in a backlog, too, an event whose transaction committed late comes before 
   const uncommitted = new Set([late?.id])
   const relay: RelayStore = {
     ...store.relay,
-    fetch: async (...of) => (await store.relay.fetch(...of)).filter(({ id }) => !uncommitted.has(id)),
+    async fetch(names, [cursor]) {
+      if (cursor === undefined) return []
+      const rows = await store.relay.fetch(names, [{ ...cursor, limit: cursor.limit + uncommitted.size }])
+      return rows.filter(({ id }) => !uncommitted.has(id)).slice(0, cursor.limit)
+    },
   }
   const reader = new LaneReader(relay, NAMES, new InHand(), new Pace(), () => undefined)
   reader.open([0], () => 0)
