@@ -33,6 +33,16 @@ export function selectionFilter(options: OptionValues<typeof SELECTION_OPTIONS>)
   }
 }
 
+/**
+ * A note for whoever asked for a backend that nobody configured, and found no event of it; empty otherwise. No refusal:
+ * events of a backend that was removed stay in the table.
+ */
+export function unknownBackend(asked: string | undefined, backends: readonly string[]): string {
+  if (asked === undefined || backends.includes(asked)) return ''
+  const known = backends.length === 0 ? '' : `; there are ${backends.join(', ')}`
+  return `No backend ${asked} is configured here${suggestion(asked, backends) || known}`
+}
+
 function asStatus(text: string): Status {
   const found = STATUSES.find((status) => status === text.toLowerCase())
   if (found !== undefined) return found

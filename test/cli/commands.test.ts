@@ -296,6 +296,24 @@ test('breaker list and close: of the backend and of what is behind it', async ()
   await store.close()
 })
 
+test('a backend that nobody configured, and of which there is no event, is told', async () => {
+  await broadcaster('migrate')
+  const told = /No backend brokn is configured here; did you mean "broken"\?/
+  for (const command of ['list', 'requeue', 'skip', 'cancel', 'replay']) {
+    for (const more of [[], ['--json'], ...(command === 'list' ? [] : [['--dry-run']])]) {
+      const done = await broadcaster(command, '--backend', 'brokn', ...more)
+      assert.equal(done.code, 0)
+      assert.match(done.warnings, told, [command, ...more].join(' '))
+      const known = await broadcaster(command, '--backend', 'broken', ...more)
+      assert.doesNotMatch(known.warnings, /is configured/)
+    }
+  }
+  assert.match(
+    (await broadcaster('list', '--backend', 'partners')).warnings,
+    /No backend partners is configured here; there are local, broken/,
+  )
+})
+
 test('show and list name the event that a blocked one waits for', async () => {
   await broadcaster('migrate')
   const bad = await published('a.b', '--source', '/s', '--data', '"fail"', '--key', 'k', '--max-retries', '0')

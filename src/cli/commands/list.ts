@@ -4,7 +4,7 @@ import { FAR_FUTURE } from '../../record/columns.ts'
 import type { OutboxEvent } from '../../record/outbox-event.ts'
 import { UNSETTLED } from '../../record/status.ts'
 import { defineCommand } from '../command.ts'
-import { eventId, SELECTION_OPTIONS, selectionFilter } from '../event-selection.ts'
+import { eventId, SELECTION_OPTIONS, selectionFilter, unknownBackend } from '../event-selection.ts'
 import { EXIT } from '../exit-codes.ts'
 import { formatInstant, shorten } from '../format.ts'
 import { type Column, fitTable } from '../table.ts'
@@ -27,7 +27,7 @@ export const list = defineCommand({
   async run({ options }, { terminal, ready }) {
     const filter = selectionFilter(options)
     const after = options.after === undefined ? undefined : eventId(options.after)
-    const { broadcaster } = await ready()
+    const { broadcaster, backends } = await ready()
     const { oldest, limit = 50, search } = options
     let query = search === undefined ? broadcaster.admin.filter() : broadcaster.admin.search(search)
     query = query.filter(filter).orderBy(oldest ? 'id' : '-id')
@@ -37,6 +37,8 @@ export const list = defineCommand({
     const found = await query.limit(limit + 1).all()
     const events = found.slice(0, limit)
     const last = found.length > limit ? events.at(-1) : undefined
+    const unknown = events.length === 0 ? unknownBackend(options.backend, backends) : ''
+    if (unknown !== '') terminal.note(unknown)
     if (options.json) {
       terminal.verbatim(stringifyJson({ events, next: last?.id ?? null }))
     } else if (events.length === 0) {

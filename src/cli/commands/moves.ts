@@ -5,7 +5,7 @@ import type { MovePreview } from '../../admin/moves.ts'
 import { stringifyJson } from '../../event/json.ts'
 import { countOf } from '../../foundation/for-people.ts'
 import { type Command, defineCommand } from '../command.ts'
-import { eventId, SELECTION_OPTIONS, selectionFilter } from '../event-selection.ts'
+import { eventId, SELECTION_OPTIONS, selectionFilter, unknownBackend } from '../event-selection.ts'
 import { EXIT, interruptedCode, UsageError } from '../exit-codes.ts'
 import type { Screen } from '../screen.ts'
 
@@ -41,10 +41,11 @@ function moveCommand(
         throw new UsageError(`${name} takes ${what}${given > 1 ? ', one of them' : ''}; see broadcaster ${name} --help`)
       }
       const ids = [...new Set(positionals.map(eventId))]
-      const { broadcaster } = await ready()
+      const { broadcaster, backends } = await ready()
       const target: MoveTarget = options.all ? { all: true } : byFilter ? filter : ids
       if (options['dry-run']) {
         const preview = await broadcaster.admin.preview(name, target)
+        if (preview.matches + preview.unchanged === 0) noteUnknown(options.backend, backends, terminal)
         return dryRun({ past, preview, ids: ids.length, json: options.json }, terminal)
       }
       const admin: Pick<Admin, Move> = broadcaster.admin
@@ -63,15 +64,25 @@ function moveCommand(
         done = await admin[name](target, { onProgress, signal })
       } catch (error) {
         // What was done stays done, whatever happened then.
-        if (Object.values(done).some(({ length }) => length > 0)) show(false)
+        if (!isEmpty(done)) show(false)
         throw error
       }
       const left = show(!signal.aborted)
+      if (!signal.aborted && isEmpty(done)) noteUnknown(options.backend, backends, terminal)
       if (signal.aborted) return interruptedCode(signal)
       if (done.unknown.length > 0) return EXIT.store
       return left.length > 0 || done.tooLate.length > 0 ? EXIT.notFound : EXIT.ok
     },
   })
+}
+
+function isEmpty(result: MoveResult): boolean {
+  return Object.values(result).every(({ length }) => length === 0)
+}
+
+function noteUnknown(asked: string | undefined, backends: readonly string[], terminal: Screen): void {
+  const unknown = unknownBackend(asked, backends)
+  if (unknown !== '') terminal.note(unknown)
 }
 
 /** Those of the ids that are in no list of the result. */
