@@ -1,3 +1,4 @@
+import { running } from '../telemetry/running.ts'
 import { onSignal, SIGNAL_NAMES, type SignalMessage, type SignalName } from '../telemetry/signals.ts'
 import { type MetricSpec, NAMELESS_BACKEND, PROCESS_METRICS, type ProcessMetricName } from './metric-table.ts'
 import { type LabelValues, Samples } from './samples.ts'
@@ -102,11 +103,16 @@ export class ProcessMetrics {
     this.samples = new Map(NAMES.map((name) => [name, new Samples(PROCESS_METRICS[name])]))
     this.clockAhead = clockAhead
     for (const outbox of outboxes) this.begin('outbox', [outbox])
+    // What runs already told so before anybody listened.
+    const isOurs = ({ outbox }: { readonly outbox: string }): boolean => outboxes.includes(outbox)
+    for (const message of running.workers.filter(isOurs)) METERS['worker.started']?.(this, message)
+    for (const message of running.consumers) METERS['consumer.started']?.(this, message)
+    for (const message of running.lanes) if (isOurs(message)) this.holds(message)
     const listen = <Name extends SignalName>(name: Name): (() => void) | undefined => {
       const meter = METERS[name]
       if (meter === undefined) return undefined
       return onSignal(name, (message) => {
-        if (isConsumers(name) || outboxes.includes(message.outbox)) meter(this, message)
+        if (isConsumers(name) || isOurs(message)) meter(this, message)
       })
     }
     this.#stops = SIGNAL_NAMES.map((name) => listen(name)).filter((stop) => stop !== undefined)

@@ -2,6 +2,7 @@ import { type Channel, channel } from 'node:diagnostics_channel'
 import type { DeliveryEvent } from '../event/delivery-event.ts'
 import type { OutboxEvent } from '../record/outbox-event.ts'
 import type { Logger } from './logger.ts'
+import { RUNNING_CHANGES } from './running.ts'
 import { SignalLog } from './signal-log.ts'
 
 /**
@@ -202,6 +203,9 @@ export type SignalMessage<Name extends SignalName> = Signals[Name] & {
   readonly outbox: string
 }
 
+/** Kept whoever listens: one who begins later asks who runs. */
+const CHANGES: { readonly [Name in SignalName]?: (message: SignalMessage<Name>) => void } = RUNNING_CHANGES
+
 const channels = new Map<SignalName, Channel>(SIGNAL_NAMES.map((name) => [name, channel(`broadcaster:${name}`)]))
 
 /** Who sends the signal that is being heard just now: listeners run at once. */
@@ -226,6 +230,8 @@ export class SignalSource {
 
   emit<Name extends SignalName>(name: Name, message: Signals[Name]): void {
     this.#log?.tell(name, message)
+    const change: ((told: SignalMessage<Name>) => void) | undefined = CHANGES[name]
+    change?.({ ...message, outbox: this.outbox })
     const to = channels.get(name)
     if (!to?.hasSubscribers) return
     const before = sender

@@ -62,6 +62,42 @@ for (const { name, skip, open } of STORES) {
   })
 }
 
+test('made late it knows who runs already', async () => {
+  await using outbox = new TestOutbox()
+  const consumer = new Consumer({
+    name: 'late-metrics',
+    subscription: memorySubscription(),
+    store: memoryStore(),
+    logger: false,
+    handlers: { 'a.b': () => undefined },
+  })
+  await consumer.start()
+  const worker = outbox.broadcaster.worker()
+  await worker.start()
+  await outbox.until(() => outbox.heard('lane.gained').length > 0)
+  using metrics = prometheus(outbox.broadcaster, NOW)
+  const told = async () => {
+    const text = await metrics.metrics()
+    return {
+      workers: valueIn(text, 'broadcaster_workers_running'),
+      consumers: valueIn(text, 'broadcaster_consumers_running', { consumer: 'late-metrics' }),
+      handled: valueIn(text, 'broadcaster_deliveries_handled_total', { consumer: 'late-metrics' }),
+      failed: valueIn(text, 'broadcaster_events_failed_total', MAIN),
+      holdsLanes: (valueIn(text, 'broadcaster_lanes_held', MAIN) ?? -1) > 0,
+    }
+  }
+  assert.deepEqual(await told(), { workers: 1, consumers: 1, handled: 0, failed: 0, holdsLanes: true })
+  await worker.stop()
+  await consumer.stop()
+  const stopped = { workers: 0, consumers: 0, handled: 0, failed: 0, holdsLanes: false }
+  assert.deepEqual(await told(), stopped)
+  // And one that is made after they have stopped knows of none.
+  using later = prometheus(outbox.broadcaster, NOW)
+  const text = await later.metrics()
+  assert.equal(valueIn(text, 'broadcaster_workers_running'), undefined)
+  assert.equal(valueIn(text, 'broadcaster_lanes_held', MAIN), undefined)
+})
+
 test('promtool is content with what a busy process tells', { skip: skipWithoutPrometheus() }, async () => {
   await using outbox = new TestOutbox()
   using metrics = prometheus(outbox.broadcaster)
