@@ -1,14 +1,23 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { BroadcasterError } from '../errors.ts'
+import { describeError } from './describe-error.ts'
+import { kindOf } from './kind-of.ts'
+import { hasMethods } from './option-kinds.ts'
 
 /**
  * A receiver as a listener of `node:http`, and so as a handler of Express, Connect or Fastify's raw server. Nothing in
- * front of it may read the body: a signature is over its bytes.
+ * front of it may read the body: a signature is over its bytes. A request that cannot be read is answered 400; what `receive`
+ * throws 500, and told on standard error. Throws `INVALID_OPTION` for what is no function.
  *
  * @example createServer(toNodeListener(webhookReceiver({ ... }))).listen(8080)
  */
 export function toNodeListener(
   receive: (request: Request) => Promise<Response>,
 ): (request: IncomingMessage, response: ServerResponse) => void {
+  if (typeof receive !== 'function') {
+    const message = `toNodeListener(): receive is ${kindOf(receive)}; give a function of a Request, such as webhookReceiver({ ... }) or metrics.handle`
+    throw new BroadcasterError('INVALID_OPTION', message, { field: 'receive', value: receive })
+  }
   return (request, response) => void listen(receive, request, response).catch(() => response.destroy())
 }
 
@@ -20,15 +29,8 @@ async function listen(
   incoming: IncomingMessage,
   outgoing: ServerResponse,
 ): Promise<void> {
-  let request: Request | undefined
-  let response: Response
-  try {
-    request = requestOf(incoming)
-    response = await receive(request)
-  } catch {
-    // No URL, method or header that the Fetch API knows.
-    response = new Response(null, { status: 400 })
-  }
+  const request = readable(incoming)
+  const response = request ? await answerTo(request, receive) : new Response(null, { status: 400 })
   outgoing.on('error', () => undefined)
   const headers = Object.fromEntries(response.headers)
   if (!incoming.complete) {
@@ -42,6 +44,28 @@ async function listen(
   outgoing.end(Buffer.from(await response.arrayBuffer()))
   // Nobody wanted it: Node reads and drops it.
   if (request?.body?.locked === false) await request.body.cancel().catch(() => undefined)
+}
+
+/** Undefined: it has no URL, method or header that the Fetch API knows. */
+function readable(incoming: IncomingMessage): Request | undefined {
+  try {
+    return requestOf(incoming)
+  } catch {
+    return undefined
+  }
+}
+
+async function answerTo(request: Request, receive: (request: Request) => Promise<Response>): Promise<Response> {
+  try {
+    const response = await receive(request)
+    if (hasMethods(response, ['arrayBuffer'])) return response
+    throw new TypeError(`the function gave ${kindOf(response)}, not a Response`)
+  } catch (error) {
+    const { method, url } = request
+    const line = `${new Date().toISOString()} broadcaster: ${method} ${new URL(url).pathname} is answered 500: ${describeError(error)}`
+    console.error(line)
+    return new Response(null, { status: 500 })
+  }
 }
 
 function requestOf(incoming: IncomingMessage): Request {

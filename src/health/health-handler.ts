@@ -1,5 +1,6 @@
 import { byDefault, callback, hasMethods, oneOf, option, or } from '../foundation/option-kinds.ts'
 import { type OptionsOf, readOptions } from '../foundation/option-table.ts'
+import { requireRequest } from '../foundation/require-request.ts'
 import { HEALTH, type Health, type HealthSource, type Liveness } from './health.ts'
 
 type ShowsDetails = (request: Request) => boolean | PromiseLike<boolean>
@@ -46,6 +47,7 @@ export function healthHandler(
     '/healthz': async () => look(await ask(), 'live', 'ready'),
   }
   return async (request) => {
+    requireRequest('what healthHandler() gives', request)
     const { pathname } = new URL(request.url)
     const find = Object.hasOwn(looks, pathname) ? looks[pathname] : undefined
     if (find === undefined) return answer(request, 404, { status: 'not found' })

@@ -2,6 +2,7 @@ import { BroadcasterError } from '../errors.ts'
 import { duration, LONGEST_TIMER } from '../foundation/option-kinds.ts'
 import { type OptionsOf, readOptions } from '../foundation/option-table.ts'
 import { showValue } from '../foundation/problem.ts'
+import { requireRequest } from '../foundation/require-request.ts'
 import type { Store } from '../store/store.ts'
 import { CONTENT_TYPE, exposition } from './exposition.ts'
 import { ProcessMetrics } from './process-metrics.ts'
@@ -43,8 +44,8 @@ export interface Prometheus {
 }
 
 /**
- * Counts what happens in this process from now on, and looks at the database when it is scraped: make it before workers and
- * consumers start. For a process that only consumes, give an empty list. Throws `INVALID_OPTION`.
+ * Counts what happens in this process from now on, and looks at the database when it is scraped. Workers and consumers that run already are
+ * there as running; what they did before is not counted. For a process that only consumes, give an empty list. Throws `INVALID_OPTION`.
  *
  * @example
  * const metrics = prometheus(broadcaster)
@@ -67,6 +68,7 @@ export function prometheus(
   }
 
   async function handle(request: Request): Promise<Response> {
+    requireRequest('handle of prometheus()', request)
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       return new Response(null, { status: 405, headers: { allow: 'GET, HEAD' } })
     }
