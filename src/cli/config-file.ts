@@ -5,6 +5,7 @@ import { Broadcaster } from '../broadcaster.ts'
 import type { BroadcasterOptions } from '../broadcaster-options.ts'
 import type { Subscription } from '../consumer/subscription.ts'
 import { BroadcasterError } from '../errors.ts'
+import type { OutgoingEvent } from '../event/outgoing-event.ts'
 import { suggestion } from '../foundation/suggestion.ts'
 import { UsageError } from './exit-codes.ts'
 
@@ -48,6 +49,8 @@ export interface Configured {
   readonly broadcaster: Broadcaster
   /** The names of its backends. */
   readonly backends: readonly string[]
+  /** The place behind its backend that an event goes to; undefined = the backend as a whole, or one that is not configured. */
+  destinationOf(backend: string, event: OutgoingEvent): string | undefined
   /** What its consumers read, by consumer. */
   readonly subscriptions: Readonly<Record<string, Subscription>>
 }
@@ -94,6 +97,7 @@ export async function loadConfig(path: string, names: readonly string[] = []): P
       // The commands have a log of their own.
       broadcaster: new Broadcaster({ logger: false, ...options }),
       backends: Object.keys(options.backends ?? {}),
+      destinationOf: (backend, event) => options.backends?.[backend]?.destination?.(event),
       subscriptions: options.subscriptions ?? {},
     }))
   } catch (cause) {

@@ -1,18 +1,26 @@
-import type { Broadcaster } from '../broadcaster.ts'
+import type { OpenBreaker } from '../admin/status.ts'
+import { stringifyJson } from '../event/json.ts'
+import { FetchedEvent } from '../record/fetched-event.ts'
 import type { OutboxEvent } from '../record/outbox-event.ts'
 import { UNSETTLED } from '../record/status.ts'
+import { destinationName } from '../relay/destination-name.ts'
+import type { Configured } from './config-file.ts'
+import { placeOf } from './open-breakers.ts'
 
 /** As many heads of keys are read for one list. A key has one, or a few that wait for their retry. */
 const MOST = 1_000
+/** Events read with their data at a time, to learn their destinations. */
+const AT_A_TIME = 100
+
+type Outbox = Pick<Configured, 'broadcaster' | 'destinationOf'>
 
 /**
  * What unsettled events wait for beside their due time, by their ids: the event of their key that failed or is being
- * tried again, or a breaker that is open. Two small queries for any number of events.
+ * tried again, or a breaker that is open, of its backend or of the place behind it. Two small queries for any number of
+ * events, and where places are away one more for each hundred that may go there, up to a thousand.
  */
-export async function waitsOf(
-  broadcaster: Broadcaster,
-  events: readonly OutboxEvent[],
-): Promise<ReadonlyMap<string, string>> {
+export async function waitsOf(outbox: Outbox, events: readonly OutboxEvent[]): Promise<ReadonlyMap<string, string>> {
+  const { broadcaster } = outbox
   const waiting = events.filter(({ status }) => UNSETTLED.includes(status))
   if (waiting.length === 0) return new Map()
   const keys = new Set(waiting.flatMap(({ partitionKey }) => partitionKey ?? []))
@@ -34,7 +42,62 @@ export async function waitsOf(
     if (head !== undefined) waits.set(event.id, head.id)
     else if (open.has(event.publisherBackend)) waits.set(event.id, `the breaker of ${event.publisherBackend}`)
   }
+  const rest = waiting.filter(({ id }) => !waits.has(id))
+  for (const [id, breaker] of await placesAway(outbox, rest, breakers))
+    waits.set(id, `the breaker of ${placeOf(breaker)}`)
   return waits
+}
+
+/** The open breakers of places that events go to, by their ids. Where an event goes may depend on its data, so that is read. */
+async function placesAway(
+  { broadcaster, destinationOf }: Outbox,
+  events: readonly OutboxEvent[],
+  breakers: readonly OpenBreaker[],
+): Promise<ReadonlyMap<string, OpenBreaker>> {
+  const away = breakers.filter(({ destination }) => destination !== '')
+  const behind = new Set(away.map(({ backend }) => backend))
+  const ids = events.filter(({ publisherBackend }) => behind.has(publisherBackend)).map(({ id }) => id)
+  const found = new Map<string, OpenBreaker>()
+  for (let at = 0; at < Math.min(ids.length, MOST); at += AT_A_TIME) {
+    const some = ids.slice(at, at + AT_A_TIME)
+    const read = await broadcaster.admin
+      .filter({ id: { in: some } })
+      .include('data', 'dataBinary', 'progress')
+      .limit(AT_A_TIME)
+      .all()
+    for (const event of read) {
+      const { publisherBackend: backend } = event
+      const place = placeAsked(() => destinationOf(backend, outgoing(event)))
+      const breaker = away.find((one) => one.backend === backend && one.destination === place)
+      if (breaker !== undefined) found.set(event.id, breaker)
+    }
+  }
+  return found
+}
+
+/** As the relay names it. A function of the user's may throw: the send says why. */
+function placeAsked(ask: () => unknown): string | undefined {
+  try {
+    const name = ask()
+    return typeof name === 'string' ? destinationName(name) : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** The record as its backend gets it. */
+function outgoing(event: OutboxEvent): FetchedEvent {
+  const { id, seq, lane, partitionKey, eventId, specVersion, eventType, source, subject, dataContentType } = event
+  const { dataSchema, dataJson, dataBinary, status, createdAt, retryCount, maxRetries, publisherBackend } = event
+  return new FetchedEvent({
+    ...{ id, seq, lane, partitionKey, eventId, specVersion, eventType, source, subject, dataContentType },
+    ...{ dataSchema, data: dataJson, dataBinary, status, createdAt, retryCount, maxRetries, publisherBackend },
+    extensions: stringifyJson(event.extensions),
+    publisherConfig: stringifyJson(event.publisherConfig),
+    progress: event.progress === null ? null : stringifyJson(event.progress),
+    eventTime: event.time,
+    generation: event.generation,
+  })
 }
 
 /** Whether one of the two stands before the other in its key, and was not skipped. */

@@ -32,16 +32,18 @@ async function closedPort(): Promise<number> {
   return typeof address === 'object' && address !== null ? address.port : 0
 }
 
-test('a place behind a backend that is away is told by the worker, stats and the doctor', async () => {
+test('a place behind a backend that is away is told by the worker, stats, list, show and the doctor', async () => {
   const place = `http://127.0.0.1:${await closedPort()}`
+  // The port of the other place is not asked: no worker runs once its event is there.
+  const backend = `{ url: ({ data }) => data?.elsewhere ? 'http://127.0.0.1:1/events' : '${place}/events', allowPrivateNetworks: true }`
   const run = async (...args: readonly string[]) => {
-    const terminal = terminalFor(`{ url: () => '${place}/events', allowPrivateNetworks: true }`)
+    const terminal = terminalFor(backend)
     return Object.assign(terminal, { code: await runCli(args, terminal, '1.2.3') })
   }
   await run('migrate')
   assert.match((await run('doctor')).output, /^advice {2}no worker/m)
-  await run('publish', 'order.placed', '--source', '/shop')
-  const worker = terminalFor(`{ url: () => '${place}/events', allowPrivateNetworks: true }`)
+  const { output: held } = await run('publish', 'order.placed', '--source', '/shop')
+  const worker = terminalFor(backend)
   const ended = runCli(['worker'], worker, '1.2.3')
   await worker.line(new RegExp(`${place} of hooks is DOWN: `))
   worker.stop.abort()
@@ -52,6 +54,14 @@ test('a place behind a backend that is away is told by the worker, stats and the
     (await run('stats')).output,
     new RegExp(`^The breaker of ${place} behind hooks has been open for [0-9.]+ `, 'm'),
   )
+  const { output: free } = await run('publish', 'order.placed', '--source', '/shop', '--data', '{"elsewhere":true}')
+  const { output: listed } = await run('list')
+  assert.match(listed, new RegExp(`^${held} .* the breaker of ${place} behind hooks`, 'm'))
+  assert.match(listed, new RegExp(`^${free} `, 'm'))
+  assert.doesNotMatch(listed, new RegExp(`^${free} .*the breaker of`, 'm'))
+  assert.match((await run('show', held)).output, new RegExp(`^waits for +the breaker of ${place} behind hooks$`, 'm'))
+  assert.doesNotMatch((await run('show', free)).output, /^waits for/m)
+
   const { backends } = (await run('stats', '--json')).json as {
     backends: { openBreakers: { destination: string }[] }[]
   }

@@ -27,7 +27,8 @@ export const list = defineCommand({
   async run({ options }, { terminal, ready }) {
     const filter = selectionFilter(options)
     const after = options.after === undefined ? undefined : eventId(options.after)
-    const { broadcaster, backends } = await ready()
+    const outbox = await ready()
+    const { broadcaster, backends } = outbox
     const { oldest, limit = 50, search } = options
     let query = search === undefined ? broadcaster.admin.filter() : broadcaster.admin.search(search)
     query = query.filter(filter).orderBy(oldest ? 'id' : '-id')
@@ -44,7 +45,7 @@ export const list = defineCommand({
     } else if (events.length === 0) {
       terminal.note('No events match.')
     } else {
-      const waits = await waitsOf(broadcaster, events)
+      const waits = await waitsOf(outbox, events)
       const [titles = '', ...lines] = fitTable(columnsOf(waits, new Date()), events, terminal.width)
       terminal.out(titles, 'bold')
       for (const [n, line] of lines.entries()) terminal.out(line, colourOf(events[n], waits))

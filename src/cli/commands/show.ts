@@ -19,12 +19,12 @@ export const show = defineCommand({
     const [id, ...more] = positionals
     if (id === undefined || more.length > 0) throw new UsageError('show takes one id; see broadcaster show --help')
     const wanted = eventId(id)
-    const { broadcaster } = await ready()
-    const event = await broadcaster.admin.get(wanted)
+    const outbox = await ready()
+    const event = await outbox.broadcaster.admin.get(wanted)
     if (options['cloud-event']) terminal.verbatim(stringifyJson(event.toCloudEvent()))
     else if (options.json) terminal.verbatim(stringifyJson(event))
     else {
-      const waits = await waitsOf(broadcaster, [event])
+      const waits = await waitsOf(outbox, [event])
       for (const line of lines(event, waits.get(event.id) ?? '')) terminal.out(line)
     }
     return EXIT.ok
