@@ -91,10 +91,15 @@ export class HeldKeys {
     else keys?.set(key, heads)
   }
 
-  /** Replaces what is known of a lane by what the store says; `now` is the monotonic time of the answer. */
-  reset(lane: number, heads: readonly HeldHead[], now: number): void {
+  /**
+   * Replaces what is known of a lane by what the store says; `now` is the monotonic time of the answer. Of heads that it `keeps` the
+   * store knows nothing yet.
+   */
+  reset(lane: number, heads: readonly HeldHead[], now: number, keeps: (id: string) => boolean = () => false): void {
     const unrecorded = [...(this.#lanes.get(lane) ?? [])].flatMap(([key, known]) =>
-      known.filter((head) => head.unrecorded && later(head, { ...head, dueAt: now })).map((head) => ({ key, head })),
+      known
+        .filter((head) => keeps(head.id) || (head.unrecorded && later(head, { ...head, dueAt: now })))
+        .map((head) => ({ key, head })),
     )
     this.forget(lane)
     for (const { key, head } of unrecorded) this.hold(lane, key, head)

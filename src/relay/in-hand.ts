@@ -154,9 +154,9 @@ export class InHand {
     this.#mark(this.#locked, id)
   }
 
-  /** Whether the lane has an event in hand that waits for a lock, and that is not set aside. */
-  waitsForLock(lane: number): boolean {
-    return this.#locked.has(lane)
+  /** Whether the event waits so. */
+  waitsForLock(id: string): boolean {
+    return this.#locked.get(this.#lanes.get(id) ?? -1)?.has(id) === true
   }
 
   #mark(ids: Map<number, Set<string>>, id: string): void {

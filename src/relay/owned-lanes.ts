@@ -134,7 +134,7 @@ export class OwnedLanes {
     const due = [...this.#reconciledAt]
       .map(([lane, at]) => ({ lane, age: (now - at) / options.reconcileInterval }))
       .filter(({ lane, age }) => age >= 1 || (age >= EARLY && inHand.countIn(lane) === 0))
-      .filter(({ lane }) => !this.#doubted.has(lane) && !inHand.waitsForLock(lane))
+      .filter(({ lane }) => !this.#doubted.has(lane))
       .sort((a, b) => b.age - a.age)
       .filter(({ age }, n) => n < AT_ONCE || age >= 1)
       .map(({ lane }) => lane)
@@ -146,7 +146,7 @@ export class OwnedLanes {
   async reconcile(lanes: readonly number[]): Promise<void> {
     const ours = lanes.filter((lane) => this.#isReadable(lane))
     const turn = this.#begin(ours)
-    await this.#quiet(ours, 'delivered')
+    await this.#quiet(ours, 'locked')
     await this.#open(ours, turn)
   }
 
@@ -228,7 +228,7 @@ export class OwnedLanes {
    * once: its caller is told when the store fails.
    */
   async #open(lanes: readonly number[], turn: symbol): Promise<void> {
-    const { options, held, reader, onOpened } = this.#parts
+    const { options, held, inHand, reader, onOpened } = this.#parts
     const { concurrency, batchSize, store, names, onError, budget } = options
     const stillOurs = (lane: number): boolean =>
       !this.#closed && this.#turns.get(lane) === turn && !this.#quieted.has(lane)
@@ -237,7 +237,7 @@ export class OwnedLanes {
         const heads = await store.relay.reconcile(names, ours)
         const now = performance.now()
         const opened = lanes.filter(stillOurs)
-        for (const lane of opened) held.reset(lane, heads, now)
+        for (const lane of opened) held.reset(lane, heads, now, (id) => inHand.waitsForLock(id))
         // At most so many events of a lane can have been in flight when its owner died.
         reader.open(opened, (lane) => (this.#unclean.has(lane) ? concurrency * batchSize : 0))
         for (const lane of opened) {
