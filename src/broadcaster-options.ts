@@ -1,9 +1,10 @@
 import type { Backend } from './backend/backend.ts'
 import type { Subscription } from './consumer/subscription.ts'
 import type { Catalogue, NoCatalogue, UnlistedEvents } from './event/catalogue.ts'
-import { anything, asGiven, nested, passedOn, required } from './foundation/option-kinds.ts'
+import { anything, asGiven, nested, required } from './foundation/option-kinds.ts'
 import { type Option, type Refuse, readOptions } from './foundation/option-table.ts'
 import { type Problem, showValue } from './foundation/problem.ts'
+import { withOneOf } from './foundation/with-one-of.ts'
 import type { PublishHooks } from './publish/hooks.ts'
 import type { Route } from './publish/routes.ts'
 import type { RelayHooks } from './relay/send-hooks.ts'
@@ -71,7 +72,7 @@ const BROADCASTER = {
   ...{ defaultBackend: anything(), routes: anything(), events: anything(), unlistedEvents: anything() },
   // What only several of them tell is told by worker(), where others may stand beside them.
   worker: asGiven(nested(WORKER)),
-  hooks: passedOn<BroadcasterHooks, undefined>('hooks, such as openTelemetry(api)', undefined),
+  hooks: withOneOf<BroadcasterHooks>('hooks, such as openTelemetry(api)', 'enrich', 'encode', 'aroundSend'),
   ...{ maxRetries: anything(), subscriptions: anything(), name: anything(), logger: anything() },
 }
 

@@ -11,15 +11,18 @@ export class ConsumerHealth {
   readonly #consumer: string
   readonly #reception: Pick<Reception, 'state' | 'pulse' | 'error'>
   readonly #database: Probe | undefined
+  readonly #place: string
 
   /** `inbox` undefined: the consumer has none, and so no database. */
   constructor(
     consumer: string,
     reception: Pick<Reception, 'state' | 'pulse' | 'error'>,
-    inbox: Pick<Inbox, 'check'> | undefined,
+    inbox: (Pick<Inbox, 'check'> & Partial<Pick<Inbox, 'description'>>) | undefined,
   ) {
     this.#consumer = consumer
     this.#reception = reception
+    // An inbox of the user's own may have no description.
+    this.#place = `inbox of ${consumer}${inbox?.description === undefined ? '' : ` in ${inbox.description}`}`
     if (inbox !== undefined) this.#database = new Probe(() => answerOf(() => inbox.check()))
   }
 
@@ -32,7 +35,7 @@ export class ConsumerHealth {
     const asked = readOptions('health()', HEALTH, options)
     const answer = await this.#database?.look(asked)
     const loop = this.#loop()
-    const checks = [...(answer ? [{ kind: 'database', name: 'inbox', live: true, ...answer } as const] : []), loop]
+    const checks = [...(answer ? [{ kind: 'database', name: this.#place, live: true, ...answer } as const] : []), loop]
     return { live: loop.live, ready: checks.every(({ ready }) => ready), checks }
   }
 

@@ -1,9 +1,10 @@
 import { BroadcasterError } from '../errors.ts'
 import type { Catalogue, NoCatalogue } from '../event/catalogue.ts'
-import { anything, duration, flag, hasMethods, integer, oneOf, or, passedOn } from '../foundation/option-kinds.ts'
+import { anything, duration, flag, hasMethods, integer, oneOf, or } from '../foundation/option-kinds.ts'
 import { type OptionsOf, readOptions } from '../foundation/option-table.ts'
 import { showValue } from '../foundation/problem.ts'
 import { DEFAULT_RETRIES, retryOption } from '../foundation/retry-policy.ts'
+import { withOneOf } from '../foundation/with-one-of.ts'
 import type { HandlerHooks } from '../handlers/handler-hooks.ts'
 import { Inbox } from '../inbox/inbox.ts'
 import type { Store } from '../store/store.ts'
@@ -46,7 +47,7 @@ export const HANDLING = {
   ...{ name: anything(), handlers: anything(), store: anything(), inbox: anything(), transaction: anything() },
   ...{ events: anything(), logger: anything() },
   /** What is done around handlers, such as `openTelemetry(api)`. Default: nothing. */
-  hooks: passedOn<HandlerHooks, undefined>('hooks, such as openTelemetry(api)', undefined),
+  hooks: withOneOf<HandlerHooks>('hooks, such as openTelemetry(api)', 'decode', 'aroundHandler'),
 }
 
 const DAY = 24 * 60 * 60 * 1_000

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { BroadcasterError } from '../errors.ts'
 import { describeError } from './describe-error.ts'
-import { kindOf } from './kind-of.ts'
+import { describeKind } from './describe-kind.ts'
 import { hasMethods } from './option-kinds.ts'
 
 /**
@@ -15,7 +15,7 @@ export function toNodeListener(
   receive: (request: Request) => Promise<Response>,
 ): (request: IncomingMessage, response: ServerResponse) => void {
   if (typeof receive !== 'function') {
-    const message = `toNodeListener(): receive is ${kindOf(receive)}; give a function of a Request, such as webhookReceiver({ ... }) or metrics.handle`
+    const message = `toNodeListener(): receive is ${describeKind(receive)}; give a function of a Request, such as webhookReceiver({ ... }) or metrics.handle`
     throw new BroadcasterError('INVALID_OPTION', message, { field: 'receive', value: receive })
   }
   return (request, response) => void listen(receive, request, response).catch(() => response.destroy())
@@ -59,7 +59,7 @@ async function answerTo(request: Request, receive: (request: Request) => Promise
   try {
     const response = await receive(request)
     if (hasMethods(response, ['arrayBuffer'])) return response
-    throw new TypeError(`the function gave ${kindOf(response)}, not a Response`)
+    throw new TypeError(`the function gave ${describeKind(response)}, not a Response`)
   } catch (error) {
     const { method, url } = request
     const line = `${new Date().toISOString()} broadcaster: ${method} ${new URL(url).pathname} is answered 500: ${describeError(error)}`

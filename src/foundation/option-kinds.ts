@@ -286,7 +286,9 @@ export function place<One extends Option<unknown, unknown>>(one: One): One {
 
 /** It says where to connect, and one of those that do must be given. */
 export function neededPlace<One extends Option<unknown, unknown>>(one: One): One {
-  return { ...one, place: 'needed' }
+  const read: One['read'] = (value, refuse) =>
+    one.read(value, (said, more) => refuse(value === '' ? `${said} (is the environment variable set?)` : said, more))
+  return { ...one, place: 'needed', read }
 }
 
 function isObject(value: unknown): value is object {

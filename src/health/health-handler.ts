@@ -1,4 +1,6 @@
-import { byDefault, callback, hasMethods, oneOf, option, or } from '../foundation/option-kinds.ts'
+import { BroadcasterError } from '../errors.ts'
+import { describeKind } from '../foundation/describe-kind.ts'
+import { byDefault, callback, hasMethods, oneOf, or } from '../foundation/option-kinds.ts'
 import { type OptionsOf, readOptions } from '../foundation/option-table.ts'
 import { requireRequest } from '../foundation/require-request.ts'
 import { HEALTH, type Health, type HealthSource, type Liveness } from './health.ts'
@@ -18,10 +20,16 @@ const HANDLER = {
 /** How health is told over HTTP. */
 export type HealthHandlerOptions = OptionsOf<typeof HEALTH & typeof HANDLER>
 
-const SOURCES = {
-  sources: option<readonly HealthSource[]>('a Broadcaster or Consumer, or a list of them', [], (value) => {
-    return Array.isArray(value) && value.length > 0 && value.every((one) => hasMethods(one, ['liveness', 'health']))
-  }),
+const isSource = (one: unknown): one is HealthSource => hasMethods(one, ['liveness', 'health'])
+
+/** The sources as a list. Throws `INVALID_OPTION`. */
+function sourcesOf(given: unknown): readonly HealthSource[] {
+  const all: readonly unknown[] = Array.isArray(given) ? given : [given]
+  const wrong = all.findIndex((one) => !isSource(one))
+  if (wrong === -1 && all.length > 0) return all as readonly HealthSource[]
+  const [field, value] = Array.isArray(given) && wrong !== -1 ? [`sources[${wrong}]`, all[wrong]] : ['sources', given]
+  const message = `healthHandler(): ${field} is ${describeKind(value)}; give a Broadcaster or Consumer, or a list of them`
+  throw new BroadcasterError('INVALID_OPTION', message, { field })
 }
 
 /**
@@ -34,7 +42,7 @@ export function healthHandler(
   sources: HealthSource | readonly HealthSource[],
   options: HealthHandlerOptions = {},
 ): (request: Request) => Promise<Response> {
-  const all = readOptions('healthHandler()', SOURCES, { sources: [sources].flat() }).sources
+  const all = sourcesOf(sources)
   const { details, readyWhen, ...asked } = readOptions('healthHandler()', { ...HEALTH, ...HANDLER }, options)
   const ask = async (): Promise<Health> => {
     const told = await Promise.all(all.map((source) => source.health(asked)))

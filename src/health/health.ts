@@ -5,7 +5,7 @@ import type { OptionsOf } from '../foundation/option-table.ts'
 export interface HealthCheck {
   /** What it is. A worker and a consumer have loops, in this process. */
   readonly kind: 'database' | 'backend' | 'worker' | 'consumer'
-  /** The store's description, or the name of the backend, worker or consumer. */
+  /** The store's description, of a consumer's database `inbox of <consumer> in <store>`, or the name of the backend, worker or consumer. */
   readonly name: string
   /** False: a loop of it has stopped to turn. Always true of a database and of a backend. */
   readonly live: boolean

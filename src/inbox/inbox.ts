@@ -50,6 +50,8 @@ const MOST = 255
  * })
  */
 export class Inbox<Tx = unknown> {
+  /** The store's description: which database it is in. */
+  readonly description: string
   readonly #store: Store
   readonly #runner: ProgramRunner<Tx>
 
@@ -59,6 +61,7 @@ export class Inbox<Tx = unknown> {
   constructor(options: InboxOptions<unknown, Tx>) {
     const { store, transaction } = readOptions('the Inbox', INBOX, options)
     this.#store = store
+    this.description = store.description
     // Without an adapter of the caller's, Tx is the store's own transaction type.
     const adapter = (transaction ?? store.transactionAdapter) as unknown as TransactionAdapter<Tx>
     this.#runner = new ProgramRunner(adapter, store.dialect)

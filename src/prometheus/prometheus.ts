@@ -1,7 +1,7 @@
 import { BroadcasterError } from '../errors.ts'
+import { describeKind } from '../foundation/describe-kind.ts'
 import { duration, LONGEST_TIMER } from '../foundation/option-kinds.ts'
 import { type OptionsOf, readOptions } from '../foundation/option-table.ts'
-import { showValue } from '../foundation/problem.ts'
 import { requireRequest } from '../foundation/require-request.ts'
 import type { Store } from '../store/store.ts'
 import { CONTENT_TYPE, exposition } from './exposition.ts'
@@ -83,13 +83,23 @@ export function prometheus(
 
 function measured(given: unknown): readonly MeasuredOutbox[] {
   const all: readonly unknown[] = Array.isArray(given) ? given : [given]
-  const names = new Set<string>()
-  for (const one of all) {
-    if (!isOutbox(one)) throw refused(`outboxes is ${showValue(given)}; give a Broadcaster or a list of them`, given)
-    if (names.has(one.name)) {
-      throw refused(`outboxes has two named '${one.name}'; give each Broadcaster a name of its own`, one.name)
+  const names = new Map<string, unknown>()
+  for (const [at, one] of all.entries()) {
+    const field = Array.isArray(given) ? `outboxes[${at}]` : 'outboxes'
+    if (!isOutbox(one)) {
+      throw refused(field, `is ${describeKind(one)}; give a Broadcaster or a list of them`)
     }
-    names.add(one.name)
+    const { name } = one
+    if (names.get(name) === one)
+      throw refused(field, `is a Broadcaster that was given before, '${name}'; give each once`, name)
+    if (names.has(name)) {
+      throw refused(
+        field,
+        `is another Broadcaster named '${name}'; give each a name of its own by its option name`,
+        name,
+      )
+    }
+    names.set(name, one)
   }
   return all as readonly MeasuredOutbox[]
 }
@@ -100,6 +110,6 @@ function isOutbox(given: unknown): given is MeasuredOutbox {
   return typeof name === 'string' && typeof store?.admin?.look === 'function'
 }
 
-function refused(message: string, value: unknown): BroadcasterError {
-  return new BroadcasterError('INVALID_OPTION', `prometheus(): ${message}`, { field: 'outboxes', value })
+function refused(field: string, message: string, value?: unknown): BroadcasterError {
+  return new BroadcasterError('INVALID_OPTION', `prometheus(): ${field} ${message}`, { field, value })
 }

@@ -47,6 +47,7 @@ test('a consumer: not started, receiving, its broker away, its database away, st
   await consumer.start()
   const well = await consumer.health(FRESH)
   assert.deepEqual([well.live, well.ready, well.checks.map(({ kind }) => kind)], [true, true, ['database', 'consumer']])
+  assert.equal(well.checks[0]?.name, `inbox of billing in ${store.description}`)
   broker.away = true
   const away = await untilReady(consumer, false)
   assert.equal(away.live, true)

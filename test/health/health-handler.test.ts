@@ -131,6 +131,11 @@ test('wrong options are refused', () => {
   const source = sourceOf(true, true)
   const code = { code: 'INVALID_OPTION' }
   assert.throws(() => healthHandler([]), code)
+  const given = (...args: unknown[]) => Reflect.apply(healthHandler, undefined, args)
+  assert.throws(() => given(), /sources is undefined; give a Broadcaster or Consumer, or a list of them/)
+  assert.throws(() => given(new URL('http://x.example')), /sources is a URL; give/)
+  assert.throws(() => given([]), /sources is an empty list; give/)
+  assert.throws(() => given([source, null]), /sources\[1\] is null; give/)
   assert.throws(() => healthHandler({} as typeof source), code)
   assert.throws(() => healthHandler(source, { details: 'yes' as unknown as boolean }), code)
   assert.throws(() => healthHandler(source, { timeout: 0 }), code)

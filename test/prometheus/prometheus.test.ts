@@ -215,12 +215,21 @@ test('several outboxes have one HELP, and two of one name are refused', async ()
   const text = await metrics.metrics()
   assert.equal(text.match(/# HELP broadcaster_store_up /g)?.length, 1)
   assert.equal(text.match(/^broadcaster_store_up\{/gm)?.length, 2)
-  assert.throws(() => prometheus([one.broadcaster, one.broadcaster]), { code: 'INVALID_OPTION', field: 'outboxes' })
+  assert.throws(() => prometheus([one.broadcaster, one.broadcaster]), {
+    code: 'INVALID_OPTION',
+    message: /outboxes\[1\] is a Broadcaster that was given before, '.*'; give each once/,
+  })
+  const namesake = { name: one.broadcaster.name, store: one.broadcaster.store }
+  assert.throws(
+    () => prometheus([one.broadcaster, namesake]),
+    /outboxes\[1\] is another .*; give each a name .* option name/,
+  )
+  assert.throws(() => prometheus([undefined as never]), /outboxes\[0\] is undefined; give a Broadcaster/)
 })
 
 test('what is no Broadcaster and what is no option is refused', () => {
   for (const wrong of [undefined, null, 5, {}, [{}], { name: 'a', store: {} }]) {
-    assert.throws(() => prometheus(wrong as never), { code: 'INVALID_OPTION', field: 'outboxes' })
+    assert.throws(() => prometheus(wrong as never), { code: 'INVALID_OPTION', field: /^outboxes/ })
   }
   assert.throws(() => prometheus([], { maxage: 5 } as never), { code: 'INVALID_OPTION', field: 'maxage' })
 })

@@ -2,8 +2,9 @@ import { BroadcasterError } from '../../errors.ts'
 import type { DeliveryEvent } from '../../event/delivery-event.ts'
 import type { OutgoingEvent } from '../../event/outgoing-event.ts'
 import { ReceivedEvent } from '../../event/received-event.ts'
-import { duration, flag, integer, passedOn } from '../../foundation/option-kinds.ts'
+import { duration, flag, integer } from '../../foundation/option-kinds.ts'
 import { type OptionsOf, readOptions } from '../../foundation/option-table.ts'
+import { withOneOf } from '../../foundation/with-one-of.ts'
 import { callHandler, decodedEvent, type HandlerHooks } from '../../handlers/handler-hooks.ts'
 import { type HandlerProgress, type HandlerResult, readHandlerProgress } from '../../handlers/handler-progress.ts'
 import { HandlerRegistry, type RegisteredHandler } from '../../handlers/handler-registry.ts'
@@ -30,7 +31,7 @@ export const HANDLERS = {
    */
   breakers: flag(true),
   /** What is done around handlers, such as `openTelemetry(api)`. Default: nothing. */
-  hooks: passedOn<HandlerHooks, undefined>('hooks, such as openTelemetry(api)', undefined),
+  hooks: withOneOf<HandlerHooks>('hooks, such as openTelemetry(api)', 'decode', 'aroundHandler'),
 }
 export type HandlersOptions = OptionsOf<typeof HANDLERS>
 
