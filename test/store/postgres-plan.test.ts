@@ -117,13 +117,6 @@ for (const { name, title } of POSTGRES_SERVERS) {
       }
     }
 
-    for (const limit of [1, 16, 500, 1500]) {
-      test(`fetch of ${limit} a lane from the head of lanes side by side is one ordered index scan a name, or a lane`, async () => {
-        const cursors = lanes.map((lane) => ({ lane, after: Number.MIN_SAFE_INTEGER, limit }))
-        assert.deepEqual(await accessOf(() => store.relay.fetch(names, cursors)), hot)
-      })
-    }
-
     test('lastSeq reads one entry at the end of the hot index for each name', async () => {
       const access = await accessOf(() => store.relay.lastSeq(names, 0))
       assert.ok(

@@ -1,5 +1,4 @@
 import { SEND_COLUMNS } from '../../record/columns.ts'
-import { cutToLimits, meetsLimit } from '../cut-to-limits.ts'
 import type { FetchedRow, LaneCursor, RelayStore } from '../relay-store.ts'
 import { rowReader } from '../rows.ts'
 import type { Client, RawRow } from './client.ts'
@@ -15,11 +14,6 @@ import { READERS, selectList, UNSETTLED } from './values.ts'
  * One scan in `seq` order filtered by lane costs more the fewer lanes are owned, and sorts the whole backlog when
  * there are two names: 274 ms against 3 (docs/decisions/0010-fetch-by-lane.md).
  *
- * At the tail there is little in all lanes together, and 128 scans of 64 lanes take longer than what they find: where a
- * reading from the head is of lanes that stand side by side, one scan for each name in the order of the index takes less than half
- * the time. It has no limit for each lane, so it counts only when it came to its end: else there is a backlog, and each lane is
- * read by itself until that is gone.
- *
  * `scheduled_at` is looked at once more, since a row that somebody else updated may not be parked. What was due when it was
  * written stays due when the clock is set back.
  */
@@ -27,18 +21,7 @@ export function fetch(client: Client, t: Tables) {
   const columns = SEND_COLUMNS.map((column) => `e."${column}"`).join(', ')
   const due = `e.available_at IS NULL AND e.status IN ${UNSETTLED}
       AND (e.scheduled_at <= statement_timestamp() OR e.scheduled_at <= greatest(e.created_at, e.updated_at))`
-  const inOneScan = `
-SELECT ${columns}
-FROM unnest($1::text[]) AS n(name)
-CROSS JOIN LATERAL (
-  SELECT ${selectList(SEND_COLUMNS)}
-  FROM ${t.events} AS e
-  WHERE e.publisher_backend = n.name AND e.lane BETWEEN $2::int AND $3::int
-      AND ${due}
-  ORDER BY e.lane, e.seq
-  LIMIT $4::int) AS e
-LIMIT $4::int`
-  const laneByLane = `
+  const text = `
 SELECT ${columns}
 FROM unnest($2::int[], $3::bigint[], $4::int[]) AS l(lane, after, max)
 CROSS JOIN LATERAL (
@@ -55,37 +38,17 @@ CROSS JOIN LATERAL (
   LIMIT l.max) AS e
 ORDER BY e.position`
   const read = rowReader(SEND_COLUMNS, READERS) as (row: RawRow) => FetchedRow
-  /** Names that have a backlog. */
-  const long = new Set<string>()
 
   return async (names: readonly string[], lanes: readonly LaneCursor[]): Promise<readonly FetchedRow[]> => {
     if (lanes.length === 0 || names.length === 0) return []
-    const most = lanes.reduce((sum, { limit }) => sum + limit, 0)
-    const of = names.join('\n')
-    const side = long.has(of) ? undefined : sideBySide(lanes)
-    if (side !== undefined) {
-      const rows = await client.query(inOneScan, [names, side.first, side.last, most + 1])
-      if (rows.length <= most) return cutToLimits(rows.map(read), lanes)
-      long.add(of)
-    }
-    const rows = await client.query(laneByLane, [
+    const rows = await client.query(text, [
       names,
       lanes.map(({ lane }) => lane),
       lanes.map(({ after }) => after),
       lanes.map(({ limit }) => limit),
     ])
-    const found = rows.map(read)
-    if (!meetsLimit(found, lanes)) long.delete(of)
-    return found
+    return rows.map(read)
   }
-}
-
-/** The first and the last of lanes without a gap that are read from their heads. */
-function sideBySide(lanes: readonly LaneCursor[]): { readonly first: number; readonly last: number } | undefined {
-  const numbers = lanes.map(({ lane }) => lane)
-  const [first, last] = [Math.min(...numbers), Math.max(...numbers)]
-  const isWhole = last - first + 1 === lanes.length && lanes.every(({ after }) => after === Number.MIN_SAFE_INTEGER)
-  return isWhole ? { first, last } : undefined
 }
 
 /** One entry at the end of the hot index for each name. */
