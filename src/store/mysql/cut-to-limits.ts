@@ -1,4 +1,4 @@
-import type { FetchedRow, LaneCursor } from './relay-store.ts'
+import type { FetchedRow, LaneCursor } from '../relay-store.ts'
 
 /** Rows of one scan over several lanes in `seq` order, and of each lane no more than its limit. */
 export function cutToLimits(rows: readonly FetchedRow[], lanes: readonly LaneCursor[]): readonly FetchedRow[] {
