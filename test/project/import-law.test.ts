@@ -29,6 +29,8 @@ const LAW: Record<string, readonly string[]> = {
   relay: ['foundation', 'event', 'health', 'record', 'telemetry', 'store', 'backend'],
   // Of consumers the dead letters
   admin: ['foundation', 'event', 'health', 'record', 'telemetry', 'store', 'backend', 'consumer'],
+  // HTTP in front of that door: no store, no SQL
+  'admin-http': ['foundation', 'event', 'record', 'admin'],
   inbox: ['foundation', 'event', 'record', 'telemetry', 'store'],
   // The receiving half: the seam and the loop
   consumer: ['foundation', 'event', 'health', 'handlers', 'telemetry', 'store', 'backend', 'inbox'],
