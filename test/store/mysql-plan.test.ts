@@ -15,6 +15,8 @@ interface Access {
   readonly plans: readonly string[]
   /** Index entries and rows that the server read, of whatever table. */
   readonly reads: number
+  /** Joins that compare each row with each in memory, which is counted nowhere. */
+  readonly nested: readonly string[]
 }
 
 /** Plans with the worst statistics there are: those of an empty table that has grown to 50,000 rows since. */
@@ -87,16 +89,18 @@ for (const { name, title } of MYSQL_SERVERS) {
       await call()
       const reads = (await readsSoFar()) - second - (second - first)
       const plans = new Set<string>()
+      const nested: string[] = []
       for (const limited of [...statements]) {
         // Without the limits that MariaDB takes with the statement.
         const sql = limited.replace(/^\/\*M!.*?\*\/ /, '')
         if (!/^\s*\(?(SELECT|UPDATE|DELETE)/.test(sql)) continue
         const [rows] = await pool.query<RowDataPacket[]>(`EXPLAIN ${sql}`)
-        for (const { table, type, key } of rows) {
+        for (const { table, type, key, Extra: extra } of rows) {
+          if (/join buffer \((?!hash join)/.test(extra ?? '')) nested.push(`${table}: ${extra}`)
           if (/^(e|f|p|outbox_events)$/.test(table ?? '')) plans.add(`${type} ${key}`)
         }
       }
-      return { plans: [...plans].toSorted(), reads }
+      return { plans: [...plans].toSorted(), reads, nested }
     }
 
     const lanes = Array.from({ length: 16 }, (_, lane) => lane)
@@ -186,7 +190,8 @@ for (const { name, title } of MYSQL_SERVERS) {
         plans.every((plan) => /^(ref|range) (outbox_events_work|PRIMARY)$/.test(plan)),
         String(plans),
       )
-      assert.ok(reads < 35_000, `${reads} reads`)
+      // 17,000 wait: each is read, and looked up once among what holds its key.
+      assert.ok(reads < 60_000, `${reads} reads`)
     })
 
     test('lastSeq reads the end of a range of the work index for each name', async () => {
@@ -221,11 +226,15 @@ for (const { name, title } of MYSQL_SERVERS) {
     })
 
     test('rows that no worker sees are looked for in ranges of an index, and in the ends of the table', async () => {
-      const { plans } = await accessOf(async () => assert.deepEqual((await store.schema.inspect?.())?.unreachable, []))
+      const { plans, reads } = await accessOf(async () =>
+        assert.deepEqual((await store.schema.inspect?.())?.unreachable, []),
+      )
       assert.ok(
         plans.every((plan) => /outbox_events_(work|seq)$/.test(plan) || /null$/.test(plan)),
         String(plans),
       )
+      // Of each end 10,000, which are written to a table of the statement's own, and read there. What waits is 28,000 more.
+      assert.ok(reads < 61_000, `${reads} reads`)
     })
 
     test('look reads no published row, but for counting the first 10,000', async () => {
@@ -253,10 +262,11 @@ for (const { name, title } of MYSQL_SERVERS) {
         SELECT 'a', 'b', '${backend}', '${status}', ${availableAt}, CONCAT('${key}', seq), 0 FROM ${numbers(COUNT)}`)
       }
       let found = 0
-      const { reads } = await accessOf(async () => {
+      const { reads, nested } = await accessOf(async () => {
         found = (await store.relay.reconcile([backend], [0])).length
       })
       assert.equal(found, 2 * COUNT)
+      assert.deepEqual(nested, [])
       // For each that is read once more for each other it is 360,000 and more.
       assert.ok(reads < 50 * COUNT, `${reads} reads`)
     })
