@@ -2,6 +2,7 @@ import { OutageError } from '../backend/send-error.ts'
 import { LOOP } from '../consumer/dead-letter-place.ts'
 import { BroadcasterError } from '../errors.ts'
 import type { OpenNats } from './connection.ts'
+import type { Progress } from './gap-watch.ts'
 import { isNatsName } from './options.ts'
 import { errorOfOpening } from './publish-error.ts'
 import { takesSubject } from './subject.ts'
@@ -15,6 +16,8 @@ export interface Durable {
   readonly deadLetterSubject: string
   /** Whether nobody else asked for messages when it was found. */
   readonly alone: boolean
+  /** How far it had come; undefined where it passes over messages of other subjects. */
+  readonly progress: Progress | undefined
 }
 
 const CONSUMER_NOT_FOUND = 10014
@@ -34,12 +37,14 @@ export async function ensureDurable(
     const message = `the consumer's name '${name}' is not a name for a durable consumer of NATS; give the option durable`
     throw new BroadcasterError('INVALID_OPTION', message, { field: 'durable', value: name })
   }
+  let isNew = false
   try {
-    const { config, num_waiting } = await foundOrMade(
+    const { config, num_waiting, delivered } = await foundOrMade(
       () => ask((manager) => manager.consumers.info(stream, name)),
       CONSUMER_NOT_FOUND,
-      () =>
-        ask((manager) =>
+      () => {
+        isNew = true
+        return ask((manager) =>
           manager.consumers.add(stream, {
             durable_name: name,
             ack_policy: 'explicit',
@@ -49,7 +54,8 @@ export async function ensureDurable(
             max_ack_pending: options.maxAckPending,
             ...(filterSubject === undefined ? {} : { filter_subject: filterSubject }),
           }),
-        ),
+        )
+      },
     )
     if (config.ack_policy !== 'explicit' || config.deliver_subject !== undefined) {
       throw refusal(name, stream, 'is not a pull consumer with explicit acknowledgements', 'durable')
@@ -65,11 +71,19 @@ export async function ensureDurable(
       throw new BroadcasterError('INVALID_OPTION', message, { field: 'deadLetter', value: stream })
     }
     const ackWait = (config.ack_wait ?? 30e9) / 1_000_000
-    return { name, alone: num_waiting === 0, ackWait, deadLetterSubject }
+    const sequence = isNew && options.start === 'all' && (await keepsForAll(ask, stream)) ? 0 : delivered.stream_seq
+    const progress = filters.join() === '>' ? { deliveries: delivered.consumer_seq, sequence } : undefined
+    return { name, alone: num_waiting === 0, ackWait, deadLetterSubject, progress }
   } catch (error) {
     if (error instanceof BroadcasterError) throw error
     throw errorOfOpening(error)
   }
+}
+
+/** Whether only the stream's limits drop messages, so that what it lacks was dropped by them, and not read by others. */
+async function keepsForAll(ask: OpenNats['ask'], stream: string): Promise<boolean> {
+  const { config } = await ask((manager) => manager.streams.info(stream))
+  return config.retention === 'limits'
 }
 
 /** Finds the stream of dead letters, or makes one that is kept as safely as the stream itself. Rejects with an `OutageError`. */

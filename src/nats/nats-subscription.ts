@@ -9,6 +9,7 @@ import { waitFor } from '../foundation/waiting.ts'
 import { natsConnection, type OpenNats } from './connection.ts'
 import { writeDeadLetter } from './dead-letter.ts'
 import { type Durable, ensureDeadLetters, ensureDurable } from './durable.ts'
+import { gapWatch } from './gap-watch.ts'
 import { natsLetterPlace } from './letter-place.ts'
 import { type Pull, startPulling } from './pull.ts'
 import { isSilence, readHeaders, readMessage, replyOf } from './read-message.ts'
@@ -57,6 +58,7 @@ function subscribe(options: ResolvedNatsSubscriptionOptions, closing: AbortSigna
   })
   /** Lost by time on a connection that we have left. */
   const overdue: HeldJsMsg[] = []
+  const gaps = gapWatch(options.stream)
   let consumer = ''
   let attached: Attached | undefined
   /** The stream of dead letters was there. Its node may be away later, which is no reason to receive nothing. */
@@ -73,6 +75,7 @@ function subscribe(options: ResolvedNatsSubscriptionOptions, closing: AbortSigna
 
   async function open(context: SubscriptionContext, signal: AbortSignal): Promise<void> {
     consumer = context.consumer
+    gaps.begin(context.onGap)
     await attach(signal)
   }
 
@@ -122,6 +125,7 @@ function subscribe(options: ResolvedNatsSubscriptionOptions, closing: AbortSigna
     if (!hasDeadLetters) await answerOf(open, signal, ensureDeadLetters(open, options))
     hasDeadLetters = true
     attached = { open, durable }
+    if (durable.progress) gaps.reach(durable.progress)
     await giveBackLate(durable)
     // What is in hand is still ours, on the new connection too, if it hears of us in time.
     await giveSigns()
@@ -131,6 +135,10 @@ function subscribe(options: ResolvedNatsSubscriptionOptions, closing: AbortSigna
   async function startPull(limit: number, signal: AbortSignal): Promise<Pull> {
     const { open, durable } = await attach(signal)
     const onMessage = (message: JsMsg): void => {
+      const { deliverySequence, streamSequence, deliveryCount } = message.info
+      if (durable.progress) {
+        gaps.receive({ deliveries: deliverySequence, sequence: streamSequence }, deliveryCount > 1)
+      }
       const held = inHand.add(String(message.seq), message, performance.now() + durable.ackWait * MARGIN)
       if (held) waiting.push(held)
     }

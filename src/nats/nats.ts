@@ -18,6 +18,7 @@ import type { OutgoingEvent } from '../event/outgoing-event.ts'
 import { closeWithin } from '../foundation/close-within.ts'
 import { abortOf } from '../foundation/waiting.ts'
 import { natsConnection, type OpenNats } from './connection.ts'
+import { findingsOf } from './findings.ts'
 import { checkMessage, messageOf, type NatsMessage } from './message.ts'
 import { eachOwnSubject, type NatsJetStreamOptions, resolveOptions } from './options.ts'
 import { errorOfOpening, failureOf } from './publish-error.ts'
@@ -129,6 +130,7 @@ export function natsJetStream(options: NatsJetStreamOptions): Backend {
     connect: async (signal) => void (await connection.get(signal)),
     send: (events, signal) => connection.track(send(events, signal)),
     healthCheck,
+    findings: async (signal) => findingsOf(await connection.get(signal), stream.name),
     close: () => closeWithin('natsJetStream()', () => connection.close()),
   }
 }
