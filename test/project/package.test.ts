@@ -3,6 +3,7 @@ import { existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, sym
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { gzipSync } from 'node:zlib'
 import { publint } from 'publint'
 import { formatMessage } from 'publint/utils'
 import { bin, packInto, runIn } from '../support/packed-package.ts'
@@ -45,6 +46,20 @@ describe('the packed tarball', () => {
       tops.delete(expected)
     }
     assert.deepEqual([...tops], [])
+  })
+
+  test('holds the pages of the admin, small, and without what a strict content security policy refuses', (t) => {
+    const folder = join(installed, 'dist/admin-http/ui')
+    const files = globSync('**/*', { cwd: folder, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => join(entry.parentPath, entry.name))
+    const size = files.reduce((all, file) => all + gzipSync(readFileSync(file)).length, 0)
+    t.diagnostic(`the pages of the admin: ${files.length} files, ${size} bytes gzipped`)
+    assert.ok(size < 150_000, `${size} bytes`)
+    const page = readFileSync(join(folder, 'index.html'), 'utf8')
+    assert.match(page, /<base href="\/" \/>/, 'where the server writes the base path')
+    assert.match(page, /<script [^>]*src="\.\/assets\/[^"]+"><\/script>/)
+    assert.doesNotMatch(page, /<style|\sstyle=|\son\w+=|<script(?![^>]*\ssrc=)/, 'nothing inline')
   })
 
   test('links of its pages lead to what it holds', () => {
@@ -139,6 +154,6 @@ test('package.json says where the project is and where faults are told', () => {
 
 test('the lock file names no registry', () => {
   const lock = readFileSync(join(root, 'package-lock.json'), 'utf8')
-  assert.doesNotMatch(lock, /"resolved":/)
+  assert.doesNotMatch(lock, /"resolved":(?! "ui",)/, 'but for the workspace')
   assert.doesNotMatch(lock, /https?:\/\/[^"]*\.tgz/)
 })

@@ -29,6 +29,7 @@ const PARTS = [
   'package.json',
   'tsconfig.json',
   'tsconfig.build.json',
+  'ui',
   'README.md',
   'LICENSE',
   'CHANGELOG.md',
@@ -43,5 +44,6 @@ export function packInto(stage: string): string {
   }
   symlinkSync(join(root, 'node_modules'), join(stage, 'node_modules'))
   runIn(stage, bin('tsc'), '-p', 'tsconfig.build.json')
+  runIn(stage, bin('vite'), 'build', 'ui', '--logLevel', 'warn')
   return join(stage, runIn(stage, 'npm', 'pack', '--ignore-scripts', '--silent').trim())
 }

@@ -1,0 +1,87 @@
+import type { JSX } from 'preact'
+import { now } from '../../api/clock.ts'
+import { askOnce, status, statusAt, statusProblem } from '../../api/live.ts'
+import type { Status } from '../../api/types.ts'
+import { Bones } from '../../parts/asked.tsx'
+import { Empty } from '../../parts/empty.tsx'
+import { Icon } from '../../parts/icon.tsx'
+import { useTitle } from '../../place/title.ts'
+import { durationText } from '../../words/duration.ts'
+import { BackendTable } from './backend-table.tsx'
+import { Flow } from './flow.tsx'
+import { Findings, Running, Workers } from './side-panels.tsx'
+import { TroubleTable } from './trouble-table.tsx'
+import { troublesOf, verdictOf } from './troubles.ts'
+
+/** Older than this, numbers cannot carry a verdict, in milliseconds. */
+const TOO_OLD = 15_000
+
+export function Overview(): JSX.Element {
+  const one = status.value
+  const problem = statusProblem.value
+  if (one === undefined && problem !== undefined) return <NoDatabase />
+  if (one === undefined) return <Waiting />
+  return <Known status={one} />
+}
+
+function Known({ status: one }: { readonly status: Status }): JSX.Element {
+  const troubles = troublesOf(one)
+  const { isWell, title, text } = verdictOf(one, troubles)
+  void now.value
+  const age = performance.now() - statusAt.value
+  const isOld = age > TOO_OLD && statusProblem.value !== undefined
+  useTitle(isOld ? 'Cannot tell' : title)
+  return (
+    <>
+      <section aria-label="The verdict" class={`verdict verdict--${isOld ? 'old' : isWell ? 'ok' : 'bad'}`}>
+        <Icon name={isOld ? 'waits' : isWell ? 'ok' : 'wrong'} />
+        <div aria-live="polite">
+          <h1>{isOld ? 'Cannot tell how it is now' : title}</h1>
+          <p>{isOld ? `The last numbers are ${durationText(age)} old: “${title}”. They stand below.` : text}</p>
+        </div>
+      </section>
+      <TroubleTable troubles={troubles} />
+      <Flow status={one} />
+      <BackendTable status={one} />
+      <div class="cols cols--2">
+        <Workers status={one} />
+        <div class="stack">
+          <Running status={one} />
+          <Findings status={one} />
+        </div>
+      </div>
+    </>
+  )
+}
+
+function Waiting(): JSX.Element {
+  useTitle('Overview')
+  return (
+    <>
+      <h1 class="vh">Overview</h1>
+      <section class="panel" aria-label="Loading">
+        <Bones what="the state of the outbox" lines={8} />
+      </section>
+    </>
+  )
+}
+
+/** Delivery is told apart from the view. */
+function NoDatabase(): JSX.Element {
+  useTitle('The outbox could not be read')
+  const problem = statusProblem.value
+  return (
+    <section class="panel" aria-label="The outbox could not be read">
+      <h1 class="vh">The outbox could not be read</h1>
+      <Empty icon="storage" title="The outbox could not be read">
+        <p role="alert">
+          <code>{problem?.code}</code> {problem?.message}
+        </p>
+        <p>Workers wait and go on by themselves; nothing is lost.</p>
+        <button type="button" class="btn" onClick={() => void askOnce()}>
+          Try again
+        </button>
+      </Empty>
+    </section>
+  )
+}
