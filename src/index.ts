@@ -1,3 +1,4 @@
+export type { ActedBy } from './admin/actor.ts'
 export type { Admin, PurgeOptions, StatusOptions } from './admin/admin.ts'
 export type { ConsumerDeadLetters, ListDeadLettersOptions } from './admin/consumer-dead-letters.ts'
 export type { Defined } from './admin/defined.ts'
@@ -7,6 +8,7 @@ export { FINDING_CODES, type Finding, type FindingCode } from './admin/finding.t
 export type { MoveOptions, MoveTarget } from './admin/move-events.ts'
 export type { MoveResult } from './admin/move-in-peace.ts'
 export type { MoveEvents, MovePreview, RescheduleEvents } from './admin/moves.ts'
+export type { PausedBackend } from './admin/pauses.ts'
 export type {
   BackendStats,
   BackendStatus,
@@ -14,6 +16,7 @@ export type {
   OpenBreaker,
   OutboxStats,
   OutboxStatus,
+  Paused,
   WorkerStatus,
 } from './admin/status.ts'
 export {

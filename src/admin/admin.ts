@@ -5,6 +5,7 @@ import { suggestion } from '../foundation/suggestion.ts'
 import type { OutboxEvent } from '../record/outbox-event.ts'
 import type { RecordFilter } from '../record/record-source.ts'
 import type { Store } from '../store/store.ts'
+import type { ActedBy } from './actor.ts'
 import { ConsumerDeadLetters } from './consumer-dead-letters.ts'
 import type { Defined } from './defined.ts'
 import type { EventQuery } from './event-query.ts'
@@ -13,6 +14,7 @@ import { findingsOf } from './findings.ts'
 import type { MOVABLE } from './movable.ts'
 import type { MoveTarget } from './move-events.ts'
 import { type MoveEvents, type MovePreview, Moves, type RescheduleEvents } from './moves.ts'
+import { type PausedBackend, Pauses } from './pauses.ts'
 import {
   backendStatuses,
   type ConfiguredBackend,
@@ -73,10 +75,12 @@ const PURGE_LIMIT = 1_000
 export class Admin {
   readonly #parts: AdminParts
   readonly #moves: Moves
+  readonly #pauses: Pauses
 
   constructor(parts: AdminParts) {
     this.#parts = parts
     this.#moves = new Moves(parts.store.admin, parts.records)
+    this.#pauses = new Pauses(parts.store.coordination, () => parts.backends().map(({ name }) => name))
   }
 
   /** The events that match, as a query: order, cut, count or walk through it. */
@@ -114,6 +118,23 @@ export class Admin {
     target: Chosen & Defined<Chosen>,
   ): Promise<MovePreview> {
     return this.#moves.preview(move, target)
+  }
+
+  /**
+   * Pauses a backend for all workers, each of which notices within a second: nothing is sent there, its events wait in the table.
+   * What is in flight ends as it ends. Resolves with whether this call paused it; false = it was paused already, and stays so.
+   * Throws `UNKNOWN_BACKEND`, `INVALID_OPTION`.
+   */
+  pause(backend: string, options?: ActedBy): Promise<boolean> {
+    return this.#pauses.pause(backend, options)
+  }
+  /** Ends a pause: its events go out in the order of their keys. Resolves with whether there was one. Throws `UNKNOWN_BACKEND`. */
+  resume(backend: string, options?: ActedBy): Promise<boolean> {
+    return this.#pauses.resume(backend, options)
+  }
+  /** The configured backends that are paused: by whom, why and since when. */
+  pauses(): Promise<readonly PausedBackend[]> {
+    return this.#pauses.list()
   }
 
   /** The breakers that are open: of backends, and of the destinations behind them. */

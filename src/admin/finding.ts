@@ -11,6 +11,7 @@ export const FINDING_CODES = [
   'workers-at-work',
   'no-worker',
   'lanes-orphaned',
+  'backend-paused',
   'breaker-open',
   'backend-not-configured',
   'lag-too-great',

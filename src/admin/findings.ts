@@ -40,6 +40,7 @@ export function findingsOf(facts: Facts): readonly Finding[] {
     ...(seen
       ? [
           ...workers(seen),
+          ...seen.backends.flatMap(backendPaused),
           ...seen.backends.flatMap(({ openBreakers }) => openBreakers.map(breakerOpen)),
           ...seen.backends.flatMap((one) => eventsOf(one, facts.maxLag)),
         ]
@@ -107,6 +108,19 @@ function workers({ backends, workers, lanes }: NonNullable<Facts['seen']>): read
   if (orphans === 0) return [atWork]
   const message = `${countOf(orphans, 'lane')} had a worker that died; living ones take them within a second`
   return [atWork, { code: 'lanes-orphaned', level: 'advice', message }]
+}
+
+function backendPaused({ backend, paused }: BackendStatus): readonly Finding[] {
+  if (paused === null) return []
+  const { by, reason, since } = paused
+  return [
+    {
+      code: 'backend-paused',
+      level: 'advice',
+      message: `${backend} was paused by ${by} ${formatDuration(since)} ago${reason === '' ? '' : `: ${reason}`}; its events wait`,
+      cure: `broadcaster resume ${backend}`,
+    },
+  ]
 }
 
 function breakerOpen(one: OpenBreaker): Finding {

@@ -18,7 +18,7 @@ export interface BackendStats {
   readonly backend: string
   /** Events that are due and not delivered. */
   readonly waiting: Count
-  /** Of those, what a blocked key, an open breaker or a destination that is away holds. */
+  /** Of those, what a blocked key, an open breaker, a pause or a destination that is away holds. */
   readonly stuck: Count
   /** Age of the oldest due event that nothing holds, in milliseconds; null = there is none. */
   readonly lag: number | null
@@ -56,6 +56,16 @@ export interface OpenBreaker {
   readonly error: string
 }
 
+/** A backend that an operator paused: nothing is sent there until somebody resumes it. */
+export interface Paused {
+  /** Who paused it. */
+  readonly by: string
+  /** Why; empty = not said. */
+  readonly reason: string
+  /** Milliseconds since then. */
+  readonly since: number
+}
+
 /** One backend: its numbers, and whether events can go there. */
 export interface BackendStatus extends BackendStats {
   /** Whether this Broadcaster has it; one that is not configured here may be served by others. */
@@ -64,6 +74,8 @@ export interface BackendStatus extends BackendStats {
   readonly description: string | null
   /** The breakers that are open: its own, and those of the destinations behind it. */
   readonly openBreakers: readonly OpenBreaker[]
+  /** Who paused it, when and why; null = it is not paused. */
+  readonly paused: Paused | null
 }
 
 /** A worker whose lease has not ended. */
@@ -130,7 +142,7 @@ export interface ConfiguredBackend {
 export function statsOf(look: OutboxLook): OutboxStats {
   const open = openBreakersOf(look)
   return {
-    backends: look.backends.map((counts) => backendStats(counts, open)),
+    backends: look.backends.map((counts) => backendStats(counts, open, pausedIn(look, counts.backend))),
     totalRows: look.totalRows,
     totalRowsIsEstimate: look.totalRowsIsEstimate,
   }
@@ -157,13 +169,19 @@ export function backendStatuses(look: OutboxLook, configured: readonly Configure
   return [...look.backends, ...unknown].map((counts) => {
     const { backend } = counts
     const own = configured.find(({ name }) => name === backend)
+    const paused = pausedIn(look, backend)
     return {
-      ...backendStats(counts, open),
+      ...backendStats(counts, open, paused),
       configured: own !== undefined,
       description: own?.description ?? null,
       openBreakers: open.filter((one) => one.backend === backend),
+      paused,
     }
   })
+}
+
+function pausedIn({ breakers }: Pick<OutboxLook, 'breakers'>, name: string): Paused | null {
+  return breakers.find(({ backend }) => backend === name)?.paused ?? null
 }
 
 /** Pure. */
@@ -184,19 +202,19 @@ export function laneStatuses({ workers, lanes }: OutboxLook): readonly LaneStatu
 }
 
 /**
- * What an open breaker holds is all that waits; a destination that is away holds what is parked for it, and that is not told
+ * What an open breaker or a pause holds is all that waits; a destination that is away holds what is parked for it, and that is not told
  * from the few events which wait behind a retry of their key.
  */
-function backendStats(counts: BackendCounts, breakers: readonly OpenBreaker[]): BackendStats {
+function backendStats(counts: BackendCounts, breakers: readonly OpenBreaker[], paused: Paused | null): BackendStats {
   const { backend, ready, delayed, blocked, scheduled, retrying, failed, blockedKeys, oldestReadyAge } = counts
   const own = breakers.filter((one) => one.backend === backend)
-  const isOpen = own.some(({ destination }) => destination === '')
+  const isHeld = paused !== null || own.some(({ destination }) => destination === '')
   const waiting = sum(ready, delayed, blocked)
   return {
     backend,
     waiting,
-    stuck: isOpen ? waiting : own.length > 0 ? sum(delayed, blocked) : blocked,
-    lag: isOpen ? null : oldestReadyAge,
+    stuck: isHeld ? waiting : own.length > 0 ? sum(delayed, blocked) : blocked,
+    lag: isHeld ? null : oldestReadyAge,
     scheduled,
     retrying,
     failed,

@@ -9,6 +9,7 @@ import { init } from './commands/init.ts'
 import { list } from './commands/list.ts'
 import { migrate } from './commands/migrate.ts'
 import { cancel, replay, requeue, skip } from './commands/moves.ts'
+import { pause, resume } from './commands/pause.ts'
 import { publish } from './commands/publish.ts'
 import { show } from './commands/show.ts'
 import { stats } from './commands/stats.ts'
@@ -30,6 +31,8 @@ export const commands: readonly Command[] = [
   stats,
   health,
   doctor,
+  pause,
+  resume,
   breaker,
   deadLetters,
   capture,

@@ -16,7 +16,7 @@ type Outbox = Pick<Configured, 'broadcaster' | 'destinationOf'>
 
 /**
  * What unsettled events wait for beside their due time, by their ids: the event of their key that failed or is being
- * tried again, or a breaker that is open, of its backend or of the place behind it. Two small queries for any number of
+ * tried again, the end of its backend's pause, or a breaker that is open, of its backend or of the place behind it. Two small queries for any number of
  * events, and where places are away one more for each hundred that may go there, up to a thousand.
  */
 export async function waitsOf(outbox: Outbox, events: readonly OutboxEvent[]): Promise<ReadonlyMap<string, string>> {
@@ -25,7 +25,7 @@ export async function waitsOf(outbox: Outbox, events: readonly OutboxEvent[]): P
   if (waiting.length === 0) return new Map()
   const keys = new Set(waiting.flatMap(({ partitionKey }) => partitionKey ?? []))
   const lanes = new Set(waiting.flatMap(({ lane }) => lane ?? []))
-  const [heads, breakers] = await Promise.all([
+  const [heads, breakers, pauses] = await Promise.all([
     keys.size === 0
       ? []
       : broadcaster.admin
@@ -34,12 +34,15 @@ export async function waitsOf(outbox: Outbox, events: readonly OutboxEvent[]): P
           .limit(MOST)
           .all(),
     broadcaster.admin.openBreakers(),
+    broadcaster.admin.pauses(),
   ])
   const open = new Set(breakers.filter((one) => one.destination === '').map(({ backend }) => backend))
+  const paused = new Set(pauses.map(({ backend }) => backend))
   const waits = new Map<string, string>()
   for (const event of waiting) {
     const head = heads.find((one) => blocks(one, event))
     if (head !== undefined) waits.set(event.id, head.id)
+    else if (paused.has(event.publisherBackend)) waits.set(event.id, `${event.publisherBackend}, which is paused`)
     else if (open.has(event.publisherBackend)) waits.set(event.id, `the breaker of ${event.publisherBackend}`)
   }
   const rest = waiting.filter(({ id }) => !waits.has(id))

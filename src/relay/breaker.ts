@@ -23,6 +23,8 @@ export class Breaker {
   readonly #firstProbe: number
   readonly #probeInterval: number
   #open = false
+  /** An operator paused the backend: as good as open, with no probe due. */
+  #paused = false
   /** Monotonic time of the next probe, in ms. */
   #probeAt = 0
   /** Why it opened, until the store knows: a store that failed just then would never let anybody probe. */
@@ -35,13 +37,19 @@ export class Breaker {
     this.#probeInterval = probeInterval
   }
 
+  /** Whether nothing may be sent: it is open, or the backend is paused. */
   get isOpen(): boolean {
-    return this.#open
+    return this.#open || this.#paused
   }
 
-  /** Milliseconds until a probe is due. */
+  /** Whether a probe will close it by itself. */
+  get isProbing(): boolean {
+    return this.#open && !this.#paused
+  }
+
+  /** Milliseconds until a probe is due; none is while the backend is paused. */
   get probeIn(): number {
-    return Math.max(0, this.#probeAt - performance.now())
+    return this.#paused ? Number.POSITIVE_INFINITY : Math.max(0, this.#probeAt - performance.now())
   }
 
   /** An outage was seen. Resolves to true when this call opened the shared breaker. */
@@ -83,11 +91,15 @@ export class Breaker {
 
   /** What a survey says. Returns how our view changed. */
   observe(row: BreakerRow): 'opened' | 'closed' | undefined {
-    if (row.open === this.#open) return undefined
-    this.#open = row.open
-    this.#untold = undefined
-    this.#probeAt = performance.now() + (row.probeIn > LONGEST_BREAKER_WAIT ? 0 : Math.max(0, row.probeIn))
-    return row.open ? 'opened' : 'closed'
+    const wasOpen = this.isOpen
+    this.#paused = row.paused !== null
+    if (row.open !== this.#open) {
+      this.#open = row.open
+      this.#untold = undefined
+      this.#probeAt = performance.now() + (row.probeIn > LONGEST_BREAKER_WAIT ? 0 : Math.max(0, row.probeIn))
+    }
+    if (this.isOpen === wasOpen) return undefined
+    return this.isOpen ? 'opened' : 'closed'
   }
 }
 

@@ -91,8 +91,8 @@ export class Cycle {
     return this.#options.name
   }
 
-  get breakerIsOpen(): boolean {
-    return this.#breaker.isOpen
+  get isProbing(): boolean {
+    return this.#breaker.isProbing
   }
 
   /** Events whose delivery was recorded since the start. */
@@ -208,12 +208,11 @@ export class Cycle {
     sentAt: number,
     probe: boolean,
   ): Promise<SendAnswer> {
-    const { onError } = this.#options
     const { answer, outage } = await this.#traffic.conclude(batch, this.#prober.correct(batch, results), settled)
     if (outage === undefined) return answer
     const { error, retryAfter } = outage
     await this.#turns.aside(async () => {
-      if (probe) await this.#breaker.probeFailed(describeError(error), retryAfter).catch(onError)
+      if (probe) await this.#breaker.probeFailed(describeError(error), retryAfter).catch(this.#options.onError)
       // A send from before the last probe says nothing about the present.
       else if (!this.#breaker.isOpen && sentAt >= this.#resetAt) await this.#trip(error, retryAfter)
     })
@@ -243,8 +242,9 @@ export class Cycle {
     if (!isWoken) this.#reader.sweepNext()
   }
 
-  /** The breaker is open: waits until a probe is due, and goes on when it succeeds. */
+  /** The breaker is open, or the backend paused: what was just read goes back; waits until a probe is due, goes on when it succeeds. */
   async #probe(): Promise<void> {
+    this.#conclusion.giveBackAll()
     await this.#pause.sleep(Math.min(250, this.#breaker.probeIn + 1))
     if (this.#stopping || !this.#breaker.isOpen || this.#breaker.probeIn > 0 || !(await this.#prober.probe())) return
     const { name, worker, signals } = this.#options

@@ -32,7 +32,7 @@ export interface LaneKeeperOptions {
 
 /** Milliseconds between two looks at who owns what; a quarter of the lease when that is less. */
 const TICK = 1_000
-/** While a breaker is open, so that all workers go on soon after it closes. */
+/** While a breaker is open and probed, so that all workers go on soon after it closes. */
 const BREAKER_TICK = 250
 /** While an operator holds a lane of ours, and a moment longer. */
 const HOLD_TICK = 50
@@ -104,10 +104,10 @@ export class LaneKeeper {
 
   #interval(): number {
     const { lease, cycles, isQuiet, idleInterval } = this.#options
-    const breakerOpen = cycles.some((cycle) => cycle.breakerIsOpen)
+    const isProbing = cycles.some((cycle) => cycle.isProbing)
     const usual = isQuiet() ? Math.max(TICK, idleInterval) : TICK
     const soon = this.#attendant.isBusy ? HOLD_TICK : usual
-    return Math.min(breakerOpen ? Math.min(BREAKER_TICK, soon) : soon, lease.length / 4)
+    return Math.min(isProbing ? Math.min(BREAKER_TICK, soon) : soon, lease.length / 4)
   }
 
   /** A store that is only busy answers the next heartbeat, or is down then. */

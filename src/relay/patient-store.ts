@@ -54,6 +54,8 @@ export function patientCoordination(store: CoordinationStore, limit: number): Co
       tryProbe: (...given) => answered(limit, breakers.tryProbe(...given)),
       postpone: (...given) => answered(limit, breakers.postpone(...given)),
       close: (...given) => answered(limit, breakers.close(...given)),
+      pause: (...given) => answered(limit, breakers.pause(...given)),
+      resume: (...given) => answered(limit, breakers.resume(...given)),
     },
     destinations: {
       list: (...given) => answered(limit, destinations.list(...given)),

@@ -55,6 +55,18 @@ export interface BreakerRow {
   readonly since: number | null
   /** Why it opened. */
   readonly error: string
+  /** An operator paused the backend; null = nobody did. */
+  readonly paused: PauseRow | null
+}
+
+/** A backend to which an operator lets nothing be sent. */
+export interface PauseRow {
+  /** Who paused it. */
+  readonly by: string
+  /** Why; empty = not said. */
+  readonly reason: string
+  /** Milliseconds since then. */
+  readonly since: number
 }
 
 /**
@@ -96,7 +108,7 @@ export interface CoordinationStore {
   readonly destinations: DestinationStore
 }
 
-/** The breaker of each backend, shared by all workers. */
+/** The breaker of each backend, and its pause, shared by all workers. */
 export interface BreakerStore {
   /** Opens it unless open already, the first probe after `probeAfter` ms. True: this call opened it. */
   open(backend: string, probeAfter: number, error: string): Promise<boolean>
@@ -106,6 +118,10 @@ export interface BreakerStore {
   postpone(backend: string, probeAfter: number, error: string): Promise<void>
   /** Closes it. True: this call closed it. */
   close(backend: string): Promise<boolean>
+  /** Pauses the backend unless it is paused, and tells the workers. True: this call paused it. */
+  pause(backend: string, by: string, reason: string): Promise<boolean>
+  /** Ends the pause, and tells the workers. True: this call ended it. */
+  resume(backend: string): Promise<boolean>
 }
 
 /**

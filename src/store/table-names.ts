@@ -1,7 +1,18 @@
 import { type Problem, throwProblems } from '../foundation/problem.ts'
 
 /** The tables of one outbox beside its events, by what stands behind their prefix. */
-const BESIDE = ['lanes', 'workers', 'breakers', 'destinations', 'settings', 'inbox', 'migrations'] as const
+const BESIDE = [
+  'lanes',
+  'workers',
+  'breakers',
+  'destinations',
+  'settings',
+  'inbox',
+  'audit',
+  'operations',
+  'moved',
+  'migrations',
+] as const
 
 /** The tables of one outbox, each as a dialect writes a name in SQL. */
 export type TableNames<Name> = { readonly [Table in 'events' | (typeof BESIDE)[number]]: Name }

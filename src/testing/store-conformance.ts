@@ -12,6 +12,7 @@ import type { StoreCapability, StoreFixture } from './store/fixture.ts'
 import { holdCases } from './store/hold-cases.ts'
 import { inboxCases } from './store/inbox-cases.ts'
 import { lookCases } from './store/look-cases.ts'
+import { pauseCases } from './store/pause-cases.ts'
 import { publishCases } from './store/publish-cases.ts'
 import { purgeCases } from './store/purge-cases.ts'
 import { reconcileCases } from './store/reconcile-cases.ts'
@@ -38,6 +39,7 @@ export const storeConformance: readonly StoreCase[] = [
   ...reconcileCases,
   ...coordinationCases,
   ...breakerCases,
+  ...pauseCases,
   ...destinationCases,
   ...adminListCases,
   ...adminMoveCases,

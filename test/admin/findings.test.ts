@@ -12,7 +12,7 @@ import { root } from '../project/source-files.ts'
 
 const WORKER = { id: 'w', name: 'one', backends: ['main'], leaseLeft: 9_000 }
 const LANE = { backend: 'main', lane: 0, owner: 'w', fence: 1, attention: 0, hold: 0, holdLeft: null, quietFor: 0 }
-const DOWN = { backend: 'main', open: true, probeIn: 100, since: 2_000, error: 'ECONNREFUSED' }
+const DOWN = { backend: 'main', open: true, probeIn: 100, since: 2_000, error: 'ECONNREFUSED', paused: null }
 const AWAY = { backend: 'main', destination: 'https://a.example', probeIn: 100, since: 2_000, error: 'no answer' }
 const CURRENT = { version: 3, latest: 3, lanes: 64, pending: [] }
 
@@ -114,6 +114,16 @@ const TABLE: readonly {
     what: 'a breaker is open, and nobody knows since when',
     facts: factsOf(lookOf({}, { breakers: [{ ...DOWN, since: null }] })),
     found: [['breaker-open', 'wrong', /^the breaker of main is open: ECONNREFUSED$/]],
+  },
+  {
+    what: 'a backend is paused, and its events have no lag',
+    facts: factsOf(
+      lookOf(
+        { ready: 1, oldestReadyAge: 1e9 },
+        { breakers: [{ ...DOWN, open: false, paused: { by: 'ops', reason: 'their window', since: 2_000 } }] },
+      ),
+    ),
+    found: [['backend-paused', 'advice', /^main was paused by ops 2\.0 s ago: their window; its events wait$/]],
   },
   {
     what: 'too late',

@@ -63,6 +63,9 @@ CREATE TABLE `outbox_breakers` (
   `probe_at` datetime(6) NOT NULL,
   `since` datetime(6) NOT NULL,
   `error` longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin NOT NULL,
+  `paused_at` datetime(6) DEFAULT NULL,
+  `paused_by` varchar(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin DEFAULT NULL,
+  `pause_reason` longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin DEFAULT NULL,
   PRIMARY KEY (`backend`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_general_ci;
 
@@ -89,6 +92,53 @@ CREATE TABLE `outbox_inbox` (
   `handled_at` datetime(6) NOT NULL DEFAULT utc_timestamp(6),
   PRIMARY KEY (`consumer`,`source`,`event_id`),
   KEY `inbox_age` (`handled_at`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_general_ci ROW_FORMAT=DYNAMIC;
+
+CREATE TABLE `outbox_audit` (
+  `id` bigint(20) NOT NULL AUTO_INCREMENT,
+  `at` datetime(6) NOT NULL,
+  `who` varchar(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin NOT NULL,
+  `what` varchar(50) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `target` longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin NOT NULL,
+  `reason` longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin NOT NULL,
+  `operation` bigint(20) DEFAULT NULL,
+  `outcome` varchar(20) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `counts` longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin NOT NULL,
+  `ended_at` datetime(6) DEFAULT NULL,
+  `error` longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin DEFAULT NULL,
+  PRIMARY KEY (`id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_general_ci ROW_FORMAT=DYNAMIC;
+
+CREATE TABLE `outbox_operations` (
+  `id` bigint(20) NOT NULL AUTO_INCREMENT,
+  `kind` varchar(20) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `who` varchar(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin NOT NULL,
+  `reason` longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin NOT NULL,
+  `filter` longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin NOT NULL,
+  `conditions` longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin NOT NULL,
+  `params` longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin NOT NULL,
+  `rate` double DEFAULT NULL,
+  `state` varchar(20) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `began_at` datetime(6) NOT NULL,
+  `ended_at` datetime(6) DEFAULT NULL,
+  `matched` bigint(20) DEFAULT NULL,
+  `looked` bigint(20) NOT NULL DEFAULT 0,
+  `moved` bigint(20) NOT NULL DEFAULT 0,
+  `left_alone` bigint(20) NOT NULL DEFAULT 0,
+  `position` char(32) CHARACTER SET ascii COLLATE ascii_bin DEFAULT NULL,
+  `next_at` datetime(6) DEFAULT NULL,
+  `owner` char(36) CHARACTER SET ascii COLLATE ascii_bin DEFAULT NULL,
+  `lease_until` datetime(6) DEFAULT NULL,
+  `audit` bigint(20) DEFAULT NULL,
+  `error` longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin DEFAULT NULL,
+  PRIMARY KEY (`id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_general_ci ROW_FORMAT=DYNAMIC;
+
+CREATE TABLE `outbox_moved` (
+  `operation` bigint(20) NOT NULL,
+  `event` char(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `was` varchar(20) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  PRIMARY KEY (`operation`,`event`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_general_ci ROW_FORMAT=DYNAMIC;
 
 CREATE TABLE `outbox_migrations` (

@@ -60,7 +60,17 @@ export class Fixtures {
     this.#wrapped ??= this.#wrap(pool)
     const store = mysql({ pool: this.#wrapped })
     await store.schema.migrate({ lanes: 8 })
-    for (const table of ['events', 'lanes', 'workers', 'breakers', 'destinations', 'inbox'])
+    for (const table of [
+      'events',
+      'lanes',
+      'workers',
+      'breakers',
+      'destinations',
+      'inbox',
+      'audit',
+      'operations',
+      'moved',
+    ])
       await pool.query(`DELETE FROM outbox_${table}`)
     return {
       store,
@@ -68,7 +78,18 @@ export class Fixtures {
         return mysql({ url })
       },
       async unmigrated() {
-        const names = ['events', 'lanes', 'workers', 'breakers', 'destinations', 'inbox', 'settings', 'migrations']
+        const beside = [
+          'lanes',
+          'workers',
+          'breakers',
+          'destinations',
+          'inbox',
+          'audit',
+          'operations',
+          'moved',
+          'settings',
+        ]
+        const names = ['events', ...beside, 'migrations']
         await pool.query(`DROP TABLE IF EXISTS ${names.map((name) => `elsewhere_${name}`).join(', ')}`)
         return mysql({ pool, table: 'elsewhere_events' })
       },

@@ -63,6 +63,9 @@ CREATE TABLE `outbox_breakers` (
   `probe_at` datetime(6) NOT NULL,
   `since` datetime(6) NOT NULL,
   `error` longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_bin NOT NULL,
+  `paused_at` datetime(6) DEFAULT NULL,
+  `paused_by` varchar(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_bin DEFAULT NULL,
+  `pause_reason` longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_bin,
   PRIMARY KEY (`backend`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_ai_ci;
 
@@ -89,6 +92,53 @@ CREATE TABLE `outbox_inbox` (
   `handled_at` datetime(6) NOT NULL DEFAULT (utc_timestamp(6)),
   PRIMARY KEY (`consumer`,`source`,`event_id`),
   KEY `inbox_age` (`handled_at`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_ai_ci ROW_FORMAT=DYNAMIC;
+
+CREATE TABLE `outbox_audit` (
+  `id` bigint NOT NULL AUTO_INCREMENT,
+  `at` datetime(6) NOT NULL,
+  `who` varchar(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_bin NOT NULL,
+  `what` varchar(50) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `target` longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_bin NOT NULL,
+  `reason` longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_bin NOT NULL,
+  `operation` bigint DEFAULT NULL,
+  `outcome` varchar(20) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `counts` longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_bin NOT NULL,
+  `ended_at` datetime(6) DEFAULT NULL,
+  `error` longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_bin,
+  PRIMARY KEY (`id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_ai_ci ROW_FORMAT=DYNAMIC;
+
+CREATE TABLE `outbox_operations` (
+  `id` bigint NOT NULL AUTO_INCREMENT,
+  `kind` varchar(20) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `who` varchar(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_bin NOT NULL,
+  `reason` longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_bin NOT NULL,
+  `filter` longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_bin NOT NULL,
+  `conditions` longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_bin NOT NULL,
+  `params` longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_bin NOT NULL,
+  `rate` double DEFAULT NULL,
+  `state` varchar(20) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `began_at` datetime(6) NOT NULL,
+  `ended_at` datetime(6) DEFAULT NULL,
+  `matched` bigint DEFAULT NULL,
+  `looked` bigint NOT NULL DEFAULT '0',
+  `moved` bigint NOT NULL DEFAULT '0',
+  `left_alone` bigint NOT NULL DEFAULT '0',
+  `position` char(32) CHARACTER SET ascii COLLATE ascii_bin DEFAULT NULL,
+  `next_at` datetime(6) DEFAULT NULL,
+  `owner` char(36) CHARACTER SET ascii COLLATE ascii_bin DEFAULT NULL,
+  `lease_until` datetime(6) DEFAULT NULL,
+  `audit` bigint DEFAULT NULL,
+  `error` longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_bin,
+  PRIMARY KEY (`id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_ai_ci ROW_FORMAT=DYNAMIC;
+
+CREATE TABLE `outbox_moved` (
+  `operation` bigint NOT NULL,
+  `event` char(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `was` varchar(20) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  PRIMARY KEY (`operation`,`event`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_ai_ci ROW_FORMAT=DYNAMIC;
 
 CREATE TABLE `outbox_migrations` (

@@ -20,7 +20,19 @@ const DUMPS = {
   mariadb: { version: '10.11.', file: new URL('./mariadb-schema.sql', import.meta.url) },
   mysql: { version: '8.0.', file: new URL('./mysql-schema.sql', import.meta.url) },
 } as const
-const TABLES = ['events', 'lanes', 'workers', 'breakers', 'destinations', 'settings', 'inbox', 'migrations']
+const TABLES = [
+  'events',
+  'lanes',
+  'workers',
+  'breakers',
+  'destinations',
+  'settings',
+  'inbox',
+  'audit',
+  'operations',
+  'moved',
+  'migrations',
+]
 
 async function withPlaceOn(
   server: string,

@@ -49,9 +49,8 @@ export class Fixtures {
     const options = { schema, listen: { url: this.#listen } }
     const store = postgres({ pool, ...options })
     await store.schema.migrate({ lanes: 8 })
-    const tables = ['events', 'lanes', 'workers', 'breakers', 'destinations', 'inbox'].map(
-      (name) => `${schema}.outbox_${name}`,
-    )
+    const names = ['events', 'lanes', 'workers', 'breakers', 'destinations', 'inbox', 'audit', 'operations', 'moved']
+    const tables = names.map((name) => `${schema}.outbox_${name}`)
     await pool.query(`TRUNCATE ${tables.join(', ')}`)
     const elsewhere = `${schema}_2`
     return {

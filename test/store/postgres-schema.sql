@@ -1,8 +1,22 @@
+outbox_audit.id bigint NOT NULL
+outbox_audit.at timestamp with time zone NOT NULL DEFAULT clock_timestamp()
+outbox_audit.who character varying(255) NOT NULL
+outbox_audit.what character varying(50) NOT NULL
+outbox_audit.target text NOT NULL
+outbox_audit.reason text NOT NULL
+outbox_audit.operation bigint
+outbox_audit.outcome character varying(20) NOT NULL
+outbox_audit.counts text NOT NULL
+outbox_audit.ended_at timestamp with time zone
+outbox_audit.error text
 outbox_breakers.backend character varying(100) NOT NULL
 outbox_breakers.open boolean NOT NULL
 outbox_breakers.probe_at timestamp with time zone NOT NULL
 outbox_breakers.since timestamp with time zone NOT NULL
 outbox_breakers.error text NOT NULL
+outbox_breakers.paused_at timestamp with time zone
+outbox_breakers.paused_by character varying(255)
+outbox_breakers.pause_reason text
 outbox_destinations.backend character varying(100) NOT NULL
 outbox_destinations.destination character varying(200) NOT NULL
 outbox_destinations.probe_at timestamp with time zone NOT NULL
@@ -53,6 +67,30 @@ outbox_migrations.version integer NOT NULL
 outbox_migrations.name text NOT NULL
 outbox_migrations.breaking boolean NOT NULL
 outbox_migrations.applied_at timestamp with time zone NOT NULL DEFAULT statement_timestamp()
+outbox_moved.operation bigint NOT NULL
+outbox_moved.event uuid NOT NULL
+outbox_moved.was character varying(20) NOT NULL
+outbox_operations.id bigint NOT NULL
+outbox_operations.kind character varying(20) NOT NULL
+outbox_operations.who character varying(255) NOT NULL
+outbox_operations.reason text NOT NULL
+outbox_operations.filter text NOT NULL
+outbox_operations.conditions text NOT NULL
+outbox_operations.params text NOT NULL
+outbox_operations.rate double precision
+outbox_operations.state character varying(20) NOT NULL
+outbox_operations.began_at timestamp with time zone NOT NULL DEFAULT clock_timestamp()
+outbox_operations.ended_at timestamp with time zone
+outbox_operations.matched bigint
+outbox_operations.looked bigint NOT NULL DEFAULT 0
+outbox_operations.moved bigint NOT NULL DEFAULT 0
+outbox_operations.left_alone bigint NOT NULL DEFAULT 0
+outbox_operations.position uuid
+outbox_operations.next_at timestamp with time zone
+outbox_operations.owner uuid
+outbox_operations.lease_until timestamp with time zone
+outbox_operations.audit bigint
+outbox_operations.error text
 outbox_settings.single boolean NOT NULL DEFAULT true
 outbox_settings.lanes integer NOT NULL
 outbox_workers.id uuid NOT NULL DEFAULT gen_random_uuid()
@@ -60,6 +98,7 @@ outbox_workers.name text NOT NULL
 outbox_workers.backends text[] NOT NULL
 outbox_workers.entered_at timestamp with time zone NOT NULL DEFAULT statement_timestamp()
 outbox_workers.lease_until timestamp with time zone NOT NULL
+outbox_audit CONSTRAINT outbox_audit_pkey PRIMARY KEY (id)
 outbox_breakers CONSTRAINT outbox_breakers_pkey PRIMARY KEY (backend)
 outbox_destinations CONSTRAINT outbox_destinations_pkey PRIMARY KEY (backend, destination)
 outbox_events CONSTRAINT outbox_events_max_retries_check CHECK ((max_retries >= 0))
@@ -68,10 +107,13 @@ outbox_events CONSTRAINT outbox_events_retry_count_check CHECK ((retry_count >= 
 outbox_inbox CONSTRAINT outbox_inbox_pkey PRIMARY KEY (consumer, source, event_id)
 outbox_lanes CONSTRAINT outbox_lanes_pkey PRIMARY KEY (backend, lane)
 outbox_migrations CONSTRAINT outbox_migrations_pkey PRIMARY KEY (version)
+outbox_moved CONSTRAINT outbox_moved_pkey PRIMARY KEY (operation, event)
+outbox_operations CONSTRAINT outbox_operations_pkey PRIMARY KEY (id)
 outbox_settings CONSTRAINT outbox_settings_lanes_check CHECK (((lanes >= 1) AND (lanes <= 1024)))
 outbox_settings CONSTRAINT outbox_settings_pkey PRIMARY KEY (single)
 outbox_settings CONSTRAINT outbox_settings_single_check CHECK (single)
 outbox_workers CONSTRAINT outbox_workers_pkey PRIMARY KEY (id)
+CREATE UNIQUE INDEX outbox_audit_pkey ON outbox_audit USING btree (id)
 CREATE UNIQUE INDEX outbox_breakers_pkey ON outbox_breakers USING btree (backend)
 CREATE UNIQUE INDEX outbox_destinations_pkey ON outbox_destinations USING btree (backend, destination)
 CREATE INDEX outbox_events_hot ON outbox_events USING btree (publisher_backend, lane, seq) WHERE ((available_at IS NULL) AND ((status)::text = ANY ((ARRAY['pending'::character varying, 'retry'::character varying, 'processing'::character varying])::text[])))
@@ -83,6 +125,8 @@ CREATE INDEX outbox_events_troubled ON outbox_events USING btree (publisher_back
 CREATE UNIQUE INDEX outbox_inbox_pkey ON outbox_inbox USING btree (consumer, source, event_id)
 CREATE UNIQUE INDEX outbox_lanes_pkey ON outbox_lanes USING btree (backend, lane)
 CREATE UNIQUE INDEX outbox_migrations_pkey ON outbox_migrations USING btree (version)
+CREATE UNIQUE INDEX outbox_moved_pkey ON outbox_moved USING btree (operation, event)
+CREATE UNIQUE INDEX outbox_operations_pkey ON outbox_operations USING btree (id)
 CREATE UNIQUE INDEX outbox_settings_pkey ON outbox_settings USING btree (single)
 CREATE UNIQUE INDEX outbox_workers_pkey ON outbox_workers USING btree (id)
 CREATE TRIGGER outbox_events_complete_row BEFORE INSERT ON outbox_events FOR EACH ROW WHEN (((new.lane IS NULL) OR ((new.available_at IS NULL) AND (new.scheduled_at > statement_timestamp())))) EXECUTE FUNCTION outbox_complete_row()

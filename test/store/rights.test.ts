@@ -19,7 +19,10 @@ import { requireServer } from '../support/servers.ts'
 type Role = 'publisher' | 'worker' | 'consumer' | 'operator' | 'reader'
 const ROLES: readonly Role[] = ['publisher', 'worker', 'consumer', 'operator', 'reader']
 
-const TABLES = ['events', 'lanes', 'workers', 'breakers', 'destinations', 'inbox', 'settings', 'migrations'] as const
+const TABLES = [
+  ...['events', 'lanes', 'workers', 'breakers', 'destinations', 'inbox'],
+  ...['audit', 'operations', 'moved', 'settings', 'migrations'],
+]
 
 /** The rights of a role on each table, as the page's table says them. */
 function rightsOf(role: Role): readonly (readonly [table: string, rights: string])[] {
@@ -89,6 +92,9 @@ async function playAll(as: (role: Role) => Store, tables: () => Promise<unknown>
   await operator.events.requeue(again.id)
   await operator.events.reschedule(again.id, new Date(Date.now() + 60_000))
   await operator.events.delete(again.id)
+  await operator.admin.pause('main', { by: 'ops' })
+  assert.equal((await operator.admin.pauses()).length, 1)
+  await operator.admin.resume('main', { by: 'ops' })
   await operator.store.coordination.breakers.close('main')
   await operator.store.coordination.destinations.close('main', 'x')
 

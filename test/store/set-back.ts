@@ -5,7 +5,7 @@ const INSTANTS = {
   events: ['created_at', 'updated_at', 'scheduled_at', 'published_at', 'available_at'],
   workers: ['entered_at', 'lease_until'],
   lanes: ['hold_until'],
-  breakers: ['probe_at', 'since'],
+  breakers: ['probe_at', 'since', 'paused_at'],
   destinations: ['probe_at', 'since'],
   inbox: ['handled_at'],
 }

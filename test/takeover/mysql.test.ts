@@ -102,12 +102,15 @@ for (const { name, title } of MYSQL_SERVERS) {
           assert.ok(names.has(name))
         const [tables] = await pool.query('SHOW TABLES')
         assert.deepEqual((tables as object[]).flatMap((row) => Object.values(row)).toSorted(), [
+          'outbox_audit',
           'outbox_breakers',
           'outbox_destinations',
           'outbox_events',
           'outbox_inbox',
           'outbox_lanes',
           'outbox_migrations',
+          'outbox_moved',
+          'outbox_operations',
           'outbox_settings',
           'outbox_workers',
         ])

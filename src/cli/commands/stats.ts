@@ -32,6 +32,13 @@ function linesOf(status: Omit<OutboxStatus, 'findings'>, width: number | undefin
         `Worker ${name}: ${countOf(lanes, 'lane')} of ${served.join(', ')}; its lease ends in ${formatDuration(leaseLeft)} unless renewed.`,
     ),
     ...(workers.length === 0 ? ['No worker is running.'] : []),
+    ...backends.flatMap(({ backend, paused }) =>
+      paused === null
+        ? []
+        : [
+            `${backend} was paused by ${paused.by} ${formatDuration(paused.since)} ago${paused.reason && `: ${paused.reason}`}`,
+          ],
+    ),
     ...backends
       .flatMap(({ openBreakers }) => openBreakers)
       .map(

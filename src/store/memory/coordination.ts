@@ -27,12 +27,13 @@ export function memoryCoordination(outbox: MemoryOutbox): CoordinationStore {
       lanes: outbox.lanes.filter((lane) => backends.includes(lane.backend)).map((lane) => shown(lane, now)),
       breakers: [...outbox.breakers]
         .filter(([backend]) => backends.includes(backend))
-        .map(([backend, { open, probeAt, since, error }]) => ({
+        .map(([backend, { open, probeAt, since, error, paused }]) => ({
           backend,
           open,
           probeIn: probeAt - now,
           since: since === null ? null : Math.max(0, now - since),
           error,
+          paused: paused && { by: paused.by, reason: paused.reason, since: Math.max(0, now - paused.at) },
         })),
     }
   }
@@ -120,9 +121,11 @@ function holdLeft({ holdUntil }: Pick<MemoryLane, 'holdUntil'>, now: number): nu
 function memoryBreakers(outbox: MemoryOutbox): BreakerStore {
   return {
     async open(backend, probeAfter, error) {
-      if (outbox.breakers.get(backend)?.open) return false
+      const known = outbox.breakers.get(backend)
+      if (known?.open) return false
       const now = outbox.now()
-      outbox.breakers.set(backend, { open: true, probeAt: now + probeAfter, since: now, error })
+      const paused = known?.paused ?? null
+      outbox.breakers.set(backend, { open: true, probeAt: now + probeAfter, since: now, error, paused })
       return true
     },
     async tryProbe(backend, again) {
@@ -143,6 +146,21 @@ function memoryBreakers(outbox: MemoryOutbox): BreakerStore {
       if (!breaker?.open) return false
       breaker.open = false
       breaker.since = outbox.now()
+      return true
+    },
+    async pause(backend, by, reason) {
+      const at = outbox.now()
+      const breaker = outbox.breakers.get(backend) ?? { open: false, probeAt: at, since: at, error: '', paused: null }
+      if (breaker.paused !== null) return false
+      outbox.breakers.set(backend, { ...breaker, paused: { by, reason, at } })
+      outbox.wake()
+      return true
+    },
+    async resume(backend) {
+      const breaker = outbox.breakers.get(backend)
+      if (!breaker?.paused) return false
+      breaker.paused = null
+      outbox.wake()
       return true
     },
   }

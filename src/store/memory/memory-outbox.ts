@@ -31,6 +31,7 @@ export interface MemoryBreaker {
   probeAt: number
   since: number | null
   error: string
+  paused: { readonly by: string; readonly reason: string; readonly at: number } | null
 }
 
 export interface MemoryDestination {

@@ -13,13 +13,15 @@ import { NOW, nowPlus } from './values.ts'
 /** The breaker of each backend. Each call is one conditional write of one row: of two callers one succeeds. */
 export function breakers(client: Client, t: Tables): BreakerStore {
   const changed = async (statement: Sql): Promise<boolean> => (await client.run(statement)) === 1
-
-  return {
-    /** First as if it were there: an insert that meets a row counts differently from client to client. */
-    async open(backend, probeAfter, error) {
-      await client.run(sql`
+  /** An insert that meets a row counts differently from client to client, so each change is an update. */
+  const make = (backend: string): Promise<number> =>
+    client.run(sql`
 INSERT INTO ${t.breakers} (backend, open, probe_at, since, error) VALUES (${backend}, 0, ${NOW}, ${NOW}, '')
 ON DUPLICATE KEY UPDATE backend = VALUES(backend)`)
+
+  return {
+    async open(backend, probeAfter, error) {
+      await make(backend)
       return changed(sql`
 UPDATE ${t.breakers} SET open = 1, probe_at = ${nowPlus(probeAfter)}, since = ${NOW}, error = ${error}
 WHERE backend = ${backend} AND open = 0`)
@@ -34,6 +36,16 @@ UPDATE ${t.breakers} SET probe_at = ${nowPlus(probeAfter)}, error = ${error} WHE
     },
     close: (backend) =>
       changed(sql`UPDATE ${t.breakers} SET open = 0, since = ${NOW} WHERE backend = ${backend} AND open = 1`),
+    async pause(backend, by, reason) {
+      await make(backend)
+      return changed(sql`
+UPDATE ${t.breakers} SET paused_at = ${NOW}, paused_by = ${by}, pause_reason = ${reason}
+WHERE backend = ${backend} AND paused_at IS NULL`)
+    },
+    resume: (backend) =>
+      changed(sql`
+UPDATE ${t.breakers} SET paused_at = NULL, paused_by = NULL, pause_reason = NULL
+WHERE backend = ${backend} AND paused_at IS NOT NULL`),
   }
 }
 

@@ -1,6 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import { laneKey, laneOfRow } from '../coordination-rows.ts'
-import { type CoordinationStore, type Lane, LONGEST_HOLD, LONGEST_LEASE, type Survey } from '../coordination-store.ts'
+import {
+  type CoordinationStore,
+  type Lane,
+  LONGEST_HOLD,
+  LONGEST_LEASE,
+  type PauseRow,
+  type Survey,
+} from '../coordination-store.ts'
 import { breakers, destinations } from './breakers.ts'
 import type { Client, RawRow, Runs } from './client.ts'
 import { join, Sql, sql, utf8 } from './sql.ts'
@@ -168,7 +175,11 @@ FROM ${t.lanes} WHERE backend IN (${names})
 UNION ALL
 SELECT 'breaker', backend, NULL, ${utf8(new Sql('error'))}, open,
   TIMESTAMPDIFF(MICROSECOND, ${NOW}, probe_at), GREATEST(TIMESTAMPDIFF(MICROSECOND, since, ${NOW}), 0), NULL, NULL, NULL
-FROM ${t.breakers} WHERE backend IN (${names})`)
+FROM ${t.breakers} WHERE backend IN (${names})
+UNION ALL
+SELECT 'pause', backend, ${utf8(new Sql('paused_by'))}, ${utf8(new Sql('pause_reason'))}, NULL,
+  GREATEST(TIMESTAMPDIFF(MICROSECOND, paused_at, ${NOW}), 0), NULL, NULL, NULL, NULL
+FROM ${t.breakers} WHERE backend IN (${names}) AND paused_at IS NOT NULL`)
   }
 
   return {
@@ -197,6 +208,7 @@ function idOf(row: RawRow): string {
 
 function surveyOf(rows: readonly RawRow[]): Survey {
   const of = (kind: string): readonly RawRow[] => rows.filter((row) => row['kind'] === kind)
+  const pauses = new Map(of('pause').map((row) => [String(row['name']), pauseOf(row)]))
   return {
     workers: of('worker')
       .filter((row) => Number(row['number']) === 0)
@@ -213,8 +225,13 @@ function surveyOf(rows: readonly RawRow[]): Survey {
       probeIn: Number(row['fence']) / 1_000,
       since: Number(row['attention']) / 1_000,
       error: String(row['text']),
+      paused: pauses.get(String(row['name'])) ?? null,
     })),
   }
+}
+
+function pauseOf(row: RawRow): PauseRow {
+  return { by: String(row['label']), reason: String(row['text']), since: Number(row['fence']) / 1_000 }
 }
 
 /** Makes the lanes of these backends where they are not there yet: in one order, so that two who do wait in no circle. */

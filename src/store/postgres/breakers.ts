@@ -36,6 +36,19 @@ SET open = false, since = clock_timestamp()
 WHERE backend = $1 AND open
 RETURNING backend`
 
+  const pause = told(`
+INSERT INTO ${t.breakers} AS b (backend, open, probe_at, since, error, paused_at, paused_by, pause_reason)
+VALUES ($1, false, clock_timestamp(), clock_timestamp(), '', clock_timestamp(), $3, $4)
+ON CONFLICT (backend) DO UPDATE
+SET paused_at = excluded.paused_at, paused_by = excluded.paused_by, pause_reason = excluded.pause_reason
+WHERE b.paused_at IS NULL
+RETURNING b.backend`)
+
+  const resume = told(`
+UPDATE ${t.breakers} SET paused_at = NULL, paused_by = NULL, pause_reason = NULL
+WHERE backend = $1 AND paused_at IS NOT NULL
+RETURNING backend`)
+
   const changed = async (text: string, values: readonly (string | number)[]): Promise<boolean> =>
     (await client.query(text, values)).length === 1
 
@@ -46,7 +59,15 @@ RETURNING backend`
       await client.query(postpone, [backend, probeAfter, error.replaceAll('\0', '')])
     },
     close: (backend) => changed(close, [backend]),
+    pause: (backend, by, reason) => changed(pause, [backend, t.events, by, reason]),
+    resume: (backend) => changed(resume, [backend, t.events]),
   }
+}
+
+/** A change of which workers learn at once, where it found a row; `$2` is the events table. */
+function told(change: string): string {
+  return `WITH changed AS (${change})
+SELECT pg_notify('broadcaster_' || $2::regclass::oid, 'lanes') FROM changed`
 }
 
 /** The open breakers of destinations. Each call is one conditional write of one row: of two callers one succeeds. */

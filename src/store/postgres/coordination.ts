@@ -185,7 +185,9 @@ SELECT json_build_object(
     SELECT coalesce(json_agg(json_build_object('backend', b.backend, 'open', b.open,
       'probeIn', date_part('epoch', b.probe_at - clock_timestamp()) * 1000,
       'since', greatest(date_part('epoch', clock_timestamp() - b.since) * 1000, 0),
-      'error', b.error) ORDER BY b.backend), '[]')
+      'error', b.error, 'paused', CASE WHEN b.paused_at IS NOT NULL THEN json_build_object(
+        'by', b.paused_by, 'reason', b.pause_reason,
+        'since', greatest(date_part('epoch', clock_timestamp() - b.paused_at) * 1000, 0)) END) ORDER BY b.backend), '[]')
     FROM ${t.breakers} AS b WHERE b.backend = ANY ($1::text[]))
 )::text AS survey`
 

@@ -13,7 +13,12 @@ import type { Tables } from './tables.ts'
 import { NOW, nowPlus } from './values.ts'
 
 /** The breaker of each backend. A backend that never had an outage has no row. */
-export function breakers(database: Database, t: Tables): BreakerStore {
+export function breakers(database: Database, t: Tables, notify: () => void): BreakerStore {
+  const tell = async (changing: Promise<boolean>): Promise<boolean> => {
+    const changed = await changing
+    if (changed) notify()
+    return changed
+  }
   const openSql = `
     INSERT INTO ${t.breakers} (backend, open, probe_at, since, error) VALUES (?, 1, ${nowPlus('?')}, ${NOW}, ?)
     ON CONFLICT (backend) DO UPDATE
@@ -23,6 +28,15 @@ export function breakers(database: Database, t: Tables): BreakerStore {
       AND (probe_at <= ${NOW} OR probe_at > ${nowPlus(String(LONGEST_BREAKER_WAIT / 1000))})`
   const postponeSql = `UPDATE ${t.breakers} SET probe_at = ${nowPlus('?')}, error = ? WHERE backend = ? AND open = 1`
   const closeSql = `UPDATE ${t.breakers} SET open = 0, since = ${NOW} WHERE backend = ? AND open = 1`
+  const pauseSql = `
+    INSERT INTO ${t.breakers} (backend, open, probe_at, since, error, paused_at, paused_by, pause_reason)
+    VALUES (?, 0, ${NOW}, ${NOW}, '', ${NOW}, ?, ?)
+    ON CONFLICT (backend) DO UPDATE
+    SET paused_at = excluded.paused_at, paused_by = excluded.paused_by, pause_reason = excluded.pause_reason
+    WHERE paused_at IS NULL`
+  const resumeSql = `
+    UPDATE ${t.breakers} SET paused_at = NULL, paused_by = NULL, pause_reason = NULL
+    WHERE backend = ? AND paused_at IS NOT NULL`
   const changes = (sql: string, ...values: readonly (string | number)[]): Promise<boolean> =>
     database.write((db) => db.run(sql, ...values) > 0)
   return {
@@ -32,6 +46,8 @@ export function breakers(database: Database, t: Tables): BreakerStore {
       await changes(postponeSql, probeAfter / 1000, error, backend)
     },
     close: (backend) => changes(closeSql, backend),
+    pause: (backend, by, reason) => tell(changes(pauseSql, backend, by, reason)),
+    resume: (backend) => tell(changes(resumeSql, backend)),
   }
 }
 

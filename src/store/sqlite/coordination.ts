@@ -87,7 +87,7 @@ export function coordination(database: Database, t: Tables, notify: () => void):
       })
       notify()
     },
-    breakers: breakers(database, t),
+    breakers: breakers(database, t, notify),
     destinations: destinations(database, t),
   }
 }
@@ -108,7 +108,7 @@ export function survey(t: Tables) {
     SELECT ${LANE} FROM ${t.lanes}
     WHERE backend IN (SELECT value FROM json_each(?)) ORDER BY backend, lane`
   const breakersSql = `
-    SELECT backend, open, probe_at, since, error, ${NOW} AS now FROM ${t.breakers}
+    SELECT backend, open, probe_at, since, error, paused_at, paused_by, pause_reason, ${NOW} AS now FROM ${t.breakers}
     WHERE backend IN (SELECT value FROM json_each(?)) ORDER BY backend`
   return {
     /** Whether there is a worker to remove, or a lease to cut; most calls need no write lock. */
@@ -137,6 +137,14 @@ export function survey(t: Tables) {
             probeIn: timeOf(row['probe_at']) - now,
             since: Math.max(0, now - timeOf(row['since'])),
             error: String(row['error']),
+            paused:
+              row['paused_at'] === null
+                ? null
+                : {
+                    by: String(row['paused_by']),
+                    reason: String(row['pause_reason']),
+                    since: Math.max(0, now - timeOf(row['paused_at'])),
+                  },
           }
         }),
       }

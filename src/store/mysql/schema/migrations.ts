@@ -4,6 +4,14 @@ import { createInbox } from './migrations/0002-create-inbox.ts'
 import { publishBySql } from './migrations/0003-publish-by-sql.ts'
 import { operatorMoves } from './migrations/0004-operator-moves.ts'
 import { destinations } from './migrations/0005-destinations.ts'
+import { operators } from './migrations/0006-operators.ts'
 
 /** All steps, in order. Append only. */
-export const MIGRATIONS: readonly Migration[] = [createOutbox, createInbox, publishBySql, operatorMoves, destinations]
+export const MIGRATIONS: readonly Migration[] = [
+  createOutbox,
+  createInbox,
+  publishBySql,
+  operatorMoves,
+  destinations,
+  operators,
+]

@@ -6,6 +6,7 @@ import { operatorMoves } from './migrations/0004-operator-moves.ts'
 import { pinSearchPath } from './migrations/0005-pin-search-path.ts'
 import { destinations } from './migrations/0006-destinations.ts'
 import { captureAsTold } from './migrations/0007-capture-as-told.ts'
+import { operators } from './migrations/0008-operators.ts'
 
 /** All steps, in order. Append only. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -16,4 +17,5 @@ export const MIGRATIONS: readonly Migration[] = [
   pinSearchPath,
   destinations,
   captureAsTold,
+  operators,
 ]

@@ -17,7 +17,7 @@ export const operatorMoves: Migration = {
 }
 
 /** Adds a column unless it is there: MySQL has no ADD COLUMN IF NOT EXISTS, and a step may be run again. */
-function addColumn(table: string, column: string, type: string): readonly string[] {
+export function addColumn(table: string, column: string, type: string): readonly string[] {
   const [name, database] = table.replaceAll('`', '').split('.').reverse()
   const here = database === undefined ? 'DATABASE()' : `'${database}'`
   return [
