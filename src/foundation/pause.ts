@@ -1,6 +1,9 @@
 /** A sleep that others can end early; an `end` between two sleeps ends the next at once, so that no wake-up is lost. */
 export class Pause {
   #ended = false
+  /** Monotonic time at which it is ended; nothing before that. */
+  #endsAt = Number.POSITIVE_INFINITY
+  #alarm: NodeJS.Timeout | undefined
   #resolve: (() => void) | undefined
 
   /** `duration` in milliseconds. Resolves to whether it was ended early. */
@@ -23,5 +26,18 @@ export class Pause {
   end(): void {
     this.#ended = true
     this.#resolve?.()
+  }
+
+  /** Ends this sleep, or the next one, in `duration` milliseconds at the latest. */
+  endWithin(duration: number): void {
+    const at = performance.now() + duration
+    if (at >= this.#endsAt) return
+    clearTimeout(this.#alarm)
+    this.#endsAt = at
+    const ring = (): void => {
+      this.#endsAt = Number.POSITIVE_INFINITY
+      this.end()
+    }
+    this.#alarm = setTimeout(ring, Math.min(duration, 2 ** 31 - 1)).unref()
   }
 }

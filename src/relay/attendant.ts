@@ -12,11 +12,19 @@ export interface AttendantParts {
 /** After a hold has ended, more moves may follow, in ms. */
 const MOMENT = 2_000
 
+/** A lane becomes quiet, and then says so. */
+interface Answer {
+  /** What is locked is waited for too: an operator is told what became of all that was sent. */
+  readonly isForHold: boolean
+  /** It waits for what is in hand; the store was not told anything yet. */
+  isWaiting: boolean
+}
+
 /** Sees to what others do to this worker's lanes: an operator who holds one, changes by hand, another owner. */
 export class Attendant {
   readonly #parts: AttendantParts
-  /** Lanes whose hold is about to be answered. Another set: the earlier lanes were given up. */
-  #answering = new Set<string>()
+  /** Lanes about to be answered for. Another map: the earlier lanes were given up. */
+  #answering = new Map<string, Answer>()
   /** The fence under which `quiet` was last asked for a lane, without an answer: it may have run, or run yet. */
   readonly #asked = new Map<string, number>()
   #heldAt = Number.NEGATIVE_INFINITY
@@ -38,7 +46,7 @@ export class Attendant {
 
   /** All lanes were given up. */
   forget(): void {
-    this.#answering = new Set()
+    this.#answering = new Map()
   }
 
   /**
@@ -53,7 +61,12 @@ export class Attendant {
     for (const lane of survey.lanes) {
       const key = keyOf(lane)
       const known = owned.get(key)
-      if (known === undefined || leaving.has(key) || this.#answering.has(key)) continue
+      if (known === undefined || leaving.has(key)) continue
+      const answer = this.#answering.get(key)
+      // Nobody waits for the answer any more: what it waits for itself, a row that somebody has locked, keeps the lane shut no longer.
+      const isInVain = answer?.isForHold && answer.isWaiting && !isHeld(lane)
+      if (answer !== undefined && !isInVain) continue
+      this.#answering.delete(key)
       const lanes = cycles.get(lane.backend)?.lanes
       const isAnswered = this.#asked.get(key) === known.fence && lane.fence === known.fence + 1
       if (lane.owner !== workerId || (lane.fence !== known.fence && !isAnswered)) {
@@ -88,14 +101,17 @@ export class Attendant {
   async #answer(lane: Lane, cycle: Cycle, workerId: string): Promise<void> {
     const { owned } = this.#parts
     const answering = this.#answering
-    const isOver = (): boolean => answering !== this.#answering
-    answering.add(keyOf(lane))
-    // An operator is told what became of all; a new fence changes nothing for what was delivered.
-    const but = lane.holdLeft === null ? 'delivered' : 'nothing'
+    const answer: Answer = { isForHold: isHeld(lane), isWaiting: true }
+    const isOver = (): boolean => this.#answering.get(keyOf(lane)) !== answer
+    answering.set(keyOf(lane), answer)
     try {
-      if ((await cycle.lanes.hush([lane.lane], but)).length === 0 || isOver()) return
+      // A new fence changes nothing for what was delivered.
+      const quiet = await cycle.lanes.hush([lane.lane], answer.isForHold ? 'nothing' : 'delivered')
+      if (quiet.length === 0 || isOver()) return
+      answer.isWaiting = false
       this.#asked.set(keyOf(lane), lane.fence)
-      const now = await this.#quiet(lane, workerId)
+      // Which hold was answered is left as it is where none is: who asked may move yet.
+      const now = await this.#quiet(answer.isForHold ? lane : { ...lane, hold: 0 }, workerId)
       if (now === undefined || isOver()) return
       this.#asked.delete(keyOf(lane))
       owned.set(keyOf(now), now)
@@ -105,7 +121,7 @@ export class Attendant {
       if (!isOver()) cycle.lanes.distrust([lane.lane])
       throw error
     } finally {
-      answering.delete(keyOf(lane))
+      if (answering.get(keyOf(lane)) === answer) answering.delete(keyOf(lane))
     }
   }
 
@@ -125,6 +141,11 @@ export class Attendant {
     })
     return { lanes, answer }
   }
+}
+
+/** An operator waits until the lane is quiet. */
+function isHeld({ holdLeft }: Lane): boolean {
+  return holdLeft !== null && holdLeft > 0
 }
 
 /** A lane of a backend as the key of a map. */

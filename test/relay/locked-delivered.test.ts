@@ -63,6 +63,41 @@ for (const kind of PLACED_STORES.filter(({ name }) => name !== 'sqlite')) {
       )
     })
 
+    test('keeps its lane shut for an operator no longer than that one waits', async (t) => {
+      const { store, place, close } = await kind.open()
+      t.after(close)
+      await store.schema.migrate({ lanes: 1 })
+      const other = await connectTo(place)
+      t.after(() => other.end())
+      await using outbox = new TestOutbox({}, store)
+      const { backend, broadcaster } = outbox
+      const publish = async (key: string, data: number) =>
+        broadcaster.transaction((tx) => broadcaster.publish(tx, { type: 'a', source: '/x', partitionKey: key, data }))
+      const first = await publish('locked', 1)
+      const stored = kind.name === 'postgres' ? first.id : first.id.replaceAll('-', '')
+      await using released = new AsyncDisposableStack()
+      released.defer(async () => void (await other.run('COMMIT')))
+      await other.run('BEGIN')
+      let slow = Promise.withResolvers<void>()
+      backend.behaviour = async ({ partitionKey }) => {
+        if (partitionKey === 'locked') await other.run(`SELECT id FROM outbox_events WHERE id = '${stored}' FOR UPDATE`)
+        if (partitionKey === 'slow') await slow.promise
+        return delivered
+      }
+      await broadcaster.worker({ reconcileInterval: RECONCILE }).start()
+      await outbox.until(() => backend.received.length === 1, 'the one whose row is locked')
+      for (let n = 1; n <= 3; n++) {
+        slow = Promise.withResolvers()
+        const { id } = await publish('slow', n)
+        const { moved, unknown } = await broadcaster.admin.cancel([id], { patience: 500 })
+        assert.deepEqual([moved, unknown], [[], [id]])
+        slow.resolve()
+        await publish('elsewhere', n)
+        await outbox.until(() => dataOf(backend.received, 'elsewhere').length === n, `event ${n} of another key`)
+        assert.deepEqual((await broadcaster.admin.cancel([id])).moved, [])
+      }
+    })
+
     test('nor does one whose attempt failed, but for later ones of its key', async (t) => {
       const { store, place, close } = await kind.open()
       t.after(close)
