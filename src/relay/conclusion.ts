@@ -88,6 +88,7 @@ export class Conclusion {
       if (how === 'recorded') {
         this.#tally.add(held, outcome)
         this.#announcements.announce(held, outcome, undefined)
+        this.#dueAgain(outcome)
       }
       // Perhaps it is still in the hot index, and the cursor is beyond it.
       else if (how === 'lost') reader.rewindTo(lane, seq)
@@ -173,13 +174,21 @@ export class Conclusion {
       if (how === 'refused') this.#shelve(held, outcome.kind !== 'published')
       else if (how === 'lost') this.#tally.addLost()
       this.#drop(held)
-      if (how === 'recorded') recorded()
-      else if (how === 'lost' && holdsKey(outcome)) onLost(held.lane)
+      if (how === 'recorded') {
+        recorded()
+        this.#dueAgain(outcome)
+      } else if (how === 'lost' && holdsKey(outcome)) onLost(held.lane)
     }
     // It holds no key, and is true whenever it is written: the lane can go on beside it.
     const isDelivered = outcome.kind === 'published'
     const onLocked = (): void => (isDelivered ? inHand.setAside(held.id) : inHand.waitForLock(held.id))
     settler.add(held, outcome, settled, { onLocked })
+  }
+
+  /** What was put off comes back by its time, whether anything else wakes this relay until then or not. */
+  #dueAgain(outcome: Outcome): void {
+    if ((outcome.kind === 'retry' || outcome.kind === 'park') && outcome.delay !== null)
+      this.#parts.reader.dueIn(outcome.delay)
   }
 
   /** What became of it cannot be recorded. Read again at once, it would be sent again and again. */

@@ -56,7 +56,7 @@ export class Cycle {
     this.#options = options
     const { store, names, backend, lease, failure, onError } = options
     this.#turns = new SendTurns(sendsOf(options), backend, options.share, () => this.dispatch())
-    this.#reader = new LaneReader(store.relay, names, this.#inHand, this.#pace, (report) => this.#held.woke(report))
+    this.#reader = new LaneReader(store.relay, names, this.#inHand, this.#held, this.#pace, this.#pause)
     const giveUp = ({ lane, ownership }: HeldEvent, outcome: Outcome, failing: number): boolean =>
       ((this.#stopping || options.budget !== undefined) && (lease.left <= 0 || failing > lease.length)) ||
       // What was delivered is recorded for whoever has the lane; the rest is his to say.

@@ -1,4 +1,6 @@
+import type { Pause } from '../foundation/pause.ts'
 import type { FetchedRow, LaneCursor, RelayStore, UnparkReport } from '../store/relay-store.ts'
+import type { HeldKeys } from './held-keys.ts'
 import type { InHand } from './in-hand.ts'
 import { HEAD, LAST, type LaneFind, LanePosition } from './lane-position.ts'
 import type { Pace } from './pace.ts'
@@ -30,8 +32,9 @@ export class LaneReader {
   readonly #store: RelayStore
   readonly #names: readonly string[]
   readonly #inHand: InHand
+  readonly #held: Pick<HeldKeys, 'woke'>
   readonly #pace: Pace
-  readonly #onWoken: (report: UnparkReport) => void
+  readonly #rest: Pick<Pause, 'endWithin'>
   readonly #lanes = new Map<number, LanePosition>()
   #sweepAt = 0
   #unparkAt = 0
@@ -47,13 +50,16 @@ export class LaneReader {
     store: RelayStore,
     names: readonly string[],
     inHand: InHand,
+    /** Told what an `unpark` says of the heads of keys. */
+    held: Pick<HeldKeys, 'woke'>,
     /** Told of all that is found. */
     pace: Pace,
-    /** What an `unpark` says of the heads of keys. */
-    onWoken: (report: UnparkReport) => void,
+    /** The rest between two reads: it ends when something is to be read that nobody calls for. */
+    rest: Pick<Pause, 'endWithin'>,
   ) {
     this.#store = store
-    this.#onWoken = onWoken
+    this.#held = held
+    this.#rest = rest
     this.#names = names
     this.#inHand = inHand
     this.#pace = pace
@@ -112,8 +118,18 @@ export class LaneReader {
 
   /** An event of this lane goes back unsent: read it again. */
   rewindTo(lane: number, seq: number): void {
-    this.#lanes.get(lane)?.rewindTo(seq)
     this.#epoch++
+    const position = this.#lanes.get(lane)
+    if (position === undefined) return
+    position.rewindTo(seq)
+    this.#rest.endWithin(SWEEP_INTERVAL)
+  }
+
+  /** The store was told that an event is due again in `delay` ms. */
+  dueIn(delay: number): void {
+    const wait = Math.max(delay, SWEEP_INTERVAL)
+    this.#unparkAt = Math.min(this.#unparkAt, performance.now() + wait)
+    this.#rest.endWithin(wait)
   }
 
   /** The next read is a sweep, whenever the last one was. */
@@ -201,7 +217,7 @@ export class LaneReader {
       throw error
     }
     const { woken, locked, more, nextDueIn } = report
-    this.#onWoken(report)
+    this.#held.woke(report)
     this.#unparkAt = nextDueIn === null ? Number.POSITIVE_INFINITY : now + nextDueIn
     const moved = new Map(woken.map(({ lane, count }) => [lane, count]))
     for (const [lane, state] of asked) {

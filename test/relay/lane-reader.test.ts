@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
+import { Pause } from '../../src/foundation/pause.ts'
+import { HeldKeys } from '../../src/relay/held-keys.ts'
 import { InHand } from '../../src/relay/in-hand.ts'
 import { LaneReader } from '../../src/relay/lane-reader.ts'
 import { Pace } from '../../src/relay/pace.ts'
@@ -10,7 +12,14 @@ import type { Store } from '../../src/store/store.ts'
 import { insert, NAMES, newEvent, own } from '../../src/testing/store/steps.ts'
 
 test('a reader without lanes has nothing that is due, before it gets its first and after it gave its last', () => {
-  const reader = new LaneReader(memoryStore({ lanes: 1 }).relay, ['main'], new InHand(), new Pace(), () => undefined)
+  const reader = new LaneReader(
+    memoryStore({ lanes: 1 }).relay,
+    ['main'],
+    new InHand(),
+    new HeldKeys(),
+    new Pace(),
+    new Pause(),
+  )
   assert.equal(reader.nextDueAt, Number.POSITIVE_INFINITY)
   reader.open([0], () => 0)
   assert.ok(reader.nextDueAt <= performance.now())
@@ -35,7 +44,7 @@ for (const isToldOf of [false, true]) {
         return report
       },
     }
-    const reader = new LaneReader(relay, NAMES, new InHand(), new Pace(), () => undefined)
+    const reader = new LaneReader(relay, NAMES, new InHand(), new HeldKeys(), new Pace(), new Pause())
     reader.open([0], () => 0)
     const seen: number[] = []
     /** Reads a few, and has them delivered. */
@@ -77,7 +86,7 @@ test('an event whose transaction committed late comes before the next of its key
     ...store.relay,
     fetch: async (...of) => (await store.relay.fetch(...of)).filter(({ id }) => !uncommitted.has(id)),
   }
-  const reader = new LaneReader(relay, NAMES, new InHand(), new Pace(), () => undefined)
+  const reader = new LaneReader(relay, NAMES, new InHand(), new HeldKeys(), new Pace(), new Pause())
   reader.open([0], () => 0)
   const seen: (string | null)[] = []
   const settled = async (): Promise<void> => {
@@ -114,7 +123,7 @@ test('in a backlog, too, an event whose transaction committed late comes before 
       return rows.filter(({ id }) => !uncommitted.has(id)).slice(0, cursor.limit)
     },
   }
-  const reader = new LaneReader(relay, NAMES, new InHand(), new Pace(), () => undefined)
+  const reader = new LaneReader(relay, NAMES, new InHand(), new HeldKeys(), new Pace(), new Pause())
   reader.open([0], () => 0)
   const seen: (string | null)[] = []
   const settled = async (): Promise<void> => {
@@ -148,7 +157,7 @@ test('lanes that have little wait for no backlog of another', async () => {
       )
     )[0]?.lane ?? 0
   const inHand = new InHand()
-  const reader = new LaneReader(store.relay, NAMES, inHand, new Pace(), () => undefined)
+  const reader = new LaneReader(store.relay, NAMES, inHand, new HeldKeys(), new Pace(), new Pause())
   reader.open([0, 1], () => 0)
   const read = async (): Promise<readonly FetchedRow[]> => {
     const rows: FetchedRow[] = []
