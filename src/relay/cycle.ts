@@ -295,6 +295,6 @@ export class Cycle {
   }
 
   #space(): number {
-    return Math.min(this.#budget.left, this.#options.maxInHand - this.#inHand.size)
+    return Math.min(this.#budget.left, this.#inHand.room(this.#options.maxInHand))
   }
 }

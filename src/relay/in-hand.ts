@@ -83,6 +83,7 @@ export class InHand {
   readonly #aside = new Map<number, Set<string>>()
   /** Not delivered, and their rows locked by somebody: the ids by lane. */
   readonly #locked = new Map<number, Set<string>>()
+  #waitingForLock = 0
   readonly #waiting = new Map<number, { readonly but: Exception; readonly resolve: () => void }[]>()
   readonly #parking = new Set<string>()
   #onParked: (() => void)[] = []
@@ -92,6 +93,11 @@ export class InHand {
 
   get size(): number {
     return this.#lanes.size
+  }
+
+  /** How many more to take of `most`. As many again may wait for locks on their rows, and take no room from the rest. */
+  room(most: number): number {
+    return most - this.#lanes.size + Math.min(this.#waitingForLock, most)
   }
 
   /** Whether a row that was fetched is to be left out. One that an operator has moved since it was shelved is not. */
@@ -139,7 +145,9 @@ export class InHand {
     this.#counts.set(lane, this.countIn(lane) - 1)
     for (const ids of [this.#aside, this.#locked]) {
       const some = ids.get(lane)
-      if (some?.delete(id) && some.size === 0) ids.delete(lane)
+      if (!some?.delete(id)) continue
+      this.#waitingForLock--
+      if (some.size === 0) ids.delete(lane)
     }
     this.#tell(lane)
   }
@@ -162,9 +170,10 @@ export class InHand {
   #mark(ids: Map<number, Set<string>>, id: string): void {
     const lane = this.#lanes.get(id)
     if (lane === undefined) return
-    const some = ids.get(lane)
-    if (some === undefined) ids.set(lane, new Set([id]))
-    else some.add(id)
+    const some = ids.get(lane) ?? new Set<string>()
+    if (some.has(id)) return
+    ids.set(lane, some.add(id))
+    this.#waitingForLock++
     this.#tell(lane)
   }
 

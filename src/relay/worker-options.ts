@@ -23,7 +23,8 @@ export const WORKER = {
   concurrency: integer(4, { min: 1, max: 100 }),
   /**
    * Events in memory for each backend, read in one piece when many wait, whatever their size: 2,000 of 1 MiB are 2 GiB.
-   * Lower it and `batchSize` where events are large. Default: 20 x `batchSize`.
+   * Lower it and `batchSize` where events are large. As many again may wait, once sent, until somebody lets go of their locked
+   * rows. Default: 20 x `batchSize`.
    */
   maxInHand: integer(undefined, { min: 1, max: 1_000_000 }),
   /** The longest time between two looks for events when nothing else wakes the worker, in milliseconds. Default 1,000. */

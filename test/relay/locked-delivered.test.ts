@@ -63,6 +63,33 @@ for (const kind of PLACED_STORES.filter(({ name }) => name !== 'sqlite')) {
       )
     })
 
+    test('takes no room from those that are to be sent, however many are locked', async (t) => {
+      const { store, place, close } = await kind.open()
+      t.after(close)
+      await store.schema.migrate({ lanes: 2 })
+      const other = await connectTo(place)
+      t.after(() => other.end())
+      await using outbox = new TestOutbox({}, store)
+      const { backend, broadcaster } = outbox
+      await using released = new AsyncDisposableStack()
+      released.defer(async () => void (await other.run('COMMIT')))
+      const first = await outbox.publish(Array.from({ length: 20 }, () => null))
+      const stored = first.map(({ id }) => `'${kind.name === 'postgres' ? id : id.replaceAll('-', '')}'`)
+      // No locks between rows on MySQL, or nothing could be published.
+      if (kind.name !== 'postgres') await other.run('SET TRANSACTION ISOLATION LEVEL READ COMMITTED')
+      await other.run('BEGIN')
+      let locking: Promise<unknown> | undefined
+      backend.behaviour = async () => {
+        locking ??= other.run(`SELECT id FROM outbox_events WHERE id IN (${stored.join()}) FOR UPDATE`)
+        await locking
+        return delivered
+      }
+      await broadcaster.worker({ batchSize: 5, maxInHand: 20, reconcileInterval: RECONCILE }).start()
+      await outbox.until(() => backend.received.length === 20, 'those that are locked')
+      await outbox.publish(Array.from({ length: 100 }, () => null))
+      await outbox.until(() => backend.received.length === 120, 'those that are not')
+    })
+
     test('keeps its lane shut for an operator no longer than that one waits', async (t) => {
       const { store, place, close } = await kind.open()
       t.after(close)
