@@ -93,6 +93,22 @@ test('who was woken looks once more before a long sleep, when commits that said 
   assert.deepEqual(asked, ['listen', 'arm', 'arm'])
 })
 
+test('what was announced while commits began to be announced counts for the next time', async () => {
+  const { waker, one, two, asked, say, commit } = await awake()
+  await waker.rest(one)
+  const { promise, resolve } = Promise.withResolvers<void>()
+  commit(promise)
+  const resting = waker.rest(two)
+  await turns()
+  say('events')
+  resolve()
+  assert.equal(await resting, 'sweep')
+  // It may have been for a commit that this look has not seen.
+  assert.equal(await waker.rest(two), 'sweep')
+  assert.equal(await waker.rest(two), 'sleep')
+  assert.deepEqual(asked, ['listen', 'arm', 'arm'])
+})
+
 test('commits of events wake the relays alone, anything else those who look after lanes as well', async () => {
   const { woken, say } = await awake()
   say('events')
