@@ -130,18 +130,22 @@ describe('webhook receiver: hostile senders', () => {
   })
 
   test('a body that stops, or trickles: 408, after its time', async (t) => {
+    const stopped = performance.now()
     const stopping = begin(t, await listening(t, { bodyTimeout: 200 }), {
       ...signedHeaders('x'),
       'content-length': '9',
     })
     stopping.socket.write('1234')
     assert.equal(await stopping.status, 408)
+    assert.ok(performance.now() - stopped < 2_500, 'by its time, and not by the rate, which is looked at after 3 s')
     // Less than a kilobyte a second, though it has a minute: the rate decides.
     const port = await listening(t, { bodyTimeout: 60_000 })
+    const began = performance.now()
     const trickling = begin(t, port, { ...signedHeaders('x'), 'content-length': '100000' })
     const timer = setInterval(() => trickling.socket.write('x'), 50)
     t.after(() => clearInterval(timer))
     assert.equal(await trickling.status, 408)
+    assert.ok(performance.now() - began < 30_000, 'by the rate, not by the time that it has')
   })
 
   test('all bodies together are bounded until they are answered; then there is room again', async (t) => {
