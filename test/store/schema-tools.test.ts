@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { EntitySchema as MikroEntity, MikroORM } from '@mikro-orm/postgresql'
 import { Client } from 'pg'
 import { DataSource, EntitySchema } from 'typeorm'
 import { postgres } from '../../src/store/postgres/postgres.ts'
+import { root } from '../project/source-files.ts'
 import { servers, skipWithout } from '../support/servers.ts'
 
 /** Tools that make a database look like their models meet an outbox: in a schema of its own it survives them. */
@@ -89,3 +92,16 @@ test('MikroORM: schema:update drops an outbox wherever it is, unless its schema 
     assert.deepEqual(await tables(), { outbox: whole['outbox'] })
   }),
 )
+
+test('the pages of the tools that drop a table which they do not know say so, and what makes it again', () => {
+  for (const [page, tool] of [
+    ['drizzle', 'drizzle-kit push'],
+    ['prisma', 'prisma db push'],
+    ['typeorm', 'dropSchema'],
+    ['mikro-orm', 'schema:update'],
+  ] as const) {
+    const text = readFileSync(join(root, `docs/transactions/${page}.md`), 'utf8')
+    assert.match(text, new RegExp(`${tool}.{0,20} drops `), page)
+    assert.match(text, /What was dropped, `npx broadcaster migrate` makes again, without\s+the events/, page)
+  }
+})
