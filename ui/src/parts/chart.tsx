@@ -20,7 +20,7 @@ interface Props {
   readonly to: number
 }
 
-const HEIGHT = 188
+const HEIGHT = 212
 const LEFT = 52
 const RIGHT = 8
 const TOP = 10
@@ -98,7 +98,9 @@ export function Chart({ title, description, points, lines, from, to }: Props): J
             y={HEIGHT - 4}
             text-anchor={share === 0 ? 'start' : share === 1 ? 'end' : 'middle'}
           >
-            {share === 1 ? 'now' : timeText(from + share * (to - from), now.value).replace(/^.* /, '')}
+            {share === 1 && to <= now.value + 2_000
+              ? 'now'
+              : timeText(from + share * (to - from), now.value).replace(/^.* /, '')}
           </text>
         ))}
         {pointed === undefined ? null : (

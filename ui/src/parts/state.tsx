@@ -37,12 +37,14 @@ interface Props {
   /** Instead of the state's own word. */
   readonly text?: string | undefined
   readonly pill?: boolean
+  /** A sentence that may need several lines. */
+  readonly wraps?: boolean
 }
 
-export function State({ name, text, pill = false }: Props): JSX.Element {
+export function State({ name, text, pill = false, wraps = false }: Props): JSX.Element {
   const [word, icon, tone] = STATES[name]
   return (
-    <Sign icon={icon} tone={tone} pill={pill}>
+    <Sign icon={icon} tone={tone} pill={pill} wraps={wraps}>
       {text ?? word}
     </Sign>
   )
@@ -52,13 +54,14 @@ interface SignProps {
   readonly icon: IconName
   readonly tone: Tone
   readonly pill?: boolean
+  readonly wraps?: boolean
   readonly href?: string | undefined
   readonly children: preact.ComponentChildren
 }
 
 /** A state that is not in the list: an icon, and words of its own. */
-export function Sign({ icon, tone, pill = false, href, children }: SignProps): JSX.Element {
-  const classes = `state${tone === 'plain' ? '' : ` state--${tone}`}${pill ? ' state--pill' : ''}`
+export function Sign({ icon, tone, pill = false, wraps = false, href, children }: SignProps): JSX.Element {
+  const classes = `state${tone === 'plain' ? '' : ` state--${tone}`}${pill ? ' state--pill' : ''}${wraps ? ' state--wraps' : ''}`
   const inner = (
     <>
       <Icon name={icon} />

@@ -20,7 +20,9 @@ export function zoneName(): string {
 export function zoneOffset(now: number): string {
   if (zone.value === 'utc') return ''
   const parts = new Intl.DateTimeFormat('en', { timeZone: ownZone, timeZoneName: 'shortOffset' }).formatToParts(now)
-  return (parts.find(({ type }) => type === 'timeZoneName')?.value ?? '').replace('GMT', 'UTC').replace(/^UTC$/, '')
+  return (parts.find(({ type }) => type === 'timeZoneName')?.value ?? '')
+    .replace('GMT', 'UTC')
+    .replace(/^UTC(?:[+-]0)?$/, '')
 }
 
 const formats = new Map<string, Intl.DateTimeFormat>()

@@ -5,7 +5,7 @@ import type { Status } from '../../api/types.ts'
 import { Chart } from '../../parts/chart.tsx'
 import { Figures, Nothing } from '../../parts/number.tsx'
 import { Panel } from '../../parts/panel.tsx'
-import { durationText } from '../../words/duration.ts'
+import { ageText, durationText } from '../../words/duration.ts'
 import { countText, manyText, sumOf } from '../../words/number.ts'
 import { stuckOf } from './troubles.ts'
 
@@ -15,17 +15,20 @@ const SHORTEST = 60_000
 /** What waits and what is stuck, since this page was opened: nothing older is stored. */
 export function Flow({ status }: { readonly status: Status }): JSX.Element {
   void now.value
-  const to = samples.value.at(-1)?.at ?? databaseNow()
-  const from = Math.min(samples.value[0]?.at ?? to, to - SHORTEST)
-  const points = samples.value.map(({ at, waiting, stuck }) => ({ at, values: [waiting, stuck] }))
+  const at = databaseNow()
+  const from = samples.value[0]?.at ?? at
   const waiting = sumOf(status.backends.map((one) => one.waiting))
   const stuck = stuckOf(status)
+  const points = [...samples.value, { at, waiting: waiting.count, stuck: stuck.count }].map((one) => ({
+    at: one.at,
+    values: [one.waiting, one.stuck],
+  }))
   const lag = Math.max(0, ...status.backends.map((one) => one.lag ?? 0))
   const oldest = status.backends.find((one) => one.lag === lag)
   return (
     <Panel
       title="Waiting and stuck"
-      note={`since this page was opened, ${durationText(Math.max(1_000, Math.floor((to - (samples.value[0]?.at ?? to)) / 1_000) * 1_000))} ago`}
+      note={`since this page was opened, ${at - from < 1_000 ? 'now' : `${ageText(at - from)} ago`}`}
       end={<Legend />}
     >
       <div class="flow">
@@ -39,7 +42,7 @@ export function Flow({ status }: { readonly status: Status }): JSX.Element {
               { name: 'stuck', class: 'c-wait', filled: true },
             ]}
             from={from}
-            to={to}
+            to={Math.max(at, from + SHORTEST)}
           />
         </div>
         <dl class="figs">

@@ -101,7 +101,7 @@ export function Findings({ status }: { readonly status: Status }): JSX.Element {
         <ul class="stack stack--tight">
           {found.slice(0, 5).map(({ code, level, message, cure }) => (
             <li key={code + message}>
-              <State name={level} text={message} />
+              <State name={level} text={message} wraps />
               {cure === null ? null : <p class="soft small break">{cure}</p>}
             </li>
           ))}

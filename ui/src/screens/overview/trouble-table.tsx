@@ -108,7 +108,7 @@ function told(trouble: Trouble): Told {
   if (trouble.kind === 'finding') {
     return {
       what: (
-        <Sign icon="wrong" tone="bad">
+        <Sign icon="wrong" tone="bad" wraps>
           <span class="what">{trouble.message}</span>
         </Sign>
       ),

@@ -1,0 +1,61 @@
+import type { JSX } from 'preact'
+import { act } from '../../api/act.ts'
+import { post } from '../../api/ask.ts'
+import type { OperationRow } from '../../api/types.ts'
+import { DoButton } from '../../parts/do-button.tsx'
+import type { StateName } from '../../parts/state.tsx'
+
+/** The state of an operation, by its sign. Pure. */
+export function stateOf({ state }: Pick<OperationRow, 'state'>): StateName {
+  return state === 'cancelled' ? 'stopped' : state
+}
+
+interface Props {
+  readonly row: OperationRow
+  readonly again: () => void
+}
+
+const DONE = { pause: 'paused', resume: 'goes on', cancel: 'stopped', undo: 'is being undone' } as const
+
+/** What can be done to an operation, as its state allows. */
+export function OperationButtons({ row, again }: Props): JSX.Element {
+  const run = async (what: keyof typeof DONE): Promise<void> => {
+    await act(`The ${what} of operation ${row.id}`, async () => {
+      await post(`operations/${row.id}/${what}`)
+      return `Operation ${row.id} ${DONE[what]}`
+    })
+    again()
+  }
+  if (row.state === 'running') {
+    return (
+      <>
+        <DoButton icon="paused" small onDo={() => void run('pause')}>
+          Pause it
+        </DoButton>
+        <DoButton small onDo={() => void run('cancel')}>
+          Stop it
+        </DoButton>
+      </>
+    )
+  }
+  if (row.state === 'paused') {
+    return (
+      <>
+        <DoButton icon="resume" small kind="main" onDo={() => void run('resume')}>
+          Go on
+        </DoButton>
+        <DoButton small onDo={() => void run('cancel')}>
+          Stop it
+        </DoButton>
+      </>
+    )
+  }
+  if (row.canUndo) {
+    return (
+      <DoButton icon="undo" small onDo={() => void run('undo')}>
+        Undo
+      </DoButton>
+    )
+  }
+  return <span class="quiet">{row.state === 'undone' ? 'Undone' : 'Nothing to undo'}</span>
+}

@@ -1,0 +1,71 @@
+import type { JSX } from 'preact'
+import { useId } from 'preact/hooks'
+import { status } from '../../api/live.ts'
+import type { ActionName } from '../../api/types.ts'
+
+/** What can be done to many events, and until when it can be undone. */
+export const CHOICES: Readonly<Record<ActionName, { readonly title: string; readonly canUndo: string }>> = {
+  requeue: { title: 'Requeue', canUndo: 'until it is sent' },
+  replay: { title: 'Replay', canUndo: 'no; it can be stopped' },
+  skip: { title: 'Skip', canUndo: 'no; a requeue sends it' },
+  cancel: { title: 'Cancel', canUndo: 'while it is kept' },
+  reschedule: { title: 'Reschedule', canUndo: 'by another time' },
+  delete: { title: 'Delete', canUndo: 'no' },
+}
+
+export const isChoice = (name: string): name is ActionName => Object.hasOwn(CHOICES, name) && name !== 'reschedule'
+
+interface Props {
+  readonly name: ActionName
+  readonly rate: string
+  readonly to: string
+  readonly onName: (name: ActionName) => void
+  readonly onRate: (rate: string) => void
+  readonly onTo: (to: string) => void
+}
+
+export function WhatToDo({ name, rate, to, onName, onRate, onTo }: Props): JSX.Element {
+  const ids = { name: useId(), rate: useId(), to: useId() }
+  return (
+    <div class="fields">
+      <div class="field">
+        <label for={ids.name}>Move</label>
+        <select
+          class="input"
+          id={ids.name}
+          value={name}
+          onChange={(event) => onName(event.currentTarget.value as ActionName)}
+        >
+          {(Object.keys(CHOICES) as ActionName[]).filter(isChoice).map((one) => (
+            <option key={one} value={one}>
+              {CHOICES[one].title}
+            </option>
+          ))}
+        </select>
+      </div>
+      <div class="field">
+        <label for={ids.rate}>At most, a second</label>
+        <input
+          class="input"
+          id={ids.rate}
+          type="number"
+          min="1"
+          placeholder="no limit"
+          value={rate}
+          onInput={(event) => onRate(event.currentTarget.value)}
+        />
+      </div>
+      {name === 'replay' ? (
+        <div class="field">
+          <label for={ids.to}>To</label>
+          <select class="input" id={ids.to} value={to} onChange={(event) => onTo(event.currentTarget.value)}>
+            <option value="">the same backend</option>
+            {status.value?.backends.map(({ backend }) => (
+              <option key={backend}>{backend}</option>
+            ))}
+          </select>
+        </div>
+      ) : null}
+    </div>
+  )
+}
