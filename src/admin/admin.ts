@@ -6,6 +6,8 @@ import type { OutboxEvent } from '../record/outbox-event.ts'
 import type { RecordFilter } from '../record/record-source.ts'
 import type { Store } from '../store/store.ts'
 import type { ActedBy } from './actor.ts'
+import { Audit, type AuditEntry, type ListAuditOptions } from './audit-log.ts'
+import { type ActOnEvents, AuditedMoves, type RescheduleByOperator } from './audited-moves.ts'
 import { ConsumerDeadLetters } from './consumer-dead-letters.ts'
 import type { Defined } from './defined.ts'
 import type { EventQuery } from './event-query.ts'
@@ -13,8 +15,10 @@ import type { EventManager } from './events.ts'
 import { findingsOf } from './findings.ts'
 import type { MOVABLE } from './movable.ts'
 import type { MoveTarget } from './move-events.ts'
-import { type MoveEvents, type MovePreview, Moves, type RescheduleEvents } from './moves.ts'
+import { type MovePreview, Moves } from './moves.ts'
 import { type PausedBackend, Pauses } from './pauses.ts'
+import { type PurgeOptions, purge } from './purge-now.ts'
+import { Breakers } from './shared-breakers.ts'
 import {
   backendStatuses,
   type ConfiguredBackend,
@@ -22,7 +26,6 @@ import {
   type OpenBreaker,
   type OutboxStats,
   type OutboxStatus,
-  openBreakersOf,
   statsOf,
   workerStatuses,
 } from './status.ts'
@@ -51,22 +54,8 @@ export interface StatusOptions {
   readonly timeout?: number | undefined
 }
 
-/** What is deleted by `purge`: older than so many milliseconds; null = none. */
-export interface PurgeOptions {
-  /** Published events, in milliseconds; null = none. */
-  readonly published: number | null
-  /** Failed and cancelled events, in milliseconds; null = none. */
-  readonly failed: number | null
-  /** Inbox entries, in milliseconds since they were handled; an event that comes again after that is handled again. Default: null. */
-  readonly inbox?: number | null | undefined
-  /** Ends the work after the statement that is running. Default: none. */
-  readonly signal?: AbortSignal | undefined
-}
-
 const MAX_LAG = 300_000
 const BACKEND_TIMEOUT = 5_000
-/** Rows deleted in one statement, so that no clean-up holds locks or the event loop for long. */
-const PURGE_LIMIT = 1_000
 
 /**
  * `broadcaster.admin`: the one door for operators. What the command `broadcaster` does goes through it. Moves return what became
@@ -74,13 +63,21 @@ const PURGE_LIMIT = 1_000
  */
 export class Admin {
   readonly #parts: AdminParts
-  readonly #moves: Moves
+  readonly #plainMoves: Moves
+  readonly #audit: Audit
+  readonly #moves: AuditedMoves
   readonly #pauses: Pauses
+  readonly #breakers: Breakers
 
   constructor(parts: AdminParts) {
     this.#parts = parts
-    this.#moves = new Moves(parts.store.admin, parts.records)
-    this.#pauses = new Pauses(parts.store.coordination, () => parts.backends().map(({ name }) => name))
+    const { store, records } = parts
+    const names = (): readonly string[] => parts.backends().map(({ name }) => name)
+    this.#plainMoves = new Moves(store.admin, records)
+    this.#audit = new Audit(store.audit)
+    this.#moves = new AuditedMoves(this.#plainMoves, this.#audit)
+    this.#pauses = new Pauses(store.coordination, names, this.#audit)
+    this.#breakers = new Breakers(store.coordination, names, this.#audit)
   }
 
   /** The events that match, as a query: order, cut, count or walk through it. */
@@ -101,23 +98,23 @@ export class Admin {
   }
 
   /** Makes failed, cancelled and retrying events pending again, due now, with all their retries; releases their keys. */
-  readonly requeue: MoveEvents = (target, options) => this.#moves.requeue(target, options)
+  readonly requeue: ActOnEvents = (target, options) => this.#moves.move('requeue', target, options)
   /** Sends published events again. */
-  readonly replay: MoveEvents = (target, options) => this.#moves.replay(target, options)
+  readonly replay: ActOnEvents = (target, options) => this.#moves.move('replay', target, options)
   /** Lets the keys of failed events go on without them; they stay failed. */
-  readonly skip: MoveEvents = (target, options) => this.#moves.skip(target, options)
+  readonly skip: ActOnEvents = (target, options) => this.#moves.move('skip', target, options)
   /** Gives up on events that are not published: they are never sent. */
-  readonly cancel: MoveEvents = (target, options) => this.#moves.cancel(target, options)
+  readonly cancel: ActOnEvents = (target, options) => this.#moves.move('cancel', target, options)
   /** Moves the due time of events that are still to be delivered. Throws `INVALID_OPTION`. */
-  readonly reschedule: RescheduleEvents = (target, at, options) => this.#moves.reschedule(target, at, options)
+  readonly reschedule: RescheduleByOperator = (target, at, options) => this.#moves.reschedule(target, at, options)
   /** Deletes events, whatever their status: those not yet delivered never are. One that was sent meanwhile is too late, and stays. */
-  readonly delete: MoveEvents = (target, options) => this.#moves.delete(target, options)
+  readonly delete: ActOnEvents = (target, options) => this.#moves.move('delete', target, options)
   /** Counts what a move would change, and changes nothing. */
   preview<Chosen extends MoveTarget>(
     move: keyof typeof MOVABLE,
     target: Chosen & Defined<Chosen>,
   ): Promise<MovePreview> {
-    return this.#moves.preview(move, target)
+    return this.#plainMoves.preview(move, target)
   }
 
   /**
@@ -138,39 +135,33 @@ export class Admin {
   }
 
   /** The breakers that are open: of backends, and of the destinations behind them. */
-  async openBreakers(): Promise<readonly OpenBreaker[]> {
-    const { coordination } = this.#parts.store
-    const names = this.#parts.backends().map(({ name }) => name)
-    const behind = names.map(async (backend) =>
-      (await coordination.destinations.list(backend)).map((one) => ({ backend, ...one })),
-    )
-    const [{ breakers }, destinations] = await Promise.all([coordination.look(names), Promise.all(behind)])
-    return openBreakersOf({ breakers, destinations: destinations.flat() })
+  openBreakers(): Promise<readonly OpenBreaker[]> {
+    return this.#breakers.open()
   }
   /**
    * Closes breakers that stay open although the place is well; its events are tried at once. Without a destination the
    * backend's own and those of all its destinations. Resolves with how many were closed.
    */
-  async closeBreaker(backend: string, destination?: string): Promise<number> {
-    const { breakers, destinations } = this.#parts.store.coordination
-    const whole = destination === undefined && (await breakers.close(backend))
-    const behind = await destinations.list(backend)
-    const places = behind.filter((one) => destination === undefined || one.destination === destination)
-    const closed = await Promise.all(places.map((one) => destinations.close(backend, one.destination)))
-    return Number(whole) + closed.filter(Boolean).length
+  closeBreaker(backend: string, destination?: string, acted: ActedBy = {}): Promise<number> {
+    return this.#breakers.close(backend, destination, acted)
   }
 
   /** Deletes settled events and inbox entries of some age now, as workers do in time. Resolves with how many of both. */
-  async purge({ published, failed, inbox = null, signal }: PurgeOptions): Promise<number> {
-    const { store } = this.#parts
-    const untilNone = async (deleteSome: () => Promise<number>): Promise<number> => {
-      let all = 0
-      for (let count = 1; count > 0 && signal?.aborted !== true; all += count) count = await deleteSome()
-      return all
-    }
-    const limit = PURGE_LIMIT
-    const events = await untilNone(() => store.retention.purge({ publishedFor: published, failedFor: failed, limit }))
-    return events + (inbox === null ? 0 : await untilNone(() => store.inbox.prune({ age: inbox, limit })))
+  async purge(options: PurgeOptions): Promise<number> {
+    const { by, reason, signal, ...ages } = options
+    let deleted = 0
+    await this.#audit.write(
+      { what: 'purge', target: { to: ages }, by, reason },
+      () => purge(this.#parts.store, options, (count) => void (deleted += count)),
+      () => ({ moved: deleted }),
+      () => signal?.aborted === true,
+    )
+    return deleted
+  }
+
+  /** What operators did through this door, in any process: the newest first. */
+  audit(options?: ListAuditOptions): Promise<readonly AuditEntry[]> {
+    return this.#audit.list(options)
   }
 
   /**
@@ -190,7 +181,7 @@ export class Admin {
       )
     }
     const place = subscription.deadLetterPlace?.({ consumer })
-    if (place !== undefined) return new ConsumerDeadLetters(place)
+    if (place !== undefined) return new ConsumerDeadLetters(place, consumer, this.#audit)
     throw refused(
       `the dead letters of ${subscription.description} cannot be listed; its subscription has no deadLetterPlace`,
     )

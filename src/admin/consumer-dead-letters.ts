@@ -1,6 +1,8 @@
 import type { DeadLetter, DeadLetterPlace } from '../consumer/dead-letter-place.ts'
 import { integer, text } from '../foundation/option-kinds.ts'
 import { type OptionsOf, readOptions } from '../foundation/option-table.ts'
+import type { ActedBy } from './actor.ts'
+import type { Audit } from './audit-log.ts'
 
 /** Which dead letters to list. */
 export const LIST_DEAD_LETTERS = {
@@ -18,9 +20,13 @@ const PATIENCE = 30_000
 /** The dead letters of one consumer. Its methods reject with an `OutageError` when the broker cannot be reached. */
 export class ConsumerDeadLetters {
   readonly #place: DeadLetterPlace
+  readonly #consumer: string
+  readonly #audit: Audit
 
-  constructor(place: DeadLetterPlace) {
+  constructor(place: DeadLetterPlace, consumer: string, audit: Audit) {
     this.#place = place
+    this.#consumer = consumer
+    this.#audit = audit
   }
 
   /** For messages: `rabbitmq billing.dead`. */
@@ -38,8 +44,12 @@ export class ConsumerDeadLetters {
    * Hands the message to its consumer again, byte for byte, and takes the letter away; a crash between the two leaves both.
    * Resolves with false when there is no such letter (any more). `signal` ends the work; default: after 30 seconds.
    */
-  requeue(id: string, signal?: AbortSignal): Promise<boolean> {
-    return this.#place.requeue(id, signal ?? AbortSignal.timeout(PATIENCE))
+  requeue(id: string, signal?: AbortSignal, acted: ActedBy = {}): Promise<boolean> {
+    return this.#audit.writeIfPossible(
+      { what: 'requeue-dead-letter', target: { consumer: this.#consumer, ids: [id] }, ...acted },
+      () => this.#place.requeue(id, signal ?? AbortSignal.timeout(PATIENCE)),
+      (done) => ({ moved: done === true ? 1 : 0 }),
+    )
   }
 
   /** Closes what it opened itself. Idempotent. */

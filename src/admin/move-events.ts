@@ -86,6 +86,12 @@ export function matchingEvents(
   return { matching: query.where([{ column: 'id', op: 'in', values: ids }]), ids: new Set(ids).size }
 }
 
+/** Throws `INVALID_OPTION` for a target that means nothing, or everything without saying so. */
+export function checkTarget(target: MoveTarget): void {
+  if (isNamed(target)) idsOf(target)
+  else conditionsOf(target)
+}
+
 async function* batches(
   query: EventQuery,
   target: MoveTarget,

@@ -33,6 +33,13 @@ export type RescheduleEvents = <Chosen extends MoveTarget>(
   options?: MoveOptions,
 ) => Promise<MoveResult>
 
+/** Throws `INVALID_OPTION` for what is no due time. */
+export function requireStorableDate(at: Date): void {
+  if (isStorableDate(at)) return
+  const message = `at is ${showValue(at)}; give a Date of the years 1 to 9999`
+  throw new BroadcasterError('INVALID_OPTION', message, { field: 'at', value: at })
+}
+
 /** What operators do to events, once: `broadcaster.admin` and `broadcaster.events` both call it. */
 export class Moves {
   readonly #admin: AdminStore
@@ -60,10 +67,7 @@ export class Moves {
   }
 
   async reschedule(target: MoveTarget, at: Date, options?: MoveOptions): Promise<MoveResult> {
-    if (!isStorableDate(at)) {
-      const message = `at is ${showValue(at)}; give a Date of the years 1 to 9999`
-      throw new BroadcasterError('INVALID_OPTION', message, { field: 'at', value: at })
-    }
+    requireStorableDate(at)
     return this.#move(target, { kind: 'reschedule', at }, ['pending', 'retry', 'processing'], options)
   }
 

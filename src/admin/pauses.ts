@@ -2,6 +2,7 @@ import { BroadcasterError } from '../errors.ts'
 import { suggestion } from '../foundation/suggestion.ts'
 import type { CoordinationStore } from '../store/coordination-store.ts'
 import { type ActedBy, actorOf, reasonOf } from './actor.ts'
+import type { Audit } from './audit-log.ts'
 import type { Paused } from './status.ts'
 
 /** A backend that is paused. */
@@ -14,33 +15,51 @@ export interface PausedBackend extends Paused {
 export class Pauses {
   readonly #coordination: CoordinationStore
   readonly #names: () => readonly string[]
+  readonly #audit: Audit
 
   /** `names`: the backends that are configured. */
-  constructor(coordination: CoordinationStore, names: () => readonly string[]) {
+  constructor(coordination: CoordinationStore, names: () => readonly string[], audit: Audit) {
     this.#coordination = coordination
     this.#names = names
+    this.#audit = audit
   }
 
   async pause(backend: string, options: ActedBy = {}): Promise<boolean> {
     const names = this.#names()
     if (!names.includes(backend)) throw unknown(backend, names)
-    return this.#coordination.breakers.pause(backend, actorOf(options), reasonOf(options))
+    return this.#audit.write(
+      { what: 'pause', target: { backend }, ...options },
+      () => this.#coordination.breakers.pause(backend, actorOf(options), reasonOf(options)),
+      changed,
+    )
   }
 
   /** One that is paused may have left the configuration since. */
   async resume(backend: string, options: ActedBy = {}): Promise<boolean> {
-    actorOf(options)
-    reasonOf(options)
-    const resumed = typeof backend === 'string' && (await this.#coordination.breakers.resume(backend))
     const names = this.#names()
-    if (!resumed && !names.includes(backend)) throw unknown(backend, names)
-    return resumed
+    if (!names.includes(backend)) {
+      const isKnown = typeof backend === 'string' && (await this.#pausedIn([backend])).length > 0
+      if (!isKnown) throw unknown(backend, names)
+    }
+    return this.#audit.write(
+      { what: 'resume', target: { backend }, ...options },
+      () => this.#coordination.breakers.resume(backend),
+      changed,
+    )
   }
 
-  async list(): Promise<readonly PausedBackend[]> {
-    const { breakers } = await this.#coordination.look(this.#names())
+  list(): Promise<readonly PausedBackend[]> {
+    return this.#pausedIn(this.#names())
+  }
+
+  async #pausedIn(names: readonly string[]): Promise<readonly PausedBackend[]> {
+    const { breakers } = await this.#coordination.look(names)
     return breakers.flatMap(({ backend, paused }) => (paused === null ? [] : [{ backend, ...paused }]))
   }
+}
+
+function changed(done: boolean | undefined): { readonly moved: number } {
+  return { moved: done === true ? 1 : 0 }
 }
 
 function unknown(backend: string, names: readonly string[]): BroadcasterError {

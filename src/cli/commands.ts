@@ -1,4 +1,5 @@
 import type { Command } from './command.ts'
+import { audit } from './commands/audit.ts'
 import { breaker } from './commands/breaker.ts'
 import { capture } from './commands/capture.ts'
 import { deadLetters } from './commands/dead-letters.ts'
@@ -34,6 +35,7 @@ export const commands: readonly Command[] = [
   pause,
   resume,
   breaker,
+  audit,
   deadLetters,
   capture,
 ]

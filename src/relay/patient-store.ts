@@ -17,10 +17,11 @@ export async function answered<T>(limit: number, asking: Promise<T>): Promise<T>
 const PURGES = 10
 
 /** Retention each of whose parts ends within a multiple of `limit` ms. */
-export function patientCleaning({ retention, inbox }: Cleaned, limit: number): Cleaned {
+export function patientCleaning({ retention, inbox, audit }: Cleaned, limit: number): Cleaned {
   return {
     retention: { purge: (...given) => answered(PURGES * limit, retention.purge(...given)) },
     inbox: { prune: (...given) => answered(PURGES * limit, inbox.prune(...given)) },
+    audit: { prune: (...given) => answered(PURGES * limit, audit.prune(...given)) },
   }
 }
 

@@ -1,6 +1,7 @@
 import { duration, or } from '../foundation/option-kinds.ts'
 import type { OptionsOf, ResolvedOf } from '../foundation/option-table.ts'
 import { Pause } from '../foundation/pause.ts'
+import type { AuditStore } from '../store/audit-store.ts'
 import type { InboxStore } from '../store/inbox-store.ts'
 import type { RetentionStore } from '../store/retention-store.ts'
 
@@ -18,6 +19,8 @@ export const RETENTION = {
    * days).
    */
   inbox: or(duration(30 * DAY, FROM_ZERO), null),
+  /** What operators did (`admin.audit`), in milliseconds; null = for ever. Default 31,536,000,000 (365 days). */
+  audit: or(duration(365 * DAY, FROM_ZERO), null),
   /** The time between two clean-ups, in milliseconds. Default 60,000. */
   interval: duration(60_000, { min: 1, max: 86_400_000 }),
 }
@@ -31,6 +34,7 @@ const PURGE_LIMIT = 1_000
 export interface Cleaned {
   readonly retention: RetentionStore
   readonly inbox: Pick<InboxStore, 'prune'>
+  readonly audit: Pick<AuditStore, 'prune'>
 }
 
 /** What retention tells of its work. */
@@ -65,7 +69,8 @@ export class Retention {
         const start = performance.now()
         this.#report.onStarted()
         const events = await this.#purge()
-        const inbox = await this.#pruneInbox()
+        const inbox = await this.#prune(this.#store.inbox, this.#options.inbox)
+        await this.#prune(this.#store.audit, this.#options.audit)
         if (!this.#stopping) this.#report.onFinished(events, inbox, performance.now() - start)
       } catch (error) {
         this.#report.onError(error)
@@ -90,9 +95,8 @@ export class Retention {
     })
   }
 
-  async #pruneInbox(): Promise<number> {
-    const { inbox: age } = this.#options
-    return age === null ? 0 : this.#untilNone(() => this.#store.inbox.prune({ age, limit: PURGE_LIMIT }))
+  async #prune(store: Cleaned['inbox' | 'audit'], age: number | null): Promise<number> {
+    return age === null ? 0 : this.#untilNone(() => store.prune({ age, limit: PURGE_LIMIT }))
   }
 
   /** Calls it until it deletes less than it may; resolves with how many that were in all. */

@@ -22,7 +22,10 @@ import { type ResolvedWorkerOptions, resolveWorkerOptions, stopTimeOf, type Work
 
 /** What a worker works with; a `Broadcaster` makes it. */
 export interface WorkerParts {
-  readonly store: Pick<Store, 'relay' | 'retention' | 'coordination' | 'inbox' | 'schema' | 'wake' | 'statementTimeout'>
+  readonly store: Pick<
+    Store,
+    'relay' | 'retention' | 'coordination' | 'inbox' | 'audit' | 'schema' | 'wake' | 'statementTimeout'
+  >
   readonly backends: ReadonlyMap<string, Backend>
   readonly defaultBackend: string
   readonly records: RecordSource

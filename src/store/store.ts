@@ -1,5 +1,6 @@
 import type { InsertedRow, NewOutboxEvent, OutboxEventColumns } from '../record/columns.ts'
 import type { AdminStore } from './admin-store.ts'
+import type { AuditStore } from './audit-store.ts'
 import type { CaptureOptions } from './capture.ts'
 import type { CoordinationStore } from './coordination-store.ts'
 import type { InboxStore } from './inbox-store.ts'
@@ -36,6 +37,8 @@ export interface Store<Tx = unknown> {
   readonly coordination: CoordinationStore
   /** Lists, counts and moves, for operators. */
   readonly admin: AdminStore
+  /** What operators did. */
+  readonly audit: AuditStore
   /** What consumers have handled. */
   readonly inbox: InboxStore
   /** Migrations. */

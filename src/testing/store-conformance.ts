@@ -1,6 +1,7 @@
 import type { ConformanceCase } from './conformance.ts'
 import { adminListCases } from './store/admin-list-cases.ts'
 import { adminMoveCases } from './store/admin-move-cases.ts'
+import { auditCases } from './store/audit-cases.ts'
 import { breakerCases } from './store/breaker-cases.ts'
 import { clockCases } from './store/clock-cases.ts'
 import { clockLeaseCases } from './store/clock-lease-cases.ts'
@@ -45,6 +46,7 @@ export const storeConformance: readonly StoreCase[] = [
   ...adminMoveCases,
   ...holdCases,
   ...lookCases,
+  ...auditCases,
   ...purgeCases,
   ...inboxCases,
   ...wakeCases,

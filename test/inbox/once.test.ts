@@ -199,8 +199,8 @@ describe('inbox', () => {
         onError: cleaned.reject,
       }
       const retention = new Retention(
-        { retention: nothing, inbox: { prune } },
-        { published: null, failed: null, inbox: age, interval: 60_000 },
+        { retention: nothing, inbox: { prune }, audit: { prune: async () => assert.fail('kept for ever') } },
+        { published: null, failed: null, inbox: age, audit: null, interval: 60_000 },
         report,
       )
       const running = retention.run()

@@ -5,6 +5,7 @@ import { suggestion } from '../../foundation/suggestion.ts'
 import { defineCommand } from '../command.ts'
 import { EXIT, UsageError } from '../exit-codes.ts'
 import { openFor } from '../open-breakers.ts'
+import { OPERATOR_OPTIONS, operator } from '../operator.ts'
 import { type Column, fitTable } from '../table.ts'
 
 const COLUMNS: readonly Column<OpenBreaker>[] = [
@@ -23,7 +24,7 @@ export const breaker = defineCommand({
     'the database that was wrong for a while. Events are tried at once; if the place is down still, it opens again.\n' +
     'Without a destination those of all destinations of the backend are closed, too.',
   positionals: '<list | close backend [destination]>',
-  options: {},
+  options: OPERATOR_OPTIONS,
   examples: ['broadcaster breaker list', 'broadcaster breaker close partners https://partner.example'],
   async run({ options, positionals }, { terminal, ready }) {
     const [action, backend, destination, ...more] = positionals
@@ -47,7 +48,7 @@ export const breaker = defineCommand({
         `there is no backend ${backend}${suggestion(backend, backends) || `; there are ${backends.join(', ')}`}`,
       )
     }
-    const closed = await broadcaster.admin.closeBreaker(backend, destination)
+    const closed = await broadcaster.admin.closeBreaker(backend, destination, operator(options))
     if (options.json) terminal.verbatim(stringifyJson({ backend, closed }))
     else terminal.out(closed === 0 ? 'No such breaker is open.' : `${countOf(closed, 'breaker')} closed.`)
     return EXIT.ok

@@ -7,6 +7,7 @@ import { defineCommand } from '../command.ts'
 import type { Configured } from '../config-file.ts'
 import { EXIT, interruptedCode, UsageError } from '../exit-codes.ts'
 import { shorten } from '../format.ts'
+import { OPERATOR_OPTIONS, operator } from '../operator.ts'
 import { type Column, fitTable } from '../table.ts'
 
 /** How many are asked for at a time with `--all`. */
@@ -21,6 +22,7 @@ export const deadLetters = defineCommand({
     'A requeued message comes again to the consumer that gave it up, and is no longer a dead letter.',
   positionals: '<list consumer | requeue consumer [id ...]>',
   options: {
+    ...OPERATOR_OPTIONS,
     limit: { kind: 'integer', min: 1, max: 10_000, help: 'With list: at most so many. Default: 50.' },
     after: { kind: 'text', value: 'id', help: 'With list: goes on after this one, where an earlier list ended.' },
     all: { kind: 'flag', help: 'With requeue: all that there are now; in place of ids.' },
@@ -62,7 +64,7 @@ export const deadLetters = defineCommand({
       try {
         for (const id of options.all ? await allOf(place, signal) : ids) {
           if (signal.aborted) break
-          const found = await place.requeue(id)
+          const found = await place.requeue(id, undefined, operator(options))
           ;(found ? requeued : missing).push(id)
           if (requeued.length % PAGE === 0 && found)
             terminal.progress(`${countOf(requeued.length, 'message')} requeued ...`)

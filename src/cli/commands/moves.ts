@@ -7,6 +7,7 @@ import { countOf } from '../../foundation/for-people.ts'
 import { type Command, defineCommand } from '../command.ts'
 import { eventId, SELECTION_OPTIONS, selectionFilter, unknownBackend } from '../event-selection.ts'
 import { EXIT, interruptedCode, UsageError } from '../exit-codes.ts'
+import { OPERATOR_OPTIONS, operator } from '../operator.ts'
 import type { Screen } from '../screen.ts'
 
 /** From so many events on, the work takes long enough to show how far it has come. */
@@ -16,6 +17,7 @@ type Move = 'requeue' | 'skip' | 'cancel' | 'replay'
 
 const OPTIONS = {
   ...SELECTION_OPTIONS,
+  ...OPERATOR_OPTIONS,
   all: { kind: 'flag', help: 'Every event whose status allows it; in place of ids or a filter.' },
   'dry-run': { kind: 'flag', help: 'Tells how many events would be changed, and changes nothing.' },
 } as const
@@ -61,7 +63,7 @@ function moveCommand(
         return left
       }
       try {
-        done = await admin[name](target, { onProgress, signal })
+        done = await admin[name](target, { onProgress, signal, ...operator(options) })
       } catch (error) {
         // What was done stays done, whatever happened then.
         if (!isEmpty(done)) show(false)

@@ -1,4 +1,5 @@
 import { COLUMN_NAMES, type OutboxEventColumns } from '../../record/columns.ts'
+import type { StoredAuditEntry } from '../audit-store.ts'
 import { MemoryInbox } from './inbox.ts'
 
 /** A stored row; the store changes it in place. */
@@ -53,9 +54,12 @@ export class MemoryOutbox {
   /** By backend, then by name. */
   readonly destinations = new Map<string, Map<string, MemoryDestination>>()
   readonly inbox = new MemoryInbox()
+  /** By number, in their order. */
+  readonly audit = new Map<number, StoredAuditEntry>()
   /** Called after a commit of due events, and when lanes want attention. */
   readonly listeners = new Set<() => void>()
   #seq = 0
+  #audits = 0
 
   constructor(laneCount: number, now: () => number) {
     this.laneCount = laneCount
@@ -65,6 +69,10 @@ export class MemoryOutbox {
   /** As in a real database, a number that was handed out is not used again after a rollback. */
   nextSeq(): number {
     return ++this.#seq
+  }
+
+  nextAudit(): number {
+    return ++this.#audits
   }
 
   add(row: MemoryRow): void {

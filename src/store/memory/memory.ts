@@ -3,6 +3,7 @@ import { having, integer, option } from '../../foundation/option-kinds.ts'
 import { type OptionsOf, readOptions } from '../../foundation/option-table.ts'
 import type { MigrationStatus, Store } from '../store.ts'
 import { memoryAdmin } from './admin.ts'
+import { memoryAudit } from './audit.ts'
 import { memoryCoordination } from './coordination.ts'
 import { memoryInbox } from './inbox.ts'
 import { MemoryOutbox } from './memory-outbox.ts'
@@ -49,6 +50,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): Store<MemoryTrans
     retention: memoryRetention(outbox),
     coordination,
     admin: memoryAdmin(outbox, coordination),
+    audit: memoryAudit(outbox),
     wake: memoryWake(outbox),
     inbox: memoryInbox(outbox),
     schema: {

@@ -1,6 +1,7 @@
 import type { Store } from '../store.ts'
 import { type StoreParts, storeOf } from '../store-of.ts'
 import { admin } from './admin.ts'
+import { audit } from './audit.ts'
 import type { Client, Runs } from './client.ts'
 import { coordination } from './coordination.ts'
 import { fetch, lastSeq, waitingNames } from './fetch.ts'
@@ -23,7 +24,7 @@ export type { MysqlOptions, MysqlPoolOptions, MysqlUrlOptions } from './options.
 export type MysqlTransaction = Mysql2Transaction
 
 const RELAY = { fetch, lastSeq, unpark, settle, reconcile, settleByOwner, waitingNames }
-const PARTS: StoreParts<Client, Runs, Tables> = { ...RELAY, publish, purge, coordination, admin, inbox, schema }
+const PARTS: StoreParts<Client, Runs, Tables> = { ...RELAY, publish, purge, coordination, admin, audit, inbox, schema }
 
 /**
  * The outbox in MySQL 8.0.17 or later, or MariaDB 10.6 or later. Connects at first use. Throws `INVALID_OPTION`; a URL

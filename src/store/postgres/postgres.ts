@@ -2,6 +2,7 @@ import type { Store } from '../store.ts'
 import { type StoreParts, storeOf } from '../store-of.ts'
 import type { TransactionAdapter } from '../transaction-adapter.ts'
 import { admin } from './admin.ts'
+import { audit } from './audit.ts'
 import type { Client, Clients, Queries } from './client.ts'
 import { coordination } from './coordination.ts'
 import { fetch, lastSeq, waitingNames } from './fetch.ts'
@@ -57,7 +58,16 @@ export function postgres(options: PostgresOptions): Store<PgTransaction> | Store
 }
 
 const RELAY = { fetch, lastSeq, unpark, settle, reconcile, settleByOwner, waitingNames }
-const PARTS: StoreParts<Client, Queries, Tables> = { ...RELAY, publish, purge, coordination, admin, inbox, schema }
+const PARTS: StoreParts<Client, Queries, Tables> = {
+  ...RELAY,
+  publish,
+  purge,
+  coordination,
+  admin,
+  audit,
+  inbox,
+  schema,
+}
 
 function storeOn<Tx>(clients: Clients, t: Tables, transactionAdapter: TransactionAdapter<Tx>): Store<Tx> {
   return {

@@ -60,6 +60,6 @@ export const READERS: Readers = {
  * Microseconds are cut off, not rounded: a row shows the millisecond it is in. Half a microsecond is added first, since
  * 0.123 s times 1000 may come out as 122.99999 ms.
  */
-function dateOf(milliseconds: number): Date {
+export function dateOf(milliseconds: number): Date {
   return new Date(Math.floor(milliseconds + 0.0005))
 }

@@ -1,6 +1,7 @@
 import { joinStatement } from '../statement.ts'
 import type { Store } from '../store.ts'
 import { admin } from './admin.ts'
+import { audit } from './audit.ts'
 import { coordination } from './coordination.ts'
 import { Database } from './database.ts'
 import { inboxTexts, sqliteInbox } from './inbox.ts'
@@ -40,6 +41,7 @@ export function sqlite(options: SqliteOptions): Store<SqliteTransaction> {
     retention: { purge: (options) => database.write((db) => purgeRows(db, options)) },
     coordination: coordination(database, t, wake.notify),
     admin: admin(database, t, wake.notify),
+    audit: audit(database, t),
     inbox: sqliteInbox(database, t),
     schema: sqliteSchema(database, t),
     wake,

@@ -1,0 +1,81 @@
+import type { ActedBy } from './actor.ts'
+import type { Audit, AuditCounts, AuditTarget } from './audit-log.ts'
+import type { Defined } from './defined.ts'
+import { checkTarget, type MoveOptions, type MoveTarget } from './move-events.ts'
+import type { MoveResult } from './move-in-peace.ts'
+import { type Moves, requireStorableDate } from './moves.ts'
+
+/** How an operator moves events: as anybody does, and who it is. */
+export interface ActOptions extends MoveOptions, ActedBy {}
+
+/** Moves the events that a target means, writes that down in the audit, and resolves with what became of each. */
+export type ActOnEvents = <Chosen extends MoveTarget>(
+  target: Chosen & Defined<Chosen>,
+  options?: ActOptions,
+) => Promise<MoveResult>
+
+/** The same, to a due time. Throws `INVALID_OPTION` for one that cannot be stored. */
+export type RescheduleByOperator = <Chosen extends MoveTarget>(
+  target: Chosen & Defined<Chosen>,
+  at: Date,
+  options?: ActOptions,
+) => Promise<MoveResult>
+
+/** The moves of the door: each is in the audit. */
+export class AuditedMoves {
+  readonly #moves: Moves
+  readonly #audit: Audit
+
+  constructor(moves: Moves, audit: Audit) {
+    this.#moves = moves
+    this.#audit = audit
+  }
+
+  move(
+    what: 'requeue' | 'replay' | 'skip' | 'cancel' | 'delete',
+    target: MoveTarget,
+    options?: ActOptions,
+  ): Promise<MoveResult> {
+    return this.#write(what, target, options, (rest) => this.#moves[what](target, rest))
+  }
+
+  async reschedule(target: MoveTarget, at: Date, options?: ActOptions): Promise<MoveResult> {
+    requireStorableDate(at)
+    return this.#write('reschedule', target, options, (rest) => this.#moves.reschedule(target, at, rest), at)
+  }
+
+  async #write(
+    what: string,
+    target: MoveTarget,
+    { by, reason, ...rest }: ActOptions = {},
+    work: (options: MoveOptions) => Promise<MoveResult>,
+    to?: Date,
+  ): Promise<MoveResult> {
+    checkTarget(target)
+    let done: MoveResult = { moved: [], tooLate: [], unknown: [] }
+    const onProgress = (count: number, soFar: MoveResult): void => {
+      done = soFar
+      rest.onProgress?.(count, soFar)
+    }
+    const action = { what, target: { ...targetOf(target), ...(to && { to }) }, by, reason }
+    return this.#audit.write(
+      action,
+      () => work({ ...rest, onProgress }),
+      (result = done) => countsOf(target, result),
+      () => rest.signal?.aborted === true,
+    )
+  }
+}
+
+/** What the audit says of a target. */
+export function targetOf(target: MoveTarget): AuditTarget {
+  if (typeof target === 'string') return { ids: [target] }
+  if (Array.isArray(target)) return { ids: target }
+  return 'all' in target ? { all: true } : { filter: target }
+}
+
+function countsOf(target: MoveTarget, { moved, tooLate, unknown }: MoveResult): AuditCounts {
+  const asked = Array.isArray(target) ? new Set(target).size : typeof target === 'string' ? 1 : 0
+  const leftAlone = Math.max(0, asked - moved.length - tooLate.length - unknown.length)
+  return { moved: moved.length, tooLate: tooLate.length, unknown: unknown.length, leftAlone }
+}
