@@ -6,8 +6,13 @@ import { kafka } from '../../src/kafka/kafka.ts'
 import { natsJetStream } from '../../src/nats/nats.ts'
 import { rabbitmq } from '../../src/rabbitmq/rabbitmq.ts'
 import { sampleEvent } from '../../src/testing/sample-events.ts'
+import { webhook } from '../../src/webhook/webhook.ts'
 
 const large = sampleEvent({ extensions: JSON.stringify({ small: 'x', large: 'x'.repeat(70_000) }) })
+const inJapanese = sampleEvent({ dataContentType: 'text/plain; title="日本"' })
+/** No event that is published has such a name; a row that was written by SQL may. */
+const spaced = sampleEvent({ extensions: '{"a b":"1"}' })
+const toWebhook = (mode: 'structured' | 'binary') => webhook({ url: 'http://127.0.0.1:1', keys: false, mode })
 const longType = sampleEvent({ eventType: `order.${'ö'.repeat(240)}` })
 
 /** What `publish` asks each backend before it inserts; `test/publish/publisher.test.ts` shows what becomes of the answer. */
@@ -21,6 +26,9 @@ const CASES: readonly (readonly [string, () => Backend, OutgoingEvent, string | 
   ['kafka: a type that makes a topic too long', () => kafka({ topic: 'events.{type}' }), longType, 'type'],
   ['kafka: one topic', () => kafka({ topic: 'events' }), longType, undefined],
   ['kafka, binary: headers as large as a record may be', () => kafka({ mode: 'binary' }), large, undefined],
+  ['webhook, binary: a content type beyond ASCII', () => toWebhook('binary'), inJapanese, 'datacontenttype'],
+  ['webhook, binary: a name that no header has', () => toWebhook('binary'), spaced, 'a b'],
+  ['webhook, structured: the body carries both', () => toWebhook('structured'), inJapanese, undefined],
 ]
 
 describe('events that a backend can never carry', () => {
