@@ -24,8 +24,8 @@ type Table = Readonly<Partial<Record<DatabaseErrorCode, readonly string[]>>>
 const POSTGRES: Table = {
   TRANSACTION_CONFLICT: ['40', '40001', '40P01'],
   TRANSACTION_ABORTED: ['25P02'],
-  // Lock not available, cancelled or over its time, no memory, no disk, too many connections.
-  STORE_BUSY: ['55P03', '57014', '53', '25P03', '25P04'],
+  // Lock not available, cancelled or over its time, no memory, no disk, too many connections, a prepared statement forgotten.
+  STORE_BUSY: ['55P03', '57014', '53', '25P03', '25P04', '26000'],
   STORE_UNAVAILABLE: ['08', '57'],
   STORE_READ_ONLY: ['25006'],
   PERMISSION_DENIED: ['42501', '28'],

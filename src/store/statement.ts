@@ -15,6 +15,11 @@ export interface Statement {
    * whether that is still open.
    */
   readonly effect?: 'reads'
+  /**
+   * One of a few texts that are run often: an adapter may have the server keep its plan, where its library can and the session is
+   * the caller's own. Planning it is most of what it costs.
+   */
+  readonly keep?: true
 }
 
 /** A row that a statement returned, by column name. */

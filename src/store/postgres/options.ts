@@ -1,4 +1,4 @@
-import { anything, hasMethods, neededPlace, option } from '../../foundation/option-kinds.ts'
+import { anything, flag, hasMethods, neededPlace, option } from '../../foundation/option-kinds.ts'
 import { type ResolvedOf, readOptions } from '../../foundation/option-table.ts'
 import { showWithoutSecrets } from '../../foundation/problem.ts'
 import { type Place, placeOf, placeOfUrl } from '../place.ts'
@@ -10,6 +10,7 @@ import {
 } from '../statement-limits.ts'
 import type { ListenClient } from './listen.ts'
 import type { PgPool } from './pg-client.ts'
+import type { PgTransactionOptions } from './pg-transaction.ts'
 import type { PgliteDatabase } from './pglite.ts'
 
 /** Where the outbox is, in any PostgreSQL. */
@@ -37,13 +38,13 @@ export interface DedicatedClient extends ListenClient {
 }
 
 /** A pool of the application. It stays the application's: `close` leaves it open. */
-export interface PostgresPoolOptions extends OutboxPlace, ListenOption, StatementOptions {
+export interface PostgresPoolOptions extends OutboxPlace, ListenOption, StatementOptions, PgTransactionOptions {
   /** The pool, which you open and close. */
   readonly pool: PgPool
 }
 
 /** A pool of our own, opened at first use and closed by `close`. Needs the package `pg`. */
-export interface PostgresUrlOptions extends OutboxPlace, ListenOption, StatementOptions {
+export interface PostgresUrlOptions extends OutboxPlace, ListenOption, StatementOptions, PgTransactionOptions {
   /** `postgres://user:password@host:5432/database`; undefined, as of a variable that is not set, is refused. */
   readonly url: string | undefined
 }
@@ -66,6 +67,7 @@ export interface ResolvedOptions {
   readonly schema: string | undefined
   readonly listen: NonNullable<ListenOption['listen']>
   readonly statements: ResolvedStatementOptions
+  readonly prepare: boolean
 }
 
 const WAYS = ['pool', 'pglite', 'url'] as const
@@ -89,6 +91,7 @@ const POSTGRES = {
   table: anything<string>(),
   // What it may be depends on what the store connects with.
   listen: anything<NonNullable<ListenOption['listen']>>(),
+  prepare: flag(true),
   ...STATEMENTS,
 }
 
@@ -106,12 +109,14 @@ export function resolveOptions(options: PostgresOptions): ResolvedOptions {
     const listen = read.listen ?? !hasOneConnection(pool)
     const room = pool && { size: sizeOf(pool), listens: listen === true }
     const statements = resolveStatementOptions(read, refuse, room)
-    const own = (['connections', 'transactions', 'statementTimeout'] as const).find((name) => given[name] !== undefined)
+    const own = (['connections', 'transactions', 'statementTimeout', 'prepare'] as const).find(
+      (name) => given[name] !== undefined,
+    )
     if (pglite !== undefined && own !== undefined) {
-      refuse(own, 'has no effect with pglite, which has one connection and no clock')
+      refuse(own, 'has no effect with pglite, which has one connection, no clock, and no names for statements')
     }
     const via = pool ? { pool } : pglite ? { pglite } : { url: read.url ?? '' }
-    return { via, table: table ?? 'outbox_events', schema, listen, statements }
+    return { via, table: table ?? 'outbox_events', schema, listen, statements, prepare: read.prepare }
   })
 }
 

@@ -10,13 +10,18 @@ import {
 } from '../../transactions/refusal.ts'
 import { joinStatement, type Row, type Statement } from '../statement.ts'
 import type { TransactionAdapter } from '../transaction-adapter.ts'
+import { KeptPlans } from './kept-plans.ts'
 
 /**
  * What we need of a `pg.PoolClient` or `pg.Client` on which `BEGIN` was run. A `pg.Pool` does not fit: each of its
  * queries may run on another connection, so nothing sent through it can belong to a transaction.
  */
 export interface PgTransaction {
-  query(config: { readonly text: string; readonly values: unknown[] }): Promise<{ readonly rows: unknown[] }>
+  query(config: {
+    readonly text: string
+    readonly values: unknown[]
+    readonly name?: string
+  }): Promise<{ readonly rows: unknown[] }>
   /** Every client of `pg` has it, its pool does not. */
   escapeLiteral(text: string): string
   /** From pg 8.21: the state after the last answer of the server. */
@@ -26,10 +31,22 @@ export interface PgTransaction {
   readonly totalCount?: never
 }
 
+/** How the adapter of `pg` works. */
+export interface PgTransactionOptions {
+  /**
+   * The server keeps the plan of a publish for each connection (a prepared statement), which saves most of its cost. Never behind
+   * a pooler such as PgBouncer, which is noticed. Where something has a session forget it, such as `DISCARD ALL`, the next
+   * transaction fails once and may be run again; false spares that one. Default: true.
+   */
+  readonly prepare?: boolean | undefined
+}
+
 type PgStatus = 'idle' | 'open' | 'aborted' | 'unknown'
 
 /** SQLSTATE `no_active_sql_transaction`. */
 const NO_ACTIVE_TRANSACTION = '25P01'
+/** SQLSTATE `invalid_sql_statement_name`. */
+const NO_SUCH_STATEMENT = '26000'
 const WHAT = 'a pg transaction'
 
 /**
@@ -45,7 +62,8 @@ const WHAT = 'a pg transaction'
  * await broadcaster.publish(client, { type: 'order.created', source: '/orders', data })
  * await client.query('COMMIT')
  */
-export function pgTransaction(): TransactionAdapter<PgTransaction> {
+export function pgTransaction({ prepare = true }: PgTransactionOptions = {}): TransactionAdapter<PgTransaction> {
+  const plans = new KeptPlans()
   /** Clients seen inside a transaction: with them "idle" means that it has ended. */
   const seen = new WeakSet<PgTransaction>()
 
@@ -76,7 +94,14 @@ export function pgTransaction(): TransactionAdapter<PgTransaction> {
         seen.add(tx)
       }
       const text = joinStatement(statement, (n) => `$${n}`)
-      const { rows } = await tx.query({ text, values: [...statement.values] }).catch(refuseAborted(WHAT))
+      const isKept = prepare && statement.keep === true
+      const name = isKept ? plans.nameFor(tx, text) : undefined
+      const query = { text, values: [...statement.values], ...(name !== undefined && { name }) }
+      const { rows } = await tx.query(query).catch((error: unknown) => {
+        if (name !== undefined && hasCode(error, NO_SUCH_STATEMENT)) plans.forget()
+        return refuseAborted(WHAT)(error)
+      })
+      if (isKept) plans.learn(tx, rows as Row[])
       // A COMMIT that nobody awaited may still have gone out before our statement: then it stood alone. With
       // pipelining the answers arrive together and the state may be a later one, so it proves nothing there.
       if (statusOf(tx) === 'idle' && !isPipelining(tx)) throw transactionEnded(WHAT)

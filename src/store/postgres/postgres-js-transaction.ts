@@ -12,7 +12,7 @@ const WHAT = 'a postgres.js transaction'
  * `savepoint`. The pool (`sql` itself) and a reserved connection do not fit: they have no `savepoint`.
  */
 export interface PostgresJsTransaction {
-  unsafe(text: string, values?: Value[]): PromiseLike<unknown>
+  unsafe(text: string, values?: Value[], options?: { readonly prepare?: boolean }): PromiseLike<unknown>
   savepoint(work: unknown): Promise<unknown>
 }
 
@@ -39,7 +39,10 @@ export function postgresJsTransaction(): TransactionAdapter<PostgresJsTransactio
     async execute(tx: PostgresJsTransaction, statement: Statement): Promise<readonly Row[]> {
       const text = joinStatement(statement, (n) => `$${n}`)
       if (statement.effect !== 'reads') await requireOpenByLock(WHAT, (probe) => tx.unsafe(probe))
-      const rows = await Promise.resolve(tx.unsafe(text, [...statement.values] as Value[])).catch(refuseAborted(WHAT))
+      // Where the user's own `prepare: false` says that there is a pooler in between, the library prepares nothing.
+      const prepare = statement.keep === true
+      const answer = tx.unsafe(text, [...statement.values] as Value[], { prepare })
+      const rows = await Promise.resolve(answer).catch(refuseAborted(WHAT))
       return rows as Row[]
     },
   }

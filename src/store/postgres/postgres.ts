@@ -54,7 +54,7 @@ export function postgres(options: PostgresOptions): Store<PgTransaction> | Store
   const clients = pgClients(open, resolved.statements)
   const wake = resolved.listen === false ? {} : { wake: listen(clients.heartbeat, t, open.connectListener) }
   const { statementTimeout } = resolved.statements
-  return { ...storeOn(clients, t, pgTransaction()), place, ...wake, statementTimeout }
+  return { ...storeOn(clients, t, pgTransaction({ prepare: resolved.prepare })), place, ...wake, statementTimeout }
 }
 
 const RELAY = { fetch, lastSeq, unpark, settle, reconcile, settleByOwner, waitingNames }

@@ -3,6 +3,7 @@ import { insertRows } from '../insert-rows.ts'
 import { namedRowReader, plainName } from '../rows.ts'
 import type { PublishStore } from '../store.ts'
 import { textOfBytes } from '../values.ts'
+import { SESSION } from './kept-plans.ts'
 import { refuseEncoding, SESSION_ENCODING } from './session-encoding.ts'
 import type { Tables } from './tables.ts'
 import { READERS, selectList } from './values.ts'
@@ -50,11 +51,11 @@ FROM json_to_recordset(CAST(CAST(`
   CROSS JOIN LATERAL (
     SELECT coalesce(r."scheduledAt", statement_timestamp() + r.delay * interval '1 millisecond') AS at) AS due
 ON CONFLICT DO NOTHING
-RETURNING ${selectList(INSERTED_COLUMNS, plainName)}, ${SESSION_ENCODING} AS encoding`
+RETURNING ${selectList(INSERTED_COLUMNS, plainName)}, ${SESSION_ENCODING} AS encoding, ${SESSION} AS session`
   const strings = [before, after]
   return (rows) =>
     insertRows(rows, { bytes: BYTES_PER_INSERT }, function* (some) {
-      const returned = yield { strings, values: [JSON.stringify(some.map(parameterOf))] }
+      const returned = yield { strings, values: [JSON.stringify(some.map(parameterOf))], keep: true }
       // What this throws rolls the caller's transaction back.
       if (returned[0] !== undefined) refuseEncoding(returned[0]['encoding'])
       return returned.map((row) => readInserted(row) as InsertedRow)
