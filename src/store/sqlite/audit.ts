@@ -12,10 +12,10 @@ export function audit(database: Database, t: Tables): AuditStore {
   const endSql = `UPDATE ${t.audit} SET outcome = ?, counts = ?, error = ?, ended_at = ${NOW} WHERE id = ?`
   const listSql = `
     SELECT * FROM ${t.audit}
-    WHERE (?1 IS NULL OR id < ?1) AND (?2 IS NULL OR who = ?2) AND (?3 IS NULL OR what = ?3)
-      AND (?4 IS NULL OR operation = ?4)
-      AND (?5 IS NULL OR (instr(target, ?5) > 0 AND id > (SELECT max(id) FROM ${t.audit}) - ${TARGETS_READ}))
-    ORDER BY id DESC LIMIT ?6`
+    WHERE (? IS NULL OR id < ?) AND (? IS NULL OR who = ?) AND (? IS NULL OR what = ?)
+      AND (? IS NULL OR operation = ?)
+      AND (? IS NULL OR (instr(target, ?) > 0 AND id > (SELECT max(id) FROM ${t.audit}) - ${TARGETS_READ}))
+    ORDER BY id DESC LIMIT ?`
   const pruneSql = `
     DELETE FROM ${t.audit} WHERE at <= ${nowPlus('-?')} AND id IN (SELECT id FROM ${t.audit} ORDER BY id LIMIT ?)`
   const date = (value: unknown): Date => fromSqlDate(String(value))
@@ -24,7 +24,8 @@ export function audit(database: Database, t: Tables): AuditStore {
       database.write((db) => Number(db.all(beginSql, who, what, target, reason, operation)[0]?.['id'])),
     end: (id, { outcome, counts, error }) => database.write((db) => void db.run(endSql, outcome, counts, error, id)),
     async list({ who = null, what = null, operation = null, naming = null, before, limit }) {
-      const rows = await database.read((db) => db.all(listSql, before, who, what, operation, naming, limit))
+      const twice = [before, who, what, operation, naming].flatMap((value) => [value, value])
+      const rows = await database.read((db) => db.all(listSql, ...twice, limit))
       return rows.map((row) => auditEntryOf(row, date))
     },
     prune: ({ age, limit }) => database.write((db) => db.run(pruneSql, age / 1_000, limit)),
