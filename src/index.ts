@@ -1,5 +1,5 @@
 export type { ActedBy } from './admin/actor.ts'
-export type { Admin, StatusOptions } from './admin/admin.ts'
+export type { Admin, ConsumerEntry, StatusOptions } from './admin/admin.ts'
 export type { AuditCounts, AuditEntry, AuditTarget, ListAuditOptions } from './admin/audit-log.ts'
 export type { ActOnEvents, ActOptions, RescheduleByOperator } from './admin/audited-moves.ts'
 export type { ConsumerDeadLetters, ListDeadLettersOptions } from './admin/consumer-dead-letters.ts'

@@ -153,6 +153,8 @@ export interface ActionBody {
   readonly ids?: readonly string[]
   readonly q?: string
   readonly all?: true
+  /** With q or all: `goOn` of an answer. */
+  readonly after?: string
   /** Of `reschedule`. */
   readonly at?: string
   readonly reason?: string
@@ -167,6 +169,8 @@ export interface ActionAnswer {
   readonly moved: number
   /** The call ended by its limit of events or time, and at least so many still match: call again, or start an operation. */
   readonly left: number
+  /** The search ended by its budget: give it as `after` to go on from there; null = it did not. */
+  readonly goOn: string | null
   /** The line in the audit; null without `features.audit`. */
   readonly audit: string | null
 }
@@ -224,6 +228,10 @@ export interface OperationRow {
   readonly canUndo: boolean
 }
 
+/** POST api/filters {q}: see FilterAnswer. */
+export interface FilterBody {
+  readonly q: string
+}
 /** POST api/filters {q} -> a short id that stands for the filter: `q=@<id>`. GET api/filters/<id> -> {q}. */
 export interface FilterAnswer {
   readonly id: string
@@ -262,6 +270,14 @@ export interface DeadLetterRow {
 export interface DeadLettersAnswer {
   readonly letters: readonly DeadLetterRow[]
   readonly next: string | null
+}
+
+/** POST api/consumers/<name>/requeue: at most 100. */
+export interface DeadLetterBody {
+  readonly ids: readonly string[]
+}
+export interface DeadLetterResult {
+  readonly results: readonly { readonly id: string; readonly requeued: boolean }[]
 }
 
 /** An entry of GET api/inbox. */

@@ -54,6 +54,16 @@ export interface StatusOptions {
   readonly timeout?: number | undefined
 }
 
+/** A consumer that this service knows by its `subscriptions`. */
+export interface ConsumerEntry {
+  /** What it is called. */
+  readonly name: string
+  /** What it reads: `kafka orders at 127.0.0.1:9092`. */
+  readonly description: string
+  /** Whether `deadLetters` can list what it gave up on. */
+  readonly deadLetters: boolean
+}
+
 const MAX_LAG = 300_000
 const BACKEND_TIMEOUT = 5_000
 
@@ -162,6 +172,15 @@ export class Admin {
   /** What operators did through this door, in any process: the newest first. */
   audit(options?: ListAuditOptions): Promise<readonly AuditEntry[]> {
     return this.#audit.list(options)
+  }
+
+  /** The consumers of this service, and whether their dead letters can be listed. Asks nobody. */
+  consumers(): readonly ConsumerEntry[] {
+    return Object.entries(this.#parts.subscriptions).map(([name, { description, deadLetterPlace }]) => ({
+      name,
+      description,
+      deadLetters: deadLetterPlace !== undefined,
+    }))
   }
 
   /**

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { BroadcasterError } from '../errors.ts'
+import { noteArrival } from './arrival.ts'
 import { describeError } from './describe-error.ts'
 import { describeKind } from './describe-kind.ts'
 import { hasMethods } from './option-kinds.ts'
@@ -41,15 +42,39 @@ async function listen(
     incoming.once('end', () => clearTimeout(linger))
   }
   outgoing.writeHead(response.status, headers)
-  outgoing.end(Buffer.from(await response.arrayBuffer()))
+  if (response.body && headers['content-type'] === 'text/event-stream') await passOn(response.body, outgoing)
+  else outgoing.end(Buffer.from(await response.arrayBuffer()))
   // Nobody wanted it: Node reads and drops it.
   if (request?.body?.locked === false) await request.body.cancel().catch(() => undefined)
+}
+
+/** Hands on each piece when it is there, as long as somebody listens; a slow listener is waited for. */
+async function passOn(body: ReadableStream<Uint8Array>, outgoing: ServerResponse): Promise<void> {
+  const reader = body.getReader()
+  const gone = new Promise<void>((resolve) => outgoing.once('close', resolve))
+  outgoing.once('close', () => void reader.cancel().catch(() => undefined))
+  outgoing.flushHeaders()
+  for (;;) {
+    const { done, value } = await reader.read()
+    if (done || outgoing.destroyed) break
+    if (!outgoing.write(value)) {
+      await Promise.race([gone, new Promise<void>((resolve) => outgoing.once('drain', resolve))])
+    }
+  }
+  outgoing.end()
 }
 
 /** Undefined: it has no URL, method or header that the Fetch API knows. */
 function readable(incoming: IncomingMessage): Request | undefined {
   try {
-    return requestOf(incoming)
+    const request = requestOf(incoming)
+    const { socket, url = '/' } = incoming
+    // What Express and Connect keep of an address when they cut off where a handler is mounted.
+    const original: unknown = Reflect.get(incoming, 'originalUrl')
+    const { pathname } = new URL(typeof original === 'string' ? original : url, 'http://localhost')
+    const encrypted = Reflect.get(socket, 'encrypted') === true
+    noteArrival(request, { remoteAddress: socket.remoteAddress, encrypted, originalPath: pathname })
+    return request
   } catch {
     return undefined
   }

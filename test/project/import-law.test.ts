@@ -82,6 +82,7 @@ const LAW: Record<string, readonly string[]> = {
     'backend/*',
     'technology',
     'consumer/*',
+    'admin-http',
     'prometheus',
     'opentelemetry',
     'testing',

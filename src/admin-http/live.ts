@@ -1,0 +1,60 @@
+import { answer } from './answers.ts'
+import { ApiError } from './api-problem.ts'
+import type { FeedMessage, StatusFeed } from './status-feed.ts'
+
+/** A comment goes out so often, in milliseconds: a proxy cuts what is silent, and a listener that is gone is noticed. */
+const HEARTBEAT = 15_000
+/** How many may listen to one outbox. */
+const LISTENERS = 200
+/** How long a browser waits before it comes again, in milliseconds. */
+const RETRY = 2_000
+
+/** Server-sent events: each change of the status. A listener that is slow is told the newest only. */
+export function liveAnswer(feed: StatusFeed, signal: AbortSignal): Response {
+  if (feed.listeners >= LISTENERS) {
+    throw new ApiError('TOO_MANY', 'Too many listen already; ask api/status in place of it.', { retryAfter: 10_000 })
+  }
+  const encoder = new TextEncoder()
+  let end: () => void = () => undefined
+  const body = new ReadableStream<Uint8Array>(
+    {
+      start(controller) {
+        let waiting: FeedMessage | undefined
+        const hasRoom = (): boolean => (controller.desiredSize ?? 0) > 0
+        const flush = (): void => {
+          if (waiting === undefined || !hasRoom()) return
+          const { event, data } = waiting
+          waiting = undefined
+          controller.enqueue(encoder.encode(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`))
+        }
+        controller.enqueue(encoder.encode(`retry: ${RETRY}\n\n`))
+        const stop = feed.listen((message) => {
+          waiting = message
+          flush()
+        })
+        const beat = setInterval(() => {
+          if (hasRoom()) controller.enqueue(encoder.encode(': well\n\n'))
+        }, HEARTBEAT).unref()
+        const look = setInterval(flush, RETRY).unref()
+        end = () => {
+          stop()
+          clearInterval(beat)
+          clearInterval(look)
+        }
+        signal.addEventListener('abort', () => {
+          end()
+          try {
+            controller.close()
+          } catch {
+            // It was closed by the other side.
+          }
+        })
+      },
+      cancel() {
+        end()
+      },
+    },
+    { highWaterMark: 4 },
+  )
+  return answer(body, 200, { 'content-type': 'text/event-stream', 'x-accel-buffering': 'no' })
+}

@@ -1,0 +1,213 @@
+import type { BackendRow, ConsumerRow, DeadLettersAnswer, StorageAnswer } from './api-operations.ts'
+import { ApiError } from './api-problem.ts'
+import type { BackendsAnswer, BlockedKeyRow, ConsumersAnswer, FindingsAnswer, KeysAnswer } from './api-types.ts'
+import type { ApiRoute, Call } from './call.ts'
+import { cursorOf, placeOf, wholeNumber } from './filter-of-call.ts'
+import { liveAnswer } from './live.ts'
+
+const KEYS = 'keys'
+const PAGE = 50
+/** Events behind a key are counted up to here. */
+const COUNTED = 10_000
+
+export const OUTBOX_ROUTES: readonly ApiRoute[] = [
+  {
+    method: 'GET',
+    path: 'status',
+    action: 'read',
+    summary: 'How the outbox is, at most a second old.',
+    answer: 'StatusAnswer',
+    run: ({ outbox }) => outbox.feed.read(),
+  },
+  {
+    method: 'GET',
+    path: 'live',
+    action: 'read',
+    summary: 'Server-sent events: `status` with each change of the status, `trouble` when it cannot be read.',
+    answer: null,
+    run: ({ outbox, request }) => liveAnswer(outbox.feed, request.signal),
+  },
+  {
+    method: 'GET',
+    path: 'keys',
+    action: 'read',
+    summary: 'Keys that failed events block, at most 100 of each backend.',
+    query: { after: 'A cursor: next of an answer.' },
+    answer: 'KeysAnswer',
+    run: listKeys,
+  },
+  {
+    method: 'GET',
+    path: 'backends',
+    action: 'read',
+    summary: 'The backends: their numbers, and whether events can go there.',
+    answer: 'BackendsAnswer',
+    run: listBackends,
+  },
+  {
+    method: 'GET',
+    path: 'findings',
+    action: 'read',
+    summary: 'What a person should know, the same as `broadcaster doctor` prints.',
+    answer: 'FindingsAnswer',
+    async run({ outbox }): Promise<FindingsAnswer> {
+      const { findings, at } = await outbox.feed.read()
+      return { findings, at }
+    },
+  },
+  {
+    method: 'GET',
+    path: 'storage',
+    action: 'read',
+    summary: 'What holds the outbox, and how large it is.',
+    answer: 'StorageAnswer',
+    async run({ outbox }): Promise<StorageAnswer> {
+      const { description, place, totalRows, totalRowsIsEstimate, findings } = await outbox.feed.read()
+      return { description, place, totalRows, totalRowsIsEstimate, tables: [], findings }
+    },
+  },
+  {
+    method: 'GET',
+    path: 'consumers',
+    action: 'read',
+    summary: 'The consumers that this service knows.',
+    answer: 'ConsumersAnswer',
+    run: ({ outbox }): ConsumersAnswer => ({
+      consumers: outbox.admin.consumers().map((one): ConsumerRow => ({ ...one })),
+    }),
+  },
+  {
+    method: 'GET',
+    path: 'consumers/{name}/dead-letters',
+    action: 'read',
+    summary: 'What a consumer gave up on, the oldest first.',
+    query: { limit: 'At most so many, 1 to 200. Default: 50.', after: 'A cursor: next of an answer.' },
+    answer: 'DeadLettersAnswer',
+    run: listDeadLetters,
+  },
+  {
+    method: 'POST',
+    path: 'consumers/{name}/requeue',
+    action: 'requeue-dead-letter',
+    summary: 'Hands dead letters to their consumer again.',
+    body: { type: 'DeadLetterBody', members: ['ids'] },
+    answer: 'DeadLetterResult',
+    run: requeueDeadLetters,
+  },
+]
+
+async function listKeys(call: Call): Promise<KeysAnswer> {
+  const { outbox, desk } = call
+  const { blockedKeys, backends, at } = await outbox.feed.read()
+  const id = placeOf(call, KEYS)?.id
+  const nameOf = ({ backend, heldBy }: (typeof blockedKeys)[number]): string => `${backend} ${heldBy}`
+  const start = id === undefined ? 0 : blockedKeys.findIndex((one) => nameOf(one) === id) + 1
+  const page = blockedKeys.slice(start, start + PAGE)
+  const heads = await outbox.admin
+    .filter({ id: { in: page.map(({ heldBy }) => heldBy) } })
+    .limit(PAGE)
+    .all()
+  const byId = new Map(heads.map((head) => [head.id, head]))
+  const now = outbox.feed.now()
+  const blocked = await Promise.all(
+    page.map(async ({ backend, keyHash, key, heldBy, since }): Promise<BlockedKeyRow> => {
+      const head = byId.get(heldBy)
+      const behind =
+        head === undefined || head.lane === null
+          ? []
+          : await outbox.admin
+              .filter({
+                status: ['pending', 'retry', 'processing'],
+                publisherBackend: backend,
+                lane: head.lane,
+                partitionKey: head.partitionKey,
+              })
+              .only('id')
+              .limit(COUNTED + 1)
+              .all()
+      return {
+        backend,
+        keyHash,
+        key,
+        head: head === undefined ? null : desk.view.row(head),
+        error: head?.lastError ?? '',
+        since: new Date(now.getTime() - since).toISOString(),
+        waiting: Math.min(COUNTED, behind.length),
+        more: behind.length > COUNTED,
+      }
+    }),
+  )
+  const last = start + PAGE < blockedKeys.length ? page.at(-1) : undefined
+  const counts = backends.map((one) => one.blockedKeys)
+  return {
+    blocked,
+    next: last === undefined ? null : cursorOf(call, KEYS, { id: nameOf(last), back: false }),
+    total: { count: counts.reduce((all, { count }) => all + count, 0), more: counts.some(({ exact }) => !exact) },
+    at: at ?? now.toISOString(),
+  }
+}
+
+async function listBackends({ outbox }: Call): Promise<BackendsAnswer> {
+  const { backends, at } = await outbox.feed.read()
+  return {
+    at,
+    backends: backends.map(
+      ({ backend, description, configured, openBreakers, paused, ...counts }): BackendRow => ({
+        name: backend,
+        description,
+        configured,
+        breaker: openBreakers.find(({ destination }) => destination === '') ?? null,
+        destinations: openBreakers.filter(({ destination }) => destination !== ''),
+        paused,
+        counts,
+      }),
+    ),
+  }
+}
+
+async function listDeadLetters(call: Call): Promise<DeadLettersAnswer> {
+  const limit = wholeNumber(call, 'limit', PAGE, 200)
+  const name = call.params['name'] ?? ''
+  const place = call.outbox.admin.deadLetters(name)
+  try {
+    const kind = `dead letters of ${name}`
+    const found = await place.list({ limit: limit + 1, after: placeOf(call, kind)?.id })
+    const letters = found.slice(0, limit)
+    const last = found.length > limit ? letters.at(-1) : undefined
+    return {
+      letters: letters.map(({ id, error, attempts, position, event, problem, body }) => ({
+        id,
+        error,
+        attempts,
+        position,
+        type: textOf(event?.attributes['type']),
+        source: textOf(event?.attributes['source']),
+        eventId: textOf(event?.attributes['id']),
+        problem: problem === undefined ? null : String(problem).slice(0, 500),
+        size: body.byteLength,
+      })),
+      next: last === undefined ? null : cursorOf(call, kind, { id: last.id, back: false }),
+    }
+  } finally {
+    await place.close()
+  }
+}
+
+async function requeueDeadLetters({ outbox, params, body, visitor }: Call) {
+  const { ids } = body
+  if (!Array.isArray(ids) || ids.length === 0 || ids.length > 100 || !ids.every((id) => typeof id === 'string')) {
+    throw new ApiError('BAD_REQUEST', 'ids is no list of 1 to 100 ids of dead letters.', { field: 'ids' })
+  }
+  const place = outbox.admin.deadLetters(params['name'] ?? '')
+  try {
+    const results: { id: string; requeued: boolean }[] = []
+    for (const id of ids as readonly string[]) results.push({ id, requeued: await place.requeue(id, undefined, { by: visitor?.user }) })
+    return { results }
+  } finally {
+    await place.close()
+  }
+}
+
+function textOf(value: unknown): string | null {
+  return typeof value === 'string' ? value : null
+}

@@ -1,0 +1,101 @@
+import type { OutboxEvent } from '../record/outbox-event.ts'
+
+/** Failed events whose error is the same but for what differs from event to event. */
+export interface FailedGroup {
+  readonly backend: string
+  /** The error with numbers, ids and quoted values taken out. */
+  readonly pattern: string
+  /** The newest, whose error is the sample. */
+  readonly newest: OutboxEvent
+  readonly count: number
+  readonly keys: ReadonlySet<string>
+  readonly blockedKeys: ReadonlySet<string>
+  readonly types: ReadonlySet<string>
+  readonly first: Date
+  readonly last: Date
+}
+
+/** Longer patterns are cut, in characters. */
+const LONGEST = 300
+/** Types that are named for a group. */
+const TYPES = 10
+
+/**
+ * What an error is, without what differs from event to event: addresses, ids, times, quoted values and numbers. Pure, and linear in
+ * the length of the text.
+ */
+export function errorPattern(error: string): string {
+  return error
+    .slice(0, 2_000)
+    .replace(/[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}/g, '<mail>')
+    .replace(/\b[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}\b/gi, '<id>')
+    .replace(/\b\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?/g, '<time>')
+    .replace(/"[^"\n]*"|'[^'\n]*'|`[^`\n]*`/g, '<value>')
+    .replace(/\b(?=[\da-f]*\d)[\da-f]{12,}\b/gi, '<id>')
+    .replace(/\d+(?:[.,]\d+)*/g, '<n>')
+    .replace(/\s+/g, ' ')
+    .trim()
+    .slice(0, LONGEST)
+}
+
+/** Groups by backend and pattern, the largest first. The events come newest first. Pure. */
+export function groupFailures(events: Iterable<OutboxEvent>): readonly FailedGroup[] {
+  const groups = new Map<string, Growing>()
+  for (const event of events) {
+    const { publisherBackend: backend, partitionKey, eventType, availableAt, updatedAt } = event
+    const pattern = errorPattern(event.lastError)
+    const name = JSON.stringify([backend, pattern])
+    let group = groups.get(name)
+    if (group === undefined) {
+      group = {
+        backend,
+        pattern,
+        newest: event,
+        count: 0,
+        keys: new Set(),
+        blockedKeys: new Set(),
+        types: new Set(),
+        first: updatedAt,
+        last: updatedAt,
+      }
+      groups.set(name, group)
+    }
+    group.count++
+    if (updatedAt < group.first) group.first = updatedAt
+    if (updatedAt > group.last) {
+      group.last = updatedAt
+      group.newest = event
+    }
+    if (group.types.size < TYPES) group.types.add(eventType)
+    if (partitionKey === null) continue
+    group.keys.add(partitionKey)
+    if (availableAt !== null) group.blockedKeys.add(partitionKey)
+  }
+  return [...groups.values()].sort((a, b) => b.count - a.count || b.last.getTime() - a.last.getTime())
+}
+
+interface Growing extends FailedGroup {
+  newest: OutboxEvent
+  count: number
+  readonly keys: Set<string>
+  readonly blockedKeys: Set<string>
+  readonly types: Set<string>
+  first: Date
+  last: Date
+}
+
+/** What is known of a cause, for whoever is about to requeue. */
+export type CauseState = 'still' | 'stopped' | 'unknown'
+
+/** The last failure is so near that it goes on, in milliseconds. */
+const LATELY = 300_000
+
+/**
+ * Whether failures of a group still happen. `sentSince`: something of its backend was delivered after its last failure. Where nothing
+ * is sent, nobody can tell. Pure.
+ */
+export function failureState(last: Date, now: Date, sentSince: boolean | null): CauseState {
+  if (sentSince === null) return 'unknown'
+  if (now.getTime() - last.getTime() < LATELY) return 'still'
+  return sentSince ? 'stopped' : 'unknown'
+}
