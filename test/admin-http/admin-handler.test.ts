@@ -242,6 +242,7 @@ test('what is not there yet says so, and the session knows it', async () => {
 })
 
 test('a backend is paused under the name of whoever did it, and resumed', async () => {
+  await broadcaster.events.create({ type: 'order.created', source: '/orders' }, { backend: 'partners' })
   const pausedBy = async () => {
     const { backends } = (await ask('api/backends', { as: 'viewer' })).json<BackendsAnswer>()
     return backends.find(({ name }) => name === 'partners')?.paused
