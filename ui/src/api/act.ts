@@ -11,6 +11,7 @@ export async function act(what: string, run: () => Promise<string | undefined>):
     const text = await run()
     if (text !== undefined) say({ text })
     void askOnce()
+    setTimeout(() => void askOnce(), 1_200)
     return true
   } catch (thrown) {
     const { code, message } = asProblem(thrown)

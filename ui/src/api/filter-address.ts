@@ -2,33 +2,18 @@ import { useEffect, useState } from 'preact/hooks'
 import { ask, post } from './ask.ts'
 import type { FilterAnswer } from './types.ts'
 
-/** The qualifiers whose values may stand in an address: they name no person and no payload. */
-const OPEN = new Set([
-  'status',
-  'type',
-  'source',
-  'backend',
-  'created',
-  'updated',
-  'published',
-  'due',
-  'scheduled',
-  'attempts',
-  'is',
-  'id',
-  'fingerprint',
-  'code',
-  'worker',
-])
+/** The fields whose values may stand in an address: they name no person and no payload. */
+const OPEN = new Set(
+  'status is type source backend id event code created updated published due retries lane'.split(' '),
+)
 
 /** Whether a filter names data, keys or free text; a key's hash (`key:#...`) is none. Pure. */
 export function isPrivate(filter: string): boolean {
   const terms = filter.match(/(?:[^\s"]|"(?:\\.|[^"\\])*"?)+/g) ?? []
   return terms.some((term) => {
-    if (term === 'OR' || term === 'AND' || term === 'NOT') return false
-    const [, name = '', value = ''] = /^[-(!]*([a-z]+):(.*)$/is.exec(term) ?? []
-    if (name.toLowerCase() === 'key') return !value.startsWith('#')
-    return !OPEN.has(name.toLowerCase()) || value.includes('"')
+    const [, name = '', value = ''] = /^-?([a-z]+):(.*)$/is.exec(term) ?? []
+    if (name.toLowerCase() === 'key') return !/^#[\da-f]+$/i.test(value)
+    return !OPEN.has(name.toLowerCase())
   })
 }
 

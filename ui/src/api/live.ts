@@ -1,9 +1,9 @@
 import { signal } from '@preact/signals'
 import { addressOf, ask } from './ask.ts'
 import { setDatabaseTime } from './clock.ts'
-import { asProblem, type Problem } from './problem.ts'
+import { asProblem, Problem } from './problem.ts'
 import { isLoggedOut } from './session.ts'
-import type { Status } from './types.ts'
+import type { LiveTrouble, Status } from './types.ts'
 
 /** How the outbox is, as the live feed said last. */
 export const status = signal<Status | undefined>(undefined)
@@ -42,6 +42,10 @@ export function openLive(): void {
     wait = 1_000
     live.value = 'on'
     said(JSON.parse((event as MessageEvent<string>).data) as Status)
+  })
+  source.addEventListener('trouble', (event) => {
+    const { code, detail } = JSON.parse((event as MessageEvent<string>).data) as LiveTrouble
+    statusProblem.value = new Problem(code, detail)
   })
   // The browser's own retry has a fixed pace: ours slows down.
   source.onerror = () => {

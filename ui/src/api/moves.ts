@@ -2,6 +2,9 @@ import { manyText, numberText } from '../words/number.ts'
 import { post } from './ask.ts'
 import type { ActionAnswer, ActionBody, ActionName, DryRunAnswer } from './types.ts'
 
+/** What a move may say beside its target; `after` goes on where a search ended by its budget. */
+type More = Partial<Pick<ActionBody, 'reason' | 'at' | 'after'>>
+
 /** Which events: some, or all that match a filter. An empty filter is all of them, and is said so. */
 export type Target = { readonly ids: readonly string[] } | { readonly q: string }
 
@@ -9,20 +12,17 @@ const bodyOf = (target: Target): Pick<ActionBody, 'ids' | 'q' | 'all'> =>
   'ids' in target ? { ids: target.ids } : target.q === '' ? { all: true } : { q: target.q }
 
 /** Does it to as many as one call can do. */
-export const move = (
-  name: ActionName,
-  target: Target,
-  more: Pick<ActionBody, 'reason' | 'at'> = {},
-  signal?: AbortSignal,
-): Promise<ActionAnswer> => post(`actions/${name}`, { ...bodyOf(target), ...withReason(more) }, signal)
+export const move = (name: ActionName, target: Target, more: More = {}, signal?: AbortSignal): Promise<ActionAnswer> =>
+  post(`actions/${name}`, { ...bodyOf(target), ...withReason(more) }, signal)
 
 /** Counts, and changes nothing. */
 export const dryRun = (name: ActionName, target: Target, at?: string, signal?: AbortSignal): Promise<DryRunAnswer> =>
   post(`actions/${name}`, { ...bodyOf(target), ...(at === undefined ? {} : { at }), dryRun: true }, signal)
 
-const withReason = ({ reason, at }: Pick<ActionBody, 'reason' | 'at'>): Pick<ActionBody, 'reason' | 'at'> => ({
+const withReason = ({ reason, at, after }: More): Partial<ActionBody> => ({
   ...(reason === undefined || reason === '' ? {} : { reason }),
   ...(at === undefined ? {} : { at }),
+  ...(after === undefined ? {} : { after }),
 })
 
 /** The verb of each move: as a button says it, and as its result is told. */

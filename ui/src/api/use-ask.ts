@@ -13,12 +13,17 @@ export interface Asked<Answer> {
   /** When the answer came, in milliseconds of this page. */
   readonly at: number
   again(): void
+  /** After an action: at once, and once more when the server's own numbers are new. */
+  againSoon(): void
   /** Gives up on the question that is on its way. */
   stop(): void
 }
 
 /** Slower than this, a page says what it waits for. */
 const SLOW = 2_000
+
+/** What several people ask for is answered with numbers that are up to a second old; in milliseconds. */
+const SERVER_OLD = 1_200
 
 const NOTHING = { answer: undefined, problem: undefined, isLoading: true, isSlow: false, at: 0 }
 
@@ -27,12 +32,16 @@ const NOTHING = { answer: undefined, problem: undefined, isLoading: true, isSlow
  * `every` asks again after so many milliseconds while the page is visible. `path` undefined = nothing to ask.
  */
 export function useAsk<Answer>(path: string | undefined, query: Query = {}, every?: number): Asked<Answer> {
-  const [state, setState] = useState<Omit<Asked<Answer>, 'again' | 'stop'>>(NOTHING)
+  const [state, setState] = useState<Omit<Asked<Answer>, 'again' | 'againSoon' | 'stop'>>(NOTHING)
   const [turn, setTurn] = useState(0)
   const question = path === undefined ? undefined : JSON.stringify([path, query])
   const last = useRef<string | undefined>(undefined)
   const running = useRef<AbortController | undefined>(undefined)
   const again = useCallback(() => setTurn((one) => one + 1), [])
+  const againSoon = useCallback(() => {
+    again()
+    setTimeout(again, SERVER_OLD)
+  }, [again])
   const stop = useCallback(() => running.current?.abort(), [])
 
   useEffect(() => {
@@ -67,5 +76,5 @@ export function useAsk<Answer>(path: string | undefined, query: Query = {}, ever
     return () => clearInterval(timer)
   }, [every, again])
 
-  return { ...state, again, stop }
+  return { ...state, again, againSoon, stop }
 }

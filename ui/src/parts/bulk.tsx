@@ -1,5 +1,5 @@
 import type { JSX } from 'preact'
-import { useEffect, useId, useRef, useState } from 'preact/hooks'
+import { useEffect, useId, useLayoutEffect, useRef, useState } from 'preact/hooks'
 import { act } from '../api/act.ts'
 import { post } from '../api/ask.ts'
 import { dryRun, move, resultText, type Target, VERBS } from '../api/moves.ts'
@@ -56,6 +56,12 @@ export function Bulk({ name, target, onClose, onDone }: Props): JSX.Element {
   }, [name, question, turn])
   useEffect(() => () => controller.current?.abort(), [])
 
+  // The number is what is asked for next: whoever has only a keyboard is led there.
+  const field = useRef<HTMLInputElement>(null)
+  useLayoutEffect(() => {
+    if (found !== undefined) field.current?.focus()
+  }, [found])
+
   const run = async (): Promise<void> => {
     if ('q' in target && has('operations') && (found?.count ?? 0) >= MANY) {
       const operation = await post<OperationRow>('operations', {
@@ -69,13 +75,15 @@ export function Bulk({ name, target, onClose, onDone }: Props): JSX.Element {
     const results: ActionAnswer['results'][number][] = []
     let moved = 0
     controller.current = new AbortController()
+    let after: string | undefined
     for (let left = 1; left > 0 && !controller.current.signal.aborted; ) {
       setDone(moved)
-      const answer = await move(name, target, { reason })
+      const answer = await move(name, target, { reason, ...(after === undefined ? {} : { after }) })
       moved += answer.moved
       results.push(...answer.results)
-      // One call that moves nothing would be repeated for ever.
-      left = answer.moved === 0 ? 0 : answer.left
+      after = answer.goOn ?? undefined
+      // A call that moves nothing and looks no further would be repeated for ever.
+      left = after !== undefined ? 1 : answer.moved === 0 ? 0 : answer.left
     }
     const undo =
       name === 'cancel' && 'ids' in target ? { text: 'Undo', run: () => void requeueAgain(target) } : undefined
@@ -129,6 +137,7 @@ export function Bulk({ name, target, onClose, onDone }: Props): JSX.Element {
                 Type <b>{word}</b> to go on
               </label>
               <input
+                ref={field}
                 class="input"
                 id={ids.word}
                 inputMode="numeric"

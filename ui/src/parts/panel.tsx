@@ -60,3 +60,22 @@ export function Head({ title, text, children }: HeadProps): JSX.Element {
     </div>
   )
 }
+
+/** A part of a page whose title nobody needs to see: the page's own says it. */
+export function Untitled({
+  label,
+  children,
+}: {
+  readonly label: string
+  readonly children?: ComponentChildren
+}): JSX.Element {
+  const heading = useId()
+  return (
+    <section class="panel" aria-labelledby={heading}>
+      <h2 class="vh" id={heading}>
+        {label}
+      </h2>
+      {children}
+    </section>
+  )
+}

@@ -10,6 +10,7 @@ const KEYS: readonly (readonly [keys: string, does: string])[] = [
   ...SCREENS.map(({ key, name }) => [`g ${key}`, name] as const),
   ['j k', 'Next, previous row'],
   ['x', 'Choose the row'],
+  ['X', 'Choose all that match'],
   ['Enter', 'Open the row'],
   ['r', 'Requeue what is chosen, or the open event'],
   ['[ ]', 'Previous, next event'],

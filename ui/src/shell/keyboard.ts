@@ -1,5 +1,5 @@
 import { signal } from '@preact/signals'
-import { useEffect } from 'preact/hooks'
+import { useLayoutEffect } from 'preact/hooks'
 import { keep, kept } from '../api/kept.ts'
 import { switchLive } from '../api/live.ts'
 import { go } from '../place/place.ts'
@@ -25,7 +25,7 @@ const screenKeys = new Set<(key: string) => boolean>()
 
 /** Keys of one screen; `onKey` says whether it used the key. */
 export function useKeys(onKey: (key: string) => boolean): void {
-  useEffect(() => {
+  useLayoutEffect(() => {
     screenKeys.add(onKey)
     return () => {
       screenKeys.delete(onKey)

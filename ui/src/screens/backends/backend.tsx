@@ -23,7 +23,7 @@ export function Backend({ row, state, at, again }: Props): JSX.Element {
   const { name, description, configured, breaker, destinations, paused, counts, routes, health } = row
   const time = at === null ? databaseNow() : Date.parse(at)
   const [kind = '', ...place] = (description ?? '').split(' ')
-  const list = (status: string): string => address(['events'], { q: `backend:${name} status:${status}` })
+  const list = (more: string): string => address(['events'], { q: `backend:${name} ${more}` })
   return (
     <article class="be" aria-labelledby={name}>
       <div class="be-head">
@@ -77,7 +77,7 @@ export function Backend({ row, state, at, again }: Props): JSX.Element {
       ))}
       <dl class="be-nums">
         <Figure name="Waiting">
-          <Many of={counts.waiting} href={list('pending,retry,processing')} />
+          <Many of={counts.waiting} href={list('is:due')} />
         </Figure>
         <Figure name="Stuck">
           <Many of={counts.stuck} />
@@ -87,10 +87,10 @@ export function Backend({ row, state, at, again }: Props): JSX.Element {
           <Many of={counts.scheduled} href={`scheduled?backend=${encodeURIComponent(name)}`} />
         </Figure>
         <Figure name="Between retries">
-          <Many of={counts.retrying} href={list('retry')} />
+          <Many of={counts.retrying} href={list('status:retry')} />
         </Figure>
         <Figure name="Failed">
-          <Many of={counts.failed} href={list('failed')} />
+          <Many of={counts.failed} href={list('status:failed')} />
         </Figure>
         <Figure name="Blocked keys">
           <Many of={counts.blockedKeys} href="keys" />

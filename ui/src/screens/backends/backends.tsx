@@ -5,7 +5,7 @@ import type { BackendRow, BackendsAnswer } from '../../api/types.ts'
 import { useAsk } from '../../api/use-ask.ts'
 import { Answered } from '../../parts/asked.tsx'
 import { Empty } from '../../parts/empty.tsx'
-import { Head } from '../../parts/panel.tsx'
+import { Head, Untitled } from '../../parts/panel.tsx'
 import { place } from '../../place/place.ts'
 import { useTitle } from '../../place/title.ts'
 import { backendState } from '../../words/backend-state.ts'
@@ -20,7 +20,7 @@ const stateOf = ({ paused, breaker, destinations }: BackendRow): ReturnType<type
 
 export function Backends(): JSX.Element {
   const asked = useAsk<BackendsAnswer>('backends')
-  const { again } = asked
+  const { again, againSoon } = asked
   // What the live feed says of pauses and breakers: when it changes, the rest is asked again.
   const seen = status.value?.backends.map((one) => `${one.backend} ${backendState(one)}`).join()
   useEffect(() => {
@@ -50,7 +50,7 @@ export function Backends(): JSX.Element {
         title={title}
         text="Each way out is on its own: one that is down or slow delays no other. All workers share one breaker for each."
       />
-      <section class="panel" aria-label="Backends, those that need a look first">
+      <Untitled label="Backends, those that need a look first">
         <Answered asked={asked} what="the backends" lines={8}>
           {() =>
             rows === undefined || rows.length === 0 ? (
@@ -59,12 +59,18 @@ export function Backends(): JSX.Element {
               </Empty>
             ) : (
               rows.map((row) => (
-                <Backend key={row.name} row={row} state={stateOf(row)} at={asked.answer?.at ?? null} again={again} />
+                <Backend
+                  key={row.name}
+                  row={row}
+                  state={stateOf(row)}
+                  at={asked.answer?.at ?? null}
+                  again={againSoon}
+                />
               ))
             )
           }
         </Answered>
-      </section>
+      </Untitled>
     </>
   )
 }

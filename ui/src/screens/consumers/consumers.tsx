@@ -1,11 +1,20 @@
 import type { JSX } from 'preact'
 import { useState } from 'preact/hooks'
+import { act } from '../../api/act.ts'
+import { post } from '../../api/ask.ts'
 import { has } from '../../api/session.ts'
-import type { ConsumerRow, ConsumersAnswer, DeadLetterRow, DeadLettersAnswer } from '../../api/types.ts'
+import type {
+  ConsumerRow,
+  ConsumersAnswer,
+  DeadLetterResult,
+  DeadLetterRow,
+  DeadLettersAnswer,
+} from '../../api/types.ts'
 import { useAsk } from '../../api/use-ask.ts'
 import { Answered, NotThere } from '../../parts/asked.tsx'
+import { DoButton } from '../../parts/do-button.tsx'
 import { Empty } from '../../parts/empty.tsx'
-import { Head, Panel } from '../../parts/panel.tsx'
+import { Head, Panel, Untitled } from '../../parts/panel.tsx'
 import { Rh, Table, Td, Th } from '../../parts/table.tsx'
 import { useTitle } from '../../place/title.ts'
 import { bytesText } from '../../words/number.ts'
@@ -21,7 +30,7 @@ export function Consumers(): JSX.Element {
         asked.answer !== undefined && asked.answer.consumers.length > 0 ? (
           asked.answer.consumers.map((row) => <Consumer key={row.name} row={row} />)
         ) : (
-          <section class="panel" aria-label="Consumers">
+          <Untitled label="Consumers">
             <Answered asked={asked} what="the consumers">
               {() => (
                 <Empty icon="consumers" title="No consumer is known here">
@@ -31,12 +40,12 @@ export function Consumers(): JSX.Element {
                 </Empty>
               )}
             </Answered>
-          </section>
+          </Untitled>
         )
       ) : (
-        <section class="panel" aria-label="Consumers">
+        <Untitled label="Consumers">
           <NotThere what="consumers" />
-        </section>
+        </Untitled>
       )}
     </>
   )
@@ -47,6 +56,15 @@ function Consumer({ row }: { readonly row: ConsumerRow }): JSX.Element {
   const path =
     row.deadLetters && has('deadLetters') ? `consumers/${encodeURIComponent(row.name)}/dead-letters` : undefined
   const asked = useAsk<DeadLettersAnswer>(path, { after })
+  const requeue = async (letters: readonly DeadLetterRow[]): Promise<void> => {
+    await act('The requeue', async () => {
+      const ids = letters.map(({ id }) => id)
+      const { results } = await post<DeadLetterResult>(`consumers/${encodeURIComponent(row.name)}/requeue`, { ids })
+      const done = results.filter(({ requeued }) => requeued).length
+      return `${done} of ${ids.length} handed to ${row.name} again`
+    })
+    asked.again()
+  }
   return (
     <Panel title={row.name} note={row.description}>
       {path === undefined ? (
@@ -64,9 +82,10 @@ function Consumer({ row }: { readonly row: ConsumerRow }): JSX.Element {
               <>
                 <DeadLetters letters={letters} name={row.name} />
                 <footer>
-                  <span class="soft">
-                    To hand them to it again: <code>broadcaster dead-letters requeue {row.name}</code>
-                  </span>
+                  <DoButton icon="requeue" onDo={() => void requeue(letters)}>
+                    Requeue {letters.length === 1 ? 'it' : `these ${letters.length}`}
+                  </DoButton>
+                  <span class="soft">hands them to {row.name} again</span>
                   <span class="grow" />
                   {next === null ? null : (
                     <button type="button" class="btn" onClick={() => setAfter(next)}>

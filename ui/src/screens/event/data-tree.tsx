@@ -9,6 +9,14 @@ const FIRST = 100
 /** Levels that are open at first. */
 const OPEN = 3
 
+/** Whether a rule hid it: rules may mean each element, `$.items[*].iban`. */
+const isMasked = (path: string, masked: ReadonlySet<string>): boolean =>
+  masked.size > 0 && (masked.has(path) || masked.has(path.replace(/\[\d+\]/g, '[*]')))
+
+/** A step of a path, as the rules write it. */
+const step = (name: string): string =>
+  /^[\p{L}_$][\p{L}\p{N}_$-]*$/u.test(name) ? `.${name}` : `[${JSON.stringify(name)}]`
+
 interface Props {
   readonly node: JsonNode
   readonly masked: ReadonlySet<string>
@@ -33,7 +41,7 @@ function Branch({ node, name, path, depth, masked }: BranchProps): JSX.Element {
   const [isOpen, setIsOpen] = useState(depth < OPEN)
   const [shown, setShown] = useState(FIRST)
   const label = name === undefined ? null : <span class="k">{name}</span>
-  if (masked.has(path)) {
+  if (isMasked(path, masked)) {
     return (
       <div class="leaf">
         {label}: <Masked />
@@ -51,7 +59,7 @@ function Branch({ node, name, path, depth, masked }: BranchProps): JSX.Element {
   }
   const children =
     node.kind === 'object'
-      ? node.entries.map((one) => ({ name: one.name, node: one.node, path: `${path}.${one.name}` }))
+      ? node.entries.map((one) => ({ name: one.name, node: one.node, path: path + step(one.name) }))
       : node.items.map((one, index) => ({ name: String(index), node: one, path: `${path}[${index}]` }))
   const [left, right] = node.kind === 'object' ? ['{', '}'] : ['[', ']']
   return (

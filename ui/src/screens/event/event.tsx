@@ -6,6 +6,7 @@ import { CopyButton, copy } from '../../parts/copy.tsx'
 import { Empty } from '../../parts/empty.tsx'
 import { Icon } from '../../parts/icon.tsx'
 import { Menu } from '../../parts/menu.tsx'
+import { Untitled } from '../../parts/panel.tsx'
 import { address, go, place } from '../../place/place.ts'
 import { useTitle } from '../../place/title.ts'
 import { useKeys } from '../../shell/keyboard.ts'
@@ -28,11 +29,11 @@ export function Event({ id }: { readonly id: string }): JSX.Element {
     return (
       <>
         <h1 class="vh">Event</h1>
-        <section class="panel" aria-label="Loading">
+        <Untitled label="Loading">
           <Answered asked={asked} what="the event" lines={10}>
             {() => null}
           </Answered>
-        </section>
+        </Untitled>
       </>
     )
   }
@@ -161,7 +162,7 @@ function Gone({ id }: { readonly id: string }): JSX.Element {
   return (
     <>
       <h1 class="vh">No such event</h1>
-      <section class="panel" aria-label="No such event">
+      <Untitled label="No such event">
         <Empty icon="cancelled" title={`There is no event ${id.slice(0, 40)}`}>
           <p>
             {made === undefined
@@ -178,7 +179,7 @@ function Gone({ id }: { readonly id: string }): JSX.Element {
             </a>
           </div>
         </Empty>
-      </section>
+      </Untitled>
     </>
   )
 }

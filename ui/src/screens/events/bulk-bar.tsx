@@ -54,8 +54,10 @@ export function BulkBar({ events, chosen, isAll, q, matching, onAll, onDone, onC
     onDone()
   }
   useKeys((key) => {
-    if (key !== 'r' || chosen.size === 0) return false
-    void run('requeue')
+    if (chosen.size === 0) return false
+    if (key === 'r') void run('requeue')
+    else if (key === 'X') onAll()
+    else return false
     return true
   })
   if (chosen.size === 0) return null

@@ -10,7 +10,9 @@ export function NoEvents({ q, isNew }: { readonly q: string; readonly isNew: boo
     return (
       <Empty icon="events" title="No event has been published yet">
         <p>Events appear here once a transaction that published one has committed. To see one now:</p>
-        <pre class="code">npx broadcaster publish --type order.placed --data '{'{"id":"a"}'}'</pre>
+        <pre class="code" tabIndex={0} role="region" aria-label="Command">
+          npx broadcaster publish --type order.placed --data '{'{"id":"a"}'}'
+        </pre>
       </Empty>
     )
   }

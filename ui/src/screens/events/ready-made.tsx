@@ -14,7 +14,7 @@ interface ReadyMade {
 /** The filters that are asked most. Only those have a count whose list is the same question. */
 export const READY_MADE: readonly ReadyMade[] = [
   { name: 'All', q: '' },
-  { name: 'Waiting', q: 'status:pending,processing,retry due:<now' },
+  { name: 'Waiting', q: 'is:due' },
   { name: 'Retry', q: 'status:retry' },
   { name: 'Failed', q: 'status:failed', count: (one) => one.failed },
   { name: 'Blocked', q: 'is:blocked' },

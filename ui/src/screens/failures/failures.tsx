@@ -7,7 +7,7 @@ import { Answered } from '../../parts/asked.tsx'
 import { Empty } from '../../parts/empty.tsx'
 import { FilterBox } from '../../parts/filter-box.tsx'
 import { isMistake } from '../../parts/filter-mistake.tsx'
-import { Head } from '../../parts/panel.tsx'
+import { Head, Untitled } from '../../parts/panel.tsx'
 import { SearchedSoFar } from '../../parts/searched.tsx'
 import { addressWith, go, place } from '../../place/place.ts'
 import { useTitle } from '../../place/title.ts'
@@ -44,15 +44,15 @@ export function Failures(): JSX.Element {
         onFilter={(next) => go(addressWith({ q: next }))}
       />
       {mistake !== undefined ? null : groups !== undefined && groups.length > 0 && asked.problem === undefined ? (
-        <Groups answer={asked.answer as FailuresAnswer} again={asked.again} />
+        <Groups answer={asked.answer as FailuresAnswer} again={asked.againSoon} />
       ) : (
-        <section class="panel" aria-label="Failures">
+        <Untitled label="Failures">
           <Answered asked={asked} what="the failures" lines={8}>
             {(answer) =>
-              answer.groups.length === 0 ? <NoFailures q={q} /> : <Groups answer={answer} again={asked.again} />
+              answer.groups.length === 0 ? <NoFailures q={q} /> : <Groups answer={answer} again={asked.againSoon} />
             }
           </Answered>
-        </section>
+        </Untitled>
       )}
     </>
   )

@@ -2,6 +2,7 @@ import type { JSX } from 'preact'
 import { useId, useState } from 'preact/hooks'
 import { act } from '../../api/act.ts'
 import { now } from '../../api/clock.ts'
+import { inAddress } from '../../api/filter-address.ts'
 import { status } from '../../api/live.ts'
 import { move, resultText } from '../../api/moves.ts'
 import type { ActionName, FailureGroup } from '../../api/types.ts'
@@ -10,7 +11,7 @@ import { DoButton } from '../../parts/do-button.tsx'
 import { Sign } from '../../parts/state.tsx'
 import { Age } from '../../parts/time.tsx'
 import { say } from '../../parts/toasts.tsx'
-import { address } from '../../place/place.ts'
+import { address, go } from '../../place/place.ts'
 import { backendState } from '../../words/backend-state.ts'
 import { durationText } from '../../words/duration.ts'
 import { countText, manyText } from '../../words/number.ts'
@@ -68,12 +69,12 @@ export function Group({ group, again }: Props): JSX.Element {
           )}
         </div>
         <div class="btns">
-          <a class="btn" href={addressOfEvent(sampleId, q)}>
+          <a class="btn" href={addressOfEvent(sampleId)}>
             See the latest
           </a>
-          <a class="btn" href={address(['events'], { q })}>
+          <button type="button" class="btn" onClick={() => void goToEvents(q)}>
             See all {many}
-          </a>
+          </button>
           <DoButton icon="requeue" onDo={() => void run('requeue')}>
             Requeue {many}
             {more || count >= FEW ? '…' : ''}
@@ -112,6 +113,13 @@ export function Group({ group, again }: Props): JSX.Element {
     </article>
   )
 }
+
+/** The filter of a group has the text of its error, which no address shows. */
+const goToEvents = (q: string): Promise<boolean> =>
+  act('The list', async () => {
+    go(address(['events'], { q: await inAddress(q) }))
+    return undefined
+  })
 
 /** Before a requeue: whether the cause is mended. */
 function Happening({ group: { state, last, backend } }: { readonly group: FailureGroup }): JSX.Element {

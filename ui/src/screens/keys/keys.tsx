@@ -79,7 +79,7 @@ export function Keys(): JSX.Element {
                   }
                 >
                   {blocked.map((row) => (
-                    <Row key={`${row.backend} ${row.keyHash}`} row={row} again={asked.again} />
+                    <Row key={`${row.backend} ${row.keyHash}`} row={row} again={asked.againSoon} />
                   ))}
                 </Table>
                 <footer class="small">
@@ -109,7 +109,7 @@ export function Keys(): JSX.Element {
           onDone={(text) => {
             setAsking(false)
             say({ text })
-            asked.again()
+            asked.againSoon()
           }}
         />
       ) : null}

@@ -10,7 +10,7 @@ import { Broken, NotThere } from '../../parts/asked.tsx'
 import { FilterBox } from '../../parts/filter-box.tsx'
 import { isMistake } from '../../parts/filter-mistake.tsx'
 import { Icon } from '../../parts/icon.tsx'
-import { Panel } from '../../parts/panel.tsx'
+import { Panel, Untitled } from '../../parts/panel.tsx'
 import { addressWith, go, place } from '../../place/place.ts'
 import { useTitle } from '../../place/title.ts'
 import { manyText } from '../../words/number.ts'
@@ -64,10 +64,12 @@ export function Wizard(): JSX.Element {
   }
   if (!has('operations')) {
     return (
-      <section class="panel" aria-label="No operations">
+      <>
         <h1 class="vh">New operation</h1>
-        <NotThere what="operations" />
-      </section>
+        <Untitled label="Operations">
+          <NotThere what="operations" />
+        </Untitled>
+      </>
     )
   }
   const mistake = isMistake(problem) ? problem : undefined

@@ -86,7 +86,7 @@ function Row({ row }: { readonly row: BackendJson }): JSX.Element {
         </span>
       </td>
       <td role="cell" class="num" data-h="Waiting">
-        <Many of={row.waiting} href={q('status:pending,retry,processing')} />
+        <Many of={row.waiting} href={q('is:due')} />
       </td>
       <td role="cell" class="num" data-h="Stuck">
         <Many of={row.stuck} />

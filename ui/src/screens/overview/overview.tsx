@@ -1,10 +1,11 @@
 import type { JSX } from 'preact'
 import { now } from '../../api/clock.ts'
-import { askOnce, status, statusAt, statusProblem } from '../../api/live.ts'
+import { askOnce, live, status, statusAt, statusProblem } from '../../api/live.ts'
 import type { Status } from '../../api/types.ts'
 import { Bones } from '../../parts/asked.tsx'
 import { Empty } from '../../parts/empty.tsx'
 import { Icon } from '../../parts/icon.tsx'
+import { Untitled } from '../../parts/panel.tsx'
 import { useTitle } from '../../place/title.ts'
 import { durationText } from '../../words/duration.ts'
 import { BackendTable } from './backend-table.tsx'
@@ -29,7 +30,7 @@ function Known({ status: one }: { readonly status: Status }): JSX.Element {
   const { isWell, title, text } = verdictOf(one, troubles)
   void now.value
   const age = performance.now() - statusAt.value
-  const isOld = age > TOO_OLD && statusProblem.value !== undefined
+  const isOld = age > TOO_OLD && (statusProblem.value !== undefined || live.value === 'lost')
   useTitle(isOld ? 'Cannot tell' : title)
   return (
     <>
@@ -59,9 +60,9 @@ function Waiting(): JSX.Element {
   return (
     <>
       <h1 class="vh">Overview</h1>
-      <section class="panel" aria-label="Loading">
+      <Untitled label="Loading">
         <Bones what="the state of the outbox" lines={8} />
-      </section>
+      </Untitled>
     </>
   )
 }
@@ -71,17 +72,19 @@ function NoDatabase(): JSX.Element {
   useTitle('The outbox could not be read')
   const problem = statusProblem.value
   return (
-    <section class="panel" aria-label="The outbox could not be read">
+    <>
       <h1 class="vh">The outbox could not be read</h1>
-      <Empty icon="storage" title="The outbox could not be read">
-        <p role="alert">
-          <code>{problem?.code}</code> {problem?.message}
-        </p>
-        <p>Workers wait and go on by themselves; nothing is lost.</p>
-        <button type="button" class="btn" onClick={() => void askOnce()}>
-          Try again
-        </button>
-      </Empty>
-    </section>
+      <Untitled label="Why, and what to do">
+        <Empty icon="storage" title="The outbox could not be read">
+          <p role="alert">
+            <code>{problem?.code}</code> {problem?.message}
+          </p>
+          <p>Workers wait and go on by themselves; nothing is lost.</p>
+          <button type="button" class="btn" onClick={() => void askOnce()}>
+            Try again
+          </button>
+        </Empty>
+      </Untitled>
+    </>
   )
 }

@@ -26,7 +26,9 @@ export function Workers({ status }: { readonly status: Status }): JSX.Element {
       {workers.length === 0 ? (
         <Empty icon="wrong" title="No worker is alive">
           <p>Events are stored and wait. They go out once a worker runs:</p>
-          <pre class="code">npx broadcaster worker</pre>
+          <pre class="code" tabIndex={0} role="region" aria-label="Command">
+            npx broadcaster worker
+          </pre>
         </Empty>
       ) : (
         <table class="tbl">

@@ -152,7 +152,7 @@ function told(trouble: Trouble): Told {
   }
   const { backend, paused, description, openBreakers } = trouble.backend
   const link = <a href={`backends#${encodeURIComponent(backend)}`}>{backend}</a>
-  const href = address(['events'], { q: `backend:${backend} status:pending,retry` })
+  const href = address(['events'], { q: `backend:${backend} is:due` })
   if (trouble.kind === 'paused') {
     return {
       what: (

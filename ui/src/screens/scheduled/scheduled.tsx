@@ -22,7 +22,7 @@ const LIMIT = 100
 export function Scheduled(): JSX.Element {
   const { query } = place.value
   const backend = query.get('backend') ?? ''
-  const q = `status:pending due:>now${backend === '' ? '' : ` backend:${backend}`}`
+  const q = `is:scheduled${backend === '' ? '' : ` backend:${backend}`}`
   const asked = useAsk<EventsAnswer>('events', { q, limit: LIMIT, after: query.get('after') ?? '' })
   const known = status.value?.backends.filter((one) => backend === '' || one.backend === backend)
   const count = known === undefined ? undefined : sumOf(known.map((one) => one.scheduled))
