@@ -201,7 +201,8 @@ async function requeueDeadLetters({ outbox, params, body, visitor }: Call) {
   const place = outbox.admin.deadLetters(params['name'] ?? '')
   try {
     const results: { id: string; requeued: boolean }[] = []
-    for (const id of ids as readonly string[]) results.push({ id, requeued: await place.requeue(id, undefined, { by: visitor?.user }) })
+    for (const id of ids as readonly string[])
+      results.push({ id, requeued: await place.requeue(id, undefined, { by: visitor?.user }) })
     return { results }
   } finally {
     await place.close()

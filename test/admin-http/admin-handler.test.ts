@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { BroadcasterError } from 'ts-broadcaster'
 import { type AdminHandlerOptions, type AdminUser, adminHandler } from 'ts-broadcaster/admin'
-import type { BackendsAnswer, SessionAnswer } from '../../src/admin-http/api-types.ts'
+import type { ActionAnswer } from '../../src/admin-http/api-operations.ts'
+import type { AuditAnswer, BackendsAnswer, EventAnswer, SessionAnswer } from '../../src/admin-http/api-types.ts'
 import { asking, BY_TOKEN, listening, outboxInMemory, read, TOKENS } from './desk.ts'
 
 const broadcaster = await outboxInMemory()
@@ -258,4 +259,29 @@ test('a backend is paused under the name of whoever did it, and resumed', async 
   assert.deepEqual((await act('resume')).json(), { done: true })
   assert.deepEqual((await act('resume')).json(), { done: false })
   assert.equal((await ask('api/backends/none/pause', { as: 'operator', body: '' })).status, 404)
+})
+
+test('what is done stands in the audit, with who did it and why', async () => {
+  const event = await broadcaster.events.create({
+    type: 'order.created',
+    source: '/orders',
+    partitionKey: 'secret-key',
+  })
+  const body = JSON.stringify({ q: `id:${event.id}`, reason: 'sent twice' })
+  const done = (await ask('api/actions/cancel', { as: 'operator', body })).json<ActionAnswer>()
+  assert.deepEqual([done.moved, done.left, done.results], [1, 0, []])
+  const { audit } = (await ask('api/audit?who=otto&what=cancel', { as: 'viewer' })).json<AuditAnswer>()
+  assert.deepEqual(
+    [audit[0]?.who, audit[0]?.reason, audit[0]?.moved, audit[0]?.outcome],
+    ['otto', 'sent twice', 1, 'done'],
+  )
+  assert.match(audit[0]?.target ?? '', new RegExp(event.id))
+  const shown = (await ask(`api/events/${event.id}`, { as: 'viewer' })).json<EventAnswer>()
+  assert.deepEqual(shown.audit, audit.slice(0, 1))
+  assert.equal(shown.event.status, 'cancelled')
+  // A key that a filter of the command named.
+  await broadcaster.admin.requeue({ partitionKey: 'secret-key', status: 'cancelled' }, { by: 'cli' })
+  const text = (await ask('api/audit?who=cli', { as: 'viewer' })).text
+  assert.match(text, /partitionKey/)
+  assert.doesNotMatch(text, /secret-key/)
 })
