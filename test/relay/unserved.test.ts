@@ -42,5 +42,8 @@ test('a worker says once for each name that events wait for a backend that nobod
   await other.stop()
   await outbox.until(() => outbox.heard('backend.unserved').some(({ backend }) => backend === 'spare'))
   await worker.stop()
+  const again = outbox.heard('backend.unserved').filter(({ backend }) => backend === 'mian')
   await Promise.all([elsewhere.close(), misspelt.close()])
+  // `spare` took one more look at least, in which the other name was met again.
+  assert.equal(again.length, 1)
 })
