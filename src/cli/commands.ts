@@ -1,4 +1,5 @@
 import type { Command } from './command.ts'
+import { admin } from './commands/admin.ts'
 import { audit } from './commands/audit.ts'
 import { breaker } from './commands/breaker.ts'
 import { capture } from './commands/capture.ts'
@@ -38,4 +39,5 @@ export const commands: readonly Command[] = [
   audit,
   deadLetters,
   capture,
+  admin,
 ]
