@@ -1,7 +1,7 @@
-import type { ActionAnswer as Answer, ActionBody as Body } from '../../../src/admin-http/api-operations.ts'
-
 /** What the server answers, in this page's words. Types only: nothing of the server is in the page. */
 export type {
+  ActionAnswer,
+  ActionBody,
   ActionName,
   BackendActionAnswer,
   BackendJson,
@@ -9,6 +9,7 @@ export type {
   BlockedKeyJson,
   BreakerJson,
   ConsumerRow,
+  DeadLetterResult,
   DeadLetterRow,
   DeadLettersAnswer,
   DryRunAnswer,
@@ -47,15 +48,6 @@ export type {
   StorageAnswer,
   Suggestion,
 } from '../../../src/admin-http/api-types.ts'
-
-/** `goOn`: the search ended by its budget; given as `after` it goes on from there. */
-export type ActionAnswer = Answer & { readonly goOn?: string | null }
-export type ActionBody = Body & { readonly after?: string }
-
-/** What became of dead letters that were to be handed to their consumer again. */
-export interface DeadLetterResult {
-  readonly results: readonly { readonly id: string; readonly requeued: boolean }[]
-}
 
 /** So many; not exact, or more = at least so many. */
 export type Count =

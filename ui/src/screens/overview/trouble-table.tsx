@@ -136,7 +136,9 @@ function told(trouble: Trouble): Told {
         </Sign>
       ),
       sub: trouble.backends.length === 1 ? `on ${trouble.backends[0]}` : `on ${trouble.backends.length} backends`,
-      why: `${manyText(trouble.failed, 'event')} failed for good; later ones of ${one ? 'the key' : 'their keys'} wait behind`,
+      why: one
+        ? 'An event of it failed for good; later ones wait behind it'
+        : 'An event of each failed for good; later ones wait behind it',
       next: (
         <>
           <b>Waits for you:</b> mend the cause, then requeue or skip.

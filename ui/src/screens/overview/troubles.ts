@@ -10,7 +10,7 @@ export type Trouble = {
   readonly lasts: number | null
 } & (
   | { readonly kind: 'down' | 'paused' | 'slow'; readonly backend: BackendJson }
-  | { readonly kind: 'blocked'; readonly keys: Count; readonly backends: readonly string[]; readonly failed: Count }
+  | { readonly kind: 'blocked'; readonly keys: Count; readonly backends: readonly string[] }
   | { readonly kind: 'finding'; readonly message: string; readonly cure: string | null }
 )
 
@@ -38,7 +38,6 @@ export function troublesOf(status: Status): readonly Trouble[] {
       kind: 'blocked',
       stuck: sumOf(flowing.map(({ stuck }) => stuck)),
       keys: sumOf(flowing.map(({ blockedKeys }) => blockedKeys)),
-      failed: sumOf(flowing.map(({ failed }) => failed)),
       backends: names,
       lasts: ages.length === 0 ? null : Math.max(...ages),
     })
