@@ -35,7 +35,7 @@ for (const { name, skip, open } of STORES) {
       ] as const) {
         const ids: string[] = []
         for (let after: string | undefined; ; after = ids.at(-1)) {
-          const { events, more, looked } = await look(q, { after, oldest, limit: 400 })
+          const { events, more, looked } = await look(q, { after, oldest, limit: 1_000 })
           assert.equal(looked, null, q)
           for (const { id } of events) ids.push(id)
           if (!more) break

@@ -266,6 +266,24 @@ test('a store and a test of the record give the same answer, for each field', as
   assert.ok(found > 60, `${found} of the filters told events apart`)
 })
 
+describe('what a time means, at 12:00 of the 15th of June', () => {
+  for (const [text, column, op, at] of [
+    ['created:<1h', 'createdAt', 'gt', '2026-06-15T11:00:00.000Z'],
+    ['created:>1h', 'createdAt', 'lt', '2026-06-15T11:00:00.000Z'],
+    ['created:<=2d', 'createdAt', 'gte', '2026-06-13T12:00:00.000Z'],
+    ['published:>=30s', 'publishedAt', 'lte', '2026-06-15T11:59:30.000Z'],
+    ['due:>2h', 'scheduledAt', 'gt', '2026-06-15T14:00:00.000Z'],
+    ['due:<2h', 'scheduledAt', 'lt', '2026-06-15T14:00:00.000Z'],
+    ['due:<-5m', 'scheduledAt', 'lt', '2026-06-15T11:55:00.000Z'],
+    ['created:>2026-01-31', 'createdAt', 'gt', '2026-01-31T00:00:00.000Z'],
+    ['created:<2026-01-31T12:00+02:00', 'createdAt', 'lt', '2026-01-31T10:00:00.000Z'],
+  ] as const) {
+    test(text, () => {
+      assert.deepEqual(filter(text).where, [{ column, op, value: new Date(at) }])
+    })
+  }
+})
+
 describe('suggestions', () => {
   const known = { backend: ['default', 'partners'], type: ['order.created', 'order.*', 'user.signed up'] }
   for (const [text, at, first] of [
