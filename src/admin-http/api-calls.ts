@@ -60,7 +60,7 @@ export class ApiCalls {
     const found = all.find(({ route }) => route.method === method)
     if (found !== undefined) return found
     if (visitor === null) throw this.unauthenticated()
-    if (all.length === 0) throw new ApiError('NOT_FOUND', 'There is no such call; api/openapi.json lists them.')
+    if (all.length === 0) throw new ApiError('NOT_FOUND', 'There is no such call.')
     const allow = all.map(({ route }) => route.method).join(', ')
     throw new ApiError('METHOD_NOT_ALLOWED', `This call takes ${allow}.`, { headers: { allow } })
   }
