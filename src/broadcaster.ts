@@ -1,5 +1,6 @@
 import { Admin, type StatusOptions } from './admin/admin.ts'
 import { EventManager } from './admin/events.ts'
+import { OperationRunner } from './admin/operation-runner.ts'
 import { OutboxHealth } from './admin/outbox-health.ts'
 import type { OutboxStatus } from './admin/status.ts'
 import { askEach } from './backend/ask-each.ts'
@@ -168,8 +169,7 @@ export class Broadcaster<
   }
 
   /**
-   * A worker, not started yet; `options` go before those of the constructor. `close` stops it. A `WorkerPool` gives its
-   * `share` of the sends.
+   * A worker, not started yet; `options` go before the constructor's. `close` stops it. A `WorkerPool` gives its `share`.
    */
   worker(options: WorkerOptions = {}, share?: SendShare): Worker {
     if (this.#backends.size === 0) {
@@ -184,7 +184,7 @@ export class Broadcaster<
         records: this.events,
         signals: this.#signals,
         hooks: this.#options.hooks,
-        share,
+        ...{ share, background: new OperationRunner(this.store) },
       },
       // What is undefined here was left out: then the constructor's counts.
       { ...this.#options.worker, ...withoutUndefined(options) },

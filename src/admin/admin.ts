@@ -8,6 +8,7 @@ import type { Store } from '../store/store.ts'
 import type { ActedBy } from './actor.ts'
 import { Audit, type AuditEntry, type ListAuditOptions } from './audit-log.ts'
 import { type ActOnEvents, AuditedMoves, type RescheduleByOperator } from './audited-moves.ts'
+import { Operations } from './background-operations.ts'
 import { ConsumerDeadLetters } from './consumer-dead-letters.ts'
 import type { Defined } from './defined.ts'
 import type { EventQuery } from './event-query.ts'
@@ -78,6 +79,8 @@ export class Admin {
   readonly #moves: AuditedMoves
   readonly #pauses: Pauses
   readonly #breakers: Breakers
+  /** What is done to all events that match, in the background, by any worker: begun, looked at, paused and ended here. */
+  readonly operations: Operations
 
   constructor(parts: AdminParts) {
     this.#parts = parts
@@ -88,6 +91,7 @@ export class Admin {
     this.#moves = new AuditedMoves(this.#plainMoves, this.#audit)
     this.#pauses = new Pauses(store.coordination, names, this.#audit)
     this.#breakers = new Breakers(store.coordination, names, this.#audit)
+    this.operations = new Operations(store.operations, store.admin, this.#audit)
   }
 
   /** The events that match, as a query: order, cut, count or walk through it. */

@@ -81,7 +81,7 @@ export function matchingEvents(
   query: EventQuery,
   target: MoveTarget,
 ): { readonly matching: EventQuery; readonly ids: number } {
-  if (!isNamed(target)) return { matching: query.where(conditionsOf(target)), ids: 0 }
+  if (!isNamed(target)) return { matching: query.where(conditionsOfFilter(target)), ids: 0 }
   const ids = idsOf(target)
   return { matching: query.where([{ column: 'id', op: 'in', values: ids }]), ids: new Set(ids).size }
 }
@@ -89,7 +89,7 @@ export function matchingEvents(
 /** Throws `INVALID_OPTION` for a target that means nothing, or everything without saying so. */
 export function checkTarget(target: MoveTarget): void {
   if (isNamed(target)) idsOf(target)
-  else conditionsOf(target)
+  else conditionsOfFilter(target)
 }
 
 async function* batches(
@@ -103,7 +103,7 @@ async function* batches(
     for (let start = 0; start < ids.length; start += batch) yield ids.slice(start, start + batch)
     return
   }
-  const matching = query.where(conditionsOf(target)).only('id')
+  const matching = query.where(conditionsOfFilter(target)).only('id')
   const wanted = statuses ? matching.filter({ status: statuses }) : matching
   let ids: string[] = []
   for await (const event of wanted.iterate({ batch })) {
@@ -127,7 +127,7 @@ function idsOf(target: Named): readonly string[] {
 }
 
 /** Throws `INVALID_OPTION` for a filter without a condition: nobody means every event without saying so. */
-function conditionsOf(target: Exclude<MoveTarget, Named>): readonly Condition[] {
+export function conditionsOfFilter(target: Exclude<MoveTarget, Named>): readonly Condition[] {
   if (isAll(target)) return []
   const conditions = compileFilter(target)
   if (conditions.length > 0) return conditions

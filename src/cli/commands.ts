@@ -11,6 +11,7 @@ import { init } from './commands/init.ts'
 import { list } from './commands/list.ts'
 import { migrate } from './commands/migrate.ts'
 import { cancel, replay, requeue, skip } from './commands/moves.ts'
+import { operations } from './commands/operations.ts'
 import { pause, resume } from './commands/pause.ts'
 import { publish } from './commands/publish.ts'
 import { show } from './commands/show.ts'
@@ -36,6 +37,7 @@ export const commands: readonly Command[] = [
   pause,
   resume,
   breaker,
+  operations,
   audit,
   deadLetters,
   capture,

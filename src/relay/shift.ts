@@ -1,3 +1,4 @@
+import type { Background } from './background.ts'
 import type { Cycle } from './cycle.ts'
 import type { LaneKeeper } from './lane-keeper.ts'
 import type { Loops } from './loops.ts'
@@ -13,17 +14,19 @@ export interface Shift {
   readonly running: Promise<unknown>
   readonly retention: Retention | undefined
   readonly unserved: Unserved
+  readonly background: Background | undefined
   readonly loops: Loops
 }
 
 /** Ends it: what is in flight is finished, and the lanes are given back. `lease` in milliseconds. */
 export async function endShift(
-  { keeper, cycles, waker, running, retention, unserved }: Shift,
+  { keeper, cycles, waker, running, retention, unserved, background }: Shift,
   lease: number,
 ): Promise<void> {
   keeper.stop()
   retention?.stop()
   unserved.stop()
+  background?.stop()
   for (const cycle of cycles) cycle.stop()
   // The heartbeat goes on while the last sends finish, so that nobody takes their lanes meanwhile.
   const beat = setInterval(() => void keeper.renew().catch(() => undefined), lease / 4)

@@ -7,6 +7,7 @@ import type { HealthCheck } from '../health/health.ts'
 import type { RecordSource } from '../record/record-source.ts'
 import type { Store } from '../store/store.ts'
 import type { SignalSource } from '../telemetry/signals.ts'
+import { Background, type BackgroundWork } from './background.ts'
 import { checkTimeouts } from './check-timeouts.ts'
 import { connectBackends } from './connect-backends.ts'
 import { budgetOf, Drain } from './drain.ts'
@@ -34,6 +35,8 @@ export interface WorkerParts {
   readonly hooks?: RelayHooks | undefined
   /** The outbox's part of the sends that the outboxes of a pool share; absent = not in a pool. */
   readonly share?: SendShare | undefined
+  /** What is done beside the relay. Default: nothing. */
+  readonly background?: BackgroundWork | undefined
   /**
    * How long one statement may take before the database counts as not answering, in milliseconds; a lease when that is
    * more. Default 10,000, or 2,000 more than the store's own limit when that is more.
@@ -252,9 +255,12 @@ export class Worker {
     }
     const cleaned = patientCleaning(this.#parts.store, this.#statementTime)
     const retention = options === false ? undefined : new Retention(cleaned, options, report)
+    const { background: work } = this.#parts
+    const background = work && new Background(work, onError)
     await waker.start()
-    const running = Promise.all([...cycles.map((cycle) => cycle.run()), keeper.run(), retention?.run(), unserved.run()])
-    return { keeper, cycles, waker, running, retention, unserved, loops }
+    const beside = [keeper.run(), retention?.run(), unserved.run(), background?.run()]
+    const running = Promise.all([...cycles.map((cycle) => cycle.run()), ...beside])
+    return { keeper, cycles, waker, running, retention, unserved, background, loops }
   }
 
   #assemble(transient: boolean, budget?: { left: number }): Engagement {

@@ -69,10 +69,32 @@ export interface MoveReport {
   readonly busy: readonly string[]
 }
 
+/** A part of the table, by id: bounded whatever the conditions are, since each row of it is read. */
+export interface Walk {
+  /** Conditions for a row to be returned. */
+  readonly where: readonly Condition[]
+  /** From behind this id; null = from the first. */
+  readonly after: string | null
+  /** Rows looked at, at most. */
+  readonly rows: number
+  /** Rows returned, at most. */
+  readonly limit: number
+}
+
+/** What a walk met. */
+export interface Walked {
+  readonly ids: readonly string[]
+  /** Where the next one begins (`after`); null = there are no more rows. */
+  readonly next: string | null
+}
+
 /** What operators and `broadcaster.events` need. */
 export interface AdminStore {
   list(query: Query): Promise<readonly Partial<OutboxEventColumns>[]>
-  count(where: readonly Condition[]): Promise<number>
+  /** How many match; with `limit` it stops there. */
+  count(where: readonly Condition[], limit?: number): Promise<number>
+  /** Looks at the next rows by id, and returns those that match. */
+  walk(walk: Walk): Promise<Walked>
   /**
    * Asks the owners of the lanes in which these events wait unsettled to take their hands off, for `duration` ms at most,
    * and no longer than `LONGEST_HOLD`. Returns a hold for each such lane.
@@ -82,9 +104,9 @@ export interface AdminStore {
    * Applies a move to events with these ids in one transaction; those whose status, as it is then, does not allow it are
    * left alone. An unsettled event is moved only where nobody can be sending it: no live worker owns its lane, or the
    * owner has answered our hold. Each moved row gets a new generation; lanes concerned get attention, so that their owner
-   * reconciles; holds that were answered end.
+   * reconciles; holds that were answered end. `operation`: what was moved counts there, in the same transaction.
    */
-  move(ids: readonly string[], move: AdminMove, holds: readonly Hold[]): Promise<MoveReport>
+  move(ids: readonly string[], move: AdminMove, holds: readonly Hold[], operation?: number): Promise<MoveReport>
   /** Ends holds. */
   lift(holds: readonly Hold[]): Promise<void>
   /** Reads, and changes nothing: a role with SELECT can. None of it needs a scan of published rows. */

@@ -11,7 +11,7 @@ type Makers<Seam, Client, Tables> = { readonly [Name in keyof Seam]: (client: Cl
 export interface StoreParts<Client, Runs, Tables>
   extends Makers<Omit<RelayStore, 'settleInTransaction'>, Client, Tables>,
     Makers<RetentionStore, Client, Tables>,
-    Makers<Pick<Store, 'coordination' | 'admin' | 'audit' | 'inbox'>, Client, Tables> {
+    Makers<Pick<Store, 'coordination' | 'admin' | 'audit' | 'operations' | 'inbox'>, Client, Tables> {
   publish(t: Tables): PublishStore
   settleByOwner(t: Tables): SettleByOwner<Runs>
   schema(clients: StoreClients<Client, Runs>, t: Tables): SchemaStore
@@ -22,7 +22,10 @@ export function storeOf<Client, Runs, Tables>(
   parts: StoreParts<Client, Runs, Tables>,
   clients: StoreClients<Client, Runs>,
   t: Tables,
-): Pick<Store, 'publish' | 'relay' | 'retention' | 'coordination' | 'admin' | 'audit' | 'inbox' | 'schema' | 'close'> {
+): Pick<
+  Store,
+  'publish' | 'relay' | 'retention' | 'coordination' | 'admin' | 'audit' | 'operations' | 'inbox' | 'schema' | 'close'
+> {
   const { worker, heartbeat, operator, handlers } = clients
   return {
     publish: parts.publish(t),
@@ -39,6 +42,7 @@ export function storeOf<Client, Runs, Tables>(
     coordination: parts.coordination(heartbeat, t),
     admin: parts.admin(operator, t),
     audit: parts.audit(operator, t),
+    operations: parts.operations(operator, t),
     inbox: parts.inbox(worker, t),
     schema: parts.schema(clients, t),
     close: () => clients.close(),

@@ -5,6 +5,7 @@ import type { CaptureOptions } from './capture.ts'
 import type { CoordinationStore } from './coordination-store.ts'
 import type { InboxStore } from './inbox-store.ts'
 import type { Inspection } from './inspection.ts'
+import type { OperationStore } from './operation-store.ts'
 import type { Program } from './program.ts'
 import type { RelayStore } from './relay-store.ts'
 import type { RetentionStore } from './retention-store.ts'
@@ -39,6 +40,8 @@ export interface Store<Tx = unknown> {
   readonly admin: AdminStore
   /** What operators did. */
   readonly audit: AuditStore
+  /** What operators do in the background. */
+  readonly operations: OperationStore
   /** What consumers have handled. */
   readonly inbox: InboxStore
   /** Migrations. */

@@ -13,6 +13,7 @@ import type { StoreCapability, StoreFixture } from './store/fixture.ts'
 import { holdCases } from './store/hold-cases.ts'
 import { inboxCases } from './store/inbox-cases.ts'
 import { lookCases } from './store/look-cases.ts'
+import { operationCases } from './store/operation-cases.ts'
 import { pauseCases } from './store/pause-cases.ts'
 import { publishCases } from './store/publish-cases.ts'
 import { purgeCases } from './store/purge-cases.ts'
@@ -47,6 +48,7 @@ export const storeConformance: readonly StoreCase[] = [
   ...holdCases,
   ...lookCases,
   ...auditCases,
+  ...operationCases,
   ...purgeCases,
   ...inboxCases,
   ...wakeCases,

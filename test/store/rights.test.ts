@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { createPool, type Pool as MysqlPool } from 'mysql2/promise'
 import { Pool } from 'pg'
+import { OperationRunner } from '../../src/admin/operation-runner.ts'
 import { memoryBackend } from '../../src/backend/memory/memory-backend.ts'
 import { Broadcaster } from '../../src/broadcaster.ts'
 import { mysql } from '../../src/store/mysql/mysql.ts'
@@ -91,6 +92,11 @@ async function playAll(as: (role: Role) => Store, tables: () => Promise<unknown>
   await operator.admin.cancel(again.id)
   await operator.admin.requeue(again.id)
   await as('worker').audit.prune({ age: 0, limit: 1 })
+  const { id } = await operator.admin.operations.start({ do: 'cancel', filter: { all: true }, by: 'ops' })
+  const runner = new OperationRunner(as('worker'))
+  while (Number.isFinite(await runner.step()));
+  assert.equal((await operator.admin.operations.get(id)).state, 'done')
+  await operator.admin.requeue(again.id)
   await operator.events.reschedule(again.id, new Date(Date.now() + 60_000))
   await operator.events.delete(again.id)
   await operator.admin.pause('main', { by: 'ops' })

@@ -7,6 +7,8 @@ const INSTANTS = {
   lanes: ['hold_until'],
   breakers: ['probe_at', 'since', 'paused_at'],
   destinations: ['probe_at', 'since'],
+  audit: ['at', 'ended_at'],
+  operations: ['began_at', 'ended_at', 'next_at', 'lease_until'],
   inbox: ['handled_at'],
 }
 

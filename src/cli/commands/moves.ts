@@ -19,6 +19,11 @@ const OPTIONS = {
   ...SELECTION_OPTIONS,
   ...OPERATOR_OPTIONS,
   all: { kind: 'flag', help: 'Every event whose status allows it; in place of ids or a filter.' },
+  'in-background': {
+    kind: 'flag',
+    help: 'With a filter or --all: begins an operation that workers carry on, and ends at once.',
+  },
+  rate: { kind: 'integer', min: 1, value: 'n', help: 'With --in-background: so many events a second at most.' },
   'dry-run': { kind: 'flag', help: 'Tells how many events would be changed, and changes nothing.' },
 } as const
 
@@ -49,6 +54,21 @@ function moveCommand(
         const preview = await broadcaster.admin.preview(name, target)
         if (preview.matches + preview.unchanged === 0) noteUnknown(options.backend, backends, terminal)
         return dryRun({ past, preview, ids: ids.length, json: options.json }, terminal)
+      }
+      if (options['in-background']) {
+        if (ids.length > 0) throw new UsageError('--in-background takes a filter such as --type, or --all, and no ids')
+        const { id, matched } = await broadcaster.admin.operations.start({
+          do: name,
+          filter: options.all ? { all: true } : filter,
+          rate: options.rate,
+          ...operator(options),
+        })
+        if (options.json) terminal.verbatim(stringifyJson({ operation: id, matched }))
+        else
+          terminal.out(
+            `Operation ${id} began; ${matched ?? '100,000 and more'} match: broadcaster operations show ${id}`,
+          )
+        return EXIT.ok
       }
       const admin: Pick<Admin, Move> = broadcaster.admin
       const signal = terminal.stopSignal()

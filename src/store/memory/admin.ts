@@ -11,14 +11,28 @@ export function memoryAdmin(outbox: MemoryOutbox, coordination: CoordinationStor
     async list(query) {
       return list(outbox, query)
     },
-    async count(where) {
-      return matching(outbox, where).length
+    async count(where, limit = Number.POSITIVE_INFINITY) {
+      return Math.min(limit, matching(outbox, where).length)
+    },
+    async walk({ where, after, rows, limit }) {
+      const behind = [...outbox.rows.values()].filter(({ id }) => after === null || id > after)
+      const window = behind.toSorted((a, b) => (a.id < b.id ? -1 : 1)).slice(0, rows)
+      const matches = new Set(matching(outbox, where))
+      const ids = window
+        .filter((row) => matches.has(row))
+        .map(({ id }) => id)
+        .slice(0, limit)
+      const end = window.length === rows ? (window.at(-1)?.id ?? null) : null
+      return { ids, next: ids.length === limit ? (ids.at(-1) ?? null) : end }
     },
     async hold(ids, duration) {
       return hold(outbox, ids, duration)
     },
-    async move(ids, wanted, holds) {
-      return move(outbox, ids, wanted, holds)
+    async move(ids, wanted, holds, operation) {
+      const report = move(outbox, ids, wanted, holds)
+      const counted = operation === undefined ? undefined : outbox.operations[operation - 1]
+      if (counted) counted.moved += report.moved.length
+      return report
     },
     async lift(holds) {
       lift(outbox, holds, () => true)

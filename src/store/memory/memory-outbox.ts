@@ -1,6 +1,7 @@
 import { COLUMN_NAMES, type OutboxEventColumns } from '../../record/columns.ts'
 import type { StoredAuditEntry } from '../audit-store.ts'
 import { MemoryInbox } from './inbox.ts'
+import type { MemoryOperation } from './operations.ts'
 
 /** A stored row; the store changes it in place. */
 export type MemoryRow = { -readonly [Name in keyof OutboxEventColumns]: OutboxEventColumns[Name] } & {
@@ -56,6 +57,8 @@ export class MemoryOutbox {
   readonly inbox = new MemoryInbox()
   /** By number, in their order. */
   readonly audit = new Map<number, StoredAuditEntry>()
+  /** Each at its number less one. */
+  readonly operations: MemoryOperation[] = []
   /** Called after a commit of due events, and when lanes want attention. */
   readonly listeners = new Set<() => void>()
   #seq = 0

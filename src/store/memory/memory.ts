@@ -8,6 +8,7 @@ import { memoryCoordination } from './coordination.ts'
 import { memoryInbox } from './inbox.ts'
 import { MemoryOutbox } from './memory-outbox.ts'
 import { MemoryTransaction, memoryTransaction } from './memory-transaction.ts'
+import { memoryOperations } from './operations.ts'
 import { memoryPublish } from './publish.ts'
 import { memoryRetention } from './purge.ts'
 import { memoryRelay } from './relay.ts'
@@ -51,6 +52,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): Store<MemoryTrans
     coordination,
     admin: memoryAdmin(outbox, coordination),
     audit: memoryAudit(outbox),
+    operations: memoryOperations(outbox),
     wake: memoryWake(outbox),
     inbox: memoryInbox(outbox),
     schema: {

@@ -1,11 +1,12 @@
 import type { OutboxEventColumns } from '../../record/columns.ts'
 import type { AdminStore, Condition, Query } from '../admin-store.ts'
 import { rowReader } from '../rows.ts'
+import { fromSqlId, toSqlId } from '../values.ts'
 import type { Client } from './client.ts'
 import { allOf, sortExpression } from './condition.ts'
 import { look } from './look.ts'
 import { hold, lift, move } from './move.ts'
-import { join, sql } from './sql.ts'
+import { join, Sql, sql } from './sql.ts'
 import type { Tables } from './tables.ts'
 import { readersOf, selectList } from './values.ts'
 
@@ -35,9 +36,28 @@ LIMIT ${limit} OFFSET ${query.offset}`)
       return rows.map(rowReader(query.columns, readersOf('raw')))
     },
     /** Counts exactly: without a condition that an index serves, it reads the whole table. */
-    async count(where: readonly Condition[]): Promise<number> {
-      const [row] = await client.query(sql`SELECT COUNT(*) AS count FROM ${t.events} AS e WHERE ${allOf(t, where)}`)
+    async count(where: readonly Condition[], limit?: number): Promise<number> {
+      const from = sql`FROM ${t.events} AS e WHERE ${allOf(t, where)}`
+      const [row] = await client.query(
+        limit === undefined
+          ? sql`SELECT COUNT(*) AS count ${from}`
+          : sql`SELECT COUNT(*) AS count FROM (SELECT 1 ${from} LIMIT ${limit}) AS some`,
+      )
       return Number(row?.['count'] ?? 0)
+    },
+    /** Along the primary key: the inner query, with its limit, is never merged into the outer one. */
+    async walk({ where, after, rows, limit }) {
+      const behind = (name: string): Sql => (after === null ? sql`TRUE` : sql`${new Sql(name)} > ${toSqlId(after)}`)
+      const [last] = await client.query(sql`
+SELECT id FROM ${t.events} FORCE INDEX (PRIMARY) WHERE ${behind('id')} ORDER BY id LIMIT 1 OFFSET ${rows - 1}`)
+      const end = last === undefined ? null : String(last['id'])
+      const found = await client.query(sql`
+SELECT e.id FROM (
+  SELECT w.* FROM ${t.events} AS w FORCE INDEX (PRIMARY)
+  WHERE ${behind('w.id')} AND ${end === null ? sql`TRUE` : sql`w.id <= ${end}`} ORDER BY w.id LIMIT ${2 * rows}) AS e
+WHERE ${allOf(t, where)} ORDER BY e.id LIMIT ${limit}`)
+      const ids = found.map((row) => fromSqlId(String(row['id'])))
+      return { ids, next: ids.length === limit ? (ids.at(-1) ?? null) : end && fromSqlId(end) }
     },
     hold: hold(client, t),
     move: move(client, t),

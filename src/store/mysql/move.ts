@@ -137,7 +137,7 @@ function fromOf(move: AdminMove): Sql {
  * seen, or after, and sees what was moved. Lanes that no worker has made yet are made, so that there is something to lock.
  */
 export function move(client: Client, t: Tables): AdminStore['move'] {
-  return async (ids, move, holds) => {
+  return async (ids, move, holds, operation) => {
     const wanted = [...new Set(ids.filter(isUuid).map(toSqlId))].sort()
     return runAgainOnConflict(() =>
       client.transaction(async (tx) => {
@@ -170,6 +170,9 @@ WHERE id IN (${these})`)
         }
         await raiseAttention(tx, t, places)
         await lift(tx, t, holdsBeside(closed, holds))
+        if (operation !== undefined && moved.length > 0) {
+          await tx.run(sql`UPDATE ${t.operations} SET moved = moved + ${moved.length} WHERE id = ${operation}`)
+        }
         return { moved, busy }
       }),
     )

@@ -9,6 +9,7 @@ import { inbox } from './inbox.ts'
 import { mysql2Clients } from './mysql2-client.ts'
 import { type Mysql2Transaction, mysql2Transaction } from './mysql2-transaction.ts'
 import { openMysql2 } from './open-mysql2.ts'
+import { operations } from './operations.ts'
 import { type MysqlOptions, placeOfOptions, resolveOptions } from './options.ts'
 import { publish } from './publish.ts'
 import { purge } from './purge.ts'
@@ -24,7 +25,17 @@ export type { MysqlOptions, MysqlPoolOptions, MysqlUrlOptions } from './options.
 export type MysqlTransaction = Mysql2Transaction
 
 const RELAY = { fetch, lastSeq, unpark, settle, reconcile, settleByOwner, waitingNames }
-const PARTS: StoreParts<Client, Runs, Tables> = { ...RELAY, publish, purge, coordination, admin, audit, inbox, schema }
+const PARTS: StoreParts<Client, Runs, Tables> = {
+  ...RELAY,
+  publish,
+  purge,
+  coordination,
+  admin,
+  audit,
+  operations,
+  inbox,
+  schema,
+}
 
 /**
  * The outbox in MySQL 8.0.17 or later, or MariaDB 10.6 or later. Connects at first use. Throws `INVALID_OPTION`; a URL

@@ -31,11 +31,33 @@ OFFSET ${parameters.add(query.offset)}::bigint`
       return query.columns.length > 0 ? rows.map(rowReader(query.columns, READERS)) : rows.map(() => ({}))
     },
     /** Counts exactly: without a condition that an index serves, it reads the whole table. */
-    async count(where: readonly Condition[]): Promise<number> {
+    async count(where: readonly Condition[], limit?: number): Promise<number> {
       const parameters = new Parameters()
-      const text = `SELECT count(*) AS count FROM ${t.events} AS e WHERE ${compileConditions(where, t, parameters)}`
+      const from = `FROM ${t.events} AS e WHERE ${compileConditions(where, t, parameters)}`
+      const text =
+        limit === undefined
+          ? `SELECT count(*) AS count ${from}`
+          : `SELECT count(*) AS count FROM (SELECT ${from} LIMIT ${parameters.add(limit)}::bigint) AS counted`
       const [row] = await client.query(text, parameters.values)
       return Number(row?.['count'] ?? 0)
+    },
+    /** Along the primary key: the inner query keeps the planner from any other index, however few rows match. */
+    async walk({ where, after, rows, limit }) {
+      const last = await client.query(
+        `SELECT e.id FROM ${t.events} AS e WHERE $1::uuid IS NULL OR e.id > $1::uuid ORDER BY e.id OFFSET $2::bigint LIMIT 1`,
+        [after, rows - 1],
+      )
+      const end = last[0]?.['id'] ?? null
+      const parameters = new Parameters()
+      const [from, to] = [parameters.add(after), parameters.add(end)]
+      const text = `
+SELECT e.id FROM (
+  SELECT * FROM ${t.events} AS w
+  WHERE (${from}::uuid IS NULL OR w.id > ${from}::uuid) AND (${to}::uuid IS NULL OR w.id <= ${to}::uuid)
+  ORDER BY w.id LIMIT ${parameters.add(2 * rows)}::bigint) AS e
+WHERE ${compileConditions(where, t, parameters)} ORDER BY e.id LIMIT ${parameters.add(limit)}::bigint`
+      const ids = (await client.query(text, parameters.values)).map(({ id }) => id ?? '')
+      return { ids, next: ids.length === limit ? (ids.at(-1) ?? null) : end }
     },
     hold: hold(client, t),
     move: move(client, t),

@@ -198,7 +198,7 @@ SELECT changed.id FROM changed, told`
   }
 
   const liftOn = lift(t)
-  return (ids, move, holds) => {
+  return (ids, move, holds, operation) => {
     const wanted = ids.filter(isUuid)
     const { change, busy: findBusy } = statementsOf(move)
     return runAgainOnConflict(() =>
@@ -212,6 +212,10 @@ SELECT changed.id FROM changed, told`
         const left = wanted.filter((id) => !moved.includes(id.toLowerCase()))
         const busy = closed.length === 0 ? [] : await tx.query(findBusy, [left, ...lanes])
         await liftOn(tx, holdsBeside(closed, holds))
+        if (operation !== undefined && moved.length > 0) {
+          const counted = `UPDATE ${t.operations} SET moved = moved + $2::bigint WHERE id = $1::bigint`
+          await tx.query(counted, [operation, moved.length])
+        }
         return { moved, busy: busy.map(({ id }) => id ?? '') }
       }),
     )

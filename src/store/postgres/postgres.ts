@@ -9,6 +9,7 @@ import { fetch, lastSeq, waitingNames } from './fetch.ts'
 import { inbox } from './inbox.ts'
 import { listen } from './listen.ts'
 import { openPg } from './open-pg.ts'
+import { operations } from './operations.ts'
 import {
   type PostgresOptions,
   type PostgresPgliteOptions,
@@ -65,6 +66,7 @@ const PARTS: StoreParts<Client, Queries, Tables> = {
   coordination,
   admin,
   audit,
+  operations,
   inbox,
   schema,
 }

@@ -1,5 +1,6 @@
 import { type OutboxEventColumns, sqlName } from '../../record/columns.ts'
-import type { AdminStore, Condition, Query } from '../admin-store.ts'
+import type { AdminStore, Condition, Query, Walk, Walked } from '../admin-store.ts'
+import { fromSqlId, toSqlId } from '../values.ts'
 import { allOf } from './condition.ts'
 import type { Connection } from './connection.ts'
 import type { Database } from './database.ts'
@@ -10,17 +11,26 @@ import { selectList, tupleReader } from './values.ts'
 
 /** What operators and `broadcaster.events` need. `notify` wakes listeners of this process. */
 export function admin(database: Database, t: Tables, notify: () => void): AdminStore {
-  const run = { list: list(t), count: count(t), hold: hold(t), move: move(t), lift: lift(t), look: look(t) }
+  const run = {
+    list: list(t),
+    count: count(t),
+    walk: walk(t),
+    hold: hold(t),
+    move: move(t),
+    lift: lift(t),
+    look: look(t),
+  }
   return {
     list: (query) => database.read((db) => run.list(db, query)),
-    count: (where) => database.read((db) => run.count(db, where)),
+    count: (where, limit) => database.read((db) => run.count(db, where, limit)),
+    walk: (wanted) => database.read((db) => run.walk(db, wanted)),
     async hold(ids, duration) {
       const holds = await database.write((db) => run.hold(db, ids, duration))
       if (holds.length > 0) notify()
       return holds
     },
-    async move(ids, wanted, holds) {
-      const report = await database.write((db) => run.move(db, ids, wanted, holds))
+    async move(ids, wanted, holds, operation) {
+      const report = await database.write((db) => run.move(db, ids, wanted, holds, operation))
       if (report.moved.length > 0) notify()
       return report
     },
@@ -50,8 +60,28 @@ function list(t: Tables) {
 
 /** How many rows match. */
 function count(t: Tables) {
-  return (db: Connection, conditions: readonly Condition[]): number => {
+  return (db: Connection, conditions: readonly Condition[], limit?: number): number => {
     const where = allOf(t, conditions)
-    return Number(db.get(`SELECT count(*) AS n FROM ${t.events} WHERE ${where.sql}`, ...where.values)?.['n'])
+    const from = `FROM ${t.events} WHERE ${where.sql}`
+    const some = limit === undefined ? from : `FROM (SELECT 1 ${from} LIMIT ?)`
+    const values = limit === undefined ? where.values : [...where.values, limit]
+    return Number(db.get(`SELECT count(*) AS n ${some}`, ...values)?.['n'])
+  }
+}
+
+/** Along the index of ids: the inner query, with its limit, is never merged into the outer one. */
+function walk(t: Tables) {
+  const lastSql = `SELECT id FROM ${t.events} WHERE id > ? ORDER BY id LIMIT 1 OFFSET ?`
+  return (db: Connection, { where: conditions, after, rows, limit }: Walk): Walked => {
+    const where = allOf(t, conditions)
+    const from = after === null ? '' : toSqlId(after)
+    const last = db.get(lastSql, from, rows - 1)
+    const end = last === undefined ? null : String(last['id'])
+    const sql = `
+      SELECT id FROM (SELECT * FROM ${t.events} WHERE id > ? AND id <= ? ORDER BY id LIMIT ?)
+      WHERE ${where.sql} ORDER BY id LIMIT ?`
+    const found = db.all(sql, from, end ?? 'g', 2 * rows, ...where.values, limit)
+    const ids = found.map((row) => fromSqlId(String(row['id'])))
+    return { ids, next: ids.length === limit ? (ids.at(-1) ?? null) : end && fromSqlId(end) }
   }
 }

@@ -109,7 +109,14 @@ export function move(t: Tables) {
   const raise = raiseAttention(t)
   const lanes = { busy: busyLanes(t), lift: lift(t) }
 
-  return (db: Connection, ids: readonly string[], wanted: AdminMove, holds: readonly Hold[]): MoveReport => {
+  const countedSql = `UPDATE ${t.operations} SET moved = moved + ? WHERE id = ?`
+  return (
+    db: Connection,
+    ids: readonly string[],
+    wanted: AdminMove,
+    holds: readonly Hold[],
+    operation?: number,
+  ): MoveReport => {
     make(
       db,
       db.all(missing, JSON.stringify(ids.map(toSqlId))).map((row) => String(row['backend'])),
@@ -120,6 +127,7 @@ export function move(t: Tables) {
     const rows = db.all(sql[wanted.kind].change, ...valuesOf(wanted), ...which)
     raise(db, rows)
     lanes.lift(db, holdsBeside(closed, holds))
+    if (operation !== undefined) db.run(countedSql, rows.length, operation)
     const idOf = (row: Row): string => fromSqlId(String(row['id']))
     return { moved: rows.map(idOf), busy: busy.map(idOf) }
   }

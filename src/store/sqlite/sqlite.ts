@@ -5,6 +5,7 @@ import { audit } from './audit.ts'
 import { coordination } from './coordination.ts'
 import { Database } from './database.ts'
 import { inboxTexts, sqliteInbox } from './inbox.ts'
+import { operations } from './operations.ts'
 import { resolveOptions, type SqliteOptions } from './options.ts'
 import { publish, publishTexts } from './publish.ts'
 import { purge } from './purge.ts'
@@ -42,6 +43,7 @@ export function sqlite(options: SqliteOptions): Store<SqliteTransaction> {
     coordination: coordination(database, t, wake.notify),
     admin: admin(database, t, wake.notify),
     audit: audit(database, t),
+    operations: operations(database, t),
     inbox: sqliteInbox(database, t),
     schema: sqliteSchema(database, t),
     wake,

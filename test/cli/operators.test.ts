@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { runCli } from '../../src/cli/run.ts'
+import { root } from '../project/source-files.ts'
+import { FakeTerminal } from '../support/fake-terminal.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'broadcaster-operators-'))
+after(() => rmSync(folder, { recursive: true }))
+
+let copies = 0
+/** Each run reads a file of its own: what a file made is closed when its command has ended. */
+async function run(...args: readonly string[]): Promise<FakeTerminal & { readonly code: number }> {
+  const config = `${++copies}.mjs`
+  writeFileSync(
+    join(folder, config),
+    `import { sqlite } from '${root}/src/store/sqlite/sqlite.ts'
+import { memoryBackend } from '${root}/src/backend/memory/memory-backend.ts'
+export default { store: sqlite({ path: ${JSON.stringify(join(folder, 'outbox.db'))} }), backends: { main: memoryBackend() } }\n`,
+  )
+  const terminal = new FakeTerminal(folder, { env: { BROADCASTER_CONFIG: config } })
+  return Object.assign(terminal, { code: await runCli(args, terminal, '1.2.3') })
+}
+
+test('a pause is told where people look, and who did what is in the audit', async () => {
+  const migrated = await run('migrate')
+  assert.equal(migrated.code, 0, migrated.warnings)
+  const { output: id } = await run('publish', 'order.placed', '--source', '/shop')
+  const paused = await run('pause', 'main', '--by', 'ann', '--reason', 'their window')
+  assert.equal(paused.code, 0, paused.warnings)
+  assert.match(paused.output, /^main is paused\.$/m)
+  assert.match((await run('pause', 'main')).output, /^main was paused already; nothing was changed\.$/m)
+  assert.match((await run('stats')).output, /^main was paused by ann .* ago: their window$/m)
+  assert.match((await run('list')).output, new RegExp(`^${id} .* main, which is paused`, 'm'))
+  assert.match((await run('doctor')).output, /^advice {2}main was paused by ann/m)
+  assert.match((await run('pause', 'mian')).warnings, /there is no backend mian here.*main/)
+  assert.equal((await run('pause')).code, 2)
+  assert.match((await run('resume', 'main', '--by', 'ann', '--json')).output, /"resumed":true/)
+  const { output } = await run('audit', '--who', 'ann')
+  assert.match(output, /ann +resume +main +done, 1 changed/)
+  assert.match(output, /ann +pause +main +done, 1 changed +their window/)
+})
+
+test('an operation is begun, looked at, paused and cancelled', async () => {
+  const began = await run('cancel', '--type', 'order.*', '--in-background', '--rate', '10', '--by', 'ann', '--json')
+  const { operation, matched } = JSON.parse(began.output)
+  assert.equal(matched, 1)
+  assert.match((await run('operations', 'list')).output, new RegExp(`^${operation} +cancel +running +0 of 1`, 'm'))
+  assert.match((await run('operations', 'pause', `${operation}`)).output, /is paused\.$/m)
+  assert.match((await run('operations', 'cancel', `${operation}`)).output, /is cancelled\.$/m)
+  assert.match((await run('operations', 'resume', `${operation}`)).output, /is cancelled; nothing was changed\.$/m)
+  assert.match((await run('operations', 'show', `${operation}`)).output, /cancelled/)
+  assert.equal((await run('operations', 'show')).code, 2)
+  assert.equal((await run('cancel', '--in-background', '0198c2a0-7c1e-7000-8000-000000000000')).code, 2)
+})
