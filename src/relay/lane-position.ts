@@ -29,6 +29,7 @@ export class LanePosition {
   suspects: number
   #cursor = HEAD
   #horizon = HEAD
+  #rewinds = 0
 
   constructor(suspects: number) {
     this.suspects = suspects
@@ -37,6 +38,11 @@ export class LanePosition {
   /** All up to this `seq` was seen that was committed. */
   get cursor(): number {
     return this.#cursor
+  }
+
+  /** How often it went back. A read that began before must be forgotten, or what it found overtakes what is to be read again. */
+  get rewinds(): number {
+    return this.#rewinds
   }
 
   /** Whether a read from the cursor may find what need not wait for one from the head. */
@@ -57,6 +63,7 @@ export class LanePosition {
   rewindTo(seq: number): void {
     this.#cursor = Math.max(HEAD, Math.min(this.#cursor, seq - 1))
     this.dry = false
+    this.#rewinds++
   }
 
   /** Nobody knows which parked rows are back: reads the lane from its head, when they are. */

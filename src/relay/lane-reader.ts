@@ -41,10 +41,12 @@ export class LaneReader {
   #unparkLimit = UNPARK_LIMIT
   #readAt = 0
   #hasForgotten = false
+  /** Rows of the next read, at most: fewer after one that failed, which may have been too large for the time it had. */
+  #most = Number.POSITIVE_INFINITY
+  /** From which lane on a read that cannot ask for all begins. */
+  #turn = 0
   /** The greatest `seq` that anything was seen to have. */
   #greatest = HEAD
-  /** Goes up when an event went back unsent: a read that began before must be forgotten, or later ones overtake it. */
-  #epoch = 0
 
   constructor(
     store: RelayStore,
@@ -83,7 +85,7 @@ export class LaneReader {
     return waits || !this.hungry
   }
 
-  /** Whether the last read was forgotten, as what it found may be out of date: what it would have found is still there. */
+  /** Whether the last read was forgotten for some lanes, as what it found may be out of date: it is still there. */
   get hasForgotten(): boolean {
     return this.#hasForgotten
   }
@@ -101,7 +103,6 @@ export class LaneReader {
 
   close(lane: number): void {
     this.#lanes.delete(lane)
-    this.#epoch++
   }
 
   /** Something may have been committed: read all lanes again, from their cursors. */
@@ -112,13 +113,11 @@ export class LaneReader {
   /** Read all lanes from the head. */
   rewind(): void {
     for (const lane of this.#lanes.values()) lane.rewindTo(HEAD)
-    this.#epoch++
     this.sweepNext()
   }
 
   /** An event of this lane goes back unsent: read it again. */
   rewindTo(lane: number, seq: number): void {
-    this.#epoch++
     const position = this.#lanes.get(lane)
     if (position === undefined) return
     position.rewindTo(seq)
@@ -159,17 +158,29 @@ export class LaneReader {
 
   async #fetch(cursors: readonly LaneCursor[], use: (row: FetchedRow, suspect: boolean) => void): Promise<number> {
     if (cursors.length === 0) return 0
-    const epoch = this.#epoch
+    const begun = cursors.map(({ lane }) => {
+      const position = this.#lanes.get(lane)
+      return { lane, position, rewinds: position?.rewinds }
+    })
     let fresh = 0
     await this.#inHand.duringRead(
-      () => this.#store.fetch(this.#names, cursors),
+      () => this.#ask(cursors),
       (rows) => {
-        this.#hasForgotten = epoch !== this.#epoch
-        if (this.#hasForgotten) return
+        // Keys, and with them order, are of one lane: what went back in one, or was opened anew, makes no other wait.
+        const stale = new Set(
+          begun
+            .filter(({ lane, position, rewinds }) => {
+              return position !== this.#lanes.get(lane) || position?.rewinds !== rewinds
+            })
+            .map(({ lane }) => lane),
+        )
+        this.#hasForgotten = stale.size > 0
         for (const { seq } of rows) this.#greatest = Math.max(this.#greatest, seq)
+        const current = stale.size === 0 ? rows : rows.filter(({ lane }) => !stale.has(lane))
         const fromHead = new Set(cursors.filter(({ after }) => after === HEAD).map(({ lane }) => lane))
-        const certain = rows.filter(({ lane, seq }) => fromHead.has(lane) || this.#lanes.get(lane)?.isCertain(seq))
-        this.#advance(cursors, rows, fromHead)
+        const certain = current.filter(({ lane, seq }) => fromHead.has(lane) || this.#lanes.get(lane)?.isCertain(seq))
+        const read = cursors.filter(({ lane }) => !stale.has(lane))
+        this.#advance(read, current, fromHead)
         for (const row of certain) {
           const lane = this.#lanes.get(row.lane)
           if (lane === undefined || this.#inHand.has(row)) continue
@@ -181,6 +192,18 @@ export class LaneReader {
       },
     )
     return fresh
+  }
+
+  async #ask(cursors: readonly LaneCursor[]): Promise<readonly FetchedRow[]> {
+    const rows = cursors.reduce((sum, { limit }) => sum + limit, 0)
+    try {
+      const found = await this.#store.fetch(this.#names, cursors)
+      this.#most *= 2
+      return found
+    } catch (error) {
+      this.#most = Math.max(1, Math.min(this.#most, rows) / 4)
+      throw error
+    }
   }
 
   /** Whether a read from the cursors would find anything that need not wait for a sweep. */
@@ -232,15 +255,24 @@ export class LaneReader {
   }
 
   #cursors(space: number, sweep: boolean): readonly LaneCursor[] {
-    const readable = [...this.#lanes].filter(([, lane]) => !lane.catchingUp && (sweep || !lane.dry))
+    const all = [...this.#lanes].filter(([, lane]) => !lane.catchingUp && (sweep || !lane.dry))
+    const readable = all.length <= this.#most ? all : this.#some(all)
     if (readable.length === 0) return []
-    const limit = Math.max(1, Math.ceil(space / readable.length))
+    const limit = Math.max(1, Math.ceil(Math.min(space, this.#most) / readable.length))
     // Lanes that have little wait for no backlog of others: they are read from their heads in the same statement.
     return readable.map(([lane, state]) =>
       sweep || !state.hasBacklog
         ? { lane, after: HEAD, limit: limit + this.#inHand.leftOutIn(lane) }
         : { lane, after: state.cursor, limit },
     )
+  }
+
+  /** As many as may be asked now, each in its turn. */
+  #some<T>(all: readonly T[]): readonly T[] {
+    const from = this.#turn % all.length
+    const count = Math.floor(this.#most)
+    this.#turn += count
+    return [...all.slice(from), ...all.slice(0, from)].slice(0, count)
   }
 
   #advance(cursors: readonly LaneCursor[], rows: readonly FetchedRow[], fromHead: ReadonlySet<number>): void {

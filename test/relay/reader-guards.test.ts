@@ -12,8 +12,8 @@ import type { Store } from '../../src/store/store.ts'
 import { insert, NAMES, newEvent, own } from '../../src/testing/store/steps.ts'
 
 /** A reader of one lane whose statements the test lets go one by one: nothing else reads or sweeps. */
-async function stepped(events: number) {
-  const store = memoryStore({ lanes: 1 }) as Store
+async function stepped(events: number, lanes = 1, largest = Number.POSITIVE_INFINITY) {
+  const store = memoryStore({ lanes }) as Store
   const { ownership } = await own(store)
   await insert(store, ...Array.from({ length: events }, () => newEvent({ partitionKey: 'k' })))
   const asked: string[] = []
@@ -26,6 +26,8 @@ async function stepped(events: number) {
     },
     /** What is found is of the time before the gate. */
     async fetch(...of) {
+      const wanted = of[1].reduce((sum, { limit }) => sum + limit, 0)
+      if (wanted > largest) throw new Error('canceled: it took too long')
       const rows = await store.relay.fetch(...of)
       asked.push('fetch')
       await gate
@@ -34,7 +36,7 @@ async function stepped(events: number) {
   }
   const inHand = new InHand()
   const reader = new LaneReader(relay, NAMES, inHand, new HeldKeys(), new Pace(), new Pause())
-  reader.open([0], () => 0)
+  reader.open([...Array(lanes).keys()], () => 0)
   /** Reads, and takes in hand what is new. */
   const read = async (space: number): Promise<readonly FetchedRow[]> => {
     const rows: FetchedRow[] = []
@@ -49,6 +51,7 @@ async function stepped(events: number) {
     inHand,
     asked,
     read,
+    insert: (...keys: string[]) => insert(store, ...keys.map((partitionKey) => newEvent({ partitionKey }))),
     async published({ id, lane, generation }: FetchedRow) {
       await store.relay.settle(ownership, [{ kind: 'published', id, lane, generation }])
       inHand.remove(id)
@@ -109,4 +112,40 @@ test('nothing is brought back while an event is on its way to be parked: its hea
   inHand.endParking(first.id)
   await underWay
   assert.deepEqual(asked, ['unpark', 'fetch'])
+})
+
+test('what went back in one lane, or was opened anew, makes no other wait: a slow read would never end', async () => {
+  const { reader, inHand, read, pause, asked, insert: publish } = await stepped(0, 3)
+  // As many keys as it takes for each lane to have one.
+  await publish(...Array.from({ length: 40 }, (_, n) => `key ${n}`))
+  const first = await read(3)
+  for (const { id } of first) inHand.remove(id)
+  reader.rewind()
+  const go = pause()
+  asked.length = 0
+  const underWay = read(1_000)
+  while (asked.at(-1) !== 'fetch') await turn()
+  reader.rewindTo(0, 1)
+  reader.close(1)
+  reader.open([1], () => 0)
+  go()
+  const rows = await underWay
+  assert.ok(rows.length > 0)
+  assert.deepEqual(new Set(rows.map(({ lane }) => lane)), new Set([2]))
+  assert.equal(reader.hasForgotten, true)
+  assert.equal(rows.length + (await read(1_000)).length, 40)
+})
+
+test('reads that are too large for the time they have become smaller, down to one event, and larger again', async () => {
+  const { read, published, asked, insert: publish } = await stepped(0, 64, 1)
+  await publish(...Array.from({ length: 40 }, (_, n) => `key ${n}`))
+  let seen = 0
+  for (let reads = 0; seen < 40; reads++) {
+    assert.ok(reads < 2_000)
+    for (const row of await read(1_000).catch(() => [])) {
+      seen++
+      await published(row)
+    }
+  }
+  assert.ok(asked.filter((what) => what === 'fetch').length >= 40)
 })
