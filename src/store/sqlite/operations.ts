@@ -12,11 +12,11 @@ export function operations(database: Database, t: Tables): OperationStore {
     INSERT INTO ${t.operations} (kind, who, reason, filter, conditions, params, rate, matched, state, began_at)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'running', ${NOW}) RETURNING id`
   const listSql = `
-    SELECT * FROM ${t.operations} WHERE (?1 IS NULL OR id = ?1) AND (?2 IS NULL OR id < ?2) ORDER BY id DESC LIMIT ?3`
+    SELECT * FROM ${t.operations} WHERE (? IS NULL OR id = ?) AND (? IS NULL OR id < ?) ORDER BY id DESC LIMIT ?`
   const takeSql = `
-    UPDATE ${t.operations} SET owner = ?1, lease_until = ${nowPlus('?2')} WHERE id = (
+    UPDATE ${t.operations} SET owner = ?, lease_until = ${nowPlus('?')} WHERE id = (
       SELECT id FROM ${t.operations}
-      WHERE state = 'running' AND (owner IS NULL OR owner = ?1 OR lease_until <= ${NOW})
+      WHERE state = 'running' AND (owner IS NULL OR owner = ? OR lease_until <= ${NOW})
         AND (next_at IS NULL OR next_at <= ${NOW})
       ORDER BY id LIMIT 1)
     RETURNING *`
@@ -25,9 +25,9 @@ export function operations(database: Database, t: Tables): OperationStore {
       lease_until = ${nowPlus('?')}
     WHERE id = ? AND owner = ? AND state = 'running'`
   const changeSql = `
-    UPDATE ${t.operations} SET state = ?1, error = ?2, owner = NULL, lease_until = NULL,
-      ended_at = CASE WHEN ?1 IN ('done', 'cancelled', 'failed') THEN ${NOW} END
-    WHERE id = ?3 AND state IN (SELECT value FROM json_each(?4))`
+    UPDATE ${t.operations} SET state = ?, error = ?, owner = NULL, lease_until = NULL,
+      ended_at = CASE WHEN ? IN ('done', 'cancelled', 'failed') THEN ${NOW} END
+    WHERE id = ? AND state IN (SELECT value FROM json_each(?))`
   return {
     add: ({ kind, who, reason, filter, conditions, params, rate, matched }) =>
       database.write((db) => {
@@ -37,14 +37,14 @@ export function operations(database: Database, t: Tables): OperationStore {
     tie: (id, audit) =>
       database.write((db) => void db.run(`UPDATE ${t.operations} SET audit = ? WHERE id = ?`, audit, id)),
     async list({ id = null, before, limit }) {
-      const rows = await database.read((db) => db.all(listSql, id, before, limit))
+      const rows = await database.read((db) => db.all(listSql, id, id, before, before, limit))
       return rows.map((row) => operationOf(row, date, uuid))
     },
     async take(owner, lease) {
       // Most looks find nothing, and need no write lock.
       const runningSql = `SELECT 1 FROM ${t.operations} WHERE state = 'running' LIMIT 1`
       if ((await database.read((db) => db.get(runningSql))) === undefined) return undefined
-      const [row] = await database.write((db) => db.all(takeSql, owner, lease / 1_000))
+      const [row] = await database.write((db) => db.all(takeSql, owner, lease / 1_000, owner))
       return row && operationOf(row, date, uuid)
     },
     advance: (id, owner, { leftAlone, position, pause, lease }) => {
@@ -53,6 +53,6 @@ export function operations(database: Database, t: Tables): OperationStore {
       return database.write((db) => db.run(advanceSql, ...values) === 1)
     },
     change: (id, from, to, error) =>
-      database.write((db) => db.run(changeSql, to, error ?? null, id, JSON.stringify(from)) === 1),
+      database.write((db) => db.run(changeSql, to, error ?? null, to, id, JSON.stringify(from)) === 1),
   }
 }
