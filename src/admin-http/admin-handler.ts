@@ -131,7 +131,7 @@ function featuresOf(): Desk['features'] {
   return {
     pause: true,
     audit: true,
-    operations: false,
+    operations: true,
     history: false,
     rates: false,
     storage: true,

@@ -5,6 +5,7 @@ import type { ApiRoute } from './call.ts'
 import { EVENT_ROUTES } from './events-routes.ts'
 import { FAILURE_ROUTES } from './failures-routes.ts'
 import { LATER_ROUTES } from './later-routes.ts'
+import { OPERATION_ROUTES } from './operations-routes.ts'
 import { OUTBOX_ROUTES } from './outbox-routes.ts'
 import { SESSION_ROUTES } from './session-routes.ts'
 
@@ -17,6 +18,7 @@ export const ROUTES: readonly ApiRoute[] = [
   ...ACTION_ROUTES,
   ...BACKEND_ROUTES,
   ...AUDIT_ROUTES,
+  ...OPERATION_ROUTES,
   ...LATER_ROUTES,
 ]
 

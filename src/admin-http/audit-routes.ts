@@ -2,6 +2,7 @@ import type { AuditEntry } from '../admin/audit-log.ts'
 import type { AuditAnswer, AuditRow } from './api-types.ts'
 import type { ApiRoute, Call } from './call.ts'
 import { cursorOf, placeOf } from './filter-of-call.ts'
+import { shownFilter } from './operations-routes.ts'
 
 const KIND = 'audit'
 const PAGE = 50
@@ -34,11 +35,13 @@ async function listAudit(call: Call): Promise<AuditAnswer> {
 }
 
 /** An entry as whoever asks may see it. */
-export function auditRow({ desk }: Call, entry: AuditEntry): AuditRow {
+export function auditRow(call: Call, entry: AuditEntry): AuditRow {
   const { id, at, who, what, target, reason, counts, outcome, operation } = entry
   // A filter of the command may name a key.
-  const hide = (name: string, value: unknown): unknown =>
-    name === 'partitionKey' && !desk.settings.showKeys ? '***' : value
+  const hide = (name: string, value: unknown): unknown => {
+    if (name === 'filter' && typeof value === 'string') return shownFilter(call, value)
+    return name === 'partitionKey' && !call.desk.settings.showKeys ? '***' : value
+  }
   return {
     id: String(id),
     at: at.toISOString(),

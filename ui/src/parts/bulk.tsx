@@ -21,6 +21,8 @@ interface Props {
 
 /** From so many on, the number must be typed. */
 const MANY = 100
+/** What one call moves at most: more is for an operation, which any worker carries out. */
+const ONE_CALL = 1_000
 
 const WHAT_HAPPENS: Readonly<Record<ActionName, string>> = {
   requeue:
@@ -63,14 +65,17 @@ export function Bulk({ name, target, onClose, onDone }: Props): JSX.Element {
   }, [found])
 
   const run = async (): Promise<void> => {
-    if ('q' in target && has('operations') && (found?.count ?? 0) >= MANY) {
-      const operation = await post<OperationRow>('operations', {
-        do: name,
-        q: target.q,
-        ...(reason === '' ? {} : { reason }),
+    if ('q' in target && has('operations') && (found?.count ?? 0) > ONE_CALL) {
+      const body = { do: name, q: target.q, ...(reason === '' ? {} : { reason }) }
+      const operation = await post<OperationRow>('operations', body).catch((thrown: unknown) => {
+        // Of a filter that the database cannot compare: call by call, then.
+        if (asProblem(thrown).code === 'INVALID_FILTER') return undefined
+        throw thrown
       })
-      onClose()
-      return go(`operations/${operation.id}`)
+      if (operation !== undefined) {
+        onClose()
+        return go(`operations/${operation.id}`)
+      }
     }
     const results: ActionAnswer['results'][number][] = []
     let moved = 0

@@ -12,6 +12,7 @@ import { Rh, Table, Td, Th } from '../../parts/table.tsx'
 import { Time } from '../../parts/time.tsx'
 import { addressWith, go, place } from '../../place/place.ts'
 import { useTitle } from '../../place/title.ts'
+import { AuditTarget } from './audit-target.tsx'
 
 export function Audit(): JSX.Element {
   const { query } = place.value
@@ -89,7 +90,7 @@ function Rows({ rows }: { readonly rows: readonly AuditRow[] }): JSX.Element {
           <Rh class="first break">{row.who}</Rh>
           <Td class="strong auto">{row.what}</Td>
           <Td>
-            <span class="mono break">{row.target}</span>
+            <AuditTarget text={row.target} />
             {row.reason === null || row.reason === '' ? null : <span class="sub break">“{row.reason}”</span>}
           </Td>
           <Td class="num" h="Events">

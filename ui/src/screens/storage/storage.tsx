@@ -44,7 +44,9 @@ export function Storage(): JSX.Element {
       >
         {isThere ? (
           <Answered asked={asked} what="the sizes">
-            {(answer) => <Tables answer={answer} />}
+            {(answer) =>
+              answer.tables.length === 0 ? <NotThere what="the sizes of its tables" /> : <Tables answer={answer} />
+            }
           </Answered>
         ) : (
           <NotThere what="the sizes of its tables" />

@@ -1,0 +1,147 @@
+import type { Operation } from '../admin/background-operations.ts'
+import { OPERATION_KINDS, type OperationKind } from '../admin/background-operations.ts'
+import { readFilter } from '../admin/filter-language/read-filter.ts'
+import type { OperationRow } from './api-operations.ts'
+import { ApiError } from './api-problem.ts'
+import type { OperationsAnswer } from './api-types.ts'
+import { reasonOf } from './backend-routes.ts'
+import type { ApiRoute, Call } from './call.ts'
+import { cursorOf, filterOf, placeOf } from './filter-of-call.ts'
+
+const KIND = 'operations'
+const PAGE = 50
+/** Stands for a filter that names what whoever asks may not see. */
+const HIDDEN = '(a filter that names data, keys or texts)'
+
+/** What is done in the background to all events that match. */
+export const OPERATION_ROUTES: readonly ApiRoute[] = [
+  {
+    method: 'GET',
+    path: 'operations',
+    action: 'read',
+    summary: 'Operations on many events, the newest first.',
+    query: { after: 'A cursor: next of an answer.' },
+    answer: 'OperationsAnswer',
+    feature: 'operations',
+    run: listOperations,
+  },
+  {
+    method: 'POST',
+    path: 'operations',
+    action: 'operate',
+    summary: 'Starts an operation on all events that match a filter; workers carry it out.',
+    body: { type: 'OperationBody', members: ['do', 'q', 'rate', 'to', 'at', 'reason'] },
+    answer: 'OperationRow',
+    feature: 'operations',
+    run: startOperation,
+  },
+  {
+    method: 'GET',
+    path: 'operations/{number}',
+    action: 'read',
+    summary: 'One operation.',
+    answer: 'OperationRow',
+    feature: 'operations',
+    run: async (call) => operationRow(call, await operationOf(call)),
+  },
+  ...(['pause', 'resume', 'cancel'] as const).map(
+    (name): ApiRoute => ({
+      method: 'POST',
+      path: `operations/{number}/${name}`,
+      action: 'operate',
+      summary: `To ${name} an operation.`,
+      body: { type: 'BackendActionBody', members: ['reason'] },
+      answer: 'OperationRow',
+      feature: 'operations',
+      async run(call) {
+        const { id } = await operationOf(call)
+        const reason = reasonOf(call.body['reason'])
+        await call.outbox.admin.operations[name](id, { by: call.visitor?.user, reason })
+        return operationRow(call, await operationOf(call))
+      },
+    }),
+  ),
+]
+
+async function listOperations(call: Call): Promise<OperationsAnswer> {
+  const after = placeOf(call, KIND)?.id
+  const { operations } = call.outbox.admin
+  const found = await operations.list({ ...(after !== undefined && { after: Number(after) }), limit: PAGE + 1 })
+  const page = found.slice(0, PAGE)
+  const last = found.length > PAGE ? page.at(-1) : undefined
+  return {
+    operations: page.map((one) => operationRow(call, one)),
+    next: last === undefined ? null : cursorOf(call, KIND, { id: String(last.id), back: false }),
+  }
+}
+
+async function startOperation(call: Call): Promise<OperationRow> {
+  const { do: kind, q, rate, to, at, reason } = call.body
+  const wrong = (field: string, message: string): ApiError => new ApiError('BAD_REQUEST', message, { field })
+  if (!isKind(kind)) throw wrong('do', `do is none of ${OPERATION_KINDS.join(', ')}.`)
+  if (!(await call.may(kind))) throw new ApiError('FORBIDDEN', `You may not ${kind} events.`, { field: 'do' })
+  if (to !== undefined) throw wrong('to', 'A replay goes to the backend that each event had; leave out to.')
+  if (typeof q !== 'string') throw wrong('q', 'q is no text; give a filter.')
+  const text = call.desk.filters.read(q)
+  if (text.trim() === '') throw wrong('q', 'The filter is empty and so means every event; say which.')
+  const { where, tests } = await filterOf(call, q)
+  if (tests.length > 0) {
+    const message = 'An operation works by what the database compares, and not by data or texts: leave them out.'
+    throw new ApiError('INVALID_FILTER', message, { field: 'q' })
+  }
+  if (rate !== undefined && !(typeof rate === 'number' && rate > 0 && rate <= 1_000_000)) {
+    throw wrong('rate', 'rate is no number of events a second, more than 0 and at most 1,000,000.')
+  }
+  const when = typeof at === 'string' ? new Date(at) : undefined
+  if (kind === 'reschedule' && (when === undefined || Number.isNaN(when.getTime()))) {
+    throw wrong('at', 'at is no time; give one such as 2026-01-31T12:00:00Z.')
+  }
+  const operation = await call.outbox.admin.operations.start({
+    ...{ do: kind, filter: { where }, text, by: call.visitor?.user, reason: reasonOf(reason) },
+    ...(rate !== undefined && { rate }),
+    ...(kind === 'reschedule' && { at: when }),
+  })
+  return operationRow(call, operation)
+}
+
+function isKind(value: unknown): value is OperationKind {
+  return (OPERATION_KINDS as readonly unknown[]).includes(value)
+}
+
+async function operationOf({ outbox, params }: Call): Promise<Operation> {
+  const number = params['number'] ?? ''
+  const found = /^\d{1,15}$/.test(number) ? await outbox.admin.operations.find(Number(number)) : undefined
+  if (found === undefined) throw new ApiError('NOT_FOUND', 'There is no operation of this number.', { field: 'number' })
+  return found
+}
+
+/** An operation as whoever asks may see it. */
+function operationRow(call: Call, operation: Operation): OperationRow {
+  const { id, do: kind, text, state, by, reason, beganAt, endedAt, matched, moved, leftAlone, rate, error } = operation
+  return {
+    id,
+    do: kind,
+    q: shownFilter(call, text),
+    to: null,
+    state,
+    by,
+    reason: reason === '' ? null : reason,
+    startedAt: beganAt.toISOString(),
+    endedAt: endedAt?.toISOString() ?? null,
+    total: matched,
+    done: moved,
+    unchanged: leftAlone,
+    rate,
+    error,
+    canUndo: false,
+  }
+}
+
+/** A filter as it was written, unless it names what is hidden here: keys, data, texts. One of the command is JSON or words. */
+export function shownFilter({ desk, outbox }: Pick<Call, 'desk' | 'outbox'>, text: string): string {
+  if (desk.settings.showKeys) return text
+  const { keyOf, hashOf } = desk.view
+  const read = readFilter(text, { now: outbox.feed.now(), keyOf, hashOf })
+  const isPrivate = 'message' in read ? /key/i.test(text) : read.isPrivate
+  return isPrivate ? HIDDEN : text
+}

@@ -1,0 +1,86 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { adminHandler } from 'ts-broadcaster/admin'
+import { OperationRunner } from '../../src/admin/operation-runner.ts'
+import type { OperationRow } from '../../src/admin-http/api-operations.ts'
+import type { AuditAnswer, OperationsAnswer } from '../../src/admin-http/api-types.ts'
+import { asking, BY_TOKEN, outboxInMemory } from './desk.ts'
+
+const broadcaster = await outboxInMemory('operations')
+const ask = asking(adminHandler(broadcaster, BY_TOKEN))
+const start = (body: object, as: 'viewer' | 'operator' | 'admin' = 'operator') =>
+  ask('api/operations', { as, body: JSON.stringify(body) })
+
+await broadcaster.transaction((tx) =>
+  broadcaster.publishMany(
+    tx,
+    Array.from({ length: 1_200 }, (_, n) => ({
+      type: n % 2 ? 'odd' : 'even',
+      source: '/op',
+      partitionKey: `k${n % 9}`,
+    })),
+  ),
+)
+
+test('an operation on all that match is begun, paused, resumed and carried out, and the audit tells who did it', async () => {
+  const begun = (
+    await start({ do: 'cancel', q: 'type:odd source:/op', rate: 200, reason: 'sent twice' })
+  ).json<OperationRow>()
+  assert.deepEqual(
+    [begun.do, begun.q, begun.state, begun.by, begun.total, begun.done, begun.rate, begun.canUndo],
+    ['cancel', 'type:odd source:/op', 'running', 'otto', 600, 0, 200, false],
+  )
+  const runner = new OperationRunner(broadcaster.store)
+  await runner.step()
+  const act = async (what: string) =>
+    (await ask(`api/operations/${begun.id}/${what}`, { as: 'operator', body: '{}' })).json<OperationRow>()
+  assert.deepEqual([(await act('pause')).state, await runner.step()], ['paused', Number.POSITIVE_INFINITY])
+  assert.equal((await act('resume')).state, 'running')
+  assert.equal((await act('cancel')).state, 'cancelled')
+  const { operations, next } = (await ask('api/operations', { as: 'viewer' })).json<OperationsAnswer>()
+  assert.deepEqual([operations.map(({ id, done }) => [id, done]), next], [[[begun.id, 200]], null])
+  assert.equal(await broadcaster.admin.count({ status: 'cancelled' }), 200)
+
+  await start({ do: 'cancel', q: 'type:odd source:/op' })
+  while (Number.isFinite(await runner.step()));
+  assert.equal(await broadcaster.admin.count({ status: 'cancelled' }), 600)
+  const { audit } = (await ask('api/audit?what=cancel', { as: 'viewer' })).json<AuditAnswer>()
+  assert.deepEqual(
+    audit.map(({ who, moved, outcome, reason }) => [who, moved, outcome, reason]),
+    [
+      ['otto', 400, 'done', null],
+      ['otto', 200, 'stopped', 'sent twice'],
+    ],
+  )
+})
+
+test('a filter that names a key is shown to nobody who may not see keys', async () => {
+  const { id, q } = (await start({ do: 'cancel', q: 'key:k1 status:pending' })).json<OperationRow>()
+  assert.doesNotMatch(q, /k1/)
+  const { text } = await ask(`api/operations/${id}`, { as: 'admin' })
+  assert.doesNotMatch(text, /k1/)
+  assert.doesNotMatch((await ask('api/audit', { as: 'admin' })).text, /key:k1/)
+  await ask(`api/operations/${id}/cancel`, { as: 'operator', body: '{}' })
+})
+
+for (const [name, body, as, status, code] of [
+  ['by who may only look', { do: 'cancel', q: 'type:odd' }, 'viewer', 403, 'FORBIDDEN'],
+  ['that only an admin may do', { do: 'delete', q: 'type:odd' }, 'operator', 403, 'FORBIDDEN'],
+  ['of a name that is none', { do: 'drop', q: 'type:odd' }, 'admin', 400, 'BAD_REQUEST'],
+  ['on everything', { do: 'cancel', q: ' ' }, 'admin', 400, 'BAD_REQUEST'],
+  ['with a mistake in the filter', { do: 'cancel', q: 'typ:odd' }, 'admin', 400, 'INVALID_FILTER'],
+  ['by what no database compares', { do: 'cancel', q: 'data.total:>5' }, 'admin', 400, 'INVALID_FILTER'],
+  ['at a rate that is none', { do: 'cancel', q: 'type:odd', rate: -1 }, 'admin', 400, 'BAD_REQUEST'],
+  ['to a time that is none', { do: 'reschedule', q: 'type:odd', at: 'soon' }, 'admin', 400, 'BAD_REQUEST'],
+] as const) {
+  test(`an operation ${name} is refused`, async () => {
+    const answer = await start(body, as)
+    assert.deepEqual([answer.status, answer.json()['code']], [status, code])
+  })
+}
+
+test('an operation that is not there is not found', async () => {
+  for (const number of ['999', 'x', '-1', '1e3']) {
+    assert.equal((await ask(`api/operations/${number}`, { as: 'viewer' })).status, 404)
+  }
+})
