@@ -5,10 +5,10 @@ import type { ActionName } from '../../api/types.ts'
 
 /** What can be done to many events, and until when it can be undone. */
 export const CHOICES: Readonly<Record<ActionName, { readonly title: string; readonly canUndo: string }>> = {
-  requeue: { title: 'Requeue', canUndo: 'until it is sent' },
+  requeue: { title: 'Requeue', canUndo: 'by a cancel, until it is sent' },
   replay: { title: 'Replay', canUndo: 'no; it can be stopped' },
   skip: { title: 'Skip', canUndo: 'no; a requeue sends it' },
-  cancel: { title: 'Cancel', canUndo: 'while it is kept' },
+  cancel: { title: 'Cancel', canUndo: 'by a requeue, while it is kept' },
   reschedule: { title: 'Reschedule', canUndo: 'by another time' },
   delete: { title: 'Delete', canUndo: 'no' },
 }
