@@ -51,8 +51,8 @@ WHERE id = $1::bigint AND owner = $2::uuid AND state = 'running' RETURNING id`
     },
     async change(id, from, to, error) {
       const text = `
-UPDATE ${t.operations} SET state = $3, error = $4, owner = NULL, lease_until = NULL,
-  ended_at = CASE WHEN $3 IN ('done', 'cancelled', 'failed') THEN clock_timestamp() END
+UPDATE ${t.operations} SET state = $3::text, error = $4::text, owner = NULL, lease_until = NULL,
+  ended_at = CASE WHEN $3::text IN ('done', 'cancelled', 'failed') THEN clock_timestamp() END
 WHERE id = $1::bigint AND state = ANY ($2::text[]) RETURNING id`
       return (await client.query(text, [id, from, to, error === undefined ? null : plain(error)])).length === 1
     },
