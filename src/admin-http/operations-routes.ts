@@ -1,5 +1,6 @@
 import type { Operation } from '../admin/background-operations.ts'
 import { OPERATION_KINDS, type OperationKind } from '../admin/background-operations.ts'
+import { compiledFilter } from '../admin/compiled-filter.ts'
 import { readFilter } from '../admin/filter-language/read-filter.ts'
 import type { OperationRow } from './api-operations.ts'
 import { ApiError } from './api-problem.ts'
@@ -97,7 +98,7 @@ async function startOperation(call: Call): Promise<OperationRow> {
     throw wrong('at', 'at is no time; give one such as 2026-01-31T12:00:00Z.')
   }
   const operation = await call.outbox.admin.operations.start({
-    ...{ do: kind, filter: { where }, text, by: call.visitor?.user, reason: reasonOf(reason) },
+    ...{ do: kind, filter: compiledFilter(where), text, by: call.visitor?.user, reason: reasonOf(reason) },
     ...(rate !== undefined && { rate }),
     ...(kind === 'reschedule' && { at: when }),
   })

@@ -6,6 +6,7 @@ import type { OperationState, OperationStore, StoredOperation } from '../store/o
 import type { ActedBy } from './actor.ts'
 import { actorOf, reasonOf } from './actor.ts'
 import type { Audit } from './audit-log.ts'
+import { conditionsIn } from './compiled-filter.ts'
 import { MOVABLE } from './movable.ts'
 import { conditionsOfFilter } from './move-events.ts'
 import { requireStorableDate } from './moves.ts'
@@ -19,11 +20,8 @@ export type OperationKind = (typeof OPERATION_KINDS)[number]
 export interface StartOperation extends ActedBy {
   /** What is done to each event. */
   readonly do: OperationKind
-  /**
-   * Which events: those that match and exist now. Of those only the ones whose status allows it. `where`: what a filter of the
-   * admin's language became.
-   */
-  readonly filter: RecordFilter | { readonly all: true } | { readonly where: readonly Condition[] }
+  /** Which events: those that match and exist now. Of those only the ones whose status allows it. */
+  readonly filter: RecordFilter | { readonly all: true }
   /** The filter as a person wrote it, for whoever looks. Default: the filter as JSON. */
   readonly text?: string | undefined
   /** The new due time; only of `reschedule`, which needs it. Default: none. */
@@ -90,7 +88,7 @@ export class Operations {
     }
     if (kind === 'reschedule') requireStorableDate(at as Date)
     else if (at !== undefined) throw refused('at', at, 'give it with reschedule only')
-    const conditions = [...conditionsOf(filter), ...statusesOf(kind)]
+    const conditions = [...(conditionsIn(filter) ?? conditionsOfFilter(filter)), ...statusesOf(kind)]
     const counted = await this.#admin.count(conditions, COUNTED + 1)
     const who = actorOf(options)
     const reason = reasonOf(options)
@@ -167,17 +165,6 @@ export class Operations {
 
 function requireKind(kind: OperationKind): void {
   if (!OPERATION_KINDS.includes(kind)) throw refused('do', kind, `give one of ${OPERATION_KINDS.join(', ')}`)
-}
-
-/** What a filter of the filter language became is conditions already. */
-function conditionsOf(filter: StartOperation['filter']): readonly Condition[] {
-  if (!isCompiled(filter)) return conditionsOfFilter(filter)
-  if (filter.where.length === 0) throw refused('filter', filter, 'give a condition, or { all: true }')
-  return filter.where
-}
-
-function isCompiled(filter: StartOperation['filter']): filter is { readonly where: readonly Condition[] } {
-  return 'where' in filter && Array.isArray(filter.where)
 }
 
 /** A move says itself which events it changes: those of other statuses are not looked at. */
