@@ -13,6 +13,7 @@ import { routesAt } from './api-routes.ts'
 import { authentication, signingKey } from './authentication.ts'
 import type { AdministeredOutbox, Desk, ServedOutbox } from './call.ts'
 import { FilterMemory } from './filter-memory.ts'
+import { operationRow } from './operation-row.ts'
 import { type AdminHandlerOptions, readAdminOptions } from './options.ts'
 import { packageVersion } from './package-version.ts'
 import { EventView } from './shown-event.ts'
@@ -24,6 +25,8 @@ import { StatusFeed } from './status-feed.ts'
 /** The longest address and header that are looked at, in characters. */
 const LONGEST_ADDRESS = 8_192
 const LONGEST_HEADER = 8_192
+/** Of so many of the newest operations a status names those that run. */
+const RUNNING_SHOWN = 50
 
 /**
  * The pages and the API for operators, as a function of a `Request`: mount it at any path; what it needs of that it finds in each
@@ -106,7 +109,14 @@ function checkSizes(request: Request): void {
 }
 
 function serve(name: string, admin: Admin, view: EventView, timeout: number): ServedOutbox {
-  const look = async () => ({ ...statusAnswer(await admin.status(), view), outbox: name })
+  const look = async () => {
+    const status = await admin.status()
+    // Before the schema is there, nothing runs.
+    const running = status.schema.pending.length === 0 ? await admin.operations.list({ limit: RUNNING_SHOWN }) : []
+    const now = status.at ?? new Date()
+    const operations = running.filter(({ state }) => state === 'running').map((one) => operationRow(one, view, now))
+    return { ...statusAnswer(status, view), outbox: name, operations }
+  }
   return { name, admin, feed: new StatusFeed(look, timeout) }
 }
 

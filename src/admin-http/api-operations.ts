@@ -197,14 +197,12 @@ export interface BackendActionAnswer {
   readonly eventId?: string
 }
 
-/** POST api/operations: {do, q, rate?, to?, reason?}; POST api/operations/<n>/<pause|resume|cancel|undo>. Answer: the row. */
+/** POST api/operations; POST api/operations/<n>/<pause|resume|cancel>. Answer: the row. */
 export interface OperationBody {
   readonly do: ActionName
   readonly q: string
   /** Events a second at most. */
   readonly rate?: number
-  /** Of a replay: another backend. */
-  readonly to?: string
   readonly at?: string
   readonly reason?: string
 }
@@ -212,8 +210,7 @@ export interface OperationRow {
   readonly id: number
   readonly do: string
   readonly q: string
-  readonly to: string | null
-  readonly state: 'running' | 'paused' | 'done' | 'cancelled' | 'failed' | 'undone'
+  readonly state: 'running' | 'paused' | 'done' | 'cancelled' | 'failed'
   readonly by: string
   readonly reason: string | null
   readonly startedAt: string
@@ -225,7 +222,6 @@ export interface OperationRow {
   /** Events a second that it may do at most; null = no limit. */
   readonly rate: number | null
   readonly error: string | null
-  readonly canUndo: boolean
 }
 
 /** POST api/filters {q}: see FilterAnswer. */

@@ -2,7 +2,6 @@ import type { AuditEntry } from '../admin/audit-log.ts'
 import type { AuditAnswer, AuditRow } from './api-types.ts'
 import type { ApiRoute, Call } from './call.ts'
 import { cursorOf, placeOf } from './filter-of-call.ts'
-import { shownFilter } from './operations-routes.ts'
 
 const KIND = 'audit'
 const PAGE = 50
@@ -39,7 +38,7 @@ export function auditRow(call: Call, entry: AuditEntry): AuditRow {
   const { id, at, who, what, target, reason, counts, outcome, operation } = entry
   // A filter of the command may name a key.
   const hide = (name: string, value: unknown): unknown => {
-    if (name === 'filter' && typeof value === 'string') return shownFilter(call, value)
+    if (name === 'filter' && typeof value === 'string') return call.desk.view.filter(value, call.outbox.feed.now())
     return name === 'partitionKey' && !call.desk.settings.showKeys ? '***' : value
   }
   return {

@@ -78,15 +78,18 @@ function groupAnswer({ desk }: Call, group: FailedGroup, { more, now, sent }: Ar
     first: first.toISOString(),
     last: last.toISOString(),
     state: failureState(last, now, sent && sent > last),
-    q: `status:failed backend:${quoted(backend)} error:${quoted(longestPart(pattern, sample))}`,
+    q: ['status:failed', `backend:${quoted(backend)}`, ...narrowing(pattern, sample), `cause:${quoted(pattern)}`].join(
+      ' ',
+    ),
   }
 }
 
-/** The longest text of the sample that all errors of its pattern have: what a filter can look for. */
-function longestPart(pattern: string, sample: string): string {
-  const parts = pattern.split(/<(?:n|id|value|time|mail)>/).map((part) => part.trim().slice(0, LONGEST_PART))
+/** The longest word that all errors of a pattern have: the database can look for that, so that few are looked at for the rest. */
+function narrowing(pattern: string, sample: string): readonly string[] {
+  const parts = pattern.split(/<(?:n|id|value|time|mail)>|\s+/).map((part) => part.slice(0, LONGEST_PART))
   const found = parts.filter((part) => sample.includes(part))
-  return found.reduce((longest, part) => (part.length > longest.length ? part : longest), '')
+  const longest = found.reduce((one, other) => (other.length > one.length ? other : one), '')
+  return longest === '' ? [] : [`error:${quoted(longest)}`]
 }
 
 /** When each backend that flows delivered last, among the newest rows. */

@@ -1,18 +1,16 @@
 import type { Operation } from '../admin/background-operations.ts'
 import { OPERATION_KINDS, type OperationKind } from '../admin/background-operations.ts'
 import { compiledFilter } from '../admin/compiled-filter.ts'
-import { readFilter } from '../admin/filter-language/read-filter.ts'
 import type { OperationRow } from './api-operations.ts'
 import { ApiError } from './api-problem.ts'
 import type { OperationsAnswer } from './api-types.ts'
 import { reasonOf } from './backend-routes.ts'
 import type { ApiRoute, Call } from './call.ts'
 import { cursorOf, filterOf, placeOf } from './filter-of-call.ts'
+import { operationRow } from './operation-row.ts'
 
 const KIND = 'operations'
 const PAGE = 50
-/** Stands for a filter that names what whoever asks may not see. */
-const HIDDEN = '(a filter that names data, keys or texts)'
 
 /** What is done in the background to all events that match. */
 export const OPERATION_ROUTES: readonly ApiRoute[] = [
@@ -31,7 +29,7 @@ export const OPERATION_ROUTES: readonly ApiRoute[] = [
     path: 'operations',
     action: 'operate',
     summary: 'Starts an operation on all events that match a filter; workers carry it out.',
-    body: { type: 'OperationBody', members: ['do', 'q', 'rate', 'to', 'at', 'reason'] },
+    body: { type: 'OperationBody', members: ['do', 'q', 'rate', 'at', 'reason'] },
     answer: 'OperationRow',
     feature: 'operations',
     run: startOperation,
@@ -43,7 +41,7 @@ export const OPERATION_ROUTES: readonly ApiRoute[] = [
     summary: 'One operation.',
     answer: 'OperationRow',
     feature: 'operations',
-    run: async (call) => operationRow(call, await operationOf(call)),
+    run: async (call) => rowOf(call, await operationOf(call)),
   },
   ...(['pause', 'resume', 'cancel'] as const).map(
     (name): ApiRoute => ({
@@ -58,7 +56,7 @@ export const OPERATION_ROUTES: readonly ApiRoute[] = [
         const { id } = await operationOf(call)
         const reason = reasonOf(call.body['reason'])
         await call.outbox.admin.operations[name](id, { by: call.visitor?.user, reason })
-        return operationRow(call, await operationOf(call))
+        return rowOf(call, await operationOf(call))
       },
     }),
   ),
@@ -71,17 +69,16 @@ async function listOperations(call: Call): Promise<OperationsAnswer> {
   const page = found.slice(0, PAGE)
   const last = found.length > PAGE ? page.at(-1) : undefined
   return {
-    operations: page.map((one) => operationRow(call, one)),
+    operations: page.map((one) => rowOf(call, one)),
     next: last === undefined ? null : cursorOf(call, KIND, { id: String(last.id), back: false }),
   }
 }
 
 async function startOperation(call: Call): Promise<OperationRow> {
-  const { do: kind, q, rate, to, at, reason } = call.body
+  const { do: kind, q, rate, at, reason } = call.body
   const wrong = (field: string, message: string): ApiError => new ApiError('BAD_REQUEST', message, { field })
   if (!isKind(kind)) throw wrong('do', `do is none of ${OPERATION_KINDS.join(', ')}.`)
   if (!(await call.may(kind))) throw new ApiError('FORBIDDEN', `You may not ${kind} events.`, { field: 'do' })
-  if (to !== undefined) throw wrong('to', 'A replay goes to the backend that each event had; leave out to.')
   if (typeof q !== 'string') throw wrong('q', 'q is no text; give a filter.')
   const text = call.desk.filters.read(q)
   if (text.trim() === '') throw wrong('q', 'The filter is empty and so means every event; say which.')
@@ -102,7 +99,7 @@ async function startOperation(call: Call): Promise<OperationRow> {
     ...(rate !== undefined && { rate }),
     ...(kind === 'reschedule' && { at: when }),
   })
-  return operationRow(call, operation)
+  return rowOf(call, operation)
 }
 
 function isKind(value: unknown): value is OperationKind {
@@ -116,33 +113,6 @@ async function operationOf({ outbox, params }: Call): Promise<Operation> {
   return found
 }
 
-/** An operation as whoever asks may see it. */
-function operationRow(call: Call, operation: Operation): OperationRow {
-  const { id, do: kind, text, state, by, reason, beganAt, endedAt, matched, moved, leftAlone, rate, error } = operation
-  return {
-    id,
-    do: kind,
-    q: shownFilter(call, text),
-    to: null,
-    state,
-    by,
-    reason: reason === '' ? null : reason,
-    startedAt: beganAt.toISOString(),
-    endedAt: endedAt?.toISOString() ?? null,
-    total: matched,
-    done: moved,
-    unchanged: leftAlone,
-    rate,
-    error,
-    canUndo: false,
-  }
-}
-
-/** A filter as it was written, unless it names what is hidden here: keys, data, texts. One of the command is JSON or words. */
-export function shownFilter({ desk, outbox }: Pick<Call, 'desk' | 'outbox'>, text: string): string {
-  if (desk.settings.showKeys) return text
-  const { keyOf, hashOf } = desk.view
-  const read = readFilter(text, { now: outbox.feed.now(), keyOf, hashOf })
-  const isPrivate = 'message' in read ? /key/i.test(text) : read.isPrivate
-  return isPrivate ? HIDDEN : text
+function rowOf({ desk, outbox }: Call, operation: Operation): OperationRow {
+  return operationRow(operation, desk.view, outbox.feed.now())
 }

@@ -1,3 +1,4 @@
+import { readFilter } from '../admin/filter-language/read-filter.ts'
 import { stringifyJson } from '../event/json.ts'
 import { FAR_FUTURE } from '../record/columns.ts'
 import type { OutboxEvent } from '../record/outbox-event.ts'
@@ -6,6 +7,8 @@ import type { EventDetail, EventRow } from './api-types.ts'
 import { hidesAny, type MaskRule, maskBy } from './masking.ts'
 import type { Signer } from './signed.ts'
 
+/** Stands for a filter that names what whoever asks may not see. */
+const HIDDEN_FILTER = '(a filter that names data, keys or texts)'
 /** Hashes whose keys are remembered, so that a filter by one is answered at once. */
 const REMEMBERED = 10_000
 
@@ -40,6 +43,14 @@ export class EventView {
   /** A key as it may be shown. */
   key(key: string): string | null {
     return this.#showKeys ? key : null
+  }
+
+  /** A filter as it was written, unless it names what is hidden here. One of the command is JSON or words. */
+  filter(text: string, now: Date): string {
+    if (this.#showKeys) return text
+    const read = readFilter(text, { now, keyOf: this.keyOf, hashOf: this.hashOf })
+    const isPrivate = 'message' in read ? /key/i.test(text) : read.isPrivate
+    return isPrivate ? HIDDEN_FILTER : text
   }
 
   /** The data as text with what is hidden taken out; null also for bytes. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { adminHandler } from 'ts-broadcaster/admin'
 import { OperationRunner } from '../../src/admin/operation-runner.ts'
-import type { OperationRow } from '../../src/admin-http/api-operations.ts'
+import type { OperationRow, StatusAnswer } from '../../src/admin-http/api-operations.ts'
 import type { AuditAnswer, OperationsAnswer } from '../../src/admin-http/api-types.ts'
 import { asking, BY_TOKEN, outboxInMemory } from './desk.ts'
 
@@ -27,8 +27,13 @@ test('an operation on all that match is begun, paused, resumed and carried out, 
     await start({ do: 'cancel', q: 'type:odd source:/op', rate: 200, reason: 'sent twice' })
   ).json<OperationRow>()
   assert.deepEqual(
-    [begun.do, begun.q, begun.state, begun.by, begun.total, begun.done, begun.rate, begun.canUndo],
-    ['cancel', 'type:odd source:/op', 'running', 'otto', 600, 0, 200, false],
+    [begun.do, begun.q, begun.state, begun.by, begun.total, begun.done, begun.rate],
+    ['cancel', 'type:odd source:/op', 'running', 'otto', 600, 0, 200],
+  )
+  const { operations: running } = (await ask('api/status', { as: 'viewer' })).json<StatusAnswer>()
+  assert.deepEqual(
+    running?.map(({ id }) => id),
+    [begun.id],
   )
   const runner = new OperationRunner(broadcaster.store)
   await runner.step()

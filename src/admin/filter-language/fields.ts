@@ -4,6 +4,7 @@ import { FAR_FUTURE, type FilterColumn } from '../../record/columns.ts'
 import type { OutboxEvent } from '../../record/outbox-event.ts'
 import { isStatus, STATUSES, UNSETTLED } from '../../record/status.ts'
 import type { Condition } from '../../store/admin-store.ts'
+import { errorPattern } from '../failure-groups.ts'
 import { isWithin, readSpan, type Span } from './instant-test.ts'
 import type { TermValue } from './terms.ts'
 import { hasText, textCondition, textTest } from './text-test.ts'
@@ -212,6 +213,11 @@ export const FIELDS: Readonly<Record<string, Field>> = {
       const where: readonly Condition[] = [{ column: 'lastError', op: 'icontains', value: text }]
       return { where, fits: (event) => hasText(event.lastError, text) }
     },
+  },
+  cause: {
+    hint: 'the whole last error, as failures are grouped by it: numbers, ids, times and quoted values stand as <n>, <id> and the like',
+    isPrivate: true,
+    read: ({ text }) => ({ where: undefined, fits: (event) => errorPattern(event.lastError) === text }),
   },
   code: {
     hint: 'the code in the last error, such as ECONNREFUSED',

@@ -21,7 +21,6 @@ const STATES = {
   running: ['Running', 'running', 'calm'],
   done: ['Done', 'ok', 'ok'],
   stopped: ['Stopped', 'cancelled', 'plain'],
-  undone: ['Undone', 'undo', 'plain'],
   refused: ['Refused', 'failed', 'bad'],
   wrong: ['Wrong', 'wrong', 'bad'],
   advice: ['Advice', 'advice', 'warn'],

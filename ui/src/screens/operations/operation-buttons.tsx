@@ -15,10 +15,10 @@ interface Props {
   readonly again: () => void
 }
 
-const DONE = { pause: 'paused', resume: 'goes on', cancel: 'stopped', undo: 'is being undone' } as const
+const DONE = { pause: 'paused', resume: 'goes on', cancel: 'stopped' } as const
 
 /** What can be done to an operation, as its state allows. */
-export function OperationButtons({ row, again }: Props): JSX.Element {
+export function OperationButtons({ row, again }: Props): JSX.Element | null {
   const run = async (what: keyof typeof DONE): Promise<void> => {
     await act(`The ${what} of operation ${row.id}`, async () => {
       await post(`operations/${row.id}/${what}`)
@@ -50,12 +50,5 @@ export function OperationButtons({ row, again }: Props): JSX.Element {
       </>
     )
   }
-  if (row.canUndo) {
-    return (
-      <DoButton icon="undo" small onDo={() => void run('undo')}>
-        Undo
-      </DoButton>
-    )
-  }
-  return <span class="quiet">{row.state === 'undone' ? 'Undone' : 'Nothing to undo'}</span>
+  return null
 }

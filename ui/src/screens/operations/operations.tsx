@@ -92,7 +92,6 @@ function Ended({ rows, again }: { readonly rows: readonly OperationRow[]; readon
         <tr key={row.id} role="row">
           <Rh>
             <a href={`operations/${row.id}`}>#{row.id}</a> {row.do}
-            {row.to === null ? '' : ` to ${row.to}`}
             <span class="sub mono break">{row.q || 'all events'}</span>
           </Rh>
           <Td class="num" h="Matched">

@@ -16,8 +16,8 @@ export function Progress({ row, again }: { readonly row: OperationRow; readonly 
     <article class="op" aria-labelledby={heading}>
       <div class="op-top">
         <h3 id={heading}>
-          <a href={`operations/${row.id}`}>#{row.id}</a> {row.do.charAt(0).toUpperCase() + row.do.slice(1)}
-          {row.to === null ? '' : ` to ${row.to}`} <code class="break">{row.q || 'all events'}</code>
+          <a href={`operations/${row.id}`}>#{row.id}</a> {row.do.charAt(0).toUpperCase() + row.do.slice(1)}{' '}
+          <code class="break">{row.q || 'all events'}</code>
         </h3>
         <State name={stateOf(row)} />
         <span class="quiet">

@@ -1,6 +1,5 @@
 import type { JSX } from 'preact'
 import { useId } from 'preact/hooks'
-import { status } from '../../api/live.ts'
 import type { ActionName } from '../../api/types.ts'
 
 /** What can be done to many events, and until when it can be undone. */
@@ -18,14 +17,12 @@ export const isChoice = (name: string): name is ActionName => Object.hasOwn(CHOI
 interface Props {
   readonly name: ActionName
   readonly rate: string
-  readonly to: string
   readonly onName: (name: ActionName) => void
   readonly onRate: (rate: string) => void
-  readonly onTo: (to: string) => void
 }
 
-export function WhatToDo({ name, rate, to, onName, onRate, onTo }: Props): JSX.Element {
-  const ids = { name: useId(), rate: useId(), to: useId() }
+export function WhatToDo({ name, rate, onName, onRate }: Props): JSX.Element {
+  const ids = { name: useId(), rate: useId() }
   return (
     <div class="fields">
       <div class="field">
@@ -55,17 +52,6 @@ export function WhatToDo({ name, rate, to, onName, onRate, onTo }: Props): JSX.E
           onInput={(event) => onRate(event.currentTarget.value)}
         />
       </div>
-      {name === 'replay' ? (
-        <div class="field">
-          <label for={ids.to}>To</label>
-          <select class="input" id={ids.to} value={to} onChange={(event) => onTo(event.currentTarget.value)}>
-            <option value="">the same backend</option>
-            {status.value?.backends.map(({ backend }) => (
-              <option key={backend}>{backend}</option>
-            ))}
-          </select>
-        </div>
-      ) : null}
     </div>
   )
 }

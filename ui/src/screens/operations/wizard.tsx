@@ -25,7 +25,6 @@ export function Wizard(): JSX.Element {
   const asked = query.get('do') ?? ''
   const name: ActionName = isChoice(asked) ? asked : 'requeue'
   const [rate, setRate] = useState('')
-  const [to, setTo] = useState('')
   const [found, setFound] = useState<DryRunAnswer>()
   const [problem, setProblem] = useState<Problem>()
   const text = useFilterText(q)
@@ -52,7 +51,6 @@ export function Wizard(): JSX.Element {
       do: name,
       q,
       ...(rate === '' ? {} : { rate: Number(rate) }),
-      ...(to === '' ? {} : { to }),
       ...(reason === '' ? {} : { reason }),
     }
     try {
@@ -106,10 +104,8 @@ export function Wizard(): JSX.Element {
                 <WhatToDo
                   name={name}
                   rate={rate}
-                  to={to}
                   onName={(next) => go(addressWith({ do: next }), { replace: true })}
                   onRate={setRate}
-                  onTo={setTo}
                 />
               </div>
             </li>
