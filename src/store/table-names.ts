@@ -10,7 +10,6 @@ const BESIDE = [
   'inbox',
   'audit',
   'operations',
-  'moved',
   'migrations',
 ] as const
 

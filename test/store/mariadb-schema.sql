@@ -122,7 +122,6 @@ CREATE TABLE `outbox_operations` (
   `began_at` datetime(6) NOT NULL,
   `ended_at` datetime(6) DEFAULT NULL,
   `matched` bigint(20) DEFAULT NULL,
-  `looked` bigint(20) NOT NULL DEFAULT 0,
   `moved` bigint(20) NOT NULL DEFAULT 0,
   `left_alone` bigint(20) NOT NULL DEFAULT 0,
   `position` char(32) CHARACTER SET ascii COLLATE ascii_bin DEFAULT NULL,
@@ -132,13 +131,6 @@ CREATE TABLE `outbox_operations` (
   `audit` bigint(20) DEFAULT NULL,
   `error` longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin DEFAULT NULL,
   PRIMARY KEY (`id`)
-) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_general_ci ROW_FORMAT=DYNAMIC;
-
-CREATE TABLE `outbox_moved` (
-  `operation` bigint(20) NOT NULL,
-  `event` char(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
-  `was` varchar(20) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
-  PRIMARY KEY (`operation`,`event`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_general_ci ROW_FORMAT=DYNAMIC;
 
 CREATE TABLE `outbox_migrations` (

@@ -60,17 +60,7 @@ export class Fixtures {
     this.#wrapped ??= this.#wrap(pool)
     const store = mysql({ pool: this.#wrapped })
     await store.schema.migrate({ lanes: 8 })
-    for (const table of [
-      'events',
-      'lanes',
-      'workers',
-      'breakers',
-      'destinations',
-      'inbox',
-      'audit',
-      'operations',
-      'moved',
-    ])
+    for (const table of ['events', 'lanes', 'workers', 'breakers', 'destinations', 'inbox', 'audit', 'operations'])
       await pool.query(`DELETE FROM outbox_${table}`)
     return {
       store,
@@ -78,17 +68,7 @@ export class Fixtures {
         return mysql({ url })
       },
       async unmigrated() {
-        const beside = [
-          'lanes',
-          'workers',
-          'breakers',
-          'destinations',
-          'inbox',
-          'audit',
-          'operations',
-          'moved',
-          'settings',
-        ]
+        const beside = ['lanes', 'workers', 'breakers', 'destinations', 'inbox', 'audit', 'operations', 'settings']
         const names = ['events', ...beside, 'migrations']
         await pool.query(`DROP TABLE IF EXISTS ${names.map((name) => `elsewhere_${name}`).join(', ')}`)
         return mysql({ pool, table: 'elsewhere_events' })

@@ -30,7 +30,6 @@ const TABLES = [
   'inbox',
   'audit',
   'operations',
-  'moved',
   'migrations',
 ]
 

@@ -67,9 +67,6 @@ outbox_migrations.version integer NOT NULL
 outbox_migrations.name text NOT NULL
 outbox_migrations.breaking boolean NOT NULL
 outbox_migrations.applied_at timestamp with time zone NOT NULL DEFAULT statement_timestamp()
-outbox_moved.operation bigint NOT NULL
-outbox_moved.event uuid NOT NULL
-outbox_moved.was character varying(20) NOT NULL
 outbox_operations.id bigint NOT NULL
 outbox_operations.kind character varying(20) NOT NULL
 outbox_operations.who character varying(255) NOT NULL
@@ -82,7 +79,6 @@ outbox_operations.state character varying(20) NOT NULL
 outbox_operations.began_at timestamp with time zone NOT NULL DEFAULT clock_timestamp()
 outbox_operations.ended_at timestamp with time zone
 outbox_operations.matched bigint
-outbox_operations.looked bigint NOT NULL DEFAULT 0
 outbox_operations.moved bigint NOT NULL DEFAULT 0
 outbox_operations.left_alone bigint NOT NULL DEFAULT 0
 outbox_operations.position uuid
@@ -107,7 +103,6 @@ outbox_events CONSTRAINT outbox_events_retry_count_check CHECK ((retry_count >= 
 outbox_inbox CONSTRAINT outbox_inbox_pkey PRIMARY KEY (consumer, source, event_id)
 outbox_lanes CONSTRAINT outbox_lanes_pkey PRIMARY KEY (backend, lane)
 outbox_migrations CONSTRAINT outbox_migrations_pkey PRIMARY KEY (version)
-outbox_moved CONSTRAINT outbox_moved_pkey PRIMARY KEY (operation, event)
 outbox_operations CONSTRAINT outbox_operations_pkey PRIMARY KEY (id)
 outbox_settings CONSTRAINT outbox_settings_lanes_check CHECK (((lanes >= 1) AND (lanes <= 1024)))
 outbox_settings CONSTRAINT outbox_settings_pkey PRIMARY KEY (single)
@@ -125,7 +120,6 @@ CREATE INDEX outbox_events_troubled ON outbox_events USING btree (publisher_back
 CREATE UNIQUE INDEX outbox_inbox_pkey ON outbox_inbox USING btree (consumer, source, event_id)
 CREATE UNIQUE INDEX outbox_lanes_pkey ON outbox_lanes USING btree (backend, lane)
 CREATE UNIQUE INDEX outbox_migrations_pkey ON outbox_migrations USING btree (version)
-CREATE UNIQUE INDEX outbox_moved_pkey ON outbox_moved USING btree (operation, event)
 CREATE UNIQUE INDEX outbox_operations_pkey ON outbox_operations USING btree (id)
 CREATE UNIQUE INDEX outbox_settings_pkey ON outbox_settings USING btree (single)
 CREATE UNIQUE INDEX outbox_workers_pkey ON outbox_workers USING btree (id)

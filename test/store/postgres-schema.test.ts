@@ -56,7 +56,6 @@ describe('schema on PostgreSQL', { skip: skipWithout('postgres') }, () => {
           'Messages_inbox',
           'Messages_lanes',
           'Messages_migrations',
-          'Messages_moved',
           'Messages_operations',
           'Messages_settings',
           'Messages_workers',

@@ -22,7 +22,7 @@ const ROLES: readonly Role[] = ['publisher', 'worker', 'consumer', 'operator', '
 
 const TABLES = [
   ...['events', 'lanes', 'workers', 'breakers', 'destinations', 'inbox'],
-  ...['audit', 'operations', 'moved', 'settings', 'migrations'],
+  ...['audit', 'operations', 'settings', 'migrations'],
 ]
 
 /** The rights of a role on each table, as the page's table says them. */

@@ -109,7 +109,6 @@ for (const { name, title } of MYSQL_SERVERS) {
           'outbox_inbox',
           'outbox_lanes',
           'outbox_migrations',
-          'outbox_moved',
           'outbox_operations',
           'outbox_settings',
           'outbox_workers',

@@ -41,18 +41,9 @@ export function hasLostRecords(db: Connection, t: Tables): boolean {
     db.get('SELECT 1 FROM sqlite_schema WHERE name = ?', unquoted(name)) !== undefined
   if (has(t.migrations)) return false
   if (has(t.events)) return columnsOf(db, unquoted(t.events)).some(({ name }) => name === 'lane')
-  return [
-    t.settings,
-    t.lanes,
-    t.workers,
-    t.breakers,
-    t.destinations,
-    t.inbox,
-    t.audit,
-    t.operations,
-    t.moved,
-    t.publish,
-  ].some(has)
+  return [t.settings, t.lanes, t.workers, t.breakers, t.destinations, t.inbox, t.audit, t.operations, t.publish].some(
+    has,
+  )
 }
 
 /** The number of lanes that the outbox was made with, from whatever still tells it; undefined = nothing does. */

@@ -40,7 +40,6 @@ export const operators: Migration = {
   began_at datetime(6) NOT NULL,
   ended_at datetime(6) NULL,
   matched bigint NULL,
-  looked bigint NOT NULL DEFAULT 0,
   moved bigint NOT NULL DEFAULT 0,
   left_alone bigint NOT NULL DEFAULT 0,
   position char(32) ${ASCII} NULL,
@@ -49,12 +48,6 @@ export const operators: Migration = {
   lease_until datetime(6) NULL,
   audit bigint NULL,
   error longtext ${TEXT} NULL
-) ENGINE = InnoDB ROW_FORMAT = DYNAMIC`,
-    `CREATE TABLE IF NOT EXISTS ${t.moved.text} (
-  operation bigint NOT NULL,
-  event char(32) ${ASCII} NOT NULL,
-  was varchar(20) ${ASCII} NOT NULL,
-  PRIMARY KEY (operation, event)
 ) ENGINE = InnoDB ROW_FORMAT = DYNAMIC`,
   ],
 }

@@ -41,7 +41,6 @@ CREATE TABLE IF NOT EXISTS ${t.operations} (
   began_at timestamptz NOT NULL DEFAULT clock_timestamp(),
   ended_at timestamptz,
   matched bigint,
-  looked bigint NOT NULL DEFAULT 0,
   moved bigint NOT NULL DEFAULT 0,
   left_alone bigint NOT NULL DEFAULT 0,
   position uuid,
@@ -50,13 +49,6 @@ CREATE TABLE IF NOT EXISTS ${t.operations} (
   lease_until timestamptz,
   audit bigint,
   error text
-);
-
-CREATE TABLE IF NOT EXISTS ${t.moved} (
-  operation bigint NOT NULL,
-  event uuid NOT NULL,
-  was varchar(20) NOT NULL,
-  PRIMARY KEY (operation, event)
 );
 `,
 }

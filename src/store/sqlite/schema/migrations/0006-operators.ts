@@ -38,7 +38,6 @@ CREATE TABLE ${t.operations} (
   began_at datetime NOT NULL,
   ended_at datetime,
   matched integer,
-  looked integer NOT NULL DEFAULT 0,
   moved integer NOT NULL DEFAULT 0,
   left_alone integer NOT NULL DEFAULT 0,
   position char(32),
@@ -48,11 +47,5 @@ CREATE TABLE ${t.operations} (
   audit integer,
   error text
 );
-CREATE TABLE ${t.moved} (
-  operation integer NOT NULL,
-  event char(32) NOT NULL,
-  was varchar(20) NOT NULL,
-  PRIMARY KEY (operation, event)
-) WITHOUT ROWID;
 `,
 }
