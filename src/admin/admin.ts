@@ -4,6 +4,7 @@ import { BroadcasterError } from '../errors.ts'
 import { suggestion } from '../foundation/suggestion.ts'
 import type { OutboxEvent } from '../record/outbox-event.ts'
 import type { RecordFilter } from '../record/record-source.ts'
+import type { OutboxLook } from '../store/outbox-look.ts'
 import type { Store } from '../store/store.ts'
 import type { ActedBy } from './actor.ts'
 import { Audit, type AuditEntry, type ListAuditOptions } from './audit-log.ts'
@@ -229,7 +230,7 @@ export class Admin {
     const schema = await store.schema.status()
     const ready = schema.pending.length === 0
     const asked = askBackends && ready ? this.#parts.backendFindings(timeout) : {}
-    const [look, inspected] = ready ? await Promise.all([store.admin.look(), this.#inspect()]) : []
+    const [look, inspected] = ready ? await Promise.all([this.#look(configured), this.#inspect()]) : []
     const seen = look && {
       backends: backendStatuses(look, configured),
       workers: workerStatuses(look),
@@ -261,6 +262,17 @@ export class Admin {
         maxLag,
       }),
     }
+  }
+
+  /** One that no event and no worker has named yet may be down or paused, too: its breaker is asked for. */
+  async #look(configured: readonly ConfiguredBackend[]): Promise<OutboxLook> {
+    const { admin, coordination } = this.#parts.store
+    const look = await admin.look()
+    const seen = new Set([...look.backends, ...look.breakers].map(({ backend }) => backend))
+    const unseen = configured.map(({ name }) => name).filter((name) => !seen.has(name))
+    if (unseen.length === 0) return look
+    const { breakers } = await coordination.look(unseen)
+    return { ...look, breakers: [...look.breakers, ...breakers] }
   }
 
   async #inspect() {

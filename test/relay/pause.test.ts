@@ -82,6 +82,20 @@ for (const { name, skip, open } of STORES) {
       for (const event of await broadcaster.events.all()) assert.equal(event.retryCount, 0)
     })
 
+    test('is told of by the status before any event and any worker has named it', async (t) => {
+      const { store, close } = await open()
+      t.after(close)
+      await using outbox = new TestOutbox({}, store)
+      const { admin } = outbox.broadcaster
+      await admin.pause('main', { by: 'ops', reason: 'not yet' })
+      const { backends, findings } = await admin.status()
+      assert.deepEqual(
+        backends.map(({ backend, paused }) => [backend, paused?.by, paused?.reason]),
+        [['main', 'ops', 'not yet']],
+      )
+      assert.ok(findings.some(({ code }) => code === 'backend-paused'))
+    })
+
     test('costs an event nothing that fails while it is in flight, and opens no breaker', async (t) => {
       const opened = await open()
       t.after(opened.close)
