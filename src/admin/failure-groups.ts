@@ -1,3 +1,4 @@
+import { errorPattern } from '../foundation/error-pattern.ts'
 import type { OutboxEvent } from '../record/outbox-event.ts'
 
 /** Failed events whose error is the same but for what differs from event to event. */
@@ -15,28 +16,8 @@ export interface FailedGroup {
   readonly last: Date
 }
 
-/** Longer patterns are cut, in characters. */
-const LONGEST = 300
 /** Types that are named for a group. */
 const TYPES = 10
-
-/**
- * What an error is, without what differs from event to event: addresses, ids, times, quoted values and numbers. Pure, and linear in
- * the length of the text.
- */
-export function errorPattern(error: string): string {
-  return error
-    .slice(0, 2_000)
-    .replace(/[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}/g, '<mail>')
-    .replace(/\b[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}\b/gi, '<id>')
-    .replace(/\b\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?/g, '<time>')
-    .replace(/"[^"\n]*"|'[^'\n]*'|`[^`\n]*`/g, '<value>')
-    .replace(/\b(?=[\da-f]*\d)[\da-f]{12,}\b/gi, '<id>')
-    .replace(/\d+(?:[.,]\d+)*/g, '<n>')
-    .replace(/\s+/g, ' ')
-    .trim()
-    .slice(0, LONGEST)
-}
 
 /** Groups by backend and pattern, the largest first. The events come newest first. Pure. */
 export function groupFailures(events: Iterable<OutboxEvent>): readonly FailedGroup[] {

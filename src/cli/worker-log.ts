@@ -1,4 +1,5 @@
 import { stringifyJson } from '../event/json.ts'
+import { errorPattern } from '../foundation/error-pattern.ts'
 import { countOf, formatDuration } from '../foundation/for-people.ts'
 import { OutboxEvent } from '../record/outbox-event.ts'
 import { Repeats } from '../telemetry/repeats.ts'
@@ -38,11 +39,11 @@ const LINES: Lines = {
   'events.purged': ({ count }) => `purged ${countOf(count, 'settled event')}`,
 }
 
-/** Trouble that comes by the thousand, and what makes two of them the same. */
+/** Trouble that comes by the thousand, and what makes two of them the same: the error without its numbers, ids and quoted values. */
 const TOPICS: { readonly [Name in SignalName]?: (message: SignalMessage<Name>) => string } = {
-  'event.retried': ({ backend, error }) => `${backend} ${messageOf(error)}`,
-  'worker.error': ({ error }) => messageOf(error),
-  'listener.failed': ({ signal, error }) => `${signal} ${messageOf(error)}`,
+  'event.retried': ({ backend, error }) => `${backend} ${errorPattern(messageOf(error))}`,
+  'worker.error': ({ error }) => errorPattern(messageOf(error)),
+  'listener.failed': ({ signal, error }) => `${signal} ${errorPattern(messageOf(error))}`,
 }
 
 const COLOURS: { readonly [Name in SignalName]?: Colour } = {

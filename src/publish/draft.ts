@@ -73,7 +73,10 @@ export function readDraft(input: unknown, at: string, problems: Problem[]): Draf
     problems.push({ code: 'INVALID_EVENT', field: at + field, value, message })
   }
   if (typeof input !== 'object' || input === null || Array.isArray(input)) {
-    report('event', input, `is ${showValue(input)}; give an object with type and source, or a CloudEvent`)
+    const cure = Array.isArray(input)
+      ? 'publish takes one event: publishMany takes a list'
+      : 'give an object with type and source, or a CloudEvent'
+    report('event', input, `is ${showValue(input)}; ${cure}`)
     return undefined
   }
   const object = readMembers(input, report)

@@ -27,6 +27,14 @@ test('the same trouble is told once in a while, other trouble at once, and verbo
   assert.equal(logged(true, (source) => fails(source, ...away)).length, 100)
 })
 
+test('errors that differ only in numbers, ids or quoted values are the same trouble', () => {
+  const waits = [8_001, 7_990, 12].map((wait) => `no connection to MySQL came free within ${wait} ms`)
+  assert.deepEqual(
+    logged(false, (source) => fails(source, ...waits, "no permission for 'a'", "no permission for 'b'")),
+    ['error: no connection to MySQL came free within 8001 ms', "error: no permission for 'a'"],
+  )
+})
+
 test('what is told again says how often it was not told', (t) => {
   let now = 0
   t.mock.method(performance, 'now', () => now)

@@ -189,6 +189,7 @@ describe('refused before the insert', () => {
   cyclic['self'] = cyclic
   const table: readonly (readonly [string, unknown, PublishOptions, string, string, RegExp])[] = [
     ['no event', 'x', {}, 'INVALID_EVENT', 'event', /give an object with type and source/],
+    ['a list', [event], {}, 'INVALID_EVENT', 'event', /publish takes one event: publishMany takes a list/],
     ['no type', { source: '/s' }, {}, 'INVALID_EVENT', 'type', /type is missing/],
     ['a source that is none', { ...event, source: 'a b' }, {}, 'INVALID_EVENT', 'source', /URI-reference/],
     [
