@@ -19,7 +19,7 @@ test('stop takes stopTimeout at most, whatever the backend does', async () => {
     return ends.promise
   })
   await using outbox = new TestOutbox({ main: stuck })
-  const worker = outbox.broadcaster.worker({ ...QUICK, sendTimeout: 60_000, lease: 100_000, stopTimeout: 300 })
+  const worker = outbox.broadcaster.worker({ ...QUICK, sendTimeout: 15_000, lease: 25_000, stopTimeout: 300 })
   await worker.start()
   await outbox.publish(['a'])
   await begun.promise
@@ -32,7 +32,7 @@ test('stop takes stopTimeout at most, whatever the backend does', async () => {
 test('stop takes stopTimeout at most, whatever the database does', async () => {
   const store = memoryStore({ lanes: 2 })
   await using outbox = new TestOutbox({}, store)
-  const worker = outbox.broadcaster.worker({ ...QUICK, lease: 100_000, stopTimeout: 300 })
+  const worker = outbox.broadcaster.worker({ ...QUICK, lease: 25_000, stopTimeout: 300 })
   await worker.start()
   const { leave } = store.coordination
   const answers = Promise.withResolvers<void>()
@@ -48,7 +48,7 @@ test('stop takes stopTimeout at most, whatever the database does', async () => {
 
 test('stop does not wait for stopTimeout when nothing hangs', async () => {
   await using outbox = new TestOutbox({ main: recordingBackend(() => delivered) })
-  const worker = outbox.broadcaster.worker({ ...QUICK, stopTimeout: 60_000 })
+  const worker = outbox.broadcaster.worker({ ...QUICK, stopTimeout: 15_000 })
   await worker.start()
   await outbox.publish(['a'])
   await outbox.until(() => outbox.heard('event.published').length === 1)
