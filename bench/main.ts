@@ -1,6 +1,6 @@
 /**
  * Runs a benchmark: `npm run bench` (throughput; `-- --store mariadb`), `npm run bench -- fetch-cost`, `npm run bench -- commit-cost`,
- * `npm run bench -- publish` (what a publish costs beside a bare INSERT), `npm run bench -- latency` (from the start of a transaction to the broker's reader), `npm run bench -- against <commit>` (this checkout and that commit in turn), `npm run bench -- tenants`, `npm run bench -- --backend kafka` (or several, or `backends` for all), each with its own flags after it.
+ * `npm run bench -- publish` (what a publish costs beside a bare INSERT), `npm run bench -- latency` (from the start of a transaction to the broker's reader), `npm run bench -- against <commit>` (this checkout and that commit in turn), `npm run bench -- history` (what it saves to keep no history), `npm run bench -- tenants`, `npm run bench -- --backend kafka` (or several, or `backends` for all), each with its own flags after it.
  */
 const BENCHMARKS = {
   throughput: () => import('./throughput/throughput.ts'),
@@ -9,6 +9,7 @@ const BENCHMARKS = {
   publish: () => import('./publish/publish.ts'),
   latency: () => import('./latency.ts'),
   against: () => import('./against.ts'),
+  history: () => import('./history.ts'),
   tenants: () => import('./tenants.ts'),
   backends: () => import('./backends/backends.ts'),
 } as const

@@ -33,7 +33,10 @@ export function engage(engagement: EngagementOptions): Engagement {
   const { store, signals, hooks, records, defaultBackend, share } = parts
   const { name: worker, retry, onFailed, sendTimeout, maxRetryAfter, ...sizes } = options
   const onError = (error: unknown): void => signals.emit('worker.error', { worker, error })
-  const failure = { retry: reliablePolicy(retry, onError), onFailed, maxRetryAfter, random: Math.random }
+  const { retention } = options
+  const erasePublished = retention !== false && retention.published === 'delete'
+  const policy = reliablePolicy(retry, onError)
+  const failure = { retry: policy, onFailed, erasePublished, maxRetryAfter, random: Math.random }
   const lease = new Lease(sizes.lease)
   const loops = new Loops(served, options, statementTime)
   const relay = patientRelay(store.relay, statementTime)

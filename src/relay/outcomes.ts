@@ -29,6 +29,8 @@ export type SendVerdict =
 export interface FailurePolicy {
   readonly retry: RetryPolicy
   readonly onFailed: 'block' | 'skip'
+  /** What was delivered is deleted in place of being kept as published. */
+  readonly erasePublished: boolean
   /** The longest that a backend may ask for, in milliseconds. */
   readonly maxRetryAfter: number
   /** In [0, 1). */
@@ -41,7 +43,10 @@ export function judge(held: HeldEvent, result: SendResult | undefined, policy: F
   const given =
     result ?? notDelivered(new BroadcasterError('SEND_FAILED', 'the backend returned no result for this event'))
   const progress = given.progress === undefined ? {} : { progress: progressOf(given.progress) }
-  if (given.ok) return { kind: 'settle', outcome: { kind: 'published', id, lane, generation, ...progress } }
+  if (given.ok) {
+    const more = policy.erasePublished ? ({ erase: true } as const) : progress
+    return { kind: 'settle', outcome: { kind: 'published', id, lane, generation, ...more } }
+  }
 
   const failure = classifySendError(given.error)
   if (failure.kind === 'outage') {

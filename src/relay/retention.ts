@@ -10,8 +10,12 @@ const FROM_ZERO = { min: 0, max: Number.MAX_SAFE_INTEGER }
 
 /** How long settled events are kept. */
 export const RETENTION = {
-  /** Published events, in milliseconds; null = for ever. Default 604,800,000 (seven days). */
-  published: or(duration(7 * DAY, FROM_ZERO), null),
+  /**
+   * Published events, in milliseconds; null = for ever. `'delete'` = not at all: what was delivered is deleted in place of being
+   * marked, which costs the database the least; it can then be neither looked at nor replayed, and its id may be published
+   * again. Default 604,800,000 (seven days).
+   */
+  published: or(duration(7 * DAY, FROM_ZERO), null, 'delete'),
   /** Failed and cancelled events, in milliseconds; null = for ever. Default 2,592,000,000 (thirty days). */
   failed: or(duration(30 * DAY, FROM_ZERO), null),
   /**
@@ -88,7 +92,9 @@ export class Retention {
   #purge(): Promise<number> {
     const { published, failed } = this.#options
     return this.#untilNone(async () => {
-      const limits = { publishedFor: published, failedFor: failed, limit: PURGE_LIMIT }
+      // What another worker, or this one before its options changed, has kept.
+      const publishedFor = published === 'delete' ? 0 : published
+      const limits = { publishedFor, failedFor: failed, limit: PURGE_LIMIT }
       const count = await this.#store.retention.purge(limits)
       if (count > 0) this.#report.onPurged(count)
       return count

@@ -51,7 +51,12 @@ interface Attempt {
  * is the same), and everything but `published` only by the current owner of its lane.
  */
 export type Outcome =
-  | (Attempt & { readonly kind: 'published'; readonly progress?: string })
+  | (Attempt & {
+      readonly kind: 'published'
+      readonly progress?: string
+      /** The row is deleted in place of being kept as published. */
+      readonly erase?: true
+    })
   | (Attempt & {
       /** One more attempt was spent: try again in `delay` ms. */
       readonly kind: 'retry'

@@ -7,6 +7,7 @@ import { clockCases } from './store/clock-cases.ts'
 import { clockLeaseCases } from './store/clock-lease-cases.ts'
 import { coordinationCases } from './store/coordination-cases.ts'
 import { destinationCases } from './store/destination-cases.ts'
+import { eraseCases } from './store/erase-cases.ts'
 import { fetchCases } from './store/fetch-cases.ts'
 import { fidelityCases } from './store/fidelity-cases.ts'
 import type { StoreCapability, StoreFixture } from './store/fixture.ts'
@@ -37,6 +38,7 @@ export const storeConformance: readonly StoreCase[] = [
   ...fetchCases,
   ...settleCases,
   ...settleLostCases,
+  ...eraseCases,
   ...settleInTransactionCases,
   ...reconcileCases,
   ...coordinationCases,

@@ -24,6 +24,7 @@ export function settle(outbox: MemoryOutbox, ownership: Ownership, outcomes: rea
   for (const outcome of outcomes) {
     const row = outbox.rows.get(outcome.id)
     if (!row || !mayRecord(outbox, ownership, outcome, row)) lost.push(outcome.id)
+    else if (outcome.kind === 'published' && outcome.erase === true) outbox.remove(row)
     else record(outbox, ownership, outcome, row, now)
   }
   return { lost, busy: [] }

@@ -27,13 +27,17 @@ export function settle(client: Client, t: Tables) {
 
   /** The usual batch, all delivered: one statement, and its count says that none is lost. */
   const allPublished = async (outcomes: readonly Of<'published'>[]): Promise<SettleReport> => {
-    const groups = Map.groupBy(outcomes, ({ generation }) => generation)
+    const groups = Map.groupBy(outcomes, ({ generation, erase = false }) => `${generation} ${erase}`)
     await client.transaction(async (tx) => {
-      for (const [generation, group] of groups) {
+      for (const group of groups.values()) {
+        const { generation = 0, erase } = group[0] ?? {}
         for (const some of slices(group.map(({ id }) => toSqlId(id)).sort())) {
-          const recorded = await tx.run(sql`
-UPDATE ${t.events} FORCE INDEX (PRIMARY) SET ${PUBLISHED}
-WHERE id IN (${some}) AND generation = ${generation} AND ${MAY_BE_PUBLISHED}`)
+          const rows = sql`id IN (${some}) AND generation = ${generation} AND ${MAY_BE_PUBLISHED}`
+          const recorded = await tx.run(
+            erase === true
+              ? sql`DELETE e FROM ${t.events} AS e FORCE INDEX (PRIMARY) WHERE ${rows}`
+              : sql`UPDATE ${t.events} FORCE INDEX (PRIMARY) SET ${PUBLISHED} WHERE ${rows}`,
+          )
           if (recorded < some.length) throw new SomeLostError()
         }
       }
@@ -69,7 +73,9 @@ const WAIT = sql``
 const SKIP_LOCKED = sql`SKIP LOCKED`
 
 function isPlain(outcome: Outcome): outcome is Of<'published'> {
-  return outcome.kind === 'published' && outcome.progress === undefined && isUuid(outcome.id)
+  return (
+    outcome.kind === 'published' && (outcome.erase === true || outcome.progress === undefined) && isUuid(outcome.id)
+  )
 }
 
 /** Records outcomes on an open transaction: those of lanes that are still ours, and `published` whatever the lease. */
@@ -88,14 +94,25 @@ function recordOn(t: Tables) {
       ? await workerName(tx, t, ownership.workerId)
       : ''
     // `park` last: what is parked behind a head takes over the time that the same settle gives the head.
+    await erase(tx, t, left.filter(isErased))
     for (const kind of ['published', 'sending', 'returned', 'retry', 'failed', 'park'] as const) {
-      for (const some of slices(left.filter((outcome) => outcome.kind === kind))) {
+      for (const some of slices(left.filter((outcome) => outcome.kind === kind && !isErased(outcome)))) {
         await tx.run(await updateOf(tx, t, kind, some, worker))
       }
     }
     const known = new Set([...left.map(({ id }) => id), ...busy])
     return { lost: outcomes.flatMap(({ id }) => (known.has(id) ? [] : [id])), busy }
   }
+}
+
+function isErased(outcome: Outcome): boolean {
+  return outcome.kind === 'published' && outcome.erase === true
+}
+
+/** Deletes rows that are locked already, in place of keeping them as published. */
+async function erase(tx: Runs, t: Tables, outcomes: readonly Outcome[]): Promise<void> {
+  for (const ids of slices(outcomes.map(({ id }) => toSqlId(id))))
+    await tx.run(sql`DELETE e FROM ${t.events} AS e FORCE INDEX (PRIMARY) WHERE id IN (${ids})`)
 }
 
 interface Found {
@@ -245,7 +262,8 @@ export function settleByOwner(t: Tables) {
     if (!isUuid(outcome.id) || !(await lockOwned(tx, ownership, [outcome])).has(outcome.lane)) return false
     const found = (await lockRows(tx, [outcome], WAIT)).get(outcome.id)
     if (!mayRecord(outcome, found) || found?.unsettled !== true || found.lane !== outcome.lane) return false
-    await tx.run(await updateOf(tx, t, 'published', [outcome], ''))
+    if (isErased(outcome)) await erase(tx, t, [outcome])
+    else await tx.run(await updateOf(tx, t, 'published', [outcome], ''))
     return true
   }
 }

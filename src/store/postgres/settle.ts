@@ -1,6 +1,7 @@
 import { aroundLocked } from '../locked-rows.ts'
 import type { Outcome, Ownership, SettleReport } from '../relay-store.ts'
 import type { Client, ClientTransaction, RawRow } from './client.ts'
+import { SETTLE_PARAMETERS } from './settle-parameters.ts'
 import { isLocked, runAgainOnConflict } from './store-error.ts'
 import type { Tables } from './tables.ts'
 import { FAR_FUTURE_SQL, UNSETTLED } from './values.ts'
@@ -65,6 +66,15 @@ WITH recorded AS (
 )
 SELECT given.id FROM unnest($1::uuid[]) AS given(id) WHERE given.id NOT IN (SELECT recorded.id FROM recorded)`,
 
+    /** For those who keep no history. The same, but that the row goes. */
+    erased: `
+WITH recorded AS (
+  DELETE FROM ${t.events} AS e
+  WHERE e.id = ANY ($1::uuid[]) AND e.generation = $2::integer AND e.status NOT IN ('published', 'cancelled')
+  RETURNING e.id
+)
+SELECT given.id FROM unnest($1::uuid[]) AS given(id) WHERE given.id NOT IN (SELECT recorded.id FROM recorded)`,
+
     publishedWithProgress: `
 UPDATE ${t.events} AS e
 SET status = 'published', published_at = statement_timestamp(), updated_at = statement_timestamp(),
@@ -81,6 +91,12 @@ SET status = 'published', published_at = statement_timestamp(), updated_at = sta
   available_at = NULL, progress = coalesce(o.progress::json, e.progress)
 FROM json_to_recordset($5::json) AS o(id uuid, generation integer, progress text), owned
 WHERE e.id = o.id AND e.generation = o.generation AND e.lane = owned.lane AND e.status IN ${UNSETTLED}
+RETURNING e.id`,
+
+    erasedByOwner: `
+WITH ${ownedLanes(t)}
+DELETE FROM ${t.events} AS e USING owned
+WHERE e.id = $5::uuid AND e.generation = $6::integer AND e.lane = owned.lane AND e.status IN ${UNSETTLED}
 RETURNING e.id`,
 
     retry: `
@@ -148,41 +164,6 @@ RETURNING e.id`,
 
 type Statements = ReturnType<typeof statements>
 
-/** NUL is the one character that PostgreSQL's text cannot hold. */
-const withoutNul = (text: string): string => text.replaceAll('\0', '')
-
-/** Of an error in the history of attempts, in UTF-16 code units. */
-const BRIEF = 2_000
-
-/** Cut here: in a database in SQL_ASCII the server counts bytes, and half a character makes the row unreadable for every client. */
-function errorTexts(error: string): { readonly error: string; readonly brief?: string } {
-  const text = withoutNul(error).toWellFormed()
-  return text.length > BRIEF ? { error: text, brief: text.slice(0, BRIEF).toWellFormed() } : { error: text }
-}
-
-const PARAMETER: { readonly [K in Exclude<Kind, 'published'>]: (outcome: Of<K>) => object } = {
-  retry: ({ id, lane, generation, retryCount, delay, error, progress }) => ({
-    id,
-    lane,
-    generation,
-    retries: retryCount,
-    delay,
-    ...errorTexts(error),
-    progress,
-  }),
-  failed: ({ id, lane, generation, retryCount, blocks, error, progress }) => ({
-    id,
-    lane,
-    generation,
-    retries: retryCount,
-    blocks,
-    ...errorTexts(error),
-    progress,
-  }),
-  park: ({ id, lane, generation, delay, behind }) => ({ id, lane, generation, delay, behind }),
-  sending: ({ id, lane, generation, retryCount }) => ({ id, lane, generation, retries: retryCount }),
-  returned: ({ id, lane, generation, retryCount }) => ({ id, lane, generation, retries: retryCount }),
-}
 /** `park` last: what is parked behind a head takes over the time that the same settle gives the head. */
 const GUARDED = ['sending', 'returned', 'retry', 'failed', 'park'] as const
 
@@ -233,16 +214,27 @@ export function settle(client: Client, t: Tables) {
 type Step = (on: Runs) => Promise<readonly string[]>
 
 function published(sql: Statements, outcomes: readonly Outcome[]): readonly Step[] {
-  const plain = outcomes.filter((outcome) => isPublished(outcome) && outcome.progress === undefined)
-  // One statement for each generation: nearly all events were never moved by an operator.
-  return [...Map.groupBy(plain, ({ generation }) => generation)].map(([generation, some]) => {
-    const ids = some.map(({ id }) => id).sort()
-    return async (on) => (await on.query(sql.published, [ids, generation])).map(({ id }) => id ?? '')
-  })
+  const all = outcomes.filter(isPublished)
+  const oneEach = (statement: string, some: readonly Of<'published'>[]): readonly Step[] =>
+    // One statement for each generation: nearly all events were never moved by an operator.
+    [...Map.groupBy(some, ({ generation }) => generation)].map(([generation, group]) => {
+      const ids = group.map(({ id }) => id).sort()
+      return async (on) => (await on.query(statement, [ids, generation])).map(({ id }) => id ?? '')
+    })
+  return [
+    ...oneEach(
+      sql.published,
+      all.filter(({ erase, progress }) => erase !== true && progress === undefined),
+    ),
+    ...oneEach(
+      sql.erased,
+      all.filter(({ erase }) => erase === true),
+    ),
+  ]
 }
 
 function publishedWithProgress(sql: Statements, outcomes: readonly Outcome[]): readonly Step[] {
-  const some = outcomes.filter(isPublished).filter(({ progress }) => progress !== undefined)
+  const some = outcomes.filter(isPublished).filter(({ erase, progress }) => erase !== true && progress !== undefined)
   if (some.length === 0) return []
   const parameter = JSON.stringify(some.map(({ id, generation, progress }) => ({ id, generation, progress })))
   return [async (on) => missing(some, await on.query(sql.publishedWithProgress, [parameter]))]
@@ -256,7 +248,7 @@ function guarded<K extends (typeof GUARDED)[number]>(
 ): readonly Step[] {
   const some = outcomes.filter((outcome): outcome is Of<K> => outcome.kind === kind)
   if (some.length === 0) return []
-  const values = [...proofOf(ownership, some), JSON.stringify(some.map(PARAMETER[kind]))]
+  const values = [...proofOf(ownership, some), JSON.stringify(some.map(SETTLE_PARAMETERS[kind]))]
   return [async (on) => missing(some, await on.query(sql[kind], values))]
 }
 
@@ -283,10 +275,13 @@ function isPublished(outcome: Outcome): outcome is Of<'published'> {
 
 /** Records one published event under the current fence; false when the lane or the event is no longer ours. */
 export function settleByOwner(t: Tables) {
-  const { publishedByOwner } = statements(t)
+  const { publishedByOwner, erasedByOwner } = statements(t)
   return async (on: Runs, ownership: Ownership, outcome: Of<'published'>): Promise<boolean> => {
+    const proof = proofOf(ownership, [outcome])
+    if (outcome.erase === true)
+      return (await on.query(erasedByOwner, [...proof, outcome.id, outcome.generation])).length === 1
     const parameter = JSON.stringify([{ id: outcome.id, generation: outcome.generation, progress: outcome.progress }])
-    const rows = await on.query(publishedByOwner, [...proofOf(ownership, [outcome]), parameter])
+    const rows = await on.query(publishedByOwner, [...proof, parameter])
     return rows.length === 1
   }
 }

@@ -44,6 +44,11 @@ export function settle(t: Tables) {
     `status = 'published', published_at = ${NOW}, available_at = NULL, ${progress}`,
     "e.status NOT IN ('published', 'cancelled')",
   )
+  const erasedSql = `
+    DELETE FROM ${t.events} AS e
+    WHERE (e.id, e.generation) IN (SELECT json_extract(value, '$[0]'), json_extract(value, '$[2]') FROM json_each(?))
+      AND e.status NOT IN ('published', 'cancelled')
+    RETURNING id`
   const retrySql = update(
     `${rememberSpent}, status = 'retry', retry_count = j.retry_count, scheduled_at = ${due}, available_at = ${due}, ${progress}`,
     unsettled,
@@ -89,9 +94,15 @@ export function settle(t: Tables) {
       )
     const seconds = (delay: number | null): number | null => (delay === null ? null : delay / 1000)
 
+    const kept = of('published').filter(({ erase }) => erase !== true)
     run(
       publishedSql,
-      of('published').map((o) => [toSqlId(o.id), o.lane, o.generation, null, null, null, o.progress]),
+      kept.map((o) => [toSqlId(o.id), o.lane, o.generation, null, null, null, o.progress]),
+    )
+    const erased = of('published').filter(({ erase }) => erase === true)
+    run(
+      erasedSql,
+      erased.map((o) => [toSqlId(o.id), o.lane, o.generation]),
     )
     run(
       retrySql,
