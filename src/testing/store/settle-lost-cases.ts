@@ -10,6 +10,7 @@ import {
   idsOf,
   insert,
   insertAll,
+  insertOne,
   moveNow,
   NAMES,
   newEvent,
@@ -34,8 +35,15 @@ export const settleLostCases: readonly StoreCase[] = [
     const again = await store.relay.settle(ownership, [outcome.published(published), outcome.published(deleted)])
     assert.deepEqual(again.lost.toSorted(), [published.id, deleted.id].toSorted())
     for (const generation of [0, 1]) {
-      const late = await store.relay.settle(ownership, [outcome.published(cancelled, { generation })])
-      assert.deepEqual(late.lost, [cancelled.id], 'what was cancelled stays cancelled')
+      for (const published of [
+        outcome.published(cancelled, { generation }),
+        outcome.published(cancelled, { generation, progress: '{}' }),
+      ]) {
+        const late = await store.relay.settle(ownership, [published])
+        assert.deepEqual(late.lost, [cancelled.id], 'what was cancelled stays cancelled')
+        const inTransaction = await store.relay.settleInTransaction(ownership, async () => published)
+        assert.equal(inTransaction.recorded, false)
+      }
     }
     assert.equal((await read(store, cancelled.id)).status, 'cancelled')
   }),
@@ -65,6 +73,29 @@ export const settleLostCases: readonly StoreCase[] = [
       assert.equal(fetched?.generation, 1, 'fetch tells the generation')
       await record(outcome.published(row, { generation: 1 }))
       assert.equal((await read(store, id)).status, 'published')
+    }
+  }),
+  it('settle: every move makes the outcome of an attempt from before it a lost one', async ({ store }) => {
+    const { ownership, record } = await own(store)
+    const at = new Date(Date.now() + 3_600_000)
+    for (const [move, before] of [
+      [{ kind: 'requeue' }, 'failed'],
+      [{ kind: 'replay' }, 'published'],
+      [{ kind: 'skip' }, 'failed'],
+      [{ kind: 'cancel' }, 'failed'],
+      [{ kind: 'markPublished' }, 'failed'],
+      [{ kind: 'markFailed', error: 'no' }, 'pending'],
+      [{ kind: 'incrementRetry', error: 'no', delay: 60_000 }, 'pending'],
+      [{ kind: 'reschedule', at }, 'pending'],
+    ] as const) {
+      const row = await insertOne(store, { partitionKey: move.kind })
+      if (before !== 'pending') await record(outcome[before](row))
+      assert.deepEqual(await moveNow(store, [row.id], move), [row.id], move.kind)
+      const after = await read(store, row.id)
+      assert.equal(after.generation, 1, move.kind)
+      const { lost } = await store.relay.settle(ownership, [outcome.published(row)])
+      assert.deepEqual(lost, [row.id], move.kind)
+      assert.deepEqual(await read(store, row.id), after, move.kind)
     }
   }),
   it('settle: a mark before or after a send that runs late, when the event is parked, is lost', async ({ store }) => {
