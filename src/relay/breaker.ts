@@ -65,7 +65,7 @@ export class Breaker {
 
   /** Takes the right to probe, if due. `timeout`: how long the probe may take, in ms. */
   async tryProbe(timeout: number): Promise<boolean> {
-    const again = timeout + this.#probeInterval
+    const again = Math.min(LONGEST_BREAKER_WAIT, timeout + this.#probeInterval)
     if (this.#untold !== undefined) await told(this.#untold, (text) => this.#store.open(this.#backend, 0, text))
     this.#untold = undefined
     const mine = await this.#store.tryProbe(this.#backend, again)

@@ -81,8 +81,9 @@ export class Destinations {
     const known = this.#open.get(destination)
     if (known === undefined) return true
     const interval = breaker.probeInterval ?? PROBE_INTERVAL
-    const mine = await store.tryProbe(name, destination, timeout + interval)
-    known.probeAt = performance.now() + (mine ? timeout + interval : interval)
+    const again = Math.min(LONGEST_PROBE_WAIT, timeout + interval)
+    const mine = await store.tryProbe(name, destination, again)
+    known.probeAt = performance.now() + (mine ? again : interval)
     // Not ours: another worker probes, or has closed it meanwhile. Then the next look says so.
     if (!mine) this.#refreshedAt = Number.NEGATIVE_INFINITY
     return mine

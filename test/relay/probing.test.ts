@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type Backend, delivered } from '../../src/backend/backend.ts'
+import { type Backend, delivered, notDelivered } from '../../src/backend/backend.ts'
 import { OutageError } from '../../src/backend/send-error.ts'
 import type { OutgoingEvent } from '../../src/event/outgoing-event.ts'
+import { LONGEST_BREAKER_WAIT, LONGEST_PROBE_WAIT } from '../../src/store/coordination-store.ts'
 import { memoryStore } from '../../src/store/memory/memory.ts'
+import { until as untilTrue } from '../../src/testing/store/steps.ts'
 import { recordingBackend, TestOutbox } from './outbox.ts'
 
 /** A backend that refuses a whole send, as if it were down, when one event is in it. */
@@ -178,3 +180,38 @@ test('a breaker whose next probe a clock that was set back has left in the far f
   await outbox.until(() => outbox.heard('backend.up').length === 1)
   await outbox.until(() => outbox.heard('event.published').length === 1)
 })
+
+for (const kind of ['backend', 'destination'] as const) {
+  test(`no instant of a breaker lies further ahead than the store believes, whatever the options say: ${kind}`, async () => {
+    const longest = kind === 'backend' ? LONGEST_BREAKER_WAIT : LONGEST_PROBE_WAIT
+    const store = memoryStore({ lanes: 2 })
+    const asked: Record<string, number> = {}
+    const told = store.coordination[kind === 'backend' ? 'breakers' : 'destinations']
+    for (const name of ['open', 'tryProbe', 'postpone'] as const) {
+      const call = told[name].bind(told) as (...given: never[]) => unknown
+      const telling = (...given: never[]): unknown => {
+        asked[name] = Number(given.find((one) => typeof one === 'number'))
+        return call(...given)
+      }
+      Object.assign(told, { [name]: telling })
+    }
+    const away = recordingBackend(async () => notDelivered(new OutageError('away')))
+    const there = kind === 'backend' ? away : { ...away, destination: () => 'there' }
+    await using outbox = new TestOutbox({ away: there }, store)
+    const work = async (firstProbe: number, until: string): Promise<void> => {
+      const breaker = { firstProbe, probeInterval: 3_600_000 }
+      const worker = outbox.broadcaster.worker({ backends: ['away'], sendTimeout: 60_000, lease: 90_000, breaker })
+      await worker.start()
+      await outbox.publish(['a'], { backend: 'away' })
+      await untilTrue(until, async () => asked[until] !== undefined)
+      await worker.stop()
+    }
+    await work(2 * longest, 'open')
+    assert.deepEqual(asked, { open: longest })
+    for (const { destination } of await store.coordination.destinations.list('away'))
+      await store.coordination.destinations.close('away', destination)
+    await store.coordination.breakers.close('away')
+    await work(0, 'postpone')
+    assert.deepEqual(asked, { open: 0, tryProbe: longest, postpone: kind === 'backend' ? longest : 3_600_000 })
+  })
+}

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { MOST_DESTINATIONS } from '../../store/coordination-store.ts'
+import { LONGEST_PROBE_WAIT, MOST_DESTINATIONS } from '../../store/coordination-store.ts'
 import type { StoreCase } from '../store-conformance.ts'
 import { it } from './fixture.ts'
 import { BACKEND, until } from './steps.ts'
@@ -42,6 +42,17 @@ export const destinationCases: readonly StoreCase[] = [
       return due && Promise.all(Array.from({ length: 5 }, () => destinations.tryProbe(BACKEND, PLACE, 60_000)))
     })
     assert.equal(granted.filter(Boolean).length, 1)
+  }),
+  it('destination: an instant that a clock left behind when it was set back is due, and told no longer than it can be', async ({
+    store,
+  }) => {
+    const { destinations } = store.coordination
+    await destinations.open(BACKEND, PLACE, 2 * LONGEST_PROBE_WAIT, 'refused')
+    assert.equal((await destinations.list(BACKEND))[0]?.probeIn, LONGEST_PROBE_WAIT)
+    assert.equal(await destinations.tryProbe(BACKEND, PLACE, 60_000), true)
+    assert.equal(await destinations.tryProbe(BACKEND, PLACE, 60_000), false, 'one probe at a time')
+    await destinations.postpone(BACKEND, PLACE, 2 * LONGEST_PROBE_WAIT, 'still refused')
+    assert.equal(await destinations.tryProbe(BACKEND, PLACE, 60_000), true)
   }),
   it('destination: of more than a thousand the oldest is dropped', async ({ store }) => {
     const { destinations } = store.coordination
