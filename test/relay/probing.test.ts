@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
 import { type Backend, delivered, notDelivered } from '../../src/backend/backend.ts'
 import { OutageError } from '../../src/backend/send-error.ts'
 import type { OutgoingEvent } from '../../src/event/outgoing-event.ts'
@@ -202,8 +203,13 @@ for (const kind of ['backend', 'destination'] as const) {
       const breaker = { firstProbe, probeInterval: 3_600_000 }
       const worker = outbox.broadcaster.worker({ backends: ['away'], sendTimeout: 60_000, lease: 90_000, breaker })
       await worker.start()
-      await outbox.publish(['a'], { backend: 'away' })
-      await untilTrue(until, async () => asked[until] !== undefined)
+      await untilTrue(until, async () => {
+        if (asked[until] !== undefined) return true
+        // What came before is parked for a while.
+        await outbox.publish([null], { backend: 'away' })
+        await pause(50)
+        return false
+      })
       await worker.stop()
     }
     await work(2 * longest, 'open')
