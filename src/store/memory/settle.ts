@@ -39,7 +39,9 @@ function mayRecord(outbox: MemoryOutbox, ownership: Ownership, outcome: Outcome,
 }
 
 function record(outbox: MemoryOutbox, ownership: Ownership, outcome: Outcome, row: MemoryRow, now: number): void {
-  row.updatedAt = new Date(now)
+  // What is only parked or marked is as due as before, and where the clock was set back only this instant says so.
+  const isAsDue = outcome.kind === 'park' || outcome.kind === 'sending' || outcome.kind === 'returned'
+  row.updatedAt = new Date(isAsDue ? Math.max(now, row.updatedAt.getTime()) : now)
   if ('progress' in outcome && outcome.progress !== undefined) row.progress = outcome.progress
   switch (outcome.kind) {
     case 'published':

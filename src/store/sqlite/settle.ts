@@ -58,17 +58,18 @@ export function settle(t: Tables) {
      available_at = CASE WHEN j.blocks AND e.partition_key IS NOT NULL THEN ${FAR_FUTURE_SQL} END`,
     unsettled,
   )
+  // The event is as due as before, and where the clock was set back only this instant says so (see `fetch`).
+  const latest = `max(e.updated_at, ${NOW})`
   // '' stands for a head that is not parked: NULL would be one that is not there.
   const parkSql = update(
     `available_at = CASE WHEN j.delay IS NULL THEN ${FAR_FUTURE_SQL} ELSE nullif(coalesce((
        SELECT coalesce(h.available_at, '') FROM ${t.events} AS h
        WHERE h.id = j.behind AND h.status IN ('pending', 'retry', 'processing')), ${due}), '') END`,
     unsettled,
+    latest,
   )
   // What is parked is in nobody's hands: a mark on it came late, and would hide a head from reconcile.
   const hot = `${unsettled} AND e.available_at IS NULL`
-  // The event is as due as before, and where the clock was set back only this instant says so (see `fetch`).
-  const latest = `max(e.updated_at, ${NOW})`
   const sendingSql = update("status = 'processing', retry_count = j.retry_count", hot, latest)
   const returnedSql = update(
     "status = CASE WHEN j.retry_count > 0 THEN 'retry' ELSE 'pending' END, retry_count = j.retry_count",

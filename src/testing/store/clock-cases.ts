@@ -124,6 +124,19 @@ export const clockCases: readonly StoreCase[] = [
       assert.deepEqual((await fetchedIds(store)).toSorted(), due.toSorted(), kind)
     }
   }),
+  it('clock set back: what was due, and is parked since, is due when its time there is over', async (fixture) => {
+    const { store, setBack } = fixture
+    const { record } = await own(store)
+    const [requeued, retried] = await insertAll(store, {}, {})
+    await record(outcome.failed(requeued, { error: 'no' }), outcome.retry(retried, { delay: 50 }))
+    assert.deepEqual((await store.admin.move([requeued.id], { kind: 'requeue' }, [])).moved, [requeued.id])
+    const due = [requeued.id, retried.id]
+    await untilUnparked(store, due)
+    await setBack(HOUR)
+    await record(outcome.park(requeued, { delay: 50, generation: 1 }), outcome.park(retried, { delay: 50 }))
+    await untilUnparked(store, due)
+    assert.deepEqual((await fetchedIds(store)).toSorted(), due.toSorted())
+  }),
 ]
 
 /** The database's now, in ms since the epoch: what a row that is inserted says. */
