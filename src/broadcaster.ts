@@ -71,8 +71,11 @@ export class Broadcaster<
     this.name = options.name ?? options.store.description
     this.#signals = new SignalSource(this.name, resolveLogger('Broadcaster', options.logger))
     this.events = new EventManager(options.store.admin, (event, publishOptions) =>
-      this.transaction((tx) => this.#ownPublisher().publish(tx, event, publishOptions)),
+      this.transaction((tx) => this.#makePublisher(this.store.transactionAdapter).publish(tx, event, publishOptions)),
     )
+    // Without an adapter of the caller's, Tx is the store's own transaction type.
+    const adapter = options.transaction ?? (options.store.transactionAdapter as unknown as TransactionAdapter<Tx>)
+    this.#publisher = this.#makePublisher(adapter)
     this.admin = new Admin({
       outbox: this.name,
       store: options.store,
@@ -81,10 +84,8 @@ export class Broadcaster<
         Array.from(this.#backends, ([name, { description }]) => ({ name, description: description ?? null })),
       backendFindings: (timeout) => this.getBackendFindings({ timeout }),
       subscriptions: options.subscriptions ?? {},
+      publisher: this.#publisher,
     })
-    // Without an adapter of the caller's, Tx is the store's own transaction type.
-    const adapter = options.transaction ?? (options.store.transactionAdapter as unknown as TransactionAdapter<Tx>)
-    this.#publisher = this.#makePublisher(adapter)
     this.inbox = new Inbox<Tx>({ store: options.store, transaction: adapter })
     const isClosed = (): boolean => this.#closing !== undefined
     this.#health = new OutboxHealth({ store: this.store, backends: this.#backends, workers: this.#workers, isClosed })
@@ -268,10 +269,6 @@ export class Broadcaster<
     // Whatever became of the backends. It may be what the last of a backend's work waits for, so it goes last.
     const store = await Promise.allSettled([closeWithin(this.store.description, () => letGo(this.store, this))])
     for (const result of [...workers, ...backends, ...store]) if (result.status === 'rejected') throw result.reason
-  }
-
-  #ownPublisher(): Publisher<StoreTx> {
-    return this.#makePublisher(this.store.transactionAdapter)
   }
 
   #defaultBackend(): string | undefined {

@@ -4,6 +4,7 @@ export type { AuditCounts, AuditEntry, AuditTarget, ListAuditOptions } from './a
 export type { ActOnEvents, ActOptions, RescheduleByOperator } from './admin/audited-moves.ts'
 export type { Operation, OperationKind, Operations, StartOperation } from './admin/background-operations.ts'
 export type { ConsumerDeadLetters, ListDeadLettersOptions } from './admin/consumer-dead-letters.ts'
+export type { CorrectEvent, CorrectOptions, EventCorrection } from './admin/corrections.ts'
 export type { Defined } from './admin/defined.ts'
 export type { EventQuery, IterateOptions, OrderTerm } from './admin/event-query.ts'
 export type { EventManager } from './admin/events.ts'

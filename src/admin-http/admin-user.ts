@@ -21,6 +21,7 @@ export type AdminAction =
   | 'skip'
   | 'cancel'
   | 'reschedule'
+  | 'correct'
   | 'delete'
   | 'pause'
   | 'resume'
@@ -38,6 +39,7 @@ export const LEAST_ROLE: Readonly<Record<AdminAction, Role>> = {
   skip: 'operator',
   cancel: 'operator',
   reschedule: 'operator',
+  correct: 'operator',
   pause: 'operator',
   resume: 'operator',
   'close-breaker': 'operator',

@@ -1,3 +1,4 @@
+import { parseJson } from '../event/json.ts'
 import { waitFor } from '../foundation/waiting.ts'
 import { ApiError } from './api-problem.ts'
 
@@ -23,7 +24,7 @@ export async function readBody(
   if (bytes.length === 0) return {}
   let value: unknown
   try {
-    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
+    value = parseJson(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
   } catch {
     throw new ApiError('BAD_REQUEST', 'The body is not JSON in UTF-8.')
   }

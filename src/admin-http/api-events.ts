@@ -114,6 +114,29 @@ export interface EventAnswer {
   readonly at: string
 }
 
+/** POST api/events/<id>/correct: what is left out stays as it is, null takes out. At most one of `data` and `dataBase64`. */
+export interface CorrectBody {
+  readonly type?: string
+  readonly source?: string
+  readonly subject?: string | null
+  readonly time?: string
+  readonly dataContentType?: string
+  readonly dataSchema?: string | null
+  /** Any JSON; integers stay exact. */
+  readonly data?: unknown
+  readonly dataBase64?: string
+  readonly extensions?: Readonly<Record<string, string | number | boolean | null>>
+  readonly backendConfig?: Readonly<Record<string, unknown>>
+  readonly maxRetries?: number
+  readonly reason?: string
+}
+export interface CorrectAnswer {
+  /** The new event. */
+  readonly id: string
+  /** The old one, which is cancelled. */
+  readonly corrects: string
+}
+
 /** One line of GET api/suggest?q=&at= (`at`: where the cursor stands, in characters). */
 export interface Suggestion {
   /** Put in place of the characters from `from` to `to`. */

@@ -1,4 +1,4 @@
-import { BroadcasterError } from '../errors.ts'
+import { BroadcasterError, type ErrorCode } from '../errors.ts'
 import type { ProblemAnswer } from './api-types.ts'
 
 /** Each code of a problem: the status it comes with, and its title. */
@@ -13,6 +13,7 @@ export const PROBLEMS = {
   NOT_FOUND: [404, 'There is nothing here'],
   METHOD_NOT_ALLOWED: [405, 'This method is not known here'],
   SLOW_BODY: [408, 'The body took too long'],
+  CONFLICT: [409, 'The event is not in a state for this'],
   TOO_LARGE: [413, 'The body is too large'],
   ADDRESS_TOO_LONG: [414, 'The address is too long'],
   UNSUPPORTED_TYPE: [415, 'Only JSON is read here'],
@@ -46,6 +47,15 @@ export class ApiError extends Error {
   }
 }
 
+/** Codes of what is wrong with an input. */
+const INPUT: ReadonlySet<ErrorCode> = new Set([
+  'INVALID_OPTION',
+  'INVALID_EVENT',
+  'INVALID_DATA',
+  'EVENT_TOO_LARGE',
+  'UNKNOWN_EVENT_TYPE',
+])
+
 /** What is thrown anywhere, as a problem: what we said of an input or a database is told, of a stranger nothing. */
 export function problemOf(error: unknown): ApiError {
   if (error instanceof ApiError) return error
@@ -54,9 +64,10 @@ export function problemOf(error: unknown): ApiError {
   }
   const { code, message, field, retryable } = error
   const of = field === undefined ? {} : { field }
-  if (code === 'INVALID_OPTION') return new ApiError('BAD_REQUEST', message, of)
+  if (INPUT.has(code)) return new ApiError('BAD_REQUEST', message, of)
   if (code === 'UNKNOWN_BACKEND') return new ApiError('NOT_FOUND', message, of)
   if (code === 'DOES_NOT_EXIST') return new ApiError('NOT_FOUND', message, of)
+  if (code === 'ILLEGAL_STATUS_MOVE' || code === 'EVENT_IN_HAND') return new ApiError('CONFLICT', message, of)
   if (retryable)
     return new ApiError('UNAVAILABLE', `The outbox cannot answer now (${code}); try again.`, { retryAfter: 1_000 })
   return new ApiError('UNAVAILABLE', `The outbox cannot answer (${code}); \`broadcaster doctor\` says why.`)

@@ -2,6 +2,7 @@ import { ACTION_ROUTES } from './action-routes.ts'
 import { AUDIT_ROUTES } from './audit-routes.ts'
 import { BACKEND_ROUTES } from './backend-routes.ts'
 import type { ApiRoute } from './call.ts'
+import { CORRECT_ROUTE } from './correct-route.ts'
 import { EVENT_ROUTES } from './events-routes.ts'
 import { FAILURE_ROUTES } from './failures-routes.ts'
 import { LATER_ROUTES } from './later-routes.ts'
@@ -14,6 +15,7 @@ export const ROUTES: readonly ApiRoute[] = [
   ...SESSION_ROUTES,
   ...OUTBOX_ROUTES,
   ...EVENT_ROUTES,
+  CORRECT_ROUTE,
   ...FAILURE_ROUTES,
   ...ACTION_ROUTES,
   ...BACKEND_ROUTES,

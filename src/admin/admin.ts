@@ -11,6 +11,7 @@ import { Audit, type AuditEntry, type ListAuditOptions } from './audit-log.ts'
 import { type ActOnEvents, AuditedMoves, type RescheduleByOperator } from './audited-moves.ts'
 import { Operations } from './background-operations.ts'
 import { ConsumerDeadLetters } from './consumer-dead-letters.ts'
+import { type CorrectEvent, Corrections, type Publishing } from './corrections.ts'
 import type { Defined } from './defined.ts'
 import type { EventQuery } from './event-query.ts'
 import type { EventManager } from './events.ts'
@@ -42,6 +43,8 @@ export interface AdminParts {
   backends(): readonly ConfiguredBackend[]
   /** What they say themselves. */
   backendFindings(timeout: number): Promise<Readonly<Record<string, readonly BackendFinding[]>>>
+  /** How this Broadcaster publishes. */
+  readonly publisher: Publishing
   /** What consumers of this service read, by consumer. */
   readonly subscriptions: Readonly<Record<string, Subscription>>
 }
@@ -80,6 +83,7 @@ export class Admin {
   readonly #moves: AuditedMoves
   readonly #pauses: Pauses
   readonly #breakers: Breakers
+  readonly #corrections: Corrections
   /** What is done to all events that match, in the background, by any worker: begun, looked at, paused and ended here. */
   readonly operations: Operations
 
@@ -92,6 +96,7 @@ export class Admin {
     this.#moves = new AuditedMoves(this.#plainMoves, this.#audit)
     this.#pauses = new Pauses(store.coordination, names, this.#audit)
     this.#breakers = new Breakers(store.coordination, names, this.#audit)
+    this.#corrections = new Corrections(store.admin, records, parts.publisher, this.#audit)
     this.operations = new Operations(store.operations, store.admin, this.#audit)
   }
 
@@ -124,6 +129,13 @@ export class Admin {
   readonly reschedule: RescheduleByOperator = (target, at, options) => this.#moves.reschedule(target, at, options)
   /** Deletes events, whatever their status: those not yet delivered never are. One that was sent meanwhile is too late, and stays. */
   readonly delete: ActOnEvents = (target, options) => this.#moves.move('delete', target, options)
+  /**
+   * Puts a corrected event in the place of one that was not delivered, which is cancelled in the same transaction: it is sent where
+   * that one would have been. It has a new id, the extension `correctionof` with the id of the old one, and is checked as a publish
+   * is. Resolves with the new event. Throws `DOES_NOT_EXIST`, `ILLEGAL_STATUS_MOVE` (it was sent, or cancelled), `EVENT_IN_HAND`, and
+   * what `publish` throws.
+   */
+  readonly correct: CorrectEvent = (id, changes, options) => this.#corrections.correct(id, changes, options)
   /** Counts what a move would change, and changes nothing. */
   preview<Chosen extends MoveTarget>(
     move: keyof typeof MOVABLE,

@@ -3,6 +3,7 @@ import { admin } from './commands/admin.ts'
 import { audit } from './commands/audit.ts'
 import { breaker } from './commands/breaker.ts'
 import { capture } from './commands/capture.ts'
+import { correct } from './commands/correct.ts'
 import { deadLetters } from './commands/dead-letters.ts'
 import { demo } from './commands/demo.ts'
 import { doctor } from './commands/doctor.ts'
@@ -31,6 +32,7 @@ export const commands: readonly Command[] = [
   skip,
   cancel,
   replay,
+  correct,
   stats,
   health,
   doctor,

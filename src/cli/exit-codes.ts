@@ -33,6 +33,8 @@ const BY_CODE: Partial<Record<ErrorCode, number>> = {
   PERMISSION_DENIED: EXIT.store,
   DATABASE_MISSING: EXIT.store,
   DOES_NOT_EXIST: EXIT.notFound,
+  ILLEGAL_STATUS_MOVE: EXIT.notFound,
+  EVENT_IN_HAND: EXIT.store,
 }
 
 /** The command line was wrong; the message says how, and ends with where to read more. */

@@ -6,7 +6,7 @@ import type { NewOutboxEvent } from '../record/columns.ts'
 import { OutboxEvent } from '../record/outbox-event.ts'
 import type { RecordSource } from '../record/record-source.ts'
 import { settled, type WaitingProgram, type WaitTime } from '../store/program.ts'
-import { ProgramRunner } from '../store/program-runner.ts'
+import { ProgramRunner, runChecks } from '../store/program-runner.ts'
 import type { Dialect } from '../store/statement.ts'
 import type { PublishStore } from '../store/store.ts'
 import type { TransactionAdapter } from '../store/transaction-adapter.ts'
@@ -85,18 +85,29 @@ export class Publisher<Tx> {
     return this.#runner.runSync('publishManySync', tx, this.#publish(events, options, 'events'))
   }
 
+  /**
+   * The row for one backend that `publish` would insert, with all of its checks and errors; inserts nothing. An empty name is the
+   * default backend. `isStored`: the data is as it was stored. Where a hook encodes it, it is what no schema knows, and is not
+   * encoded again.
+   */
+  async check(
+    event: unknown,
+    { backend, ...options }: PublishOptions & { readonly backend: string },
+    isStored: boolean,
+  ): Promise<NewOutboxEvent> {
+    const isEncoded = isStored && this.#parts.hooks?.encode !== undefined
+    const to = { ...options, backend: backend === '' ? this.#defaultBackend() : backend }
+    const [row] = await runChecks(this.#check([event], to, '', isEncoded))
+    return row as NewOutboxEvent
+  }
+
+  /** A row that somebody else inserted and committed after `check`. */
+  announce(event: OutboxEvent): void {
+    this.#announce([event])
+  }
+
   *#publish(inputs: readonly unknown[], options: PublishOptions, name: string): WaitingProgram<readonly OutboxEvent[]> {
-    const prepared = this.#prepare(inputs, options, name)
-    const types = new Set(prepared.drafts.map(({ type }) => type))
-    const limit = within(`the schema of ${[...types].slice(0, 3).join(', ')}`, 'events')
-    const refuse = (n: number): BroadcasterError => {
-      const type = prepared.drafts[n]?.type
-      return isAsynchronous(`the schema of ${type}`, 'type', type)
-    }
-    const checked = yield* settled(prepared.checks, refuse, limit)
-    for (const { problems } of checked) prepared.problems.push(...problems)
-    const drafts = prepared.drafts.map((draft, n) => ({ ...draft, data: checked[n]?.data }))
-    const rows = this.#rows(yield* this.#encode(drafts, prepared), prepared)
+    const rows = yield* this.#check(inputs, options, name)
     if (rows.length === 0) return []
     const { store, records } = this.#parts
     const added = new Map((yield* store.insert(rows)).map((row) => [row.id, row]))
@@ -108,6 +119,29 @@ export class Publisher<Tx> {
     }
     this.#announce(events)
     return events
+  }
+
+  *#check(
+    inputs: readonly unknown[],
+    options: PublishOptions,
+    name: string,
+    isEncoded = false,
+  ): WaitingProgram<readonly NewOutboxEvent[]> {
+    const prepared = this.#prepare(inputs, options, name)
+    const types = new Set(prepared.drafts.map(({ type }) => type))
+    const limit = within(`the schema of ${[...types].slice(0, 3).join(', ')}`, 'events')
+    const refuse = (n: number): BroadcasterError => {
+      const type = prepared.drafts[n]?.type
+      return isAsynchronous(`the schema of ${type}`, 'type', type)
+    }
+    const checked = yield* settled(prepared.checks, refuse, limit)
+    if (isEncoded) {
+      const types = checked.flatMap(({ problems }) => problems.filter(({ code }) => code === 'UNKNOWN_EVENT_TYPE'))
+      return this.#rows(prepared.drafts, { ...prepared, problems: [...prepared.problems, ...types] })
+    }
+    for (const { problems } of checked) prepared.problems.push(...problems)
+    const drafts = prepared.drafts.map((draft, n) => ({ ...draft, data: checked[n]?.data }))
+    return this.#rows(yield* this.#encode(drafts, prepared), prepared)
   }
 
   #prepare(inputs: readonly unknown[], options: PublishOptions, name: string): Prepared {

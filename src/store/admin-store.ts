@@ -1,4 +1,4 @@
-import type { ColumnName, FilterColumn, OutboxEventColumns } from '../record/columns.ts'
+import type { ColumnName, FilterColumn, NewOutboxEvent, OutboxEventColumns } from '../record/columns.ts'
 import type { Status } from '../record/status.ts'
 import type { OutboxLook } from './outbox-look.ts'
 
@@ -44,6 +44,11 @@ export type AdminMove =
   | { readonly kind: 'skip' }
   /** Not to be delivered: pending, retry, processing or failed -> cancelled. */
   | { readonly kind: 'cancel' }
+  /**
+   * The same for one event, and `row` comes into its place: into its lane and its `seq`, which go to nobody else; the cancelled one
+   * gets the `seq` that was meant for the new one. Due when the old one was if that was pending, else now.
+   */
+  | { readonly kind: 'correct'; readonly row: NewOutboxEvent }
   /** The record's own methods. */
   | { readonly kind: 'markPublished' }
   | { readonly kind: 'markFailed'; readonly error: string }

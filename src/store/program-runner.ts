@@ -101,6 +101,21 @@ export class ProgramRunner<Tx> {
   }
 }
 
+/** Runs a program that is not to ask the database anything: only its waits are answered. */
+export async function runChecks<Result>(program: WaitingProgram<Result>): Promise<Result> {
+  let step = program.next()
+  while (!step.done) {
+    if (!('promise' in step.value)) throw new Error('a check asked the database')
+    const { promise, limit } = step.value
+    const answer = limit === undefined ? promise : waitFor(promise, limit, limit.late)
+    step = await answer.then(
+      (value) => program.next(value as readonly Row[]),
+      (error: unknown) => program.throw(error),
+    )
+  }
+  return step.value
+}
+
 function isEvent(value: unknown): boolean {
   const { type, source } = Object(value) as { readonly type?: unknown; readonly source?: unknown }
   return typeof type === 'string' && typeof source === 'string'

@@ -26,6 +26,26 @@ export interface WaitTime {
   readonly late: () => BroadcasterError
 }
 
+/** Runs a program of statements where `answer` runs each. What that throws ends it. */
+export async function runProgram<Result>(
+  program: Program<Result>,
+  answer: (statement: Statement) => Promise<readonly Row[]>,
+): Promise<Result> {
+  let step = program.next()
+  while (!step.done) step = program.next(await answer(step.value))
+  return step.value
+}
+
+/** The same without a promise. */
+export function runProgramSync<Result>(
+  program: Program<Result>,
+  answer: (statement: Statement) => readonly Row[],
+): Result {
+  let step = program.next()
+  while (!step.done) step = program.next(answer(step.value))
+  return step.value
+}
+
 /** The values, after a wait where some are promises; `refuse` is told the first that is one. */
 export function* settled<T>(
   values: readonly (T | PromiseLike<T>)[],

@@ -6,6 +6,7 @@ import { breakerCases } from './store/breaker-cases.ts'
 import { clockCases } from './store/clock-cases.ts'
 import { clockLeaseCases } from './store/clock-lease-cases.ts'
 import { coordinationCases } from './store/coordination-cases.ts'
+import { correctCases } from './store/correct-cases.ts'
 import { destinationCases } from './store/destination-cases.ts'
 import { eraseCases } from './store/erase-cases.ts'
 import { fetchCases } from './store/fetch-cases.ts'
@@ -47,6 +48,7 @@ export const storeConformance: readonly StoreCase[] = [
   ...destinationCases,
   ...adminListCases,
   ...adminMoveCases,
+  ...correctCases,
   ...holdCases,
   ...lookCases,
   ...auditCases,

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { adminHandler } from 'ts-broadcaster/admin'
 import { OperationRunner } from '../../src/admin/operation-runner.ts'
+import type { CorrectAnswer } from '../../src/admin-http/api-events.ts'
 import type { OperationRow, StatusAnswer } from '../../src/admin-http/api-operations.ts'
 import type { AuditAnswer, OperationsAnswer } from '../../src/admin-http/api-types.ts'
 import { asking, BY_TOKEN, outboxInMemory } from './desk.ts'
@@ -88,4 +89,34 @@ test('an operation that is not there is not found', async () => {
   for (const number of ['999', 'x', '-1', '1e3']) {
     assert.equal((await ask(`api/operations/${number}`, { as: 'viewer' })).status, 404)
   }
+})
+test('an event is corrected, by who may, and errors name the field', async () => {
+  const old = await broadcaster.events.create({ type: 'order.wrong', source: '/c', data: { n: 1 }, partitionKey: 'c' })
+  const correct = (body: string, as: 'viewer' | 'operator' = 'operator', id = old.id) =>
+    ask(`api/events/${id}/correct`, { as, body })
+  assert.equal((await correct('{"data":1}', 'viewer')).status, 403)
+  for (const [body, field] of [
+    ['{}', 'changes'],
+    ['{"source":"not a uri"}', 'source'],
+    ['{"data":1,"dataBase64":"AA=="}', 'dataBase64'],
+    ['{"dataBase64":"%"}', 'dataBase64'],
+    ['{"extensions":{"Bad":1}}', 'extensions.Bad'],
+    ['{"partitionKey":"x"}', 'partitionKey'],
+    ['{"data":1,"reason":5}', 'reason'],
+  ] as const) {
+    const answer = await correct(body)
+    assert.deepEqual([answer.status, answer.json()['field']], [400, field], body)
+  }
+  const answer = await correct('{"data":{"n":12345678901234567890},"reason":"the number"}')
+  assert.equal(answer.status, 200, answer.text)
+  const { id, corrects } = answer.json<CorrectAnswer>()
+  assert.equal(corrects, old.id)
+  const event = await broadcaster.admin.get(id)
+  assert.equal(event.dataJson, '{"n":12345678901234567890}')
+  assert.equal((await broadcaster.admin.get(old.id)).status, 'cancelled')
+  const again = await correct('{"data":1}')
+  assert.deepEqual([again.status, again.json()['code']], [409, 'CONFLICT'])
+  assert.equal((await correct('{"data":1}', 'operator', '0198c2a0-7c1e-7000-8000-000000000000')).status, 404)
+  const { audit } = (await ask('api/audit?what=correct', { as: 'viewer' })).json<AuditAnswer>()
+  assert.deepEqual([audit[0]?.who, audit[0]?.reason], ['otto', 'the number'])
 })

@@ -67,6 +67,7 @@ export type Operation =
       readonly later: boolean
       readonly held: boolean
     }
+  | { readonly op: 'correct'; readonly event: number; readonly held: boolean }
   | { readonly op: 'hold'; readonly events: readonly number[]; readonly over: boolean }
   | { readonly op: 'quiet'; readonly worker: number; readonly lanes: readonly number[] }
   | { readonly op: 'lift' }
@@ -238,6 +239,7 @@ export const operation: fc.Arbitrary<Operation> = fc.oneof(
       held: fc.integer({ min: 0, max: 3 }).map((n) => n > 0),
     }),
   },
+  { weight: 2, arbitrary: fc.record({ op: fc.constant('correct'), event: number, held: fc.boolean() }) },
   { weight: 3, arbitrary: fc.record({ op: fc.constant('hold'), events: someEvents, over: fc.boolean() }) },
   { weight: 4, arbitrary: fc.record({ op: fc.constant('quiet'), worker, lanes }) },
   { weight: 1, arbitrary: fc.record({ op: fc.constant('lift') }) },

@@ -135,6 +135,8 @@ export class Subject {
         }
         return [moved, busy].map((some) => some.map((id) => this.#indexOf(id)).sort((a, b) => a - b))
       }
+      case 'correct':
+        return this.#correct(operation.event, operation.held)
       case 'hold': {
         const ids = operation.events.flatMap((n) => this.#event(n)?.id ?? [])
         const holds = await admin.hold([...new Set(ids)], operation.over ? 0 : LONG_HOLD)
@@ -209,6 +211,31 @@ export class Subject {
       if (!(error instanceof RolledBackError)) throw error
     }
     return { published: published.map((row) => row.id).sort(), found }
+  }
+
+  async #correct(number: number, held: boolean): Promise<unknown> {
+    const event = this.#event(number)
+    if (!event) return 'no event'
+    const [old] = await this.#store.admin.list({
+      ...{ where: [{ column: 'id', op: 'eq', value: event.id }], order: [], limit: 1, offset: 0 },
+      columns: ['partitionKey', 'publisherBackend'],
+    })
+    const n = this.#published++
+    const row = newEvent({
+      ...{ id: uuid(n), data: `{"n": ${n}}`, extensions: `{"correctionof":"${event.id}"}`, ...old },
+      keyHash: old?.partitionKey == null ? n : keyHashOf(old.partitionKey),
+    })
+    const holds = held ? [...this.#holds.values()] : []
+    const { moved, busy } = await this.#store.admin.move([event.id], { kind: 'correct', row }, holds)
+    if (moved.length > 0) {
+      this.#generations.set(event.id, (this.#generations.get(event.id) ?? 0) + 1)
+      const [stored] = await this.#store.admin.list({
+        ...{ where: [{ column: 'id', op: 'eq', value: row.id }], order: [], limit: 1, offset: 0 },
+        columns: ['seq', 'lane'],
+      })
+      this.#events.push({ id: row.id, lane: stored?.lane ?? -1, seq: stored?.seq ?? -1 })
+    }
+    return { moved: moved.length, busy: busy.length }
   }
 
   #newEvent(spec: EventSpec): NewOutboxEvent {

@@ -97,6 +97,9 @@ async function playAll(as: (role: Role) => Store, tables: () => Promise<unknown>
   while (Number.isFinite(await runner.step()));
   assert.equal((await operator.admin.operations.get(id)).state, 'done')
   await operator.admin.requeue(again.id)
+  const corrected = await operator.admin.correct(again.id, { subject: 'corrected' })
+  await operator.admin.cancel(corrected.id)
+  await operator.admin.requeue(again.id)
   await operator.events.reschedule(again.id, new Date(Date.now() + 60_000))
   await operator.events.delete(again.id)
   await operator.admin.pause('main', { by: 'ops' })

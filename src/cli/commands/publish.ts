@@ -1,10 +1,9 @@
-import { readFile } from 'node:fs/promises'
-import { resolve } from 'node:path'
 import { isJsonType } from '../../event/content-type.ts'
-import { parseJson, stringifyJson } from '../../event/json.ts'
+import { stringifyJson } from '../../event/json.ts'
 import type { CloudEventInput, EventInput, PublishOptions } from '../../publish/event-input.ts'
 import type { Input } from '../arguments.ts'
 import { defineCommand } from '../command.ts'
+import { extension, parse, readText } from '../event-text.ts'
 import { EXIT, UsageError } from '../exit-codes.ts'
 import type { Screen } from '../screen.ts'
 
@@ -95,29 +94,4 @@ function publishOptions({ options }: Input<typeof OPTIONS>): PublishOptions {
     scheduledAt: options.at,
     maxRetries: options['max-retries'],
   }
-}
-
-async function readText(given: string, terminal: Screen): Promise<string> {
-  if (given === '-') return terminal.readInput()
-  if (!given.startsWith('@')) return given
-  const path = resolve(terminal.cwd, given.slice(1))
-  try {
-    return await readFile(path, 'utf8')
-  } catch (cause) {
-    throw new UsageError(`${path} cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`)
-  }
-}
-
-function parse(text: string, option: string): unknown {
-  try {
-    return parseJson(text)
-  } catch (cause) {
-    throw new UsageError(`${option} is not JSON: ${cause instanceof Error ? cause.message : String(cause)}`)
-  }
-}
-
-function extension(text: string): readonly [string, string] {
-  const at = text.indexOf('=')
-  if (at <= 0) throw new UsageError(`--extension is ${text}; give name=text`)
-  return [text.slice(0, at), text.slice(at + 1)]
 }

@@ -1,8 +1,9 @@
-import { FAR_FUTURE } from '../../record/columns.ts'
+import { FAR_FUTURE, type NewOutboxEvent } from '../../record/columns.ts'
 import { canMove, UNSETTLED } from '../../record/status.ts'
 import type { AdminMove, Hold, MoveReport } from '../admin-store.ts'
 import { LONGEST_HOLD } from '../coordination-store.ts'
 import type { MemoryLane, MemoryOutbox, MemoryRow } from './memory-outbox.ts'
+import { newRow } from './publish.ts'
 
 /** Applies a move to events whose status allows it, where nobody can be sending them. */
 export function move(
@@ -82,6 +83,7 @@ function allows({ status }: MemoryRow, wanted: AdminMove): boolean {
     case 'skip':
       return status === 'failed'
     case 'cancel':
+    case 'correct':
       return canMove(status, 'cancelled')
     case 'markPublished':
       return canMove(status, 'published')
@@ -111,6 +113,9 @@ function change(outbox: MemoryOutbox, row: MemoryRow, move: AdminMove, now: numb
       row.status = 'cancelled'
       row.availableAt = null
       break
+    case 'correct':
+      correct(outbox, row, move.row, now)
+      break
     case 'markPublished':
       row.status = 'published'
       row.publishedAt = new Date(now)
@@ -138,6 +143,16 @@ function change(outbox: MemoryOutbox, row: MemoryRow, move: AdminMove, now: numb
       outbox.remove(row)
       break
   }
+}
+
+/** Cancels the old one; the new one takes its lane and its place there. */
+function correct(outbox: MemoryOutbox, row: MemoryRow, event: NewOutboxEvent, now: number): void {
+  const due = row.status === 'pending' ? row.scheduledAt : new Date(now)
+  const next = newRow(outbox, event, now)
+  const { seq } = next
+  const availableAt = due.getTime() > now ? new Date(due) : null
+  outbox.add(Object.assign(next, { seq: row.seq, lane: row.lane, scheduledAt: new Date(due), availableAt }))
+  Object.assign(row, { seq, status: 'cancelled', scheduledAt: due, availableAt: null })
 }
 
 /** An event that failed for good blocks its key until somebody releases it. */

@@ -11,13 +11,16 @@ export function memoryRelay(outbox: MemoryOutbox): RelayStore {
     outbox.bySeq(
       (row) => UNSETTLED.includes(row.status) && names.includes(row.publisherBackend) && lanes.includes(row.lane),
     )
+  // What was due when it was written stays due when the clock is set back.
+  const isDue = ({ scheduledAt, createdAt, updatedAt }: MemoryRow): boolean =>
+    scheduledAt.getTime() <= Math.max(outbox.now(), createdAt.getTime(), updatedAt.getTime())
 
   return {
     async fetch(names, cursors) {
       const left = new Map(cursors.map(({ lane, after, limit }) => [lane, { after, limit }]))
       const rows = unsettled(names, [...left.keys()]).filter((row) => {
         const cursor = left.get(row.lane)
-        return cursor && row.availableAt === null && row.seq > cursor.after && cursor.limit-- > 0
+        return cursor && row.availableAt === null && isDue(row) && row.seq > cursor.after && cursor.limit-- > 0
       })
       return rows.map((row) => copyColumns(row, SEND_COLUMNS) as FetchedRow)
     },

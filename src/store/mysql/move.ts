@@ -14,6 +14,7 @@ import {
   placesOf,
   raiseAttention,
 } from './coordination.ts'
+import { comeInto } from './correct.ts'
 import { deleteById } from './purge.ts'
 import { join, type Sql, sql } from './sql.ts'
 import { runAgainOnConflict } from './store-error.ts'
@@ -90,6 +91,10 @@ function changesOf(move: Exclude<AdminMove, { kind: 'delete' }>): Sql {
       return sql`available_at = NULL, updated_at = ${NOW}`
     case 'cancel':
       return sql`status = 'cancelled', available_at = NULL, updated_at = ${NOW}`
+    case 'correct':
+      // What becomes of the new event's due time is read from here.
+      return sql`scheduled_at = CASE WHEN status = 'pending' THEN scheduled_at ELSE ${NOW} END, status = 'cancelled',
+  available_at = NULL, updated_at = ${NOW}`
     case 'markPublished':
       return sql`status = 'published', published_at = ${NOW}, available_at = NULL, updated_at = ${NOW}`
     case 'markFailed':
@@ -117,6 +122,7 @@ const FROM: Readonly<Record<Exclude<AdminMove['kind'], 'delete'>, Sql>> = {
   replay: sql`status = 'published'`,
   skip: sql`status = 'failed'`,
   cancel: sql`status IN ('pending', 'retry', 'processing', 'failed')`,
+  correct: sql`status IN ('pending', 'retry', 'processing', 'failed')`,
   markPublished: sql`status <> 'published'`,
   markFailed: sql`status IN ${UNSETTLED}`,
   incrementRetry: sql`status IN ${UNSETTLED}`,
@@ -137,6 +143,7 @@ function fromOf(move: AdminMove): Sql {
  * seen, or after, and sees what was moved. Lanes that no worker has made yet are made, so that there is something to lock.
  */
 export function move(client: Client, t: Tables): AdminStore['move'] {
+  const comeIntoPlace = comeInto(t)
   return async (ids, move, holds, operation) => {
     const wanted = [...new Set(ids.filter(isUuid).map(toSqlId))].sort()
     return runAgainOnConflict(() =>
@@ -165,6 +172,7 @@ WHERE id IN (${ids}) AND ${fromOf(move)} FOR UPDATE`)
 UPDATE ${t.events} FORCE INDEX (PRIMARY) SET ${changesOf(move)}, generation = ${NEXT_GENERATION}
 WHERE id IN (${these})`)
           }
+          if (move.kind === 'correct') for (const id of these) await comeIntoPlace(tx, id, move.row)
           moved.push(...these.map(fromSqlId))
           places.push(...free.map(placeOf))
         }

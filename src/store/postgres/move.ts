@@ -4,6 +4,7 @@ import { LONGEST_HOLD } from '../coordination-store.ts'
 import { isUuid } from '../values.ts'
 import type { Client, ClientTransaction, SqlValue } from './client.ts'
 import { raiseAttention } from './coordination.ts'
+import { comeInto } from './correct.ts'
 import { runAgainOnConflict } from './store-error.ts'
 import type { Tables } from './tables.ts'
 import { FAR_FUTURE_SQL, UNSETTLED } from './values.ts'
@@ -114,6 +115,13 @@ const MOVES: Readonly<Record<Exclude<AdminMove['kind'], 'delete'>, Change>> = {
     from: `e.status IN ('pending', 'retry', 'processing', 'failed')`,
   },
 
+  // What becomes of the new event's due time is read from here.
+  correct: {
+    set: `status = 'cancelled', available_at = NULL, updated_at = statement_timestamp(), generation = ${NEXT_GENERATION},
+    scheduled_at = CASE WHEN e.status = 'pending' THEN e.scheduled_at ELSE statement_timestamp() END`,
+    from: `e.status IN ('pending', 'retry', 'processing', 'failed')`,
+  },
+
   markPublished: {
     set: `status = 'published', published_at = statement_timestamp(), available_at = NULL,
     updated_at = statement_timestamp(), generation = ${NEXT_GENERATION}`,
@@ -198,6 +206,7 @@ SELECT changed.id FROM changed, told`
   }
 
   const liftOn = lift(t)
+  const comeIntoPlace = comeInto(t)
   return (ids, move, holds, operation) => {
     const wanted = ids.filter(isUuid)
     const { change, busy: findBusy } = statementsOf(move)
@@ -209,6 +218,7 @@ SELECT changed.id FROM changed, told`
         const lanes = [closed.map(({ backend }) => backend), closed.map(({ lane }) => lane)] as const
         const rows = await tx.query(change, [wanted, t.events, ...lanes, ...valuesOf(move)])
         const moved = rows.map(({ id }) => id ?? '')
+        if (move.kind === 'correct') for (const id of moved) await comeIntoPlace(tx, id, move.row)
         const left = wanted.filter((id) => !moved.includes(id.toLowerCase()))
         const busy = closed.length === 0 ? [] : await tx.query(findBusy, [left, ...lanes])
         await liftOn(tx, holdsBeside(closed, holds))

@@ -6,6 +6,7 @@ import type { Row } from '../statement.ts'
 import { fromSqlId, toSqlDate, toSqlId } from '../values.ts'
 import type { Connection } from './connection.ts'
 import { makeLanes, raiseAttention } from './coordination.ts'
+import { comeInto } from './correct.ts'
 import type { Tables } from './tables.ts'
 import { FAR_FUTURE_SQL, NOW, nowPlus } from './values.ts'
 
@@ -86,6 +87,12 @@ export function move(t: Tables) {
     replay: update(again, "'published'"),
     skip: update('available_at = NULL', "'failed'"),
     cancel: update("status = 'cancelled', available_at = NULL", `${unsettled}, 'failed'`),
+    // What becomes of the new event's due time is read from here.
+    correct: update(
+      `status = 'cancelled', available_at = NULL,
+       scheduled_at = CASE WHEN status = 'pending' THEN scheduled_at ELSE ${NOW} END`,
+      `${unsettled}, 'failed'`,
+    ),
     markPublished: update(
       `status = 'published', published_at = ${NOW}, available_at = NULL`,
       `${unsettled}, 'failed', 'cancelled'`,
@@ -108,6 +115,7 @@ export function move(t: Tables) {
   const make = makeLanes(t)
   const raise = raiseAttention(t)
   const lanes = { busy: busyLanes(t), lift: lift(t) }
+  const comeIntoPlace = comeInto(t)
 
   const countedSql = `UPDATE ${t.operations} SET moved = moved + ? WHERE id = ?`
   return (
@@ -125,6 +133,7 @@ export function move(t: Tables) {
     const which = [JSON.stringify(ids.map(toSqlId)), ...statusOf(wanted), JSON.stringify(closed)]
     const busy = closed.length === 0 ? [] : db.all(sql[wanted.kind].busy, ...which)
     const rows = db.all(sql[wanted.kind].change, ...valuesOf(wanted), ...which)
+    if (wanted.kind === 'correct') for (const { id } of rows) comeIntoPlace(db, String(id), wanted.row)
     raise(db, rows)
     lanes.lift(db, holdsBeside(closed, holds))
     if (operation !== undefined) db.run(countedSql, rows.length, operation)

@@ -1,0 +1,37 @@
+import type { SQLInputValue } from 'node:sqlite'
+import type { NewOutboxEvent } from '../../record/columns.ts'
+import { runProgramSync } from '../program.ts'
+import { joinStatement } from '../statement.ts'
+import { toSqlId } from '../values.ts'
+import type { Connection } from './connection.ts'
+import { publish } from './publish.ts'
+import type { Tables } from './tables.ts'
+import { NOW } from './values.ts'
+
+/**
+ * Inserts a corrected event as a publish does, and puts it into the place of the old one, which was cancelled in this transaction.
+ * `seq` is the rowid, unique and checked row by row, so the old one stands below zero for a moment.
+ */
+export function comeInto(t: Tables) {
+  const { insert } = publish(t)
+  const find = `SELECT seq, lane, scheduled_at FROM ${t.events} WHERE id = ?`
+  const number = `UPDATE ${t.events} SET seq = ? WHERE id = ?`
+  const take = `
+    UPDATE ${t.events} SET seq = ?, lane = ?, scheduled_at = ?, available_at = CASE WHEN ? > ${NOW} THEN ? END
+    WHERE id = ?`
+  return (db: Connection, id: string, row: NewOutboxEvent): void => {
+    runProgramSync(insert([row]), (statement) =>
+      db.all(
+        joinStatement(statement, () => '?'),
+        ...(statement.values as readonly SQLInputValue[]),
+      ),
+    )
+    const newId = toSqlId(row.id)
+    const [old, fresh] = [db.get(find, id), db.get(find, newId)]
+    if (old === undefined || fresh === undefined) throw new Error(`the event ${row.id} was not stored`)
+    const due = String(old['scheduled_at'])
+    db.run(number, -Number(fresh['seq']), id)
+    db.run(take, Number(old['seq']), Number(old['lane'] ?? fresh['lane']), due, due, due, newId)
+    db.run(number, Number(fresh['seq']), id)
+  }
+}
