@@ -53,6 +53,8 @@ export interface AdminParts {
 export interface StatusOptions {
   /** A due event that nothing holds may have waited for so long before a finding says so, in milliseconds. Default 5 minutes. */
   readonly maxLag?: number | undefined
+  /** A transaction of anybody may be open for so long before a finding says so, in milliseconds. Default 5 minutes. */
+  readonly maxTransaction?: number | undefined
   /** Asks the backends, too, what a person should know of them: that goes over the network. Default: false. */
   readonly askBackends?: boolean | undefined
   /** How long each backend may take, in milliseconds. Default 5,000. */
@@ -234,6 +236,7 @@ export class Admin {
    */
   async status({
     maxLag = MAX_LAG,
+    maxTransaction,
     askBackends = false,
     timeout = BACKEND_TIMEOUT,
   }: StatusOptions = {}): Promise<OutboxStatus> {
@@ -242,7 +245,7 @@ export class Admin {
     const schema = await store.schema.status()
     const ready = schema.pending.length === 0
     const asked = askBackends && ready ? this.#parts.backendFindings(timeout) : {}
-    const [look, inspected] = ready ? await Promise.all([this.#look(configured), this.#inspect()]) : []
+    const [inspected, look] = ready ? await this.#lookAll(configured, maxTransaction) : []
     const seen = look && {
       backends: backendStatuses(look, configured),
       workers: workerStatuses(look),
@@ -287,9 +290,18 @@ export class Admin {
     return { ...look, breakers: [...look.breakers, ...breakers] }
   }
 
-  async #inspect() {
+  /** Without an index of ours a look at the table may fail: then what is missing is all there is to tell. */
+  async #lookAll(configured: readonly ConfiguredBackend[], maxTransaction: number | undefined) {
+    const [inspected, look] = await Promise.allSettled([this.#inspect(maxTransaction), this.#look(configured)])
+    if (inspected.status === 'rejected') throw inspected.reason
+    if (look.status === 'fulfilled') return [inspected.value, look.value] as const
+    if ((inspected.value?.inspection.missingIndexes.length ?? 0) === 0) throw look.reason
+    return [inspected.value] as const
+  }
+
+  async #inspect(transactionAge: number | undefined) {
     const before = Date.now()
-    const inspection = await this.#parts.store.schema.inspect?.()
+    const inspection = await this.#parts.store.schema.inspect?.({ transactionAge })
     if (inspection === undefined) return undefined
     // The database looked at its clock at some moment between the two, not in their middle: a connection may have been opened first.
     const [now, after] = [inspection.now.getTime(), Date.now()]

@@ -3,9 +3,14 @@ export const FINDING_CODES = [
   'schema-current',
   'schema-foreign',
   'schema-outdated',
+  'index-missing',
   'extra-index',
   'unreachable-status',
   'unreachable-lane',
+  'server-read-only',
+  'long-transaction',
+  'dead-rows',
+  'autovacuum-off',
   'clock-agrees',
   'clock-differs',
   'workers-at-work',
@@ -32,4 +37,6 @@ export interface Finding {
   readonly message: string
   /** What to do: a command, an SQL statement or a sentence. */
   readonly cure?: string
+  /** What mends it without a risk, and what `broadcaster doctor --fix` does: `store.schema.migrate()`. */
+  readonly fix?: 'migrate'
 }

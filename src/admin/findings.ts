@@ -4,6 +4,7 @@ import type { Inspection } from '../store/inspection.ts'
 import type { Count } from '../store/outbox-look.ts'
 import type { MigrationStatus } from '../store/store.ts'
 import type { Finding } from './finding.ts'
+import { serverFindings } from './server-findings.ts'
 import { type BackendStatus, type LaneStatus, type OpenBreaker, sum, type WorkerStatus } from './status.ts'
 
 /** What was seen of an outbox. */
@@ -18,7 +19,7 @@ export interface Facts {
     readonly lanes: readonly LaneStatus[]
   }
   /** Undefined = the store cannot tell. */
-  readonly inspection?: Pick<Inspection, 'extraIndexes' | 'unreachable'>
+  readonly inspection?: Pick<Inspection, 'missingIndexes' | 'extraIndexes' | 'unreachable' | 'server'>
   /** Milliseconds by which the database's clock is ahead of this host's; undefined = not known. */
   readonly clockAhead?: number
   /** What the backends say themselves, by name. */
@@ -35,7 +36,14 @@ export function findingsOf(facts: Facts): readonly Finding[] {
   const { schema, seen, inspection, clockAhead, backendFindings = {} } = facts
   return [
     schemaFinding(facts.store, schema),
-    ...(inspection ? [...inspection.extraIndexes.map(extraIndex), ...inspection.unreachable.map(unreachable)] : []),
+    ...(inspection
+      ? [
+          ...inspection.missingIndexes.map(missingIndex),
+          ...inspection.extraIndexes.map(extraIndex),
+          ...inspection.unreachable.map(unreachable),
+          ...serverFindings(inspection.server),
+        ]
+      : []),
     ...(clockAhead === undefined ? [] : [clock(clockAhead)]),
     ...(seen
       ? [
@@ -58,7 +66,20 @@ function schemaFinding(store: string, { version, latest, pending, foreign }: Mig
   }
   if (pending.length === 0)
     return { code: 'schema-current', level: 'fine', message: `${store} is at version ${version}` }
-  return { code: 'schema-outdated', level: 'wrong', message: `${store} is at version ${version} of ${latest}`, cure }
+  const message = `${store} is at version ${version} of ${latest}`
+  // A step that older versions of this package do not survive is no small matter, and a person's to begin.
+  const isSafe = version === 0 || pending.every(({ breaking }) => !breaking)
+  return { code: 'schema-outdated', level: 'wrong', message, cure, ...(isSafe && { fix: 'migrate' }) }
+}
+
+function missingIndex(name: string): Finding {
+  return {
+    code: 'index-missing',
+    level: 'wrong',
+    message: `the index ${name} is missing or was not built to its end: workers read the whole table, or cannot read at all`,
+    cure: 'broadcaster migrate',
+    fix: 'migrate',
+  }
 }
 
 function extraIndex({ name, on, drop }: Inspection['extraIndexes'][number]): Finding {

@@ -42,6 +42,7 @@ export function screenOn(terminal: Terminal): Screen {
     },
     env: terminal.env,
     cwd: terminal.cwd,
+    ask: (question) => terminal.ask(printable(question)),
     readInput: () => terminal.readInput(),
     stopSignal: () => terminal.stopSignal(),
   }

@@ -1,3 +1,5 @@
+import { createInterface } from 'node:readline'
+
 /** What a whole line may be shown in. */
 export type Colour = 'red' | 'green' | 'yellow' | 'dim' | 'bold'
 
@@ -18,6 +20,8 @@ export interface Terminal {
   readonly env: Readonly<Record<string, string | undefined>>
   /** The working folder. */
   readonly cwd: string
+  /** Asks the person who watches for a yes; undefined where nobody watches. */
+  ask(question: string): Promise<boolean | undefined>
   /** Everything from standard input, as UTF-8. */
   readInput(): Promise<string>
   /** Aborts at the first SIGINT or SIGTERM; from then on the process does not die of it, but of the second one. */
@@ -63,6 +67,18 @@ export function processTerminal(): Terminal {
     },
     env: process.env,
     cwd: process.cwd(),
+    async ask(question) {
+      if (!watched || process.stdin.isTTY !== true) return undefined
+      clear()
+      const reader = createInterface({ input: process.stdin, output: process.stderr })
+      // Ctrl-D is no yes.
+      const answer = await new Promise<string>((resolve) => {
+        reader.once('close', () => resolve(''))
+        reader.question(`${question} [y/N] `, resolve)
+      })
+      reader.close()
+      return /^y(es)?$/i.test(answer.trim())
+    },
     async readInput() {
       let text = ''
       process.stdin.setEncoding('utf8')

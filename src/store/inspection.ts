@@ -1,4 +1,5 @@
 import { STATUSES } from '../record/status.ts'
+import type { ServerLook } from './server-look.ts'
 
 /** An index on the events table that is not ours. */
 export interface ExtraIndex {
@@ -16,8 +17,12 @@ export interface Inspection {
   readonly now: Date
   /** Indexes on the events table that are not ours, such as those of Django: each insert and each settle pays for them. */
   readonly extraIndexes: readonly ExtraIndex[]
-  /** Rows that no worker will ever see. */
+  /** Indexes of ours that are not there, or that a build left unusable: each fetch reads the whole table, or fails. */
+  readonly missingIndexes: readonly string[]
+  /** Rows that no worker will ever see. Empty where an index is missing that they would be looked for by. */
   readonly unreachable: readonly Unreachable[]
+  /** What the server itself says. */
+  readonly server: ServerLook
 }
 
 /** Rows that no worker will ever see, written past this package: nothing else would show them. */

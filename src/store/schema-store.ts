@@ -2,6 +2,7 @@ import { BroadcasterError } from '../errors.ts'
 import type { CaptureOptions } from './capture.ts'
 import type { Inspection } from './inspection.ts'
 import { type FoundSchema, requireUsable, type SchemaStep, statusOf } from './schema-status.ts'
+import type { InspectOptions } from './server-look.ts'
 import type { SchemaStore } from './store.ts'
 
 const DEFAULT_LANES = 64
@@ -23,7 +24,7 @@ export interface SchemaParts<Step extends SchemaStep> {
   script(step: Step, lanes: number): string
   /** Of a table that Django Broadcaster made, the script that does the work of step 1. */
   takeOverScript(lanes: number): string
-  inspect(): Promise<Inspection>
+  inspect(options?: InspectOptions): Promise<Inspection>
   capture(options: CaptureOptions): Promise<string>
 }
 
@@ -48,7 +49,7 @@ export function schemaStore<Step extends SchemaStep>(parts: SchemaParts<Step>): 
       return before + [...(takeOver ? [parts.takeOverScript(lanes)] : []), ...scripts].join('\n')
     },
     check: async () => requireUsable(await parts.read('check'), steps, parts.table.replaceAll(/["`]/g, '')),
-    inspect: () => parts.inspect(),
+    inspect: (options) => parts.inspect(options),
     capture: (options) => parts.capture(options),
   }
 }

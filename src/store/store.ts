@@ -9,6 +9,7 @@ import type { OperationStore } from './operation-store.ts'
 import type { Program } from './program.ts'
 import type { RelayStore } from './relay-store.ts'
 import type { RetentionStore } from './retention-store.ts'
+import type { InspectOptions } from './server-look.ts'
 import type { Dialect } from './statement.ts'
 import type { TransactionAdapter } from './transaction-adapter.ts'
 
@@ -134,7 +135,7 @@ export interface SchemaStore {
   /** The SQL that `migrate` would run, for people who run it themselves. */
   print(options?: PrintOptions): string
   /** What is there that costs, or misleads. Optional: without it nothing is known. */
-  inspect?(): Promise<Inspection>
+  inspect?(options?: InspectOptions): Promise<Inspection>
   /** The SQL of triggers that turn changes of a table into events. Optional: where there are triggers. */
   capture?(options: CaptureOptions): Promise<string>
   /** Throws `SCHEMA_MISSING`, `SCHEMA_OUTDATED` or `SCHEMA_TOO_NEW` unless this code can work with the schema. */

@@ -74,18 +74,30 @@ const TABLE: readonly {
     what: 'what the database itself shows',
     facts: factsOf(lookOf({}), {
       inspection: {
+        missingIndexes: ['hot'],
         extraIndexes: [index],
         unreachable: [
           { what: 'status', status: 'done', found: 2, mend: 'UPDATE x' },
           { what: 'lane', found: 1, mend: 'UPDATE y' },
         ],
+        server: {
+          readOnly: true,
+          openTransactions: [{ who: 'psql as ada, pid 7, idle in transaction', age: 400_000, end: 'SELECT end(7)' }],
+          deadRows: { dead: 30_000, live: 29_999, cleanedAt: null, mend: 'VACUUM x' },
+          autovacuumOff: 'ALTER TABLE x RESET (autovacuum_enabled)',
+        },
       },
       clockAhead: 5_000,
     }),
     found: [
+      ['index-missing', 'wrong', /^the index hot is missing or was not built/],
       ['extra-index', 'advice', /the index by_type \(event_type\) is not ours/],
       ['unreachable-status', 'wrong', /^2 rows or more with the status "done", which does not exist/],
       ['unreachable-lane', 'wrong', /^1 event or more in lanes that do not exist/],
+      ['server-read-only', 'wrong', /takes no writes/],
+      ['long-transaction', 'advice', /open for 7 min \(psql as ada, pid 7, idle in transaction\)/],
+      ['dead-rows', 'advice', /^about 30,000 dead rows beside 29,999 live ones, never cleaned/],
+      ['autovacuum-off', 'advice', /autovacuum is switched off/],
       ['clock-differs', 'advice', /5\.0 s behind the database's/],
     ],
   },

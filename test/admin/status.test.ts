@@ -46,7 +46,13 @@ for (const [what, now, code] of [
     const store = memoryStore()
     const inspect = (): Promise<Inspection> => {
       t.mock.timers.tick(5_000)
-      return Promise.resolve({ now: new Date(started + now), extraIndexes: [], unreachable: [] })
+      return Promise.resolve({
+        now: new Date(started + now),
+        missingIndexes: [],
+        extraIndexes: [],
+        unreachable: [],
+        server: {},
+      })
     }
     await using broadcaster = broadcasterOn({ ...store, schema: { ...store.schema, inspect } })
     const { findings } = await broadcaster.status()

@@ -111,3 +111,20 @@ test('capture prints triggers for a table, and refuses what is not there', async
     assert.match(done.warnings, message)
   }
 })
+
+test('--fix mends what is safe: it asks, does not without an answer, and leaves the rest alone', async () => {
+  django.exec('DROP INDEX outbox_events_hot')
+  const refused = await broadcaster('doctor', '--fix')
+  assert.equal(refused.code, 2)
+  assert.match(refused.warnings, /add --yes/)
+  assert.match((await broadcaster('doctor')).output, /^wrong {3}the index outbox_events_hot is missing/m)
+
+  const fixed = await broadcaster('doctor', '--fix', '--yes', '--json')
+  const { findings, fixed: done } = fixed.json as { findings: { code: string }[]; fixed: { code: string }[] }
+  assert.deepEqual(
+    done.map(({ code }) => code),
+    ['index-missing'],
+  )
+  assert.ok(findings.every(({ code }) => code !== 'index-missing'))
+  assert.doesNotMatch((await broadcaster('doctor', '--fix')).output, /^fixed/m, 'and there is nothing to ask')
+})

@@ -12,6 +12,8 @@ export interface Other {
 export async function connectTo(place: StorePlace): Promise<Other> {
   if (place.kind === 'postgres') {
     const client = new Client({ connectionString: place.url })
+    // A test may have its session ended.
+    client.on('error', () => undefined)
     await client.connect()
     await client.query(`SET search_path = ${place.schema}`)
     return { run: (sql) => client.query(sql), end: () => client.end() }

@@ -43,6 +43,13 @@ export class FakeTerminal implements Terminal {
   progress(text: string): void {
     this.shown.push(text)
   }
+  /** The answers to come; without one nobody watches. */
+  readonly answers: boolean[] = []
+  readonly questions: string[] = []
+  async ask(question: string): Promise<boolean | undefined> {
+    this.questions.push(question)
+    return this.answers.shift()
+  }
   async readInput(): Promise<string> {
     return this.#input
   }

@@ -1,6 +1,9 @@
+import type { Finding } from '../../admin/finding.ts'
+import type { Broadcaster } from '../../broadcaster.ts'
 import { defineCommand } from '../command.ts'
 import { eachOutbox } from '../each-outbox.ts'
-import { EXIT } from '../exit-codes.ts'
+import { EXIT, UsageError } from '../exit-codes.ts'
+import type { Terminal } from '../terminal.ts'
 
 const COLOURS = { wrong: 'red', advice: 'yellow', fine: 'green' } as const
 
@@ -8,22 +11,46 @@ const COLOURS = { wrong: 'red', advice: 'yellow', fine: 'green' } as const
 export const doctor = defineCommand({
   name: 'doctor',
   summary: 'Looks for what keeps events waiting or makes them expensive, and says what to do.',
-  description: 'Changes nothing. Ends with 6 when something is wrong; advice alone is 0.',
+  description:
+    'Changes nothing without --fix. Ends with 6 when something is wrong; advice alone is 0. --fix does what is safe: it runs `migrate` where that mends what was found, and leaves the rest to you.',
   options: {
     'max-lag': { kind: 'duration', help: 'How long a due event may have waited. Default: 5m.' },
+    'max-transaction': { kind: 'duration', help: 'How long a transaction of anybody may be open. Default: 5m.' },
+    fix: { kind: 'flag', help: 'Mends what is safe to mend, after asking.' },
+    yes: { kind: 'flag', help: 'With --fix: does not ask.' },
   },
+  examples: ['broadcaster doctor', 'broadcaster doctor --fix --yes'],
   async run({ options }, { terminal, outboxes }) {
-    const { json, 'max-lag': maxLag } = options
+    const { json, fix, yes } = options
+    const look = async (broadcaster: Broadcaster): Promise<readonly Finding[]> => {
+      const { 'max-lag': maxLag, 'max-transaction': maxTransaction } = options
+      return (await broadcaster.status({ askBackends: true, maxLag, maxTransaction })).findings
+    }
     return eachOutbox(await outboxes(), { terminal, json }, async ({ broadcaster }) => {
-      const { findings } = await broadcaster.status({ askBackends: true, maxLag })
+      let findings = await look(broadcaster)
+      const fixed = fix ? findings.filter((finding) => finding.fix === 'migrate') : []
+      if (fixed.length > 0 && (yes || (await mayMend(terminal, fixed)))) {
+        await broadcaster.store.schema.migrate({ onProgress: (message) => terminal.progress(message) })
+        findings = await look(broadcaster)
+      } else fixed.length = 0
       return {
-        json: { findings },
-        lines: findings.flatMap(({ level, message, cure }) => [
-          { text: `${level.padEnd(6)}  ${message}`, colour: COLOURS[level] },
-          ...(cure === undefined ? [] : [`        -> ${cure}`]),
-        ]),
+        json: { findings, ...(fix && { fixed }) },
+        lines: [
+          ...fixed.map(({ message }) => ({ text: `fixed   ${message}`, colour: 'green' as const })),
+          ...findings.flatMap(({ level, message, cure }) => [
+            { text: `${level.padEnd(6)}  ${message}`, colour: COLOURS[level] },
+            ...(cure === undefined ? [] : [`        -> ${cure}`]),
+          ]),
+        ],
         code: findings.some(({ level }) => level === 'wrong') ? EXIT.unhealthy : EXIT.ok,
       }
     })
   },
 })
+
+async function mayMend(terminal: Terminal, findings: readonly Finding[]): Promise<boolean> {
+  for (const { message } of findings) terminal.note(message)
+  const answer = await terminal.ask('Run `broadcaster migrate`, which mends this?')
+  if (answer === undefined) throw new UsageError('--fix asks first, and nobody is there to answer: add --yes')
+  return answer
+}

@@ -7,21 +7,26 @@ import {
   unreachableRows,
   wrongStatuses,
 } from '../inspection.ts'
+import { type InspectOptions, TRANSACTION_AGE } from '../server-look.ts'
 import type { Client } from './client.ts'
 import { waitingNames } from './fetch.ts'
+import { inspectServer } from './inspect-server.ts'
 import { laneDefault } from './schema/columns.ts'
 import { Sql, sql } from './sql.ts'
 import type { Tables } from './tables.ts'
 import { NOW, STAGE } from './values.ts'
 
 /** Looks at what the outbox cannot mend by itself: indexes that are not ours, rows that no worker sees, and the clock. */
-export function inspect(client: Client, t: Tables): () => Promise<Inspection> {
-  const ours: ReadonlySet<string> = new Set(['PRIMARY', ...Object.values(t.index).map(({ text }) => text.slice(1, -1))])
+export function inspect(client: Client, t: Tables): (options?: InspectOptions) => Promise<Inspection> {
+  const wanted = ['PRIMARY', ...Object.values(t.index).map(({ text }) => text.slice(1, -1))]
+  const ours: ReadonlySet<string> = new Set(wanted)
   const look = unreachable(client, t)
-  return async () => {
+  return async ({ transactionAge = TRANSACTION_AGE } = {}) => {
     // CAST, since the client would read an instant in the time zone of this process.
     const [clock] = await client.query(sql`SELECT CAST(${NOW} AS CHAR) AS now`)
     const rows = await client.query(sql`SHOW INDEX FROM ${t.events}`)
+    const there = new Set(rows.map((row) => String(row['Key_name'])))
+    const missingIndexes = wanted.filter((name) => !there.has(name))
     const columns = new Map<string, string[]>()
     for (const row of rows) {
       const name = String(row['Key_name'])
@@ -30,7 +35,9 @@ export function inspect(client: Client, t: Tables): () => Promise<Inspection> {
       columns.set(name, [...(columns.get(name) ?? []), String(row['Column_name'] ?? row['Expression'])])
     }
     return {
-      unreachable: await look(),
+      missingIndexes,
+      unreachable: missingIndexes.length > 0 ? [] : await look(),
+      server: await inspectServer(client, transactionAge),
       now: new Date(`${String(clock?.['now']).slice(0, 23).replace(' ', 'T')}Z`),
       extraIndexes: [...columns]
         .toSorted(([a], [b]) => (a < b ? -1 : 1))

@@ -7,15 +7,17 @@ import {
   unreachableRows,
   wrongStatuses,
 } from '../inspection.ts'
+import { type InspectOptions, TRANSACTION_AGE } from '../server-look.ts'
 import type { Client } from './client.ts'
 import { waitingNames } from './fetch.ts'
+import { inspectServer } from './inspect-server.ts'
 import type { Tables } from './tables.ts'
 import { UNSETTLED } from './values.ts'
 
 const OURS = ['identity', 'hot', 'parked', 'troubled']
 
 /** Looks at what the outbox cannot mend by itself: indexes that are not ours, rows that no worker sees, and the clock. */
-export function inspect(client: Client, t: Tables): () => Promise<Inspection> {
+export function inspect(client: Client, t: Tables): (options?: InspectOptions) => Promise<Inspection> {
   const text = `
 SELECT i.indexrelid::regclass::text AS name, pg_get_indexdef(i.indexrelid) AS definition, i.indisvalid AS valid,
   date_part('epoch', clock_timestamp()) * 1000 AS now
@@ -23,11 +25,19 @@ FROM (SELECT to_regclass($1) AS events) AS o
 LEFT JOIN pg_index AS i ON i.indrelid = o.events AND NOT i.indisprimary
   AND i.indexrelid <> ALL (array_remove(array(SELECT to_regclass(unnest($2::text[]))::oid), NULL))
 ORDER BY 1`
+  const missing = `
+SELECT n.name FROM unnest($1::text[]) WITH ORDINALITY AS n(name, place)
+LEFT JOIN pg_index AS i ON i.indexrelid = to_regclass(n.name)
+WHERE i.indisvalid IS NOT TRUE ORDER BY n.place`
   const look = unreachable(client, t)
-  return async () => {
-    const rows = await client.query(text, [t.events, OURS.map((suffix) => t.named(suffix))])
+  const ours = OURS.map((suffix) => t.named(suffix))
+  const server = inspectServer(client, t)
+  return async ({ transactionAge = TRANSACTION_AGE } = {}) => {
+    const rows = await client.query(text, [t.events, ours])
     return {
+      missingIndexes: (await client.query(missing, [ours])).map(({ name }) => String(name)),
       unreachable: await look(),
+      server: await server(transactionAge),
       now: new Date(Number(rows[0]?.['now'])),
       extraIndexes: rows.flatMap(({ name, definition }) =>
         name == null || definition == null

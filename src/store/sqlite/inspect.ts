@@ -17,16 +17,25 @@ import { NOW } from './values.ts'
 export function inspect(t: Tables) {
   const indexesSql = "SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND tbl_name = ? AND sql IS NOT NULL"
   const ours: ReadonlySet<string> = new Set(Object.values(t.index))
+  const wanted = [t.index.identity, t.index.hot, t.index.parked, t.index.troubled]
   const look = unreachable(t)
-  return (db: Connection): Inspection => ({
-    unreachable: look(db),
-    now: fromSqlDate(String(db.get(`SELECT ${NOW} AS now`)?.['now'])),
-    extraIndexes: db.all(indexesSql, t.events.slice(1, -1)).flatMap((row) => {
-      const name = `"${String(row['name'])}"`
-      if (ours.has(name)) return []
-      return [{ name: name.slice(1, -1), on: onOf(String(row['sql'])), drop: `DROP INDEX ${name}` }]
-    }),
-  })
+  return (db: Connection): Inspection => {
+    const indexes = db.all(indexesSql, t.events.slice(1, -1)).map((row) => ({
+      name: `"${String(row['name'])}"`,
+      on: onOf(String(row['sql'])),
+    }))
+    const there = new Set(indexes.map(({ name }) => name))
+    const missing = wanted.filter((name) => !there.has(name))
+    return {
+      unreachable: missing.length > 0 ? [] : look(db),
+      now: fromSqlDate(String(db.get(`SELECT ${NOW} AS now`)?.['now'])),
+      missingIndexes: missing.map((name) => name.slice(1, -1)),
+      extraIndexes: indexes
+        .filter(({ name }) => !ours.has(name))
+        .map(({ name, on }) => ({ name: name.slice(1, -1), on, drop: `DROP INDEX ${name}` })),
+      server: {},
+    }
+  }
 }
 
 /** `("status", "scheduled_at")` of a definition. */
