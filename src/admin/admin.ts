@@ -4,7 +4,6 @@ import { BroadcasterError } from '../errors.ts'
 import { suggestion } from '../foundation/suggestion.ts'
 import type { OutboxEvent } from '../record/outbox-event.ts'
 import type { RecordFilter } from '../record/record-source.ts'
-import type { OutboxLook } from '../store/outbox-look.ts'
 import type { Store } from '../store/store.ts'
 import type { ActedBy } from './actor.ts'
 import { Audit, type AuditEntry, type ListAuditOptions } from './audit-log.ts'
@@ -16,6 +15,7 @@ import type { Defined } from './defined.ts'
 import type { EventQuery } from './event-query.ts'
 import type { EventManager } from './events.ts'
 import { findingsOf } from './findings.ts'
+import { lookAtOutbox } from './look-at-outbox.ts'
 import type { MOVABLE } from './movable.ts'
 import type { MoveTarget } from './move-events.ts'
 import { type MovePreview, Moves } from './moves.ts'
@@ -245,7 +245,7 @@ export class Admin {
     const schema = await store.schema.status()
     const ready = schema.pending.length === 0
     const asked = askBackends && ready ? this.#parts.backendFindings(timeout) : {}
-    const [inspected, look] = ready ? await this.#lookAll(configured, maxTransaction) : []
+    const [inspected, look] = ready ? await lookAtOutbox(store, configured, maxTransaction) : []
     const seen = look && {
       backends: backendStatuses(look, configured),
       workers: workerStatuses(look),
@@ -277,34 +277,5 @@ export class Admin {
         maxLag,
       }),
     }
-  }
-
-  /** One that no event and no worker has named yet may be down or paused, too: its breaker is asked for. */
-  async #look(configured: readonly ConfiguredBackend[]): Promise<OutboxLook> {
-    const { admin, coordination } = this.#parts.store
-    const look = await admin.look()
-    const seen = new Set([...look.backends, ...look.breakers].map(({ backend }) => backend))
-    const unseen = configured.map(({ name }) => name).filter((name) => !seen.has(name))
-    if (unseen.length === 0) return look
-    const { breakers } = await coordination.look(unseen)
-    return { ...look, breakers: [...look.breakers, ...breakers] }
-  }
-
-  /** Without an index of ours a look at the table may fail: then what is missing is all there is to tell. */
-  async #lookAll(configured: readonly ConfiguredBackend[], maxTransaction: number | undefined) {
-    const [inspected, look] = await Promise.allSettled([this.#inspect(maxTransaction), this.#look(configured)])
-    if (inspected.status === 'rejected') throw inspected.reason
-    if (look.status === 'fulfilled') return [inspected.value, look.value] as const
-    if ((inspected.value?.inspection.missingIndexes.length ?? 0) === 0) throw look.reason
-    return [inspected.value] as const
-  }
-
-  async #inspect(transactionAge: number | undefined) {
-    const before = Date.now()
-    const inspection = await this.#parts.store.schema.inspect?.({ transactionAge })
-    if (inspection === undefined) return undefined
-    // The database looked at its clock at some moment between the two, not in their middle: a connection may have been opened first.
-    const [now, after] = [inspection.now.getTime(), Date.now()]
-    return { inspection, clockAhead: Math.min(now - before, 0) + Math.max(now - after, 0) }
   }
 }
