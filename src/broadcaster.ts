@@ -218,7 +218,7 @@ export class Broadcaster<
     return this.admin.status(options)
   }
 
-  /** Whether the loops of the workers made here turn: told at once, and nobody is asked. */
+  /** Whether the loops of the workers made here turn: known at once, without asking a server. */
   liveness(): Liveness {
     return this.#health.liveness()
   }
@@ -266,7 +266,7 @@ export class Broadcaster<
     const backends = await Promise.allSettled(
       Array.from(this.#backends, ([name, backend]) => closeWithin(`the backend "${name}"`, () => letGo(backend, this))),
     )
-    // Whatever became of the backends. It may be what the last of a backend's work waits for, so it goes last.
+    // Whatever happened to the backends. It may be what the last of a backend's work waits for, so it goes last.
     const store = await Promise.allSettled([closeWithin(this.store.description, () => letGo(this.store, this))])
     for (const result of [...workers, ...backends, ...store]) if (result.status === 'rejected') throw result.reason
   }

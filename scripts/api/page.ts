@@ -4,8 +4,8 @@ import type { Entry, Exported } from './read-api.ts'
 const HEAD = `# Every name of every entry
 
 Written by \`npm run api\` from the declarations that your compiler reads; a test keeps it true. Durations are in
-milliseconds. What may be left out has a \`?\` and says what counts then. How things work together is told in the
-[guides](../README.md#read-on), what each error means in [errors.md](errors.md).
+milliseconds. What may be left out has a \`?\` and says what counts then. For how things work together see the
+[guides](../README.md#read-on), for what each error means [errors.md](errors.md).
 `
 
 /**

@@ -50,10 +50,10 @@ async function act(call: Call, name: ActionName): Promise<ActionAnswer | DryRunA
   const { ids, q, all, dryRun, reason, at } = call.body
   const wrong = (field: string, message: string): ApiError => new ApiError('BAD_REQUEST', message, { field })
   if ([ids, q, all].filter((one) => one !== undefined).length !== 1) {
-    throw wrong('ids', 'Give one of ids, q and all: it says which events are meant.')
+    throw wrong('ids', 'Give one of ids, q and all, to say which events you mean.')
   }
   if (all !== undefined && all !== true) throw wrong('all', 'all is not true; leave it out, or give true.')
-  if (q !== undefined && typeof q !== 'string') throw wrong('q', 'q is no text; give a filter.')
+  if (q !== undefined && typeof q !== 'string') throw wrong('q', 'q is not a string; give a filter.')
   if (typeof q === 'string' && call.desk.filters.read(q).trim() === '') {
     throw wrong('q', 'The filter is empty and so means every event; say which, or give all: true.')
   }
@@ -61,7 +61,7 @@ async function act(call: Call, name: ActionName): Promise<ActionAnswer | DryRunA
   const why = reasonOf(reason)
   const when = name === 'reschedule' ? new Date(typeof at === 'string' ? at : Number.NaN) : undefined
   if (when !== undefined && !isStorableDate(when))
-    throw wrong('at', 'at is no time; give one such as 2026-01-31T12:00:00Z.')
+    throw wrong('at', 'at is not a time; give one such as 2026-01-31T12:00:00Z.')
   const chosen = ids === undefined ? await matching(call, name, q ?? '') : named(ids)
   if (dryRun) return 'events' in chosen ? dryRunOf(call, chosen) : dryRunOfIds(call, name, chosen.ids)
   const meant = 'events' in chosen ? chosen.events.slice(0, MOST).map(({ id }) => id) : chosen.ids
@@ -89,7 +89,7 @@ function named(ids: unknown): { readonly ids: readonly string[] } {
   const list: readonly unknown[] = Array.isArray(ids) ? ids : []
   const read = list.map((id) => (typeof id === 'string' ? canonicalUuid(id) : undefined))
   if (list.length === 0 || list.length > MOST || read.includes(undefined)) {
-    throw new ApiError('BAD_REQUEST', `ids is no list of 1 to ${MOST} ids of events, which are UUIDs.`, {
+    throw new ApiError('BAD_REQUEST', `ids is not a list of 1 to ${MOST} ids of events, which are UUIDs.`, {
       field: 'ids',
     })
   }

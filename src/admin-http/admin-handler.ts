@@ -31,7 +31,7 @@ const RUNNING_SHOWN = 50
 /**
  * The pages and the API for operators, as a function of a `Request`: mount it at any path; what it needs of that it finds in each
  * request. One Broadcaster, or several by name. Nothing starts unless `options` say who may come in: `token`, `basic`,
- * `authenticate`, or `unsafe: true` for this machine alone. For `node:http` and Express wrap it with `toNodeListener`.
+ * `authenticate`, or `unsafe: true` for this machine only. For `node:http` and Express wrap it with `toNodeListener`.
  * Throws `INVALID_OPTION`.
  *
  * @example
@@ -86,7 +86,7 @@ async function answerTo(request: Request, { desk, files, calls }: Parts): Promis
     throw new ApiError('METHOD_NOT_ALLOWED', 'Pages are only read.', { headers: { allow: 'GET, HEAD' } })
   }
   if (desk.authentication.login !== 'token') {
-    // The pages hold nothing, but whoever has no business here need not see that they are there.
+    // The pages hold no data, but a stranger need not see that they exist.
     const visitor = await desk.authentication.visitor(request)
     if (visitor instanceof Response) return visitor
     if (visitor === null) throw calls.unauthenticated()

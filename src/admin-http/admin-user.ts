@@ -11,7 +11,7 @@ export interface AdminUser {
   readonly role: Role
 }
 
-/** What somebody wants to do. */
+/** What a user wants to do. */
 export type AdminAction =
   | 'read'
   /** To see the data of an event. */

@@ -59,10 +59,10 @@ async function readBytes(request: Request, time: number): Promise<Uint8Array> {
     }
   }
   try {
-    const late = (): ApiError => new ApiError('SLOW_BODY', `A body may take ${time / 1_000} s to come.`)
+    const late = (): ApiError => new ApiError('SLOW_BODY', `The body must arrive within ${time / 1_000} s.`)
     return await waitFor(read(), { timeout: time }, late)
   } catch (error) {
-    // Nobody wants the rest; a body that failed says so again.
+    // The rest is not needed; a body that failed says so again.
     void reader.cancel().catch(() => undefined)
     if (error instanceof ApiError) throw error
     throw new ApiError('BAD_REQUEST', 'The body broke off.')

@@ -50,10 +50,10 @@ export class ApiCalls {
     const headers: Record<string, string> =
       login === 'basic' ? { 'www-authenticate': 'Basic realm="Broadcaster", charset="UTF-8"' } : {}
     if (login === 'token') headers['www-authenticate'] = 'Bearer realm="Broadcaster"'
-    return new ApiError('UNAUTHENTICATED', 'Nobody is let in without a login.', { headers })
+    return new ApiError('UNAUTHENTICATED', 'You must log in first.', { headers })
   }
 
-  /** Who is nobody learns of no call whether it is there. */
+  /** Without a login no one learns whether a call exists. */
   #routeOf(request: Request, parts: readonly string[], visitor: Visitor | null): FoundRoute {
     const all = routesAt(parts)
     const method = request.method === 'HEAD' ? 'GET' : request.method
@@ -65,7 +65,7 @@ export class ApiCalls {
     throw new ApiError('METHOD_NOT_ALLOWED', `This call takes ${allow}.`, { headers: { allow } })
   }
 
-  /** A page of somebody else can make a browser send a cookie or a password, but not read `api/session` nor set this header. */
+  /** A page of another site can make a browser send a cookie or a password, but not read `api/session` nor set this header. */
   #checkOrigin(request: Request, route: ApiRoute, visitor: Visitor | null): void {
     const site = request.headers.get('sec-fetch-site')
     if (site !== null && site !== 'same-origin' && site !== 'none') {
@@ -85,7 +85,7 @@ export class ApiCalls {
         const known = ['outbox', ...Object.keys(route.query ?? {})].join(', ')
         throw wrong(`This call takes no such parameter; it takes ${known}.`)
       }
-      if (name in given) throw wrong('A parameter stands there twice; give it once.')
+      if (name in given) throw wrong('A parameter is given twice; give it once.')
       given[name] = value
     }
     const [first] = this.#desk.outboxes.values()

@@ -42,7 +42,7 @@ export interface Searched {
   readonly rows: number
   /** All rows there are, about. */
   readonly ofAbout: number
-  /** Give it as `after`, to go on; null = it looked at all. */
+  /** Give it as `after`, to go on; null = it read all. */
   readonly goOn: string | null
   /** The `createdAt` of the last row it looked at; null = there was none. */
   readonly until: string | null
@@ -62,7 +62,7 @@ export interface EventsAnswer {
 
 /** GET api/events/count?q= ; stops at 10,000. */
 export interface CountAnswer extends Bounded {
-  /** Only of a filter that no index answers: the count is of what was looked at. */
+  /** Only of a filter that no index answers: the count is of what was read. */
   readonly searched?: Searched
 }
 

@@ -179,7 +179,7 @@ export interface DryRunAnswer extends Bounded {
   readonly unchanged: number | null
   /** At most five, spread over the match. */
   readonly sample: readonly EventRow[]
-  /** Keys of those that match, as far as they were looked at. */
+  /** Keys of those that match, as far as they were read. */
   readonly keys: Bounded
 }
 
@@ -259,7 +259,7 @@ export interface DeadLetterRow {
   readonly type: string | null
   readonly source: string | null
   readonly eventId: string | null
-  /** Why the message is no event; null = it is one. */
+  /** Why the message is not an event; null = it is one. */
   readonly problem: string | null
   readonly size: number
 }

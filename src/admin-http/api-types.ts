@@ -14,7 +14,7 @@ import type {
   StorageAnswer,
 } from './api-operations.ts'
 
-/** What somebody may do: `viewer` reads, `operator` moves events and pauses backends, `admin` deletes as well. */
+/** What a user may do: `viewer` reads, `operator` moves events and pauses backends, `admin` deletes as well. */
 export type Role = 'viewer' | 'operator' | 'admin'
 
 /** How many; `more`: at least so many. */
@@ -156,7 +156,7 @@ export interface AuditAnswer {
   readonly next: string | null
 }
 
-/** What somebody did. */
+/** What a person did. */
 export interface AuditRow {
   readonly id: string
   readonly at: string

@@ -33,7 +33,7 @@ async function listAudit(call: Call): Promise<AuditAnswer> {
   }
 }
 
-/** An entry as whoever asks may see it. */
+/** An entry as the user may see it. */
 export function auditRow(call: Call, entry: AuditEntry): AuditRow {
   const { id, at, who, what, target, reason, counts, outcome, operation } = entry
   // A filter of the command may name a key.

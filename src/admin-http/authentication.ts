@@ -7,18 +7,18 @@ import { addressOf, isHttps, requireThisMachine } from './origin.ts'
 import { type MinuteLimit, rateLimit } from './rate-limit.ts'
 import { digest, isSame, type Signer } from './signed.ts'
 
-/** Somebody who was let in. */
+/** A user who is logged in. */
 export interface Visitor extends AdminUser {
   /** Differs for each login. */
   readonly session: string
-  /** Whether a browser may have sent what proves it by itself, for a page of somebody else. */
+  /** Whether a browser may have sent the credentials by itself, for a page of another site. */
   readonly needsCsrf: boolean
 }
 
 /** Says who asks. */
 export interface Authentication {
   readonly login: 'token' | 'basic' | 'host' | 'none'
-  /** Who it is; null = nobody; a `Response` of the host's goes back as it is. Throws `ApiError` for what is no try to come in. */
+  /** Who it is; null = nobody; a `Response` of the host's goes back as it is. Throws `ApiError` for what is not a login. */
   visitor(request: Request): Promise<Visitor | Response | null>
   /** The header `set-cookie` of a login. Throws `ApiError`. */
   logIn(request: Request, token: unknown): string
@@ -87,7 +87,7 @@ class Gate implements Authentication {
   }
 
   logIn(request: Request, token: unknown): string {
-    if (this.login !== 'token') throw new ApiError('NOT_FOUND', 'There is no login here with a token.')
+    if (this.login !== 'token') throw new ApiError('NOT_FOUND', 'There is no login with a token here.')
     const holder = typeof token === 'string' ? this.#holderOf(request, token) : null
     if (holder === null) throw new ApiError('UNAUTHENTICATED', 'This is not one of the tokens.', { field: 'token' })
     const { sessionTime, secureCookie } = this.#settings

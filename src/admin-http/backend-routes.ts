@@ -13,13 +13,13 @@ export const BACKEND_ROUTES: readonly ApiRoute[] = [
     method: 'POST',
     path: 'backends/{name}/close-breaker',
     action: 'close-breaker',
-    summary: 'Closes breakers that stay open although the place is well; its events are tried at once.',
+    summary: 'Closes breakers that stay open although the destination works; its events are tried at once.',
     body: { ...BODY, members: [...BODY.members, 'destination'] },
     answer: 'BackendActionAnswer',
     async run({ outbox, params, body, visitor }): Promise<BackendActionAnswer> {
       const { destination } = body
       if (destination !== undefined && typeof destination !== 'string') {
-        throw new ApiError('BAD_REQUEST', 'destination is no text.', { field: 'destination' })
+        throw new ApiError('BAD_REQUEST', 'destination is not a string.', { field: 'destination' })
       }
       const name = params['name'] ?? ''
       const { backends } = await outbox.feed.read()

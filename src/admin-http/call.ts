@@ -12,7 +12,7 @@ import type { StatusFeed } from './status-feed.ts'
 export interface AdministeredOutbox {
   /** What it is called. */
   readonly name: string
-  /** Everything that is looked at and done. */
+  /** The outbox as operators see it. */
   readonly admin: Admin
 }
 

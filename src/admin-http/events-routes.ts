@@ -29,7 +29,7 @@ export const EVENT_ROUTES: readonly ApiRoute[] = [
     query: {
       q: Q,
       order: `One of ${ORDERS.join(', ')}. Default: -created.`,
-      limit: 'At most so many, 1 to 200. Default: 50.',
+      limit: 'At most this many, 1 to 200. Default: 50.',
       after: 'A cursor: next, previous or goOn of an answer.',
     },
     answer: 'EventsAnswer',
@@ -48,7 +48,7 @@ export const EVENT_ROUTES: readonly ApiRoute[] = [
     method: 'GET',
     path: 'events/{id}',
     action: 'read',
-    summary: 'All of one event, and what stands beside it.',
+    summary: 'One event in full, with what blocks it or waits for it.',
     answer: 'EventAnswer',
     run: showEvent,
   },
@@ -56,7 +56,7 @@ export const EVENT_ROUTES: readonly ApiRoute[] = [
     method: 'GET',
     path: 'suggest',
     action: 'read',
-    summary: 'What may be written at a place of a filter.',
+    summary: 'What can be written at a position in a filter.',
     query: { q: 'The filter as it is.', at: 'Where the cursor stands, in characters from 0. Default: at the end.' },
     answer: 'Suggestion[]',
     run: suggest,
@@ -70,7 +70,7 @@ export const EVENT_ROUTES: readonly ApiRoute[] = [
     answer: 'FilterAnswer',
     async run(call) {
       const { q } = call.body
-      if (typeof q !== 'string') throw new ApiError('BAD_REQUEST', 'q is no text; give a filter.', { field: 'q' })
+      if (typeof q !== 'string') throw new ApiError('BAD_REQUEST', 'q is not a string; give a filter.', { field: 'q' })
       await filterOf(call, q)
       const kept = call.desk.filters.read(q)
       return { id: call.desk.filters.keep(kept), q: kept }
@@ -90,7 +90,7 @@ async function listEvents(call: Call): Promise<EventsAnswer> {
   const { query, outbox, desk } = call
   const order = query['order'] ?? '-created'
   if (!ORDERS.includes(order))
-    throw new ApiError('BAD_REQUEST', `order is none of ${ORDERS.join(', ')}.`, { field: 'order' })
+    throw new ApiError('BAD_REQUEST', `order is not one of ${ORDERS.join(', ')}.`, { field: 'order' })
   const isAscending = !order.startsWith('-')
   const filter = await filterOf(call, query['q'] ?? '')
   const limit = wholeNumber(call, 'limit', 50, 200)

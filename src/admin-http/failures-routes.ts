@@ -7,7 +7,7 @@ import { filterOf, placeOf, search, searchedOf } from './filter-of-call.ts'
 import { errorCode } from './shown-event.ts'
 
 const KIND = 'failures'
-/** Failed events that are looked at for one answer, the newest first. */
+/** Failed events that are read for one answer, the newest first. */
 const LOOKED_AT = 10_000
 const GROUPS = 100
 /** Of an error in a filter, in characters. */
@@ -18,7 +18,7 @@ export const FAILURE_ROUTES: readonly ApiRoute[] = [
     method: 'GET',
     path: 'failures',
     action: 'read',
-    summary: 'Failed events by what their error is, of the newest 10,000 that match.',
+    summary: 'Failed events grouped by their error, of the newest 10,000 that match.',
     query: { q: 'A filter within the failed ones. Empty = all.', after: 'A cursor: goOn of an answer.' },
     answer: 'FailuresAnswer',
     run: listFailures,

@@ -13,7 +13,7 @@ export async function filterOf(call: Call, q: string): Promise<EventFilter> {
     throw new ApiError('INVALID_FILTER', message, { field: 'q', at, end })
   }
   if (read.needsData && !(await call.may('read-data'))) {
-    throw new ApiError('FORBIDDEN', 'You may not see data, and so not look for it.', { field: 'q' })
+    throw new ApiError('FORBIDDEN', 'You may not see data, so you may not search it.', { field: 'q' })
   }
   return read
 }
@@ -55,7 +55,7 @@ export function readCursor(
   const read = typeof after !== 'string' ? undefined : desk.signer.read(`cursor ${kind} ${outbox.name}`, after)
   const [id, back] = Array.isArray(read) ? (read as readonly unknown[]) : []
   if (typeof id === 'string') return { id, back: back === true }
-  throw new ApiError('INVALID_CURSOR', 'after is no cursor of this list; begin without it.', { field: 'after' })
+  throw new ApiError('INVALID_CURSOR', 'after is not a cursor of this list; begin without it.', { field: 'after' })
 }
 
 /** How far was looked, for people. `all`: rows there are, about. */

@@ -9,10 +9,12 @@ const LISTENERS = 200
 /** How long a browser waits before it comes again, in milliseconds. */
 const RETRY = 2_000
 
-/** Server-sent events: each change of the status. A listener that is slow is told the newest only. */
+/** Server-sent events: each change of the status. A slow listener gets only the newest. */
 export function liveAnswer(feed: StatusFeed, signal: AbortSignal): Response {
   if (feed.listeners >= LISTENERS) {
-    throw new ApiError('TOO_MANY', 'Too many listen already; ask api/status in place of it.', { retryAfter: 10_000 })
+    throw new ApiError('TOO_MANY', 'There are too many listeners already; ask api/status instead.', {
+      retryAfter: 10_000,
+    })
   }
   const encoder = new TextEncoder()
   let end: () => void = () => undefined

@@ -38,7 +38,9 @@ export interface Shown {
   readonly masked: readonly string[]
 }
 
-/** Hides by rules, of which each that fits the type counts. Throws `INVALID_OPTION` for a type that is no pattern. */
+/**
+ * Hides by rules, of which each that fits the type counts. Throws `INVALID_OPTION` for a type that is not a pattern.
+ */
 export function maskBy(rules: readonly MaskRule[]): (type: string, text: string | null) => Shown {
   const compiled = rules.map(({ type, paths }) => ({
     fits: compileTypePattern(type),
@@ -52,7 +54,7 @@ export function maskBy(rules: readonly MaskRule[]): (type: string, text: string 
     try {
       root = parseJson(text)
     } catch {
-      // What is no JSON has no paths: better nothing than what was to be hidden.
+      // What is not JSON has no paths: better nothing than what was to be hidden.
       return { text: null, masked: ['$'] }
     }
     const masked = paths.filter(({ steps }) => hide(root, steps)).map(({ path }) => path)
@@ -60,7 +62,7 @@ export function maskBy(rules: readonly MaskRule[]): (type: string, text: string 
   }
 }
 
-/** The rule hides all data of this type, also what is no JSON. */
+/** The rule hides all data of this type, also what is not JSON. */
 export function hidesAny(rules: readonly MaskRule[], type: string): boolean {
   return rules.some((rule) => compileTypePattern(rule.type)(type))
 }

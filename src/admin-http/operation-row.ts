@@ -2,7 +2,7 @@ import type { Operation } from '../admin/background-operations.ts'
 import type { OperationRow } from './api-operations.ts'
 import type { EventView } from './shown-event.ts'
 
-/** An operation as whoever asks may see it. */
+/** An operation as the user may see it. */
 export function operationRow(operation: Operation, view: EventView, now: Date): OperationRow {
   const { id, do: kind, text, state, by, reason, beganAt, endedAt, matched, moved, leftAlone, rate, error } = operation
   return {

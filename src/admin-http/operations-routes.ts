@@ -77,9 +77,9 @@ async function listOperations(call: Call): Promise<OperationsAnswer> {
 async function startOperation(call: Call): Promise<OperationRow> {
   const { do: kind, q, rate, at, reason } = call.body
   const wrong = (field: string, message: string): ApiError => new ApiError('BAD_REQUEST', message, { field })
-  if (!isKind(kind)) throw wrong('do', `do is none of ${OPERATION_KINDS.join(', ')}.`)
+  if (!isKind(kind)) throw wrong('do', `do is not one of ${OPERATION_KINDS.join(', ')}.`)
   if (!(await call.may(kind))) throw new ApiError('FORBIDDEN', `You may not ${kind} events.`, { field: 'do' })
-  if (typeof q !== 'string') throw wrong('q', 'q is no text; give a filter.')
+  if (typeof q !== 'string') throw wrong('q', 'q is not a string; give a filter.')
   const text = call.desk.filters.read(q)
   if (text.trim() === '') throw wrong('q', 'The filter is empty and so means every event; say which.')
   const { where, tests } = await filterOf(call, q)
@@ -88,11 +88,11 @@ async function startOperation(call: Call): Promise<OperationRow> {
     throw new ApiError('INVALID_FILTER', message, { field: 'q' })
   }
   if (rate !== undefined && !(typeof rate === 'number' && rate > 0 && rate <= 1_000_000)) {
-    throw wrong('rate', 'rate is no number of events a second, more than 0 and at most 1,000,000.')
+    throw wrong('rate', 'rate is not a number of events a second, more than 0 and at most 1,000,000.')
   }
   const when = typeof at === 'string' ? new Date(at) : undefined
   if (kind === 'reschedule' && (when === undefined || Number.isNaN(when.getTime()))) {
-    throw wrong('at', 'at is no time; give one such as 2026-01-31T12:00:00Z.')
+    throw wrong('at', 'at is not a time; give one such as 2026-01-31T12:00:00Z.')
   }
   const operation = await call.outbox.admin.operations.start({
     ...{ do: kind, filter: compiledFilter(where), text, by: call.visitor?.user, reason: reasonOf(reason) },

@@ -72,7 +72,7 @@ type Allow = (user: AdminUser, action: AdminAction, outbox: string) => boolean |
 /** One of the first four says who may come in. */
 export const ADMIN_HANDLER = {
   /**
-   * A token that lets in whoever has it, as `admin` with all rights; or a list, each with a user and a role. People log in with it,
+   * A token that lets its holder in, as `admin` with all rights; or a list, each with a user and a role. People log in with it,
    * programs send it as `authorization: Bearer`. At least 16 characters. Default: none.
    */
   token: secret({
@@ -85,11 +85,11 @@ export const ADMIN_HANDLER = {
     wanted: `a list, each { user, password, role } with a password of ${LEAST_PASSWORD} to 200 characters`,
   }),
   /**
-   * The application's own check: who it is, null for nobody, or a `Response` to send them elsewhere. Called for each request.
-   * Default: none.
+   * The application's own check: who it is, null to refuse, or a `Response` that redirects to a login. Called for each
+   * request. Default: none.
    */
   authenticate: callback<Authenticate>('a function of a Request'),
-  /** Lets everybody on this machine in, with all rights; whatever comes from elsewhere is refused. Default: none. */
+  /** Lets everyone on this machine in, with all rights; requests from elsewhere are refused. Default: none. */
   unsafe: option<true, true | undefined>('true, or leave it out', undefined, (value) => value === true),
   /** Says no to what a role would allow: a function of user, action and outbox. What throws is a no. Default: roles alone decide. */
   allow: callback<Allow>('a function of a user, an action and an outbox'),
@@ -138,13 +138,13 @@ function checkChoice({ given, refuse, alone }: FinalCheck<typeof ADMIN_HANDLER>)
   if (first === undefined) {
     refuse(
       'token',
-      'is missing, and so are basic, authenticate and unsafe: one of them says who may come in; give token',
+      'is missing, and so are basic, authenticate and unsafe: one of them must say who may log in; give token',
     )
   } else if (more.length > 0) alone(first, more)
   for (const choice of ['token', 'basic'] as const) {
     const list: unknown = given[choice]
     if (!Array.isArray(list)) continue
-    if (list.length === 0) refuse(choice, 'is an empty list, so nobody could come in; give one entry at least')
+    if (list.length === 0) refuse(choice, 'is an empty list, so no one could log in; give at least one entry')
     const member = choice === 'token' ? 'token' : 'user'
     const values = list.map((one: Readonly<Record<string, unknown>>) => one[member])
     if (new Set(values).size < values.length)

@@ -38,7 +38,7 @@ export function requireThisMachine(request: Request): void {
       'NOT_LOCAL',
       `With unsafe: true only this machine may ask, and ${why}; set token, basic or authenticate.`,
     )
-  if (address === undefined) throw refused('without toNodeListener nobody knows where a request comes from')
+  if (address === undefined) throw refused('without toNodeListener it is not known where a request comes from')
   if (!LOOPBACK.test(address)) throw refused('this came from another')
   if (FORWARDED.some((header) => request.headers.has(header))) throw refused('this came by a proxy')
   if (!LOCAL_NAME.test(request.headers.get('host') ?? '')) throw refused('this was sent under another name')

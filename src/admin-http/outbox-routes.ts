@@ -15,7 +15,7 @@ export const OUTBOX_ROUTES: readonly ApiRoute[] = [
     method: 'GET',
     path: 'status',
     action: 'read',
-    summary: 'How the outbox is, at most a second old.',
+    summary: 'The state of the outbox, at most a second old.',
     answer: 'StatusAnswer',
     run: ({ outbox }) => outbox.feed.read(),
   },
@@ -81,7 +81,7 @@ export const OUTBOX_ROUTES: readonly ApiRoute[] = [
     path: 'consumers/{name}/dead-letters',
     action: 'read',
     summary: 'What a consumer gave up on, the oldest first.',
-    query: { limit: 'At most so many, 1 to 200. Default: 50.', after: 'A cursor: next of an answer.' },
+    query: { limit: 'At most this many, 1 to 200. Default: 50.', after: 'A cursor: next of an answer.' },
     answer: 'DeadLettersAnswer',
     run: listDeadLetters,
   },
@@ -196,7 +196,7 @@ async function listDeadLetters(call: Call): Promise<DeadLettersAnswer> {
 async function requeueDeadLetters({ outbox, params, body, visitor }: Call) {
   const { ids } = body
   if (!Array.isArray(ids) || ids.length === 0 || ids.length > 100 || !ids.every((id) => typeof id === 'string')) {
-    throw new ApiError('BAD_REQUEST', 'ids is no list of 1 to 100 ids of dead letters.', { field: 'ids' })
+    throw new ApiError('BAD_REQUEST', 'ids is not a list of 1 to 100 ids of dead letters.', { field: 'ids' })
   }
   const place = outbox.admin.deadLetters(params['name'] ?? '')
   try {

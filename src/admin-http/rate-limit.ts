@@ -7,7 +7,7 @@ export interface MinuteLimit {
 }
 
 const MINUTE = 60_000
-/** More names than these are no people: the oldest are forgotten, and the limit over all still counts. */
+/** More names than these cannot be people: the oldest are forgotten, and the limit over all still counts. */
 const NAMES = 10_000
 
 /** At most `most` in a minute for each name, and `all` for all of them together. */

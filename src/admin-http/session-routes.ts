@@ -8,7 +8,7 @@ export const SESSION_ROUTES: readonly ApiRoute[] = [
     method: 'GET',
     path: 'session',
     action: null,
-    summary: 'Who asks, what they may do, and what this server can.',
+    summary: 'Who asks, what they may do, and what this server can do.',
     answer: 'SessionAnswer',
     run: sessionAnswer,
   },

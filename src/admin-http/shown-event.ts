@@ -7,12 +7,12 @@ import type { EventDetail, EventRow } from './api-types.ts'
 import { hidesAny, type MaskRule, maskBy } from './masking.ts'
 import type { Signer } from './signed.ts'
 
-/** Stands for a filter that names what whoever asks may not see. */
+/** Stands for a filter that names what the user may not see. */
 const HIDDEN_FILTER = '(a filter that names data, keys or texts)'
 /** Hashes whose keys are remembered, so that a filter by one is answered at once. */
 const REMEMBERED = 10_000
 
-/** Shows events as whoever asks may see them. */
+/** Shows events as the user may see them. */
 export class EventView {
   readonly #signer: Signer
   readonly #showKeys: boolean
@@ -82,7 +82,7 @@ export class EventView {
     }
   }
 
-  /** `showsData`: whoever asks may see the data at all. */
+  /** `showsData`: the user may see the data at all. */
   detail(event: OutboxEvent, showsData: boolean, waitsFor: string | null): EventDetail {
     const { dataJson, dataBinary, eventType } = event
     const hidden = !showsData || (dataBinary !== null && hidesAny(this.#rules, eventType))

@@ -12,7 +12,7 @@ export interface Signer {
   hash(purpose: string, text: string): string
 }
 
-/** Longer texts are not even looked at. */
+/** Longer strings are not even read. */
 const LONGEST = 4_096
 
 /** A signer with this key. */

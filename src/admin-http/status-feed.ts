@@ -3,7 +3,7 @@ import { waitFor } from '../foundation/waiting.ts'
 import type { LiveTrouble, StatusAnswer } from './api-operations.ts'
 import { ApiError, problemAnswer, problemOf } from './api-problem.ts'
 
-/** What a listener is told. */
+/** What a listener gets. */
 export type FeedMessage =
   | { readonly event: 'status'; readonly data: StatusAnswer }
   | { readonly event: 'trouble'; readonly data: LiveTrouble }
@@ -96,7 +96,7 @@ export class StatusFeed {
   }
 }
 
-/** What changes by the clock alone is no change. */
+/** What changes only by the clock is not a change. */
 const BY_CLOCK = ['at', 'leaseLeft', 'probeIn', 'since', 'lag']
 
 function stillValues(name: string, value: unknown): unknown {

@@ -51,7 +51,7 @@ export interface AdminParts {
 
 /** What `status` looks at, and how long. */
 export interface StatusOptions {
-  /** A due event that nothing holds may have waited for so long before a finding says so, in milliseconds. Default 5 minutes. */
+  /** How long a due event that nothing holds may have waited before a finding reports it, in milliseconds. Default 5 minutes. */
   readonly maxLag?: number | undefined
   /** A transaction of anybody may be open for so long before a finding says so, in milliseconds. Default 5 minutes. */
   readonly maxTransaction?: number | undefined
@@ -75,7 +75,7 @@ const MAX_LAG = 300_000
 const BACKEND_TIMEOUT = 5_000
 
 /**
- * `broadcaster.admin`: the one door for operators. What the command `broadcaster` does goes through it. Moves return what became
+ * `broadcaster.admin`: the one door for operators. What the command `broadcaster` does goes through it. Moves return the outcome
  * of each event, and leave alone those whose status does not allow the move.
  */
 export class Admin {
@@ -168,7 +168,7 @@ export class Admin {
     return this.#breakers.open()
   }
   /**
-   * Closes breakers that stay open although the place is well; its events are tried at once. Without a destination the
+   * Closes breakers that stay open although the destination works; its events are tried at once. Without a destination the
    * backend's own and those of all its destinations. Resolves with how many were closed.
    */
   closeBreaker(backend: string, destination?: string, acted: ActedBy = {}): Promise<number> {

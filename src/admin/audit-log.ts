@@ -36,7 +36,7 @@ export interface AuditCounts {
   readonly leftAlone?: number
 }
 
-/** What somebody did. */
+/** What a person did. */
 export interface AuditEntry {
   /** Goes up with each. */
   readonly id: number
@@ -52,18 +52,18 @@ export interface AuditEntry {
   readonly reason: string
   /** The number of the operation that does it; null = it is done at once. */
   readonly operation: number | null
-  /** `running`: not ended yet, or its process ended in the middle of it and nobody knows. */
+  /** `running`: not ended yet, or its process ended in the middle of it and the outcome is unknown. */
   readonly outcome: AuditOutcome
   /** How many were changed, and how many not. */
   readonly counts: AuditCounts
-  /** When it ended; null = it has not, as far as anybody knows. */
+  /** When it ended; null = it has not, as far as is known. */
   readonly endedAt: Date | null
   /** What went wrong; null = nothing did. */
   readonly error: string | null
 }
 
 export const LIST_AUDIT = {
-  /** Only what this person did. Default: anybody. */
+  /** Only what this person did. Default: everyone. */
   who: text(undefined),
   /** Only this, such as `requeue`. Default: everything. */
   what: text(undefined),
@@ -128,7 +128,7 @@ export class Audit {
     }
   }
 
-  /** The same for what is done elsewhere than in the outbox: that its database is away, or has no outbox, keeps nobody from it. */
+  /** The same for what is done elsewhere than in the outbox: it is done even when its database is down, or has no outbox. */
   async writeIfPossible<T>(
     action: Action,
     work: () => Promise<T>,

@@ -5,10 +5,10 @@ import { checkTarget, type MoveOptions, type MoveTarget } from './move-events.ts
 import type { MoveResult } from './move-in-peace.ts'
 import { type Moves, requireStorableDate } from './moves.ts'
 
-/** How an operator moves events: as anybody does, and who it is. */
+/** How an operator moves events: with the usual options, and who it is. */
 export interface ActOptions extends MoveOptions, ActedBy {}
 
-/** Moves the events that a target means, writes that down in the audit, and resolves with what became of each. */
+/** Moves the events that a target means, writes that down in the audit, and resolves with the outcome of each. */
 export type ActOnEvents = <Chosen extends MoveTarget>(
   target: Chosen & Defined<Chosen>,
   options?: ActOptions,

@@ -22,7 +22,7 @@ export interface StartOperation extends ActedBy {
   readonly do: OperationKind
   /** Which events: those that match and exist now. Of those only the ones whose status allows it. */
   readonly filter: RecordFilter | { readonly all: true }
-  /** The filter as a person wrote it, for whoever looks. Default: the filter as JSON. */
+  /** The filter as a person wrote it, for display. Default: the filter as JSON. */
   readonly text?: string | undefined
   /** The new due time; only of `reschedule`, which needs it. Default: none. */
   readonly at?: Date | undefined
@@ -167,7 +167,7 @@ function requireKind(kind: OperationKind): void {
   if (!OPERATION_KINDS.includes(kind)) throw refused('do', kind, `give one of ${OPERATION_KINDS.join(', ')}`)
 }
 
-/** A move says itself which events it changes: those of other statuses are not looked at. */
+/** A move says itself which events it changes: those of other statuses are not read. */
 function statusesOf(kind: OperationKind): readonly Condition[] {
   if (kind === 'delete') return []
   const values = kind === 'reschedule' ? (['pending', 'retry', 'processing'] as const) : MOVABLE[kind]

@@ -15,7 +15,7 @@ export interface SearchPage {
   /** Rows to look at where no index answers, and for how long, in milliseconds. */
   readonly rows: number
   readonly time: number
-  /** The data of an event as whoever asks may see it. Default: as it is stored. */
+  /** The data of an event as the user may see it. Default: as it is stored. */
   readonly shownData?: ((event: OutboxEvent) => string | null) | undefined
   /** Reads ids alone, unless rows have to be looked at. Default: false. */
   readonly idsOnly?: boolean | undefined
@@ -29,7 +29,7 @@ export interface SearchResult {
   /** How far was looked; null: an index answered, or nothing was left to look at. */
   readonly looked: {
     readonly rows: number
-    /** The last row that was looked at: go on after it; null = all were. */
+    /** The last row that was read: go on after it; null = all were. */
     readonly last: string | null
     readonly until: Date | null
   } | null

@@ -20,8 +20,8 @@ const MINUTE = 60_000
 export type CreateEvent<Input extends readonly unknown[]> = (...input: Input) => Promise<OutboxEvent>
 
 /**
- * `broadcaster.events`: reads the outbox and does what operators do. Selections are `EventQuery`s; moves return what
- * became of each event, and leave alone those whose status does not allow the move.
+ * `broadcaster.events`: reads the outbox and does what operators do. Selections are `EventQuery`s; moves return the
+ * outcome of each event, and leave alone those whose status does not allow the move.
  */
 export class EventManager<Input extends readonly unknown[] = readonly never[]> implements RecordSource {
   readonly #admin: AdminStore

@@ -65,7 +65,7 @@ interface Growing extends FailedGroup {
   last: Date
 }
 
-/** What is known of a cause, for whoever is about to requeue. */
+/** What is known of a cause, for a person about to requeue. */
 export type CauseState = 'still' | 'stopped' | 'unknown'
 
 /** The last failure is so near that it goes on, in milliseconds. */
@@ -73,7 +73,7 @@ const LATELY = 300_000
 
 /**
  * Whether failures of a group still happen. `sentSince`: something of its backend was delivered after its last failure. Where nothing
- * is sent, nobody can tell. Pure.
+ * is sent, it is not known. Pure.
  */
 export function failureState(last: Date, now: Date, sentSince: boolean | null): CauseState {
   if (sentSince === null) return 'unknown'

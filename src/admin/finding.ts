@@ -1,4 +1,7 @@
-/** Each code of a finding, in the order in which they are told. `docs/operations.md` says what each means; a test keeps both the same. */
+/**
+ * Each code of a finding, in the order in which they are reported. `docs/operations.md` says what each means; a test
+ * keeps both the same.
+ */
 export const FINDING_CODES = [
   'schema-current',
   'schema-foreign',
@@ -31,7 +34,7 @@ export type FindingCode = (typeof FINDING_CODES)[number]
 export interface Finding {
   /** What was found, for programs. */
   readonly code: FindingCode
-  /** `wrong`: events wait for somebody to do something. `advice`: it works, and could be better. */
+  /** `wrong`: events wait until a person acts. `advice`: it works, but could be better. */
   readonly level: 'wrong' | 'advice' | 'fine'
   /** What was found, in one sentence for people. */
   readonly message: string

@@ -12,7 +12,7 @@ export interface Facts {
   /** `postgres outbox.outbox_events`. */
   readonly store: string
   readonly schema: MigrationStatus
-  /** Undefined = the database was not looked at, since its schema is missing or outdated. */
+  /** Undefined = the database was not read, since its schema is missing or outdated. */
   readonly seen?: {
     readonly backends: readonly BackendStatus[]
     readonly workers: readonly WorkerStatus[]
@@ -62,7 +62,7 @@ export function findingsOf(facts: Facts): readonly Finding[] {
 function schemaFinding(store: string, { version, latest, pending, foreign }: MigrationStatus): Finding {
   const cure = 'broadcaster migrate'
   if (foreign) {
-    return { code: 'schema-foreign', level: 'wrong', message: `${store} is there, and not taken over`, cure }
+    return { code: 'schema-foreign', level: 'wrong', message: `${store} exists, but is not taken over`, cure }
   }
   if (pending.length === 0)
     return { code: 'schema-current', level: 'fine', message: `${store} is at version ${version}` }
@@ -151,7 +151,7 @@ function breakerOpen(one: OpenBreaker): Finding {
     code: 'breaker-open',
     level: 'wrong',
     message: `the breaker of ${place} ${open}: ${one.error}`,
-    cure: `mend ${one.destination || one.backend}; its events wait, and are sent by themselves afterwards (broadcaster breaker list)`,
+    cure: `repair ${one.destination || one.backend}; its events wait, and are sent automatically afterwards (broadcaster breaker list)`,
   }
 }
 

@@ -16,8 +16,8 @@ export interface MoveOptions {
   /** How many are changed in one transaction. Default: 500. */
   readonly batch?: number | undefined
   /**
-   * Called after each batch with how many were changed so far, and with all that became of the events. When a later batch
-   * rejects, such as for a database that went away, this is what was done: keep it. The error names the counts alone. Default: nobody is told.
+   * Called after each batch with how many were changed so far, and with all outcomes of the events. When a later batch rejects, such as for a
+   * database that went away, this is what was done: keep it. The error names only the counts. Default: none.
    */
   readonly onProgress?: ((moved: number, soFar: MoveResult) => void) | undefined
   /**
@@ -126,7 +126,7 @@ function idsOf(target: Named): readonly string[] {
   return (typeof target === 'string' ? [target] : target).map(readId)
 }
 
-/** Throws `INVALID_OPTION` for a filter without a condition: nobody means every event without saying so. */
+/** Throws `INVALID_OPTION` for a filter without a condition: no one means every event without saying so. */
 export function conditionsOfFilter(target: Exclude<MoveTarget, Named>): readonly Condition[] {
   if (isAll(target)) return []
   const conditions = compileFilter(target)

@@ -1,6 +1,6 @@
 import type { AdminMove, AdminStore } from '../store/admin-store.ts'
 
-/** What became of an operator's move, by the ids of the events. An id in no list: no such event, or its status forbids it. */
+/** The outcome of an operator's move, by the ids of the events. An id in no list: no such event, or its status forbids it. */
 export interface MoveResult {
   /** Done: this is the last word, and no attempt that was in flight changes it. */
   readonly moved: readonly string[]
@@ -15,7 +15,7 @@ export const PATIENCE = 11_000
 /** Between two looks whether the owners have answered, in milliseconds. */
 const FIRST_LOOK = 5
 const LONGEST_LOOK = 50
-/** A hold that another operator ended with their own is asked for anew after this long, in milliseconds. */
+/** A hold that another operator ended with their own is asked for again after this long, in milliseconds. */
 const HOLD_AGAIN = 1_000
 
 /**

@@ -16,11 +16,11 @@ export interface MovePreview {
   readonly matches: number
   /** Events that are meant, and would stay: their status forbids it. */
   readonly unchanged: number
-  /** Ids of which there is no event. */
+  /** Ids without an event. */
   readonly missing: number
 }
 
-/** Moves the events that a target means, and resolves with what became of each. */
+/** Moves the events that a target means, and resolves with the outcome of each. */
 export type MoveEvents = <Chosen extends MoveTarget>(
   target: Chosen & Defined<Chosen>,
   options?: MoveOptions,
@@ -33,7 +33,7 @@ export type RescheduleEvents = <Chosen extends MoveTarget>(
   options?: MoveOptions,
 ) => Promise<MoveResult>
 
-/** Throws `INVALID_OPTION` for what is no due time. */
+/** Throws `INVALID_OPTION` for an invalid due time. */
 export function requireStorableDate(at: Date): void {
   if (isStorableDate(at)) return
   const message = `at is ${showValue(at)}; give a Date of the years 1 to 9999`

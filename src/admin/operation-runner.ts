@@ -12,7 +12,7 @@ import { moveInPeace } from './move-in-peace.ts'
 const LEASE = 30_000
 /** Events moved in one step: each is one transaction. */
 const STEP = 500
-/** Rows looked at in one step. */
+/** Rows read in one step. */
 const ROWS = 10_000
 
 /** Works on operations, a bounded step at a time. */
@@ -35,7 +35,7 @@ export class OperationRunner {
     try {
       return await this.#stepOf(operation)
     } catch (error) {
-      // A database that is away or busy is asked again; the lease keeps the operation ours meanwhile.
+      // A database that is down or busy is asked again; the lease keeps the operation ours meanwhile.
       if (isRetryable(error)) throw error
       if (await operations.change(operation.id, ['running'], 'failed', describeError(error))) {
         await this.#tell(operation.id, 'failed', error)

@@ -18,7 +18,7 @@ export interface PurgeOptions extends ActedBy {
 /** Rows deleted in one statement, so that no clean-up holds locks or the event loop for long. */
 const limit = 1_000
 
-/** Deletes what is old, a bounded number at a time; `onDeleted` is told of each. */
+/** Deletes what is old, a bounded number at a time; `onDeleted` is called for each. */
 export async function purge(
   store: Pick<Store, 'retention' | 'inbox' | 'audit'>,
   { published, failed, inbox = null, audit = null, signal }: PurgeOptions,

@@ -18,7 +18,7 @@ export interface BackendStats {
   readonly backend: string
   /** Events that are due and not delivered. */
   readonly waiting: Count
-  /** Of those, what a blocked key, an open breaker, a pause or a destination that is away holds. */
+  /** Of those, what a blocked key, an open breaker, a pause or a destination that is down holds. */
   readonly stuck: Count
   /** Age of the oldest due event that nothing holds, in milliseconds; null = there is none. */
   readonly lag: number | null
@@ -56,7 +56,7 @@ export interface OpenBreaker {
   readonly error: string
 }
 
-/** A backend that an operator paused: nothing is sent there until somebody resumes it. */
+/** A backend that an operator paused: nothing is sent there until it is resumed. */
 export interface Paused {
   /** Who paused it. */
   readonly by: string
@@ -90,7 +90,7 @@ export interface LaneStatus {
   readonly backend: string
   /** Its number, from 0. */
   readonly lane: number
-  /** The id of the worker that owns it; null = nobody. */
+  /** The id of the worker that owns it; null = none. */
   readonly owner: string | null
   /** Its owner died; a living worker takes it within a second. */
   readonly orphaned: boolean
@@ -106,7 +106,7 @@ export interface OutboxStatus extends OutboxStats {
   readonly description: string
   /** Host and database, where the store knows them. */
   readonly place: string | null
-  /** When it was looked at, by the database's clock; null = it could not be, for the schema is missing or outdated. */
+  /** When it was read, by the database's clock; null = it could not be, since the schema is missing or outdated. */
   readonly at: Date | null
   /** The version of the schema, and what is odd about it. */
   readonly schema: {
@@ -202,7 +202,7 @@ export function laneStatuses({ workers, lanes }: OutboxLook): readonly LaneStatu
 }
 
 /**
- * What an open breaker or a pause holds is all that waits; a destination that is away holds what is parked for it, and that is not told
+ * What an open breaker or a pause holds is all that waits; a destination that is down holds what is parked for it, and that is not told
  * from the few events which wait behind a retry of their key.
  */
 function backendStats(counts: BackendCounts, breakers: readonly OpenBreaker[], paused: Paused | null): BackendStats {

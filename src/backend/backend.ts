@@ -52,7 +52,7 @@ export interface BackendHealth {
 
 /** Something that a person should know of a backend, which `broadcaster doctor` prints. */
 export interface BackendFinding {
-  /** `wrong`: somebody must do something. `advice`: it works, and could be better. */
+  /** `wrong`: a person must act. `advice`: it works, but could be better. */
   readonly level: 'wrong' | 'advice'
   /** What was found, in one sentence for people. */
   readonly message: string
@@ -97,7 +97,7 @@ export interface Backend {
    * gives `context`, which most backends have no use for.
    */
   send(events: readonly OutgoingEvent[], signal: AbortSignal, context?: SendContext): Promise<readonly SendResult[]>
-  /** Asks the broker how it is. Resolves also when it is away: `healthy` is false then, and `detail` says why. */
+  /** Asks the broker how it is. Resolves also when it is down: `healthy` is false then, and `detail` says why. */
   healthCheck(signal: AbortSignal): Promise<BackendHealth>
   /** Closes what the backend itself opened, and nothing that was injected. Idempotent. */
   close(): Promise<void>
@@ -131,8 +131,8 @@ export interface Backend {
   /**
    * Checks at publish what this backend could never carry, such as a header that its protocol has no characters for:
    * throws a `BroadcasterError` whose `field` is the attribute's CloudEvents name, and nothing is inserted. Called once
-   * for each event and before anything is sent, so `createdAt` is not known yet. What comes all the same, published by
-   * SQL or under other options, `send` answers with a `PermanentError`. Optional.
+   * for each event and before anything is sent, so `createdAt` is not known yet. For an event that gets here anyway,
+   * published by SQL or under other options, `send` answers with a `PermanentError`. Optional.
    */
   checkEvent?(event: OutgoingEvent): void
 }

@@ -13,7 +13,7 @@ export class Gate {
     try {
       return await work()
     } finally {
-      // A place is handed over, not freed: nobody who comes later can take it first.
+      // A place is handed over, not freed: no later one can take it first.
       const next = this.#waiting.shift()
       if (next) next()
       else this.#free++

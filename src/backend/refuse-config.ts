@@ -1,6 +1,6 @@
 import { BroadcasterError } from '../errors.ts'
 
-/** The `checkConfig` of a backend that takes no config for single events: one that nobody reads would be a silent mistake. */
+/** The `checkConfig` of a backend that takes no config for single events: one that is not read would be a silent mistake. */
 export function refuseConfig(factory: string): (config: Readonly<Record<string, unknown>>) => void {
   return (config) => {
     const [name] = Object.keys(config)

@@ -8,7 +8,10 @@ export class OutageError extends BroadcasterError {
   override readonly name = 'OutageError'
   /** How long the backend asked us to stay away, in milliseconds, if it said so. */
   readonly retryAfter: number | undefined
-  /** The place behind the backend that is away, when it is another than `Backend.destination` says of the event. */
+  /**
+   * The destination behind the backend that is down, when it differs from what `Backend.destination` says for the
+   * event.
+   */
   readonly destination: string | undefined
   constructor(
     message: string,
@@ -39,7 +42,7 @@ export class RetryAfterError extends BroadcasterError {
   }
 }
 
-/** A package is not installed. Nobody was asked, so it is never told as a server that does not answer. */
+/** A package is not installed. No server was asked, so it is never reported as a server that does not answer. */
 export function isMissingDependency(error: unknown): error is BroadcasterError {
   return error instanceof BroadcasterError && error.code === 'MISSING_DEPENDENCY'
 }
@@ -88,7 +91,7 @@ function classOf(error: unknown): FailureClass {
   if (error instanceof RetryAfterError) return { kind: 'failure', retryAfter: error.retryAfter }
   if (error instanceof BroadcasterError) {
     if (error.code === 'SEND_NOT_ATTEMPTED') return { kind: 'not-attempted' }
-    // Until somebody installs the package every event is refused.
+    // Until the package is installed every event is refused.
     if (error.code === 'SEND_OUTAGE' || error.code === 'MISSING_DEPENDENCY') return { kind: 'outage' }
     if (error.code === 'SEND_PERMANENT') return { kind: 'permanent' }
   }

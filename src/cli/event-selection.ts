@@ -8,7 +8,7 @@ import { UsageError } from './exit-codes.ts'
 /** The options by which commands choose events. */
 export const SELECTION_OPTIONS = {
   status: { kind: 'list', value: 'status', help: `Only these: ${STATUSES.join(', ')}.` },
-  type: { kind: 'text', value: 'type', help: 'Only this event type; order.* takes all that begin so.' },
+  type: { kind: 'text', value: 'type', help: 'Only this event type; order.* matches all that begin with order.' },
   source: { kind: 'text', value: 'source', help: 'Only events of this source.' },
   subject: { kind: 'text', value: 'subject', help: 'Only events with this subject.' },
   backend: { kind: 'text', value: 'name', help: 'Only events for this backend.' },
@@ -34,8 +34,8 @@ export function selectionFilter(options: OptionValues<typeof SELECTION_OPTIONS>)
 }
 
 /**
- * A note for whoever asked for a backend that nobody configured, and found no event of it; empty otherwise. No refusal:
- * events of a backend that was removed stay in the table.
+ * A note when the backend asked for is not configured and no event of it was found; empty otherwise. No refusal: events
+ * of a backend that was removed stay in the table.
  */
 export function unknownBackend(asked: string | undefined, backends: readonly string[]): string {
   if (asked === undefined || backends.includes(asked)) return ''

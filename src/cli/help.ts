@@ -52,7 +52,7 @@ function valueName(spec: OptionSpec): string {
   return ` <${spec.value ?? (spec.kind === 'integer' ? 'number' : spec.kind)}>`
 }
 
-/** As it is written where nobody watches; else its own line breaks are those of no window. */
+/** As it is written where there is no terminal; there its own line breaks would fit no window. */
 function prose(text: string, width: number | undefined): readonly string[] {
   return width === undefined ? [text] : wrapLine(text.replaceAll('\n', ' '), width, 0)
 }

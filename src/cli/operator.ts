@@ -4,7 +4,7 @@ import type { CommandOptions } from './command-options.ts'
 /** The options of each command that changes something. */
 export const OPERATOR_OPTIONS = {
   by: { kind: 'text', value: 'name', help: 'Who does this. Default: the user of the operating system.' },
-  reason: { kind: 'text', value: 'text', help: 'Why, for whoever looks later.' },
+  reason: { kind: 'text', value: 'text', help: 'Why, for the audit.' },
 } as const satisfies CommandOptions
 
 /** Who acts, and why, as the door takes it. */

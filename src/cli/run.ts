@@ -55,7 +55,7 @@ async function runCommand(command: Command, args: readonly string[], terminal: S
     }
     return outboxes
   }
-  // Said before anything is done: whoever is about to change the wrong database can see it.
+  // Said before anything is done, so that a person about to change the wrong database can see it.
   const told = new Set<Configured>()
   const tell = (one: Configured): void => {
     if (!input.options.json && !told.has(one)) terminal.note(`broadcaster: ${placeLine(one.broadcaster.store)}`, 'dim')
@@ -104,14 +104,14 @@ function loadEnvironment(path: string): void {
   }
 }
 
-/** The error as a person wants it; with `--json` as a program wants it. The cause chain only when it says more. */
+/** The error for a person; with `--json` for a program. The cause chain only when it says more. */
 function report(error: unknown, args: readonly string[], terminal: Screen): void {
   const fields = errorFields(error)
   if (args.includes('--json')) {
     terminal.noteVerbatim(stringifyJson({ error: fields }))
     return
   }
-  // The problems of a configuration stand on a line each; whatever came from elsewhere can only begin a line like those.
+  // The problems of a configuration are on a line each; whatever came from elsewhere can only begin a line like those.
   const [first = '', ...more] = fields.message.split('\n')
   terminal.note(`broadcaster: ${first}`, 'red')
   for (const line of more) terminal.note(`  ${line}`, 'red')

@@ -6,7 +6,7 @@ import { wrapLine } from './wrap.ts'
 export interface Screen extends Terminal {
   /** Prints a line of the result that is for programs or to be copied, such as JSON and SQL: whatever the window, it stays whole. */
   verbatim(line: string): void
-  /** The same for whoever watches. */
+  /** The same for a terminal. */
   noteVerbatim(line: string): void
 }
 

@@ -13,7 +13,7 @@ export interface Terminal {
   progress(text: string): void
   /** Whether each of the two shows colours. */
   readonly coloured: { readonly out: boolean; readonly note: boolean }
-  /** The columns of the window that shows the result; undefined where nobody watches. */
+  /** The columns of the window that shows the result; undefined where there is no terminal. */
   readonly width: number | undefined
   /** The same for what is printed for the person watching. */
   readonly noteWidth: number | undefined

@@ -9,7 +9,10 @@ import type { Colour } from './terminal.ts'
 
 /** How often a line tells how many events were published, in milliseconds. */
 const SUMMARY_INTERVAL = 5_000
-/** How long the same trouble is only counted after it was told, in milliseconds: an outage of a night must not fill the disk. */
+/**
+ * How long the same trouble is only counted after it was reported, in milliseconds: an outage of a night must not fill
+ * the disk.
+ */
 const QUIET = 10_000
 
 type Lines = { readonly [Name in SignalName]?: (message: SignalMessage<Name>) => string | undefined }
@@ -72,8 +75,8 @@ const NAMES = [...Object.keys(LINES), 'batch.sent', ...VERBOSE_ONLY] as readonly
 /**
  * Prints what the workers of these outboxes do, each line with the name of its outbox when there are several: lines for
  * people, or with `json` one JSON object a line. Published events are counted every few seconds, and so is the same trouble
- * after it was told; `verbose` prints each. `passes`: the worker takes its lanes anew at each pass. Returns the function that
- * stops it and prints the last count.
+ * after it was reported; `verbose` prints each. `passes`: the worker takes its lanes again at each pass. Returns the
+ * function that stops it and prints the last count.
  */
 export function startWorkerLog(
   outboxes: readonly string[],

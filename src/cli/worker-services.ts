@@ -23,7 +23,7 @@ export const SERVICE_OPTIONS = {
   'health-details': {
     kind: 'flag',
     env: 'BROADCASTER_HEALTH_DETAILS',
-    help: 'The health answers tell what was looked at, with names, hosts and error texts.',
+    help: 'The health answers list the checks, with names, hosts and error texts.',
   },
   'metrics-port': {
     kind: 'integer',
@@ -42,7 +42,7 @@ export const SERVICE_OPTIONS = {
 
 const LOCAL = '127.0.0.1'
 
-/** Throws `UsageError` for an option of a port that is not given: it would be without effect, and nobody would be told. */
+/** Throws `UsageError` for an option of a port that is not given: it would silently have no effect. */
 export function checkServices(options: OptionValues<typeof SERVICE_OPTIONS>): void {
   const { 'health-port': health, 'metrics-port': metrics } = options
   const needs = (option: keyof typeof SERVICE_OPTIONS, port: 'health-port' | 'metrics-port'): never => {

@@ -1,6 +1,6 @@
 /**
  * A line as lines that fit a window of `width` columns: broken at spaces, those after the first begin `hang` deeper than the
- * line itself. A word that is longer than the window stays whole, so that it can be copied. Undefined = nobody watches.
+ * line itself. A word that is longer than the window stays whole, so that it can be copied. Undefined = no terminal.
  */
 export function wrapLine(line: string, width: number | undefined, hang = 2): readonly string[] {
   if (width === undefined || line.length <= width) return [line]

@@ -69,7 +69,7 @@ export class Attempts<Tx> {
     return true
   }
 
-  /** It stands in the dead-letter place. Never rejects. */
+  /** It is in the dead-letter place. Never rejects. */
   async gaveUp(held: DeliveryInHand): Promise<void> {
     const { event } = held.delivery
     if (event) await this.#suspicion.gaveUp(held, event)

@@ -81,7 +81,7 @@ export const CONSUMER = {
    * (30 days).
    */
   pruneInboxAfter: or(duration(30 * DAY, { min: 1_000, max: Number.MAX_SAFE_INTEGER }), null),
-  /** Whether `start` rejects at once when the broker or the database is away. Default false: it waits for them. */
+  /** Whether `start` rejects at once when the broker or the database is down. Default false: it waits for them. */
   failFast: flag(false),
 }
 
@@ -172,7 +172,7 @@ function resolveOnce<Tx>({
     throw invalid(
       'store',
       store,
-      'is missing; give a store, or inbox and transaction, or inbox: false to handle again what comes again',
+      'is missing; give a store, or inbox and transaction, or inbox: false to handle redelivered events again',
     )
   }
   if (transaction !== undefined) {

@@ -103,8 +103,8 @@ export class Consumer<Tx = unknown, Events extends Catalogue | NoCatalogue = NoC
   }
 
   /**
-   * Checks the inbox, connects, and begins to receive. A database or broker that is away is reported (`consumer.error`) and
-   * waited for, until `stop`, or with `failFast` refused. Rejects with `SCHEMA_MISSING` and whatever waiting cannot mend.
+   * Checks the inbox, connects, and begins to receive. A database or broker that is down is reported (`consumer.error`) and
+   * waited for, until `stop`, or with `failFast` refused. Rejects with `SCHEMA_MISSING` and whatever waiting cannot fix.
    * Once only: make a new one to start again.
    */
   start(): Promise<void> {
@@ -139,7 +139,7 @@ export class Consumer<Tx = unknown, Events extends Catalogue | NoCatalogue = NoC
     await this.stop()
   }
 
-  /** Whether its loop turns: told at once, and nobody is asked. */
+  /** Whether its loop turns: known at once, without asking a server. */
   liveness(): Liveness {
     return this.#health.liveness()
   }
@@ -184,7 +184,8 @@ export class Consumer<Tx = unknown, Events extends Catalogue | NoCatalogue = NoC
       this.#hurry.abort()
       await settles(this.#idle(), { timeout: LAST_MOMENT })
     }
-    // Not before the handlers have ended: somebody else would begin with the next event of a key that is being handled.
+    // Not before the handlers have ended: another process would begin with the next event of a key that is being
+    // handled.
     this.#intake.clear()
     // Gives all of it back at once: what is released alone can be delivered to us again, and stand behind later ones then.
     const what = `the subscription of consumer '${this.name}'`
@@ -238,7 +239,7 @@ export class Consumer<Tx = unknown, Events extends Catalogue | NoCatalogue = NoC
     }
   }
 
-  /** Decides what becomes of a delivery that was not concluded. */
+  /** Decides what happens to a delivery that was not concluded. */
   #decide(held: DeliveryInHand, thrown: unknown): void {
     // What is left in the intake is given back when all handlers have ended.
     if (this.#stopping !== undefined) return

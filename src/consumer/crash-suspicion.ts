@@ -15,9 +15,9 @@ export interface CrashSuspicionParts<Tx> {
 }
 
 /**
- * Finds the event that kills its process, and nobody else. How often a broker has handed a message out says little: a
- * clean stop counts too, the death of a neighbour does, and some brokers do not count. So an attempt at what may have been
- * in flight in a process that died leaves a mark in the inbox before it begins, and takes it back when it ends, however it
+ * Finds the event that kills its process, and no other. How often a broker has handed a message out says little: a clean
+ * stop counts too, the death of a neighbour does, and some brokers do not count. So an attempt at what may have been in
+ * flight in a process that died leaves a mark in the inbox before it begins, and takes it back when it ends, however it
  * ends. A mark that is found means that a process ended in the middle. Such an event is tried alone, and each more mark
  * then counts. Why: `docs/decisions/0032-events-that-kill-consumers.md`.
  */
@@ -84,15 +84,15 @@ export class CrashSuspicion<Tx> {
     held.marked = false
   }
 
-  /** It stands in the dead-letter place: who publishes it again begins anew. Never rejects. */
+  /** It is in the dead-letter place: who publishes it again begins again. Never rejects. */
   async gaveUp(held: DeliveryInHand, event: EncodableEvent): Promise<void> {
     if (held.alone) await this.#forgetAlone(held, event, 0)
   }
 
   /**
-   * Without an inbox nobody remembers what was tried; there is the count alone. Above `maxDeliveries` deliveries are tried
-   * alone, in the order received. So the first of them was tried by each process before this one, and above twice the
-   * number it, and none but it, is given up.
+   * Without an inbox it is not remembered what was tried; there is only the count. Above `maxDeliveries` deliveries are
+   * tried alone, in the order received. So the first of them was tried by each process before this one, and above twice
+   * the number it, and none but it, is given up.
    */
   #admitByCount(held: DeliveryInHand): Admission {
     const { maxDeliveries } = this.#parts
@@ -119,7 +119,7 @@ export class CrashSuspicion<Tx> {
   }
 }
 
-/** Where a mark stands in the inbox: beside the events, in their name. */
+/** Where a mark is stored in the inbox: beside the events, under their name. */
 function markOf({ attributes }: EncodableEvent, n: number): IdentifiedEvent {
   return { source: `broadcaster:attempt:${n}`, id: JSON.stringify([attributes['source'], attributes['id']]) }
 }

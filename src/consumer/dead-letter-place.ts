@@ -1,7 +1,7 @@
 import type { EncodableEvent } from '../event/cloud-event.ts'
 import type { ReadEvent } from './read-event.ts'
 
-/** A message that a consumer gave up on, as it stands in the dead-letter place. */
+/** A message that a consumer gave up on, as it is stored in the dead-letter place. */
 export interface DeadLetter {
   /** Names it within its place, for `after` and `requeue`. */
   readonly id: string
@@ -41,7 +41,7 @@ export interface DeadLetterPlace {
   /**
    * Puts the message, byte for byte and without our headers, where its consumer reads it, waits for the broker's
    * confirmation, and takes the letter away; a crash between the two leaves both. Consumers of other names that read the
-   * same place pass it over. Resolves with false when there is no such letter (any more).
+   * same place skip it. Resolves with false when there is no such letter (any more).
    */
   requeue(id: string, signal: AbortSignal): Promise<boolean>
   /** Closes what it opened itself. Idempotent. */

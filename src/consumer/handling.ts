@@ -15,7 +15,7 @@ import type { Logger } from '../telemetry/logger.ts'
 import type { SignalName } from '../telemetry/signals.ts'
 import type { HandlerTable } from './event-handlers.ts'
 
-/** What became of an event: its handlers ran, it was handled before, or it has no handler. */
+/** The outcome of an event: its handlers ran, it was handled before, or it has no handler. */
 export type Handled = 'handled' | 'duplicate' | 'ignored'
 
 /** The signal of each. */

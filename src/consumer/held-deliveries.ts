@@ -3,7 +3,7 @@ export interface HeldMessage<Message> {
   readonly id: string
   /** As it came last. */
   message: Message
-  /** Monotonic, in milliseconds; until then the broker will surely not hand it to somebody else. */
+  /** Monotonic, in milliseconds; until then the broker will surely not hand it to another process. */
   safeUntil: number
   readonly lost: AbortController
 }
@@ -67,7 +67,7 @@ export class HeldDeliveries<Message> {
     for (const each of held) each.safeUntil = Math.max(each.safeUntil, safeUntil)
   }
 
-  /** Forgets one that is, or may be, somebody else's by now. */
+  /** Forgets one that is, or may be, another process's by now. */
   lose(held: HeldMessage<Message>): void {
     if (this.remove(held)) held.lost.abort()
   }

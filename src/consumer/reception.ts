@@ -4,7 +4,10 @@ import { Pulse } from '../health/pulse.ts'
 import type { Intake } from './intake.ts'
 import type { Subscription } from './subscription.ts'
 
-/** How long `receive` may take, in ms: some seconds, and with a broker that is away as long as its client takes to say so. */
+/**
+ * How long `receive` may take, in ms: some seconds, and with a broker that is down as long as its client takes to
+ * report it.
+ */
 const RECEIVE_TIME = 180_000
 /** Waits after a broker could not be reached. */
 const RECONNECT = { base: 100, factor: 2, cap: 5_000, jitter: 'full' } as const

@@ -3,7 +3,7 @@ import { BroadcasterError } from '../errors.ts'
 import type { Pause } from '../foundation/pause.ts'
 import { retryDelay } from '../foundation/retry-policy.ts'
 
-/** Waits while the database or the broker is away. */
+/** Waits while the database or the broker is down. */
 const AGAIN = { base: 100, factor: 2, cap: 5_000, jitter: 'full' } as const
 
 export interface StartParts {
@@ -18,8 +18,8 @@ export interface StartParts {
 }
 
 /**
- * Does what a start must do. Who is away is waited for: only what waiting does not mend is thrown, such as a database
- * that is there and has no outbox. Resolves with false when it was stopped before.
+ * Does what a start must do. It waits for what is down, and throws only what waiting cannot fix, such as a database
+ * that has no outbox. Resolves with false when it was stopped before.
  */
 export async function startPatiently({ steps, failFast, pause, isOver, onError }: StartParts): Promise<boolean> {
   for (const step of steps) {

@@ -48,9 +48,9 @@ export interface Delivery {
 export interface SubscriptionContext {
   /** The consumer's name: the default of the broker's group, queue or durable name. */
   readonly consumer: string
-  /** To be told when messages are gone that nobody was given, as when a broker dropped them unread. */
+  /** Called when messages are gone that were never delivered, such as when a broker dropped them unread. */
   readonly onGap?: (error: BroadcasterError) => void
-  /** To be told what delays some of the messages while the others come, as when a partition has no leader. */
+  /** Called with what delays some of the messages while the others come, such as a partition without a leader. */
   readonly onTrouble?: (error: BroadcasterError) => void
 }
 

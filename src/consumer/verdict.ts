@@ -3,7 +3,7 @@ import { BroadcasterError, type ErrorCode } from '../errors.ts'
 import { boundedDelay, type RetryPolicy, retryDelay } from '../foundation/retry-policy.ts'
 import { TransactionFailedError } from './handling.ts'
 
-/** What becomes of a delivery whose handling failed. */
+/** What happens to a delivery whose handling failed. */
 export type Verdict =
   /** Tried again after `delay` ms. `counted`: it cost an attempt. */
   | { readonly kind: 'retry'; readonly delay: number; readonly counted: boolean; readonly error: unknown }
@@ -81,6 +81,6 @@ function isConflict(error: unknown): boolean {
 export function endedTooManyProcesses(count: number): BroadcasterError {
   return new BroadcasterError(
     'WORKER_DIED',
-    `given up before it ends one more process: too many have ended while they handled it alone; delivered ${count} times`,
+    `given up before it kills another process: too many have died while they handled it alone; delivered ${count} times`,
   )
 }

@@ -104,7 +104,9 @@ function readAgain(
 const UNREADABLE =
   'when it is read back from JSON; use a schema that takes what it gives, such as z.coerce.date() or z.iso.datetime() for a date'
 
-/** Also one of another realm, as in Jest, which is no `Promise` here: taken for a result it would be data of nothing. */
+/**
+ * Also one of another realm, as in Jest, which is not a `Promise` here: taken for a result it would be data of nothing.
+ */
 function isPromiseLike<T extends object>(value: T | PromiseLike<T>): value is PromiseLike<T> {
   return 'then' in value && typeof value.then === 'function'
 }

@@ -2,7 +2,7 @@
 export type AttributeValue = string | number | boolean
 
 /**
- * A CloudEvent 1.0 as a plain object, the shape of its JSON format. Extension attributes stand beside the others.
+ * A CloudEvent 1.0 as a plain object, the shape of its JSON format. Extension attributes are members like the others.
  * `data` and `data_base64` exclude each other.
  */
 export interface CloudEvent<Data = unknown> {

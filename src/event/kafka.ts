@@ -34,7 +34,7 @@ export function encodeStructuredKafka(event: EncodableEvent): KafkaRecord {
 
 /**
  * Reads the event of a record in whichever mode it has; one without `ce_` headers and without a content type is
- * structured. The key is not read: it stands in the event as `partitionkey`. Throws `DECODE_FAILED`.
+ * structured. The key is not read: it is in the event as `partitionkey`. Throws `DECODE_FAILED`.
  */
 export function decodeKafka(headers: HeadersInput, value: string | Uint8Array | null | undefined): EncodableEvent {
   const named = headersByName(headers)

@@ -25,8 +25,8 @@ export function encodeBatch(events: readonly EncodableEvent[]): string {
 }
 
 /**
- * Reads one event in the CloudEvents JSON format; the text of its data is kept as it stands there. Throws
- * `DECODE_FAILED` for anything but one valid CloudEvent.
+ * Reads one event in the CloudEvents JSON format; the text of its data is kept as it is. Throws `DECODE_FAILED` for
+ * anything but one valid CloudEvent.
  */
 export function decodeStructured(input: string | Uint8Array): EncodableEvent {
   return decodeMembers(parse(input, jsonMembers, 'a JSON object'), '')

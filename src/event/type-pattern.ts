@@ -6,8 +6,8 @@ import { showValue } from '../foundation/problem.ts'
  * characters, elsewhere any but a dot. So `order.*` takes `order.created` and `order.line.added` but not `order`,
  * `order.*.done` takes `order.line.done`, and `*` takes everything. A pattern without `*` is that one type.
  *
- * The time of a test grows with the length of the type, whatever it holds: types are received from anybody, and a
- * regular expression with two stars went over them once for each of their characters.
+ * The time of a test grows with the length of the type, whatever it holds: types come from anyone, and a regular
+ * expression with two stars went over them once for each of their characters.
  *
  * Throws `INVALID_OPTION` for an empty pattern and for `**`.
  */

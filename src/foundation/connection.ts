@@ -9,15 +9,15 @@ export interface ConnectionParts<Open> {
   readonly isUsable?: (open: Open) => boolean
   /** Ends one at once: nothing of it may arrive later. */
   readonly end: (open: Open) => void
-  /** Ends one that nobody uses any more in its own time; `end` follows. */
+  /** Ends an unused one in its own time; `end` follows. */
   readonly close?: (open: Open) => Promise<unknown>
   /** What a caller is told whose signal aborts while it waits for one. */
   readonly interrupted: (reason: unknown) => Error
 }
 
 /**
- * A connection that is opened when it is first wanted, and anew after it was dropped. A client of ours neither reconnects nor
- * repeats by itself: what was not acknowledged is over on our side when its connection is dropped, and nothing of it can
+ * A connection that is opened when it is first wanted, and again after it was dropped. A client of ours neither reconnects
+ * nor repeats by itself: what was not acknowledged is over on our side when its connection is dropped, and nothing of it can
  * arrive after what is sent later on the next one.
  */
 export class Connection<Open extends object> {
@@ -67,8 +67,8 @@ export class Connection<Open extends object> {
   }
 
   /**
-   * Lets nobody begin anything more on one; what is in flight on it goes on, and it is the caller's to end. Whether it was the
-   * open one.
+   * Lets nothing more begin on one; what is in flight on it goes on, and it is the caller's to end. Whether it was the open
+   * one.
    */
   forget(open: Open): boolean {
     if (this.#current !== open) return false

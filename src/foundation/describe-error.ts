@@ -8,7 +8,7 @@ export function describeError(error: unknown): string {
     text = error instanceof Error ? textOfError(error) : String(error)
   } catch {
     // A getter or a toString() of it threw.
-    text = 'an error without a text'
+    text = 'an error without a message'
   }
   // PostgreSQL text cannot hold U+0000.
   return text.replaceAll('\0', '').slice(0, STORED_ERROR_LENGTH).toWellFormed()

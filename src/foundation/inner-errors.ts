@@ -7,7 +7,7 @@ const INNER = ['cause', 'original', 'driverError', 'meta', 'driverAdapterError',
 /** Deeper than any library nests them; and a chain may be a ring. */
 const DEPTH = 5
 
-/** An error, and those inside it, the outermost first. What throws when it is read is passed over. */
+/** An error, and those inside it, the outermost first. What throws when it is read is skipped. */
 export function innerErrors(error: unknown): readonly Readonly<Record<string, unknown>>[] {
   const found: Record<string, unknown>[] = []
   const walk = (at: unknown, depth: number): void => {

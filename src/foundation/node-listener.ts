@@ -6,9 +6,9 @@ import { describeKind } from './describe-kind.ts'
 import { hasMethods } from './option-kinds.ts'
 
 /**
- * A receiver as a listener of `node:http`, and so as a handler of Express, Connect or Fastify's raw server. Nothing in
- * front of it may read the body: a signature is over its bytes. A request that cannot be read is answered 400; what `receive`
- * throws 500, and told on standard error. Throws `INVALID_OPTION` for what is no function.
+ * A receiver as a listener of `node:http`, and so as a handler of Express, Connect or Fastify's raw server. Nothing in front
+ * of it may read the body: a signature is over its bytes. A request that cannot be read is answered 400; what `receive`
+ * throws 500, and told on standard error. Throws `INVALID_OPTION` for anything but a function.
  *
  * @example createServer(toNodeListener(webhookReceiver({ ... }))).listen(8080)
  */
@@ -22,7 +22,7 @@ export function toNodeListener(
   return (request, response) => void listen(receive, request, response).catch(() => response.destroy())
 }
 
-/** How long the rest of a body that nobody wants is read and dropped, so that the answer arrives; in milliseconds. */
+/** How long the rest of an unwanted body is read and dropped, so that the answer arrives; in milliseconds. */
 const LINGER = 1_000
 
 async function listen(
@@ -44,7 +44,7 @@ async function listen(
   outgoing.writeHead(response.status, headers)
   if (response.body && headers['content-type'] === 'text/event-stream') await passOn(response.body, outgoing)
   else outgoing.end(Buffer.from(await response.arrayBuffer()))
-  // Nobody wanted it: Node reads and drops it.
+  // It was not wanted: Node reads and drops it.
   if (request?.body?.locked === false) await request.body.cancel().catch(() => undefined)
 }
 
@@ -140,7 +140,7 @@ function bodyOf(incoming: IncomingMessage): ReadableStream<Uint8Array> {
       incoming.resume()
     },
     cancel() {
-      // Whoever answers now does not want the rest: Node reads and drops it.
+      // An answer now means that the rest is not wanted: Node reads and drops it.
       cancelled = true
       incoming.resume()
     },

@@ -11,7 +11,7 @@ import { showValue, showWithoutSecrets } from './problem.ts'
 
 /** The kinds of options: what a row of an `OptionTable` says. */
 
-/** What becomes of a value: undefined = it does not fit. */
+/** What is made of a value: undefined = it does not fit. */
 type Parse<Resolved> = (value: unknown) => Resolved | undefined
 
 /** What `parse` makes of the value. An error shows the value, but no password in it. */

@@ -2,7 +2,10 @@ import { BroadcasterError } from '../errors.ts'
 import { describeKind } from './describe-kind.ts'
 import { hasMethods } from './option-kinds.ts'
 
-/** Throws `INVALID_OPTION` for what is no `Request`, such as that of `node:http`. `what` takes it: `the function of healthHandler()`. */
+/**
+ * Throws `INVALID_OPTION` for anything but a `Request`, such as that of `node:http`. `what` takes it: `the function of
+ * healthHandler()`.
+ */
 export function requireRequest(what: string, given: unknown): void {
   const { url, headers } = Object(given) as { readonly url?: unknown; readonly headers?: unknown }
   if (typeof url === 'string' && hasMethods(headers, ['get', 'has'])) return

@@ -1,6 +1,6 @@
 /** No word that people misspell is longer, in characters: comparing two costs the product of their lengths. */
 const LONGEST = 100
-/** How many known words are looked at: more are not a list that somebody wrote. */
+/** How many known words are compared: more are not a list that a person wrote. */
 const MOST = 10_000
 
 /** `; did you mean "order"?` for a word close to a known one, else an empty string. Case does not count. */

@@ -65,7 +65,7 @@ export function callHandler(
   place: () => HandlingPlace,
 ): Promise<unknown> {
   const call = async (): Promise<unknown> => {
-    // Nobody waits for it any more, its transaction is over, and the next attempt may run already.
+    // It is no longer waited for, its transaction is over, and the next attempt may run already.
     if (context.signal.aborted) throw tooLate(event.type)
     return handler(event, context)
   }

@@ -1,4 +1,4 @@
-/** What became of one handler, as stored in the event's `progress`. */
+/** The outcome of one handler, as stored in the event's `progress`. */
 export interface HandlerResult {
   readonly ok: boolean
   /** When it ended, RFC 3339, by the worker's clock: for people to read. */

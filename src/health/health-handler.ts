@@ -9,7 +9,7 @@ type ShowsDetails = (request: Request) => boolean | PromiseLike<boolean>
 
 const HANDLER = {
   /**
-   * Who sees the checks, with names, hosts and error texts: everybody (true), nobody (false), or those for whom a function of the
+   * Who sees the checks, with names, hosts and error texts: everyone (true), no one (false), or those for whom a function of the
    * request returns true. Default false.
    */
   details: byDefault(false, or(callback<ShowsDetails>('a function of the request'), true, false)),
@@ -17,7 +17,7 @@ const HANDLER = {
   readyWhen: oneOf('all', 'all', 'any'),
 }
 
-/** How health is told over HTTP. */
+/** How health is reported over HTTP. */
 export type HealthHandlerOptions = OptionsOf<typeof HEALTH & typeof HANDLER>
 
 const isSource = (one: unknown): one is HealthSource => hasMethods(one, ['liveness', 'health'])
@@ -33,8 +33,8 @@ function sourcesOf(given: unknown): readonly HealthSource[] {
 }
 
 /**
- * Answers `/livez`, `/readyz` and `/healthz` (both) with 200 or 503 and a little JSON. `/livez` asks nobody: whatever becomes of a
- * database or broker, it stays green. Wrap it with `toNodeListener` for `node:http`. Throws `INVALID_OPTION`.
+ * Answers `/livez`, `/readyz` and `/healthz` (both) with 200 or 503 and a little JSON. `/livez` asks no server: whatever happens
+ * to a database or broker, it stays green. Wrap it with `toNodeListener` for `node:http`. Throws `INVALID_OPTION`.
  *
  * @example createServer(toNodeListener(healthHandler(broadcaster))).listen(8081)
  */

@@ -1,7 +1,7 @@
 import { duration, flag } from '../foundation/option-kinds.ts'
 import type { OptionsOf } from '../foundation/option-table.ts'
 
-/** One thing that was looked at. */
+/** One check. */
 export interface HealthCheck {
   /** What it is. A worker and a consumer have loops, in this process. */
   readonly kind: 'database' | 'backend' | 'worker' | 'consumer'
@@ -15,9 +15,9 @@ export interface HealthCheck {
   readonly detail: string | null
 }
 
-/** Whether the loops of this process turn, told without asking anybody. */
+/** Whether the loops of this process turn, known without asking a server. */
 export interface Liveness {
-  /** False: something here hangs, and only a new process mends it. */
+  /** False: something here hangs, and only a new process helps. */
   readonly live: boolean
   /** Each worker or consumer of this process. */
   readonly checks: readonly HealthCheck[]
@@ -27,15 +27,15 @@ export interface Liveness {
 export interface Health extends Liveness {
   /** Whether it can do its work now. Events wait while it cannot, and nothing is lost. */
   readonly ready: boolean
-  /** All that was looked at. */
+  /** All checks. */
   readonly checks: readonly HealthCheck[]
 }
 
 /** What can be asked how it is: a `Broadcaster`, a `Consumer`, or an object of your own. */
 export interface HealthSource {
-  /** Whether its loops turn: told at once, and nobody is asked. */
+  /** Whether its loops turn: known at once, without asking a server. */
   liveness(): Liveness
-  /** How it is. Resolves within the `timeout`, and never rejects because of what is away. */
+  /** How it is. Resolves within the `timeout`, and never rejects because of what is down. */
   health(options?: HealthOptions): Promise<Health>
 }
 
@@ -47,7 +47,7 @@ export const HEALTH = {
   maxAge: duration(1_000, { min: 0 }),
   /**
    * Whether the backends are asked that the workers of this process serve, and one of them must be healthy. False where an
-   * application that takes requests has a worker in it: a broker that is away must not take it out of service. Default true.
+   * application that takes requests has a worker in it: a broker that is down must not take it out of service. Default true.
    */
   askBackends: flag(true),
 }

@@ -8,12 +8,12 @@ export interface Answer {
   readonly detail: string | null
 }
 
-/** A question without an answer is asked anew after so long, in ms: by then its connection has been given up. */
+/** A question without an answer is asked again after this long, in ms: by then its connection has been given up. */
 const FORGOTTEN = 30_000
 
 /**
  * Asks one thing how it is, on behalf of all who want to know: one question at a time, and its answer counts for a moment. One
- * that hangs is told as that, at once to those who come later.
+ * that hangs is reported as such, at once to later callers.
  */
 export class Probe {
   readonly #ask: () => Promise<Answer>
@@ -47,7 +47,7 @@ export class Probe {
   }
 }
 
-/** What became of a look. Never rejects. */
+/** The outcome of a look. Never rejects. */
 export async function answerOf(look: () => unknown): Promise<Answer> {
   try {
     await look()

@@ -69,7 +69,7 @@ export class Inbox<Tx = unknown> {
 
   /**
    * To be awaited before work begins: throws `SCHEMA_MISSING`, `SCHEMA_OUTDATED` or `SCHEMA_TOO_NEW` unless the inbox is in
-   * the database, `STORE_UNAVAILABLE` when that is away.
+   * the database, `STORE_UNAVAILABLE` when that is down.
    */
   async check(): Promise<void> {
     await this.#store.schema.check()
@@ -109,7 +109,7 @@ export class Inbox<Tx = unknown> {
     }
     this.#runner.check(tx)
     // The handler may have caught an error with which the database rolled the transaction back, and then COMMIT succeeds on
-    // PostgreSQL and MySQL. The entry is what tells: it stands there as long as the effects before it do.
+    // PostgreSQL and MySQL. The entry is the proof: it exists as long as the effects before it do.
     if (!inbox.find || this.#runner.isIntact(tx) || (yield* inbox.find(entry))) return true
     throw new BroadcasterError(
       'TRANSACTION_ABORTED',
@@ -168,7 +168,7 @@ function entryOf(consumer: string, { source, id }: IdentifiedEvent): InboxEntry 
 /** What stands before the hash of an attribute. */
 const HASHED = 'sha-256:'
 
-/** Senders may use attributes of any length; what no column holds stands there as its hash. */
+/** Senders may use attributes of any length; what no column can hold is stored as its hash. */
 function short(text: string): string {
   // A database counts characters, JavaScript counts UTF-16 units: never fewer. PostgreSQL takes no NUL.
   // What looks like such a hash is hashed, too, or it would stand for another event.

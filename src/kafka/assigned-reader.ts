@@ -32,7 +32,10 @@ export interface AssignedReaderParts {
   readonly keep: (
     begun: readonly { readonly topic: string; readonly number: number; readonly offset: bigint }[],
   ) => Promise<void>
-  /** The log ends before where we are: what is in hand of it is of another log, and all is read anew from these offsets. */
+  /**
+   * The log ends before where we are: what is in hand of it is of another log, and all is read again from these
+   * offsets.
+   */
   readonly rewind: (
     to: readonly { readonly topic: string; readonly number: number; readonly offset: bigint }[],
   ) => Promise<void>
@@ -190,7 +193,7 @@ export class AssignedReader {
       } else if (partition.next > end) rewound.push({ topic, number, offset: first })
     }
     // The log was cut off before where we are, or the offset is of another one. Waiting there for the end to come by would
-    // pass over all that is written meanwhile, and say nothing: what there is comes again.
+    // skip silently all that is written meanwhile: what there is comes again.
     if (rewound.length > 0) await this.#parts.rewind(rewound)
   }
 
@@ -231,7 +234,7 @@ export class AssignedReader {
 }
 
 function leaderless({ topic, number }: Assigned): BroadcasterError {
-  const message = `the partition ${number} of ${topic} has no leader: what is in it waits, what is in others does not`
+  const message = `the partition ${number} of ${topic} has no leader: its records wait, those of others do not`
   return new OutageError(message, { field: 'topic', value: topic })
 }
 

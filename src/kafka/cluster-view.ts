@@ -27,7 +27,7 @@ const NOBODY = -1
 
 /**
  * What the brokers say of their cluster. Unlike the client's own, an answer that names a partition without a leader is an
- * answer, and a broker that does not answer keeps nobody from asking the next.
+ * answer, and a broker that does not answer does not keep us from asking the next.
  */
 export class ClusterView {
   readonly #kafka: KafkaModule
@@ -69,7 +69,7 @@ export class ClusterView {
     }
   }
 
-  /** What was said of topics was wrong: it is asked for anew. */
+  /** What was said of topics was wrong: it is asked for again. */
   forget(): void {
     this.#latest.clear()
     // A broker that has just started may not have heard of it yet: another one is asked first.
@@ -83,7 +83,7 @@ export class ClusterView {
       ask<CoordinatorAnswer>(this.#kafka, client, 'FindCoordinator', [GROUP, [group]]),
     )
     const nodeId = answer.coordinators[0]?.nodeId ?? NOBODY
-    if (nodeId < 0) throw new OutageError(`nobody coordinates the group ${group}`)
+    if (nodeId < 0) throw new OutageError(`the group ${group} has no coordinator`)
     return nodeId
   }
 

@@ -28,7 +28,7 @@ const OUTAGE: Readonly<Record<string, string>> = {
   KAFKA_STORAGE_ERROR: "the broker's disk failed, or is full",
   SASL_AUTHENTICATION_FAILED: 'wrong user or password',
   UNSUPPORTED_SASL_MECHANISM: 'the broker has no such SASL mechanism',
-  ILLEGAL_SASL_STATE: 'the broker wants a login',
+  ILLEGAL_SASL_STATE: 'the broker requires a login',
   SECURITY_DISABLED: 'the broker has no security',
   UNSUPPORTED_VERSION: 'the broker is too old or too new',
   UNSUPPORTED_COMPRESSION_TYPE: 'the broker does not know this compression',
@@ -39,19 +39,19 @@ const OUTAGE: Readonly<Record<string, string>> = {
   FENCED_LEADER_EPOCH: 'the leader of the partition has changed',
   THROTTLING_QUOTA_EXCEEDED: 'the quota is used up',
   UNKNOWN_LEADER_EPOCH: 'the leader of the partition has changed',
-  UNKNOWN_TOPIC_ID: 'the topic was made anew',
-  INCONSISTENT_TOPIC_ID: 'the topic was made anew',
+  UNKNOWN_TOPIC_ID: 'the topic was created again',
+  INCONSISTENT_TOPIC_ID: 'the topic was created again',
   ELIGIBLE_LEADERS_NOT_AVAILABLE: 'no replica may become the leader',
   PREFERRED_LEADER_NOT_AVAILABLE: 'the partition has no leader',
   OFFSET_NOT_AVAILABLE: 'the leader of the partition has changed',
-  STALE_BROKER_EPOCH: 'the broker has been started anew',
+  STALE_BROKER_EPOCH: 'the broker has been restarted',
   NOT_CONTROLLER: 'the controller has changed',
   INVALID_REPLICATION_FACTOR: 'there are fewer brokers than a topic that is made has replicas',
   CONCURRENT_TRANSACTIONS: 'the last producer of this name is still being ended',
   TRANSACTION_COORDINATOR_FENCED: 'the coordinator has changed',
   INVALID_PRODUCER_ID_MAPPING: 'the broker has forgotten this producer; the next send has a new one',
   INVALID_TXN_STATE: 'another program uses the transactional id',
-  TRANSACTIONAL_ID_AUTHORIZATION_FAILED: 'this user may not use the transactional id that fenced wants',
+  TRANSACTIONAL_ID_AUTHORIZATION_FAILED: 'this user may not use the transactional id that fenced needs',
   DELEGATION_TOKEN_EXPIRED: 'the login has expired',
   REBOOTSTRAP_REQUIRED: 'the cluster is another one',
 }
@@ -74,7 +74,7 @@ const OF_PARTITION: ReadonlySet<string> = new Set([
 const PERMANENT: Readonly<Record<string, string>> = {
   MESSAGE_TOO_LARGE: "larger than the topic's max.message.bytes",
   RECORD_LIST_TOO_LARGE: "larger than the topic's segment.bytes",
-  INVALID_RECORD: 'the topic refuses it; a compacted topic wants a key',
+  INVALID_RECORD: 'the topic refuses it; a compacted topic needs a key',
   INVALID_TIMESTAMP: "its time is too far from the broker's",
 }
 
@@ -82,7 +82,7 @@ const PERMANENT: Readonly<Record<string, string>> = {
 const TOPIC: Readonly<Record<string, string>> = {
   UNKNOWN_TOPIC_OR_PARTITION: 'there is no such topic; create it, or set create: true',
   TOPIC_AUTHORIZATION_FAILED: 'this user may not write to the topic',
-  INVALID_TOPIC_EXCEPTION: 'Kafka does not take this name',
+  INVALID_TOPIC_EXCEPTION: 'Kafka does not accept this name',
   POLICY_VIOLATION: 'a policy of the broker refuses it',
 }
 
@@ -119,7 +119,7 @@ export function failureOfCode(
     return made(eachOwnTopic ? new BroadcasterError('SEND_FAILED', text, about) : new OutageError(text, about))
   }
   const outage = OUTAGE[name]
-  const what = 'destination' in destination ? `the partition ${place} takes nothing now` : 'Kafka takes nothing now'
+  const what = 'destination' in destination ? `the partition ${place} accepts nothing now` : 'Kafka accepts nothing now'
   if (outage) return made(new OutageError(`${what}: ${name} (${outage})`, details))
   return made(new BroadcasterError('SEND_FAILED', `Kafka refused the event: ${name}`, details), true)
 }

@@ -29,9 +29,9 @@ const REPEATS = 2
 const REPEAT_DELAY = 50
 
 /**
- * A producer for each lane, with a name of its own at Kafka. Whoever takes a lane over asks for the next epoch of that name,
- * and once it has written to a partition Kafka refuses there whatever comes from an earlier epoch: the late send of a
- * worker that was frozen, and lost its lane meanwhile. No transactions: what they add is atomicity, and not the fence.
+ * A producer for each lane, with a name of its own at Kafka. The worker that takes a lane over asks for the next epoch of
+ * that name, and once it has written to a partition Kafka refuses there whatever comes from an earlier epoch: the late send
+ * of a worker that was frozen, and lost its lane meanwhile. No transactions: what they add is atomicity, and not the fence.
  */
 export class FencedPort implements ProducePort {
   readonly #port: ProducerPort
@@ -87,7 +87,7 @@ export class FencedPort implements ProducePort {
     const refused = await this.#write(owner, lane, wanted)
     const unclear = [...refused.values()].some(({ error }) => error instanceof OutageError)
     if (unclear || [...refused.values()].some(({ error }) => error.code === 'SEND_NOT_ATTEMPTED')) {
-      // What it has written is not known any more: the next epoch begins to count anew.
+      // What it has written is not known any more: the next epoch counts from the beginning.
       this.#lanes.delete(owner.lane)
     }
     return refused
@@ -134,7 +134,7 @@ export class FencedPort implements ProducePort {
     return refused
   }
 
-  /** Once it is a lane that was lost. A second time under the same fence, somebody else uses the name. */
+  /** Once it is a lane that was lost. A second time under the same fence, another outbox uses the name. */
   #fenced({ lane, fence }: NonNullable<LaneOwner>, cause: unknown): KafkaFailure {
     const twice = this.#refused.get(lane) === fence
     this.#refused.set(lane, fence)
@@ -150,7 +150,7 @@ export class FencedPort implements ProducePort {
   }
 }
 
-/** Whether nobody knows if Kafka has written it. */
+/** Whether it is unknown if Kafka has written it. */
 function isUnanswered(error: unknown): boolean {
   return (
     chainOf(error).every((each) => protocolName(each) === undefined) &&

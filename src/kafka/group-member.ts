@@ -117,7 +117,7 @@ export class GroupMember {
     if (generation !== this.generation || reader === undefined) return []
     const count = countOf(await this.#view.of(this.#options.topics))
     if (count > this.#partitionCount) {
-      // Nobody reads a partition that was added until the group shares them out anew.
+      // A partition that was added is not read until the group reassigns them.
       this.#fail(new OutageError('the topics have more partitions than before: the group is joined again'))
       return []
     }
@@ -188,7 +188,7 @@ export class GroupMember {
     this.#alive.unref()
   }
 
-  /** The client asks whom it knows for ever: after a failover that is nobody. */
+  /** The client asks the brokers it knows for ever: after a failover none of them answers. */
   async #askForCoordinator(group: string): Promise<void> {
     if (this.#isAskingForCoordinator || this.#failure !== undefined) return
     this.#isAskingForCoordinator = true

@@ -18,7 +18,7 @@ interface ProducerNumbers {
   readonly producerEpoch: number
 }
 
-/** What became of the messages for one broker. */
+/** The outcome of the messages for one broker. */
 export interface Written {
   readonly messages: readonly PlacedMessage[]
   /** Undefined = all was written. */
@@ -83,7 +83,7 @@ export function laneClient(port: ProducerPort, name: string, options: ResolvedKa
     }
   }
 
-  /** Asks for the leaders of all partitions anew. */
+  /** Asks for the leaders of all partitions again. */
   function forgetLeaders(): void {
     port.forgetLeaders()
   }

@@ -28,7 +28,7 @@ export interface FetchPlace {
 export type Refusals = ReadonlyMap<string, string>
 
 /**
- * Reads from one broker, on connections of its own: one that does not answer delays nobody else, and what is said to the
+ * Reads from one broker, on connections of its own: one that does not answer delays no other, and what is said to the
  * coordinator does not wait for the end of a fetch that finds nothing.
  */
 export class LeaderClient {

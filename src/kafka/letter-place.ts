@@ -107,7 +107,7 @@ export function kafkaLetterPlace(options: ResolvedKafkaSubscriptionOptions, cons
 
 /** What was too large for the dead-letter topic stands where it stood, and nowhere else. */
 function incomplete(id: string): BroadcasterError {
-  const message = `the dead letter ${id} has not all of its record, which was too large for the topic of dead letters; the headers broadcaster-topic, -partition and -offset say where the record itself is`
+  const message = `the dead letter ${id} lacks a part of its record, which was too large for the topic of dead letters; the headers broadcaster-topic, -partition and -offset say where the record itself is`
   return new BroadcasterError('SEND_PERMANENT', message, { field: 'id', value: id })
 }
 

@@ -18,7 +18,10 @@ export interface KafkaMessage {
 /** Lengths and deltas of a record, and of each header. */
 const FRAME = 40
 const HEADER_FRAME = 8
-/** Kafka ends the connection of whoever sends a larger request (`socket.request.max.bytes`), and with it all that is in flight. */
+/**
+ * Kafka ends the connection of a client that sends a larger request (`socket.request.max.bytes`), and with it all that
+ * is in flight.
+ */
 const MOST_BYTES = 99 * 1024 * 1024
 /** Few and short: a buffer is made once for each. */
 const names = new Map<string, Buffer>()

@@ -34,6 +34,6 @@ export function placed(message: KafkaMessage, choose: ChoosePartition): PlacedMe
 export interface ProducePort {
   /** How to choose a partition of a topic, for the next request. Rejects with whatever the client threw. */
   topic(name: string): Promise<ChoosePartition>
-  /** Writes, and waits for the replicas; resolves with the places that refused. Rejects when nobody knows. */
+  /** Writes, and waits for the replicas; resolves with the places that refused. Rejects when it is not known. */
   produce(messages: readonly PlacedMessage[]): Promise<ReadonlyMap<string, KafkaFailure>>
 }

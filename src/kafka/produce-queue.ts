@@ -71,7 +71,7 @@ export class ProduceQueue {
       const batch = this.#take(topics)
       if (batch.size > 0) await this.#produce(batch)
     }
-    // In the same step as the look above: who adds now begins anew.
+    // In the same step as the look above: who adds now begins again.
     this.#running = undefined
   }
 

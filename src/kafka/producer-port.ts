@@ -25,7 +25,10 @@ export interface Opened {
 
 export type ProducerPort = ReturnType<typeof producerPort>
 
-/** A producer of our own, made anew after each trouble: what it remembers of its sequence numbers is then not to be trusted. */
+/**
+ * A producer of our own, made again after each trouble: what it remembers of its sequence numbers is then not to be
+ * trusted.
+ */
 export function producerPort(options: ResolvedKafkaOptions) {
   const eachOwnTopic = typeof options.topic === 'function' || options.topic.includes('{type}')
   const connection = new Connection({
@@ -107,7 +110,7 @@ export function producerPort(options: ResolvedKafkaOptions) {
     return { led, refused }
   }
 
-  /** Remembers which partitions are away, until they take something again. */
+  /** Remembers which partitions are down, until they take something again. */
   function noted(
     messages: readonly PlacedMessage[],
     refused: ReadonlyMap<string, KafkaFailure>,
@@ -121,7 +124,7 @@ export function producerPort(options: ResolvedKafkaOptions) {
     return refused
   }
 
-  /** The partition of a key, when that is away. */
+  /** The partition of a key, when that is down. */
   function awayOf(topic: string, key: string): string | undefined {
     const kafka = connection.current?.kafka
     const count = counts.get(topic)
@@ -199,7 +202,7 @@ export function producerPort(options: ResolvedKafkaOptions) {
   const close = (): Promise<void> => connection.close()
   return {
     ...{ topic, produce, probe, forgetLeaders, noted, awayOf, open, close },
-    /** Whether some partition takes nothing now. */
+    /** Whether some partition accepts nothing now. */
     get isPartlyAway(): boolean {
       return away.size > 0
     },

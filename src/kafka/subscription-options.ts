@@ -29,7 +29,7 @@ export const KAFKA_SUBSCRIPTION = {
    * `sessionTimeout`, at most 1000.
    */
   heartbeatInterval: duration(undefined),
-  /** How much one fetch brings, in bytes; a larger record comes all the same. Default 1048576 (1 MiB). */
+  /** How much one fetch brings, in bytes; a larger record is delivered anyway. Default 1048576 (1 MiB). */
   maxFetchBytes: bytes(1024 * 1024, { min: 1, max: 2 ** 30 }),
   /** Where records go that were given up. Default: the topic `<topic>.dead`, made when it is missing. */
   deadLetter: nested(KAFKA_DEAD_LETTER),

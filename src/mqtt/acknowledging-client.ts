@@ -2,11 +2,11 @@ import { Gate } from '../backend/gate.ts'
 import type { MqttClient, ReceivedPacket, ServerProperties } from './client.ts'
 import { type Message, packetSize } from './message.ts'
 
-/** What became of a message. */
+/** The outcome of a message. */
 export type Acknowledgement =
   | { readonly kind: 'acknowledged'; readonly noSubscriber: boolean }
   | { readonly kind: 'refused'; readonly reasonCode: number }
-  /** Nobody knows whether it arrived. */
+  /** It is not known whether it arrived. */
   | { readonly kind: 'lost'; readonly because: 'closed' | 'silent' }
   /** It was never written: the connection, or its send, ended before its turn. */
   | { readonly kind: 'unsent' }
@@ -25,9 +25,9 @@ const MOST_IN_FLIGHT = 65_535
 export type AcknowledgingClient = ReturnType<typeof acknowledgingClient>
 
 /**
- * A client that says of each message what became of it, within a time, and writes no more of them at once than the
- * server permits. `timeout` in milliseconds for each message. `onUseless` is called when one is not acknowledged in time, or
- * the server has said that it is done with us.
+ * A client that says what the outcome of each message is, within a time, and writes no more of them at once than the server
+ * permits. `timeout` in milliseconds for each message. `onUseless` is called when one is not acknowledged in time, or the
+ * server has said that it is done with us.
  */
 export function acknowledgingClient(
   client: MqttClient,
@@ -73,8 +73,8 @@ export function acknowledgingClient(
   client.on('close', onClose)
 
   /**
-   * Publishes a message, once the server permits one more, and resolves when it is known what became of it; or, without
-   * having written it, when `signal` has aborted by then. Never rejects.
+   * Publishes a message, once the server permits one more, and resolves when its outcome is known; or, without having
+   * written it, when `signal` has aborted by then. Never rejects.
    */
   async function publish(message: Message, signal: AbortSignal): Promise<Acknowledgement> {
     const limit = server.maximumPacketSize

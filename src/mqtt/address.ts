@@ -27,7 +27,7 @@ const OURS: ReadonlySet<string> = new Set([
 
 /** The option `url`. */
 export const addressOption = parsed<string, Address>(
-  'mqtt[s]://[user:password@]host[:port] without a path or query, or ws[s]://..., with what is special in it percent-encoded',
+  'mqtt[s]://[user:password@]host[:port] without a path or query, or ws[s]://..., with special characters percent-encoded',
   DEFAULT,
   readAddress,
 )

@@ -60,7 +60,7 @@ export function deadLetterMessage(
   return make(cut, error.slice(0, SHORT), payload.subarray(0, Math.max(0, left)))
 }
 
-/** The message of a dead letter as it was before, for the consumer that gave it up: those of other names pass it over. */
+/** The message of a dead letter as it was before, for the consumer that gave it up: those of other names skip it. */
 export function requeuedMessage(letter: PublishPacket, consumer: string): Message {
   const user = letter.properties?.userProperties ?? {}
   const own = Object.entries(user).filter(([name]) => !isReasonHeader(name))

@@ -136,7 +136,9 @@ function subscribe(options: ResolvedMqttSubscriptionOptions): Subscription {
     return attached
   }
 
-  /** The server has forgotten the session that this process had: what it kept for us while we were away went with it. */
+  /**
+   * The server has forgotten the session that this process had: what it kept for us while we were disconnected is gone.
+   */
   function tellGap(): void {
     const message = `the server has lost the session '${options.clientId}', and what it kept for it: let it keep sessions on disk, and sessionExpiry be long enough`
     onGap?.(new BroadcasterError('MESSAGES_MISSED', message, { field: 'sessionExpiry' }))
@@ -196,7 +198,7 @@ function subscribe(options: ResolvedMqttSubscriptionOptions): Subscription {
     }
     if (nobody && deadLetter.requireSubscriber) {
       const details = { field: 'deadLetter', value: topic }
-      throw new OutageError(`nobody has subscribed to '${topic}', where dead letters go: it would be lost`, details)
+      throw new OutageError(`there is no subscriber to '${topic}', where dead letters go: it would be lost`, details)
     }
     concludeOne(attached, packet)
   }

@@ -39,7 +39,7 @@ export type { MqttOptions } from './options.ts'
  */
 export function mqtt(options: MqttOptions = {}): Backend {
   const settings = resolveOptions(options)
-  /** Connections that ended since the server is away. */
+  /** Connections that ended since the server is down. */
   const away = new WeakSet<AcknowledgingClient>()
   const { topic, clientId } = settings
   const connection = mqttConnection(settings)
@@ -121,7 +121,7 @@ export function mqtt(options: MqttOptions = {}): Backend {
     switch (acknowledgement.kind) {
       case 'acknowledged': {
         if (!acknowledgement.noSubscriber || !settings.requireSubscriber) return delivered
-        const text = `nobody has subscribed to the topic '${topic}'`
+        const text = `there is no subscriber to the topic '${topic}'`
         return notDelivered(new BroadcasterError('SEND_FAILED', text, { field: 'topic', value: topic }))
       }
       case 'refused':

@@ -52,7 +52,7 @@ export const MQTT = {
   retain: flag(false),
   /** The server drops what it could not deliver within so many seconds. Default: never. */
   expireAfter: integer(undefined, SECONDS),
-  /** An event that nobody has subscribed to is a failure; only with QoS 1. Default false. */
+  /** An event without a subscriber is a failure; only with QoS 1. Default false. */
   requireSubscriber: flag(false),
   /** How many messages may wait for their acknowledgement at once; the server may allow fewer. Default 1000. */
   concurrency: integer(1_000, { min: 1, max: 65_535 }),

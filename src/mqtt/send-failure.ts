@@ -26,7 +26,7 @@ export function errorOfReason(reasonCode: number, topic: string, eachOwnTopic: b
   const details = { field: 'topic', value: topic }
   if (PERMANENT.has(reasonCode)) return new PermanentError(text, details)
   if (reasonCode === QUOTA_EXCEEDED) return new OutageError(text, details)
-  // Nobody's event would pass.
+  // No event would pass.
   if (reasonCode === NOT_AUTHORIZED && !eachOwnTopic) return new OutageError(text, details)
   return new BroadcasterError('SEND_FAILED', text, details)
 }

@@ -9,11 +9,11 @@ import { isTopic, isTopicFilter, takesTopic } from './topic.ts'
 export const MQTT_DEAD_LETTER = {
   /** Default `dead/<consumer>`. */
   topic: option<string, string | undefined>('a topic without wildcards', undefined, isTopic),
-  /** Whether nobody who has subscribed to it means that it cannot be given up, and is tried again. Default true. */
+  /** Whether a dead letter without a subscriber is not given up, but tried again. Default true. */
   requireSubscriber: flag(true),
   /**
    * Whether the server keeps them in a session `<consumer>-dead`, for as long as `sessionExpiry`, so that they can be listed
-   * and requeued, or somebody of yours has subscribed. Default false.
+   * and requeued; otherwise a subscriber of yours must exist. Default false.
    */
   keep: flag(false),
 }
@@ -23,12 +23,12 @@ export type MqttDeadLetter = OptionsOf<typeof MQTT_DEAD_LETTER>
 export const MQTT_SUBSCRIPTION = {
   ...MQTT_CONNECTION,
   /**
-   * The name of this process, which stays the same through restarts and which no other has: under it the server keeps what
-   * was not acknowledged, and delivers it again to nobody else.
+   * The name of this process: the same after a restart, and unique among processes. Under it the server keeps what was not
+   * acknowledged, and delivers it again only to that name.
    */
   clientId: required(
     option<string, string | undefined>(
-      'the name of this process, the same through restarts, which no other has',
+      'a name for this process, the same after a restart, that no other process has',
       undefined,
       (value) => isText(value) && value !== '',
     ),
@@ -41,7 +41,9 @@ export const MQTT_SUBSCRIPTION = {
   ),
   /** The name under which several processes share the messages; false = each gets all. Default: the consumer's name. */
   share: or(option<string, string | undefined>('a name without / + and #', undefined, isShareName), false),
-  /** How long the server keeps what it has for us while we are away, in seconds. Default 604800 (seven days). */
+  /**
+   * How long the server keeps what it has for us while we are disconnected, in seconds. Default 604800 (seven days).
+   */
   sessionExpiry: integer(7 * 24 * 60 * 60, { min: 1, max: 2 ** 32 - 1 }),
   /** Messages that the server hands us before we acknowledge, 1 to 65,535. Default 250. */
   prefetch: integer(250, { min: 1, max: 65_535 }),

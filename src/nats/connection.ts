@@ -18,7 +18,7 @@ export interface OpenNats {
   readonly manager: JetStreamManager
   /**
    * Asks JetStream what may be asked twice, again and again until it answers or `timeout` is over. While a stream has no
-   * leader nobody answers, and what was asked before the election is not answered after it.
+   * leader no request is answered, and what was asked before the election is not answered after it.
    */
   ask<T>(question: (manager: JetStreamManager) => Promise<T>): Promise<T>
   readonly headers: () => MsgHdrs

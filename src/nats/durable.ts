@@ -16,7 +16,7 @@ export interface Durable {
   readonly deadLetterSubject: string
   /** Whether nobody else asked for messages when it was found. */
   readonly alone: boolean
-  /** How far it had come; undefined where it passes over messages of other subjects. */
+  /** How far it had come; undefined where it skips messages of other subjects. */
   readonly progress: Progress | undefined
 }
 

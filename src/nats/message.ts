@@ -24,7 +24,7 @@ const FRAME = 128
 export const MOST_HEADER_BYTES = 64 * 1024
 /**
  * A subject stands in the line before the message, of at most 4 KiB unless the server is told otherwise: it ends the
- * connection of whoever sends a longer one, and with it all that is in flight.
+ * connection of a client that sends a longer one, and with it all that is in flight.
  */
 const MOST_SUBJECT_BYTES = 3_800
 

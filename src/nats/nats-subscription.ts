@@ -61,7 +61,7 @@ function subscribe(options: ResolvedNatsSubscriptionOptions, closing: AbortSigna
   const gaps = gapWatch(options.stream)
   let consumer = ''
   let attached: Attached | undefined
-  /** The stream of dead letters was there. Its node may be away later, which is no reason to receive nothing. */
+  /** The stream of dead letters was there. Its node may be down later, which is no reason to receive nothing. */
   let hasDeadLetters = false
   let pull: Pull | undefined
   /** Requests for messages that ended before their time, in a row. */
@@ -101,7 +101,7 @@ function subscribe(options: ResolvedNatsSubscriptionOptions, closing: AbortSigna
   function passesOver(held: HeldJsMsg): boolean {
     const [, forWhom = consumer] = readHeaders(held.message).pairs.find(([name]) => name === REQUEUED_FOR) ?? []
     if (forWhom === consumer) return false
-    // Not told, it comes again and is passed over again.
+    // Not told, it comes again and is skipped again.
     conclude(held, ACK).catch(() => undefined)
     return true
   }
@@ -156,7 +156,7 @@ function subscribe(options: ResolvedNatsSubscriptionOptions, closing: AbortSigna
     }
   }
 
-  /** The next receive connects anew, to another server if there is one. */
+  /** The next receive connects again, to another server if there is one. */
   function leave(): void {
     broken = 0
     if (attached) connection.drop(attached.open)

@@ -95,7 +95,7 @@ export function natsJetStream(options: NatsJetStreamOptions): Backend {
     } catch (cause) {
       const { error, broken, noResponders, full } = failureOf(cause, eachOwnSubject(resolved))
       if (full && (await refusesBySubject(open.ask, stream))) {
-        const text = `the stream ${stream.name} has as many messages of the subject ${subject} as it takes`
+        const text = `the stream ${stream.name} has as many messages of the subject ${subject} as it allows`
         return notDelivered(new BroadcasterError('SEND_FAILED', text, { field: 'subject', value: subject, cause }))
       }
       const failure = noResponders ? await errorOfNoResponders(open.ask, stream, subject) : error

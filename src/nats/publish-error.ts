@@ -6,7 +6,7 @@ export interface PublishFailure {
   readonly error: BroadcasterError
   /** The connection is gone, or is not to be trusted any more. */
   readonly broken: boolean
-  /** Nobody took the message: no stream has its subject, or JetStream is not there. */
+  /** The message was not stored: no stream has its subject, or JetStream is not there. */
   readonly noResponders: boolean
   /** The stream is full, as a whole or for one subject: it says the same of both. */
   readonly full: boolean

@@ -57,7 +57,7 @@ export async function startPulling(
     },
     /**
      * Waits until the server has dropped the request; what it delivers until then still comes. Nothing takes a request
-     * back: what is given back while it stands is delivered into it, to nobody, and hidden for `ackWait`.
+     * back: what is given back while it stands is delivered into it, received by no one, and hidden for `ackWait`.
      */
     async end(): Promise<void> {
       if (!(await settles(running, { timeout: 2 * STANDS }))) messages.stop()

@@ -34,7 +34,7 @@ export async function checkStream(ask: Ask, stream: ResolvedNatsStream): Promise
 }
 
 /**
- * Why nobody took a message: an outage, unless the stream is well and merely does not have the subject. That is the
+ * Why no stream took a message: an outage, unless the stream exists and merely does not have the subject. That is the
  * trouble of one event, and must not hold up the others.
  */
 export async function errorOfNoResponders(
@@ -46,7 +46,7 @@ export async function errorOfNoResponders(
     const subjects = await find(ask, name)
     if (subjects === undefined) return new OutageError(`there is no stream ${name}`, { field: 'stream', value: name })
     if (subjects.some((each) => takesSubject(each, subject))) {
-      return new OutageError(`the stream ${name} has the subject ${subject}, but nobody took the event`)
+      return new OutageError(`the stream ${name} has the subject ${subject}, but did not answer`)
     }
     const message = `the stream ${name} does not have the subject ${subject} (it has ${subjects.join(', ')}); add it`
     return new BroadcasterError('SEND_FAILED', message, { field: 'subject', value: subject })

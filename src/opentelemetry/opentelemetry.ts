@@ -40,7 +40,7 @@ export function openTelemetry(api: OpenTelemetryApi): OpenTelemetryHooks {
   const { trace, context } = api
   const tracer = trace.getTracer(TRACER)
   let isRegistered = false
-  /** Whether anybody would see a span. Once there is an SDK, there is. */
+  /** Whether a span would be recorded. Once there is an SDK, there is. */
   const isTraced = (): boolean => (isRegistered ||= hasSdk(trace.getTracerProvider()))
   const origin = ({ extensions }: DeliveryEvent): OtelSpanContext | undefined => spanContextOf(api, extensions)
   const under = (parent: OtelSpanContext | undefined, otherwise: OtelContext): OtelContext =>

@@ -16,7 +16,7 @@ export function operationAttributes(type: 'create' | 'send' | 'process', name: s
   return { 'messaging.operation.type': type, 'messaging.operation.name': name }
 }
 
-/** What is told of an event. Never its data, its key or its extensions. */
+/** What is recorded of an event. Never its data, its key or its extensions. */
 export function eventAttributes({
   id,
   type,

@@ -45,12 +45,12 @@ export const PROCESS_METRICS = {
   ),
   broadcaster_events_duplicate_total: counter(
     BACKEND,
-    'Events that publish found stored already, of which it inserted nothing.',
+    'Events that publish found already stored, and did not insert again.',
   ),
   broadcaster_events_sent_total: counter(BACKEND, 'Events handed to the backend, each attempt counted.'),
   broadcaster_events_acknowledged_total: counter(BACKEND, 'Events that the backend acknowledged.'),
   broadcaster_events_published_total: counter(BACKEND, 'Events whose delivery was acknowledged and recorded.'),
-  broadcaster_events_retried_total: counter(BACKEND, 'Attempts that failed and are made again.'),
+  broadcaster_events_retried_total: counter(BACKEND, 'Attempts that failed and will be repeated.'),
   broadcaster_events_failed_total: counter(BACKEND, 'Events that failed for good.'),
   broadcaster_events_blocked_total: counter(
     BACKEND,
@@ -58,7 +58,7 @@ export const PROCESS_METRICS = {
   ),
   broadcaster_outcomes_lost_total: counter(
     BACKEND,
-    'Outcomes that were not recorded, since the lane or the row had moved on meanwhile.',
+    'Outcomes that were not recorded, because the lane or the row had moved on meanwhile.',
   ),
   broadcaster_delivery_seconds: histogram(
     BACKEND,
@@ -95,7 +95,7 @@ export const PROCESS_METRICS = {
   broadcaster_lanes_held: gauge(BACKEND, 'Lanes that workers of this process own.'),
   broadcaster_lanes_lost_total: counter(
     BACKEND,
-    'Lanes that workers of this process lost since their lease had ended.',
+    'Lanes that workers of this process lost because their lease had ended.',
   ),
   broadcaster_workers_running: gauge(OUTBOX, 'Workers that run in this process.'),
   broadcaster_worker_errors_total: counter(OUTBOX, 'Errors that workers of this process survived.'),
@@ -111,7 +111,7 @@ export const PROCESS_METRICS = {
   broadcaster_inbox_purged_total: counter(OUTBOX, 'Inbox entries that retention deleted in this process.'),
   broadcaster_retention_finished_timestamp_seconds: gauge(
     OUTBOX,
-    'When a clean-up of this process last left nothing past its time, or the first one began; seconds since 1970.',
+    'When a clean-up of this process last left nothing expired, or the first one began; seconds since 1970.',
   ),
   broadcaster_retention_seconds: histogram(OUTBOX, 'Time that a whole clean-up took.', LONG),
   broadcaster_listener_failures_total: counter(
@@ -120,38 +120,35 @@ export const PROCESS_METRICS = {
   ),
   broadcaster_consumers_running: gauge(CONSUMER, 'Consumers that run in this process.'),
   broadcaster_consumer_errors_total: counter(CONSUMER, 'Errors that the consumer survived.'),
-  broadcaster_consumer_gaps_total: counter(
-    CONSUMER,
-    'Times that messages were gone which the consumer had not been given.',
-  ),
+  broadcaster_consumer_gaps_total: counter(CONSUMER, 'Times that messages were gone before the consumer got them.'),
   broadcaster_deliveries_handled_total: counter(CONSUMER, 'Received events whose handlers succeeded.'),
   broadcaster_deliveries_duplicate_total: counter(CONSUMER, 'Received events that had been handled before.'),
   broadcaster_deliveries_ignored_total: counter(CONSUMER, 'Received events that have no handler.'),
   broadcaster_deliveries_retried_total: counter(
     CONSUMER,
-    'Attempts to handle an event that failed and are made again.',
+    'Attempts to handle an event that failed and will be repeated.',
   ),
   broadcaster_deliveries_failed_total: counter(
     CONSUMER,
     'Received messages that the consumer gave up: its dead letters.',
   ),
-  broadcaster_handle_seconds: histogram(CONSUMER, 'Time that handling took, of those that succeeded.', SHORT),
+  broadcaster_handle_seconds: histogram(CONSUMER, 'Time that successful handling took.', SHORT),
 } as const satisfies Readonly<Record<string, MetricSpec>>
 
 /** What is read from the database when somebody asks. */
 export const STORE_METRICS = {
   broadcaster_store_up: gauge(
     OUTBOX,
-    'Whether the database answered the last look at it: 1, or 0, and then the gauges read from it are left out.',
+    'Whether the database answered the last query: 1, or 0; then the gauges read from it are left out.',
   ),
-  broadcaster_store_look_seconds: gauge(OUTBOX, 'Time that the last look at the database took.'),
+  broadcaster_store_look_seconds: gauge(OUTBOX, 'Time that the last query of the database took.'),
   broadcaster_workers: gauge(OUTBOX, 'Workers, of all processes, whose lease has not ended.'),
   broadcaster_rows: gauge(
     OUTBOX,
     'Rows of the table, published ones among them; an estimate where counting would scan it.',
   ),
   broadcaster_backend_workers: gauge(BACKEND, 'Workers, of all processes, that serve the backend.'),
-  broadcaster_lanes_orphaned: gauge(BACKEND, 'Lanes whose worker died, and that nobody has taken yet.'),
+  broadcaster_lanes_orphaned: gauge(BACKEND, 'Lanes whose worker died, and that no other has taken yet.'),
   broadcaster_waiting_events: gauge(BACKEND, 'Events that are due and not settled, counted to 100,000.'),
   broadcaster_stuck_events: gauge(
     BACKEND,
@@ -164,7 +161,7 @@ export const STORE_METRICS = {
   broadcaster_lag_seconds: gauge(BACKEND, 'Age of the oldest due event that nothing holds; 0 when there is none.'),
   broadcaster_oldest_stuck_seconds: gauge(
     BACKEND,
-    'How long what is held has been held, at most: by an open breaker, a destination that is down, or one of the first hundred blocked keys; 0 when nothing is.',
+    'How long events have been held, at most: by an open breaker, a destination that is down, or one of the first hundred blocked keys; 0 when none are.',
   ),
   broadcaster_breaker_open: gauge(BACKEND, 'Whether the breaker of the backend is open, 1 or 0.'),
   broadcaster_destinations_down: gauge(BACKEND, 'Destinations behind the backend whose breaker is open.'),

@@ -14,8 +14,8 @@ const consumerOf = ({ consumer }: { readonly consumer: string }): LabelValues =>
 const seconds = (milliseconds: number): number => milliseconds / 1_000
 
 /**
- * What each signal moves. Not `event.published`, `event.retried`, `event.failed` and `event.blocked`: while somebody listens to
- * those each row is read again, and `batch.settled` counts the same.
+ * What each signal moves. Not `event.published`, `event.retried`, `event.failed` and `event.blocked`: while there is a listener
+ * to those, each row is read again, and `batch.settled` counts the same.
  */
 const METERS: Meters = {
   'event.created': (count, { outbox, record }) =>
@@ -103,7 +103,7 @@ export class ProcessMetrics {
     this.samples = new Map(NAMES.map((name) => [name, new Samples(PROCESS_METRICS[name])]))
     this.clockAhead = clockAhead
     for (const outbox of outboxes) this.begin('outbox', [outbox])
-    // What runs already told so before anybody listened.
+    // What runs already reported it before there was a listener.
     const isOurs = ({ outbox }: { readonly outbox: string }): boolean => outboxes.includes(outbox)
     for (const message of running.workers.filter(isOurs)) METERS['worker.started']?.(this, message)
     for (const message of running.consumers) METERS['consumer.started']?.(this, message)

@@ -10,7 +10,10 @@ import { StoreLook } from './store-look.ts'
 import { storeMetrics } from './store-metrics.ts'
 
 export const PROMETHEUS = {
-  /** How long what was read from the database serves further scrapes, in milliseconds; 0 = each looks anew. Default 5,000. */
+  /**
+   * How long what was read from the database serves further scrapes, in milliseconds; 0 = each scrape queries again.
+   * Default 5,000.
+   */
   maxAge: duration(5_000, { min: 0, max: LONGEST_TIMER }),
   /** How long a scrape waits for the database, in milliseconds; then it tells what this process counted. Default 2,000. */
   timeout: duration(2_000),
@@ -22,7 +25,7 @@ export type PrometheusOptions = OptionsOf<typeof PROMETHEUS>
 export interface MeasuredOutbox {
   /** What the label `outbox` says. */
   readonly name: string
-  /** What is looked at. */
+  /** What is read. */
   readonly store: { readonly admin: Pick<Store['admin'], 'look'> }
 }
 
@@ -30,7 +33,10 @@ export interface MeasuredOutbox {
 export interface Prometheus {
   /** The value of the header `content-type` for what `metrics` gives. */
   readonly contentType: string
-  /** All metrics in Prometheus' text format 0.0.4. Never rejects: a database that does not answer is told by `broadcaster_store_up`. */
+  /**
+   * All metrics in Prometheus' text format 0.0.4. Never rejects: a database that does not answer is shown by
+   * `broadcaster_store_up`.
+   */
   metrics(): Promise<string>
   /**
    * The same as the answer to a request: 200 to GET and HEAD, 405 to others, whatever the path. A function that can be handed on

@@ -13,7 +13,7 @@ export interface Seen {
 
 /** Durations are in milliseconds. */
 export interface StoreLookOptions {
-  /** How old an answer may be that is told again. */
+  /** How old an answer may be that is reused. */
   readonly maxAge: number
   /** How long somebody who asks waits. */
   readonly timeout: number
@@ -59,7 +59,7 @@ export class StoreLook {
       // Not before `#running` is set, or what throws at once would leave it set for good.
       const look = await Promise.resolve().then(() => this.#look())
       const duration = performance.now() - start
-      // The database looked at its clock between the two.
+      // The database read its clock between the two.
       seen = { look, duration, clockAhead: look.now.getTime() - (before + duration / 2) }
       this.#clockAhead = seen.clockAhead
     } catch {

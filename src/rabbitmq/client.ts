@@ -12,7 +12,7 @@ export interface PublishProperties {
 
 /**
  * What we call of amqplib's `ConfirmChannel`. A plain channel has no `waitForConfirms`, so that it does not compile
- * here: without confirms nobody knows what arrived.
+ * here: without confirms it is not known what arrived.
  */
 export interface RabbitMqConfirmChannel {
   publish(

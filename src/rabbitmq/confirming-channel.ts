@@ -3,12 +3,12 @@ import type { RabbitMqConfirmChannel, ReturnedMessage } from './client.ts'
 import { MOST_HEADER_BYTES, tableBytes } from './header-size.ts'
 import type { Message } from './message.ts'
 
-/** What became of a message. */
+/** The outcome of a message. */
 export type Confirmation =
   | { readonly kind: 'confirmed' | 'nacked' }
   /** Confirmed as well, but no queue has it. */
   | { readonly kind: 'returned'; readonly message: ReturnedMessage }
-  /** Nobody knows whether it arrived. */
+  /** It is not known whether it arrived. */
   | { readonly kind: 'lost'; readonly because: 'closed' | 'blocked' | 'silent' | 'aborted' }
   /** The client would not write it: nothing of it went out, and the channel goes on. */
   | { readonly kind: 'unwritable'; readonly error: unknown }
@@ -28,8 +28,8 @@ const OTHER_PROPERTIES = 2_304
 export type ConfirmingChannel = ReturnType<typeof confirmingChannel>
 
 /**
- * A channel that says of each message what became of it, within a time: `timeout` in milliseconds for each. `onSilent` is called
- * when one is not confirmed in time.
+ * A channel that says what the outcome of each message is, within a time: `timeout` in milliseconds for each. `onSilent` is
+ * called when one is not confirmed in time.
  */
 export function confirmingChannel(channel: RabbitMqConfirmChannel, timeout: number, onSilent: () => void) {
   /** In the order in which they were handed over, which is that of their deadlines. */
@@ -54,7 +54,7 @@ export function confirmingChannel(channel: RabbitMqConfirmChannel, timeout: numb
   // Before amqplib's own listener, which fails each callback: only so a nack and a lost channel are told apart.
   channel.prependListener('close', onClose)
 
-  /** Publishes a message, once there is room to write, and resolves when it is known what became of it. Never rejects. */
+  /** Publishes a message, once there is room to write, and resolves when its outcome is known. Never rejects. */
   async function publish(message: Message, signal: AbortSignal): Promise<Confirmation> {
     if (signal.aborted) return { kind: 'lost', because: 'aborted' }
     if (isClosed) return { kind: 'lost', because: 'closed' }

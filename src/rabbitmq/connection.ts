@@ -14,7 +14,7 @@ interface Link {
   readonly model: AmqpModel
   readonly channels: Map<string, Promise<ConfirmingChannel>>
   readonly open: Set<{ readonly confirming: ConfirmingChannel; readonly channel: AmqpChannel }>
-  /** Why RabbitMQ takes no messages now; undefined = it does. */
+  /** Why RabbitMQ accepts no messages now; undefined = it does. */
   blocked: string | undefined
   error: unknown
 }
@@ -23,7 +23,7 @@ interface Link {
 const MOST_CHANNELS = 200
 
 /**
- * The connection of one backend: opened for the first send, and anew for the next one after it was lost. With an
+ * The connection of one backend: opened for the first send, and again for the next one after it was lost. With an
  * injected channel it only hands that out.
  */
 export class RabbitMqConnection {
@@ -62,7 +62,7 @@ export class RabbitMqConnection {
   async channel(name: string, signal: AbortSignal): Promise<ConfirmingChannel> {
     if (this.#injected && !this.closed) return this.#injected
     const link = await this.#link.get(signal)
-    if (link.blocked !== undefined) throw new OutageError(`RabbitMQ takes no messages now: ${link.blocked}`)
+    if (link.blocked !== undefined) throw new OutageError(`RabbitMQ accepts no messages now: ${link.blocked}`)
     const channel = await untilAborted(this.#channelOf(link, name), signal)
     if (!channel.spent) return channel
     this.#retire(link, name, channel)
@@ -81,7 +81,7 @@ export class RabbitMqConnection {
       return
     }
     const link = await this.#link.get(signal)
-    if (link.blocked !== undefined) throw new OutageError(`RabbitMQ takes no messages now: ${link.blocked}`)
+    if (link.blocked !== undefined) throw new OutageError(`RabbitMQ accepts no messages now: ${link.blocked}`)
     await untilAborted(
       this.#within(link, async () => {
         const channel = await link.model.createChannel()

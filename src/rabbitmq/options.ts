@@ -29,7 +29,7 @@ export const RABBITMQ_CONNECTION = {
    */
   url: place(
     parsed<string | readonly string[], readonly UrlParts[] | undefined>(
-      'amqp[s]://[user:password@]host[:port][/vhost] without a query, with what is special in it percent-encoded, or a list of such',
+      'amqp[s]://[user:password@]host[:port][/vhost] without a query, with special characters percent-encoded, or a list of such',
       undefined,
       readUrls,
     ),

@@ -96,7 +96,7 @@ export function rabbitmq(options: RabbitMqOptions = {}): Backend {
       case 'aborted':
         return notDelivered(errorOfConnection(signal.reason, 'the send ended before the event was confirmed'))
       case 'blocked':
-        return notDelivered(new OutageError('RabbitMQ takes no messages now: it is short of memory or disk'))
+        return notDelivered(new OutageError('RabbitMQ accepts no messages now: it is short of memory or disk'))
       case 'silent':
         return notDelivered(new OutageError(`no confirm from RabbitMQ within ${settings.timeout} ms`))
       case 'closed': {

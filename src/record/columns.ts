@@ -59,7 +59,7 @@ export interface OutboxEventColumns {
   readonly publisherConfig: string
   /** JSON text of an array, the last ten: `{ at, worker, error }`. */
   readonly attempts: string | null
-  /** JSON text: what the backend wants to remember between attempts. */
+  /** JSON text: what the backend remembers between attempts. */
   readonly progress: string | null
   /** Goes up with each move by an operator; an attempt that began before one records nothing after it. */
   readonly generation: number

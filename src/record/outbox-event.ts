@@ -9,7 +9,7 @@ import type { RecordFilter, RecordSource } from './record-source.ts'
 import { displayStatus, type Status } from './status.ts'
 
 /**
- * One event for one backend: the CloudEvent and its delivery state, as it stands in the table `outbox_events`.
+ * One event for one backend: the CloudEvent and its delivery state, as it is in the table `outbox_events`.
  *
  * A record is a snapshot. Its methods change the row and then the record. A column that was left out of a list is
  * deferred: reading it throws `DEFERRED_COLUMN` until `load` has fetched it.

@@ -9,7 +9,7 @@ import { settleWithin } from './settle-within.ts'
 
 /**
  * What is larger than this goes alone: the least that Redis's `proto-max-bulk-len` can be set to. It closes the connection
- * of whoever sends a larger value, and what else was in flight on it is lost with it.
+ * of a client that sends a larger value, and what else was in flight on it is lost with it.
  */
 export const ALONE_SIZE = 1024 * 1024
 
@@ -18,7 +18,7 @@ const PATIENCE = 1_000
 
 /**
  * Appends one large entry, on a connection that nothing else is in flight on where we open it ourselves. When Redis closes
- * it twice and answers at once on another one, the entry is to blame and nobody else.
+ * it twice and answers at once on another one, the entry is to blame and no other.
  */
 export async function appendAlone(
   connection: RedisConnection,

@@ -10,7 +10,7 @@ import type { TrimClause } from './options.ts'
  * ARGV: trim kind, operator and bound; then for each entry its key, the number of its extra arguments, the five values,
  * the extra arguments. Returns nil when every entry was added, otherwise for each: 1 = added, 0 = not attempted, or the
  * text of Redis's error. Only the last entry of a batch trims. MINID is counted from Redis's own clock: a host whose
- * clock is ahead would trim what nobody has read.
+ * clock is ahead would trim unread entries.
  */
 export const APPEND_SCRIPT = `
 local stream, argv, pcall = KEYS[1], ARGV, redis.pcall

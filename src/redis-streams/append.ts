@@ -13,7 +13,7 @@ export interface WaitingEntry extends Waiting {
   readonly entry: Entry
 }
 
-/** What became of an event: its result, or `plain`: the script could not add it, a plain XADD tells why. */
+/** The outcome of an event: its result, or `plain`: the script could not add it, a plain XADD tells why. */
 export type AppendResult = SendResult | 'plain'
 
 export interface Appender {

@@ -30,8 +30,8 @@ export async function ask(
 }
 
 /**
- * One way to Redis: a connection of our own that is opened anew after trouble, or the injected client. `patience`: what a reply
- * may take beside the command timeout, in milliseconds.
+ * One way to Redis: a connection of our own that is opened again after trouble, or the injected client. `patience`: what a
+ * reply may take beside the command timeout, in milliseconds.
  */
 export function redisLink({ connection: options }: ResolvedRedisSubscriptionOptions, patience: number) {
   const connection = redisConnection(options)

@@ -36,7 +36,7 @@ export function runWith(client: RedisClient): RunCommand {
 }
 
 /**
- * How to have an injected client connect anew, where it connects to one server: a client of a cluster follows its changes by
+ * How to have an injected client reconnect, where it connects to one server: a client of a cluster follows its changes by
  * itself.
  */
 export function reconnectWith(client: RedisClient): () => void {
@@ -48,7 +48,7 @@ export function reconnectWith(client: RedisClient): () => void {
 
 /**
  * What an injected client does by itself that we cannot allow, or undefined. A client that keeps commands while Redis
- * is away, or sends them again, delivers them after we have reported them as not delivered and sent them anew: later
+ * is down, or sends them again, delivers them after we have reported them as not delivered and sent them again: later
  * events of the same key would be overtaken by earlier ones.
  */
 export function retriesByItself(client: RedisClient): string | undefined {

@@ -5,7 +5,7 @@ import type { ResolvedRedisSubscriptionOptions } from './subscription-options.ts
 
 /** Fields that we add to an entry begin so. */
 export const REASON_FIELD = 'broadcaster_'
-/** For which consumer an entry was requeued: those of other names pass it over. */
+/** For which consumer an entry was requeued: those of other names skip it. */
 export const REQUEUED_FOR_FIELD = `${REASON_FIELD}requeued_for`
 
 /** The command that appends an entry that was given up to the dead-letter stream, its fields first. */

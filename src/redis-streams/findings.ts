@@ -4,7 +4,7 @@ import type { ResolvedRedisStreamsOptions } from './options.ts'
 import { standstills } from './standstill.ts'
 import { type GroupState, missedBy, readGroups, readStream, type StreamState } from './stream-state.ts'
 
-/** A stream that nobody trims is reported from so many entries. */
+/** A stream that is not trimmed is reported from this many entries. */
 const LARGE = 100_000
 
 /** What a person should know of a stream: what was trimmed unread, which groups are idle, and whether it grows for ever. */
@@ -44,7 +44,7 @@ async function idle(
   const { expired, idle } = await standstills(run, stream, state, expiry, 'look')
   return [...expired].map((name) => ({
     level: 'advice',
-    message: `the group ${name} of the stream ${stream} has stood still for ${hoursOf(idle.get(name) ?? expiry)}: what it has not read is trimmed`,
+    message: `the group ${name} of the stream ${stream} has been stalled for ${hoursOf(idle.get(name) ?? expiry)}: what it has not read is trimmed`,
     cure: `start its consumers, or XGROUP DESTROY ${stream} ${name} if it is not needed any more`,
   }))
 }

@@ -91,7 +91,7 @@ export function groupMember(
     return whole === undefined || compareIds(whole.lastId, from) < 0 ? '0' : from
   }
 
-  /** Entries that nobody was handed before, by `reader`; waits `block` ms for the first (0 = not at all). */
+  /** Entries that were not handed out before, to `reader`; waits `block` ms for the first (0 = not at all). */
   async function readNew(reader: GroupCommand, limit: number, block: number): Promise<readonly GroupEntry[]> {
     const found = await read(reader, limit, '>', block === 0 ? [] : ['BLOCK', String(block)])
     return found.map((entry) => ({ ...entry, count: 1 }))
@@ -123,7 +123,7 @@ export function groupMember(
 
   /**
    * Which of those in hand are still ours. They count as busy from now. `inHand` is asked at the last moment: what was
-   * released meanwhile would be taken back, with nobody to handle it.
+   * released meanwhile would be taken back, and not handled.
    */
   async function keep(inHand: (id: string) => boolean): Promise<ReadonlySet<string>> {
     const kept = new Set<string>()
@@ -195,7 +195,7 @@ const END = "return redis.call('GET', KEYS[1]) == ARGV[1] and redis.call('DEL', 
 export function readerLease(run: GroupCommand, key: string, holder: string, duration: number) {
   const time = String(duration)
   return {
-    /** Takes it when nobody has it, or renews our own; whether it is ours now. */
+    /** Takes it when it is free, or renews our own; whether it is ours now. */
     async take(): Promise<boolean> {
       const taken = await run(key, ['SET', key, holder, 'NX', 'PX', time])
       return taken !== null || Number(await run(key, ['EVAL', RENEW, '1', key, holder, time])) === 1

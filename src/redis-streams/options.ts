@@ -45,7 +45,7 @@ export const REDIS_CONNECTION = {
    */
   url: place(
     parsed<string, UrlParts | undefined>(
-      'redis://user:password@host:6379/0, or rediss:// for TLS, with what is special in it percent-encoded',
+      'redis://user:password@host:6379/0, or rediss:// for TLS, with special characters percent-encoded',
       undefined,
       (value) => urlParts(value, ['redis', 'rediss']),
     ),

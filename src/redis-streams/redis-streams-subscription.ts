@@ -102,7 +102,7 @@ function subscribe(options: ResolvedRedisSubscriptionOptions, closing: AbortSign
   /** A dead letter of another consumer that was requeued. */
   function passesOver(held: HeldMessage<GroupEntry>): boolean {
     if (!isForAnother(held.message, consumer)) return false
-    // Not told, it comes again and is passed over again.
+    // Not told, it comes again and is skipped again.
     conclude(held, acknowledge).catch(() => undefined)
     return true
   }
@@ -179,7 +179,7 @@ function subscribe(options: ResolvedRedisSubscriptionOptions, closing: AbortSign
     }
   }
 
-  /** Whether we alone may read; takes the lease when nobody has it. */
+  /** Whether we alone may read; takes the lease when it is free. */
   async function leads(): Promise<boolean> {
     if (leaseUntil > performance.now()) return true
     return takeLease()

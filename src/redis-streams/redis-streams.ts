@@ -27,7 +27,7 @@ export type { IoRedisClient, NodeRedisClient, NodeRedisCluster, RedisClient } fr
 export type { RedisStreamsOptions, RedisTrim } from './options.ts'
 
 /**
- * At most this much in one command. Redis serves nobody else while it runs the script: 3 us for each event of 300
+ * At most this much in one command. Redis serves no other client while it runs the script: 3 us for each event of 300
  * bytes, so 3 ms for a full batch. Beyond 500 a larger batch is no faster.
  */
 const BATCH_COUNT = 1_000

@@ -21,7 +21,7 @@ const OUTAGE_CODES: Readonly<Record<string, string>> = {
   ASK: 'this Redis is a node of a cluster; use the option cluster',
   NOREPLICAS: 'fewer replicas are connected than min-replicas-to-write asks for',
   BUSY: 'a script is blocking Redis',
-  NOAUTH: 'Redis wants a password',
+  NOAUTH: 'Redis requires a password',
   WRONGPASS: 'Redis refuses the user name or password',
   NOPERM: 'this Redis user may not write this stream',
   DENIED: 'Redis runs in protected mode',
@@ -34,7 +34,7 @@ const REPLICA: ReadonlySet<string> = new Set(['READONLY', 'MASTERDOWN', 'UNBLOCK
 
 /**
  * What an error reply says of the server that gave it: `replica` and `unable`: it cannot serve now, and whoever connects
- * anew may reach one that can; undefined: nothing.
+ * again may reach one that can; undefined: nothing.
  */
 export function troubleOfServer(code: string | undefined): 'replica' | 'unable' | undefined {
   if (code === undefined || !Object.hasOwn(OUTAGE_CODES, code) || STAYS.has(code)) return undefined

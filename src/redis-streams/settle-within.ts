@@ -1,6 +1,6 @@
 import { settles } from '../foundation/waiting.ts'
 
-/** What became of a promise: its value, its error, or nothing yet. */
+/** The outcome of a promise: its value, its error, or nothing yet. */
 export type Settlement<T> =
   | { readonly kind: 'value'; readonly value: T }
   | { readonly kind: 'error'; readonly error: unknown }

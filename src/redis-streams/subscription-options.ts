@@ -12,7 +12,7 @@ export const REDIS_DEAD_LETTER = {
 export const REDIS_STREAMS_SUBSCRIPTION = {
   ...REDIS_CONNECTION,
   /**
-   * A client of your own (node-redis or ioredis), which you open and close. It is never blocked: the stream is looked at
+   * A client of your own (node-redis or ioredis), which you open and close. It is never blocked: the stream is polled
    * every 100 ms instead. Default: two connections are opened from the options.
    */
   client: REDIS_STREAMS.client,

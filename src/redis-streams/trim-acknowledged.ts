@@ -29,7 +29,7 @@ export class AcknowledgedTrim {
     return this.#trouble
   }
 
-  /** Something was added to the stream. Never throws, and keeps nobody waiting. */
+  /** Something was added to the stream. Never throws, and holds up nothing. */
   added(stream: string): void {
     if (this.#closed) return
     const known = this.#streams.get(stream)
@@ -77,7 +77,7 @@ export class AcknowledgedTrim {
   }
 }
 
-/** The first id that some group still needs; undefined = all, since nobody reads. */
+/** The first id that some group still needs; undefined = all, since no group reads. */
 async function firstNeeded(run: RunCommand, stream: string, expiry: number): Promise<string | undefined> {
   const state = await readStream(run, stream)
   if (state === undefined) return undefined

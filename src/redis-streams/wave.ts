@@ -1,7 +1,7 @@
 /** An event that is still to be sent: where it stands in the send, and what decides when it may go. */
 export interface Waiting {
   readonly at: number
-  /** Its partition key; null = it waits for nobody. */
+  /** Its partition key; null = it waits for no other. */
   readonly key: string | null
   readonly stream: string
   /** About how much it takes, in bytes. */

@@ -44,7 +44,7 @@ export interface AnnouncementsParts {
 
 /**
  * Reports recorded outcomes by signals that carry the event as it was settled, every column of it: for that the rows are
- * read once more, many in one query, and only while somebody listens. In the order in which they were recorded.
+ * read once more, many in one query, and only while there is a listener. In the order in which they were recorded.
  */
 export class Announcements {
   readonly #parts: AnnouncementsParts
@@ -58,7 +58,7 @@ export class Announcements {
   announce(held: HeldEvent, outcome: Outcome, error: unknown): void {
     const name = signalOf(outcome)
     if (name === undefined) return
-    // Of what goes well nobody is told but listeners; of trouble the log is, too.
+    // Of what goes well only listeners are told; of trouble also the log.
     const { signals } = this.#parts
     if (!signals.has(name) && this.#telling === undefined) {
       if (name !== 'event.published') this.#tell({ held, outcome, error }, undefined)
@@ -68,7 +68,7 @@ export class Announcements {
     this.#telling ??= this.#run()
   }
 
-  /** Resolves when all that was announced is told. */
+  /** Resolves when all that was announced is emitted. */
   async idle(): Promise<void> {
     while (this.#telling !== undefined) await this.#telling
   }
@@ -122,7 +122,7 @@ function signalOf(outcome: Outcome) {
   return outcome.kind === 'sending' || outcome.kind === 'returned' ? undefined : SIGNAL_OF[outcome.kind]
 }
 
-/** What was recorded, whatever became of the row since. */
+/** What was recorded, whatever happened to the row since. */
 function knownColumns({ row }: HeldEvent, outcome: Outcome): Partial<OutboxEventColumns> {
   switch (outcome.kind) {
     case 'published':

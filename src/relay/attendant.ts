@@ -14,7 +14,7 @@ const MOMENT = 2_000
 
 /** A lane becomes quiet, and then says so. */
 interface Answer {
-  /** What is locked is waited for too: an operator is told what became of all that was sent. */
+  /** What is locked is waited for too: an operator is told the outcome of all that was sent. */
   readonly isForHold: boolean
   /** It waits for what is in hand; the store was not told anything yet. */
   isWaiting: boolean
@@ -63,7 +63,7 @@ export class Attendant {
       const known = owned.get(key)
       if (known === undefined || leaving.has(key)) continue
       const answer = this.#answering.get(key)
-      // Nobody waits for the answer any more: what it waits for itself, a row that somebody has locked, keeps the lane shut no longer.
+      // Nobody waits for the answer any more: what it waits for itself, a locked row, keeps the lane shut no longer.
       const isInVain = answer?.isForHold && answer.isWaiting && !isHeld(lane)
       if (answer !== undefined && !isInVain) continue
       this.#answering.delete(key)

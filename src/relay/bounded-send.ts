@@ -17,7 +17,7 @@ export type BoundedAnswer =
   | { readonly kind: 'results'; readonly results: readonly (SendResult | undefined)[] }
   /** It ended as a whole, without a word on any event. */
   | { readonly kind: 'threw'; readonly error: unknown }
-  /** It did not end, or only because it was told to. */
+  /** It did not end, or only because it was aborted. */
   | { readonly kind: 'hung'; readonly error: unknown; readonly results: readonly (SendResult | undefined)[] }
   /** It was cut short by us: nothing is to be learnt from it. */
   | { readonly kind: 'interrupted' }

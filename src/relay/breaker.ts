@@ -10,7 +10,7 @@ export const BREAKER = {
   /** The time from a failed probe to the next, in milliseconds. Default 1,000. */
   probeInterval: duration(1_000, { min: 1, max: 3_600_000 }),
 }
-/** When a backend that was away is tried again. */
+/** When a backend that was down is tried again. */
 export type BreakerOptions = OptionsOf<typeof BREAKER>
 
 /**

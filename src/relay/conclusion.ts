@@ -25,7 +25,7 @@ export interface ConclusionParts {
 
 /** How long an event whose outcome the store refuses is left alone, in ms: then it is sent again. */
 const SHELF_TIME = 600_000
-/** What is behind one that cannot be parked yet is looked at again after so long, in ms. */
+/** What is behind one that cannot be parked yet is checked again after this long, in ms. */
 const STUCK_AGAIN = 1_000
 
 /** Ends an event's stay in memory: settled, parked behind its key's head, or given back. Announces what was recorded. */
@@ -42,7 +42,7 @@ export class Conclusion {
     this.#tally = new SettleTally({ signals, backend, worker })
   }
 
-  /** Resolves when all that was recorded is told by signals. */
+  /** Resolves when all that was recorded is reported by signals. */
   announced(): Promise<void> {
     return this.#announcements.idle()
   }
@@ -103,8 +103,8 @@ export class Conclusion {
   }
 
   /**
-   * Where it goes is away: out of memory for `delay` ms, at no cost. One with a key stands in the store as the head of its key
-   * meanwhile, so that a later owner of the lane knows that the others wait.
+   * Its destination is down: out of memory for `delay` ms, at no cost. One with a key stands in the store as the head of its
+   * key meanwhile, so that a later owner of the lane knows that the others wait.
    */
   defer(held: HeldEvent, delay: number, error: string, progress?: string): void {
     const { id, lane, generation, key, retryCount } = held
@@ -191,7 +191,7 @@ export class Conclusion {
       this.#parts.reader.dueIn(outcome.delay)
   }
 
-  /** What became of it cannot be recorded. Read again at once, it would be sent again and again. */
+  /** Its outcome cannot be recorded. Read again at once, it would be sent again and again. */
   #shelve(held: HeldEvent, holdsKey: boolean): void {
     const { id, seq, lane, key, generation } = held
     const until = performance.now() + SHELF_TIME

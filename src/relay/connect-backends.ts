@@ -4,8 +4,8 @@ import { BroadcasterError } from '../errors.ts'
 import { callWithin } from '../foundation/waiting.ts'
 
 /**
- * Opens the connections of backends before there is an event, each within `timeout` ms. One that is down is told to `onError`: its
- * breaker deals with it. Rejects with `MISSING_DEPENDENCY`, which waiting does not mend.
+ * Opens the connections of backends before there is an event, each within `timeout` ms. One that is down is reported to `onError`:
+ * its breaker deals with it. Rejects with `MISSING_DEPENDENCY`, which waiting does not fix.
  */
 export async function connectBackends(
   served: readonly (readonly [string, Backend])[],

@@ -59,7 +59,7 @@ export class Cycle {
     this.#reader = new LaneReader(store.relay, names, this.#inHand, this.#held, this.#pace, this.#pause)
     const giveUp = ({ lane, ownership }: HeldEvent, outcome: Outcome, failing: number): boolean =>
       ((this.#stopping || options.budget !== undefined) && (lease.left <= 0 || failing > lease.length)) ||
-      // What was delivered is recorded for whoever has the lane; the rest is his to say.
+      // What was delivered is recorded for the lane's owner; the rest is the owner's to decide.
       (outcome.kind !== 'published' && this.lanes.ownership(lane) !== ownership)
     const onDoubt = (lanes: readonly number[]): void => this.lanes.distrust(lanes)
     const settler = new Settler(store.relay, onError, giveUp, onDoubt, (ms) => this.#conclusion.settled(ms))
@@ -106,7 +106,7 @@ export class Cycle {
       this.#options.pulse.beat()
       try {
         if (this.#breaker.isOpen) {
-          // Drains probe, too: where nobody else works, nobody else would.
+          // Drains probe too: where no other worker runs, nothing else would.
           if (untilDry && this.#breaker.probeIn > 0) break
           await this.#probe()
           continue

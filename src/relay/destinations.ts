@@ -31,8 +31,8 @@ export interface DestinationsParts {
 }
 
 /**
- * This worker's view of the places behind one backend: which of them are away, and when to try them again. The state
- * lives in the store, shared by all workers.
+ * This worker's view of the destinations behind one backend: which of them are down, and when to try them again. The
+ * state lives in the store, shared by all workers.
  */
 export class Destinations {
   readonly #parts: DestinationsParts
@@ -89,14 +89,14 @@ export class Destinations {
     return mine
   }
 
-  /** How long an event of it is parked, in ms: the longer it has been away, the longer, so that many cost little. */
+  /** How long an event of it is parked, in ms: the longer it has been down, the longer, so that many cost little. */
   parking(destination: string): number {
     const { probeInterval = PROBE_INTERVAL } = this.#parts.breaker
     const openFor = performance.now() - (this.#open.get(destination)?.openedAt ?? 0)
     return Math.min(LONGEST_PARKING, Math.max(probeInterval, openFor)) * (0.5 + Math.random() / 2)
   }
 
-  /** It is away. */
+  /** It is down. */
   async tripped(destination: string, error: unknown, retryAfter: number): Promise<void> {
     const { store, name, worker, signals, breaker, onError } = this.#parts
     const known = this.#open.get(destination)

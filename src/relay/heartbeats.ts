@@ -25,7 +25,7 @@ export class Heartbeats {
   }
 }
 
-/** A lease that falls faster than time passes lay too far ahead, by a clock that was set back: it is measured anew. */
+/** A lease that falls faster than time passes lay too far ahead, by a clock that was set back: it is measured again. */
 function heartbeat(leaseLeft: number, seenAt: number, before: Heartbeat | undefined): Heartbeat {
   const due = before === undefined ? 0 : before.leaseLeft - (seenAt - before.seenAt)
   const isAnew = before === undefined || leaseLeft * (1 + JITTER) < due

@@ -57,8 +57,8 @@ export class HeldKeys {
   }
 
   /**
-   * An `unpark` of ours has brought heads back. What it had to leave, since somebody has it locked, holds its key: the event
-   * that it waited for may be on its way already, and newer ones with it.
+   * An `unpark` of ours has brought heads back. What it had to leave, since it is locked, holds its key: the event that it
+   * waited for may be on its way already, and newer ones with it.
    */
   woke({ heads, locked }: Pick<UnparkReport, 'heads' | 'locked'>): void {
     for (const id of heads) if (this.#isBack.has(id)) this.#isBack.set(id, true)

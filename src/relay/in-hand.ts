@@ -79,16 +79,18 @@ export type Exception = 'nothing' | 'delivered' | 'locked'
 export class InHand {
   readonly #lanes = new Map<string, number>()
   readonly #counts = new Map<number, number>()
-  /** Delivered, and their rows locked by somebody: the ids by lane. Reads leave them out until they are recorded. */
+  /** Delivered, and their rows locked: the ids by lane. Reads leave them out until they are recorded. */
   readonly #aside = new Map<number, Set<string>>()
-  /** Not delivered, and their rows locked by somebody: the ids by lane. */
+  /** Not delivered, and their rows locked: the ids by lane. */
   readonly #locked = new Map<number, Set<string>>()
   #waitingForLock = 0
   readonly #waiting = new Map<number, { readonly but: Exception; readonly resolve: () => void }[]>()
   readonly #parking = new Set<string>()
   #onParked: (() => void)[] = []
   #settledDuringRead: Set<string> | undefined
-  /** What became of these cannot be recorded: not to be read again before their time, or they are sent again at once. */
+  /**
+   * The outcomes of these cannot be recorded: not to be read again before their time, or they are sent again at once.
+   */
   readonly #shelved = new Map<string, { readonly lane: number; readonly generation: number; readonly until: number }>()
 
   get size(): number {
@@ -157,7 +159,7 @@ export class InHand {
     this.#mark(this.#aside, id)
   }
 
-  /** What became of the event cannot be recorded for now, as its row is locked, and it may hold its key. */
+  /** The outcome of the event cannot be recorded for now, as its row is locked, and it may hold its key. */
   waitForLock(id: string): void {
     this.#mark(this.#locked, id)
   }

@@ -156,7 +156,7 @@ async function send(
   return callBackend(options, events, signal, () => options.backend.send(events, signal, sendContext(batch)))
 }
 
-/** What is known after one send. What it threw is nobody's yet, unless the backend is away. */
+/** What is known after one send. What it threw is nobody's yet, unless the backend is down. */
 function resultsOf(answer: BoundedAnswer, batch: readonly HeldEvent[]): Results {
   if (answer.kind === 'interrupted') return batch.map(() => notAttempted)
   if (answer.kind !== 'threw') return answer.results

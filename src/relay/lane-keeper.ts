@@ -19,7 +19,7 @@ export interface LaneKeeperOptions {
   readonly signals: SignalSource
   /** The worker's name. */
   readonly worker: string
-  /** A one-shot drain: takes every free lane, and counts for nobody's share. */
+  /** A one-shot drain: takes every free lane, and counts in no share. */
   readonly transient: boolean
   /** There is nothing to do, and the store announces the next commit: the heartbeat may be slow. */
   readonly isQuiet: () => boolean
@@ -120,7 +120,10 @@ export class LaneKeeper {
     if (error === undefined && wasDown) signals.emit('store.up', { worker })
   }
 
-  /** One heartbeat. A store that does not answer within a lease has failed: the lanes are given up, and it is asked anew. */
+  /**
+   * One heartbeat. A store that does not answer within a lease has failed: the lanes are given up, and it is asked
+   * again.
+   */
   async tick(): Promise<void> {
     this.#lastTick = performance.now()
     clearTimeout(this.#woken)
@@ -209,7 +212,7 @@ export class LaneKeeper {
     return true
   }
 
-  /** The lease ended: whatever we had may be somebody else's already. */
+  /** The lease ended: whatever we had may belong to another worker already. */
   #lost(): void {
     const { lease, signals, worker, onError } = this.#options
     lease.end()
@@ -237,7 +240,7 @@ export class LaneKeeper {
     const late = this.#heartbeats.observe(survey.workers)
     const plan = planLanes({ workerId, workers: survey.workers, lanes: survey.lanes, late, greedy: transient })
     for (const [backend, lanes] of Map.groupBy(plan.release, (lane) => lane.backend)) this.#release(backend, lanes)
-    // Ours in the store, and nobody here reads them: the answer to a claim was lost, or giving them back failed.
+    // Ours in the store, but not read here: the answer to a claim was lost, or giving them back failed.
     const astray = survey.lanes.filter(
       (lane) => lane.owner === workerId && !this.#owned.has(keyOf(lane)) && !this.#leaving.has(keyOf(lane)),
     )

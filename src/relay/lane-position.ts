@@ -23,7 +23,7 @@ export class LanePosition {
   isLong = true
   /** Parked rows that are due may not all be back in the hot index: a later event of their key would overtake. */
   catchingUp = true
-  /** As many as an unpark ever looks at wait for rows that somebody has locked. */
+  /** As many as an unpark ever looks at wait for locked rows. */
   waitsForLocks = false
   /** How many more fetched rows may have been in flight when the last owner died. */
   suspects: number
@@ -66,7 +66,7 @@ export class LanePosition {
     this.#rewinds++
   }
 
-  /** Nobody knows which parked rows are back: reads the lane from its head, when they are. */
+  /** It is not known which parked rows are back: reads the lane from its head once they are. */
   distrust(): void {
     this.rewindTo(HEAD)
     this.catchingUp = true

@@ -6,8 +6,8 @@ import { HEAD, LAST, type LaneFind, LanePosition } from './lane-position.ts'
 import type { Pace } from './pace.ts'
 
 /**
- * Parked rows brought back for one lane in one statement. When the first of them stay, since somebody has a row locked, the next
- * statement looks at twice as many, up to the second number: what waits for one row holds up no other key.
+ * Parked rows brought back for one lane in one statement. When the first of them stay, since a row is locked, the next statement
+ * looks at twice as many, up to the second number: what waits for one row holds up no other key.
  */
 const UNPARK_LIMIT = 2_000
 const MOST_LOOKED_AT = 16_000
@@ -166,7 +166,7 @@ export class LaneReader {
     await this.#inHand.duringRead(
       () => this.#ask(cursors),
       (rows) => {
-        // Keys, and with them order, are of one lane: what went back in one, or was opened anew, makes no other wait.
+        // Keys, and with them order, are of one lane: what went back in one, or was opened again, makes no other wait.
         const stale = new Set(
           begun
             .filter(({ lane, position, rewinds }) => {
@@ -233,7 +233,7 @@ export class LaneReader {
     try {
       report = await this.#store.unpark(this.#names, [...asked.keys()], limit)
     } catch (error) {
-      // It may have brought rows back, or may yet: nobody will say where.
+      // It may have brought rows back, or may yet: it is not known which.
       this.#unparkLimit = UNPARK_LIMIT
       for (const state of asked.values()) state.distrust()
       this.sweepNext()

@@ -20,7 +20,7 @@ export interface OwnedLanesParts {
 
 /** A retry that has not come back this long after it was due, in ms, is looked up in the store. */
 const OVERDUE = 5_000
-/** A lane of which a row could not be brought back, since somebody had it locked, is reconciled again after so long, in ms. */
+/** A lane of which a row could not be brought back, since it was locked, is reconciled again after this long, in ms. */
 const LOCKED_AGAIN = 2_000
 /** A lane that goes waits so long, in ms, for what is locked: who has it next sends that once more. */
 const LONGEST_FAREWELL = 10_000
@@ -104,7 +104,10 @@ export class OwnedLanes {
     }
   }
 
-  /** A statement under the fence of these lanes ended nobody knows how: they are not read on before they have a new one. */
+  /**
+   * A statement under the fence of these lanes ended without an answer: they are not read on before they have a new
+   * one.
+   */
   distrust(lanes: readonly number[]): void {
     const news = lanes.filter((lane) => this.#ownerships.has(lane) && !this.#distrusted.has(lane))
     if (news.length === 0) return
@@ -121,7 +124,7 @@ export class OwnedLanes {
     return this.#distrusted.has(lane)
   }
 
-  /** Nobody holds these lanes any more: reads them afresh. */
+  /** These lanes are no longer held: reads them from the head. */
   async resume(lanes: readonly number[]): Promise<void> {
     for (const lane of lanes) this.#quieted.delete(lane)
     await this.reconcile(lanes)
@@ -142,7 +145,7 @@ export class OwnedLanes {
     for (const lane of due) this.lookAgain(lane)
   }
 
-  /** Somebody outside changed events of these lanes: starts afresh with what the store says. */
+  /** An operator changed events of these lanes: starts again with what the store says. */
   async reconcile(lanes: readonly number[]): Promise<void> {
     const ours = lanes.filter((lane) => this.#isReadable(lane))
     const turn = this.#begin(ours)
@@ -246,7 +249,7 @@ export class OwnedLanes {
           this.#reconciledAt.set(lane, now - Math.random() * EARLY * options.reconcileInterval)
         }
         onOpened()
-        // Due, and not brought back: somebody has its row locked.
+        // Due, and not brought back: its row is locked.
         const locked = new Set(heads.filter(({ dueIn }) => dueIn !== null && dueIn <= 0).map(({ lane }) => lane))
         for (const lane of locked) setTimeout(() => this.lookAgain(lane), LOCKED_AGAIN).unref()
         return

@@ -45,7 +45,7 @@ export class Prober {
     this.#parts = parts
   }
 
-  /** Probes, if it is due and nobody else does. Resolves with whether the backend is up. */
+  /** Probes, if it is due and no other worker does. Resolves with whether the backend is up. */
   async probe(): Promise<boolean> {
     const { options, breaker, reader, conclusion, turns, send } = this.#parts
     const { backend, timeout } = options

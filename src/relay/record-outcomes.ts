@@ -2,17 +2,17 @@ import { BroadcasterError } from '../errors.ts'
 import type { Outcome, SettleReport } from '../store/relay-store.ts'
 import { plainerForms } from './plain-outcome.ts'
 
-/** What became of a group of outcomes, by the ids of their events. */
+/** Whether a group of outcomes was recorded, by the ids of their events. */
 export interface Recording {
   /** Not ours to record. */
   readonly lost: Set<string>
   /** The store refuses these, alone and in any form. Unless it `took` another, it may be the store that is to blame. */
   readonly refused: Set<string>
-  /** To be tried again: the store is away or busy, or somebody else holds the row. */
+  /** To be tried again: the store is down or busy, or the row is locked. */
   readonly waiting: Set<string>
-  /** Of those that wait the ones whose row somebody has locked. */
+  /** Of those that wait the ones whose row is locked. */
   readonly locked: Set<string>
-  /** Lanes of outcomes under a fence that may be written late: nobody knows how their statement ended. */
+  /** Lanes of outcomes under a fence that may be written late: it is not known how their statement ended. */
   readonly doubtful: Set<number>
   /** The store took something. */
   readonly took: boolean
@@ -22,9 +22,9 @@ type Answer = 'taken' | 'refused' | 'busy' | 'trouble'
 type Settle = (outcomes: readonly Outcome[]) => Promise<SettleReport>
 
 /**
- * Records a group. Where the store refuses it for what is in it, it is halved until the outcome that cannot be written
- * is alone, and that one is tried in plainer forms: nobody else waits for it. What was delivered goes first, since an event
- * that was sent and is not recorded is sent again.
+ * Records a group. Where the store refuses it for what is in it, it is halved until the outcome that cannot be written is
+ * alone, and that one is tried in plainer forms: no other waits for it. What was delivered goes first, since an event that
+ * was sent and is not recorded is sent again.
  *
  * A store that takes nothing at all, however small, is in trouble, and no outcome is to blame: the halving stops after a
  * few steps.

@@ -11,9 +11,9 @@ const FROM_ZERO = { min: 0, max: Number.MAX_SAFE_INTEGER }
 /** How long settled events are kept. */
 export const RETENTION = {
   /**
-   * Published events, in milliseconds; null = for ever. `'delete'` = not at all: what was delivered is deleted in place of being
-   * marked, which costs the database the least; it can then be neither looked at nor replayed, and its id may be published
-   * again. Default 604,800,000 (seven days).
+   * Published events, in milliseconds; null = for ever. `'delete'` = not at all: what was delivered is deleted instead of being
+   * marked, which costs the database least; it can then be neither listed nor replayed, and its id may be published again.
+   * Default 604,800,000 (seven days).
    */
   published: or(duration(7 * DAY, FROM_ZERO), null, 'delete'),
   /** Failed and cancelled events, in milliseconds; null = for ever. Default 2,592,000,000 (thirty days). */

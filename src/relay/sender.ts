@@ -160,7 +160,7 @@ async function handle(
   try {
     const call = async (): Promise<unknown> => options.backend.sendInTransaction?.(event, tx, signal)
     const sending = callBackend(options, [event], signal, call)
-    // One that ignores its signal must not keep the transaction open: nobody waits for its result any more.
+    // One that ignores its signal must not keep the transaction open: its result is no longer awaited.
     const given: unknown = await waitFor(sending, { signal, grace: TRANSACTION_GRACE }, () => signal.reason)
     return (
       readResult(given) ??

@@ -10,7 +10,7 @@ export interface SettleTallyParts {
 
 const NOTHING = { published: 0, retried: 0, failed: 0, blocked: 0, lost: 0 }
 
-/** Counts what is recorded, for one signal for each settle. Counts nothing while nobody listens. */
+/** Counts what is recorded, for one signal for each settle. Counts nothing without a listener. */
 export class SettleTally {
   readonly #parts: SettleTallyParts
   #counts = { ...NOTHING }

@@ -11,7 +11,7 @@ export type Settled = 'recorded' | 'lost' | 'refused'
 export interface Delays {
   /** The store did not take it at the first try. Called once. */
   readonly onPutOff?: () => void
-  /** Somebody has its row locked. Called at each try that met the lock. */
+  /** Its row is locked. Called at each try that met the lock. */
   readonly onLocked?: () => void
 }
 
@@ -31,11 +31,11 @@ const LARGEST_SETTLE = 5_000
 const LONGEST_PAUSE = 2_000
 
 /**
- * Records outcomes in bulk: while one settle runs the next collects. One that the store does not take for what
- * is in it keeps nobody else waiting (`record-outcomes.ts`). A store that cannot be reached is tried again until
- * `giveUp`, told for how many ms it has failed, says that it is too late; what is not recorded then is sent again by the
- * lane's next owner. A statement that ended nobody knows how may still run: `onDoubt` is told its lanes. `onSettled` is told
- * how many ms a group took, once all of its outcomes are told.
+ * Records outcomes in bulk: while one settle runs the next collects. One that the store does not take for what is in it
+ * holds up no other (`record-outcomes.ts`). A store that cannot be reached is tried again until `giveUp`, told for how many
+ * ms it has failed, says that it is too late; what is not recorded then is sent again by the lane's next owner. A statement
+ * whose answer did not come may still run: `onDoubt` is called with its lanes. `onSettled` is called with how many ms a
+ * group took, once all of its outcomes are reported.
  */
 export class Settler {
   readonly #store: Pick<RelayStore, 'settle'>
@@ -157,7 +157,7 @@ export class Settler {
   }
 
   #refuse({ held, outcome, settled }: Entry): void {
-    const message = `the database refuses to record '${outcome.kind}' for event ${held.id}, in any form; mend its row, or it is sent again when its lane is read afresh`
+    const message = `the database refuses to record '${outcome.kind}' for event ${held.id}, in any form; correct its row, or it is sent again when its lane is read again`
     this.#onError(new BroadcasterError('OUTCOME_REFUSED', message, { field: 'id', value: held.id }))
     settled('refused')
   }

@@ -28,7 +28,7 @@ export async function endShift(
   unserved.stop()
   background?.stop()
   for (const cycle of cycles) cycle.stop()
-  // The heartbeat goes on while the last sends finish, so that nobody takes their lanes meanwhile.
+  // The heartbeat goes on while the last sends finish, so that no other worker takes their lanes meanwhile.
   const beat = setInterval(() => void keeper.renew().catch(() => undefined), lease / 4)
   try {
     await running

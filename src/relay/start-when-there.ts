@@ -4,7 +4,7 @@ import type { Pause } from '../foundation/pause.ts'
 export interface StartWhenThereOptions {
   /** Rejects with the first error, whatever it is. */
   readonly failFast: boolean
-  /** Whether nobody wants the start any more. */
+  /** Whether the start is no longer wanted. */
   readonly isOver: () => boolean
   /** Ended when it is over. */
   readonly rest: Pause
@@ -17,8 +17,8 @@ export interface StartWhenThereOptions {
 const LONGEST_PAUSE = 5_000
 
 /**
- * Starts as soon as the database is there: one that is away is waited for, one that says what must be changed (no schema, no
- * rights) rejects at once. Resolves with undefined when nobody wants it any more.
+ * Starts as soon as the database is there: one that is down is waited for, one that says what must be changed (no schema, no
+ * rights) rejects at once. Resolves with undefined when it is no longer wanted.
  */
 export async function startWhenThere<T>(
   begin: () => Promise<T>,

@@ -39,8 +39,8 @@ export class Traffic {
   }
 
   /**
-   * Whether the event may be sent. One whose destination is away, or slow and has its part of the memory, waits outside of
-   * memory; now and then one of the former tries whether it is back.
+   * Whether the event may be sent. One whose destination is down, or slow and has used its share of the memory, waits
+   * outside of memory; now and then one of the former tries whether it is back.
    */
   admit(held: HeldEvent): boolean {
     const admission = this.#destinations.admit(held.destination)
@@ -54,7 +54,8 @@ export class Traffic {
     // A drain goes on until nothing is due; one that may have killed its worker would lose the mark; one that tries goes at once.
     if (destination === undefined || held.marked || held.apart || this.#options.budget !== undefined) return true
     const wait = this.#memory.enter(held, destination)
-    if (wait > 0) this.#conclusion.defer(held, wait, `waits for ${destination}, which is slow and has many to take`)
+    if (wait > 0)
+      this.#conclusion.defer(held, wait, `waits for ${destination}, which is slow and has many events waiting`)
     return wait === 0
   }
 

@@ -21,7 +21,7 @@ export interface UnservedParts {
 /** Names read in one look, and reported in all. */
 const MOST_NAMES = 100
 
-/** Looks now and then for events that no living worker will ever deliver: their backend's name is one that nobody serves. */
+/** Looks now and then for events that no living worker will ever deliver: no worker serves their backend's name. */
 export class Unserved {
   readonly #parts: UnservedParts
   readonly #told = new Set<string>()

@@ -22,12 +22,12 @@ export const WORKER = {
   /** Sends in flight for each backend, 1 to 100. Default 4. */
   concurrency: integer(4, { min: 1, max: 100 }),
   /**
-   * Events in memory for each backend, read in one piece when many wait, whatever their size: 2,000 of 1 MiB are 2 GiB.
-   * Lower it and `batchSize` where events are large. As many again may wait, once sent, until somebody lets go of their locked
-   * rows. Default: 20 x `batchSize`.
+   * Events in memory for each backend, read at once when many wait, whatever their size: 2,000 of 1 MiB are 2 GiB. Lower it
+   * and `batchSize` where events are large. As many again may wait, once sent, for the locks on their rows. Default: 20 x
+   * `batchSize`.
    */
   maxInHand: integer(undefined, { min: 1, max: 1_000_000 }),
-  /** The longest time between two looks for events when nothing else wakes the worker, in milliseconds. Default 1,000. */
+  /** The longest time between two polls for events when nothing else wakes the worker, in milliseconds. Default 1,000. */
   pollInterval: duration(1_000, { min: 1, max: DAY }),
   /**
    * The same while there is nothing to do and the database announces commits: it costs no delay, only idle looks. The worker's
@@ -61,9 +61,12 @@ export const WORKER = {
    * it; also where a function of yours throws.
    */
   retry: retryOption({}),
-  /** Whether `start` rejects when the database is away, and does not wait for it. Default false; always true in a `WorkerPool`. */
+  /**
+   * Whether `start` rejects when the database is down, instead of waiting for it. Default false; always true in a
+   * `WorkerPool`.
+   */
   failFast: flag(false),
-  /** When to try a backend again that was away. Default: after 200 ms, then each second. */
+  /** When to try a backend again that was down. Default: after 200 ms, then each second. */
   breaker: nested(BREAKER),
   /**
    * The longest that a backend may ask us to stay away (`Retry-After`), in milliseconds: what asks for more is tried again

@@ -29,9 +29,9 @@ export interface PooledStatus {
 const AT_ONCE = 8
 
 /**
- * One process that serves many outboxes: tenants, shards, schemas. Each keeps its own worker, lanes and breakers; what
- * they share are the sends in flight, which they get in turn. An outbox whose database is down delays nobody, and is
- * taken up when it is back.
+ * One process that serves many outboxes: tenants, shards, schemas. Each keeps its own worker, lanes and breakers; they
+ * share only the sends in flight, and take turns at them. An outbox whose database is down delays no other, and is
+ * served again when it is back.
  *
  * The Broadcasters stay the caller's: a pool starts and stops workers, and closes nothing.
  *

@@ -108,7 +108,7 @@ export class Worker {
   }
 
   /**
-   * Checks the schema, takes lanes and starts to deliver. A database that is away is waited for (`failFast`: rejects); one
+   * Checks the schema, takes lanes and starts to deliver. A database that is down is waited for (`failFast`: rejects); one
    * without the schema, or that refuses us, rejects: `SCHEMA_MISSING` and the like.
    */
   start(): Promise<void> {
@@ -142,9 +142,9 @@ export class Worker {
   }
 
   /**
-   * Stops fetching, finishes or gives back what is in flight, settles, hands the lanes over, and resolves; drains and
-   * runs that are going on end, too. Takes at most the longest send timeout and a second or two; whatever hangs, it ends after
-   * `stopTimeout` and says so with the signal `worker.error`.
+   * Stops fetching, finishes or gives back what is in flight, settles, hands the lanes over, and resolves; drains and runs
+   * that are going on end, too. Takes at most the longest send timeout and a second or two; whatever hangs, it ends after
+   * `stopTimeout` and reports it with the signal `worker.error`.
    */
   async stop(): Promise<void> {
     this.#stops++

@@ -67,7 +67,7 @@ export interface Hold {
   readonly number: number
 }
 
-/** What became of a move. Ids that are in neither list are unchanged: no such event, or its status forbids the move. */
+/** The outcome of a move. Ids that are in neither list are unchanged: no such event, or its status forbids the move. */
 export interface MoveReport {
   readonly moved: readonly string[]
   /** Unchanged, since the lane's owner may be sending it: hold their lanes, and move these again. */
@@ -80,7 +80,7 @@ export interface Walk {
   readonly where: readonly Condition[]
   /** From behind this id; null = from the first. */
   readonly after: string | null
-  /** Rows looked at, at most. */
+  /** Rows read, at most. */
   readonly rows: number
   /** Rows returned, at most. */
   readonly limit: number
@@ -107,7 +107,7 @@ export interface AdminStore {
   hold(ids: readonly string[], duration: number): Promise<readonly Hold[]>
   /**
    * Applies a move to events with these ids in one transaction; those whose status, as it is then, does not allow it are
-   * left alone. An unsettled event is moved only where nobody can be sending it: no live worker owns its lane, or the
+   * left alone. An unsettled event is moved only where no worker can be sending it: no live worker owns its lane, or the
    * owner has answered our hold. Each moved row gets a new generation; lanes concerned get attention, so that their owner
    * reconciles; holds that were answered end. `operation`: what was moved counts there, in the same transaction.
    */

@@ -1,9 +1,9 @@
 import type { Row } from './statement.ts'
 
-/** How an action ended. `running`: not yet; or its process ended in the middle of it, and nobody knows. */
+/** How an action ended. `running`: not yet; or its process ended in the middle of it, and the outcome is unknown. */
 export type AuditOutcome = 'running' | 'done' | 'stopped' | 'failed'
 
-/** What somebody begins to do. */
+/** What a person begins to do. */
 export interface NewAuditEntry {
   /** Who: at most 255 characters. */
   readonly who: string
@@ -32,7 +32,7 @@ export interface StoredAuditEntry extends NewAuditEntry, AuditEnd {
   readonly id: number
   /** When it began. */
   readonly at: Date
-  /** When it ended; null = it has not, as far as anybody knows. */
+  /** When it ended; null = it has not, as far as is known. */
   readonly endedAt: Date | null
 }
 

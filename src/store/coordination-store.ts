@@ -14,7 +14,7 @@ export interface Lane {
   readonly owner: string | null
   /** Goes up by one at each change of owner. */
   readonly fence: number
-  /** Goes up when somebody outside (an operator) changed events of this lane: the owner reconciles and sweeps. */
+  /** Goes up when an operator changed events of this lane: the owner reconciles and sweeps. */
   readonly attention: number
   /** Goes up each time an operator asks the owner to take its hands off this lane. */
   readonly hold: number
@@ -71,7 +71,7 @@ export interface PauseRow {
 
 /**
  * How workers on many machines share the work: they meet only here. Conditional single-statement updates only; the
- * lease stands on the worker's row, a lane is free when its owner is null or no longer among the workers.
+ * lease is on the worker's row, a lane is free when its owner is null or no longer among the workers.
  */
 export interface CoordinationStore {
   /**
@@ -94,10 +94,10 @@ export interface CoordinationStore {
   claim(workerId: string, lanes: readonly Lane[]): Promise<readonly Lane[]>
   /**
    * Says that nothing of these lanes is in our hands, and that we read none of them while they are held. It answers the
-   * hold that stands in the lane as it was given (`Lane.hold`) and those before, not one that came since: the answer may
-   * run late, while we send again. Each gets a new fence, so that no statement from before can
-   * come late; a hold whose time is over ends. Returns those still ours, as they are now: one that is not held any more may
-   * be read again, and one with a newer hold (`hold > quietFor`) is to be answered again.
+   * lane's hold as it was given (`Lane.hold`) and those before, not one that came since: the answer may run late, while we
+   * send again. Each gets a new fence, so that no statement from before can come late; a hold whose time is over ends.
+   * Returns those still ours, as they are now: one that is not held any more may be read again, and one with a newer hold
+   * (`hold > quietFor`) is to be answered again.
    */
   quiet(workerId: string, lanes: readonly Lane[]): Promise<readonly Lane[]>
   /** Gives lanes back, if still ours, and tells the others. */

@@ -133,10 +133,13 @@ const SAID: Readonly<Record<DatabaseErrorCode, readonly [what: string, cure: str
     'this user of the database may not do that',
     'log in with the right user, or grant what it lacks',
   ],
-  DATABASE_MISSING: ['there is no such database', 'mend its name in the url, or create it'],
-  SCHEMA_MISSING: ['there is no outbox here', 'run `broadcaster migrate`, or mend `table` and `schema` of the store'],
+  DATABASE_MISSING: ['there is no such database', 'correct its name in the url, or create it'],
+  SCHEMA_MISSING: [
+    'there is no outbox here',
+    'run `broadcaster migrate`, or correct `table` and `schema` of the store',
+  ],
   SCHEMA_OUTDATED: ['the outbox is outdated', 'run `broadcaster migrate`'],
-  EVENT_TOO_LARGE: ['what is written at once is too large for the database', 'write less at once, or raise its limit'],
+  EVENT_TOO_LARGE: ['the statement is too large for the database', 'write less at once, or raise its limit'],
 }
 
 const BY_CODE: Readonly<Record<Dialect, ReadonlyMap<string, DatabaseErrorCode>>> = {
@@ -181,7 +184,7 @@ function errorOf(
 }
 
 /**
- * Whether the transaction may simply be run again: a race that was lost, a lock, a server that was away. For the loop
+ * Whether the transaction may simply be run again: a race that was lost, a lock, a server that was down. For the loop
  * around a transaction of your own, with whichever library: it knows our errors and those of the databases.
  */
 export function isRetryable(error: unknown): boolean {

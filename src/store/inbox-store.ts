@@ -13,8 +13,8 @@ export interface InboxEntry {
 /** What the inbox needs: programs to run on the caller's transaction, and the clean-up. */
 export interface InboxStore {
   /**
-   * Enters it, unless it stands there: true when it was entered. Of two transactions that enter the same, the second waits until
-   * the first has ended, and enters it only if that rolled back.
+   * Enters it, unless it is there: true when it was entered. Of two transactions that enter the same, the second waits until the
+   * first has ended, and enters it only if that rolled back.
    */
   enter(entry: InboxEntry): Program<boolean>
   /**

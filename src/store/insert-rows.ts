@@ -9,7 +9,7 @@ export interface InsertLimits {
   readonly bytes?: number
   /**
    * Where an insert that waits locks the gap beside what it waits for (InnoDB): a text that sorts as the index does, so that
-   * whoever holds that goes on above the gap. Default: by source, id and backend.
+   * its holder goes on above the gap. Default: by source, id and backend.
    */
   readonly orderOf?: (row: NewOutboxEvent) => string
 }

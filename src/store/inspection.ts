@@ -31,17 +31,17 @@ export interface Unreachable {
   readonly what: 'status' | 'lane'
   /** The status that does not exist; undefined for rows of a lane that does not exist. */
   readonly status?: string
-  /** How many were met. Of rows with a wrong status only the ends of the table are looked at: it may be more. */
+  /** How many were found. Of rows with a wrong status only the ends of the table are read: there may be more. */
   readonly found: number
-  /** The statement that mends them. */
+  /** The statement that corrects them. */
   readonly mend: string
 }
 
-/** Rows looked at from each end of the table for their status, which no index holds: it costs the same of ten million. */
+/** Rows read from each end of the table for their status, which no index holds: it costs the same of ten million. */
 export const LOOKED_AT = 10_000
 /** Rows of a wrong lane counted for each name and range of the index. */
 export const COUNTED = 1_000
-/** Names of backends whose rows are looked at. */
+/** Names of backends whose rows are read. */
 export const NAMES = 100
 
 /** The statuses that there are, as an SQL list. */

@@ -1,17 +1,17 @@
 import { BroadcasterError } from '../errors.ts'
 
-/** A transaction in the hands of somebody else's code. */
+/** A transaction lent to code outside of ours. */
 export interface LentHandle<T> {
   readonly handle: T
   /**
    * From now on every use of it throws `TRANSACTION_ENDED`. True when something that was asked through it has not been answered:
-   * whoever had it goes on working, and its connection is of no use to anybody else.
+   * whoever had it goes on working, and its connection is of no use to others.
    */
   end(): boolean
 }
 
 /**
- * A handle to `target` that refuses once its time is up. The connection behind it goes on to somebody else, and a late
+ * A handle to `target` that refuses once its time is up. The connection behind it goes on to other work, and a late
  * statement of code that outlived its timeout must not end up there.
  */
 export function lentHandle<T extends object>(target: T): LentHandle<T> {

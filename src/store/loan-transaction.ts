@@ -6,7 +6,7 @@ const CONTROL = 8_000
 /** And for COMMIT, which may wait for the disk or a replica. */
 const COMMIT = 60_000
 
-/** How a database is told that a transaction begins and ends. Each resolves when it has answered, and takes `limit` ms at most. */
+/** The statements by which a transaction begins and ends. Each resolves when it has answered, and takes `limit` ms at most. */
 export interface TransactionControl<C extends object> {
   begin(loan: Loan<C>, limit: number): Promise<unknown>
   commit(loan: Loan<C>, limit: number): Promise<unknown>

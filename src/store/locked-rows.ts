@@ -2,8 +2,8 @@
 const MEMORY = 10_000
 
 /**
- * Writes rows in one of two ways. `plainly` waits for rows that somebody has locked, for a short time: as long as nobody has, it
- * costs nothing more. When it has waited in vain, and for a while after that, `around` leaves those rows out and tells which.
+ * Writes rows in one of two ways. `plainly` waits for locked rows, for a short time: as long as none is, it costs nothing more.
+ * When it has waited in vain, and for a while after that, `around` leaves those rows out and tells which.
  */
 export function aroundLocked<T>(isLocked: (error: unknown) => boolean) {
   let until = Number.NEGATIVE_INFINITY

@@ -32,7 +32,7 @@ export interface StoredOperation extends NewOperation {
   readonly moved: number
   /** Events that matched and could not be changed. */
   readonly leftAlone: number
-  /** The last event that was looked at; null = none was. */
+  /** The last event that was read; null = none was. */
   readonly position: string | null
   /** The number of its entry in the audit; null = not known yet. */
   readonly audit: number | null
@@ -42,7 +42,7 @@ export interface StoredOperation extends NewOperation {
 /** One step forward. */
 export interface OperationStep {
   readonly leftAlone: number
-  /** The last event that was looked at; null = the end is reached. */
+  /** The last event that was read; null = the end is reached. */
   readonly position: string | null
   /** Milliseconds before the next step may be made. */
   readonly pause: number

@@ -16,7 +16,7 @@ export const ROWS_READ = COUNTED + 1
 export const BLOCKED_KEYS_NAMED = 100
 /** Heads of keys that are read for them: a key may have several. */
 export const HEADS_READ = 10 * BLOCKED_KEYS_NAMED
-/** Names of backends that are looked at. */
+/** Names of backends that are read. */
 export const BACKENDS_LOOKED_AT = 100
 
 /** The rows of one backend. Each unsettled one is ready, delayed, blocked or scheduled. */
@@ -24,7 +24,7 @@ export interface BackendCounts {
   readonly backend: string
   /** Due, and held by nothing of its own. */
   readonly ready: Count
-  /** Due, and parked until a time: behind a retry of its key, or for a destination that is away. */
+  /** Due, and parked until a time: behind a retry of its key, or for a destination that is down. */
   readonly delayed: Count
   /** Parked behind a key whose event failed for good. */
   readonly blocked: Count
@@ -35,7 +35,7 @@ export interface BackendCounts {
   readonly failed: Count
   /** Keys held by a failed event. */
   readonly blockedKeys: Count
-  /** Age of the oldest ready one since it was due, in milliseconds; null = none. Of each lane the first are looked at. */
+  /** Age of the oldest ready one since it was due, in milliseconds; null = none. Of each lane only the first are read. */
   readonly oldestReadyAge: number | null
 }
 

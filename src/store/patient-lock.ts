@@ -1,7 +1,7 @@
 import { BroadcasterError } from '../errors.ts'
 import { Pause } from '../foundation/pause.ts'
 
-/** What a take-over of a table that is in use may be told; the defaults are for a busy one. */
+/** The options of a take-over of a table in use; the defaults are for a busy one. */
 export interface TakeOverOptions {
   /** Is told each step, and how far the copying is. */
   readonly onProgress?: (message: string) => void

@@ -11,9 +11,12 @@ export function placeOf({ host, port, database }: Place): string {
   return `${where}${port === undefined || port === '' ? '' : `:${port}`}/${database === undefined || database === '' ? '(the default database)' : database}`
 }
 
-const UNNAMED = 'the place that its connection string names'
+const UNNAMED = 'the address in its connection string'
 
-/** The place that a connection URL names. A text that is no URL may hold a password anywhere: nothing of it is shown. */
+/**
+ * The place that a connection URL names. A string that is not a URL may hold a password anywhere: nothing of it is
+ * shown.
+ */
 export function placeOfUrl(url: string): string {
   let parsed: URL
   try {

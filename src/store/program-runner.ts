@@ -121,7 +121,7 @@ function isEvent(value: unknown): boolean {
   return typeof type === 'string' && typeof source === 'string'
 }
 
-/** Nobody waits for the promise any more, and its rejection must not end the process. */
+/** The promise is no longer awaited, and its rejection must not end the process. */
 function refuse({ promise, refusal }: Wait): never {
   promise.catch(() => undefined)
   throw refusal()

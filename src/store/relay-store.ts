@@ -13,8 +13,8 @@ export type FetchedRow = SendRow & {
 export const CLOCK_AHEAD = 1_000
 
 /**
- * An event without a key that waits for nothing of its own, only for a place behind the backend that is away, is parked for
- * no longer, in ms: an instant beyond it was left behind by a clock that was set back, and is over.
+ * An event without a key that waits for nothing of its own, only for a destination behind the backend that is down, is
+ * parked for no longer, in ms: an instant beyond it was left behind by a clock that was set back, and is over.
  */
 export const LONGEST_PARKING = 60_000
 
@@ -47,7 +47,7 @@ interface Attempt {
 }
 
 /**
- * What became of one event. It is recorded only if no operator has moved the row since it was fetched (its generation
+ * The outcome of one event. It is recorded only if no operator has moved the row since it was fetched (its generation
  * is the same), and everything but `published` only by the current owner of its lane.
  */
 export type Outcome =
@@ -92,7 +92,7 @@ export type Outcome =
   | (Attempt & {
       /**
        * Recorded before a send under crash suspicion: status `processing`, with the attempt counted or not. Like `returned`, only
-       * of an event that is not parked: what is parked is in nobody's hands, and the statement ran late.
+       * of an event that is not parked: a parked event is not in flight, and the statement ran late.
        */
       readonly kind: 'sending'
       readonly retryCount: number
@@ -115,7 +115,7 @@ export interface Ownership {
 export interface SettleReport {
   /** Ids whose outcome was not recorded: the row is gone, settled or moved otherwise, or the lane is no longer ours. */
   readonly lost: readonly string[]
-  /** Ids whose row somebody else holds locked just now: nothing is recorded of them, try these again. */
+  /** Ids whose row is locked just now: nothing is recorded of them, try these again. */
   readonly busy: readonly string[]
 }
 
@@ -124,7 +124,7 @@ export interface UnparkReport {
   readonly woken: readonly { readonly lane: number; readonly firstSeq: number; readonly count: number }[]
   /** Ids of those of them that have a key and were between retries: what is due of what waits for one came back with it. */
   readonly heads: readonly string[]
-  /** Of each key that stays parked since somebody has a row of it locked, the first due one: later events wait for it. */
+  /** Of each key that stays parked since a row of it is locked, the first due one: later events wait for it. */
   readonly locked: readonly HeldHead[]
   /** Lanes in which more is due than the limit let it look at: before all of it is back, later events might overtake. */
   readonly more: readonly number[]
@@ -149,8 +149,8 @@ export interface RelayStore {
   /** Brings due parked rows back into the hot index, at most `limitPerLane` for each lane, earliest due first. */
   unpark(names: readonly string[], lanes: readonly number[], limitPerLane: number): Promise<UnparkReport>
   /**
-   * Records what became of events, in one transaction: a few statements for any number of events.
-   * Outcomes are applied in no particular order; an id occurs once.
+   * Records the outcomes of events, in one transaction: a few statements for any number of events. Outcomes are applied
+   * in no particular order; an id occurs once.
    */
   settle(ownership: Ownership, outcomes: readonly Outcome[]): Promise<SettleReport>
   /**

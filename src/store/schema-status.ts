@@ -1,7 +1,7 @@
 import { BroadcasterError } from '../errors.ts'
 import type { MigrationStatus } from './store.ts'
 
-/** One step of a schema, as far as it is no SQL. Steps are never changed once released, only added. */
+/** One step of a schema, as far as it is not SQL. Steps are never changed once released, only added. */
 export interface SchemaStep {
   /** 1, 2, 3 ... without gaps. */
   readonly version: number

@@ -65,7 +65,7 @@ function tooMany(value: number, most: number, room: PoolRoom | undefined): strin
 export interface Limits {
   /** The wait for a connection and all that is done on it. Infinity = no limit. */
   readonly total: number
-  /** One wait for a lock that somebody else holds. */
+  /** One wait for a lock that another session holds. */
   readonly lock: number
 }
 

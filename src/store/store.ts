@@ -106,15 +106,15 @@ export interface MigrationStatus {
   readonly mended?: readonly string[]
 }
 
-/** What `migrate` may be told. */
+/** The options of `migrate`. */
 export interface MigrateOptions {
   /** The number of lanes, 1 to 1024. Default: 64. */
   readonly lanes?: number | undefined
-  /** Is told what is being done, where that may take long. Default: nobody is. */
+  /** Called with what is being done, where that may take long. Default: none. */
   readonly onProgress?: ((message: string) => void) | undefined
 }
 
-/** What `print` may be told. */
+/** The options of `print`. */
 export interface PrintOptions {
   /** Only the steps after this version. Default: 0. */
   readonly from?: number | undefined
@@ -129,7 +129,7 @@ export interface SchemaStore {
   status(): Promise<MigrationStatus>
   /**
    * Applies what is missing, each step in its own transaction. `lanes` counts only at the very first. A table that
-   * Django Broadcaster made is taken over in place; `onProgress` is told its steps. Throws `TAKEOVER_REFUSED`.
+   * Django Broadcaster made is taken over in place; `onProgress` is called with its steps. Throws `TAKEOVER_REFUSED`.
    */
   migrate(options?: MigrateOptions): Promise<MigrationStatus>
   /** The SQL that `migrate` would run, for people who run it themselves. */

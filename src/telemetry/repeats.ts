@@ -25,7 +25,7 @@ export class Repeats {
       told.unsaid++
       return undefined
     }
-    // Set anew, so that the first of the map is the one that was told longest ago.
+    // Set again, so that the first of the map is the one that was reported longest ago.
     this.#told.delete(topic)
     this.#told.set(topic, { since: now, unsaid: 0 })
     const [oldest] = this.#told.keys()

@@ -50,7 +50,7 @@ const LINES: Lines = {
   'consumer.error': ({ consumer, error: why }) =>
     warn(`${consumer} ${codeOf(why)}`, `consumer ${consumer}: ${describeError(why)}`),
   'consumer.gap': ({ consumer, error: why }) =>
-    error(consumer, `consumer ${consumer} was not given messages that are gone: ${describeError(why)}`),
+    error(consumer, `consumer ${consumer} missed messages that are gone: ${describeError(why)}`),
   'delivery.retried': ({ consumer, event, attempt, delay, error: why }) =>
     warn(
       consumer,

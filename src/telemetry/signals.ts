@@ -72,7 +72,7 @@ export interface Signals {
   'backend.up': { readonly backend: string; readonly worker: string }
   /** Events wait for a backend that no living worker serves. Told once for each name. */
   'backend.unserved': { readonly backend: string; readonly worker: string }
-  /** A place behind a backend is away: its events wait, those of other places go on. */
+  /** A destination behind a backend is down: its events wait, those of other destinations go on. */
   'destination.down': {
     readonly backend: string
     readonly destination: string
@@ -136,7 +136,7 @@ export interface Signals {
     readonly delay: number
     readonly error: unknown
   }
-  /** Gave up: the message stands in the dead-letter place, or a webhook's sender was told. `event` is undefined when unreadable. */
+  /** Gave up: the message is in the dead-letter place, or a webhook's sender was told. `event` is undefined when unreadable. */
   'delivery.failed': {
     readonly consumer: string
     readonly event: DeliveryEvent | undefined
@@ -145,7 +145,7 @@ export interface Signals {
   }
 }
 
-/** What is told of a received event. */
+/** What is reported of a received event. */
 export interface DeliverySignal {
   /** The name of the consumer. */
   readonly consumer: string
@@ -223,7 +223,7 @@ export class SignalSource {
     this.#log = logger && new SignalLog(logger)
   }
 
-  /** Whether anybody listens, or reads of it in the log: ask before building a message on a hot path. */
+  /** Whether there is a listener or a log: ask before building a message on a hot path. */
   has(name: SignalName): boolean {
     return channels.get(name)?.hasSubscribers === true || this.#log?.writes(name) === true
   }
@@ -246,7 +246,8 @@ export class SignalSource {
 
 /**
  * Listens to a signal of every outbox in this process. Returns the function that stops listening. What the listener
- * throws, or a promise of its rejects with, harms nobody: it is told by the signal `listener.failed` and in the log.
+ * throws, or a promise of its rejects with, harms nothing: it is reported by the signal `listener.failed` and in the
+ * log.
  */
 export function onSignal<Name extends SignalName>(
   name: Name,

@@ -38,14 +38,10 @@ export function throwTranslated(cause: unknown): never {
         { field: 'tx', cause },
       )
     case LOCK_WAIT_TIMEOUT:
-      throw new BroadcasterError(
-        'STORE_BUSY',
-        `another transaction was there first (${said}); roll back and try again`,
-        {
-          field: 'tx',
-          cause,
-        },
-      )
+      throw new BroadcasterError('STORE_BUSY', `another transaction was first (${said}); roll back and try again`, {
+        field: 'tx',
+        cause,
+      })
     case PACKET_TOO_LARGE:
       throw new BroadcasterError(
         'EVENT_TOO_LARGE',

@@ -33,7 +33,7 @@ const CANNOT_CHANGE_TRANSACTION = 1568
  * (mysql2), else by a statement.
  */
 export function mysqlProbe(what: string): (way: Way) => Promise<void> {
-  /** The server is no MariaDB, so that it need not be asked as one again. */
+  /** The server is not MariaDB, so that it need not be asked as one again. */
   let isMysql = false
 
   return async (way) => {

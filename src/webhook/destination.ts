@@ -12,7 +12,7 @@ import { readSigningKey, type SigningKey } from './signing-key.ts'
 export interface Destination {
   /** Equal for events that may share a batch; it may hold keys. */
   readonly name: string
-  /** What is away or slow by itself: `placeOf`. */
+  /** What fails or is slow by itself: `placeOf`. */
   readonly place: string
   readonly target: RequestTarget
   readonly keys: readonly SigningKey[]

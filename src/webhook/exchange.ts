@@ -76,7 +76,7 @@ function attempt({ method, url, headers, body, agents, signal }: Exchange): Prom
         resolve({ ...answer, text: ok ? '' : text }),
       )
     })
-    // 101, which we never ask for: what follows is no HTTP, and its connection is good for nothing.
+    // 101, which we never ask for: what follows is not HTTP, and its connection is useless.
     request.on('upgrade', (response, socket) => {
       resolve({ ...begin(response), text: '' })
       socket.destroy()

@@ -63,11 +63,11 @@ export const WEBHOOK = {
     ),
   ),
   /**
-   * Names the place that an event goes to, at most 200 characters: what is away or slow by itself. Each has `concurrency`
-   * requests of its own, and an outage there keeps nobody else waiting. Default: the address's origin when `url` is a
-   * function, one place when it is fixed.
+   * Names the destination of an event, at most 200 characters: what fails or is slow by itself. Each has `concurrency`
+   * requests of its own, and an outage there holds up no other. Default: the address's origin when `url` is a function,
+   * one place when it is fixed.
    */
-  destination: callback<(event: OutgoingEvent) => string>('a function that names the place an event goes to'),
+  destination: callback<(event: OutgoingEvent) => string>('a function that names the destination of an event'),
   /**
    * `structured`: the whole event as JSON. `binary`: attributes as `ce-` headers, data as the body. `batch`: many events
    * as one JSON array. Default 'structured'.

@@ -12,14 +12,14 @@ const MiB = 1024 * 1024
 export const WEBHOOK_RECEIVER = {
   /**
    * Who may send: a signature (Standard Webhooks) by one of these keys is needed, `whsec_...` or `whpk_...`. False:
-   * whoever reaches it, so something in front of it must tell them apart.
+   * anyone who can reach it, so something in front of it must check them.
    */
   keys: required(keysOption()),
   /** How far the sender's clock may be from ours, in milliseconds. Default 300,000 (5 minutes). */
   tolerance: duration(TOLERANCE, LONG),
   /**
-   * Take events in binary mode, too. Their attributes are headers, which no signature covers: whoever gets hold of a
-   * signed request can change its type, id and subject. Default: only when `keys` is false.
+   * Take events in binary mode, too. Their attributes are headers, which no signature covers: an attacker with a signed
+   * request can change its type, id and subject. Default: only when `keys` is false.
    */
   binary: flag(undefined),
   /** Senders that get permission when they ask (CloudEvents webhook handshake), by DNS name; '*' = any. Default: none. */
@@ -98,6 +98,6 @@ function keysOption(): Option<string | readonly string[] | false, readonly Verif
       return []
     })
   }
-  const wanted = 'whsec_... or whpk_..., or false to take what anybody sends'
+  const wanted = 'whsec_... or whpk_..., or false to accept what anyone sends'
   return { wanted, fallback: undefined, read }
 }

@@ -185,7 +185,7 @@ export class RequestSender {
     return { error: placeError(message, { cause: error }), refuses: 'everything' }
   }
 
-  /** One event that a destination answers as if it were away must not hold up all others for ever. */
+  /** One event that a destination answers as if it were down must not hold up all others for ever. */
   async #answered(
     target: RequestTarget,
     answer: HttpAnswer,
@@ -200,7 +200,7 @@ export class RequestSender {
 
   /**
    * No answer in time. If the destination has answered anybody since, or answers a HEAD now, this message is what it
-   * cannot deal with: a failure, or it would hold up all others for ever. If it is silent altogether, it is away.
+   * cannot deal with: a failure, or it would hold up all others for ever. If it is silent altogether, it is down.
    */
   async #tooSlow(target: RequestTarget, answeredSince: boolean, signal: AbortSignal): Promise<Refusal> {
     const message = `no answer from ${nameOf(target.url)} within ${this.#options.timeout} ms`

@@ -6,7 +6,7 @@ import type { HttpAnswer } from './exchange.ts'
 import { parseRetryAfter } from './retry-after.ts'
 
 /**
- * One address for all events, or an address of its own for each. A place that is away, or has no room, is an outage either
+ * One address for all events, or an address of its own for each. A place that is down, or has no room, is an outage either
  * way: of the backend, or of that place alone. An address that leads nowhere or is closed to us is an outage only when it
  * is the one for all: other addresses of the same place may belong to others, and are not kept waiting for it.
  */
@@ -44,7 +44,7 @@ export interface Refusal {
 
 /** Statuses by which an address refuses us. */
 const REFUSES_US: ReadonlySet<number> = new Set([401, 403, 407])
-/** Statuses by which a place says that it takes nothing now. */
+/** Statuses by which a place says that it accepts nothing now. */
 const AWAY: ReadonlySet<number> = new Set([429, 502, 503, 504])
 /** Of these, what may be about one message: of a gateway whose service it brings down, or that does not let it pass. */
 const MAY_REFUSE_ONE: ReadonlySet<number> = new Set([403, 502, 504])

@@ -78,7 +78,7 @@ export function verifyRequest(
   for (const signature of signatures.split(' ').slice(0, MOST_SIGNATURES)) {
     if (keys.some((key) => matches(key, signature, content))) return { id, timestamp: Number(seconds) * 1000 }
   }
-  return { reason: 'no signature is one of the known keys' }
+  return { reason: 'no signature is by one of the known keys' }
 }
 
 /** Loads what signing with these keys needs, or whatever the keys, so that a missing package is found early. */

@@ -27,8 +27,8 @@ export class WebhookSignatureError extends BroadcasterError {
 }
 
 /**
- * Verifies a request signed as Standard Webhooks says, by us or by anybody else. Throws `WebhookSignatureError` when
- * it cannot be trusted, `INVALID_OPTION` when a key cannot be read. Drop the ids that you have seen: a copy verifies too.
+ * Verifies a request signed as Standard Webhooks says, by us or by another sender. Throws `WebhookSignatureError` when it
+ * cannot be trusted, `INVALID_OPTION` when a key cannot be read. Drop the ids that you have seen: a copy verifies too.
  */
 export function verifyWebhook({
   keys,

@@ -95,7 +95,7 @@ class Receiver<Tx> {
   async #post(request: Request): Promise<Response> {
     const mode = carriedMode(request)
     if (mode === undefined) return answer(415, 'no CloudEvent in JSON, and none in binary mode')
-    if (mode === 'binary' && !this.#settings.binary) return answer(415, 'events in binary mode are not taken here')
+    if (mode === 'binary' && !this.#settings.binary) return answer(415, 'events in binary mode are not accepted here')
     const { keys, tolerance, maxBytes, bodyTimeout } = this.#settings
     // Who shows no signature at all, or an old one, is not worth its body.
     const problem = keys && unverifiable(request.headers, Date.now(), tolerance)
@@ -107,7 +107,7 @@ class Receiver<Tx> {
       if (error instanceof BodyTooLargeError) return answer(413, `more than ${maxBytes} bytes`)
       this.#complain(error)
       if (error instanceof BodyTooSlowError) return answer(408, 'the body came too slowly')
-      if (error instanceof NoRoomForBodyError) return this.#later(503, 'no body can be taken now', 0)
+      if (error instanceof NoRoomForBodyError) return this.#later(503, 'no body can be accepted now', 0)
       return answer(400, 'the body could not be read')
     }
     try {

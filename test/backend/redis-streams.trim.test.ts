@@ -107,7 +107,7 @@ describe('redisStreams: trimming what was acknowledged', { skip }, () => {
           about('gone')
             .map(({ message }) => message)
             .join('\n'),
-          /has stood still for/,
+          /has been stalled for/,
         )
         // It was trimmed: that is told as well.
         assert.ok(about('gone').some(({ level }) => level === 'wrong'))

@@ -67,7 +67,7 @@ test('a token that was given is not printed', async () => {
 })
 
 for (const [name, args, says] of [
-  ['a public address without a token', ['--host', '0.0.0.0'], /others can come in, so a token is needed/],
+  ['a public address without a token', ['--host', '0.0.0.0'], /others can reach it, so a token is needed/],
   ['a file that is not there', ['--token-file', 'none'], /--token-file cannot be read/],
   ['an address that is not ours', ['--host', '192.0.2.1', '--token-file', 'good'], /cannot be opened.*give another/],
   ['a token that is short', ['--token-file', 'short'], /token .*16 to 200 characters/],

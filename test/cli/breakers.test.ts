@@ -73,7 +73,7 @@ test('a place behind a backend that is away is told by the worker, stats, list, 
   assert.equal(doctor.code, 6)
   assert.match(
     doctor.output,
-    new RegExp(`^wrong +the breaker of ${place} behind hooks has been open .*\\n +-> mend ${place};`, 'm'),
+    new RegExp(`^wrong +the breaker of ${place} behind hooks has been open .*\\n +-> repair ${place};`, 'm'),
   )
 })
 

@@ -84,7 +84,10 @@ describe('dead-letters', () => {
     assert.equal((JSON.parse(all.output) as { requeued: string[] }).requeued.length, 2)
     assert.equal(all.code, 0)
     assert.equal(subscription.deadLetters.length, 0)
-    assert.match((await broadcaster('dead-letters', 'list', 'billing')).warnings, /No dead letters of billing/)
+    assert.match(
+      (await broadcaster('dead-letters', 'list', 'billing')).warnings,
+      /There are no dead letters of billing/,
+    )
   })
 
   for (const json of [false, true]) {
@@ -129,7 +132,7 @@ describe('dead-letters', () => {
           assert.deepEqual([told.requeued.length, told.interrupted], [2, true])
         } else {
           assert.equal(output, '2 messages requeued.')
-          assert.match(warnings, /Interrupted: .* Do the same again for them\./)
+          assert.match(warnings, /Interrupted: .* Run the command again for them\./)
         }
       }
       assert.deepEqual(

@@ -44,7 +44,7 @@ test('a table that Django made: told, taken over, looked at, delivered', async (
 
   const before = await broadcaster('doctor')
   assert.equal(before.code, 6)
-  assert.match(before.output, /^wrong .*outbox_events in .* is there, and not taken over\n +-> broadcaster migrate$/)
+  assert.match(before.output, /^wrong .*outbox_events in .* exists, but is not taken over\n +-> broadcaster migrate$/)
 
   const planned = await broadcaster('migrate', '--dry-run')
   assert.match(planned.output, /^to do {2}the table that Django made is taken over$/m)

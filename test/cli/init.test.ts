@@ -167,7 +167,7 @@ test('a wrong database name, or none who answers, is one clear line and exit cod
   const url = new URL(server.url)
   url.pathname = '/nowhere'
   for (const [given, said] of [
-    [url.href, /^broadcaster: there is no such database .*; mend its name in the url, or create it$/],
+    [url.href, /^broadcaster: there is no such database .*; correct its name in the url, or create it$/],
     ['postgres://postgres@127.0.0.1:1/x', /^broadcaster: PostgreSQL cannot be reached: .*$/],
   ] as const) {
     for (const command of ['migrate', 'stats', 'list', 'publish']) {
@@ -205,7 +205,7 @@ test('init never overwrites unless forced, whatever the extension of the file th
   writeFileSync(join(path, 'broadcaster.config.js'), '// mine')
   const refused = await init(path)
   assert.equal(refused.code, 3)
-  assert.match(refused.warnings, /broadcaster\.config\.js is there already; --force overwrites it/)
+  assert.match(refused.warnings, /broadcaster\.config\.js exists already; --force overwrites it/)
   assert.equal(readFileSync(join(path, 'broadcaster.config.js'), 'utf8'), '// mine')
   assert.equal((await init(path, '--force', '--json')).json['path'], join(path, 'broadcaster.config.js'))
   assert.match(readFileSync(join(path, 'broadcaster.config.js'), 'utf8'), /defineConfig/)

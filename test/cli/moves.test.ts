@@ -69,7 +69,7 @@ for (const [reason, code] of [
     const done = await run(['cancel', '--all'], ({ stop }) => stop.abort(reason))
     assert.equal(done.code, code)
     assert.equal(done.terminal.output, '500 events cancelled.')
-    assert.match(done.terminal.warnings, /^Interrupted: the rest was not looked at/)
+    assert.match(done.terminal.warnings, /^Interrupted: the rest was not processed/)
     assert.deepEqual([count(path, 'outbox_events', 'cancelled'), count(path, 'outbox_events', 'pending')], [500, 700])
   })
 }

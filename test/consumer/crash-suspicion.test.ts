@@ -128,7 +128,7 @@ describe('an event that kills its process', { timeout: 20_000 }, () => {
       }
       for (let lives = 0; lives < 20 && !(await live(it, handle)); lives++);
       assert.deepEqual(deadLetters(it), ['e-20'])
-      assert.match(String(it.queue.deadLetters[0]?.reason.error), /ended while they handled it alone/)
+      assert.match(String(it.queue.deadLetters[0]?.reason.error), /died while they handled it alone/)
       assert.equal(handled.size, sent.length - 1, 'all others were handled')
       // Once to leave a mark; then each death counts, with nothing beside it.
       assert.equal(deaths, 1 + MAX_DELIVERIES)

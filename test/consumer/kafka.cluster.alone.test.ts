@@ -166,7 +166,7 @@ describe('one broker of three is in trouble', { skip: skipWithoutJars('kafka') }
       assert.deepEqual(errors, [])
       assert.deepEqual(
         troubles.map(({ message }) => message),
-        [`the partition ${victim} of ${topic} has no leader: what is in it waits, what is in others does not`],
+        [`the partition ${victim} of ${topic} has no leader: its records wait, those of others do not`],
       )
       await revive()
       await collect(subscription, deliveries, () => countOf(deliveries, victim) === RECORDS)

@@ -267,7 +267,7 @@ test('mqttSubscription refuses wrong options, all at once, before anything is op
   for (const part of [
     /did you mean "topics"/,
     /topics is \["a\/#\/b"\]; give a topic/,
-    /clientId is missing; give the name of this process/,
+    /clientId is missing; give a name for this process/,
     /share is "a\/b"; give a name without \/ \+ and #, or false/,
     /prefetch is 0; give/,
     /deadLetter\.queue is not an option/,

@@ -216,7 +216,11 @@ test('a wrong database or password is said in one line, by code', { skip: skipWi
   const url = new URL(servers.postgres()?.url ?? '')
   url.pathname = '/no_such_database'
   const store = postgres({ url: url.href })
-  await assert.rejects(store.schema.check(), { code: 'DATABASE_MISSING', retryable: false, message: /mend its name/ })
+  await assert.rejects(store.schema.check(), {
+    code: 'DATABASE_MISSING',
+    retryable: false,
+    message: /correct its name/,
+  })
   await store.close()
 })
 
@@ -224,6 +228,10 @@ test('a wrong database of MariaDB', { skip: skipWithout('mariadb') }, async () =
   const url = new URL(servers.mariadb()?.url ?? '')
   url.pathname = '/no_such_database'
   const store = mysql({ url: url.href })
-  await assert.rejects(store.schema.check(), { code: 'DATABASE_MISSING', retryable: false, message: /mend its name/ })
+  await assert.rejects(store.schema.check(), {
+    code: 'DATABASE_MISSING',
+    retryable: false,
+    message: /correct its name/,
+  })
   await store.close()
 })

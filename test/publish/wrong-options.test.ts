@@ -103,7 +103,7 @@ test('a socket and both names of the scheme are connection strings', () => {
 
 test('no part of a password that was not escaped is shown as a host', () => {
   for (const url of ['postgres://u:hunter@2/secret@h/d', 'postgres://u:1/secret@h/d', 'mysql://u:1?secret@h/d']) {
-    assert.equal(placeOfUrl(url), 'the place that its connection string names')
+    assert.equal(placeOfUrl(url), 'the address in its connection string')
   }
   assert.equal(placeOfUrl('postgres://u:hunter%402@h:5432/d'), 'h:5432/d')
 })

@@ -17,7 +17,7 @@ cycle['itself'] = cycle
 for (const [what, results] of [
   ['nothing', undefined],
   ['null for an event', [null]],
-  ['an error without a text', [notDelivered(Object.create(null))]],
+  ['an error without a message', [notDelivered(Object.create(null))]],
 ] as const) {
   test(`a backend that returns ${what} costs its event an attempt, and is not asked for ever`, async () => {
     await using outbox = new TestOutbox()

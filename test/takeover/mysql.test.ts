@@ -74,7 +74,7 @@ for (const { name, title } of MYSQL_SERVERS) {
         await writer.beginTransaction()
         await writer.query("UPDATE outbox_events SET last_error = 'by hand' WHERE id = ?", [id])
         const migrating = store.schema.migrate()
-        // It waits for the row; one that did not would soon wait for the table, to let the two change places.
+        // It waits for the row; one that did not would soon wait for the table, to swap the two tables.
         const schema = new URL(url).pathname.slice(1)
         for (let waits = false; !waits; ) {
           const [rows] = await pool.query(
@@ -167,7 +167,7 @@ for (const { name, title } of MYSQL_SERVERS) {
           client.session((session) => takeOver(session, t, 8, async () => {}, options)),
           { code: 'STORE_BUSY' },
         )
-        assert.deepEqual(steps, ['make the tables beside it', 'let triggers write into ours, too'])
+        assert.deepEqual(steps, ['make the tables beside it', 'let triggers write into our table too'])
         const row = djangoRow()
         await database.insert(row)
         const migrating = store.schema.migrate()

@@ -132,7 +132,7 @@ function wordOf(text: string, words: readonly string[]): string | undefined {
   const word = text.toLowerCase()
   return words.includes(word)
     ? undefined
-    : `is none of them${suggestion(word, words) || `; there are ${words.join(', ')}`}`
+    : `is not one of them${suggestion(word, words) || `; there are ${words.join(', ')}`}`
 }
 
 /** Each field, by its name. `data`, `ext` and words alone stand beside them, since they are looked for in the row. */
@@ -223,7 +223,7 @@ export const FIELDS: Readonly<Record<string, Field>> = {
     hint: 'the code in the last error, such as ECONNREFUSED',
     read({ text }) {
       const code = text.toUpperCase()
-      if (!/^[A-Z][A-Z\d_]{1,63}$/.test(code)) return 'is no code; a code is letters, digits and _'
+      if (!/^[A-Z][A-Z\d_]{1,63}$/.test(code)) return 'is not a code; a code is letters, digits and _'
       const where: readonly Condition[] = [{ column: 'lastError', op: 'contains', value: `[${code}]` }]
       return { where, fits: (event) => event.lastError.includes(`[${code}]`) }
     },

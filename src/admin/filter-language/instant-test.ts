@@ -29,7 +29,7 @@ export function readSpan({ operator, text }: TermValue, past: boolean, now: Date
     if (past && minus === '-') return `is an age, which is never negative; ${CURE}`
     const length = Number(count) * (UNITS[unit] ?? 0) * (minus === '-' ? -1 : 1)
     const at = new Date(now.getTime() + (past ? -length : length))
-    if (!isStorableDate(at)) return 'is further away than times go; write less'
+    if (!isStorableDate(at)) return 'is further away than dates go; write less'
     const younger = operator.startsWith('<') === past
     const end = { at, included: operator.endsWith('=') }
     return younger ? { from: end } : { to: end }
@@ -39,7 +39,7 @@ export function readSpan({ operator, text }: TermValue, past: boolean, now: Date
   const at = isDay || zone ? new Date(zone && zone[1] === undefined ? `${text}Z` : text) : undefined
   // 2026-02-31 is the third of March to some parsers.
   if (at === undefined || !isStorableDate(at) || (isDay && at.toISOString().slice(0, 10) !== text)) {
-    return `is no time; ${CURE}`
+    return `is not a time; ${CURE}`
   }
   if (operator === '') {
     if (!isDay) return `does not say whether before or after; ${CURE}`

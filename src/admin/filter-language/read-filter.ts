@@ -8,7 +8,7 @@ import { type FilterMistake, type FilterTerm, isMistake, readTerms, type TermVal
 import { hasText } from './text-test.ts'
 import { valueAt, valueTest } from './value-test.ts'
 
-/** Whether a record fits; `dataText` gives its data as whoever asks may see it. */
+/** Whether a record fits; `dataText` gives its data as the user may see it. */
 export type RecordTest = (event: OutboxEvent, dataText: () => string | null) => boolean
 
 /** A filter that was read. */
@@ -143,7 +143,7 @@ function readRowField({ field, path, values, negated, at }: FilterTerm): Read | 
   return { where: undefined, test }
 }
 
-/** Undefined for what is no JSON. */
+/** Undefined for what is not JSON. */
 function jsonOf(text: string | null): unknown {
   try {
     return text === null ? undefined : parseJson(text)

@@ -85,7 +85,7 @@ async function send(
   return results
 }
 
-/** A disk may hang for ever: the work goes on, and whoever waited for it is told. */
+/** A disk may hang for ever: the work goes on, and the caller is told. */
 function untilAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
   return waitFor(work, { signal }, () => signal.reason)
 }

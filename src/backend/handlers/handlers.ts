@@ -26,7 +26,7 @@ export const HANDLERS = {
    */
   transactional: flag(false),
   /**
-   * A handler that cannot reach what it calls (a network error such as ECONNREFUSED) is away: its events wait, uncharged, until
+   * A handler that cannot reach what it calls (a network error such as ECONNREFUSED) is down: its events wait, uncharged, until
    * one of them succeeds, and other handlers go on. False = such an error is a failure that costs a retry. Default true.
    */
   breakers: flag(true),
@@ -112,7 +112,7 @@ export function handlers<Events = Record<string, unknown>>(
     return summary({ handlers: {} }, runs)
   }
 
-  /** The only handler that the event still needs: when that one is away, the event need not be tried. */
+  /** The only handler that the event still needs: when that one is down, the event need not be tried. */
   const destination = (event: OutgoingEvent): string | undefined => {
     const earlier = transactional ? { handlers: {} } : readHandlerProgress(event.progress)
     const [only, ...more] = registry.handlersFor(event.type).filter(({ name }) => earlier.handlers[name]?.ok !== true)

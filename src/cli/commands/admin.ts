@@ -12,7 +12,7 @@ import type { Screen } from '../screen.ts'
 
 const HOST = '127.0.0.1'
 const PORT = 8_088
-/** The variable with the token: an option would be seen by whoever lists processes. */
+/** The variable with the token: an option would be visible in a list of processes. */
 const TOKEN = 'BROADCASTER_ADMIN_TOKEN'
 /** How long a request may take to come in, in milliseconds. */
 const REQUEST_TIME = 10_000
@@ -24,8 +24,8 @@ export const admin = defineCommand({
   name: 'admin',
   summary: 'Serves the pages and the API for operators, until it is stopped.',
   description:
-    `The token is read from ${TOKEN}, or from a file. On this machine alone one is made\n` +
-    'where none is given, and printed once. It speaks plain HTTP: put a proxy with TLS in front of it.',
+    `The token is read from ${TOKEN}, or from a file. On this machine only, one is made\n` +
+    'when none is given, and printed once. It speaks plain HTTP: put a proxy with TLS in front of it.',
   options: {
     port: {
       kind: 'integer',
@@ -36,7 +36,7 @@ export const admin = defineCommand({
     host: {
       kind: 'text',
       value: 'address',
-      help: `Listens at this address. Default: ${HOST}, for this machine alone.`,
+      help: `Listens at this address. Default: ${HOST}, for this machine only.`,
     },
     'token-file': { kind: 'text', value: 'path', help: 'Reads the token from this file.' },
     'show-keys': { kind: 'flag', help: 'Shows partition keys as they are, in place of a hash.' },
@@ -46,7 +46,7 @@ export const admin = defineCommand({
     const { host = HOST, port = PORT, 'token-file': file, 'show-keys': showKeys } = options
     const given = tokenOf(terminal, file)
     if (given === undefined && !isLoopback(host)) {
-      throw new UsageError(`at ${host} others can come in, so a token is needed: set ${TOKEN}, or give --token-file`)
+      throw new UsageError(`at ${host} others can reach it, so a token is needed: set ${TOKEN}, or give --token-file`)
     }
     const token = given ?? randomBytes(24).toString('base64url')
     const named = Object.fromEntries((await outboxes()).map(({ name, broadcaster }) => [name, broadcaster]))

@@ -24,7 +24,7 @@ export const audit = defineCommand({
     what: { kind: 'text', value: 'action', help: 'Only this: requeue, skip, cancel, replay, pause, resume ...' },
     event: { kind: 'text', value: 'id', help: 'Only what names this event, of the newest 10,000.' },
     after: { kind: 'integer', min: 1, help: 'Goes on after the entry of this number, where an earlier list ended.' },
-    limit: { kind: 'integer', min: 1, max: 1_000, help: 'At most so many. Default: 50.' },
+    limit: { kind: 'integer', min: 1, max: 1_000, help: 'At most this many. Default: 50.' },
   },
   examples: ['broadcaster audit --who oncall', 'broadcaster audit --what requeue --json'],
   async run({ options }, { terminal, ready }) {

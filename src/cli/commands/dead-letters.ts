@@ -23,7 +23,7 @@ export const deadLetters = defineCommand({
   positionals: '<list consumer | requeue consumer [id ...]>',
   options: {
     ...OPERATOR_OPTIONS,
-    limit: { kind: 'integer', min: 1, max: 10_000, help: 'With list: at most so many. Default: 50.' },
+    limit: { kind: 'integer', min: 1, max: 10_000, help: 'With list: at most this many. Default: 50.' },
     after: { kind: 'text', value: 'id', help: 'With list: goes on after this one, where an earlier list ended.' },
     all: { kind: 'flag', help: 'With requeue: all that there are now; in place of ids.' },
   },
@@ -44,7 +44,7 @@ export const deadLetters = defineCommand({
         const letters = found.slice(0, limit)
         const next = found.length > limit ? (letters.at(-1)?.id ?? null) : null
         if (options.json) terminal.verbatim(stringifyJson({ letters: letters.map(fields), next }))
-        else if (letters.length === 0) terminal.note(`No dead letters of ${consumer} (${place.description}).`)
+        else if (letters.length === 0) terminal.note(`There are no dead letters of ${consumer} (${place.description}).`)
         else for (const line of fitTable(COLUMNS, letters, terminal.width)) terminal.out(line)
         if (next !== null && !options.json) terminal.note(`There are more: --after ${next}`)
         return EXIT.ok
@@ -59,7 +59,7 @@ export const deadLetters = defineCommand({
         }
         terminal.out(`${countOf(requeued.length, 'message')} requeued.`)
         if (missing.length > 0) terminal.note(`No such dead letter: ${missing.join(', ')}`)
-        if (!whole) terminal.note('Interrupted: the rest are dead letters still. Do the same again for them.')
+        if (!whole) terminal.note('Interrupted: the rest are still dead letters. Run the command again for them.')
       }
       try {
         for (const id of options.all ? await allOf(place, signal) : ids) {

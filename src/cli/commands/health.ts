@@ -26,7 +26,7 @@ const DETAIL: Column<Checked> = { title: 'DETAIL', cell: ({ detail }) => detail 
 /** `broadcaster health`. */
 export const health = defineCommand({
   name: 'health',
-  summary: 'Asks the database and every backend how they are.',
+  summary: 'Checks the database and every backend.',
   description:
     'Ends with 6 when a backend is not healthy, 5 when the database is out of reach, and 4 when the outbox is not there.',
   options: {

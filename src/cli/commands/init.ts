@@ -27,7 +27,7 @@ export const init = defineCommand({
     }
     const there = CONFIG_NAMES.find((name) => existsSync(join(terminal.cwd, name)))
     if (there !== undefined && !options.force) {
-      throw new BroadcasterError('CONFIG_INVALID', `${there} is there already; --force overwrites it`, { value: there })
+      throw new BroadcasterError('CONFIG_INVALID', `${there} exists already; --force overwrites it`, { value: there })
     }
     const path = join(terminal.cwd, there ?? project.fileName)
     writeFileSync(path, text)

@@ -18,7 +18,7 @@ export const list = defineCommand({
   options: {
     ...SELECTION_OPTIONS,
     search: { kind: 'text', value: 'text', help: 'Only events with this id, or this text in type, source or subject.' },
-    limit: { kind: 'integer', min: 1, max: 100_000, help: 'At most so many. Default: 50.' },
+    limit: { kind: 'integer', min: 1, max: 100_000, help: 'At most this many. Default: 50.' },
     oldest: { kind: 'flag', help: 'The oldest first.' },
     after: { kind: 'text', value: 'id', help: 'Goes on after this event, where an earlier list ended.' },
     data: { kind: 'flag', help: 'With --json: reads the data of the events too.' },

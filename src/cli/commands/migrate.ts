@@ -44,12 +44,12 @@ export const migrate = defineCommand({
       const steps = before.pending.map(({ version, name, breaking }) => ({ version, name, breaking }))
       const { version, latest } = after
       const done = steps.map(({ version, name, breaking }) => {
-        // On an empty database there is nobody yet for whom something could break.
+        // On an empty database there is nothing yet that could break.
         const warning = breaking && before.version > 0 ? ' (breaking: older versions of this package stop working)' : ''
         return `${dryRun ? 'to do' : 'done '}  ${version} ${name}${warning}`
       })
       const mended = after.mended ?? []
-      done.unshift(...mended.map((what) => `mended  ${what}, which had been dropped`))
+      done.unshift(...mended.map((what) => `repaired  ${what}, which had been dropped`))
       const takesOver = before.foreign === true
       if (takesOver) done.unshift(`${dryRun ? 'to do' : 'done '}  the table that Django made is taken over`)
       const extra = takesOver && !dryRun ? ((await store.schema.inspect?.())?.extraIndexes ?? []) : []

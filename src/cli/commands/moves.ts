@@ -23,7 +23,7 @@ const OPTIONS = {
     kind: 'flag',
     help: 'With a filter or --all: begins an operation that workers carry on, and ends at once.',
   },
-  rate: { kind: 'integer', min: 1, value: 'n', help: 'With --in-background: so many events a second at most.' },
+  rate: { kind: 'integer', min: 1, value: 'n', help: 'With --in-background: at most this many events a second.' },
   'dry-run': { kind: 'flag', help: 'Tells how many events would be changed, and changes nothing.' },
 } as const
 
@@ -122,7 +122,7 @@ interface Report {
   readonly json: boolean
 }
 
-/** Says what became of the events. */
+/** Reports the outcome for the events. */
 function report({ past, result, left, whole, json }: Report, terminal: Screen): void {
   const { moved, tooLate, unknown } = result
   if (json) {
@@ -131,10 +131,11 @@ function report({ past, result, left, whole, json }: Report, terminal: Screen): 
     return
   }
   terminal.out(`${countOf(moved.length, 'event')} ${past}.`)
-  if (!whole) terminal.note('Interrupted: the rest was not looked at, or is not known. Do the same again for it.')
+  if (!whole)
+    terminal.note('Interrupted: the rest was not processed, or its outcome is not known. Run the command again for it.')
   if (tooLate.length > 0) terminal.note(`Not ${past}, too late, already sent: ${tooLate.join(', ')}`)
   if (unknown.length > 0) {
-    terminal.note(`Not ${past} yet: a worker has them in hand and is silent. Try again: ${unknown.join(', ')}`)
+    terminal.note(`Not ${past} yet: a worker has them in flight and does not answer. Try again: ${unknown.join(', ')}`)
   }
   if (left.length > 0) {
     terminal.note(`Not ${past}, since there is no such event or its status forbids it: ${left.join(', ')}`)

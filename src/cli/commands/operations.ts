@@ -31,7 +31,7 @@ export const operations = defineCommand({
   options: {
     ...OPERATOR_OPTIONS,
     after: { kind: 'integer', min: 1, help: 'With list: goes on after this number, where an earlier list ended.' },
-    limit: { kind: 'integer', min: 1, max: 1_000, help: 'With list: at most so many. Default: 50.' },
+    limit: { kind: 'integer', min: 1, max: 1_000, help: 'With list: at most this many. Default: 50.' },
   },
   examples: ['broadcaster operations list', 'broadcaster operations cancel 12'],
   async run({ options, positionals }, { terminal, ready }) {

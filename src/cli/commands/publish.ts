@@ -22,8 +22,8 @@ const OPTIONS = {
     help: 'A CloudEvents extension attribute; may be given several times.',
   },
   backend: { kind: 'list', value: 'name', help: 'Where to. Default: by the routes.' },
-  delay: { kind: 'duration', help: 'Not delivered before so long: 10m.' },
-  at: { kind: 'instant', value: 'when', help: 'Not delivered before then: 2026-01-31T12:00:00Z.' },
+  delay: { kind: 'duration', help: 'Delivered no sooner than after this time: 10m.' },
+  at: { kind: 'instant', value: 'when', help: 'Delivered no sooner than at this time: 2026-01-31T12:00:00Z.' },
   'max-retries': {
     kind: 'integer',
     min: 0,
@@ -44,13 +44,13 @@ export const publish = defineCommand({
   async run(input, { terminal, ready }) {
     const event = await readEvent(input, terminal)
     const { broadcaster } = await ready()
-    // In a transaction of the store's own: `publish` would want one of the application's library.
+    // In a transaction of the store's own: `publish` would need one of the application's library.
     const stored = await broadcaster.events.create(event, publishOptions(input))
     if (input.options.json) {
       const { id, eventId, eventType, status, publisherBackend: backend, scheduledAt, duplicate } = stored
       terminal.verbatim(stringifyJson({ id, eventId, eventType, status, backend, scheduledAt, duplicate }))
     } else {
-      terminal.out(stored.duplicate ? `${stored.id}  was published before: nothing is new` : stored.id)
+      terminal.out(stored.duplicate ? `${stored.id}  was published before; nothing was added` : stored.id)
     }
     return EXIT.ok
   },

@@ -10,7 +10,7 @@ import { type Column, fitTable } from '../table.ts'
 /** `broadcaster stats`. */
 export const stats = defineCommand({
   name: 'stats',
-  summary: 'Shows how much waits for each backend, who works, and which breakers are open.',
+  summary: 'Shows how much waits for each backend, which workers run, and which breakers are open.',
   options: {},
   async run({ options }, { terminal, outboxes }) {
     return eachOutbox(await outboxes(), { terminal, json: options.json }, async ({ broadcaster }) => {
@@ -50,7 +50,7 @@ function linesOf(status: Omit<OutboxStatus, 'findings'>, width: number | undefin
 
 const counted = ({ count, exact }: Count): string => `${count.toLocaleString('en')}${exact ? '' : '+'}`
 
-/** What shows trouble stays longest in a narrow window. */
+/** What shows a problem stays longest in a narrow window. */
 const COLUMNS: readonly Column<BackendStats>[] = [
   { title: 'BACKEND', cell: ({ backend }) => (backend === '' ? '(default)' : backend), least: 12 },
   { title: 'WAITING', cell: ({ waiting }) => counted(waiting) },

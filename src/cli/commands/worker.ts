@@ -18,13 +18,13 @@ const OPTIONS = {
   interval: {
     kind: 'duration',
     env: 'BROADCASTER_INTERVAL',
-    help: 'The longest time between two looks for events; a bare number is seconds. Default: 1s.',
+    help: 'The longest time between two polls for events; a bare number is seconds. Default: 1s.',
   },
   'max-iterations': {
     kind: 'integer',
     min: 0,
     env: 'BROADCASTER_MAX_ITERATIONS',
-    help: 'Ends after so many passes, each until nothing is due; 0 = for ever. Default: 0.',
+    help: 'Ends after this many passes, each until nothing is due; 0 = for ever. Default: 0.',
   },
   name: { kind: 'text', env: 'BROADCASTER_WORKER_NAME', help: 'Shown in stats and in the history of attempts.' },
   backend: { kind: 'list', value: 'name', env: 'BROADCASTER_BACKENDS', help: 'Serves only these. Default: all.' },

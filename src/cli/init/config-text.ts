@@ -42,7 +42,7 @@ const HANDLERS = {
 
 const REGISTRY = [
   '',
-  '// Local code that runs for each event. Other ways out: ts-broadcaster/redis-streams, ts-broadcaster/webhook.',
+  '// Local code that runs for each event. Other backends: ts-broadcaster/redis-streams, ts-broadcaster/webhook.',
   `const registry = new HandlerRegistry().on('*', (event) => console.log(String(event)), { name: 'log' })`,
 ]
 

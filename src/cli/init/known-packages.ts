@@ -17,7 +17,7 @@ interface KnownDatabase {
 
 const POSTGRES = `import { postgres } from 'ts-broadcaster/postgres'`
 const MYSQL = `import { mysql } from 'ts-broadcaster/mysql'`
-const OWN_SCHEMA = 'A schema of its own: tools that drop tables which they do not know do not look there.'
+const OWN_SCHEMA = 'Its own schema: tools that drop tables they do not know do not look there.'
 
 export type DatabaseName = 'postgres' | 'pglite' | 'mysql' | 'sqlite'
 

@@ -33,7 +33,7 @@ export function examineProject(folder: string): Project {
     try {
       manifest = JSON.parse(readFileSync(path, 'utf8')) as Manifest
     } catch (cause) {
-      throw new BroadcasterError('CONFIG_INVALID', `${path} is not JSON; mend it first`, { cause })
+      throw new BroadcasterError('CONFIG_INVALID', `${path} is not JSON; fix it first`, { cause })
     }
   }
   const packages = new Set(Object.keys({ ...manifest.devDependencies, ...manifest.dependencies }))
@@ -84,7 +84,7 @@ function foundIn<Name extends string>(
   })
 }
 
-/** `; amqplib is there, too`: what was not chosen, so that nobody takes the choice for the only one. */
+/** `; amqplib is there, too`: what was not chosen, so that the choice is not taken for the only one. */
 function andToo(others: readonly Found<string>[]): string {
   if (others.length === 0) return ''
   return `; ${others.map(({ by }) => by).join(' and ')} ${others.length === 1 ? 'is' : 'are'} there, too`

@@ -25,7 +25,7 @@ export class MemoryInbox {
     return this.#held.get(keyOf(entry))
   }
 
-  /** False when it stands there already. */
+  /** False when it is there already. */
   enter(entry: InboxEntry, holder: InboxHolder): boolean {
     const key = keyOf(entry)
     const other = this.#held.get(key)

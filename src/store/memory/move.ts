@@ -5,7 +5,7 @@ import { LONGEST_HOLD } from '../coordination-store.ts'
 import type { MemoryLane, MemoryOutbox, MemoryRow } from './memory-outbox.ts'
 import { newRow } from './publish.ts'
 
-/** Applies a move to events whose status allows it, where nobody can be sending them. */
+/** Applies a move to events whose status allows it, where no worker can be sending them. */
 export function move(
   outbox: MemoryOutbox,
   ids: readonly string[],
@@ -21,7 +21,7 @@ export function move(
     if (row && row.publisherBackend !== '') outbox.makeLanes(row.publisherBackend)
     if (!row || !allows(row, wanted)) continue
     const parked = row.availableAt !== null && row.availableAt.getTime() > now
-    // What is parked is in nobody's hands.
+    // A parked event is not in flight.
     const mayBeInHand = UNSETTLED.includes(row.status) && !parked
     if (mayBeInHand && outbox.lanesOf(row).some((lane) => !isFree(outbox, lane, holds))) {
       busy.push(id)
@@ -55,14 +55,14 @@ export function hold(outbox: MemoryOutbox, ids: readonly string[], duration: num
   return [...lanes].map(({ backend, lane, hold: number }) => ({ backend, lane, number }))
 }
 
-/** Ends holds that nobody has renewed since. */
+/** Ends holds that have not been renewed since. */
 export function lift(outbox: MemoryOutbox, holds: readonly Hold[], which: (lane: MemoryLane) => boolean): void {
   const lanes = outbox.lanes.filter((lane) => which(lane) && holdOf(lane, holds) === lane.hold)
   for (const lane of lanes) lane.holdUntil = null
   if (lanes.length > 0) outbox.wake()
 }
 
-/** Nobody alive owns it, or its owner has answered our hold and keeps to it. */
+/** No living worker owns it, or its owner has answered our hold and keeps to it. */
 function isFree(outbox: MemoryOutbox, lane: MemoryLane, holds: readonly Hold[]): boolean {
   const worker = outbox.workers.get(lane.owner ?? '')
   if (worker === undefined || worker.leaseUntil <= outbox.now()) return true

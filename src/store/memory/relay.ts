@@ -124,7 +124,7 @@ function waitFromNow(row: MemoryRow, now: number): void {
 
 /**
  * Parked, not by its own time, and behind no event between retries, or for longer than that one: nothing keeps it waiting.
- * One without a key waits for a place that is away, for a while.
+ * One without a key waits for a destination that is down, for a while.
  */
 function isOrphan(outbox: MemoryOutbox, row: MemoryRow, now: number): boolean {
   const parked = row.availableAt !== null && timeOf(row) > now && timeOf(row) !== FAR_FUTURE.getTime()

@@ -17,7 +17,7 @@ export function ownsLane(outbox: MemoryOutbox, ownership: Ownership, lane: numbe
   )
 }
 
-/** Records what became of events. */
+/** Records the outcomes of events. */
 export function settle(outbox: MemoryOutbox, ownership: Ownership, outcomes: readonly Outcome[]): SettleReport {
   const now = outbox.now()
   const lost: string[] = []
@@ -33,7 +33,7 @@ export function settle(outbox: MemoryOutbox, ownership: Ownership, outcomes: rea
 function mayRecord(outbox: MemoryOutbox, ownership: Ownership, outcome: Outcome, row: MemoryRow): boolean {
   if (row.generation !== outcome.generation) return false
   if (outcome.kind === 'published') return row.status !== 'published' && row.status !== 'cancelled'
-  // What is parked is in nobody's hands: a mark on it came late, and would hide a head from reconcile.
+  // A parked event is not in flight: a mark on it came late, and would hide a head from reconcile.
   if ((outcome.kind === 'sending' || outcome.kind === 'returned') && row.availableAt !== null) return false
   return UNSETTLED.includes(row.status) && row.lane === outcome.lane && ownsLane(outbox, ownership, row.lane)
 }
@@ -94,7 +94,7 @@ function remember(outbox: MemoryOutbox, ownership: Ownership, row: MemoryRow, er
   row.attempts = JSON.stringify(attempts.slice(-ATTEMPTS_KEPT))
 }
 
-/** One that somebody made no list begins anew. */
+/** One that is not a list (SQL may have written it) begins again. */
 function attemptsOf(row: MemoryRow): unknown[] {
   try {
     const attempts: unknown = JSON.parse(row.attempts ?? '[]')

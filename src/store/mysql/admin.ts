@@ -24,7 +24,7 @@ export function admin(client: Client, t: Tables): AdminStore {
       const order = by.flatMap(({ column, descending }) =>
         sortExpression(column).map((expression) => (descending ? sql`${expression} DESC` : expression)),
       )
-      // A list of no columns is a list of rows all the same.
+      // A list without columns is still a list of rows.
       const columns = query.columns.length > 0 ? selectList(query.columns, 'raw') : sql`1 AS one`
       const limit = query.limit === null ? NO_LIMIT : sql`${query.limit}`
       const rows = await client.query(sql`

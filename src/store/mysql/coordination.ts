@@ -161,7 +161,7 @@ export function areLanes(lanes: readonly Pick<Lane, 'backend' | 'lane'>[]): Sql 
  */
 export function survey(client: Runs, t: Tables): Pick<CoordinationStore, 'survey' | 'look'> {
   const read = (backends: readonly string[]) => {
-    // An empty IN () is no SQL; no backend has this name.
+    // An empty IN () is not SQL; no backend has this name.
     const names = backends.length > 0 ? backends : [null]
     return client.query(sql`
 SELECT 'worker' AS kind, id AS name, ${utf8(new Sql('name'))} AS label, ${utf8(new Sql('backends'))} AS text, lease_until <= ${NOW} AS number,
@@ -239,7 +239,7 @@ export async function makeLanes(runs: Runs, t: Tables, backends: readonly string
   if (backends.length === 0) return
   const [settings] = await runs.query(sql`SELECT lanes FROM ${t.settings}`)
   const count = Number(settings?.['lanes'] ?? 0)
-  // Looked for first: an insert of a lane that is there would lock it, and wait for whoever settles in it.
+  // Looked for first: an insert of a lane that is there would lock it, and wait for a settle in it.
   const there = await runs.query(sql`
 SELECT backend, COUNT(*) AS lanes FROM ${t.lanes} WHERE backend IN (${backends}) GROUP BY backend`)
   const made = new Map(there.map((row) => [String(row['backend']), Number(row['lanes'])]))
@@ -263,8 +263,8 @@ export interface Place {
 }
 
 /**
- * The lanes that events stand in. One without a backend's name is answered by the default one, which the store does
- * not know: then that lane of every backend. Read without a lock, so that what is locked is found by primary key.
+ * The lanes of the events. One without a backend's name is answered by the default one, which the store does not know:
+ * then that lane of every backend. Read without a lock, so that what is locked is found by primary key.
  */
 export async function lanesOf(tx: Runs, t: Tables, places: readonly Place[]) {
   if (places.length === 0) return []

@@ -18,8 +18,8 @@ import { NOW, readersOf, STAGE, selectList } from './values.ts'
  * each lane and name in one UNION ALL, 19 ms and 28 ms. The first has no limit for each lane, so it counts only when
  * it came to its end: else there is a backlog, and the second way is taken until the backlog is gone.
  *
- * `scheduled_at` is looked at once more, since a row that somebody else updated may not be parked. What was due when it was
- * written stays due when the clock is set back.
+ * `scheduled_at` is checked once more, since a row that others updated may not be parked. What was due when it was written
+ * stays due when the clock is set back.
  */
 export function fetch(client: Client, t: Tables) {
   const columns = selectList(SEND_COLUMNS, 'raw')
@@ -87,7 +87,7 @@ export function isNamed(names: readonly string[]): Sql {
   return sql`e.publisher_backend IN (${names}) AND CAST(e.publisher_backend AS BINARY) IN (${join(bytes, ', ')})`
 }
 
-/** Names of settled events that are passed over for each that is found, at most. */
+/** Names of settled events that are skipped for each that is found, at most. */
 const MOST_LOOKED = 10
 
 /**

@@ -38,8 +38,9 @@ export function inbox(client: Client, t: Tables): InboxStore {
     },
 
     /**
-     * By the index on handled_at; several that prune at once take different rows and wait for nobody. Both statements
-     * read a column that their index has not: else MySQL with the statistics of a small table reads all of it.
+     * By the index on handled_at; several that prune at once take different rows and do not wait for each other. Both
+     * statements read a column that their index has not: else MySQL with the statistics of a small table reads all of
+     * it.
      */
     prune: ({ age, limit }) =>
       runAgainOnConflict(() =>

@@ -44,7 +44,7 @@ WHERE ${areLanes(lanes)}`)
     )
 }
 
-/** Ends holds that nobody has renewed since. */
+/** Ends holds that have not been renewed since. */
 export async function lift(runs: Pick<Runs, 'run'>, t: Tables, holds: readonly Hold[]): Promise<void> {
   if (holds.length === 0) return
   const these = holds.map(
@@ -76,7 +76,7 @@ WHERE ${areLanes(lanes)} AND EXISTS (SELECT 1 FROM ${t.workers} AS w WHERE w.id 
 
 /** It only has to differ from the one before; plain SQL may have put it where nothing can be added to it. */
 const NEXT_GENERATION = sql`CASE WHEN generation < 2147483647 THEN generation + 1 ELSE 0 END`
-/** A failed event blocks its key, if it has one, until somebody releases it. */
+/** A failed event blocks its key, if it has one, until it is released. */
 const BLOCKING = sql`CASE WHEN partition_key IS NOT NULL THEN ${FAR_FUTURE_SQL} END`
 const AGAIN = sql`status = 'pending', retry_count = 0, scheduled_at = ${NOW}, available_at = NULL, updated_at = ${NOW}`
 
@@ -129,7 +129,7 @@ const FROM: Readonly<Record<Exclude<AdminMove['kind'], 'delete'>, Sql>> = {
   reschedule: sql`status IN ${UNSETTLED}`,
 }
 
-/** A worker may have it: what is parked is in nobody's hands. */
+/** A worker may have it: a parked event is not in flight. */
 const IN_HAND = sql`(status IN ${UNSETTLED} AND (available_at IS NULL OR available_at <= ${NOW}))`
 
 function fromOf(move: AdminMove): Sql {
@@ -138,9 +138,9 @@ function fromOf(move: AdminMove): Sql {
 }
 
 /**
- * Applies what an operator asked for, where the status as it is now allows it and nobody can be sending the event, and
- * tells the owners of the lanes. The lanes are locked first: whoever claims one, or answers a hold, comes before, and is
- * seen, or after, and sees what was moved. Lanes that no worker has made yet are made, so that there is something to lock.
+ * Applies what an operator asked for, where the status as it is now allows it and no worker can be sending the event, and
+ * tells the owners of the lanes. The lanes are locked first: a claim, or an answer to a hold, comes before, and is seen,
+ * or after, and sees what was moved. Lanes that no worker has made yet are made, so that there is something to lock.
  */
 export function move(client: Client, t: Tables): AdminStore['move'] {
   const comeIntoPlace = comeInto(t)

@@ -168,11 +168,11 @@ async function ask(loan: Mysql2Loan, text: string, limit?: number): Promise<unkn
 /** Told to a SET TRANSACTION. */
 const TRANSACTION_IN_PROGRESS = 1568
 
-/** The statement stands in a transaction that nobody would commit. */
+/** The statement is in a transaction that would never commit. */
 function noAutocommit(): BroadcasterError {
   return new BroadcasterError(
     'INVALID_OPTION',
-    'pool gave a connection that is in a transaction: autocommit is off there, or whoever had it gave it back in the middle; give mysql() a pool that leaves autocommit on, and end each transaction before release()',
+    'pool gave a connection that is in a transaction: autocommit is off there, or its last user returned it with an open transaction; give mysql() a pool that leaves autocommit on, and end each transaction before release()',
     { field: 'pool' },
   )
 }

@@ -58,7 +58,7 @@ export function openMysql2({ via, statements }: ResolvedOptions): OpenMysql2 {
   }
 }
 
-/** Each time it is handed out the library wraps it anew. */
+/** Each time it is handed out the library wraps it again. */
 function coreOf(connection: Mysql2PoolConnection): object {
   const { connection: core } = connection as { readonly connection?: unknown }
   return typeof core === 'object' && core !== null ? core : connection
@@ -88,7 +88,7 @@ async function openPool(uri: string, connectionLimit: number, open: Set<object>)
     open.add(connection)
     streamOf(connection)?.once?.('close', () => open.delete(connection))
   })
-  // A script that forgets to close the store ends all the same: idle connections do not keep the process alive.
+  // A script that forgets to close the store still ends: idle connections do not keep the process alive.
   pool.on('acquire', (connection) => streamOf(connection)?.ref?.())
   pool.on('release', (connection) => streamOf(connection)?.unref?.())
   return pool

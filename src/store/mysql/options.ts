@@ -55,13 +55,13 @@ const MYSQL = {
   ...STATEMENTS,
 }
 
-/** Checks the options of `mysql()`; all problems are told at once, as `INVALID_OPTION`. */
+/** Checks the options of `mysql()`; all problems are reported at once, as `INVALID_OPTION`. */
 export function resolveOptions(options: MysqlOptions): ResolvedOptions {
   return readOptions('mysql()', MYSQL, options ?? {}, (read, { given, refuse }): ResolvedOptions => {
     const { pool, url, table, database } = read
     const ways = WAYS.filter((name) => given[name] !== undefined)
     if (ways.length > 1) refuse('pool', 'is given together with url; give one of pool and url')
-    // One that is there and undefined was told already.
+    // One that is given but undefined was reported already.
     else if (ways.length === 0 && !WAYS.some((name) => name in (options ?? {}))) {
       refuse('pool', 'is missing; give one of pool and url')
     }

@@ -6,7 +6,7 @@ import { runAgainOnConflict } from './store-error.ts'
 import type { Tables } from './tables.ts'
 import { AT_ONCE, nowPlus, STAGE } from './values.ts'
 
-/** Rows looked at by one statement: a short one, and a short transaction. */
+/** Rows read by one statement: a short one, and a short transaction. */
 const PAGE = AT_ONCE
 /** Before every `seq`, zero among them. */
 const FIRST = -1
@@ -21,7 +21,7 @@ const PAGES = 200
  * key) are passed once in a round, not once in a call. A call therefore may return less than `limit` although more
  * could go; the next finds it.
  *
- * The lanes of failed events that blocked their key are told, so that what waits behind them is released.
+ * The lanes of failed events that blocked their key are notified, so that what waits behind them is released.
  */
 export function purge(client: Client, t: Tables): RetentionStore['purge'] {
   const isOld = (publishedFor: number | null, failedFor: number | null): Sql => {

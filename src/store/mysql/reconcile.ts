@@ -28,11 +28,11 @@ const DIGEST = new Sql(`SHA2(${HELD.text}, 256)`)
  * A relay calls it before it reads lanes that it has just taken, so nothing of them is fetched in between.
  *
  * A retry that is due but still parked is brought back by it, too: otherwise a relay that fetches before its first
- * `unpark` would send a later event of that key first. What somebody has locked, of these and of what waits,
- * stays for the next time, and is a head for what comes after it.
+ * `unpark` would send a later event of that key first. What is locked, of these and of what waits, stays for the next
+ * time, and is a head for what comes after it.
  *
  * Where the clock was set back, what was written before lies too far ahead: a retry waits for its delay from now, and what
- * is parked for longer than the event that it waits for is released, to be parked anew.
+ * is parked for longer than the event that it waits for is released, to be parked again.
  *
  * Rows are found without a lock and updated by id: an update that searched by the work index would lock the gaps that
  * it passes, and inserts would wait.
@@ -53,7 +53,7 @@ WHERE ${isNamed(names)} AND e.stage IN (${waits}) AND e.lane IN (${lanes}) AND e
 LIMIT ${FOUND_AT_ONCE}`
 
   // What waits for an event between retries, where there is none any more, or for longer than that one does. One without a
-  // key waits for a place that is away, for a while.
+  // key waits for a destination that is down, for a while.
   const isOwnTimeOver = sql`(scheduled_at <= ${NOW} OR scheduled_at <= GREATEST(created_at, updated_at))`
   const orphans = (names: readonly string[], lanes: readonly number[]): Sql => sql`
 SELECT e.id, e.seq, e.lane, ${HELD} AS held, e.generation ${from}
@@ -103,7 +103,7 @@ WHERE id IN (${some}) AND stage IN (${waits}) AND ${which}`)
     return changed
   }
 
-  /** The same, and except those that somebody has locked. */
+  /** The same, and except those that are locked. */
   const changeAround = async (ids: readonly string[], which: Sql, what: Sql): Promise<ReadonlySet<string>> => {
     const changed = new Set<string>()
     for (const some of slices(ids)) {
@@ -121,7 +121,7 @@ WHERE id IN (${some}) AND stage IN (${waits}) AND ${which} FOR UPDATE SKIP LOCKE
   }
 
   const run = async (names: readonly string[], lanes: readonly number[], change: typeof changePlainly) => {
-    // The heads first: one that is moved from here on is known as a head, and its lane looked at again when it comes.
+    // The heads first: one that is moved from here on is known as a head, and its lane reconciled again when it comes.
     const rows = (await client.query(heads(names, lanes))).map((row) => ({
       ...headOf(row),
       ahead: Number(row['ahead']) === 1,

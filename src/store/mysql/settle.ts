@@ -18,8 +18,8 @@ class SomeLostError extends Error {
 }
 
 /**
- * Records what became of events, in one transaction: one statement for each kind that occurs, by id. Lanes and rows are
- * locked in one order, so that two settles and a claim do not wait for each other in a circle.
+ * Records the outcomes of events, in one transaction: one statement for each kind that occurs, by id. Lanes and rows
+ * are locked in one order, so that two settles and a claim do not wait for each other in a circle.
  */
 export function settle(client: Client, t: Tables) {
   const record = recordOn(t)
@@ -68,7 +68,7 @@ export function settle(client: Client, t: Tables) {
 const MAY_BE_PUBLISHED = sql`status NOT IN ('published', 'cancelled')`
 const PUBLISHED = sql`status = 'published', published_at = ${NOW}, updated_at = ${NOW}, available_at = NULL`
 
-/** What a lock does about rows that somebody else has locked. */
+/** What a lock does about locked rows. */
 const WAIT = sql``
 const SKIP_LOCKED = sql`SKIP LOCKED`
 
@@ -124,7 +124,7 @@ interface Found {
 
 function mayRecord(outcome: Outcome, found: Found | undefined): boolean {
   if (found === undefined || found.generation !== outcome.generation) return false
-  // What is parked is in nobody's hands: a mark on it came late, and would hide a head from reconcile.
+  // A parked event is not in flight: a mark on it came late, and would hide a head from reconcile.
   if ((outcome.kind === 'sending' || outcome.kind === 'returned') && !found.hot) return false
   return outcome.kind === 'published' || (found.unsettled && found.lane === outcome.lane)
 }
@@ -183,7 +183,7 @@ async function workerName(tx: Runs, t: Tables, id: string): Promise<string> {
   return row === undefined ? id : String(row['name'])
 }
 
-/** One statement for all outcomes of one kind. They stand in it as a table `o`, which is joined by the primary key. */
+/** One statement for all outcomes of one kind. They are in it as a table `o`, which is joined by the primary key. */
 async function updateOf(tx: Runs, t: Tables, kind: Kind, some: readonly Outcome[], worker: string): Promise<Sql> {
   const behind = kind === 'park' ? await heads(tx, t, some) : new Map<string, Sql>()
   const rows = some.map(

@@ -18,7 +18,7 @@ export function admin(client: Client, t: Tables): AdminStore {
       const last = query.order.at(-1)
       const order = query.order.map(({ column, descending }) => sortExpression(column) + (descending ? ' DESC' : ''))
       if (last?.column !== 'id') order.push(last?.descending ? 'e.id DESC' : 'e.id')
-      // A list of no columns is a list of rows all the same.
+      // A list without columns is still a list of rows.
       const columns = query.columns.length > 0 ? selectList(query.columns) : '1 AS "one"'
       const text = `
 SELECT ${columns}

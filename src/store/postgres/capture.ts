@@ -26,7 +26,7 @@ WHERE c.oid = coalesce(to_regclass($1), to_regclass($3)) AND c.relkind IN ('r', 
     for (const column of omit) {
       // The trigger's argument is a list with commas, and spaces around them do not count.
       if (!column.includes(',') && column.trim() === column) continue
-      const message = `omit has the column ${column}, whose name cannot be told in a list; rename it`
+      const message = `omit has the column ${column}, whose name cannot be written in a list; rename it`
       throw new BroadcasterError('INVALID_OPTION', message, { field: 'omit', value: column })
     }
     const given = [

@@ -14,8 +14,8 @@ import { READERS, selectList, UNSETTLED } from './values.ts'
  * One scan in `seq` order filtered by lane costs more the fewer lanes are owned, and sorts the whole backlog when
  * there are two names: 274 ms against 3 (docs/decisions/0010-fetch-by-lane.md).
  *
- * `scheduled_at` is looked at once more, since a row that somebody else updated may not be parked. What was due when it was
- * written stays due when the clock is set back.
+ * `scheduled_at` is checked once more, since a row that others updated may not be parked. What was due when it was written
+ * stays due when the clock is set back.
  */
 export function fetch(client: Client, t: Tables) {
   const columns = SEND_COLUMNS.map((column) => `e."${column}"`).join(', ')

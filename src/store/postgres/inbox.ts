@@ -19,7 +19,7 @@ export function inbox(client: Client, t: Tables): InboxStore {
   ]
   const findStrings = [`SELECT 1 AS found FROM ${t.inbox}${where[0]}`, ...where.slice(1)]
   const withdrawStrings = [`DELETE FROM ${t.inbox}${where[0]}`, ...where.slice(1)]
-  // By the index on handled_at; several that prune at once take different rows and wait for nobody.
+  // By the index on handled_at; several that prune at once take different rows and do not wait for each other.
   const pruneText = `
 WITH deleted AS (
   DELETE FROM ${t.inbox} WHERE ctid = ANY (ARRAY(

@@ -7,7 +7,7 @@ import type { Client } from './client.ts'
 import type { Tables } from './tables.ts'
 import { LOCK_KEYS } from './values.ts'
 
-/** What we need of a connected `pg.Client` that nobody else uses. */
+/** What we need of a connected `pg.Client` that nothing else uses. */
 export interface ListenClient {
   query(text: string): Promise<{ readonly rows: unknown[] }>
   on(event: 'notification', listener: (message: { channel: string; payload?: string | undefined }) => void): unknown
@@ -173,7 +173,7 @@ class Listener implements WakeListener {
     try {
       return await waitFor(answer, { timeout: ANSWER }, late)
     } catch (error) {
-      // Whoever called knows now; a connection in an unknown state is of no use to anybody.
+      // Whoever called knows now; a connection in an unknown state is of no use.
       this.#ended = true
       this.#connection.destroy()
       throw error

@@ -53,7 +53,7 @@ SELECT backend, lane, hold, pg_notify('broadcaster_' || $2::regclass::oid, 'lane
   }
 }
 
-/** Ends holds that nobody has renewed since. */
+/** Ends holds that have not been renewed since. */
 export function lift(t: Tables) {
   const text = `
 WITH lifted AS (
@@ -86,8 +86,8 @@ interface Change {
   readonly from: string
 }
 
-// Plain SQL may have put either where nothing can be added to it. A count stays there; a generation begins anew, for it only
-// has to differ from the one before.
+// Plain SQL may have put either where nothing can be added to it. A count stays there; a generation begins again, for it
+// only has to differ from the one before.
 const COUNTED = 'least(e.retry_count, 2147483646) + 1'
 const NEXT_GENERATION = 'CASE WHEN e.generation < 2147483647 THEN e.generation + 1 ELSE 0 END'
 
@@ -156,9 +156,9 @@ const MOVES: Readonly<Record<Exclude<AdminMove['kind'], 'delete'>, Change>> = {
 }
 
 /**
- * Applies what an operator asked for, where the status as it is now allows it and nobody can be sending the event, and
- * tells the owners of the lanes. The lanes are locked first: whoever claims one, or answers a hold, comes before, and is
- * seen, or after, and sees what was moved. Lanes that no worker has made yet are made, so that there is something to lock.
+ * Applies what an operator asked for, where the status as it is now allows it and no worker can be sending the event, and
+ * tells the owners of the lanes. The lanes are locked first: a claim, or an answer to a hold, comes before, and is seen,
+ * or after, and sees what was moved. Lanes that no worker has made yet are made, so that there is something to lock.
  */
 export function move(client: Client, t: Tables): AdminStore['move'] {
   const made = `
@@ -179,7 +179,7 @@ SELECT DISTINCT l.backend, l.lane FROM ${lanesOfMove(t)}
 WHERE EXISTS (SELECT FROM ${t.workers} AS w WHERE w.id = l.owner AND w.lease_until > clock_timestamp())
   AND NOT coalesce(l.hold_until IS NOT NULL AND l.quiet_for >= h.number, false)`
 
-  // What is parked is in nobody's hands.
+  // A parked event is not in flight.
   const isBusy = (backends: string, lanes: string): string => `(e.status IN ${UNSETTLED}
     AND (e.available_at IS NULL OR e.available_at <= statement_timestamp()) AND EXISTS (
     SELECT FROM unnest(${backends}::text[], ${lanes}::int[]) AS b(backend, lane)

@@ -109,7 +109,7 @@ async function openPool(connectionString: string, max: number, open: Set<object>
     application_name: APPLICATION_NAME,
     keepAlive: true,
     connectionTimeoutMillis: CONNECT,
-    // A script that forgets to close the store ends all the same.
+    // A script that forgets to close the store still ends.
     allowExitOnIdle: true,
   })
   hear(pool)

@@ -24,10 +24,10 @@ export interface OutboxPlace {
 /** How relays learn of commits. */
 export interface ListenOption {
   /**
-   * True: on one connection more, taken from the pool and kept. `{ url }`: on a connection of its own,
-   * past a PgBouncer in transaction mode. A function: on the connected client of `pg` that it returns, and that
-   * nobody else uses; it is ended with `end()`. False: relays poll. Default: true, but false on a pool whose `max` is
-   * 1, of which nothing would be left to work with.
+   * True: on one connection more, taken from the pool and kept. `{ url }`: on a connection of its own, past a PgBouncer
+   * in transaction mode. A function: on the connected client of `pg` that it returns, and that nothing else uses; it is
+   * ended with `end()`. False: relays poll. Default: true, but false on a pool whose `max` is 1, of which nothing would
+   * be left to work with.
    */
   readonly listen?: boolean | { readonly url: string } | (() => Promise<DedicatedClient>) | undefined
 }
@@ -95,7 +95,7 @@ const POSTGRES = {
   ...STATEMENTS,
 }
 
-/** Checks the options of `postgres()`; all problems are told at once, as `INVALID_OPTION`. */
+/** Checks the options of `postgres()`; all problems are reported at once, as `INVALID_OPTION`. */
 export function resolveOptions(options: PostgresOptions): ResolvedOptions {
   return readOptions('postgres()', POSTGRES, options ?? {}, (read, { given, refuse }): ResolvedOptions => {
     const { pool, pglite, table, schema } = read
@@ -103,7 +103,7 @@ export function resolveOptions(options: PostgresOptions): ResolvedOptions {
     const [first = 'pool', ...others] = ways
     const cure = 'give one of pool, pglite and url'
     if (others.length > 0) refuse(first, `is given together with ${others.join(' and ')}; ${cure}`)
-    // One that is there and undefined was told already.
+    // One that is given but undefined was reported already.
     else if (ways.length === 0 && !WAYS.some((name) => name in (options ?? {}))) refuse(first, `is missing; ${cure}`)
     checkListen(read, (message) => refuse('listen', message))
     const listen = read.listen ?? !hasOneConnection(pool)
@@ -122,7 +122,7 @@ export function resolveOptions(options: PostgresOptions): ResolvedOptions {
 
 function checkListen({ listen, pool, pglite }: ResolvedOf<typeof POSTGRES>, refuse: (message: string) => void): void {
   if (listen === true && hasOneConnection(pool)) {
-    refuse('would keep the only connection of the pool; give the pool more, or { url }')
+    refuse('would keep the only connection of the pool; make the pool larger, or give { url }')
   }
   if (listen === undefined || typeof listen === 'boolean') return
   if (pglite !== undefined) refuse('can only be true or false with pglite, which has one connection')

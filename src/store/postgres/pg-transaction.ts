@@ -52,9 +52,9 @@ const WHAT = 'a pg transaction'
 /**
  * The transaction adapter of `pg`: pass the client on which you ran `BEGIN`.
  *
- * With pg >= 8.21 the client itself knows whether a transaction is open, and `check` costs nothing. An older pg does
- * not, and none does before the last answer is complete (a query that nobody awaited, or one that just failed): there
- * a savepoint goes before the statement, which the server refuses outside a transaction (two more round trips). Throws `NOT_A_TRANSACTION`, `TRANSACTION_ENDED` or `TRANSACTION_ABORTED`.
+ * With pg >= 8.21 the client itself knows whether a transaction is open, and `check` costs nothing. An older pg does not, and none does before the last answer is complete (a query that
+ * was not awaited, or one that just failed): there a savepoint goes before the statement, which the server refuses outside a transaction (two more round trips). Throws
+ * `NOT_A_TRANSACTION`, `TRANSACTION_ENDED` or `TRANSACTION_ABORTED`.
  *
  * @example
  * const client = await pool.connect()
@@ -102,8 +102,9 @@ export function pgTransaction({ prepare = true }: PgTransactionOptions = {}): Tr
         return refuseAborted(WHAT)(error)
       })
       if (isKept) plans.learn(tx, rows as Row[])
-      // A COMMIT that nobody awaited may still have gone out before our statement: then it stood alone. With
-      // pipelining the answers arrive together and the state may be a later one, so it proves nothing there.
+      // A COMMIT that was not awaited may still have gone out before our statement: then the statement committed by
+      // itself. With pipelining the answers arrive together and the state may be a later one, so it proves nothing
+      // there.
       if (statusOf(tx) === 'idle' && !isPipelining(tx)) throw transactionEnded(WHAT)
       return rows as Row[]
     },

@@ -3,8 +3,8 @@ import type { Client } from './client.ts'
 import type { Tables } from './tables.ts'
 
 /**
- * Rows looked at by one statement: a short transaction, and few enough that the planner never prefers to read and sort
- * the table.
+ * Rows read by one statement: a short transaction, and few enough that the planner never prefers to read and sort the
+ * table.
  */
 const PAGE = 1_000
 /** Statements in one call. What is left is for the next call, which goes on where this one stopped. */
@@ -37,7 +37,7 @@ function isOld(row: string): string {
  * key) are passed once in a round, not once in a call. A call therefore may return less than `limit` although more
  * could go; the next finds it.
  *
- * The lanes of failed events that blocked their key are told, so that what waits behind them is released.
+ * The lanes of failed events that blocked their key are notified, so that what waits behind them is released.
  */
 export function purge(client: Client, t: Tables): RetentionStore['purge'] {
   const text = `

@@ -15,11 +15,11 @@ const RELEASED_AT_ONCE = 10_000
  * A relay calls it before it reads lanes that it has just taken, so nothing of them is fetched in between.
  *
  * A retry that is due but still parked is brought back by it, too: otherwise a relay that fetches before its first
- * `unpark` would send a later event of that key first. What somebody has locked, of these and of what waits, stays
- * for the next time, and is a head for what comes after it.
+ * `unpark` would send a later event of that key first. What is locked, of these and of what waits, stays for the next
+ * time, and is a head for what comes after it.
  *
  * Where the clock was set back, what was written before lies too far ahead: a retry waits for its delay from now, and what
- * is parked for longer than the event that it waits for is released, to be parked anew.
+ * is parked for longer than the event that it waits for is released, to be parked again.
  */
 export function reconcile(client: Client, t: Tables) {
   // As `unpark` does.
@@ -74,7 +74,7 @@ export function reconcile(client: Client, t: Tables) {
   WHERE r.lane IS NULL OR r.until < e.available_at
   LIMIT ${RELEASED_AT_ONCE})`
 
-  /** What is not in `done`, since somebody has it locked or changed it meanwhile, is a head; and how many were released. */
+  /** What is not in `done`, since it is locked or changed it meanwhile, is a head; and how many were released. */
   const told = (done: string): string => `, left_out AS (
   SELECT e.id, e.seq, e.lane, e.partition_key, e.generation
   FROM free JOIN ${t.events} AS e ON e.id = free.id
@@ -94,7 +94,7 @@ ${found}
   RETURNING e.id
 )${told('released')}`
 
-  /** The same around what somebody has locked. */
+  /** The same around locked rows. */
   const releaseAround = `
 ${found}
 ), unlocked AS (
@@ -145,7 +145,7 @@ ORDER BY e.seq`
   const choose = aroundLocked<readonly HeldHead[]>(isLocked)
 
   const run = async (names: readonly string[], lanes: readonly number[], heads: string, release: string) => {
-    // The heads first: one that is moved from here on is known as a head, and its lane looked at again when it comes.
+    // The heads first: one that is moved from here on is known as a head, and its lane reconciled again when it comes.
     const rows = await client.query(heads, [names, lanes])
     const locked = new Map<string, RawRow>()
     for (;;) {

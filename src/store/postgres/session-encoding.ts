@@ -4,14 +4,14 @@ import { BroadcasterError } from '../../errors.ts'
 export const SESSION_ENCODING = `current_setting('client_encoding')`
 
 /**
- * Every client library speaks UTF-8, whatever a session was told since: in another encoding the server would store and give
- * other letters. SQL_ASCII means that it converts nothing.
+ * Every client library writes UTF-8, whatever encoding a session was set to: in another one the server would store and
+ * return wrong characters. SQL_ASCII means that it converts nothing.
  */
 export function refuseEncoding(encoding: unknown): void {
   if (encoding === 'UTF8' || encoding === 'SQL_ASCII') return
   throw new BroadcasterError(
     'INVALID_OPTION',
-    `the session has client_encoding ${encoding}, in which text would be stored as other letters; leave it at UTF8, in which the client library writes`,
+    `the session has client_encoding ${encoding}, in which text would be stored wrongly; leave it at UTF8, in which the client library writes`,
     { field: 'client_encoding', value: encoding },
   )
 }

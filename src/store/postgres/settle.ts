@@ -138,7 +138,7 @@ WHERE e.id = o.id AND e.generation = o.generation AND e.lane = o.lane AND e.lane
 RETURNING e.id`,
 
     /**
-     * `sending` and `returned`. What is parked is in nobody's hands: a mark on it came late, and would hide a head from
+     * `sending` and `returned`. A parked event is not in flight: a mark on it came late, and would hide a head from
      * reconcile. The event is as due as before, and where the clock was set back only `updated_at` says so.
      */
     sending: `
@@ -168,7 +168,7 @@ type Statements = ReturnType<typeof statements>
 const GUARDED = ['sending', 'returned', 'retry', 'failed', 'park'] as const
 
 /**
- * Records what became of events: one statement for each kind that occurs, in one transaction. A batch that was all
+ * Records the outcomes of events: one statement for each kind that occurs, in one transaction. A batch that was all
  * delivered is one statement by itself: 10 us of the server an event, all but the row's own rewrite negligible
  * (docs/decisions/0011-settle-on-postgresql.md).
  */

@@ -5,9 +5,9 @@ import type { Tables } from './tables.ts'
 import { FAR_FUTURE_SQL, UNSETTLED } from './values.ts'
 
 /**
- * Brings parked events whose time has come back into the hot index. Reads the parked index only, and there no more
- * than the limit and one row of each lane. A row that somebody has locked stays for the next time, and so do those of its key:
- * later ones would overtake it. What was woken says when in `updated_at`, and so stays due when the clock is set back (see `fetch`).
+ * Brings parked events whose time has come back into the hot index. Reads the parked index only, and there no more than the limit
+ * and one row of each lane. a locked row stays for the next time, and so do those of its key: later ones would overtake it. What was
+ * woken says when in `updated_at`, and so stays due when the clock is set back (see `fetch`).
  *
  * What is due is then looked up by id, and by a list of ids: statistics from when nothing was parked promise one row, and a join
  * would read all that is parked once for each (2,000 rows: 7 s; so 0.3 s).

@@ -182,8 +182,8 @@ export function makeLanes(t: Tables) {
 }
 
 /**
- * The owners of these rows' lanes shall reconcile and sweep. An event without a backend name belongs to whoever is the
- * default, which the database does not know: that lane of every backend gets attention.
+ * The owners of these rows' lanes shall reconcile and sweep. An event without a backend name belongs to the default
+ * backend, which the database does not know: that lane of every backend gets attention.
  */
 export function raiseAttention(t: Tables) {
   const sql = `

@@ -21,7 +21,7 @@ interface Opened {
   readonly transactions: Connection
 }
 
-/** What became of a transaction's work. */
+/** The outcome of a transaction's work. */
 export interface Decision<T> {
   readonly commit: boolean
   readonly value: T

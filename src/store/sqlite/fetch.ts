@@ -5,12 +5,12 @@ import type { Tables } from './tables.ts'
 import { NOW, selectList, tupleReader } from './values.ts'
 
 /**
- * Due, unparked, unsettled rows. SQLite has no LATERAL: one range scan for each name and lane finds the numbers in
- * the hot index, and one statement reads the rows. Measured, 64 lanes and two names: half the time of scans that
- * select all 22 columns, since the client builds their names even for no rows; rows as arrays, half that of objects.
- * `scheduled_at` is looked at once more, since a row that somebody else wrote may be due later and not parked.
- * What was due when it was written stays due when the clock is set back.
- * The index is named, so that no statistics, fresh or stale, can change the plan.
+ * Due, unparked, unsettled rows. SQLite has no LATERAL: one range scan for each name and lane finds the numbers in the
+ * hot index, and one statement reads the rows. Measured, 64 lanes and two names: half the time of scans that select all
+ * 22 columns, since the client builds their names even for no rows; rows as arrays, half that of objects.
+ * `scheduled_at` is checked once more, since a row that others wrote may be due later and not parked. What was due when
+ * it was written stays due when the clock is set back. The index is named, so that no statistics, fresh or stale, can
+ * change the plan.
  */
 export function fetch(t: Tables) {
   const scanSql = `

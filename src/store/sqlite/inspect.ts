@@ -13,7 +13,9 @@ import { waitingNames } from './fetch.ts'
 import type { Tables } from './tables.ts'
 import { NOW } from './values.ts'
 
-/** Looks at what the outbox cannot mend by itself: indexes that are not ours, rows that no worker sees, and the clock. */
+/**
+ * Looks at what the outbox cannot repair by itself: indexes that are not ours, rows that no worker sees, and the clock.
+ */
 export function inspect(t: Tables) {
   const indexesSql = "SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND tbl_name = ? AND sql IS NOT NULL"
   const ours: ReadonlySet<string> = new Set(Object.values(t.index))

@@ -28,7 +28,7 @@ export function hold(t: Tables) {
     db.all(sql, duration / 1000, JSON.stringify(ids.map(toSqlId))).map(holdOfRow)
 }
 
-/** Ends holds that nobody has renewed since. */
+/** Ends holds that have not been renewed since. */
 export function lift(t: Tables) {
   const sql = `UPDATE ${t.lanes} SET hold_until = NULL WHERE backend = ? AND lane = ? AND hold = ?`
   return (db: Connection, holds: readonly Hold[]): void => {
@@ -55,9 +55,9 @@ function busyLanes(t: Tables) {
     db.all(sql, JSON.stringify(ids.map(toSqlId)), JSON.stringify(holds), JSON.stringify(holds)).map(laneKey)
 }
 
-/** Applies a move to events whose status, as it is in the table, allows it, where nobody can be sending them. */
+/** Applies a move to events whose status, as it is in the table, allows it, where no worker can be sending them. */
 export function move(t: Tables) {
-  // What is parked is in nobody's hands.
+  // A parked event is not in flight.
   const isBusy = `status IN ('pending', 'retry', 'processing') AND (available_at IS NULL OR available_at <= ${NOW})
     AND EXISTS (
       SELECT 1 FROM json_each(?) AS b
@@ -76,7 +76,7 @@ export function move(t: Tables) {
     )
   const unsettled = "'pending', 'retry', 'processing'"
   const again = `status = 'pending', retry_count = 0, published_at = NULL, scheduled_at = ${NOW}, available_at = NULL`
-  // A failed event blocks its key, if it has one, until somebody releases it.
+  // A failed event blocks its key, if it has one, until it is released.
   const blocking = `CASE WHEN partition_key IS NOT NULL THEN ${FAR_FUTURE_SQL} END`
   // Plain SQL may have put the count beyond what the other databases count to.
   const counted = 'max(retry_count, min(retry_count + 1, 2147483647))'

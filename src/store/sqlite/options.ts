@@ -43,7 +43,7 @@ export function resolveOptions(options: SqliteOptions) {
   return readOptions('sqlite()', SQLITE, options, ({ database, ...read }, { given, refuse, alone }) => {
     alone('database', ['path'])
     const path = database ? locationOf(database) : read.path
-    // One that is there and undefined, or does not fit, was told already.
+    // One that is given but undefined, or does not fit, was reported already.
     if (!('path' in options || 'database' in options)) refuse('path', 'is missing; give either path or database')
     else if (given.path === undefined && given.database === undefined) return { ...read, path: '' }
     else if (!path || path === ':memory:' || /[?&]mode=memory/.test(path)) {

@@ -5,8 +5,8 @@ import { nowPlus } from './values.ts'
 
 /**
  * Deletes old settled rows. No index holds them by time, since each insert and settle would pay for it: the scan goes
- * from the oldest row and stops at the first that was created too late to be old enough, or at the limit. It passes
- * over the few that are kept; what was purged before is not there any more.
+ * from the oldest row and stops at the first that was created too late to be old enough, or at the limit. It skips the
+ * few that are kept; what was purged before is not there any more.
  */
 export function purge(t: Tables) {
   // Plain question marks: Node 22 cannot bind numbered ones.

@@ -7,7 +7,7 @@ import { FAR_FUTURE_SQL, NOW, nowPlus } from './values.ts'
 type OfKind<Kind extends Outcome['kind']> = Extract<Outcome, { readonly kind: Kind }>
 
 /**
- * Records what became of events: one statement for each kind of outcome, its rows in one JSON parameter. Runs inside a
+ * Records the outcomes of events: one statement for each kind of outcome, its rows in one JSON parameter. Runs inside a
  * write transaction, so lanes read here stay as they are until the commit.
  */
 export function settle(t: Tables) {
@@ -28,7 +28,7 @@ export function settle(t: Tables) {
   const unsettled = `e.lane = j.lane AND e.status IN ('pending', 'retry', 'processing')`
   const progress = 'progress = coalesce(j.progress, e.progress)'
   const due = nowPlus('j.delay')
-  // The history keeps ten: the oldest makes room. One that somebody made no list begins anew.
+  // The history keeps ten: the oldest makes room. One that is not a list (SQL may have written it) begins again.
   const remembered = `json_insert(
       CASE WHEN e.attempts IS NULL OR NOT json_valid(e.attempts) THEN '[]' WHEN json_type(e.attempts) <> 'array' THEN '[]'
         WHEN json_array_length(e.attempts) >= 10 THEN json_remove(e.attempts, '$[0]') ELSE e.attempts END,
@@ -68,7 +68,7 @@ export function settle(t: Tables) {
     unsettled,
     latest,
   )
-  // What is parked is in nobody's hands: a mark on it came late, and would hide a head from reconcile.
+  // A parked event is not in flight: a mark on it came late, and would hide a head from reconcile.
   const hot = `${unsettled} AND e.available_at IS NULL`
   const sendingSql = update("status = 'processing', retry_count = j.retry_count", hot, latest)
   const returnedSql = update(

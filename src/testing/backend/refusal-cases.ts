@@ -7,7 +7,7 @@ import { assertAllDelivered, assertTruthful, idsOf, noAbort, outcomeOf, sendAll 
 /** Longer than any connect or reply timeout that a fixture should use. */
 const BOUND_MS = 15_000
 
-/** An event that is refused and a destination that is away are told apart. */
+/** An event that is refused and a destination that is down are told apart. */
 export const refusalCases: readonly BackendCase[] = [
   requires('refused')(
     'refusal: a refused event is a failure of that event alone',

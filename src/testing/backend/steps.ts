@@ -55,7 +55,7 @@ export function idsOf(received: readonly EncodableEvent[]): readonly unknown[] {
   return received.map((event) => event.attributes['id'])
 }
 
-/** Fails unless the events of every key arrived in the order of `sent`. Events that did not arrive are passed over. */
+/** Fails unless the events of every key arrived in the order of `sent`. Events that did not arrive are skipped. */
 export function assertOrderWithinKeys(sent: readonly OutgoingEvent[], received: readonly EncodableEvent[]): void {
   const arrived = new Set(idsOf(received))
   const keyed = sent.filter(({ partitionKey, id }) => partitionKey !== undefined && arrived.has(id))

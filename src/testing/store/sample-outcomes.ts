@@ -9,7 +9,7 @@ function maker<Kind extends Outcome['kind']>(kind: Kind, usual: object): Maker<K
   return ({ id, lane }, told = {}) => ({ kind, generation: 0, id, lane, ...usual, ...told }) as unknown as Of<Kind>
 }
 
-/** What became of a row, plainly unless told otherwise. */
+/** The outcome for a row, plainly unless told otherwise. */
 export const outcome: { readonly [Kind in Outcome['kind']]: Maker<Kind> } = {
   published: maker('published', {}),
   retry: maker('retry', { retryCount: 1, delay: 60_000, error: 'no' }),

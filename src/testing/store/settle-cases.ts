@@ -16,7 +16,7 @@ import {
   untilUnparked,
 } from './steps.ts'
 
-/** Settle: what became of each event, recorded once, by the owner. */
+/** Settle: the outcome of each event, recorded once, by the owner. */
 export const settleCases: readonly StoreCase[] = [
   it('settle: published', async ({ store }) => {
     const { record } = await own(store)

@@ -4,7 +4,7 @@ import type { StoreCase } from '../store-conformance.ts'
 import { ofTwo, requires } from './fixture.ts'
 import { BACKEND, insertIn, insertOne, moveNow, newEvent, own, rolledBack, until } from './steps.ts'
 
-/** Listens, and is armed anew for each of `works`, until that has woken it. */
+/** Listens, and is armed again for each of `works`, until that has woken it. */
 async function isWoken(listening: Store, ...works: readonly (() => Promise<unknown>)[]): Promise<void> {
   let woken = 0
   const listener = await listening.wake?.listen(

@@ -85,7 +85,7 @@ export const deadLetterCases: readonly SubscriptionCase[] = [
         assert.deepEqual(idsOf(again), publishedIds(events))
         await acknowledgeAll(again)
         await publish(wireEvents(1, 0, { eventId: 'later' }))
-        // What stood before it was passed over.
+        // What stood before it was skipped.
         assert.deepEqual(idsOf(await take(other, 1)), ['later'])
       })
     },

@@ -25,7 +25,7 @@ export type SubscriptionAbility =
   /** The broker would deliver again what is held longer than the fixture's `redeliverAfter`. */
   | 'redeliverAfter'
 
-/** What stands in the dead-letter place. */
+/** What is in the dead-letter place. */
 export interface StoredDeadLetter {
   /** The body of the original message, byte for byte. */
   readonly body: Uint8Array
@@ -45,7 +45,7 @@ export interface SubscriptionFixture {
   publish(events: readonly EncodableEvent[]): Promise<void>
   /** Puts a message there that is not an event. */
   publishUnreadable?(body: string): Promise<void>
-  /** What stands in the dead-letter place; left out where there is none. */
+  /** What is in the dead-letter place; left out where there is none. */
   deadLetters?(): Promise<readonly StoredDeadLetter[]>
   /** Makes the broker unreachable; what it has must survive. */
   stopServer?(): Promise<void>

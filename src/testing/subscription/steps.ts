@@ -33,7 +33,7 @@ export async function subscribed(
   return subscription
 }
 
-/** Receives until `count` deliveries have come; fails when they do not come. An outage meanwhile is passed over. */
+/** Receives until `count` deliveries have come; fails when they do not come. An outage meanwhile is skipped. */
 export async function take(
   subscription: Subscription,
   count: number,

@@ -34,7 +34,7 @@ export function schema(
       const before = await read(client, t)
       if (before.foreign) await takeOver(client, t, { lanes, ...(onProgress && { onProgress }) })
       const steps = before.foreign ? [] : stepsThere(before, migrations)
-      // A step knows nothing of what somebody dropped meanwhile: what it builds on must be there first.
+      // A step knows nothing of what was dropped meanwhile: what it builds on must be there first.
       const mended =
         steps.length === 0 ? [] : await mend(client, t, { steps, lanes: (await lanesLeft(client, t)) ?? lanes })
       const done = versionOf(await read(client, t))

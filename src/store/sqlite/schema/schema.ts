@@ -46,7 +46,7 @@ export function sqliteSchema(database: Database, t: Tables): SchemaStore {
   })
 }
 
-/** A step knows nothing of what somebody dropped meanwhile: what it builds on must be there first. Returns what was made. */
+/** A step knows nothing of what was dropped meanwhile: what it builds on must be there first. Returns what was made. */
 function mendSteps(db: Connection, t: Tables, lanes: number, memory: () => DatabaseSync): readonly string[] {
   const found = read(db, t)
   requireKnown(found, MIGRATIONS, t.events.slice(1, -1))

@@ -11,9 +11,9 @@ const BATCH = 1_000
 /**
  * Copies the next old rows in the order they were created, and numbers them so. They are locked by the statement that
  * copies them: an update in between would reach neither the copy nor, through the trigger, the row that is not there
- * yet. (The page is read from an index alone, where a lock would keep nobody from changing other columns.)
- * Those that a trigger has written already are passed over. A scan that met rows which are just being inserted, or a
- * duplicate, whose gap stays locked, ended in deadlocks that inserting applications lost.
+ * yet. (The page is read from an index alone, where a lock would keep nobody from changing other columns.) Those that a
+ * trigger has written already are skipped. A scan that met rows which are just being inserted, or a duplicate, whose
+ * gap stays locked, ended in deadlocks that inserting applications lost.
  */
 export async function copyBatch(
   session: Runs,

@@ -56,7 +56,7 @@ export async function takeOver(
   const steps: readonly Step[] = [
     { name: 'make the tables beside it', run: () => prepare(session, t, names, id, lanes) },
     {
-      name: 'let triggers write into ours, too',
+      name: 'let triggers write into our table too',
       async run() {
         for (const statement of triggerStatements(t, names, id)) await session.run(statement)
       },
@@ -73,7 +73,7 @@ export async function takeOver(
       },
     },
     { name: 'compare the two', run: () => compare(session, t, names, id) },
-    { name: 'let the two change places', run: () => swap(session, t, names) },
+    { name: 'swap the two tables', run: () => swap(session, t, names) },
     { name: 'finish', run: record },
   ]
   // The server counts in seconds.

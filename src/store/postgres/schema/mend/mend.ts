@@ -14,10 +14,10 @@ export interface Wanted {
 }
 
 /**
- * Makes what somebody dropped: a tool that drops the tables which it does not know leaves our functions behind, or a
- * restored dump lacks them. A second outbox of the same version is made beside the real one, in a transaction that ends
- * without it, and what only that one has is made. Rows are kept; indexes are built beside all traffic. Resolves with what
- * was made, for people; without the right to make tables there is nothing to mend, and it resolves with nothing.
+ * Makes what was dropped: a tool that drops the tables which it does not know leaves our functions behind, or a restored
+ * dump lacks them. A second outbox of the same version is made beside the real one, in a transaction that ends without
+ * it, and what only that one has is made. Rows are kept; indexes are built beside all traffic. Resolves with what was
+ * made, for people; without the right to make tables there is nothing to mend, and it resolves with nothing.
  */
 export async function mend(client: Client, t: Tables, wanted: Wanted): Promise<readonly string[]> {
   let gaps: readonly Gap[] = []
