@@ -9,7 +9,7 @@ import type { ApiRoute, Call, Desk, ServedOutbox } from './call.ts'
 import { type MinuteLimit, rateLimit } from './rate-limit.ts'
 import { isSame } from './signed.ts'
 
-/** Calls that are answered at one time: more wait for nobody, since each holds a connection of the database. */
+/** Calls that are answered at one time; more are refused, since each holds a connection of the database. */
 const AT_ONCE = 32
 /** Moves wait for workers, so they may take longer than a look, in milliseconds. */
 const MOVE_TIME = 15_000

@@ -122,7 +122,7 @@ class Gate implements Authentication {
     return found
   }
 
-  /** Names who has a token, without it; a token that is changed ends its sessions. */
+  /** Names the holder of a token, without showing it; a token that is changed ends its sessions. */
   #nameOf({ user, role }: AdminUser): string {
     const own = this.#holders.find((one) => one.user === user && one.role === role)
     return this.#signer.mark('holder', JSON.stringify([own?.proof, user, role]))

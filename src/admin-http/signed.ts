@@ -6,7 +6,7 @@ export interface Signer {
   sign(purpose: string, value: unknown): string
   /** The value; undefined for what was not signed for this purpose. */
   read(purpose: string, text: string): unknown
-  /** A text of 32 characters that only who knows the key can make. */
+  /** A string of 32 characters that can only be made with the key. */
   mark(purpose: string, text: string): string
   /** The same in 16 hexadecimal digits, for people to see: it stands for a text, and no list of likely texts tells which. */
   hash(purpose: string, text: string): string

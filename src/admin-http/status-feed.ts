@@ -14,8 +14,8 @@ const FRESH = 1_000
 const AT_LEAST = 10_000
 
 /**
- * The status of one outbox, asked for at most once a second however many want it: by calls, and by those who listen. Nobody
- * listens: nothing is asked.
+ * The status of one outbox, read at most once a second however many need it: for calls and for listeners. Without a
+ * listener nothing is read.
  */
 export class StatusFeed {
   readonly #look: () => Promise<StatusAnswer>
@@ -83,7 +83,7 @@ export class StatusFeed {
       this.#tell(message)
       if (this.#listeners.size > 0) this.#timer = setTimeout(() => void again(), FRESH).unref()
     }
-    // A turn of its own: whoever listens first is there by then.
+    // A separate turn: the first listener is there by then.
     this.#timer = setTimeout(() => void again(), 0).unref()
   }
 

@@ -193,7 +193,7 @@ export class Admin {
     return this.#audit.list(options)
   }
 
-  /** The consumers of this service, and whether their dead letters can be listed. Asks nobody. */
+  /** The consumers of this service, and whether their dead letters can be listed. Asks no server. */
   consumers(): readonly ConsumerEntry[] {
     return Object.entries(this.#parts.subscriptions).map(([name, { description, deadLetterPlace }]) => ({
       name,

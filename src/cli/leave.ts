@@ -5,7 +5,7 @@ const GRACE = 5_000
 
 /**
  * Ends the process with this code once all is printed. A configuration file may hold pools open that only it could close: they do not
- * keep it. Who listens to `beforeExit`, as whoever loads a tracing SDK does, is told and waited for, but not for ever.
+ * keep it. Listeners of `beforeExit`, such as a tracing SDK's, are called and waited for, but not for ever.
  */
 export function leave(code: number): void {
   process.exitCode = code

@@ -7,7 +7,7 @@ export const OPERATOR_OPTIONS = {
   reason: { kind: 'text', value: 'text', help: 'Why, for the audit.' },
 } as const satisfies CommandOptions
 
-/** Who acts, and why, as the door takes it. */
+/** Who acts, and why, as `broadcaster.admin` takes it. */
 export function operator({ by, reason }: { readonly by: string | undefined; readonly reason: string | undefined }): {
   readonly by: string
   readonly reason: string | undefined

@@ -84,7 +84,7 @@ export class CrashSuspicion<Tx> {
     held.marked = false
   }
 
-  /** It is in the dead-letter place: who publishes it again begins again. Never rejects. */
+  /** It is in the dead-letter place: publishing it again starts afresh. Never rejects. */
   async gaveUp(held: DeliveryInHand, event: EncodableEvent): Promise<void> {
     if (held.alone) await this.#forgetAlone(held, event, 0)
   }

@@ -11,7 +11,7 @@ export interface ConnectionParts<Open> {
   readonly end: (open: Open) => void
   /** Ends an unused one in its own time; `end` follows. */
   readonly close?: (open: Open) => Promise<unknown>
-  /** What a caller is told whose signal aborts while it waits for one. */
+  /** The error for a caller whose signal aborts while it waits for one. */
   readonly interrupted: (reason: unknown) => Error
 }
 

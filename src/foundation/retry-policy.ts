@@ -52,7 +52,7 @@ export function retryDelay(policy: RetryPolicy, retryCount: number, random: numb
   return Math.max(MINIMUM_DELAY, backoff * share)
 }
 
-/** What a function of the user's own gives. A fault in it must not end who asks, nor make a tight loop. */
+/** What a function of the user's own gives. A fault in it must not end its caller, nor make a tight loop. */
 function delayBy(policy: (retryCount: number) => number, retryCount: number): number | undefined {
   try {
     const delay: unknown = policy(retryCount)

@@ -12,8 +12,8 @@ export interface Answer {
 const FORGOTTEN = 30_000
 
 /**
- * Asks one thing how it is, on behalf of all who want to know: one question at a time, and its answer counts for a moment. One
- * that hangs is reported as such, at once to later callers.
+ * Checks one thing on behalf of all callers: one check at a time, and its answer is reused for a moment. One that hangs is
+ * reported as such, at once to later callers.
  */
 export class Probe {
   readonly #ask: () => Promise<Answer>

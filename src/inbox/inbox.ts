@@ -101,7 +101,7 @@ export class Inbox<Tx = unknown> {
     try {
       yield* settled([handle()], returnedPromise)
     } catch (error) {
-      // For who catches it and commits. On a transaction that is broken this fails, and so will its commit.
+      // For a caller that catches it and commits. On a transaction that is broken this fails, and so will its commit.
       try {
         yield* inbox.withdraw(entry)
       } catch {}

@@ -20,7 +20,7 @@ export interface View extends Metadata {
 const AGE = 5_000
 /** The same, while a partition has no leader. */
 const AGE_IN_TROUBLE = 1_000
-/** Who has not answered after so long, in ms, is not waited for alone. */
+/** A broker that has not answered after this long, in ms, is no longer the only one asked. */
 const HEDGE = 1_000
 const GROUP = 0
 const NOBODY = -1

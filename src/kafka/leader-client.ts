@@ -46,7 +46,7 @@ export class LeaderClient {
     this.#client = new kafka.Consumer<Buffer, Buffer, Buffer, Buffer>({
       ...clientOptions(options.connection),
       bootstrapBrokers: [broker],
-      // It is never joined; the client wants a name.
+      // It is never joined; the client requires a name.
       groupId: 'none',
       autocommit: false,
       retries: 0,

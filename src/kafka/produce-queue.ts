@@ -71,7 +71,7 @@ export class ProduceQueue {
       const batch = this.#take(topics)
       if (batch.size > 0) await this.#produce(batch)
     }
-    // In the same step as the look above: who adds now begins again.
+    // In the same step as the look above: an addition from now on begins a new one.
     this.#running = undefined
   }
 

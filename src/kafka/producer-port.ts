@@ -61,7 +61,7 @@ export function producerPort(options: ResolvedKafkaOptions) {
     }
     const { partitions = [], partitionsCount: count = 1 } = topics.topics.get(name) ?? {}
     counts.set(name, count)
-    // Who has no key need not wait for a leader.
+    // An event without a key need not wait for a leader.
     const led = partitions.flatMap(({ leader }, n) => (topics.brokers.has(leader) ? [n] : []))
     const free = led.filter((n) => !away.has(placeOf(name, n)))
     const [some] = [free, led].filter(({ length }) => length > 0)

@@ -29,7 +29,7 @@ export class TopicReader {
     const kafka = await importKafka('kafkaSubscription')
     const consumer = new kafka.Consumer<Buffer, Buffer, Buffer, Buffer>({
       ...clientOptions(connection),
-      // It is never joined; the client wants a name.
+      // It is never joined; the client requires a name.
       groupId: `ts-broadcaster-${randomUUID()}`,
       autocommit: false,
       retries: 0,

@@ -60,7 +60,7 @@ export function acknowledgingClient(
   const onError = (error: unknown): void => {
     failure ??= error
   }
-  /** The client says so to nobody who waits for an acknowledgement. */
+  /** The client does not tell those that wait for an acknowledgement. */
   const onClose = (): void => {
     isClosed = true
     for (const waiting of inFlight) waiting.settle({ kind: 'lost', because: 'closed' })

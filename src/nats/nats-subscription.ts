@@ -144,7 +144,7 @@ function subscribe(options: ResolvedNatsSubscriptionOptions, closing: AbortSigna
     }
     try {
       const found = open.jetstream.consumers.get(options.stream, durable.name)
-      // Who stops asks for nothing more.
+      // A stopped one asks for nothing more.
       const durableConsumer = await answerOf(open, signal, found)
       refuseIfClosing()
       return await startPulling(durableConsumer, limit, open.nats, onMessage)

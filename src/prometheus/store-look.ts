@@ -15,13 +15,13 @@ export interface Seen {
 export interface StoreLookOptions {
   /** How old an answer may be that is reused. */
   readonly maxAge: number
-  /** How long somebody who asks waits. */
+  /** How long a caller waits. */
   readonly timeout: number
 }
 
 /**
- * Looks at the database for all who ask: one look at a time, and an answer, or the lack of one, serves everybody for `maxAge`.
- * A look that hangs is the only one until it ends; whoever asks meanwhile hears that there is nothing.
+ * Queries the database for all callers: one query at a time, and an answer, or the lack of one, serves all for `maxAge`. While
+ * a query hangs no other starts; callers get no answer meanwhile.
  */
 export class StoreLook {
   readonly #look: AdminStore['look']
@@ -63,7 +63,7 @@ export class StoreLook {
       seen = { look, duration, clockAhead: look.now.getTime() - (before + duration / 2) }
       this.#clockAhead = seen.clockAhead
     } catch {
-      // Told by its absence. Whoever works with the database says why.
+      // Told by its absence. Those who work with the database report why.
     }
     this.#last = { at: performance.now(), seen }
     this.#running = undefined

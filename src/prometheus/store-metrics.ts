@@ -42,7 +42,7 @@ function backendValues(
     return [
       backend,
       {
-        // Workers name the default backend, and its rows may not: nobody can tell who serves those.
+        // Workers name the default backend, and its rows may not: it is not known who serves those.
         ...(backend !== '' && { broadcaster_backend_workers: servers(look, backend) }),
         broadcaster_lanes_orphaned: lanes.filter((lane) => lane.backend === backend && lane.orphaned).length,
         broadcaster_waiting_events: waiting.count,

@@ -158,7 +158,7 @@ function fromInput(
     const isNone = value === undefined || (value === '' && (name === 'subject' || name.startsWith('data')))
     if (!isNone) attributes[name] = name === 'time' && isValidDate(value) ? value.toISOString() : value
   }
-  // The rules want an id; the row's own is made later.
+  // The rules require an id; the row's own is made later.
   const hasId = attributes['id'] !== undefined
   if (!hasId) attributes['id'] = 'none'
   if (input['dataContentType'] === undefined) {

@@ -182,7 +182,7 @@ export class RabbitMqConnection {
   /** Closes a channel on which nothing is in flight; the next send opens another. */
   #retire(link: Link, name: string, confirming: ConfirmingChannel): void {
     for (const opened of link.open) {
-      // Somebody who waited for the same channel may have done it already.
+      // Another caller that waited for the same channel may have done it already.
       if (opened.confirming !== confirming) continue
       link.open.delete(opened)
       link.channels.delete(name)

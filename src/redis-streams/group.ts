@@ -14,11 +14,14 @@ export interface GroupEntry {
   readonly count: number
 }
 
-/** Who takes what is given back, until somebody claims it. */
+/** The name that holds what is given back, until a member claims it. */
 const NOBODY = 'released'
 /** So long idle that everybody may claim it, in milliseconds: ten years. */
 const FOR_AGES = '315576000000'
-/** One step, so that nobody who comes back in between loses what it is given: Redis forgets it with the member. */
+/**
+ * One step, so that a member that comes back in between does not lose what it is given: Redis forgets it with the
+ * member.
+ */
 const REMOVE_DEAD = `
 local removed = 0
 for _, consumer in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])) do

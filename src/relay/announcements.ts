@@ -137,7 +137,7 @@ function knownColumns({ row }: HeldEvent, outcome: Outcome): Partial<OutboxEvent
   }
 }
 
-/** What stands in the columns that nobody could read, by this host's clock. */
+/** The values of the columns that could not be read, by this host's clock. */
 function settledColumns({ row }: HeldEvent, outcome: Outcome): Partial<OutboxEventColumns> {
   const now = new Date()
   const due = outcome.kind === 'retry' ? new Date(now.getTime() + outcome.delay) : row.createdAt

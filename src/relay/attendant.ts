@@ -110,7 +110,7 @@ export class Attendant {
       if (quiet.length === 0 || isOver()) return
       answer.isWaiting = false
       this.#asked.set(keyOf(lane), lane.fence)
-      // Which hold was answered is left as it is where none is: who asked may move yet.
+      // Which hold was answered is left as it is where none is: the operator may still move it.
       const now = await this.#quiet(answer.isForHold ? lane : { ...lane, hold: 0 }, workerId)
       if (now === undefined || isOver()) return
       this.#asked.delete(keyOf(lane))

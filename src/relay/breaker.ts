@@ -27,7 +27,7 @@ export class Breaker {
   #paused = false
   /** Monotonic time of the next probe, in ms. */
   #probeAt = 0
-  /** Why it opened, until the store knows: a store that failed just then would never let anybody probe. */
+  /** Why it opened, until the store knows: otherwise a store that failed just then would never allow a probe. */
   #untold: string | undefined
 
   constructor(store: BreakerStore, backend: string, { firstProbe = 200, probeInterval = 1_000 }: BreakerOptions) {

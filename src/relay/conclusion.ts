@@ -93,7 +93,7 @@ export class Conclusion {
       // Perhaps it is still in the hot index, and the cursor is beyond it.
       else if (how === 'lost') reader.rewindTo(lane, seq)
     }
-    // Nobody waits until it is parked any more, so it holds its key itself: the head may come back before that.
+    // Its parking is no longer waited for, so it holds its key itself: the head may come back before that.
     const onPutOff = (): void => {
       isStuck = true
       holdUntilBack(null, true)

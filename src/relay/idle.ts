@@ -25,7 +25,7 @@ export class Idle {
     this.#idleInterval = idleInterval
   }
 
-  /** Something was found, or somebody called. */
+  /** Something was found, or a commit was announced. */
   end(sleeper: Sleeper): void {
     this.#rounds = 0
     this.#waker.busy(sleeper, this.#pace.isRush)

@@ -24,7 +24,7 @@ export interface HeldEvent {
   sending: boolean
   /** It may have killed its worker: sent by itself, with the attempt counted before the send. */
   readonly alone: boolean
-  /** A send of it did not end, or it was refused like all when nobody else was: sent by itself, so that others go on. */
+  /** A send of it did not end, or it was refused like all when no other was: sent by itself, so that others go on. */
   apart: boolean
   /** The place behind the backend that it goes to; undefined = the backend as a whole. */
   readonly destination: string | undefined

@@ -31,7 +31,7 @@ interface Voice {
 
 /**
  * Sends a batch, and finds out whose fault it is when no answer comes: what ended without results is sent again, each
- * event alone, all at once. Who hangs or throws alone is to blame; where all hang, the backend is.
+ * event alone, all at once. An event that hangs or throws alone is to blame; where all hang, the backend is.
  */
 export class IsolatingSender {
   readonly #options: IsolatingSenderOptions
@@ -146,7 +146,7 @@ export class IsolatingSender {
   }
 }
 
-/** A backend is somebody else's code: `send` may throw at once, or not be a function. */
+/** a backend is foreign code: `send` may throw at once, or not be a function. */
 async function send(
   options: IsolatingSenderOptions,
   batch: readonly HeldEvent[],
@@ -156,7 +156,7 @@ async function send(
   return callBackend(options, events, signal, () => options.backend.send(events, signal, sendContext(batch)))
 }
 
-/** What is known after one send. What it threw is nobody's yet, unless the backend is down. */
+/** What is known after one send. What it threw is charged to no event yet, unless the backend is down. */
 function resultsOf(answer: BoundedAnswer, batch: readonly HeldEvent[]): Results {
   if (answer.kind === 'interrupted') return batch.map(() => notAttempted)
   if (answer.kind !== 'threw') return answer.results

@@ -30,7 +30,7 @@ export interface LaneKeeperOptions {
   readonly onError: (error: unknown) => void
 }
 
-/** Milliseconds between two looks at who owns what; a quarter of the lease when that is less. */
+/** Milliseconds between two surveys of who owns what; a quarter of the lease when that is less. */
 const TICK = 1_000
 /** While a breaker is open and probed, so that all workers go on soon after it closes. */
 const BREAKER_TICK = 250

@@ -23,10 +23,10 @@ const NOBODY: ReadonlySet<string> = new Set()
 
 /**
  * The fair share: with n workers for a backend each owns floor or ceil of lanes/n, and the shares add up exactly, so
- * that two workers never want the same last lane for ever. Where a worker starts to look among the free lanes depends
- * on its rank, so that several who arrive together seldom collide (a collision costs only a failed claim). Shares are
- * worked out without the workers that are late: while several die in a row, the lanes of the first would else wait
- * for the leases of the others to end.
+ * that two workers never compete for the same last lane for ever. Where a worker starts to look among the free lanes
+ * depends on its rank, so that several who arrive together seldom collide (a collision costs only a failed claim).
+ * Shares are worked out without the workers that are late: while several die in a row, the lanes of the first would
+ * else wait for the leases of the others to end.
  */
 export function planLanes({ workerId, workers, lanes, late = NOBODY, greedy = false }: LanePlanInput): LanePlan {
   const alive = new Set(workers.map((worker) => worker.id))

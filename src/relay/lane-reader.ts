@@ -56,7 +56,7 @@ export class LaneReader {
     held: Pick<HeldKeys, 'woke'>,
     /** Told of all that is found. */
     pace: Pace,
-    /** The rest between two reads: it ends when something is to be read that nobody calls for. */
+    /** The rest between two reads: it ends when something is to be read that is not announced. */
     rest: Pick<Pause, 'endWithin'>,
   ) {
     this.#store = store

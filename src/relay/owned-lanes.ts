@@ -22,7 +22,7 @@ export interface OwnedLanesParts {
 const OVERDUE = 5_000
 /** A lane of which a row could not be brought back, since it was locked, is reconciled again after this long, in ms. */
 const LOCKED_AGAIN = 2_000
-/** A lane that goes waits so long, in ms, for what is locked: who has it next sends that once more. */
+/** A lane that goes waits so long, in ms, for what is locked: its next owner sends that once more. */
 const LONGEST_FAREWELL = 10_000
 /** Between two tries to read what holds a lane's keys, in ms. */
 const TRY_AGAIN = 500
@@ -197,7 +197,7 @@ export class OwnedLanes {
     }
   }
 
-  /** All lanes are gone, or shall go. Resolves when nothing is in flight any more. */
+  /** All lanes are gone, or must go. Resolves when nothing is in flight any more. */
   async drainAll(): Promise<void> {
     await this.drain([...this.#ownerships.keys()])
   }

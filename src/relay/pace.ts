@@ -15,7 +15,7 @@ export class Pace {
     this.#events.add(count)
   }
 
-  /** Somebody said that there are some. */
+  /** Events were announced. */
   called(): void {
     this.#calls.add(1)
   }

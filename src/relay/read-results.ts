@@ -1,10 +1,10 @@
 import { notDelivered, type SendResult } from '../backend/backend.ts'
 import { BroadcasterError } from '../errors.ts'
 
-/** The results of a send, checked: a backend is somebody else's code. Undefined where it gave none that can be read. */
+/** The results of a send, checked: a backend is foreign code. Undefined where it gave none that can be read. */
 export function readResults(given: unknown, count: number): readonly (SendResult | undefined)[] | undefined {
   try {
-    // Of another length, nobody knows which result is whose.
+    // If its length differs, it is not known which result is whose.
     if (!Array.isArray(given) || given.length !== count) return undefined
     return Array.from(given, readResult)
   } catch {
@@ -12,7 +12,7 @@ export function readResults(given: unknown, count: number): readonly (SendResult
   }
 }
 
-/** Each member is read once, here: what a getter throws must not end whoever asks later. */
+/** Each member is read once, here: what a getter throws must not end a later reader. */
 export function readResult(given: unknown): SendResult | undefined {
   if (typeof given !== 'object' || given === null) return undefined
   try {

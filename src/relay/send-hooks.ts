@@ -42,7 +42,8 @@ export function callBackend<T>(
   const around = hooks?.aroundSend
   if (around === undefined) return call()
   return around({ backend: name, messaging: backend.messaging, events }, async () => {
-    // The events are somebody else's by then, or sent again already: what goes out now stands behind later ones.
+    // The events belong to another worker by then, or are sent again already: what goes out now would arrive behind
+    // later ones.
     if (signal.aborted || !lease.allows(0)) throw tooLate(name)
     return call()
   })

@@ -8,7 +8,7 @@ export interface SendSlotsOptions {
   readonly atBackend: number
 }
 
-/** Somebody of an outbox who wants to send to a backend. */
+/** A cycle of an outbox that is ready to send to a backend. */
 export interface SlotUser {
   readonly share: SendShare
   readonly backend: Backend
@@ -32,7 +32,7 @@ export interface SendShare {
  * was served the fewest events (start-time fair queueing): one with a million events and one with a single event get
  * the same share, and who was idle has saved up nothing and owes nothing.
  *
- * Never a slot is free while somebody waits who could use it, so whoever finds one free may take it.
+ * A slot is never free while a waiting cycle could use it, so a cycle that finds one free may take it.
  */
 export class SendSlots {
   readonly #options: SendSlotsOptions
@@ -76,7 +76,7 @@ export class SendSlots {
   /** The send is over, or the slot was not used. */
   free(backend: Backend): void {
     this.#count(backend, -1)
-    // Called by somebody to whom a slot was just offered: the loop that did so goes on.
+    // Called by a cycle that was just offered a slot: the loop that offered it goes on.
     if (this.#handingOut) return
     this.#handingOut = true
     try {
@@ -92,7 +92,7 @@ export class SendSlots {
 
   /**
    * The waiting user with a place to go to whose outbox was served least. Among equals one that was idle until now, so
-   * that its single event is in the next send; then who has waited longest.
+   * that its single event is in the next send; then the one that has waited longest.
    */
   #next(): SlotUser | undefined {
     let best: SlotUser | undefined

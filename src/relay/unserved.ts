@@ -9,7 +9,7 @@ export interface UnservedParts {
   readonly defaultBackend: string
   /** The backends that this worker serves. */
   readonly served: readonly string[]
-  /** Before the first look, in ms: who starts with us is there by then, and who died is gone. */
+  /** Before the first look, in ms: workers that start with us are there by then, and dead ones are gone. */
   readonly grace: number
   /** Between two looks, in ms. */
   readonly interval: number

@@ -1,7 +1,7 @@
 import type { WakeListener, WakeStore } from '../store/store.ts'
 import { answered } from './patient-store.ts'
 
-/** Somebody who waits for work. */
+/** A loop that waits for work. */
 export interface Sleeper {
   wake(): void
 }
@@ -73,8 +73,8 @@ export class Waker {
   }
 
   /**
-   * The store has answered somebody: a connection that was lost is opened again. Not before: it would compete for the pool's
-   * connections with those who need them, while none of them gets an answer.
+   * The store has answered: a lost connection is opened again. Not before: it would compete for the pool's connections with
+   * those who need them, while none of them gets an answer.
    */
   storeAnswered(): void {
     if (performance.now() < this.#againAt) return
@@ -82,7 +82,7 @@ export class Waker {
     void this.start()
   }
 
-  /** Something was committed in this process, or who knows what happened elsewhere. */
+  /** Something was committed in this process, or may have happened elsewhere. */
   wakeAll(): void {
     this.#calledAt = performance.now()
     for (const watcher of this.#watchers) watcher()
@@ -134,7 +134,7 @@ export class Waker {
     this.#rushed.add(sleeper)
     if (!this.#armed) return
     void this.#change(false)
-    // Nothing is announced to those who sleep for long from now on.
+    // Nothing is announced from now on to those that sleep for long.
     for (const idle of this.#idle) idle.wake()
   }
 

@@ -97,7 +97,7 @@ export class Worker {
     return this.#served.map(([name]) => name)
   }
 
-  /** Whether its loops turn, and whether it is at work and its last heartbeat was answered. Asks nobody. */
+  /** Whether its loops turn, and whether it is at work and its last heartbeat was answered. Asks no server. */
   health(): HealthCheck {
     return workerHealth(this.name, this.#state, this.#shift?.loops, this.storeError)
   }

@@ -75,7 +75,9 @@ export class Connections<C extends object> {
   }
 }
 
-/** A number of connections that may be used at once; who finds none left waits for a turn, first come, first served. */
+/**
+ * A number of connections that may be used at once; when none is left, requests wait in turn, first come, first served.
+ */
 export class ConnectionShare<C extends object> {
   readonly #connections: Connections<C>
   readonly #size: number

@@ -2,7 +2,7 @@ import { BroadcasterError, type ErrorCode } from '../errors.ts'
 import { innerErrors, memberOf } from '../foundation/inner-errors.ts'
 import type { Dialect, Statement } from './statement.ts'
 
-/** What an error of a database may mean to who ran the statement. */
+/** What a database error may mean to the caller of the statement. */
 export type DatabaseErrorCode = Extract<
   ErrorCode,
   | 'TRANSACTION_CONFLICT'
@@ -115,7 +115,7 @@ const CLIENT: Table = {
 /** What it means, and what to do. */
 const SAID: Readonly<Record<DatabaseErrorCode, readonly [what: string, cure: string]>> = {
   TRANSACTION_CONFLICT: ['the transaction lost a race with another', 'roll back and run it again from its beginning'],
-  TRANSACTION_ABORTED: ['the transaction was aborted by an earlier error', 'roll back, to a savepoint or wholly'],
+  TRANSACTION_ABORTED: ['the transaction was aborted by an earlier error', 'roll back, to a savepoint or completely'],
   STORE_BUSY: ['the database could not do it just now', 'roll back and run the transaction again'],
   STORE_UNAVAILABLE: [
     'the database cannot be reached, or has cut the connection',

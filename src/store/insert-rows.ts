@@ -1,7 +1,7 @@
 import type { InsertedRow, NewOutboxEvent } from '../record/columns.ts'
 import type { Program } from './program.ts'
 
-/** What one statement of a store takes, and the order that it wants. */
+/** What one statement of a store takes, and the order that it needs. */
 export interface InsertLimits {
   /** Rows of one statement, at most. Default: any number. */
   readonly rows?: number

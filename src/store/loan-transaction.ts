@@ -1,7 +1,10 @@
 import type { ConnectionShare, Loan } from './connections.ts'
 import { lentHandle } from './lent-handle.ts'
 
-/** How long the server may take for what begins a transaction around the code of others, or rolls it back, in ms: it waits for nobody. */
+/**
+ * How long the server may take for what begins a transaction around the code of others, or rolls it back, in ms: it
+ * waits for no other.
+ */
 const CONTROL = 8_000
 /** And for COMMIT, which may wait for the disk or a replica. */
 const COMMIT = 60_000
@@ -69,7 +72,7 @@ export interface LendControl<C extends object, Runs> extends TransactionControl<
   concluding(loan: Loan<C>): Promise<Runs>
 }
 
-/** Lends transactions, each for as long as `work` takes; who finds no connection waits `wait` ms at most. */
+/** Lends transactions, each for as long as `work` takes; without a free connection it waits `wait` ms at most. */
 export function lender<C extends object, Runs>(
   share: ConnectionShare<C>,
   wait: number,

@@ -51,7 +51,7 @@ export interface BlockedKey {
   readonly since: number
 }
 
-/** All that a person wants to see of an outbox, from one snapshot of the database. */
+/** All that a person needs to see of an outbox, from one snapshot of the database. */
 export interface OutboxLook {
   /** The database's clock. */
   readonly now: Date

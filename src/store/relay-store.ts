@@ -154,10 +154,10 @@ export interface RelayStore {
    */
   settle(ownership: Ownership, outcomes: readonly Outcome[]): Promise<SettleReport>
   /**
-   * For lanes just taken, or that want attention: releases rows that wait behind a key whose failed event is no
-   * longer there or no longer blocks, brings retries of a key back that are due, and returns the heads that do hold
-   * their key. A retry written while the clock was ahead waits for its delay from now, and what waits behind it no longer
-   * than it does.
+   * For lanes just taken, or that need attention: releases rows that wait behind a key whose failed event is no longer
+   * there or no longer blocks, brings retries of a key back that are due, and returns the heads that do hold their key. A
+   * retry written while the clock was ahead waits for its delay from now, and what waits behind it no longer than it
+   * does.
    */
   reconcile(names: readonly string[], lanes: readonly number[]): Promise<readonly HeldHead[]>
   /**

@@ -16,7 +16,7 @@ export interface FoundSchema {
   readonly steps: readonly Pick<SchemaStep, 'version' | 'breaking'>[]
   /** The number of lanes in its settings; null = there are none. */
   readonly lanes: number | null
-  /** The events table is there, and not ours, or not wholly. */
+  /** The events table is there, and not ours, or only in part. */
   readonly foreign: boolean
   /** Parts of an outbox are there, and the record of its steps is not. */
   readonly lost: boolean

@@ -71,7 +71,7 @@ export interface PublishStore {
 /** Wake-up by the database. */
 export interface WakeStore {
   /**
-   * Calls `onWake` after commits of due events, and when lanes want attention; with `events` when it knows that no lane does.
+   * Calls `onWake` after commits of due events, and when lanes need attention; with `events` when it knows that no lane does.
    * Resolves when listening; rejects when this connection cannot listen (the worker then polls). `onLost` is called when
    * listening ended by itself.
    */
@@ -98,7 +98,10 @@ export interface MigrationStatus {
   readonly latest: number
   /** Number of lanes, fixed at the first migration; null before it. */
   readonly lanes: number | null
-  /** True: the events table is there and not ours, or not wholly. `migrate` takes it over if Django Broadcaster made it. */
+  /**
+   * True: the events table is there and not ours, or only in part. `migrate` takes it over if Django Broadcaster made
+   * it.
+   */
   readonly foreign?: true
   /** The steps that are still to be done, in order; old code refuses a schema with a newer breaking one. */
   readonly pending: readonly { readonly version: number; readonly name: string; readonly breaking: boolean }[]

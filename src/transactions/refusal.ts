@@ -22,7 +22,7 @@ export function transactionEnded(what: string, cause?: unknown): BroadcasterErro
 export function transactionAborted(what: string, cause?: unknown): BroadcasterError {
   return new BroadcasterError(
     'TRANSACTION_ABORTED',
-    `tx is ${what} that was aborted by an earlier error; roll back, to a savepoint or wholly`,
+    `tx is ${what} that was aborted by an earlier error; roll back, to a savepoint or completely`,
     { field: 'tx', cause },
   )
 }

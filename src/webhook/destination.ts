@@ -46,8 +46,8 @@ function placeOf(event: OutgoingEvent, url: URL, { destination }: ResolvedWebhoo
 }
 
 /**
- * The place that an event goes to, for `Backend.destination`; undefined when all go to one, and when it cannot be told:
- * then its send says why.
+ * The destination of an event, for `Backend.destination`; undefined when all go to one, and when it is not known: then
+ * its send says why.
  */
 export function knownPlaceOf(event: OutgoingEvent, options: ResolvedWebhookOptions): string | undefined {
   if (typeof options.url !== 'function' && options.destination === undefined) return undefined

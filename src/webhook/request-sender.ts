@@ -219,7 +219,7 @@ export class RequestSender {
       : { error: placeError(message, { cause }), refuses: 'everything' }
   }
 
-  /** Its answer to a HEAD, if there is one. Asked once by all who want to know at the same time. */
+  /** Its answer to a HEAD, if there is one. Asked once for all that need it at the same time. */
   #askLifeSign(target: RequestTarget, signal: AbortSignal): Promise<HttpAnswer | undefined> {
     const { href } = target.url
     const known = this.#lifeSigns.get(href)

@@ -37,7 +37,7 @@ export const MOST_TERMS = 50
 
 const NAME = /(-?)([A-Za-z][\w-]*)((?:\.[\w$-]+|\[\d+\])*):/y
 const OPERATOR = /[<>]=?/y
-/** One that nobody quoted ends at a space or a comma. */
+/** An unquoted one ends at a space or a comma. */
 const PLAIN = /[^\s,"]+/y
 const QUOTED = /"((?:[^"\\]|\\.)*)"/y
 const SPACE = /\s*/y

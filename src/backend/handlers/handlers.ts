@@ -55,7 +55,7 @@ export function handlers<Events = Record<string, unknown>>(
   const gate = new Gate(concurrency)
   const messaging = { system: 'handlers' }
 
-  /** Undefined: handlers get the event as it is. Decoded when a handler first wants it, in the time of that handler. */
+  /** Undefined: handlers get the event as it is. Decoded when a handler first needs it, in the time of that handler. */
   const readableOf = (event: OutgoingEvent, signal: AbortSignal): Readable => {
     const decode = hooks?.decode
     if (!decode) return undefined

@@ -14,13 +14,13 @@ export interface InboxHolder {
   waitsFor: InboxHolder | undefined
 }
 
-/** The table of what each consumer has handled, with who holds what is not committed yet. */
+/** The table of what each consumer has handled, with the holders of uncommitted entries. */
 export class MemoryInbox {
   /** When each was entered, by key. */
   readonly #entries = new Map<string, number>()
   readonly #held = new Map<string, InboxHolder>()
 
-  /** Who has entered it and has not ended yet. */
+  /** The transaction that has entered it and has not ended yet. */
   holderOf(entry: InboxEntry): InboxHolder | undefined {
     return this.#held.get(keyOf(entry))
   }
@@ -62,7 +62,7 @@ export class MemoryInbox {
   }
 }
 
-/** Until who holds the entry has ended; undefined when nobody else does. Throws `STORE_BUSY` when that one waits for us. */
+/** Until the entry's holder has ended; undefined when no other holds it. Throws `STORE_BUSY` when that one waits for us. */
 export function turnOf(inbox: MemoryInbox, entry: InboxEntry, holder: InboxHolder): Promise<void> | undefined {
   const other = inbox.holderOf(entry)
   holder.waitsFor = other === holder ? undefined : other

@@ -59,7 +59,7 @@ export class MemoryOutbox {
   readonly audit = new Map<number, StoredAuditEntry>()
   /** Each at its number less one. */
   readonly operations: MemoryOperation[] = []
-  /** Called after a commit of due events, and when lanes want attention. */
+  /** Called after a commit of due events, and when lanes need attention. */
   readonly listeners = new Set<() => void>()
   #seq = 0
   #audits = 0

@@ -20,7 +20,7 @@ export function admin(client: Client, t: Tables): AdminStore {
         last?.column === 'id'
           ? query.order
           : [...query.order, { column: 'id' as const, descending: last?.descending ?? false }]
-      // Nulls sort first by themselves, and they shall sort last.
+      // Nulls sort first by default, and must sort last.
       const order = by.flatMap(({ column, descending }) =>
         sortExpression(column).map((expression) => (descending ? sql`${expression} DESC` : expression)),
       )

@@ -16,8 +16,8 @@ import type { Tables } from './tables.ts'
 import { NOW, nowPlus, slices } from './values.ts'
 
 /**
- * Workers, their leases and the lanes that they own, and the breakers. In one file, since it is one protocol: who locks
- * lanes does it by `areLanes`, in one order, and whether no two wait in a circle is seen only beside each other.
+ * Workers, their leases and the lanes that they own, and the breakers. In one file, since it is one protocol:
+ * everything that locks lanes uses `areLanes`, in one order, and that no two can deadlock is only seen side by side.
  */
 export function coordination(client: Client, t: Tables): CoordinationStore {
   return {
@@ -234,7 +234,10 @@ function pauseOf(row: RawRow): PauseRow {
   return { by: String(row['label']), reason: String(row['text']), since: Number(row['fence']) / 1_000 }
 }
 
-/** Makes the lanes of these backends where they are not there yet: in one order, so that two who do wait in no circle. */
+/**
+ * Makes the lanes of these backends where they are not there yet: in one order, so that two that do this at once cannot
+ * deadlock.
+ */
 export async function makeLanes(runs: Runs, t: Tables, backends: readonly string[]): Promise<void> {
   if (backends.length === 0) return
   const [settings] = await runs.query(sql`SELECT lanes FROM ${t.settings}`)
@@ -282,7 +285,7 @@ SELECT backend, lane FROM ${t.lanes} WHERE lane IN (${[...new Set(places.map(({ 
 
 /**
  * Locks the lanes of events that are about to be changed, before the events: a settle does it in that order, too. By the
- * index, and with a column that it has not: a search that passes other lanes waits for who holds them.
+ * index, and with a column that it has not: a search that passes other lanes waits for their holders.
  */
 export async function lockLanes(tx: Runs, t: Tables, places: readonly Place[]): Promise<void> {
   const lanes = await lanesOf(tx, t, places)
@@ -291,7 +294,7 @@ export async function lockLanes(tx: Runs, t: Tables, places: readonly Place[]): 
 SELECT lane, fence FROM ${t.lanes} FORCE INDEX (PRIMARY) WHERE ${areLanes(lanes)} ORDER BY backend, lane FOR UPDATE`)
 }
 
-/** The owners of these events' lanes shall reconcile and sweep. */
+/** Makes the owners of these events' lanes reconcile and sweep. */
 export async function raiseAttention(tx: Runs, t: Tables, places: readonly Place[]): Promise<void> {
   const lanes = await lanesOf(tx, t, places)
   if (lanes.length > 0) await tx.run(sql`UPDATE ${t.lanes} SET attention = attention + 1 WHERE ${areLanes(lanes)}`)
