@@ -53,7 +53,7 @@ export interface AdminParts {
 export interface StatusOptions {
   /** How long a due event that nothing holds may have waited before a finding reports it, in milliseconds. Default 5 minutes. */
   readonly maxLag?: number | undefined
-  /** A transaction of anybody may be open for so long before a finding says so, in milliseconds. Default 5 minutes. */
+  /** How long any transaction may be open before a finding reports it, in milliseconds. Default 5 minutes. */
   readonly maxTransaction?: number | undefined
   /** Asks the backends, too, what a person should know of them: that goes over the network. Default: false. */
   readonly askBackends?: boolean | undefined
@@ -86,7 +86,7 @@ export class Admin {
   readonly #pauses: Pauses
   readonly #breakers: Breakers
   readonly #corrections: Corrections
-  /** What is done to all events that match, in the background, by any worker: begun, looked at, paused and ended here. */
+  /** What is done to all events that match, in the background, by any worker: begun, listed, paused and ended here. */
   readonly operations: Operations
 
   constructor(parts: AdminParts) {

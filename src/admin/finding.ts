@@ -40,6 +40,6 @@ export interface Finding {
   readonly message: string
   /** What to do: a command, an SQL statement or a sentence. */
   readonly cure?: string
-  /** What mends it without a risk, and what `broadcaster doctor --fix` does: `store.schema.migrate()`. */
+  /** What repairs it without a risk, and what `broadcaster doctor --fix` does: `store.schema.migrate()`. */
   readonly fix?: 'migrate'
 }

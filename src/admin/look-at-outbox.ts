@@ -32,7 +32,7 @@ async function inspect({ schema }: Store, transactionAge: number | undefined) {
   const before = Date.now()
   const inspection = await schema.inspect?.({ transactionAge })
   if (inspection === undefined) return undefined
-  // The database looked at its clock at some moment between the two, not in their middle: a connection may have been opened first.
+  // The database read its clock at some moment between the two, not in their middle: a connection may have been opened first.
   const [now, after] = [inspection.now.getTime(), Date.now()]
   return { inspection, clockAhead: Math.min(now - before, 0) + Math.max(now - after, 0) }
 }

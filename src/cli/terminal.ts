@@ -20,7 +20,7 @@ export interface Terminal {
   readonly env: Readonly<Record<string, string | undefined>>
   /** The working folder. */
   readonly cwd: string
-  /** Asks the person who watches for a yes; undefined where nobody watches. */
+  /** Asks the person who watches for a yes; undefined where there is no terminal. */
   ask(question: string): Promise<boolean | undefined>
   /** Everything from standard input, as UTF-8. */
   readInput(): Promise<string>

@@ -46,7 +46,7 @@ export function runProgramSync<Result>(
   return step.value
 }
 
-/** The values, after a wait where some are promises; `refuse` is told the first that is one. */
+/** The values, after a wait where some are promises; `refuse` is called with the first that is one. */
 export function* settled<T>(
   values: readonly (T | PromiseLike<T>)[],
   refuse: (index: number) => BroadcasterError,

@@ -155,7 +155,7 @@ function correct(outbox: MemoryOutbox, row: MemoryRow, event: NewOutboxEvent, no
   Object.assign(row, { seq, status: 'cancelled', scheduledAt: due, availableAt: null })
 }
 
-/** An event that failed for good blocks its key until somebody releases it. */
+/** An event that failed for good blocks its key until it is released. */
 function fail(row: MemoryRow, error: string): void {
   row.status = 'failed'
   row.lastError = error

@@ -16,7 +16,9 @@ import { Sql, sql } from './sql.ts'
 import type { Tables } from './tables.ts'
 import { NOW, STAGE } from './values.ts'
 
-/** Looks at what the outbox cannot mend by itself: indexes that are not ours, rows that no worker sees, and the clock. */
+/**
+ * Looks at what the outbox cannot repair by itself: indexes that are not ours, rows that no worker sees, and the clock.
+ */
 export function inspect(client: Client, t: Tables): (options?: InspectOptions) => Promise<Inspection> {
   const wanted = ['PRIMARY', ...Object.values(t.index).map(({ text }) => text.slice(1, -1))]
   const ours: ReadonlySet<string> = new Set(wanted)

@@ -16,7 +16,9 @@ import { UNSETTLED } from './values.ts'
 
 const OURS = ['identity', 'hot', 'parked', 'troubled']
 
-/** Looks at what the outbox cannot mend by itself: indexes that are not ours, rows that no worker sees, and the clock. */
+/**
+ * Looks at what the outbox cannot repair by itself: indexes that are not ours, rows that no worker sees, and the clock.
+ */
 export function inspect(client: Client, t: Tables): (options?: InspectOptions) => Promise<Inspection> {
   const text = `
 SELECT i.indexrelid::regclass::text AS name, pg_get_indexdef(i.indexrelid) AS definition, i.indisvalid AS valid,
