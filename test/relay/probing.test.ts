@@ -153,22 +153,31 @@ test('a worker that was paused past its lease sends nothing of what it had in ha
   assert.deepEqual(sent, [10])
 })
 
-test('a send that a worker finishes long after its time, since it stood still, opens no breaker and charges nobody', async (t) => {
-  await using outbox = new TestOutbox()
-  const now = Date.now.bind(Date)
-  let stoodStill = false
-  outbox.backend.behaviour = () => {
-    if (stoodStill) return delivered
-    stoodStill = true
-    t.mock.method(Date, 'now', () => now() + 60_000)
-    throw new OutageError('the connection was closed while nobody read from it')
-  }
-  await outbox.publish(['a'])
-  await outbox.broadcaster.worker().start()
-  await outbox.until(() => outbox.heard('event.published').length === 1)
-  assert.equal(outbox.heard('backend.down').length, 0)
-  assert.equal(outbox.heard('event.retried').length, 0)
-})
+for (const [how, says] of [
+  ['throws', () => Promise.reject(new OutageError('the connection was closed while nobody read from it'))],
+  [
+    'answers',
+    () => Promise.resolve(notDelivered(new OutageError('the connection was closed while nobody read from it'))),
+  ],
+  ['refuses', () => Promise.resolve(notDelivered(new Error('too late for me')))],
+] as const) {
+  test(`a send that a worker finishes long after its time, since it stood still, opens no breaker and charges nobody: it ${how}`, async (t) => {
+    await using outbox = new TestOutbox()
+    const now = Date.now.bind(Date)
+    let stoodStill = false
+    outbox.backend.behaviour = () => {
+      if (stoodStill) return delivered
+      stoodStill = true
+      t.mock.method(Date, 'now', () => now() + 60_000)
+      return says()
+    }
+    await outbox.publish(['a'])
+    await outbox.broadcaster.worker().start()
+    await outbox.until(() => outbox.heard('event.published').length === 1)
+    assert.equal(outbox.heard('backend.down').length, 0)
+    assert.equal(outbox.heard('event.retried').length, 0)
+  })
+}
 
 test('a breaker whose next probe a clock that was set back has left in the far future is probed at once', async () => {
   let ahead = 3_600_000
