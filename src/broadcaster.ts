@@ -195,8 +195,8 @@ export class Broadcaster<
   }
 
   /**
-   * For cron jobs and serverless functions: takes the lanes that are free, delivers until nothing is due, gives the lanes
-   * back. `limit`: ends after so many events; the next call goes on there. Default: no limit, and then it goes on for as long as
+   * For cron jobs and serverless functions: takes the lanes that are free, delivers until nothing is due, gives the lanes back.
+   * `limit`: ends after this many events; the next call goes on there. Default: no limit, and then it goes on for as long as
    * events come in as fast as they are delivered. Resolves with the number published; `close` ends it early.
    */
   async processPendingEvents(options: { readonly limit?: number | undefined } & WorkerOptions = {}): Promise<number> {

@@ -25,7 +25,7 @@ import { StatusFeed } from './status-feed.ts'
 /** The longest address and header that are looked at, in characters. */
 const LONGEST_ADDRESS = 8_192
 const LONGEST_HEADER = 8_192
-/** Of so many of the newest operations a status names those that run. */
+/** Of this many of the newest operations a status names those that run. */
 const RUNNING_SHOWN = 50
 
 /**

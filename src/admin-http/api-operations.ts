@@ -15,7 +15,7 @@ export type FeatureName =
   | 'testEvent'
   | 'deadLetters'
 
-/** So many, counted one by one up to a bound; not exact = at least so many. */
+/** This many, counted one by one up to a bound; not exact = at least this many. */
 export interface CountJson {
   readonly count: number
   readonly exact: boolean
@@ -167,7 +167,10 @@ export interface ActionAnswer {
   /** Of each id that was given; of a filter only those that were not moved, at most 1,000. */
   readonly results: readonly { readonly id: string; readonly outcome: ActionOutcome }[]
   readonly moved: number
-  /** The call ended by its limit of events or time, and at least so many still match: call again, or start an operation. */
+  /**
+   * The call ended by its limit of events or time, and at least this many still match: call again, or start an
+   * operation.
+   */
   readonly left: number
   /** The search ended by its budget: give it as `after` to go on from there; null = it did not. */
   readonly goOn: string | null

@@ -17,7 +17,7 @@ import type {
 /** What a user may do: `viewer` reads, `operator` moves events and pauses backends, `admin` deletes as well. */
 export type Role = 'viewer' | 'operator' | 'admin'
 
-/** How many; `more`: at least so many. */
+/** How many; `more`: at least this many. */
 export interface Bounded {
   readonly count: number
   readonly more: boolean

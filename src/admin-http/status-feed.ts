@@ -8,7 +8,7 @@ export type FeedMessage =
   | { readonly event: 'status'; readonly data: StatusAnswer }
   | { readonly event: 'trouble'; readonly data: LiveTrouble }
 
-/** A status serves all for so long, in milliseconds. */
+/** For how long a status serves all, in milliseconds. */
 const FRESH = 1_000
 /** A status goes out at least so often while somebody listens, in milliseconds: ages and leases change by themselves. */
 const AT_LEAST = 10_000

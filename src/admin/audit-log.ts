@@ -73,7 +73,7 @@ export const LIST_AUDIT = {
   event: text(undefined),
   /** Goes on after the entry of this number, to older ones. Default: from the newest. */
   after: integer(undefined, { min: 1, max: Number.MAX_SAFE_INTEGER }),
-  /** At most so many, 1 to 1,000. Default 50. */
+  /** At most this many, 1 to 1,000. Default 50. */
   limit: integer(50, { min: 1, max: 1_000 }),
 }
 /** Which entries of the audit to list. */

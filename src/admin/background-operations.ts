@@ -104,7 +104,7 @@ export class Operations {
     return this.get(id)
   }
 
-  /** The newest first. `after`: goes on to those before this number. `limit`: at most so many, default 50. */
+  /** The newest first. `after`: goes on to those before this number. `limit`: at most this many, default 50. */
   async list({
     after,
     limit = 50,

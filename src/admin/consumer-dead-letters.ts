@@ -6,7 +6,7 @@ import type { Audit } from './audit-log.ts'
 
 /** Which dead letters to list. */
 export const LIST_DEAD_LETTERS = {
-  /** At most so many, 1 to 100,000. Default 100. */
+  /** At most this many, 1 to 100,000. Default 100. */
   limit: integer(100, { min: 1, max: 100_000 }),
   /** Goes on after the letter with this id. Default: from the oldest. */
   after: text(undefined),

@@ -81,12 +81,12 @@ export class EventQuery {
     return this.#with({ order })
   }
 
-  /** At most so many. */
+  /** At most this many. */
   limit(limit: number): EventQuery {
     return this.#with({ limit: whole('limit', limit, 0) })
   }
 
-  /** Without the first so many. The database still reads past them: `iterate` does not. */
+  /** Without the first ones, this many. The database still reads past them: `iterate` does not. */
   offset(offset: number): EventQuery {
     return this.#with({ offset: whole('offset', offset, 0) })
   }

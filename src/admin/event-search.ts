@@ -10,7 +10,7 @@ export interface SearchPage {
   readonly after?: string | undefined
   /** The oldest first. Default: the newest. */
   readonly oldest?: boolean | undefined
-  /** At most so many. */
+  /** At most this many. */
   readonly limit: number
   /** Rows to look at where no index answers, and for how long, in milliseconds. */
   readonly rows: number

@@ -24,7 +24,7 @@ export interface Facts {
   readonly clockAhead?: number
   /** What the backends say themselves, by name. */
   readonly backendFindings?: Readonly<Record<string, readonly BackendFinding[]>>
-  /** A due event that nothing holds may have waited for so long, in milliseconds. */
+  /** How long a due event that nothing holds may have waited, in milliseconds. */
   readonly maxLag: number
 }
 
@@ -76,7 +76,7 @@ function missingIndex(name: string): Finding {
   return {
     code: 'index-missing',
     level: 'wrong',
-    message: `the index ${name} is missing or was not built to its end: workers read the whole table, or cannot read at all`,
+    message: `the index ${name} is missing or its build did not finish: workers read the whole table, or cannot read at all`,
     cure: 'broadcaster migrate',
     fix: 'migrate',
   }

@@ -1,7 +1,7 @@
 import type { Store } from '../store/store.ts'
 import type { ActedBy } from './actor.ts'
 
-/** What is deleted by `purge`: older than so many milliseconds; null = none. */
+/** What is deleted by `purge`: older than this, in milliseconds; null = none. */
 export interface PurgeOptions extends ActedBy {
   /** Published events, in milliseconds; null = none. */
   readonly published: number | null

@@ -19,7 +19,8 @@ export function serverFindings(server: ServerLook): readonly Finding[] {
 const cannotWrite: Finding = {
   code: 'server-read-only',
   level: 'wrong',
-  message: 'the server takes no writes: it is a standby, or was set so; nothing can be published or delivered there',
+  message:
+    'the server accepts no writes: it is a standby, or was set read-only; nothing can be published or delivered there',
   cure: 'give the address of the primary, or promote this one',
 }
 
@@ -27,7 +28,7 @@ function longTransaction({ who, age, end }: OpenTransaction): Finding {
   return {
     code: 'long-transaction',
     level: 'advice',
-    message: `a transaction has been open for ${formatDuration(age)} (${who}): what was delivered since cannot be cleaned away, and each look at the table costs more`,
+    message: `a transaction has been open for ${formatDuration(age)} (${who}): dead rows of events delivered since cannot be cleaned up, and each query of the table costs more`,
     cure: `end it where it was begun, or: ${end};`,
   }
 }

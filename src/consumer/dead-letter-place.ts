@@ -26,7 +26,7 @@ export interface DeadLetter {
 
 /** Which dead letters to list. */
 export interface DeadLetterPage {
-  /** At most so many. */
+  /** At most this many. */
   readonly limit: number
   /** Goes on after the letter with this id. Default: from the oldest. */
   readonly after?: string | undefined

@@ -43,7 +43,7 @@ export interface HealthSource {
 export const HEALTH = {
   /** How long the database, and each backend, may take to answer, in milliseconds; then it counts as away. Default 2,000. */
   timeout: duration(2_000),
-  /** An answer counts for so long, in milliseconds: many probes cost one question. Default 1,000. */
+  /** For how long an answer is reused, in milliseconds: many probes cost one check. Default 1,000. */
   maxAge: duration(1_000, { min: 0 }),
   /**
    * Whether the backends are asked that the workers of this process serve, and one of them must be healthy. False where an

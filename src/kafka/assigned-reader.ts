@@ -8,7 +8,7 @@ import { type FetchedRecord, Partition } from './partition.ts'
 import { placeOf } from './port.ts'
 import { recordsIn } from './records-in.ts'
 
-/** A partition was out of order: it is left alone for so long, in ms, twice as long each time up to the second. */
+/** A partition was out of order: it is left alone for this long, in ms, twice as long each time up to the second. */
 const REST = 250
 const LONGEST_REST = 5_000
 

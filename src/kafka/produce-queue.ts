@@ -46,7 +46,7 @@ export class ProduceQueue {
   #running: Promise<void> | undefined
   /** So many messages go one by one: one of them makes the client throw. */
   #oneByOne = 0
-  /** At most so many records in a batch of a place, after one was refused. */
+  /** At most this many records in a batch of a place, after one was refused. */
   readonly #limits = new Map<string, number>()
 
   constructor(port: ProducePort, options: { readonly maxBatchBytes: number; readonly eachOwnTopic: boolean }) {

@@ -20,8 +20,8 @@ export const KAFKA_SUBSCRIPTION = {
   /** Where a group without committed offsets begins: with all that there is, or with what comes. Default 'all'. */
   start: oneOf('all', 'all', 'new'),
   /**
-   * After so long without a heartbeat a process is taken for dead and its partitions go to others, in milliseconds; within
-   * the broker's `group.min.session.timeout.ms` and `group.max.session.timeout.ms`. Default 10000.
+   * A process without a heartbeat for this long, in milliseconds, is taken for dead, and its partitions go to others;
+   * within the broker's `group.min.session.timeout.ms` and `group.max.session.timeout.ms`. Default 10000.
    */
   sessionTimeout: duration(10_000),
   /**

@@ -21,7 +21,7 @@ import { takesTopic } from './topic.ts'
 type PublishPacket = import('mqtt').IPublishPacket
 type MqttJsClient = import('mqtt').MqttClient
 
-/** No more letters come when none has come for so long, in milliseconds. */
+/** No more letters come when none has come for this long, in milliseconds. */
 const QUIET = 200
 
 /** What the session holds, while we are connected to it; what is not acknowledged stays there. */

@@ -50,7 +50,7 @@ export const MQTT = {
   mode: oneOf('structured', 'structured', 'binary'),
   /** Whether the server keeps the last message of each topic for those who subscribe later. Default false. */
   retain: flag(false),
-  /** The server drops what it could not deliver within so many seconds. Default: never. */
+  /** The server drops what it could not deliver within this time, in seconds. Default: never. */
   expireAfter: integer(undefined, SECONDS),
   /** An event without a subscriber is a failure; only with QoS 1. Default false. */
   requireSubscriber: flag(false),

@@ -44,7 +44,7 @@ interface Attached {
 const ACK = '+ACK'
 const NAK = '-NAK'
 const WORKING = '+WPI'
-/** A connection on which so many requests in a row end before their time is left. */
+/** A connection on which this many requests in a row end before their time is left. */
 const MOST_BROKEN = 2
 /** We count less than the server does, for the way there. */
 const MARGIN = 0.9

@@ -30,8 +30,8 @@ export const NATS_SUBSCRIPTION = {
   /** Where a consumer that is made begins: with all that the stream has, or with what comes. Default 'all'. */
   start: oneOf('all', 'all', 'new'),
   /**
-   * After so long without a sign of life a message is delivered again, in milliseconds, 1,000 at least; we give one three
-   * times as often. An existing consumer keeps its own. Default 30000.
+   * A message whose process gives no sign of life for this long, in milliseconds, is delivered again; at least 1,000; we
+   * give one three times as often. An existing consumer keeps its own. Default 30000.
    */
   ackWait: duration(30_000, { min: 1_000 }),
   /** Messages delivered to all processes together and not acknowledged, of a consumer that is made. Default 10000. */

@@ -125,8 +125,8 @@ export const REDIS_STREAMS = {
    */
   trim: byDefault(false, or(nested(REDIS_TRIM), 'acknowledged', false)),
   /**
-   * With `trim: 'acknowledged'`: a group that had something to read or acknowledge, and did neither for so long, keeps nothing
-   * back any more; in milliseconds. Default 604800000 (seven days).
+   * With `trim: 'acknowledged'`: how long, in milliseconds, a group may have something to read or acknowledge, and do neither,
+   * before it no longer keeps entries back. Default 604800000 (seven days).
    */
   groupExpiry: duration(7 * 24 * 3600 * 1000, { min: 1000, max: Number.MAX_SAFE_INTEGER }),
   /**

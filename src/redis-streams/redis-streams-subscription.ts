@@ -36,7 +36,7 @@ export function redisStreamsSubscription(options: RedisStreamsSubscriptionOption
 /** How long Redis holds a read open that finds nothing, and how often an injected client looks; in milliseconds. */
 const BLOCK = 1_000
 const POLL = 100
-/** For so many milliseconds, or until `signal` aborts. */
+/** For this many milliseconds, or until `signal` aborts. */
 const pause = (duration: number, signal: AbortSignal): Promise<void> =>
   delay(duration, undefined, { signal }).catch(() => undefined)
 /** We count less than Redis does, for the way there. */
@@ -67,7 +67,7 @@ function subscribe(options: ResolvedRedisSubscriptionOptions, closing: AbortSign
   let reading: Promise<void> | undefined
   /** Where to go on with our own entries; undefined = there are none that we do not know. */
   let ownAfter: string | undefined
-  /** Idle entries are looked for from here, at this time, when they are idle for so long. */
+  /** Idle entries are looked for from here, at this time, when they are idle for this long. */
   let idleFrom = { from: '0-0', at: 0, idle: 0 }
   let signs: NodeJS.Timeout | undefined
   /** Whether the last read may have left some. */

@@ -23,8 +23,8 @@ export const REDIS_STREAMS_SUBSCRIPTION = {
   /** Where a group that is made begins: with all that the stream has, or with what comes. Default 'all'. */
   start: oneOf('all', 'all', 'new'),
   /**
-   * After so long without a sign of life an entry is handed to another process, in milliseconds, 300 at least; we give one
-   * three times as often. The same in all processes. Default 30000.
+   * An entry whose process gives no sign of life for this long, in milliseconds, goes to another one; at least 300; we
+   * give one three times as often. The same in all processes. Default 30000.
    */
   claimAfter: duration(30_000, { min: 300 }),
   /** One process at a time reads, the others stand by: keys keep their order whatever the number. Default false. */

@@ -5,7 +5,7 @@ import { compareIds, type GroupState, nextId, readGroups, readStream } from './s
 
 /** How often a stream is trimmed at most, in milliseconds. */
 const INTERVAL = 1_000
-/** XTRIM drops 10,000 entries at a time; so many times for each look at the groups. */
+/** XTRIM drops 10,000 entries at a time; this many times for each look at the groups. */
 const ROUNDS = 100
 /** Streams that are remembered; where each event has one of its own there is nothing to gain. */
 const MOST_STREAMS = 10_000

@@ -8,7 +8,7 @@ import { readResults } from './read-results.ts'
 
 /** How long a backend that ignores its abort signal is waited for beyond its timeout, in ms; a quarter of that at most. */
 const ABORT_GRACE = 1_000
-/** A send that took longer by so much, in ms, says nothing about the backend: this process stood still meanwhile. */
+/** A send that took this much longer, in ms, says nothing about the backend: this process was frozen meanwhile. */
 const OVERDUE = 1_000
 
 /** What came back of a send. */

@@ -52,7 +52,7 @@ export class Conclusion {
     return this.#published
   }
 
-  /** A settle is through: what it recorded has come in one by one. It took so many ms. */
+  /** A settle is through: what it recorded has come in one by one. How long it took, in ms. */
   settled(duration: number): void {
     this.#tally.tell(duration)
   }

@@ -15,8 +15,8 @@ const MOST_LOOKED_AT = 16_000
 const SWEEP_SHARE = 0.05
 const SWEEP_INTERVAL = 25
 /**
- * After a read that found little the next waits so long, in ms, while events come fast: under many small commits they are then
- * read by the dozen rather than one by one.
+ * After a read that found little the next waits this long, in ms, while events come fast: under many small commits they are
+ * then read by the dozen rather than one by one.
  */
 const READ_GAP = 5
 const LITTLE = 50

@@ -1,17 +1,20 @@
 import type { HeldEvent } from './in-hand.ts'
 
-/** A destination is slow when it has had an event for so long, in ms: what comes faster is not worth an update of its row. */
+/**
+ * A destination is slow when it has had an event for this long, in ms: what comes faster is not worth an update of its
+ * row.
+ */
 const SLOW = 1_000
 /** Until the first of its waiting events comes back, in ms: before it has worked off what it has. */
 const SOONEST = SLOW / 2
 /**
- * From one waiting event to the next, in ms, when its destination needs longer for one: at most so many come back in vain, however
- * long the backlog. They are read before what is newer, so it must be few.
+ * From one waiting event to the next, in ms, when its destination needs longer for one: at most this many come back in vain,
+ * however long the backlog. They are read before what is newer, so it must be few.
  */
 const STEP = 4
 /** The same for one that waits behind another of its key: they come back together, and most of them in vain. */
 const STEP_BEHIND = 0.2
-/** Those of so many ms come back together: each time costs a statement. */
+/** Those of this many ms come back together: each time costs a statement. */
 const TOGETHER = 100
 
 /** What one destination has in memory. */

@@ -22,7 +22,7 @@ export interface OwnedLanesParts {
 const OVERDUE = 5_000
 /** A lane of which a row could not be brought back, since it was locked, is reconciled again after this long, in ms. */
 const LOCKED_AGAIN = 2_000
-/** A lane that goes waits so long, in ms, for what is locked: its next owner sends that once more. */
+/** A lane that goes waits this long, in ms, for what is locked: its next owner sends that once more. */
 const LONGEST_FAREWELL = 10_000
 /** Between two tries to read what holds a lane's keys, in ms. */
 const TRY_AGAIN = 500
@@ -241,7 +241,7 @@ export class OwnedLanes {
         const now = performance.now()
         const opened = lanes.filter(stillOurs)
         for (const lane of opened) held.reset(lane, heads, now, (id) => inHand.waitsForLock(id))
-        // At most so many events of a lane can have been in flight when its owner died.
+        // At most this many events of a lane can have been in flight when its owner died.
         reader.open(opened, (lane) => (this.#unclean.has(lane) ? concurrency * batchSize : 0))
         for (const lane of opened) {
           this.#unclean.delete(lane)

@@ -26,7 +26,7 @@ export interface ProberParts {
 
 /** Events read for a probe, of which one is sent: the oldest may be the very one that is refused. */
 const CANDIDATES = 20
-/** After so many probes with one event another is tried, where there is one. */
+/** After this many probes with one event another is tried, where there is one. */
 const TRIES = 2
 /** Events remembered that are to blame themselves. */
 const MOST_BLAMED = 1_000

@@ -45,9 +45,9 @@ export interface Cleaned {
 export interface RetentionReport {
   /** A clean-up begins. */
   onStarted(): void
-  /** One statement deleted so many settled events. */
+  /** One statement deleted this many settled events. */
   onPurged(count: number): void
-  /** Nothing is left that is past its time: so many events and inbox entries were deleted, in so many ms. */
+  /** Nothing expired is left: this many events and inbox entries were deleted, in this many ms. */
   onFinished(events: number, inbox: number, duration: number): void
   onError(error: unknown): void
 }

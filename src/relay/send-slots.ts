@@ -67,7 +67,7 @@ export class SendSlots {
     return false
   }
 
-  /** The slot just taken is used for so many events. */
+  /** The slot just taken is used for this many events. */
   charge(share: SendShare, events: number): void {
     this.#now = Math.max(share.served, this.#now)
     share.served = this.#now + events

@@ -37,7 +37,7 @@ export class SendTurns {
     return true
   }
 
-  /** The send that just began takes so many events along. */
+  /** The send that just began takes this many events along. */
   charge(events: number): void {
     this.#share?.slots.charge(this.#share, events)
   }

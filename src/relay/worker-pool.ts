@@ -118,7 +118,7 @@ export class WorkerPool {
   }
 
   /**
-   * Starts, works until `signal` aborts, and stops. With `maxIterations` in the worker's options each outbox makes so
+   * Starts, works until `signal` aborts, and stops. With `maxIterations` in the worker's options each outbox makes this
    * many passes, and this rejects with the first error when all have ended.
    */
   async run(signal: AbortSignal): Promise<void> {

@@ -1,4 +1,7 @@
-/** After a row was found locked none is waited for so long, in ms: its outcome is tried again with those of others. */
+/**
+ * After a row was found locked none is waited for for this long, in ms: its outcome is tried again with those of
+ * others.
+ */
 const MEMORY = 10_000
 
 /**

@@ -1,10 +1,10 @@
 import type { BreakerRow, DestinationRow, Lane, LiveWorker } from './coordination-store.ts'
 
-/** So many, counted one by one up to `COUNTED`; not exact = at least so many. */
+/** This many, counted one by one up to `COUNTED`; not exact = at least this many. */
 export interface Count {
   /** How many were counted. */
   readonly count: number
-  /** False: there are at least so many. */
+  /** False: there are at least this many. */
   readonly exact: boolean
 }
 
@@ -12,7 +12,7 @@ export interface Count {
 export const COUNTED = 100_000
 /** Rows that are read for one count. */
 export const ROWS_READ = COUNTED + 1
-/** At most so many blocked keys are named for each backend. */
+/** At most this many blocked keys are named for each backend. */
 export const BLOCKED_KEYS_NAMED = 100
 /** Heads of keys that are read for them: a key may have several. */
 export const HEADS_READ = 10 * BLOCKED_KEYS_NAMED

@@ -1,4 +1,4 @@
-/** A transaction that somebody keeps open: what it might still see cannot be cleaned away. */
+/** A transaction that is kept open: rows that it might still see cannot be cleaned up. */
 export interface OpenTransaction {
   /** Who: `psql as ada, pid 4711, idle in transaction`. */
   readonly who: string
@@ -14,7 +14,7 @@ export interface DeadRows {
   readonly dead: number
   /** Rows that are there, as the server estimates. */
   readonly live: number
-  /** When they were last cleaned away; null = never, as far as is known. */
+  /** When they were last cleaned up; null = never, as far as is known. */
   readonly cleanedAt: Date | null
   /** The statement that cleans them away. */
   readonly mend: string
@@ -22,7 +22,7 @@ export interface DeadRows {
 
 /** What the server itself says that matters to an outbox. What is missing is not known here, or this role may not see it. */
 export interface ServerLook {
-  /** It takes no writes: a standby, or set so. */
+  /** It accepts no writes: a standby, or set read-only. */
   readonly readOnly?: boolean
   /** Transactions open for longer than was asked for, the oldest first; ten at most. */
   readonly openTransactions?: readonly OpenTransaction[]

@@ -90,11 +90,11 @@ const TABLE: readonly {
       clockAhead: 5_000,
     }),
     found: [
-      ['index-missing', 'wrong', /^the index hot is missing or was not built/],
+      ['index-missing', 'wrong', /^the index hot is missing or its build did not finish/],
       ['extra-index', 'advice', /the index by_type \(event_type\) is not ours/],
       ['unreachable-status', 'wrong', /^2 rows or more with the status "done", which does not exist/],
       ['unreachable-lane', 'wrong', /^1 event or more in lanes that do not exist/],
-      ['server-read-only', 'wrong', /takes no writes/],
+      ['server-read-only', 'wrong', /accepts no writes/],
       ['long-transaction', 'advice', /open for 7 min \(psql as ada, pid 7, idle in transaction\)/],
       ['dead-rows', 'advice', /^about 30,000 dead rows beside 29,999 live ones, never cleaned/],
       ['autovacuum-off', 'advice', /autovacuum is switched off/],

@@ -31,7 +31,7 @@ export interface FilterTerm {
   readonly end: number
 }
 
-/** A filter is at most so long, in characters, and has at most so many terms. */
+/** A filter has at most this many characters, and at most this many terms. */
 export const LONGEST_FILTER = 2_000
 export const MOST_TERMS = 50
 

@@ -24,7 +24,7 @@ export interface MemoryBackend extends Backend {
   readonly cloudEvents: readonly CloudEvent[]
   /** Scripts what goes wrong. */
   readonly faults: MemoryFaults
-  /** Resolves as soon as so many events were delivered since the start or the last `clear`. */
+  /** Resolves as soon as this many events were delivered since the start or the last `clear`. */
   waitFor(count: number): Promise<readonly OutgoingEvent[]>
   /** Forgets the events delivered so far. */
   clear(): void

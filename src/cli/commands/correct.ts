@@ -47,9 +47,7 @@ export const correct = defineCommand({
     }
     const id = eventId(given)
     if (!CHANGES.some((name) => isGiven(options[name]))) {
-      throw new UsageError(
-        'correct needs what differs, such as --data; an event that may be sent as it is, is requeued',
-      )
+      throw new UsageError('correct needs what differs, such as --data; to send an event as it is, requeue it')
     }
     const { broadcaster } = await ready()
     const { dataContentType } = await broadcaster.admin.get(id)

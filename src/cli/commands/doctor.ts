@@ -12,11 +12,11 @@ export const doctor = defineCommand({
   name: 'doctor',
   summary: 'Looks for what keeps events waiting or makes them expensive, and says what to do.',
   description:
-    'Changes nothing without --fix. Ends with 6 when something is wrong; advice alone is 0. --fix does what is safe: it runs `migrate` where that mends what was found, and leaves the rest to you.',
+    'Changes nothing without --fix. Ends with 6 when something is wrong; advice alone is 0. --fix does what is safe: it runs `migrate` where that repairs what was found, and leaves the rest to you.',
   options: {
     'max-lag': { kind: 'duration', help: 'How long a due event may have waited. Default: 5m.' },
-    'max-transaction': { kind: 'duration', help: 'How long a transaction of anybody may be open. Default: 5m.' },
-    fix: { kind: 'flag', help: 'Mends what is safe to mend, after asking.' },
+    'max-transaction': { kind: 'duration', help: 'How long any transaction may be open. Default: 5m.' },
+    fix: { kind: 'flag', help: 'Repairs what is safe to repair, after asking.' },
     yes: { kind: 'flag', help: 'With --fix: does not ask.' },
   },
   examples: ['broadcaster doctor', 'broadcaster doctor --fix --yes'],
@@ -50,7 +50,7 @@ export const doctor = defineCommand({
 
 async function mayMend(terminal: Terminal, findings: readonly Finding[]): Promise<boolean> {
   for (const { message } of findings) terminal.note(message)
-  const answer = await terminal.ask('Run `broadcaster migrate`, which mends this?')
-  if (answer === undefined) throw new UsageError('--fix asks first, and nobody is there to answer: add --yes')
+  const answer = await terminal.ask('Run `broadcaster migrate`, which repairs this?')
+  if (answer === undefined) throw new UsageError('--fix asks first, and there is no terminal to answer: add --yes')
   return answer
 }

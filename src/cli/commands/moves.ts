@@ -10,7 +10,7 @@ import { EXIT, interruptedCode, UsageError } from '../exit-codes.ts'
 import { OPERATOR_OPTIONS, operator } from '../operator.ts'
 import type { Screen } from '../screen.ts'
 
-/** From so many events on, the work takes long enough to show how far it has come. */
+/** From this many events on, the work takes long enough to show how far it has come. */
 const LONG = 500
 
 type Move = 'requeue' | 'skip' | 'cancel' | 'replay'

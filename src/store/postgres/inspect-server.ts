@@ -16,7 +16,7 @@ SELECT pg_is_in_recovery() OR current_setting('default_transaction_read_only')::
 FROM (SELECT to_regclass($1) AS events) AS o
 LEFT JOIN pg_class AS c ON c.oid = o.events
 LEFT JOIN pg_stat_user_tables AS s ON s.relid = o.events`
-  // Only those that hold a snapshot or have written: the others keep nothing from being cleaned away.
+  // Only those that hold a snapshot or have written: the others keep nothing from being cleaned up.
   const open = `
 SELECT concat_ws(', ', coalesce(nullif(application_name, ''), 'a session') || coalesce(' as ' || usename, ''), 'pid ' || pid, state) AS who,
   date_part('epoch', clock_timestamp() - xact_start) * 1000 AS age, 'SELECT pg_terminate_backend(' || pid || ')' AS done
