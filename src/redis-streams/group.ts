@@ -43,7 +43,7 @@ export type GroupMember = ReturnType<typeof groupMember>
 /** The commands of one member of a consumer group. `run` runs all of them but the read that waits. */
 export function groupMember(
   run: GroupCommand,
-  { stream, start }: ResolvedRedisSubscriptionOptions,
+  { stream, start }: Pick<ResolvedRedisSubscriptionOptions, 'stream' | 'start'>,
   group: string,
   name: string,
 ) {

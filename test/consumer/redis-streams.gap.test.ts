@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import { Consumer } from '../../src/consumer/consumer.ts'
 import type { BroadcasterError } from '../../src/errors.ts'
+import { groupMember } from '../../src/redis-streams/group.ts'
 import { redisStreams } from '../../src/redis-streams/redis-streams.ts'
 import { redisStreamsSubscription } from '../../src/redis-streams/redis-streams-subscription.ts'
 import { onSignal } from '../../src/telemetry/signals.ts'
@@ -93,7 +94,13 @@ describe('redisStreamsSubscription: what was missed, and who is gone', { skip },
       await acknowledgeAll(await take(subscription, 60))
       await publish(stream, 130, 100)
       // Nobody receives meanwhile: the subscription looks by itself.
-      while (gaps.length === 0) await delay(20)
+      const signal = AbortSignal.timeout(10_000)
+      while (gaps.length === 0) {
+        assert.ok(!signal.aborted, 'nothing was told')
+        await delay(20)
+      }
+      // It goes on looking, and sees the same.
+      await delay(1_000)
       assert.deepEqual(gaps.map(fieldsOf), [{ code: 'MESSAGES_MISSED', value: 30 }])
       await acknowledgeAll(await take(subscription, 100))
       await delay(1_000)
@@ -132,6 +139,47 @@ describe('redisStreamsSubscription: what was missed, and who is gone', { skip },
       await acknowledgeAll(taken)
     } finally {
       await living.close()
+    }
+  })
+
+  test('a member that holds something, or was heard of a while ago, is not dead', async () => {
+    const stream = newStream()
+    await publish(stream, 1)
+    const run = (_key: string | undefined, [name, ...args]: readonly [string, ...string[]]) => admin.call(name, args)
+    const member = groupMember(run, { stream, start: 'all' }, 'billing', 'broadcaster-me')
+    await member.ensureGroup()
+    await admin.xreadgroup('GROUP', 'billing', 'broadcaster-busy', 'COUNT', 1, 'STREAMS', stream, '>')
+    for (const name of ['broadcaster-me', 'broadcaster-gone']) {
+      await admin.xgroup('CREATECONSUMER', stream, 'billing', name)
+    }
+    const names = async () =>
+      ((await admin.xinfo('CONSUMERS', stream, 'billing')) as unknown[][]).map(([, name]) => String(name)).sort()
+    await delay(20)
+    await member.removeDead(60_000)
+    assert.deepEqual(await names(), ['broadcaster-busy', 'broadcaster-gone', 'broadcaster-me'])
+    await member.removeDead(10)
+    assert.deepEqual(await names(), ['broadcaster-busy', 'broadcaster-me'])
+  })
+
+  test("start: 'new': a group that is made again on a stream whose ids are lower than before begins at its first entry", async () => {
+    const [stream, other] = [newStream(), newStream()]
+    const proxy = await StoppableProxy.to(server.port)
+    const subscription = await opened(subscribe(stream, { url: `redis://127.0.0.1:${proxy.port}`, start: 'new' }))
+    try {
+      await publish(stream, 1)
+      await acknowledgeAll(await take(subscription, 1))
+      await proxy.stop()
+      await admin.del(stream)
+      // As a Redis whose clock is behind numbers them.
+      const between = await publish(other, 2)
+      for (const [n, [, fields]] of (await admin.xrange(other, '-', '+')).entries()) {
+        await admin.xadd(stream, `5-${n}`, ...fields)
+      }
+      await proxy.start()
+      assert.deepEqual(idsOf(await take(subscription, 2)), publishedIds(between))
+    } finally {
+      await subscription.close()
+      await proxy.stop()
     }
   })
 
