@@ -163,6 +163,7 @@ describe('redisStreamsSubscription: what was missed, and who is gone', { skip },
 
   test("start: 'new': a group that is made again on a stream whose ids are lower than before begins at its first entry", async () => {
     const [stream, other] = [newStream(), newStream()]
+    await publish(stream, 3)
     const proxy = await StoppableProxy.to(server.port)
     const subscription = await opened(subscribe(stream, { url: `redis://127.0.0.1:${proxy.port}`, start: 'new' }))
     try {
