@@ -1,7 +1,13 @@
 export type { ActedBy } from './admin/actor.ts'
-export type { Admin, ConsumerEntry, StatusOptions } from './admin/admin.ts'
+export type { Admin, StatusOptions } from './admin/admin.ts'
 export type { AuditCounts, AuditEntry, AuditTarget, ListAuditOptions } from './admin/audit-log.ts'
-export type { ActOnEvents, ActOptions, RescheduleByOperator } from './admin/audited-moves.ts'
+export type {
+  ActOnEvents,
+  ActOptions,
+  ReplayEvents,
+  ReplayOptions,
+  RescheduleByOperator,
+} from './admin/audited-moves.ts'
 export type { Operation, OperationKind, Operations, StartOperation } from './admin/background-operations.ts'
 export type { ConsumerDeadLetters, ListDeadLettersOptions } from './admin/consumer-dead-letters.ts'
 export type { CorrectEvent, CorrectOptions, EventCorrection } from './admin/corrections.ts'
@@ -9,6 +15,7 @@ export type { Defined } from './admin/defined.ts'
 export type { EventQuery, IterateOptions, OrderTerm } from './admin/event-query.ts'
 export type { EventManager } from './admin/events.ts'
 export { FINDING_CODES, type Finding, type FindingCode } from './admin/finding.ts'
+export type { ConsumerEntry } from './admin/known-consumers.ts'
 export type { MoveOptions, MoveTarget } from './admin/move-events.ts'
 export type { MoveResult } from './admin/move-in-peace.ts'
 export type { MoveEvents, MovePreview, RescheduleEvents } from './admin/moves.ts'

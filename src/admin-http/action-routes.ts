@@ -19,6 +19,9 @@ const SAMPLES = 5
 const PATIENCE = 3_000
 const MEMBERS = ['ids', 'q', 'all', 'after', 'reason', 'dryRun']
 
+/** What else an action takes. */
+const MORE: Readonly<Partial<Record<ActionName, readonly string[]>>> = { reschedule: ['at'], replay: ['to'] }
+
 /** In which statuses an action finds something to do. Undefined: in all. */
 const STATUSES: Readonly<Record<ActionName, readonly Status[] | undefined>> = {
   ...MOVABLE,
@@ -41,13 +44,14 @@ export const ACTION_ROUTES: readonly ApiRoute[] = (Object.keys(SUMMARIES) as rea
   path: `actions/${name}`,
   action: name,
   summary: `${SUMMARIES[name]} At most ${MOST.toLocaleString('en')} in one call.`,
-  body: { type: 'ActionBody', members: name === 'reschedule' ? [...MEMBERS, 'at'] : MEMBERS },
+  body: { type: 'ActionBody', members: [...MEMBERS, ...(MORE[name] ?? [])] },
   answer: 'ActionAnswer | DryRunAnswer',
   run: (call) => act(call, name),
 }))
 
 async function act(call: Call, name: ActionName): Promise<ActionAnswer | DryRunAnswer> {
   const { ids, q, all, dryRun, reason, at } = call.body
+  const to = readTo(name, call.body['to'])
   const wrong = (field: string, message: string): ApiError => new ApiError('BAD_REQUEST', message, { field })
   if ([ids, q, all].filter((one) => one !== undefined).length !== 1) {
     throw wrong('ids', 'Give one of ids, q and all, to say which events you mean.')
@@ -65,7 +69,7 @@ async function act(call: Call, name: ActionName): Promise<ActionAnswer | DryRunA
   const chosen = ids === undefined ? await matching(call, name, q ?? '') : named(ids)
   if (dryRun) return 'events' in chosen ? dryRunOf(call, chosen) : dryRunOfIds(call, name, chosen.ids)
   const meant = 'events' in chosen ? chosen.events.slice(0, MOST).map(({ id }) => id) : chosen.ids
-  const { moved, tooLate, unknown } = await move(call, name, meant, { at: when, reason: why })
+  const { moved, tooLate, unknown } = await move(call, name, meant, { at: when, to, reason: why })
   const outcomes = new Map<string, ActionOutcome>([
     ...moved.map((id) => [id, 'moved'] as const),
     ...tooLate.map((id) => [id, 'tooLate'] as const),
@@ -83,6 +87,13 @@ async function act(call: Call, name: ActionName): Promise<ActionAnswer | DryRunA
     goOn: 'events' in chosen && chosen.events.length <= MOST ? chosen.goOn : null,
     audit: null,
   }
+}
+
+/** The backend of a replay. Throws `ApiError`. */
+export function readTo(name: ActionName, to: unknown): string | undefined {
+  if (to === undefined || (typeof to === 'string' && name === 'replay')) return to
+  const message = name === 'replay' ? 'to is no text; give the name of a backend.' : 'to is for replay only.'
+  throw new ApiError('BAD_REQUEST', message, { field: 'to' })
 }
 
 function named(ids: unknown): { readonly ids: readonly string[] } {
@@ -142,11 +153,16 @@ async function move(
   { outbox, visitor }: Call,
   name: ActionName,
   ids: readonly string[],
-  { at, reason }: { readonly at: Date | undefined; readonly reason: string | undefined },
+  {
+    at,
+    to,
+    reason,
+  }: { readonly at: Date | undefined; readonly to: string | undefined; readonly reason: string | undefined },
 ): Promise<MoveResult> {
   if (ids.length === 0) return { moved: [], tooLate: [], unknown: [] }
   const { admin } = outbox
   const options = { patience: PATIENCE, by: visitor?.user, reason }
+  if (name === 'replay') return admin.replay(ids, { ...options, to })
   return name === 'reschedule' ? admin.reschedule(ids, at ?? new Date(), options) : admin[name](ids, options)
 }
 

@@ -157,6 +157,8 @@ export interface ActionBody {
   readonly after?: string
   /** Of `reschedule`. */
   readonly at?: string
+  /** Of `replay`: the backend that gets them. */
+  readonly to?: string
   readonly reason?: string
   /** Changes nothing, and tells what it would do. */
   readonly dryRun?: true
@@ -207,11 +209,15 @@ export interface OperationBody {
   /** Events a second at most. */
   readonly rate?: number
   readonly at?: string
+  /** Of `replay`: the backend that gets them. */
+  readonly to?: string
   readonly reason?: string
 }
 export interface OperationRow {
   readonly id: number
   readonly do: string
+  /** Of `replay`: the backend that gets them; null = the one that each was for. */
+  readonly to: string | null
   readonly q: string
   readonly state: 'running' | 'paused' | 'done' | 'cancelled' | 'failed'
   readonly by: string

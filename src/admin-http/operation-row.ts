@@ -4,10 +4,26 @@ import type { EventView } from './shown-event.ts'
 
 /** An operation as the user may see it. */
 export function operationRow(operation: Operation, view: EventView, now: Date): OperationRow {
-  const { id, do: kind, text, state, by, reason, beganAt, endedAt, matched, moved, leftAlone, rate, error } = operation
+  const {
+    id,
+    do: kind,
+    to,
+    text,
+    state,
+    by,
+    reason,
+    beganAt,
+    endedAt,
+    matched,
+    moved,
+    leftAlone,
+    rate,
+    error,
+  } = operation
   return {
     id,
     do: kind,
+    to,
     q: view.filter(text, now),
     state,
     by,

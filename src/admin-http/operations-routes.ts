@@ -1,6 +1,7 @@
 import type { Operation } from '../admin/background-operations.ts'
 import { OPERATION_KINDS, type OperationKind } from '../admin/background-operations.ts'
 import { compiledFilter } from '../admin/compiled-filter.ts'
+import { readTo } from './action-routes.ts'
 import type { OperationRow } from './api-operations.ts'
 import { ApiError } from './api-problem.ts'
 import type { OperationsAnswer } from './api-types.ts'
@@ -29,7 +30,7 @@ export const OPERATION_ROUTES: readonly ApiRoute[] = [
     path: 'operations',
     action: 'operate',
     summary: 'Starts an operation on all events that match a filter; workers carry it out.',
-    body: { type: 'OperationBody', members: ['do', 'q', 'rate', 'at', 'reason'] },
+    body: { type: 'OperationBody', members: ['do', 'q', 'rate', 'at', 'to', 'reason'] },
     answer: 'OperationRow',
     feature: 'operations',
     run: startOperation,
@@ -75,7 +76,7 @@ async function listOperations(call: Call): Promise<OperationsAnswer> {
 }
 
 async function startOperation(call: Call): Promise<OperationRow> {
-  const { do: kind, q, rate, at, reason } = call.body
+  const { do: kind, q, rate, at, to, reason } = call.body
   const wrong = (field: string, message: string): ApiError => new ApiError('BAD_REQUEST', message, { field })
   if (!isKind(kind)) throw wrong('do', `do is not one of ${OPERATION_KINDS.join(', ')}.`)
   if (!(await call.may(kind))) throw new ApiError('FORBIDDEN', `You may not ${kind} events.`, { field: 'do' })
@@ -94,9 +95,11 @@ async function startOperation(call: Call): Promise<OperationRow> {
   if (kind === 'reschedule' && (when === undefined || Number.isNaN(when.getTime()))) {
     throw wrong('at', 'at is not a time; give one such as 2026-01-31T12:00:00Z.')
   }
+  const backend = readTo(kind, to)
   const operation = await call.outbox.admin.operations.start({
     ...{ do: kind, filter: compiledFilter(where), text, by: call.visitor?.user, reason: reasonOf(reason) },
     ...(rate !== undefined && { rate }),
+    ...(backend !== undefined && { to: backend }),
     ...(kind === 'reschedule' && { at: when }),
   })
   return rowOf(call, operation)

@@ -1,20 +1,19 @@
 import type { BackendFinding } from '../backend/backend.ts'
 import type { Subscription } from '../consumer/subscription.ts'
-import { BroadcasterError } from '../errors.ts'
-import { suggestion } from '../foundation/suggestion.ts'
 import type { OutboxEvent } from '../record/outbox-event.ts'
 import type { RecordFilter } from '../record/record-source.ts'
 import type { Store } from '../store/store.ts'
 import type { ActedBy } from './actor.ts'
 import { Audit, type AuditEntry, type ListAuditOptions } from './audit-log.ts'
-import { type ActOnEvents, AuditedMoves, type RescheduleByOperator } from './audited-moves.ts'
+import { type ActOnEvents, AuditedMoves, type ReplayEvents, type RescheduleByOperator } from './audited-moves.ts'
 import { Operations } from './background-operations.ts'
-import { ConsumerDeadLetters } from './consumer-dead-letters.ts'
+import type { ConsumerDeadLetters } from './consumer-dead-letters.ts'
 import { type CorrectEvent, Corrections, type Publishing } from './corrections.ts'
 import type { Defined } from './defined.ts'
 import type { EventQuery } from './event-query.ts'
 import type { EventManager } from './events.ts'
 import { findingsOf } from './findings.ts'
+import { type ConsumerEntry, consumersIn, deadLettersOf } from './known-consumers.ts'
 import { lookAtOutbox } from './look-at-outbox.ts'
 import type { MOVABLE } from './movable.ts'
 import type { MoveTarget } from './move-events.ts'
@@ -61,16 +60,6 @@ export interface StatusOptions {
   readonly timeout?: number | undefined
 }
 
-/** A consumer that this service knows by its `subscriptions`. */
-export interface ConsumerEntry {
-  /** What it is called. */
-  readonly name: string
-  /** What it reads: `kafka orders at 127.0.0.1:9092`. */
-  readonly description: string
-  /** Whether `deadLetters` can list what it gave up on. */
-  readonly deadLetters: boolean
-}
-
 const MAX_LAG = 300_000
 const BACKEND_TIMEOUT = 5_000
 
@@ -95,11 +84,11 @@ export class Admin {
     const names = (): readonly string[] => parts.backends().map(({ name }) => name)
     this.#plainMoves = new Moves(store.admin, records)
     this.#audit = new Audit(store.audit)
-    this.#moves = new AuditedMoves(this.#plainMoves, this.#audit)
+    this.#moves = new AuditedMoves(this.#plainMoves, this.#audit, names)
     this.#pauses = new Pauses(store.coordination, names, this.#audit)
     this.#breakers = new Breakers(store.coordination, names, this.#audit)
     this.#corrections = new Corrections(store.admin, records, parts.publisher, this.#audit)
-    this.operations = new Operations(store.operations, store.admin, this.#audit)
+    this.operations = new Operations(store.operations, store.admin, this.#audit, names)
   }
 
   /** The events that match, as a query: order, cut, count or walk through it. */
@@ -121,8 +110,11 @@ export class Admin {
 
   /** Makes failed, cancelled and retrying events pending again, due now, with all their retries; releases their keys. */
   readonly requeue: ActOnEvents = (target, options) => this.#moves.move('requeue', target, options)
-  /** Sends published events again. */
-  readonly replay: ActOnEvents = (target, options) => this.#moves.move('replay', target, options)
+  /**
+   * Sends published events again; `to`: to this backend, which gets a row for each, or has its own sent again. Id and source stay, so
+   * consumers that handle each event once leave them out. Throws `UNKNOWN_BACKEND`.
+   */
+  readonly replay: ReplayEvents = (target, options) => this.#moves.replay(target, options)
   /** Lets the keys of failed events go on without them; they stay failed. */
   readonly skip: ActOnEvents = (target, options) => this.#moves.move('skip', target, options)
   /** Gives up on events that are not published: they are never sent. */
@@ -195,11 +187,7 @@ export class Admin {
 
   /** The consumers of this service, and whether their dead letters can be listed. Asks no server. */
   consumers(): readonly ConsumerEntry[] {
-    return Object.entries(this.#parts.subscriptions).map(([name, { description, deadLetterPlace }]) => ({
-      name,
-      description,
-      deadLetters: deadLetterPlace !== undefined,
-    }))
+    return consumersIn(this.#parts.subscriptions)
   }
 
   /**
@@ -207,22 +195,7 @@ export class Admin {
    * Broadcaster's `subscriptions`. Throws `INVALID_OPTION` for one that is not there, or whose subscription cannot list them.
    */
   deadLetters(consumer: string): ConsumerDeadLetters {
-    const { subscriptions } = this.#parts
-    const refused = (message: string): BroadcasterError =>
-      new BroadcasterError('INVALID_OPTION', message, { field: 'consumer', value: consumer })
-    const subscription = Object.hasOwn(subscriptions, consumer) ? subscriptions[consumer] : undefined
-    if (subscription === undefined) {
-      const names = Object.keys(subscriptions)
-      const known = names.length === 0 ? 'there are none' : `there are ${names.join(', ')}`
-      throw refused(
-        `subscriptions has no entry for the consumer ${consumer}${suggestion(consumer, names) || `; ${known}`}`,
-      )
-    }
-    const place = subscription.deadLetterPlace?.({ consumer })
-    if (place !== undefined) return new ConsumerDeadLetters(place, consumer, this.#audit)
-    throw refused(
-      `the dead letters of ${subscription.description} cannot be listed; its subscription has no deadLetterPlace`,
-    )
+    return deadLettersOf(consumer, this.#parts.subscriptions, this.#audit)
   }
 
   /** Numbers by backend, a part of `status`. Changes nothing; none of it needs a scan of the table. */

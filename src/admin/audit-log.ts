@@ -20,7 +20,7 @@ export interface AuditTarget {
   readonly destination?: string
   /** The name of a consumer. */
   readonly consumer?: string
-  /** The due time that was given, or the ages of a purge. */
+  /** The due time that was given, the backend of a replay, the ages of a purge, or what a correction changed. */
   readonly to?: unknown
 }
 

@@ -4,6 +4,7 @@ import type { Defined } from './defined.ts'
 import { checkTarget, type MoveOptions, type MoveTarget } from './move-events.ts'
 import type { MoveResult } from './move-in-peace.ts'
 import { type Moves, requireStorableDate } from './moves.ts'
+import { requireBackend } from './require-backend.ts'
 
 /** How an operator moves events: with the usual options, and who it is. */
 export interface ActOptions extends MoveOptions, ActedBy {}
@@ -12,6 +13,18 @@ export interface ActOptions extends MoveOptions, ActedBy {}
 export type ActOnEvents = <Chosen extends MoveTarget>(
   target: Chosen & Defined<Chosen>,
   options?: ActOptions,
+) => Promise<MoveResult>
+
+/** How published events are sent again. */
+export interface ReplayOptions extends ActOptions {
+  /** The backend that gets them, by its name. Default: the one that each was for. */
+  readonly to?: string | undefined
+}
+
+/** Sends events again. Throws `UNKNOWN_BACKEND`. */
+export type ReplayEvents = <Chosen extends MoveTarget>(
+  target: Chosen & Defined<Chosen>,
+  options?: ReplayOptions,
 ) => Promise<MoveResult>
 
 /** The same, to a due time. Throws `INVALID_OPTION` for one that cannot be stored. */
@@ -25,18 +38,23 @@ export type RescheduleByOperator = <Chosen extends MoveTarget>(
 export class AuditedMoves {
   readonly #moves: Moves
   readonly #audit: Audit
+  readonly #names: () => readonly string[]
 
-  constructor(moves: Moves, audit: Audit) {
+  /** `names`: the backends that are configured. */
+  constructor(moves: Moves, audit: Audit, names: () => readonly string[]) {
     this.#moves = moves
     this.#audit = audit
+    this.#names = names
   }
 
-  move(
-    what: 'requeue' | 'replay' | 'skip' | 'cancel' | 'delete',
-    target: MoveTarget,
-    options?: ActOptions,
-  ): Promise<MoveResult> {
+  move(what: 'requeue' | 'skip' | 'cancel' | 'delete', target: MoveTarget, options?: ActOptions): Promise<MoveResult> {
     return this.#write(what, target, options, (rest) => this.#moves[what](target, rest))
+  }
+
+  async replay(target: MoveTarget, { to, ...options }: ReplayOptions = {}): Promise<MoveResult> {
+    if (to === undefined) return this.#write('replay', target, options, (rest) => this.#moves.replay(target, rest))
+    requireBackend(to, this.#names(), 'to')
+    return this.#write('replay', target, options, (rest) => this.#moves.replayTo(target, to, rest), to)
   }
 
   async reschedule(target: MoveTarget, at: Date, options?: ActOptions): Promise<MoveResult> {
@@ -49,7 +67,7 @@ export class AuditedMoves {
     target: MoveTarget,
     { by, reason, ...rest }: ActOptions = {},
     work: (options: MoveOptions) => Promise<MoveResult>,
-    to?: Date,
+    to?: Date | string,
   ): Promise<MoveResult> {
     checkTarget(target)
     let done: MoveResult = { moved: [], tooLate: [], unknown: [] }

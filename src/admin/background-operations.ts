@@ -10,6 +10,7 @@ import { conditionsIn } from './compiled-filter.ts'
 import { MOVABLE } from './movable.ts'
 import { conditionsOfFilter } from './move-events.ts'
 import { requireStorableDate } from './moves.ts'
+import { requireBackend } from './require-backend.ts'
 
 /** What can be done to all events that match, in the background. */
 export const OPERATION_KINDS = ['requeue', 'replay', 'skip', 'cancel', 'reschedule', 'delete'] as const
@@ -26,6 +27,8 @@ export interface StartOperation extends ActedBy {
   readonly text?: string | undefined
   /** The new due time; only of `reschedule`, which needs it. Default: none. */
   readonly at?: Date | undefined
+  /** The backend that gets what is replayed, by its name; only of `replay`. Default: the one that each event was for. */
+  readonly to?: string | undefined
   /** Events a second at most, more than 0. Default: as fast as it goes. */
   readonly rate?: number | undefined
 }
@@ -36,6 +39,8 @@ export interface Operation {
   readonly id: number
   /** What is done to each event. */
   readonly do: OperationKind
+  /** The backend that gets what is replayed; null = the one that each event was for. */
+  readonly to: string | null
   /** The filter, for people. */
   readonly text: string
   /** `running`: a worker goes on with it. `done`, `cancelled` and `failed` are ends. */
@@ -69,8 +74,11 @@ export class Operations {
   readonly #store: OperationStore
   readonly #admin: Pick<AdminStore, 'count'>
   readonly #audit: Audit
+  readonly #names: () => readonly string[]
 
-  constructor(store: OperationStore, admin: Pick<AdminStore, 'count'>, audit: Audit) {
+  /** `names`: the backends that are configured. */
+  constructor(store: OperationStore, admin: Pick<AdminStore, 'count'>, audit: Audit, names: () => readonly string[]) {
+    this.#names = names
     this.#store = store
     this.#admin = admin
     this.#audit = audit
@@ -81,13 +89,15 @@ export class Operations {
    * that exist now are touched. Throws `INVALID_OPTION`.
    */
   async start(options: StartOperation): Promise<Operation> {
-    const { do: kind, filter, at, rate } = options
+    const { do: kind, filter, at, rate, to } = options
     requireKind(kind)
     if (rate !== undefined && !(Number.isFinite(rate) && rate > 0)) {
       throw refused('rate', rate, 'give a number of events a second, more than 0')
     }
     if (kind === 'reschedule') requireStorableDate(at as Date)
     else if (at !== undefined) throw refused('at', at, 'give it with reschedule only')
+    if (to !== undefined && kind !== 'replay') throw refused('to', to, 'give it with replay only')
+    if (to !== undefined) requireBackend(to, this.#names(), 'to')
     const conditions = [...(conditionsIn(filter) ?? conditionsOfFilter(filter)), ...statusesOf(kind)]
     const counted = await this.#admin.count(conditions, COUNTED + 1)
     const who = actorOf(options)
@@ -96,10 +106,10 @@ export class Operations {
     const id = await this.#store.add({
       ...{ kind, who, reason, filter: text, rate: rate ?? null },
       conditions: writeConditions(conditions),
-      params: JSON.stringify({ at: at?.toISOString() }),
+      params: JSON.stringify({ at: at?.toISOString(), to }),
       matched: counted > COUNTED ? null : counted,
     })
-    const target = { filter: options.text ?? filter, ...(at && { to: at }) }
+    const target = { filter: options.text ?? filter, ...((at ?? to) && { to: at ?? to }) }
     await this.#store.tie(id, await this.#audit.begin({ what: kind, target, by: who, reason }, id))
     return this.get(id)
   }
@@ -182,6 +192,7 @@ function operationOf(stored: StoredOperation): Operation {
   const {
     id,
     kind,
+    params,
     filter: text,
     state,
     who: by,
@@ -197,6 +208,7 @@ function operationOf(stored: StoredOperation): Operation {
   return {
     id,
     do: kind as OperationKind,
+    to: backendOf(params),
     text,
     state,
     by,
@@ -209,6 +221,12 @@ function operationOf(stored: StoredOperation): Operation {
     endedAt,
     error,
   }
+}
+
+/** The backend in the parameters of an operation. */
+export function backendOf(params: string): string | null {
+  const { to } = JSON.parse(params) as { readonly to?: unknown }
+  return typeof to === 'string' ? to : null
 }
 
 /** As JSON; a date is `{ "$date": "..." }`. */

@@ -8,6 +8,7 @@ import { EventQuery } from './event-query.ts'
 import { MOVABLE } from './movable.ts'
 import { type MoveOptions, type MoveTarget, matchingEvents, moveEvents } from './move-events.ts'
 import { type MoveResult, moveInPeace } from './move-in-peace.ts'
+import { replayTo } from './replay-to.ts'
 import { isStorableDate } from './storable-date.ts'
 
 /** What a move would do. */
@@ -56,6 +57,15 @@ export class Moves {
 
   replay(target: MoveTarget, options?: MoveOptions): Promise<MoveResult> {
     return this.#move(target, { kind: 'replay' }, MOVABLE.replay, options)
+  }
+
+  /** Replays to a backend, perhaps another. */
+  replayTo(target: MoveTarget, to: string, options: MoveOptions = {}): Promise<MoveResult> {
+    const apply = async (ids: readonly string[]): Promise<MoveResult> => ({
+      ...(await replayTo(this.#admin, ids, to, options)),
+      tooLate: [],
+    })
+    return moveEvents(this.#query(), target, MOVABLE.replay, apply, options)
   }
 
   skip(target: MoveTarget, options?: MoveOptions): Promise<MoveResult> {

@@ -5,8 +5,9 @@ import { isRetryable } from '../store/database-error.ts'
 import type { StoredOperation } from '../store/operation-store.ts'
 import type { Store } from '../store/store.ts'
 import { Audit } from './audit-log.ts'
-import { readConditions } from './background-operations.ts'
+import { backendOf, readConditions } from './background-operations.ts'
 import { moveInPeace } from './move-in-peace.ts'
+import { replayTo } from './replay-to.ts'
 
 /** An operation whose worker died goes on at another after this long, in ms; longer than a step, which waits for workers. */
 const LEASE = 30_000
@@ -58,7 +59,10 @@ export class OperationRunner {
       ...admin,
       move: (...[some, what, holds]: Parameters<typeof admin.move>) => admin.move(some, what, holds, id),
     }
-    const { moved } = ids.length === 0 ? { moved: [] } : await moveInPeace(counting, ids, moveOf(kind, params))
+    const to = kind === 'replay' ? backendOf(params) : null
+    const move = () =>
+      to === null ? moveInPeace(counting, ids, moveOf(kind, params)) : replayTo(counting, ids, to, {}, id)
+    const { moved } = ids.length === 0 ? { moved: [] } : await move()
     const pause = rate === null ? 0 : (moved.length / rate) * 1_000
     const step = { leftAlone: ids.length - moved.length, position: next ?? ids.at(-1) ?? null, pause, lease: LEASE }
     const isOurs = await operations.advance(id, this.owner, step)

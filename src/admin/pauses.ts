@@ -1,8 +1,7 @@
-import { BroadcasterError } from '../errors.ts'
-import { suggestion } from '../foundation/suggestion.ts'
 import type { CoordinationStore } from '../store/coordination-store.ts'
 import { type ActedBy, actorOf, reasonOf } from './actor.ts'
 import type { Audit } from './audit-log.ts'
+import { requireBackend } from './require-backend.ts'
 import type { Paused } from './status.ts'
 
 /** A backend that is paused. */
@@ -26,7 +25,7 @@ export class Pauses {
 
   async pause(backend: string, options: ActedBy = {}): Promise<boolean> {
     const names = this.#names()
-    if (!names.includes(backend)) throw unknown(backend, names)
+    requireBackend(backend, names)
     return this.#audit.write(
       { what: 'pause', target: { backend }, ...options },
       () => this.#coordination.breakers.pause(backend, actorOf(options), reasonOf(options)),
@@ -39,7 +38,7 @@ export class Pauses {
     const names = this.#names()
     if (!names.includes(backend)) {
       const isKnown = typeof backend === 'string' && (await this.#pausedIn([backend])).length > 0
-      if (!isKnown) throw unknown(backend, names)
+      if (!isKnown) requireBackend(backend, names)
     }
     return this.#audit.write(
       { what: 'resume', target: { backend }, ...options },
@@ -60,10 +59,4 @@ export class Pauses {
 
 function changed(done: boolean | undefined): { readonly moved: number } {
   return { moved: done === true ? 1 : 0 }
-}
-
-function unknown(backend: string, names: readonly string[]): BroadcasterError {
-  const known = names.length === 0 ? 'there are none' : `there are ${names.join(', ')}`
-  const message = `there is no backend ${backend} here${suggestion(String(backend), names) || `; ${known}`}`
-  return new BroadcasterError('UNKNOWN_BACKEND', message, { field: 'backend', value: backend })
 }

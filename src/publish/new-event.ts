@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import type { Backend } from '../backend/backend.ts'
 import { BroadcasterError } from '../errors.ts'
 import { stringifyJson } from '../event/json.ts'
@@ -9,13 +8,9 @@ import { describeError } from '../foundation/describe-error.ts'
 import type { Problem } from '../foundation/problem.ts'
 import type { InsertedRow, NewOutboxEvent, OutboxEventColumns } from '../record/columns.ts'
 import { FetchedEvent } from '../record/fetched-event.ts'
+import { hashKey } from '../record/hash-key.ts'
 import type { Draft } from './draft.ts'
 import type { CheckedPublishOptions } from './publish-options.ts'
-
-/** The first 32 bits of SHA-256 of a partition key, unsigned: what every database takes modulo its lanes. */
-export function hashKey(partitionKey: string): number {
-  return createHash('sha256').update(partitionKey).digest().readUInt32BE(0)
-}
 
 /**
  * The rows of one event, one for each backend it goes to. The event id is kept apart from the row's id when the

@@ -38,7 +38,7 @@ export interface Query {
 export type AdminMove =
   /** failed, cancelled or retry -> pending, now, with retries given back; releases its key. */
   | { readonly kind: 'requeue' }
-  /** published -> pending: send again. */
+  /** published -> pending: send again. By an operation it gets the extension `replay`, its number, and one that has it stays. */
   | { readonly kind: 'replay' }
   /** A failed event stays failed and stops blocking its key. */
   | { readonly kind: 'skip' }
@@ -49,6 +49,11 @@ export type AdminMove =
    * gets the `seq` that was meant for the new one. Due when the old one was if that was pending, else now.
    */
   | { readonly kind: 'correct'; readonly row: NewOutboxEvent }
+  /**
+   * Stores these rows as a publish does: copies of published events for another backend; the ids are theirs. Where that one has the
+   * event already, its row is sent again when it is published, failed or cancelled, marked as by `replay`, and counts under the copy's id.
+   */
+  | { readonly kind: 'copy'; readonly rows: readonly NewOutboxEvent[] }
   /** The record's own methods. */
   | { readonly kind: 'markPublished' }
   | { readonly kind: 'markFailed'; readonly error: string }

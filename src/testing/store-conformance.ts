@@ -6,6 +6,7 @@ import { breakerCases } from './store/breaker-cases.ts'
 import { clockCases } from './store/clock-cases.ts'
 import { clockLeaseCases } from './store/clock-lease-cases.ts'
 import { coordinationCases } from './store/coordination-cases.ts'
+import { copyCases } from './store/copy-cases.ts'
 import { correctCases } from './store/correct-cases.ts'
 import { destinationCases } from './store/destination-cases.ts'
 import { eraseCases } from './store/erase-cases.ts'
@@ -49,6 +50,7 @@ export const storeConformance: readonly StoreCase[] = [
   ...adminListCases,
   ...adminMoveCases,
   ...correctCases,
+  ...copyCases,
   ...holdCases,
   ...lookCases,
   ...auditCases,

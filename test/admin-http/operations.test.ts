@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { adminHandler } from 'ts-broadcaster/admin'
 import { OperationRunner } from '../../src/admin/operation-runner.ts'
 import type { CorrectAnswer } from '../../src/admin-http/api-events.ts'
-import type { OperationRow, StatusAnswer } from '../../src/admin-http/api-operations.ts'
+import type { ActionAnswer, OperationRow, StatusAnswer } from '../../src/admin-http/api-operations.ts'
 import type { AuditAnswer, OperationsAnswer } from '../../src/admin-http/api-types.ts'
 import { asking, BY_TOKEN, outboxInMemory } from './desk.ts'
 
@@ -119,4 +119,36 @@ test('an event is corrected, by who may, and errors name the field', async () =>
   assert.equal((await correct('{"data":1}', 'operator', '0198c2a0-7c1e-7000-8000-000000000000')).status, 404)
   const { audit } = (await ask('api/audit?what=correct', { as: 'viewer' })).json<AuditAnswer>()
   assert.deepEqual([audit[0]?.who, audit[0]?.reason], ['otto', 'the number'])
+})
+
+test('published events are replayed to another backend, at once and in the background', async () => {
+  const event = await broadcaster.events.create({ type: 'order.sent', source: '/r' }, { backend: 'default' })
+  await event.markAsPublished()
+  const q = 'type:order.sent backend:default'
+  const replay = (body: object) => ask('api/actions/replay', { as: 'operator', body: JSON.stringify(body) })
+  for (const [body, status, field] of [
+    [{ q, to: 'partner' }, 404, 'to'],
+    [{ q, to: 5 }, 400, 'to'],
+  ] as const) {
+    const answer = await replay(body)
+    assert.deepEqual([answer.status, answer.json()['field']], [status, field])
+  }
+  const cancel = await ask('api/actions/cancel', { as: 'operator', body: JSON.stringify({ q, to: 'partners' }) })
+  assert.equal(cancel.status, 400)
+  assert.equal((await replay({ ids: [event.id], to: 'partners' })).json<ActionAnswer>().moved, 1)
+  const copy = await broadcaster.admin.get({ publisherBackend: 'partners', eventId: event.id })
+  assert.equal(copy.status, 'pending')
+  await copy.markAsPublished()
+  const begun = (await start({ do: 'replay', q, to: 'partners' })).json<OperationRow>()
+  assert.deepEqual([begun.do, begun.to], ['replay', 'partners'])
+  const runner = new OperationRunner(broadcaster.store)
+  while (Number.isFinite(await runner.step()));
+  const again = await broadcaster.admin.get(copy.id)
+  assert.deepEqual([again.status, again.extensions], ['pending', { replay: begun.id }])
+  for (const body of [
+    { do: 'cancel', q, to: 'partners' },
+    { do: 'replay', q, to: 5 },
+  ]) {
+    assert.equal((await start(body)).status, 400)
+  }
 })

@@ -18,7 +18,7 @@ async function run(...args: readonly string[]): Promise<FakeTerminal & { readonl
     join(folder, config),
     `import { sqlite } from '${root}/src/store/sqlite/sqlite.ts'
 import { memoryBackend } from '${root}/src/backend/memory/memory-backend.ts'
-export default { store: sqlite({ path: ${JSON.stringify(join(folder, 'outbox.db'))} }), backends: { main: memoryBackend() } }\n`,
+export default { store: sqlite({ path: ${JSON.stringify(join(folder, 'outbox.db'))} }), backends: { main: memoryBackend(), other: memoryBackend() } }\n`,
   )
   const terminal = new FakeTerminal(folder, { env: { BROADCASTER_CONFIG: config } })
   return Object.assign(terminal, { code: await runCli(args, terminal, '1.2.3') })
@@ -73,4 +73,17 @@ test('an event is corrected; one that was sent is not', async () => {
   assert.equal(late.code, 7)
   assert.match(late.warnings, /is cancelled; only an event that is still to be delivered, or failed, is corrected/)
   assert.equal((await run('correct', 'x', '--data', '3')).code, 2)
+})
+
+test('published events are replayed to another backend', async () => {
+  await run('publish', 'order.sent', '--source', '/shop', '--backend', 'main')
+  await run('worker', '--max-iterations', '1')
+  assert.match((await run('replay', '--type', 'order.sent', '--to', 'othre')).warnings, /no backend othre.*other/)
+  assert.equal((await run('cancel', '--type', 'order.sent', '--to', 'other')).code, 2)
+  assert.match((await run('replay', '--type', 'order.sent', '--to', 'other')).output, /^1 event replayed\.$/m)
+  assert.match((await run('list', '--backend', 'other')).output, /order\.sent/)
+  await run('worker', '--max-iterations', '1')
+  const began = await run('replay', '--type', 'order.sent', '--backend', 'main', '--to', 'other', '--in-background')
+  assert.match(began.output, /^Operation \d+ began; 1 match/m)
+  assert.match((await run('operations', 'list')).output, /replay to other +running/)
 })

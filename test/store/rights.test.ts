@@ -45,7 +45,8 @@ for (const rights of Object.values(PUBLISHER_ON)) {
 /** What each role does. `as` gives the store with the rights of a role; `tables` all rows of all tables. */
 async function playAll(as: (role: Role) => Store, tables: () => Promise<unknown>): Promise<void> {
   const backend = memoryBackend()
-  const broadcasterOf = (role: Role) => new Broadcaster({ store: as(role), backends: { main: backend }, logger: false })
+  const broadcasterOf = (role: Role) =>
+    new Broadcaster({ store: as(role), backends: { main: backend, other: memoryBackend() }, logger: false })
   const publish = async (broadcaster: Broadcaster, data: string, id?: string) =>
     broadcaster.transaction((tx) =>
       broadcaster.publish(tx, { type: 'a.b', source: '/s', data, partitionKey: 'k', ...(id !== undefined && { id }) }),
@@ -88,6 +89,11 @@ async function playAll(as: (role: Role) => Store, tables: () => Promise<unknown>
   assert.ok((await operator.events.all()).length >= 2)
   await operator.events.stats()
   await operator.store.coordination.survey(['main'])
+  const replay = await operator.admin.operations.start({ do: 'replay', filter: { all: true }, to: 'other' })
+  while (Number.isFinite(await new OperationRunner(as('worker')).step()));
+  const { state, moved } = await operator.admin.operations.get(replay.id)
+  assert.deepEqual([state, moved > 0], ['done', true])
+  await operator.admin.delete({ publisherBackend: 'other' })
   await operator.admin.replay(again.id)
   await operator.admin.cancel(again.id)
   await operator.admin.requeue(again.id)

@@ -1,4 +1,3 @@
-import type { Admin } from '../../admin/admin.ts'
 import type { MoveTarget } from '../../admin/move-events.ts'
 import type { MoveResult } from '../../admin/move-in-peace.ts'
 import type { MovePreview } from '../../admin/moves.ts'
@@ -27,17 +26,23 @@ const OPTIONS = {
   'dry-run': { kind: 'flag', help: 'Tells how many events would be changed, and changes nothing.' },
 } as const
 
+const REPLAY_OPTIONS = {
+  ...OPTIONS,
+  to: { kind: 'text', value: 'name', help: 'The backend that gets them. Default: the one that each event was for.' },
+} as const
+
 /** The four commands that change events take the same options and differ only in what they do. */
 function moveCommand(
   name: Move,
   past: string,
   words: { readonly summary: string; readonly description: string },
-): Command<typeof OPTIONS> {
+): Command<typeof REPLAY_OPTIONS> {
   return defineCommand({
     name,
     ...words,
     positionals: '[id ...]',
-    options: OPTIONS,
+    // Of another than replay it is unknown, and refused like any.
+    options: (name === 'replay' ? REPLAY_OPTIONS : OPTIONS) as typeof REPLAY_OPTIONS,
     examples: [`broadcaster ${name} 0198c2a0-7c1e-7000-8000-000000000000`, `broadcaster ${name} --type "order.*"`],
     async run({ options, positionals }, { terminal, ready }) {
       const filter = selectionFilter(options)
@@ -61,6 +66,7 @@ function moveCommand(
           do: name,
           filter: options.all ? { all: true } : filter,
           rate: options.rate,
+          to: options.to,
           ...operator(options),
         })
         if (options.json) terminal.verbatim(stringifyJson({ operation: id, matched }))
@@ -70,7 +76,7 @@ function moveCommand(
           )
         return EXIT.ok
       }
-      const admin: Pick<Admin, Move> = broadcaster.admin
+      const { admin } = broadcaster
       const signal = terminal.stopSignal()
       let done: MoveResult = { moved: [], tooLate: [], unknown: [] }
       const onProgress = (count: number, soFar: MoveResult): void => {
@@ -83,7 +89,8 @@ function moveCommand(
         return left
       }
       try {
-        done = await admin[name](target, { onProgress, signal, ...operator(options) })
+        const how = { onProgress, signal, ...operator(options) }
+        done = await (name === 'replay' ? admin.replay(target, { ...how, to: options.to }) : admin[name](target, how))
       } catch (error) {
         // What was done stays done, whatever happened then.
         if (!isEmpty(done)) show(false)
@@ -183,5 +190,7 @@ export const cancel = moveCommand('cancel', 'cancelled', {
 /** `broadcaster replay`. */
 export const replay = moveCommand('replay', 'replayed', {
   summary: 'Sends published events again.',
-  description: 'They become pending with their old ids, so that consumers that handle each event once leave them out.',
+  description:
+    'They become pending with their old ids, so that consumers that handle each event once leave them out. ' +
+    'With --to another backend gets them: a row for each, or the one that it has.',
 })

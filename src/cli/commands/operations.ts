@@ -8,7 +8,7 @@ import { type Column, fitTable } from '../table.ts'
 
 const COLUMNS: readonly Column<Operation>[] = [
   { title: 'NUMBER', cell: ({ id }) => String(id) },
-  { title: 'WHAT', cell: (one) => one.do },
+  { title: 'WHAT', cell: (one) => (one.to === null ? one.do : `${one.do} to ${one.to}`) },
   { title: 'STATE', cell: ({ state }) => state },
   { title: 'MOVED', cell: ({ moved, matched }) => `${moved} of ${matched ?? '100,000+'}` },
   { title: 'LEFT ALONE', cell: ({ leftAlone }) => String(leftAlone), expendable: 3 },

@@ -29,7 +29,7 @@ export function memoryAdmin(outbox: MemoryOutbox, coordination: CoordinationStor
       return hold(outbox, ids, duration)
     },
     async move(ids, wanted, holds, operation) {
-      const report = move(outbox, ids, wanted, holds)
+      const report = move(outbox, ids, wanted, holds, operation)
       const counted = operation === undefined ? undefined : outbox.operations[operation - 1]
       if (counted) counted.moved += report.moved.length
       return report

@@ -1,7 +1,9 @@
+import { parseJson, stringifyJson } from '../../event/json.ts'
 import { FAR_FUTURE, type NewOutboxEvent } from '../../record/columns.ts'
 import { canMove, UNSETTLED } from '../../record/status.ts'
 import type { AdminMove, Hold, MoveReport } from '../admin-store.ts'
 import { LONGEST_HOLD } from '../coordination-store.ts'
+import { NO_COPIES, type StoredCopies } from '../store-copies.ts'
 import type { MemoryLane, MemoryOutbox, MemoryRow } from './memory-outbox.ts'
 import { newRow } from './publish.ts'
 
@@ -11,15 +13,17 @@ export function move(
   ids: readonly string[],
   wanted: AdminMove,
   holds: readonly Hold[],
+  operation?: number,
 ): MoveReport {
   const now = outbox.now()
   const moved: MemoryRow[] = []
   const busy: string[] = []
-  for (const id of new Set(ids)) {
+  const copies = wanted.kind === 'copy' ? storeCopies(outbox, wanted.rows, now) : NO_COPIES
+  for (const id of wanted.kind === 'copy' ? copies.there.keys() : new Set(ids)) {
     const row = outbox.rows.get(id)
     // As on the other stores, where a move locks them.
     if (row && row.publisherBackend !== '') outbox.makeLanes(row.publisherBackend)
-    if (!row || !allows(row, wanted)) continue
+    if (!row || !allows(row, wanted) || isMarked(row, wanted, operation)) continue
     const parked = row.availableAt !== null && row.availableAt.getTime() > now
     // A parked event is not in flight.
     const mayBeInHand = UNSETTLED.includes(row.status) && !parked
@@ -28,13 +32,15 @@ export function move(
       continue
     }
     change(outbox, row, wanted, now)
+    if (operation !== undefined && isReplay(wanted)) mark(row, operation)
     row.updatedAt = new Date(now)
     row.generation++
     moved.push(row)
   }
   lift(outbox, holds, (lane) => isFree(outbox, lane, holds))
   outbox.raiseAttention(moved)
-  return { moved: moved.map((row) => row.id), busy }
+  const done = moved.map(({ id }) => copies.there.get(id) ?? id)
+  return { moved: [...copies.stored, ...done], busy }
 }
 
 /**
@@ -80,6 +86,8 @@ function allows({ status }: MemoryRow, wanted: AdminMove): boolean {
       return status === 'failed' || status === 'cancelled' || status === 'retry'
     case 'replay':
       return status === 'published'
+    case 'copy':
+      return status === 'published' || status === 'failed' || status === 'cancelled'
     case 'skip':
       return status === 'failed'
     case 'cancel':
@@ -100,6 +108,7 @@ function change(outbox: MemoryOutbox, row: MemoryRow, move: AdminMove, now: numb
   switch (move.kind) {
     case 'requeue':
     case 'replay':
+    case 'copy':
       row.status = 'pending'
       row.retryCount = 0
       row.publishedAt = null
@@ -143,6 +152,35 @@ function change(outbox: MemoryOutbox, row: MemoryRow, move: AdminMove, now: numb
       outbox.remove(row)
       break
   }
+}
+
+/** Stores rows as a publish does, and finds those that were there. */
+function storeCopies(outbox: MemoryOutbox, rows: readonly NewOutboxEvent[], now: number): StoredCopies {
+  const stored = new Set<string>()
+  const there = new Map<string, string>()
+  for (const row of rows) {
+    const found = outbox.sameAs(row)
+    if (found === undefined) {
+      outbox.add(newRow(outbox, row, now))
+      stored.add(row.id)
+    } else if (!stored.has(found.id)) there.set(found.id, row.id)
+  }
+  if (stored.size > 0) outbox.wake()
+  return { stored: [...stored], there }
+}
+
+function isReplay({ kind }: AdminMove): boolean {
+  return kind === 'replay' || kind === 'copy'
+}
+
+/** What is marked by this operation was replayed by it. */
+function isMarked({ extensions }: MemoryRow, move: AdminMove, operation: number | undefined): boolean {
+  if (operation === undefined || !isReplay(move)) return false
+  return (parseJson(extensions ?? '{}') as { readonly replay?: unknown }).replay === operation
+}
+
+function mark(row: MemoryRow, replay: number): void {
+  row.extensions = stringifyJson({ ...(parseJson(row.extensions ?? '{}') as object), replay })
 }
 
 /** Cancels the old one; the new one takes its lane and its place there. */

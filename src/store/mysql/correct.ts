@@ -1,10 +1,9 @@
 import type { NewOutboxEvent } from '../../record/columns.ts'
-import { runProgram } from '../program.ts'
-import type { Row } from '../statement.ts'
 import { toSqlId } from '../values.ts'
 import type { Runs } from './client.ts'
 import { publish } from './publish.ts'
-import { type SqlValue, sql } from './sql.ts'
+import { runOn } from './run-program.ts'
+import { sql } from './sql.ts'
 import type { Tables } from './tables.ts'
 import { NOW } from './values.ts'
 
@@ -15,12 +14,7 @@ import { NOW } from './values.ts'
 export function comeInto(t: Tables) {
   const { insert } = publish(t)
   return async (tx: Runs, id: string, row: NewOutboxEvent): Promise<void> => {
-    await runProgram(insert([row]), async ({ strings, values }) => {
-      const template = Object.assign([...strings], { raw: strings })
-      const rows: unknown = await tx.query(sql(template, ...(values as readonly SqlValue[])))
-      // MySQL answers an INSERT with counts, MariaDB with the rows.
-      return Array.isArray(rows) ? (rows as readonly Row[]) : []
-    })
+    await runOn(tx, insert([row]))
     const [old] = await tx.query(sql`
 SELECT o.seq AS old_seq, n.seq AS new_seq, COALESCE(o.lane, n.lane) AS lane, CAST(o.scheduled_at AS CHAR) AS due
 FROM ${t.events} AS o FORCE INDEX (PRIMARY) JOIN ${t.events} AS n FORCE INDEX (PRIMARY) ON n.id = ${toSqlId(row.id)}

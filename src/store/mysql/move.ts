@@ -1,6 +1,7 @@
 import type { AdminMove, AdminStore, Hold } from '../admin-store.ts'
 import { holdOfRow, holdsBeside, laneKey } from '../coordination-rows.ts'
 import { LONGEST_HOLD } from '../coordination-store.ts'
+import { NO_COPIES, storeCopies } from '../store-copies.ts'
 import { fromSqlId, isUuid, toSqlDate, toSqlId } from '../values.ts'
 import type { Client, RawRow, Runs } from './client.ts'
 import {
@@ -15,7 +16,9 @@ import {
   raiseAttention,
 } from './coordination.ts'
 import { comeInto } from './correct.ts'
+import { publish } from './publish.ts'
 import { deleteById } from './purge.ts'
+import { runOn } from './run-program.ts'
 import { join, type Sql, sql } from './sql.ts'
 import { runAgainOnConflict } from './store-error.ts'
 import type { Tables } from './tables.ts'
@@ -81,12 +84,17 @@ const BLOCKING = sql`CASE WHEN partition_key IS NOT NULL THEN ${FAR_FUTURE_SQL} 
 const AGAIN = sql`status = 'pending', retry_count = 0, scheduled_at = ${NOW}, available_at = NULL, updated_at = ${NOW}`
 
 /** What a move writes. MySQL assigns from left to right, so what another assignment reads comes after it. */
-function changesOf(move: Exclude<AdminMove, { kind: 'delete' }>): Sql {
+function changesOf(move: Exclude<AdminMove, { kind: 'delete' }>, operation: number | undefined): Sql {
   switch (move.kind) {
     case 'requeue':
       return AGAIN
     case 'replay':
-      return sql`${AGAIN}, published_at = NULL`
+    case 'copy': {
+      if (operation === undefined) return sql`${AGAIN}, published_at = NULL`
+      // Extensions that plain SQL made no object of stay as they are.
+      return sql`${AGAIN}, published_at = NULL, extensions = CASE WHEN extensions IS NULL OR JSON_TYPE(extensions) = 'OBJECT'
+  THEN JSON_SET(COALESCE(extensions, '{}'), '$.replay', ${operation}) ELSE extensions END`
+    }
     case 'skip':
       return sql`available_at = NULL, updated_at = ${NOW}`
     case 'cancel':
@@ -120,6 +128,7 @@ function changesOf(move: Exclude<AdminMove, { kind: 'delete' }>): Sql {
 const FROM: Readonly<Record<Exclude<AdminMove['kind'], 'delete'>, Sql>> = {
   requeue: sql`status IN ('failed', 'cancelled', 'retry')`,
   replay: sql`status = 'published'`,
+  copy: sql`status IN ('published', 'failed', 'cancelled')`,
   skip: sql`status = 'failed'`,
   cancel: sql`status IN ('pending', 'retry', 'processing', 'failed')`,
   correct: sql`status IN ('pending', 'retry', 'processing', 'failed')`,
@@ -132,9 +141,10 @@ const FROM: Readonly<Record<Exclude<AdminMove['kind'], 'delete'>, Sql>> = {
 /** A worker may have it: a parked event is not in flight. */
 const IN_HAND = sql`(status IN ${UNSETTLED} AND (available_at IS NULL OR available_at <= ${NOW}))`
 
-function fromOf(move: AdminMove): Sql {
+function fromOf(move: AdminMove, operation: number | undefined): Sql {
   if (move.kind === 'delete') return move.published ? sql`TRUE` : sql`status <> 'published'`
-  return FROM[move.kind]
+  if (operation === undefined || (move.kind !== 'replay' && move.kind !== 'copy')) return FROM[move.kind]
+  return sql`${FROM[move.kind]} AND COALESCE(JSON_UNQUOTE(JSON_EXTRACT(extensions, '$.replay')), '') <> ${String(operation)}`
 }
 
 /**
@@ -144,10 +154,13 @@ function fromOf(move: AdminMove): Sql {
  */
 export function move(client: Client, t: Tables): AdminStore['move'] {
   const comeIntoPlace = comeInto(t)
+  const publishing = publish(t)
   return async (ids, move, holds, operation) => {
-    const wanted = [...new Set(ids.filter(isUuid).map(toSqlId))].sort()
     return runAgainOnConflict(() =>
       client.transaction(async (tx) => {
+        const copies = move.kind === 'copy' ? await runOn(tx, storeCopies(publishing, move.rows)) : NO_COPIES
+        const these = move.kind === 'copy' ? [...copies.there.keys()] : ids.filter(isUuid)
+        const wanted = [...new Set(these.map(toSqlId))].sort()
         const before = await placesOf(tx, t, wanted)
         await makeMissingLanes(tx, t, before)
         await lockLanes(tx, t, [...before, ...holds.map(({ backend, lane }) => ({ publisherBackend: backend, lane }))])
@@ -158,7 +171,7 @@ export function move(client: Client, t: Tables): AdminStore['move'] {
         for (const ids of slices(wanted)) {
           const rows = await tx.query(sql`
 SELECT id, ${PLACE}, ${IN_HAND} AS in_hand FROM ${t.events} FORCE INDEX (PRIMARY)
-WHERE id IN (${ids}) AND ${fromOf(move)} FOR UPDATE`)
+WHERE id IN (${ids}) AND ${fromOf(move, operation)} FOR UPDATE`)
           const [waiting, free] = [
             rows.filter((row) => isBusy(row, closed)),
             rows.filter((row) => !isBusy(row, closed)),
@@ -169,7 +182,7 @@ WHERE id IN (${ids}) AND ${fromOf(move)} FOR UPDATE`)
           if (move.kind === 'delete') await deleteById(tx, t, these)
           else {
             await tx.run(sql`
-UPDATE ${t.events} FORCE INDEX (PRIMARY) SET ${changesOf(move)}, generation = ${NEXT_GENERATION}
+UPDATE ${t.events} FORCE INDEX (PRIMARY) SET ${changesOf(move, operation)}, generation = ${NEXT_GENERATION}
 WHERE id IN (${these})`)
           }
           if (move.kind === 'correct') for (const id of these) await comeIntoPlace(tx, id, move.row)
@@ -178,10 +191,11 @@ WHERE id IN (${these})`)
         }
         await raiseAttention(tx, t, places)
         await lift(tx, t, holdsBeside(closed, holds))
-        if (operation !== undefined && moved.length > 0) {
-          await tx.run(sql`UPDATE ${t.operations} SET moved = moved + ${moved.length} WHERE id = ${operation}`)
+        const done = [...copies.stored, ...moved.map((id) => copies.there.get(id) ?? id)]
+        if (operation !== undefined && done.length > 0) {
+          await tx.run(sql`UPDATE ${t.operations} SET moved = moved + ${done.length} WHERE id = ${operation}`)
         }
-        return { moved, busy }
+        return { moved: done, busy }
       }),
     )
   }

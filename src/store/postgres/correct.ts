@@ -1,8 +1,7 @@
 import type { NewOutboxEvent } from '../../record/columns.ts'
-import { runProgram } from '../program.ts'
-import { joinStatement } from '../statement.ts'
-import type { ClientTransaction, SqlValue } from './client.ts'
+import type { ClientTransaction } from './client.ts'
 import { publish } from './publish.ts'
+import { runOn } from './run-program.ts'
 import type { Tables } from './tables.ts'
 
 /** Inserts a corrected event as a publish does, and puts it into the place of the old one, which was cancelled in this transaction. */
@@ -18,12 +17,7 @@ SET seq = CASE WHEN e.id = o.id THEN n.seq ELSE coalesce(o.seq, n.seq) END,
 FROM ${t.events} AS o, ${t.events} AS n
 WHERE o.id = $1::uuid AND n.id = $2::uuid AND e.id IN (o.id, n.id)`
   return async (tx: ClientTransaction, id: string, row: NewOutboxEvent): Promise<void> => {
-    await runProgram(insert([row]), (statement) =>
-      tx.query(
-        joinStatement(statement, (n) => `$${n}`),
-        statement.values as readonly SqlValue[],
-      ),
-    )
+    await runOn(tx, insert([row]))
     await tx.query(exchange, [id, row.id])
   }
 }

@@ -1,10 +1,13 @@
 import type { AdminMove, AdminStore, Hold } from '../admin-store.ts'
 import { holdOfRow, holdsBeside, laneKey } from '../coordination-rows.ts'
 import { LONGEST_HOLD } from '../coordination-store.ts'
+import { NO_COPIES, storeCopies } from '../store-copies.ts'
 import { isUuid } from '../values.ts'
 import type { Client, ClientTransaction, SqlValue } from './client.ts'
 import { raiseAttention } from './coordination.ts'
 import { comeInto } from './correct.ts'
+import { publish } from './publish.ts'
+import { runOn } from './run-program.ts'
 import { runAgainOnConflict } from './store-error.ts'
 import type { Tables } from './tables.ts'
 import { FAR_FUTURE_SQL, UNSETTLED } from './values.ts'
@@ -84,12 +87,22 @@ interface Change {
   readonly set: string
   /** The statuses from which it leads. */
   readonly from: string
+  /** Of those, what stays. */
+  readonly unless?: string
 }
 
 // Plain SQL may have put either where nothing can be added to it. A count stays there; a generation begins again, for it
 // only has to differ from the one before.
 const COUNTED = 'least(e.retry_count, 2147483646) + 1'
 const NEXT_GENERATION = 'CASE WHEN e.generation < 2147483647 THEN e.generation + 1 ELSE 0 END'
+
+/** `$5` is the number of the operation, or null. Extensions that plain SQL made no object of stay as they are. */
+const AGAIN = `status = 'pending', retry_count = 0, scheduled_at = statement_timestamp(), available_at = NULL,
+    published_at = NULL, updated_at = statement_timestamp(), generation = ${NEXT_GENERATION},
+    extensions = CASE WHEN $5::bigint IS NULL OR json_typeof(e.extensions) <> 'object' THEN e.extensions
+      ELSE (coalesce(e.extensions::jsonb, '{}') || jsonb_build_object('replay', $5::bigint))::json END`
+const IS_MARKED = `$5::bigint IS NOT NULL AND json_typeof(e.extensions) = 'object'
+    AND (e.extensions ->> 'replay') IS NOT DISTINCT FROM $5::text`
 
 /** What each move writes, and to which events; `$5` and `$6` are the move's own values. */
 const MOVES: Readonly<Record<Exclude<AdminMove['kind'], 'delete'>, Change>> = {
@@ -99,11 +112,9 @@ const MOVES: Readonly<Record<Exclude<AdminMove['kind'], 'delete'>, Change>> = {
     from: `e.status IN ('failed', 'cancelled', 'retry')`,
   },
 
-  replay: {
-    set: `status = 'pending', retry_count = 0, scheduled_at = statement_timestamp(), available_at = NULL,
-    published_at = NULL, updated_at = statement_timestamp(), generation = ${NEXT_GENERATION}`,
-    from: `e.status = 'published'`,
-  },
+  replay: { set: AGAIN, from: `e.status = 'published'`, unless: IS_MARKED },
+
+  copy: { set: AGAIN, from: `e.status IN ('published', 'failed', 'cancelled')`, unless: IS_MARKED },
 
   skip: {
     set: `available_at = NULL, updated_at = statement_timestamp(), generation = ${NEXT_GENERATION}`,
@@ -201,39 +212,46 @@ SELECT changed.id FROM changed, told`
       const from = move.published ? 'true' : `e.status <> 'published'`
       return { change: changeText(`DELETE FROM ${t.events} AS e`, from), busy: busyText(from) }
     }
-    const { set, from } = MOVES[move.kind]
-    return { change: changeText(`UPDATE ${t.events} AS e SET ${set}`, from), busy: busyText(from) }
+    const { set, from, unless } = MOVES[move.kind]
+    const which = unless === undefined ? from : `${from} AND (${unless}) IS NOT TRUE`
+    return { change: changeText(`UPDATE ${t.events} AS e SET ${set}`, which), busy: busyText(from) }
   }
 
   const liftOn = lift(t)
   const comeIntoPlace = comeInto(t)
+  const publishing = publish(t)
   return (ids, move, holds, operation) => {
-    const wanted = ids.filter(isUuid)
     const { change, busy: findBusy } = statementsOf(move)
     return runAgainOnConflict(() =>
       client.transaction(async (tx) => {
+        const copies = move.kind === 'copy' ? await runOn(tx, storeCopies(publishing, move.rows)) : NO_COPIES
+        const wanted = move.kind === 'copy' ? [...copies.there.keys()] : ids.filter(isUuid)
         await tx.query(made, [wanted])
         await tx.query(locked, [wanted, ...columnsOf(holds)])
         const closed = (await tx.query(closedText, [wanted, ...columnsOf(holds)])).map(laneKey)
         const lanes = [closed.map(({ backend }) => backend), closed.map(({ lane }) => lane)] as const
-        const rows = await tx.query(change, [wanted, t.events, ...lanes, ...valuesOf(move)])
+        const rows = await tx.query(change, [wanted, t.events, ...lanes, ...valuesOf(move, operation)])
         const moved = rows.map(({ id }) => id ?? '')
         if (move.kind === 'correct') for (const id of moved) await comeIntoPlace(tx, id, move.row)
         const left = wanted.filter((id) => !moved.includes(id.toLowerCase()))
         const busy = closed.length === 0 ? [] : await tx.query(findBusy, [left, ...lanes])
         await liftOn(tx, holdsBeside(closed, holds))
-        if (operation !== undefined && moved.length > 0) {
+        const done = [...copies.stored, ...moved.map((id) => copies.there.get(id) ?? id)]
+        if (operation !== undefined && done.length > 0) {
           const counted = `UPDATE ${t.operations} SET moved = moved + $2::bigint WHERE id = $1::bigint`
-          await tx.query(counted, [operation, moved.length])
+          await tx.query(counted, [operation, done.length])
         }
-        return { moved, busy: busy.map(({ id }) => id ?? '') }
+        return { moved: done, busy: busy.map(({ id }) => id ?? '') }
       }),
     )
   }
 }
 
-function valuesOf(move: AdminMove): readonly SqlValue[] {
+function valuesOf(move: AdminMove, operation: number | undefined): readonly SqlValue[] {
   switch (move.kind) {
+    case 'replay':
+    case 'copy':
+      return [operation ?? null]
     case 'markFailed':
       return [move.error.replaceAll('\0', '')]
     case 'incrementRetry':

@@ -1,10 +1,8 @@
-import type { SQLInputValue } from 'node:sqlite'
 import type { NewOutboxEvent } from '../../record/columns.ts'
-import { runProgramSync } from '../program.ts'
-import { joinStatement } from '../statement.ts'
 import { toSqlId } from '../values.ts'
 import type { Connection } from './connection.ts'
 import { publish } from './publish.ts'
+import { runOn } from './run-program.ts'
 import type { Tables } from './tables.ts'
 import { NOW } from './values.ts'
 
@@ -20,12 +18,7 @@ export function comeInto(t: Tables) {
     UPDATE ${t.events} SET seq = ?, lane = ?, scheduled_at = ?, available_at = CASE WHEN ? > ${NOW} THEN ? END
     WHERE id = ?`
   return (db: Connection, id: string, row: NewOutboxEvent): void => {
-    runProgramSync(insert([row]), (statement) =>
-      db.all(
-        joinStatement(statement, () => '?'),
-        ...(statement.values as readonly SQLInputValue[]),
-      ),
-    )
+    runOn(db, insert([row]))
     const newId = toSqlId(row.id)
     const [old, fresh] = [db.get(find, id), db.get(find, newId)]
     if (old === undefined || fresh === undefined) throw new Error(`the event ${row.id} was not stored`)

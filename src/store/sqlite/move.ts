@@ -3,10 +3,13 @@ import type { AdminMove, Hold, MoveReport } from '../admin-store.ts'
 import { holdOfRow, holdsBeside, laneKey } from '../coordination-rows.ts'
 import { LONGEST_HOLD } from '../coordination-store.ts'
 import type { Row } from '../statement.ts'
+import { NO_COPIES, storeCopies } from '../store-copies.ts'
 import { fromSqlId, toSqlDate, toSqlId } from '../values.ts'
 import type { Connection } from './connection.ts'
 import { makeLanes, raiseAttention } from './coordination.ts'
 import { comeInto } from './correct.ts'
+import { publish } from './publish.ts'
+import { runOn } from './run-program.ts'
 import type { Tables } from './tables.ts'
 import { FAR_FUTURE_SQL, NOW, nowPlus } from './values.ts'
 
@@ -65,17 +68,27 @@ export function move(t: Tables) {
         AND (json_extract(b.value, '$.backend') = publisher_backend OR publisher_backend = ''))`
   const where = (statuses: string) => `
     WHERE id IN (SELECT value FROM json_each(?)) AND status IN (${statuses})`
-  const change = (what: string, statuses: string) => ({
-    change: `${what}${where(statuses)} AND NOT (${isBusy}) RETURNING id, lane, publisher_backend`,
+  const change = (what: string, statuses: string, unless = 'false') => ({
+    change: `${what}${where(statuses)} AND NOT (${isBusy}) AND (${unless}) IS NOT TRUE RETURNING id, lane, publisher_backend`,
     busy: `SELECT id FROM ${t.events}${where(statuses)} AND ${isBusy}`,
   })
-  const update = (set: string, statuses: string) =>
+  const update = (set: string, statuses: string, unless?: string) =>
     change(
       `UPDATE ${t.events} SET ${set}, updated_at = ${NOW}, generation = CASE WHEN generation < 2147483647 THEN generation + 1 ELSE 0 END`,
       statuses,
+      unless,
     )
   const unsettled = "'pending', 'retry', 'processing'"
   const again = `status = 'pending', retry_count = 0, published_at = NULL, scheduled_at = ${NOW}, available_at = NULL`
+  // Extensions that plain SQL made no object of stay as they are.
+  const isObject = `CASE WHEN json_valid(extensions) THEN json_type(extensions) = 'object' ELSE false END`
+  const marked = (statuses: string) =>
+    update(
+      `${again}, extensions = CASE WHEN ? IS NULL THEN extensions WHEN extensions IS NULL THEN json_object('replay', CAST(? AS INTEGER))
+        WHEN ${isObject} THEN json_set(extensions, '$.replay', CAST(? AS INTEGER)) ELSE extensions END`,
+      statuses,
+      `CASE WHEN ${isObject} THEN json_extract(extensions, '$.replay') = ? END`,
+    )
   // A failed event blocks its key, if it has one, until it is released.
   const blocking = `CASE WHEN partition_key IS NOT NULL THEN ${FAR_FUTURE_SQL} END`
   // Plain SQL may have put the count beyond what the other databases count to.
@@ -84,7 +97,8 @@ export function move(t: Tables) {
   const due = nowPlus('?')
   const sql: Readonly<Record<AdminMove['kind'], ReturnType<typeof change>>> = {
     requeue: update(again, "'failed', 'cancelled', 'retry'"),
-    replay: update(again, "'published'"),
+    replay: marked("'published'"),
+    copy: marked("'published', 'failed', 'cancelled'"),
     skip: update('available_at = NULL', "'failed'"),
     cancel: update("status = 'cancelled', available_at = NULL", `${unsettled}, 'failed'`),
     // What becomes of the new event's due time is read from here.
@@ -116,15 +130,18 @@ export function move(t: Tables) {
   const raise = raiseAttention(t)
   const lanes = { busy: busyLanes(t), lift: lift(t) }
   const comeIntoPlace = comeInto(t)
+  const publishing = publish(t)
 
   const countedSql = `UPDATE ${t.operations} SET moved = moved + ? WHERE id = ?`
   return (
     db: Connection,
-    ids: readonly string[],
+    given: readonly string[],
     wanted: AdminMove,
     holds: readonly Hold[],
     operation?: number,
   ): MoveReport => {
+    const copies = wanted.kind === 'copy' ? runOn(db, storeCopies(publishing, wanted.rows)) : NO_COPIES
+    const ids = wanted.kind === 'copy' ? [...copies.there.keys()] : given
     make(
       db,
       db.all(missing, JSON.stringify(ids.map(toSqlId))).map((row) => String(row['backend'])),
@@ -132,13 +149,16 @@ export function move(t: Tables) {
     const closed = lanes.busy(db, ids, holds)
     const which = [JSON.stringify(ids.map(toSqlId)), ...statusOf(wanted), JSON.stringify(closed)]
     const busy = closed.length === 0 ? [] : db.all(sql[wanted.kind].busy, ...which)
-    const rows = db.all(sql[wanted.kind].change, ...valuesOf(wanted), ...which)
+    // What is marked by this operation was replayed by it.
+    const mark = wanted.kind === 'replay' || wanted.kind === 'copy' ? [operation ?? null] : []
+    const rows = db.all(sql[wanted.kind].change, ...valuesOf(wanted, operation), ...which, ...mark)
     if (wanted.kind === 'correct') for (const { id } of rows) comeIntoPlace(db, String(id), wanted.row)
     raise(db, rows)
     lanes.lift(db, holdsBeside(closed, holds))
-    if (operation !== undefined) db.run(countedSql, rows.length, operation)
     const idOf = (row: Row): string => fromSqlId(String(row['id']))
-    return { moved: rows.map(idOf), busy: busy.map(idOf) }
+    const moved = [...copies.stored, ...rows.map(idOf).map((id) => copies.there.get(id) ?? id)]
+    if (operation !== undefined) db.run(countedSql, moved.length, operation)
+    return { moved, busy: busy.map(idOf) }
   }
 }
 
@@ -147,8 +167,11 @@ function statusOf(move: AdminMove): readonly SQLInputValue[] {
   return move.kind === 'delete' ? [move.published ? 'published' : ''] : []
 }
 
-function valuesOf(move: AdminMove): readonly SQLInputValue[] {
+function valuesOf(move: AdminMove, operation: number | undefined): readonly SQLInputValue[] {
   switch (move.kind) {
+    case 'replay':
+    case 'copy':
+      return [operation ?? null, operation ?? null, operation ?? null]
     case 'markFailed':
       return [move.error]
     case 'incrementRetry':

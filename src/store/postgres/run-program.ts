@@ -1,0 +1,13 @@
+import { type Program, runProgram } from '../program.ts'
+import { joinStatement } from '../statement.ts'
+import type { ClientTransaction, SqlValue } from './client.ts'
+
+/** Runs a program of a publish on a transaction of our own. */
+export function runOn<Result>(tx: ClientTransaction, program: Program<Result>): Promise<Result> {
+  return runProgram(program, (statement) =>
+    tx.query(
+      joinStatement(statement, (n) => `$${n}`),
+      statement.values as readonly SqlValue[],
+    ),
+  )
+}
