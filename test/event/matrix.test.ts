@@ -211,7 +211,7 @@ cell is a round trip: encoded, written as bytes, decoded.
 ## Data
 
 Each cell stands for ${Object.keys(ATTRIBUTES).length} sets of attributes. *Bytes*: the payload is the data, byte for byte. *Text*: the text
-of the data stands in the JSON format character for character. *Base64*: as the JSON format says.
+of the data is kept character for character in the JSON format. *Base64*: as the JSON format says.
 
 ${table(
   ['', ...Object.keys(DATA)],
@@ -243,7 +243,7 @@ ${table(
 ## With the official package
 
 Its encoder and decoder (\`cloudevents\`, JavaScript) against ours, as far as it has the binding; the data is compared as a
-value, since it parses all data. *Reads ours* and *read by us* say that one direction alone worked: the other one fails in
+value, since it parses all data. *Reads ours* and *read by us* say that only one direction worked: the other one fails in
 the official package, which drops or changes such data.
 
 ${table(

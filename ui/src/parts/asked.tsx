@@ -98,7 +98,7 @@ export function Broken({ problem, what, again, hasOld = false }: BrokenProps): J
           </button>
         }
       >
-        <code>{problem.code}</code> {problem.message} {hasOld ? 'What stands below is the last answer.' : ''}
+        <code>{problem.code}</code> {problem.message} {hasOld ? 'Below is the last answer.' : ''}
       </Call>
     </div>
   )

@@ -26,7 +26,7 @@ const ONE_CALL = 1_000
 
 const WHAT_HAPPENS: Readonly<Record<ActionName, string>> = {
   requeue:
-    'They are sent again, in the order of their keys, with all their retries. Mend the cause first, or they fail again.',
+    'They are sent again, in the order of their keys, with all their retries. Fix the cause first, or they fail again.',
   replay:
     'They are sent again, with the same ids. An inbox handles none of them twice; a consumer without one does. This cannot be undone.',
   skip: 'They stay failed, and what waits behind them goes on without them.',
@@ -118,13 +118,13 @@ export function Bulk({ name, target, onClose, onDone }: Props): JSX.Element {
         ) : null
       ) : (
         <>
-          <p class="soft">{found.count === 0 ? 'No event that matches can be moved so.' : WHAT_HAPPENS[name]}</p>
+          <p class="soft">{found.count === 0 ? 'No matching event can be moved this way.' : WHAT_HAPPENS[name]}</p>
           <p class="small quiet">
             Counted just now; nothing was changed. {manyText(found.keys, 'key')} {found.keys.count === 1 ? 'is' : 'are'}{' '}
             concerned.
             {found.unchanged === null || found.unchanged === 0
               ? ''
-              : ` ${numberText(found.unchanged)} more match, and their status does not allow it.`}
+              : ` ${numberText(found.unchanged)} more match, but their status does not allow it.`}
           </p>
         </>
       )}

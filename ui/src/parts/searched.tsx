@@ -22,7 +22,7 @@ export function SearchedSoFar({ searched, found, what, onGoOn }: Props): JSX.Ele
         role="status"
         title={
           goOn === null
-            ? `${manyText(found, what)} found; all ${numberText(rows)} rows were looked at`
+            ? `${manyText(found, what)} found; all ${numberText(rows)} rows were searched`
             : `${manyText(found, what)} found in ${numberText(rows)} rows`
         }
         buttons={

@@ -24,7 +24,7 @@ export function Audit(): JSX.Element {
     <>
       <Head
         title="Audit"
-        text="Every change, by these pages, the API, the command or a worker. Nobody can change it here."
+        text="Every change, by these pages, the API, the command or a worker. It cannot be edited here."
       />
       {isThere ? <AuditFilter key={`${who} ${what}`} who={who} what={what} /> : null}
       <Panel title="Newest first">
@@ -34,10 +34,10 @@ export function Audit(): JSX.Element {
               audit.length === 0 ? (
                 <Empty
                   icon="audit"
-                  title={who === '' && what === '' ? 'Nobody has changed anything yet' : 'No line matches'}
+                  title={who === '' && what === '' ? 'Nothing has been changed yet' : 'No line matches'}
                 >
                   {who === '' && what === '' ? (
-                    <p>Each requeue, skip, pause and the like stands here.</p>
+                    <p>Each requeue, skip, pause and the like appears here.</p>
                   ) : (
                     <a class="btn" href="audit">
                       Show all

@@ -79,7 +79,7 @@ export function Pause({ backend, small = true, onDone }: Props): JSX.Element {
           onConfirm={(reason) => void pause(reason)}
           onClose={() => setIsOpen(false)}
         >
-          All workers stop sending to it within a second. Its events wait, in their order, until somebody resumes it.
+          All workers stop sending to it within a second. Its events wait, in their order, until it is resumed.
         </Confirm>
       ) : null}
     </>

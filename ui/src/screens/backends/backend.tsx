@@ -148,7 +148,7 @@ function Breaker({ name, breaker, time, waiting, again }: BreakerProps): JSX.Ele
       level={3}
       title={
         <>
-          {destination === '' ? 'Breaker open' : `${destination} is away`}
+          {destination === '' ? 'Breaker open' : `${destination} is down`}
           {from === undefined ? (
             ''
           ) : (

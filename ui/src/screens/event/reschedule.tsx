@@ -34,7 +34,7 @@ export function Reschedule({ id, dueAt, onClose, onDone }: Props): JSX.Element {
     }
   }
   return (
-    <Dialog title="When shall it be sent?" onClose={onClose}>
+    <Dialog title="When should it be sent?" onClose={onClose}>
       {problem === undefined ? null : (
         <Call tone="bad" level={3} role="alert" title="It was not rescheduled">
           {problem.message}

@@ -31,7 +31,7 @@ export function Failures(): JSX.Element {
     <>
       <Head
         title={title}
-        text="Grouped by error, with numbers, ids and quoted values taken out. Mend the cause, then requeue the group: a requeue sends again and gives all retries back."
+        text="Grouped by error, with numbers, ids and quoted values taken out. Fix the cause, then requeue the group: a requeue sends again and gives all retries back."
       >
         <a class="btn" href="events?q=status:failed">
           All failed events
@@ -71,7 +71,7 @@ function Groups({ answer, again }: { readonly answer: FailuresAnswer; readonly a
       />
       <Part
         title="Stopped"
-        note="others went through since: the cause may be mended"
+        note="others went through since: the cause may be fixed"
         groups={groups.filter(({ state }) => state === 'stopped')}
         again={again}
       />

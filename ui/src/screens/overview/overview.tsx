@@ -38,7 +38,7 @@ function Known({ status: one }: { readonly status: Status }): JSX.Element {
         <Icon name={isOld ? 'waits' : isWell ? 'ok' : 'wrong'} />
         <div aria-live="polite">
           <h1>{isOld ? 'Cannot tell how it is now' : title}</h1>
-          <p>{isOld ? `The last numbers are ${durationText(age)} old: “${title}”. They stand below.` : text}</p>
+          <p>{isOld ? `The last numbers are ${durationText(age)} old: “${title}”. They are below.` : text}</p>
         </div>
       </section>
       <TroubleTable troubles={troubles} />

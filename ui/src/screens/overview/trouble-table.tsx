@@ -163,10 +163,10 @@ function told(trouble: Trouble): Told {
         </Sign>
       ),
       sub: description,
-      why: `Paused by ${paused?.by ?? 'somebody'}${paused?.reason ? `: “${paused.reason}”` : ''}`,
+      why: `Paused by ${paused?.by ?? 'an operator'}${paused?.reason ? `: “${paused.reason}”` : ''}`,
       next: (
         <>
-          <b>Waits for you:</b> stays paused until somebody resumes it.
+          <b>Waits for you:</b> stays paused until it is resumed.
         </>
       ),
       mend: <Resume backend={backend} kind="main" />,

@@ -63,7 +63,7 @@ export function Scheduled(): JSX.Element {
 const None = (): JSX.Element => (
   <Empty icon="scheduled" title="No event is scheduled">
     <p>
-      An event that is published with <code>scheduledAt</code> stands here until it is due.{' '}
+      An event that is published with <code>scheduledAt</code> is listed here until it is due.{' '}
       <a href="events?q=status:retry">Those between retries</a>
     </p>
   </Empty>

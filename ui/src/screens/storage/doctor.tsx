@@ -47,7 +47,7 @@ export function Doctor(): JSX.Element {
                 <>
                   <Th>Finding</Th>
                   <Th>What it means</Th>
-                  <Th>What mends it</Th>
+                  <Th>What to do</Th>
                 </>
               }
             >
