@@ -70,7 +70,7 @@ const BROADCASTER = {
   transaction: shaped(SHAPES.transaction, 'a transaction adapter, or leave it out'),
   backends: backendsOption(),
   ...{ defaultBackend: anything(), routes: anything(), events: anything(), unlistedEvents: anything() },
-  // What only several of them tell is told by worker(), where others may stand beside them.
+  // What depends on several of them is checked by worker(), where others may be given too.
   worker: asGiven(nested(WORKER)),
   hooks: withOneOf<BroadcasterHooks>('hooks, such as openTelemetry(api)', 'enrich', 'encode', 'aroundSend'),
   ...{ maxRetries: anything(), subscriptions: anything(), name: anything(), logger: anything() },

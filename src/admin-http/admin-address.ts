@@ -28,7 +28,7 @@ const DEEPEST = 2
 const TRICK = /\/\/|\\|%(?:00|2e|2f|5c)|%[01][\da-f]|%7f/i
 
 /**
- * Reads a path from its end, so that no base path need be known: what stands before a page, `api/` or `assets/` is the base.
+ * Reads a path from its end, so that no base path need be known: what comes before a page, `api/` or `assets/` is the base.
  * `isCall` tells whether these parts behind `api/` are a call. Pure.
  */
 export function readAddress(path: string, isCall: (parts: readonly string[]) => boolean): AdminAddress {

@@ -24,13 +24,13 @@ export const ROUTES: readonly ApiRoute[] = [
   ...LATER_ROUTES,
 ]
 
-/** A route, and what stands in the place of its names. */
+/** A route, and the values of its names. */
 export interface FoundRoute {
   readonly route: ApiRoute
   readonly params: Readonly<Record<string, string>>
 }
 
-/** The routes that these parts of a path mean, of any method; words stand before names. Pure. */
+/** The routes that these parts of a path mean, of any method; words come before names. Pure. */
 export function routesAt(parts: readonly string[]): readonly FoundRoute[] {
   const found = ROUTES.flatMap((route) => {
     const params = paramsOf(route.path.split('/'), parts)

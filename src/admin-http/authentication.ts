@@ -155,7 +155,7 @@ class Gate implements Authentication {
 }
 
 /**
- * Without a path, the browser keeps it for the folder of the call that set it, `<base>/api/`: for nothing else, and whatever stands
+ * Without a path, the browser keeps it for the folder of the call that set it, `<base>/api/`: for nothing else, and whatever comes
  * before that behind a proxy.
  */
 function cookie(value: string, maxAge: number, secure: boolean): string {

@@ -42,7 +42,7 @@ export interface Call {
   /** Null only where everybody may call. */
   readonly visitor: Visitor | null
   readonly outbox: ServedOutbox
-  /** What stands in the path, by the name it has in the route. */
+  /** The parts of the path, by their names in the route. */
   readonly params: Readonly<Record<string, string>>
   readonly query: Readonly<Record<string, string>>
   readonly body: Readonly<Record<string, unknown>>

@@ -45,7 +45,7 @@ export function placeOf({ desk, outbox, query }: Call, kind: string): Place | un
   return readCursor({ desk, outbox }, kind, query['after'])
 }
 
-/** The same for a cursor that stands elsewhere. */
+/** The same for a cursor elsewhere. */
 export function readCursor(
   { desk, outbox }: Pick<Call, 'desk' | 'outbox'>,
   kind: string,

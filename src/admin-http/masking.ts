@@ -7,7 +7,7 @@ export interface MaskRule {
   readonly paths: readonly string[]
 }
 
-/** What stands where something was hidden. */
+/** The text in place of something hidden. */
 const HIDDEN = '***'
 const STEP = /\.([\p{L}_$][\p{L}\p{N}_$-]*)|\[(\d+|\*)\]|\["((?:[^"\\]|\\.)*)"\]/uy
 

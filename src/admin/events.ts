@@ -12,7 +12,7 @@ import { EventQuery, type IterateOptions, type OrderTerm, withData } from './eve
 import { type MoveEvents, Moves, type RescheduleEvents } from './moves.ts'
 import { type OutboxStats, statsOf } from './status.ts'
 
-/** Beyond this many the schedule stands still: 2^20 minutes are two years. */
+/** Beyond this many the schedule no longer changes: 2^20 minutes are two years. */
 const MAX_EXPONENT = 20
 const MINUTE = 60_000
 

@@ -8,7 +8,7 @@ interface Place {
 
 /**
  * What a backend says about itself: `kafka events at 127.0.0.1:9092`. A target that follows from the event is left out, and so are
- * the places of a client that was injected. Of a url only host and port are told: whatever else stands there may be a secret.
+ * the places of a client that was injected. Of a url only host and port are told: whatever else is there may be a secret.
  */
 export function describeBackend(
   kind: string,

@@ -57,7 +57,7 @@ function prose(text: string, width: number | undefined): readonly string[] {
   return width === undefined ? [text] : wrapLine(text.replaceAll('\n', ' '), width, 0)
 }
 
-/** Less than this many columns for the right side, and it stands below the left one instead. */
+/** Less than this many columns for the right side, and it goes below the left one instead. */
 const NARROW = 36
 
 /** Two columns; the right one wrapped within a window of this width, or on lines of its own. */

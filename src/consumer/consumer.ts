@@ -187,7 +187,7 @@ export class Consumer<Tx = unknown, Events extends Catalogue | NoCatalogue = NoC
     // Not before the handlers have ended: another process would begin with the next event of a key that is being
     // handled.
     this.#intake.clear()
-    // Gives all of it back at once: what is released alone can be delivered to us again, and stand behind later ones then.
+    // Gives all of it back at once: what is released alone can be delivered to us again, and then come after later ones.
     const what = `the subscription of consumer '${this.name}'`
     const timeout = Math.max(CLOSE_TIME, left())
     await closeWithin(what, () => this.#subscription.close(), { timeout }).catch(this.#complain)

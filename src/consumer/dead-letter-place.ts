@@ -18,8 +18,8 @@ export interface DeadLetter {
   /** How often it was tried; 0 = it could not even be read. */
   readonly attempts: number
   /**
-   * Where the message stood, as far as its broker has places: `events 1700000000000-0`. From RabbitMQ the queue and from MQTT the
-   * topic alone, whose messages have no number.
+   * Where the message was, as far as its broker has positions: `events 1700000000000-0`. From RabbitMQ the queue and from MQTT
+   * the topic alone, whose messages have no number.
    */
   readonly position: string
 }

@@ -16,7 +16,7 @@ export interface ReceptionParts {
   readonly subscription: Subscription
   readonly intake: Intake
   readonly maxInHand: number
-  /** New deliveries stand in the intake. */
+  /** New deliveries are in the intake. */
   readonly onDeliveries: () => void
   readonly onError: (error: unknown) => void
 }

@@ -29,7 +29,7 @@ export interface Delivery {
   readonly key: string | null
   /** How often the broker has handed it out, this time included. 1 where the broker does not count. */
   readonly count: number
-  /** Where it stood, for people: `events 1700000000000-0`. */
+  /** Where it was, for people to read: `events 1700000000000-0`. */
   readonly position: string
   /** Aborts when the broker has taken it back, as after a lost connection: it comes again, here or elsewhere. */
   readonly lost?: AbortSignal

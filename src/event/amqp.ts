@@ -13,7 +13,7 @@ export interface AmqpMessage {
   readonly body: string | Uint8Array | null
 }
 
-/** What stands before an attribute's name; the binding prefers it to `cloudEvents:`, which JMS cannot select by. */
+/** The prefix of an attribute's name; the binding prefers it to `cloudEvents:`, which JMS cannot select by. */
 const PREFIX = 'cloudEvents_'
 
 /** Names come in lower case to `decodeBinary`. */

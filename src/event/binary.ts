@@ -7,7 +7,7 @@ import { decodeText } from './text.ts'
 
 /** How a protocol carries an event in binary mode: each attribute is a header, the body is the data alone. */
 export interface BinaryBinding {
-  /** What stands before an attribute's name: `ce-` in HTTP and NATS, `ce_` in Kafka. */
+  /** The prefix of an attribute's name: `ce-` in HTTP and NATS, `ce_` in Kafka. */
   readonly prefix: string
   /** The header that carries `datacontenttype`, without the prefix. */
   readonly contentType: string

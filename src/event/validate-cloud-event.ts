@@ -36,7 +36,7 @@ export function cloudEventProblems(event: unknown): readonly Problem[] {
   return problems
 }
 
-/** Why bytes cannot stand under a content type, if so: what is said to be JSON, or text in UTF-8, must be that. */
+/** Why bytes do not fit a content type, if so: what is said to be JSON, or text in UTF-8, must be that. */
 export function bytesProblem(bytes: Uint8Array, contentType: string): string | undefined {
   const json = isJsonType(contentType)
   if (!json && !(isTextType(contentType) && isUtf8Type(contentType))) return undefined
@@ -50,7 +50,7 @@ export function bytesProblem(bytes: Uint8Array, contentType: string): string | u
   }
 }
 
-/** Why data cannot stand under a content type, if so: content that is not JSON is a text, or bytes. */
+/** Why data does not fit a content type, if so: content that is not JSON is a text, or bytes. */
 export function textDataProblem(data: unknown, contentType: string): string | undefined {
   if (data === undefined || data === null) return undefined
   if (isJsonType(contentType)) return undefined

@@ -65,7 +65,7 @@ export interface FinalCheck<Table> {
 /**
  * Reads options once: unknown names are refused with a suggestion, values checked, defaults filled in, the result frozen.
  * `finish` checks what only several options tell, and makes of them what the owner works with. Throws one
- * `INVALID_OPTION` that lists every problem. `owner` is who takes them: `kafka()`; `path` stands before each name:
+ * `INVALID_OPTION` that lists every problem. `owner` is who takes them: `kafka()`; `path` is the prefix of each name:
  * `worker.`.
  */
 export function readOptions<Table extends OptionTable>(owner: string, table: Table, options: unknown): ResolvedOf<Table>

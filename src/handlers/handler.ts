@@ -14,7 +14,9 @@ export interface HandlerContext<Tx = unknown> {
   readonly attempt: number
   /** How often the event was delivered, this time included; 1 where the broker does not count. From the relay: `attempt`. */
   readonly deliveries: number
-  /** Where the event stood, for people: `events 1700000000000-0`. From the relay: `outbox` and the id of its row. */
+  /**
+   * Where the event was, for people to read: `events 1700000000000-0`. From the relay: `outbox` and the id of its row.
+   */
   readonly position: string
 }
 

@@ -165,7 +165,7 @@ function entryOf(consumer: string, { source, id }: IdentifiedEvent): InboxEntry 
   return { consumer, source: short(source), eventId: short(id) }
 }
 
-/** What stands before the hash of an attribute. */
+/** The prefix of the hash of an attribute. */
 const HASHED = 'sha-256:'
 
 /** Senders may use attributes of any length; what no column can hold is stored as its hash. */

@@ -8,7 +8,7 @@ type Consumer = import('@platformatic/kafka').Consumer<Buffer, Buffer, Buffer, B
 type FetchAnswer = Awaited<ReturnType<Consumer['fetch']>>
 type Broker = Parameters<Consumer['connections']['get']>[0]
 
-/** The oldest record that there is; the end, where the next will stand. */
+/** The oldest record that there is; the end, where the next will be. */
 export const EARLIEST = -2n
 export const LATEST = -1n
 /** How long Kafka holds a fetch open that finds nothing, in milliseconds. */

@@ -82,7 +82,7 @@ export function kafkaLetterPlace(options: ResolvedKafkaSubscriptionOptions, cons
     return readHeaders(headers).get('broadcaster-consumer') === consumer
   }
 
-  /** To the topic where it stood, for its consumer alone. */
+  /** To the topic where it was, for its consumer alone. */
   function putBack({ key, value, headers }: FetchedRecord): Promise<void> {
     const own = headers.filter(([name]) => !isReasonHeader(String(name ?? '')))
     const topic = readHeaders(headers).get('broadcaster-topic') ?? ''
@@ -105,7 +105,7 @@ export function kafkaLetterPlace(options: ResolvedKafkaSubscriptionOptions, cons
   return { description: `kafka ${names}`, list, requeue, close: () => (closing ??= end()) }
 }
 
-/** What was too large for the dead-letter topic stands where it stood, and nowhere else. */
+/** What was too large for the dead-letter topic is where it was, and nowhere else. */
 function incomplete(id: string): BroadcasterError {
   const message = `the dead letter ${id} lacks a part of its record, which was too large for the topic of dead letters; the headers broadcaster-topic, -partition and -offset say where the record itself is`
   return new BroadcasterError('SEND_PERMANENT', message, { field: 'id', value: id })

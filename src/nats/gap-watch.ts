@@ -16,7 +16,7 @@ export function gapWatch(stream: string) {
   let onGap: SubscriptionContext['onGap']
   let last: Progress | undefined
 
-  /** Where the consumer stands; fewer deliveries than before are those of a consumer that was made again. */
+  /** The consumer's position; fewer deliveries than before are those of a consumer that was made again. */
   function reach(next: Progress): void {
     const before = last
     last = next

@@ -118,7 +118,7 @@ function readMembers(
   }
 }
 
-/** Of a CloudEvent everything is kept as it stands. Own properties only: the official class carries methods. */
+/** Of a CloudEvent everything is kept as it is. Own properties only: the official class carries methods. */
 function fromCloudEvent(
   event: Readonly<Record<string, unknown>>,
   report: (field: string, value: unknown, message: string) => void,

@@ -87,7 +87,7 @@ export function configProblem(
     return undefined
   } catch (error) {
     if (!(error instanceof BroadcasterError)) throw error
-    // Some backends name the option, others what stands in it.
+    // Some backends name the option, others what is in it.
     const { field: named = 'backendConfig' } = error
     const field = /^backendConfig(\.|$)/.test(named) ? named : `backendConfig.${named}`
     return {

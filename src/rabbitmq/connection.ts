@@ -133,7 +133,7 @@ export class RabbitMqConnection {
     const { heartbeat, create } = this.#options
     const { tls, vhost, ...rest } = address
     const connecting = connect(
-      // amqplib takes the name of the vhost as it stands in a url.
+      // amqplib takes the name of the vhost as it is in a url.
       { protocol: tls === false ? 'amqp' : 'amqps', vhost: encodeURIComponent(vhost), heartbeat, ...rest },
       {
         ...(typeof tls === 'object' ? tls : {}),

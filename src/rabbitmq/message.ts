@@ -53,7 +53,7 @@ export function messageOf(event: OutgoingEvent, options: ResolvedRabbitMqOptions
         timestamp: Math.floor(event.createdAt.getTime() / 1000),
         headers: message.headers,
         ...(message.contentType === undefined ? {} : { contentType: message.contentType }),
-        // Both stand in the event itself too; what is too long for a property is found there only.
+        // Both are in the event itself too; what is too long for a property is found there only.
         ...(Buffer.byteLength(id) <= SHORT_STRING ? { messageId: id } : {}),
         ...(Buffer.byteLength(event.type) <= SHORT_STRING ? { type: event.type } : {}),
       },

@@ -68,7 +68,7 @@ function read([id, fields]: RawEntry): DeadLetter {
   return letterOf(id, body, event, `${reason('stream')} ${reason('entry')}`, reason)
 }
 
-/** Ours stand last. */
+/** Ours come last. */
 function reasonOf(fields: readonly string[], name: string): string {
   const at = fields.findLastIndex((each, n) => n % 2 === 0 && each === `${REASON_FIELD}${name}`)
   return (at < 0 ? undefined : fields[at + 1]) ?? ''

@@ -126,7 +126,7 @@ function subscribe(options: ResolvedRedisSubscriptionOptions, closing: AbortSign
     await gaps.look()
   }
 
-  /** Waits until something stands in `waiting`, or `signal` aborts, or it has taken long enough. */
+  /** Waits until something is in `waiting`, or `signal` aborts, or it has taken long enough. */
   async function fill(limit: number, signal: AbortSignal): Promise<void> {
     if (!isAttached) await attach()
     inHand.loseLate(performance.now())

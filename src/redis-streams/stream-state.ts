@@ -16,7 +16,7 @@ export interface GroupState {
   readonly consumers: number
   readonly pending: number
   readonly lastId: string
-  /** How many entries stand before the next one that it reads; undefined = unknown. */
+  /** How many entries come before the next one that it reads; undefined = unknown. */
   readonly read: number | undefined
 }
 

@@ -1,4 +1,4 @@
-/** An event that is still to be sent: where it stands in the send, and what decides when it may go. */
+/** An event that is still to be sent: its position in the send, and what decides when it may go. */
 export interface Waiting {
   readonly at: number
   /** Its partition key; null = it waits for no other. */

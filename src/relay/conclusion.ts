@@ -103,8 +103,8 @@ export class Conclusion {
   }
 
   /**
-   * Its destination is down: out of memory for `delay` ms, at no cost. One with a key stands in the store as the head of its
-   * key meanwhile, so that a later owner of the lane knows that the others wait.
+   * Its destination is down: out of memory for `delay` ms, at no cost. One with a key is stored as the head of its key
+   * meanwhile, so that a later owner of the lane knows that the others wait.
    */
   defer(held: HeldEvent, delay: number, error: string, progress?: string): void {
     const { id, lane, generation, key, retryCount } = held

@@ -26,7 +26,7 @@ const LITTLE = 50
  * finds what committed late, was requeued or became due. Correctness rests on the sweep alone.
  *
  * A transaction that commits late leaves an event below the cursor, and the next of its key may be published at once. So what a
- * read from the cursor finds beyond the lane's horizon waits for a sweep, and where all stands beyond it the read is one.
+ * read from the cursor finds beyond the lane's horizon waits for a sweep, and where everything is beyond it the read is one.
  */
 export class LaneReader {
   readonly #store: RelayStore

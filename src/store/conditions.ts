@@ -19,7 +19,7 @@ export interface ConditionSql {
 
 const OPERATORS = { eq: '=', lt: '<', lte: '<=', gt: '>', gte: '>=' } as const
 
-/** The conjunction of conditions, as SQL. The pieces are asked for in the order in which they stand in it. */
+/** The conjunction of conditions, as SQL. The pieces are asked for in the order in which they occur in it. */
 export function allOf(where: readonly Condition[], sql: ConditionSql): string {
   return where.map((condition) => `(${clauseOf(condition, sql)})`).join(' AND ') || 'TRUE'
 }

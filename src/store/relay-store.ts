@@ -27,7 +27,7 @@ export interface LaneCursor {
   readonly limit: number
 }
 
-/** An event that stands at the head of its key and keeps the later ones waiting: a retry, or one that failed for good. */
+/** An event at the head of its key and keeps the later ones waiting: a retry, or one that failed for good. */
 export interface HeldHead {
   readonly id: string
   readonly seq: number

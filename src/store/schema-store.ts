@@ -18,7 +18,7 @@ export interface SchemaParts<Step extends SchemaStep> {
   read(use: 'operator' | 'check'): Promise<FoundSchema>
   /** Does what is missing, one process at a time; returns what was dropped and made again, for people. */
   migrate(lanes: number, onProgress: ((message: string) => void) | undefined): Promise<readonly string[]>
-  /** What stands before all scripts. */
+  /** What comes before all scripts. */
   readonly beforeScripts?: string
   /** A step as a script, its record with it. */
   script(step: Step, lanes: number): string

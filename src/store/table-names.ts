@@ -1,6 +1,6 @@
 import { type Problem, throwProblems } from '../foundation/problem.ts'
 
-/** The tables of one outbox beside its events, by what stands behind their prefix. */
+/** The tables of one outbox beside its events, by the suffix of their names. */
 const BESIDE = [
   'lanes',
   'workers',

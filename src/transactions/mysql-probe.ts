@@ -14,7 +14,7 @@ export interface Way {
   readonly runApart?: RunOnTransaction
 }
 
-/** What stands between the marks is a comment for MySQL, which has no such variable. */
+/** The text between the marks is a comment for MySQL, which has no such variable. */
 const ASK_MARIADB = 'SELECT /*M! @@in_transaction OR NOT @@autocommit AS open, */ 1 AS answered'
 
 /**

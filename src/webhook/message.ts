@@ -36,7 +36,8 @@ const VALUE = /^[\t\x20-\x7e]*$/
 
 /**
  * Throws `INVALID_EVENT` for an attribute that binary mode cannot carry as a header. Its own attributes are
- * percent-encoded; the content type stands as it is, and the name of an extension that was written by SQL may be anything.
+ * percent-encoded; the content type is written as it is, and the name of an extension that was written by SQL may be
+ * anything.
  */
 export function checkHeaders(event: OutgoingEvent): void {
   const { datacontenttype = '', ...others } = event.toEncodable().attributes

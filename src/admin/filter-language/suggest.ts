@@ -48,7 +48,7 @@ export function suggestFor(text: string, at: number, known: KnownValues = {}): r
   const start = values.slice(0, values.lastIndexOf(',') + 1)
   const sought = values.slice(start.length).toLowerCase()
   const matching = all.filter((value) => value.toLowerCase().includes(sought) && value.toLowerCase() !== sought)
-  // What begins so stands before what has it somewhere.
+  // Words that begin with it come before words that contain it.
   matching.sort((a, b) => Number(b.toLowerCase().startsWith(sought)) - Number(a.toLowerCase().startsWith(sought)))
   return matching
     .slice(0, MOST)

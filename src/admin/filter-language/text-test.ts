@@ -4,7 +4,7 @@ import type { TermValue } from './terms.ts'
 
 /** A text with `*` for any characters, as it is in a filter; in quotes a star is a star. */
 export interface TextPattern {
-  /** What stands between the stars. */
+  /** The parts between the stars. */
   readonly parts: readonly string[]
   fits(text: string | null): boolean
 }

@@ -52,7 +52,7 @@ export const health = defineCommand({
   },
 })
 
-/** A detail holds cause and cure, so that it is never cut: where the window is too narrow they stand beneath their lines. */
+/** A detail holds cause and cure, so that it is never cut: where the window is too narrow they are beneath their lines. */
 function linesOf(rows: readonly Checked[], width: number | undefined): OutboxReport['lines'] {
   const wide = fitTable([...COLUMNS, DETAIL], rows, undefined)
   const fits = wide.every((line) => line.length <= (width ?? Number.POSITIVE_INFINITY))

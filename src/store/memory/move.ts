@@ -44,8 +44,8 @@ export function move(
 }
 
 /**
- * Asks the owners of these events' lanes to take their hands off. Where no hold stands, the owner may be sending whatever
- * it answered before: `quietFor` is -n, and only answers beyond n count.
+ * Asks the owners of these events' lanes to take their hands off. Without a hold the owner may be sending whatever it
+ * answered before: `quietFor` is -n, and only answers beyond n count.
  */
 export function hold(outbox: MemoryOutbox, ids: readonly string[], duration: number): readonly Hold[] {
   const rows = ids.flatMap((id) => outbox.rows.get(id) ?? []).filter((row) => UNSETTLED.includes(row.status))

@@ -25,9 +25,9 @@ import type { Tables } from './tables.ts'
 import { FAR_FUTURE_SQL, NOW, nowPlus, slices, UNSETTLED } from './values.ts'
 
 /**
- * Asks the owners of the lanes in which these events wait to take their hands off them. Where no hold stands, the owner may
- * be sending whatever it answered before: `quiet_for` is -n, and only answers beyond n count. It is set first: MySQL
- * assigns from left to right, and reads what it has assigned.
+ * Asks the owners of the lanes in which these events wait to take their hands off them. Without a hold the owner may be
+ * sending whatever it answered before: `quiet_for` is -n, and only answers beyond n count. It is set first: MySQL assigns
+ * from left to right, and reads what it has assigned.
  */
 export function hold(client: Client, t: Tables): AdminStore['hold'] {
   return (ids, duration) =>

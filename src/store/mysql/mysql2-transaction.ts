@@ -4,7 +4,7 @@ import { describe, hasMethods, notATransaction } from '../../transactions/refusa
 import { joinStatement, type Row, type Statement } from '../statement.ts'
 import type { TransactionAdapter } from '../transaction-adapter.ts'
 
-/** A query as `mysql2` takes it; what stands here stands above what the connection was configured with. */
+/** A query as `mysql2` takes it; it overrides what the connection was configured with. */
 export interface Mysql2Query {
   readonly sql: string
   readonly values: (string | number | null)[]

@@ -8,8 +8,8 @@ import { Sql, utf8 } from './sql.ts'
 export const UNSETTLED = new Sql(statusList(UNSETTLED_STATUSES))
 
 /**
- * Where an event stands: what the column `stage` holds, and the work index is made of. NULL = published, cancelled, or
- * failed without blocking anything that an operator has not seen to.
+ * What an event waits for: what the column `stage` holds, and the work index is made of. NULL = published, cancelled,
+ * or failed without blocking anything that an operator has not seen to.
  */
 export const STAGE = { hot: 1, parked: 2, retrying: 3, failed: 4 } as const
 

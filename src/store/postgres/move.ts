@@ -30,8 +30,8 @@ function lanesOfMove(t: Tables): string {
 }
 
 /**
- * Asks the owners of the lanes in which these events wait to take their hands off them. `$2` is the events table. Where no
- * hold stands, the owner may be sending whatever it answered before: `quiet_for` is -n, and only answers beyond n count.
+ * Asks the owners of the lanes in which these events wait to take their hands off them. `$2` is the events table. Without
+ * a hold the owner may be sending whatever it answered before: `quiet_for` is -n, and only answers beyond n count.
  */
 export function hold(client: Client, t: Tables): AdminStore['hold'] {
   const text = `

@@ -43,7 +43,7 @@ export function admin(database: Database, t: Tables, notify: () => void): AdminS
   }
 }
 
-/** Rows that match, in order. The statement varies with the query; the values never stand in its text. */
+/** Rows that match, in order. The statement varies with the query; the values are never in its text. */
 function list(t: Tables) {
   return (db: Connection, query: Query): readonly Partial<OutboxEventColumns>[] => {
     const where = allOf(t, query.where)

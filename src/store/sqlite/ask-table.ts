@@ -5,7 +5,7 @@ import type { Row, Statement } from '../statement.ts'
 
 /**
  * Runs a statement of ours. SQLite has one code for whatever is wrong with one; after that the table itself is looked for, `table`
- * as it stands in `Tables`. Throws `SCHEMA_MISSING` where it is not there.
+ * as it is in `Tables`. Throws `SCHEMA_MISSING` where it is not there.
  */
 export function* askTable(table: string, statement: Statement): Program<readonly Row[]> {
   try {

@@ -58,7 +58,7 @@ export function look(t: Tables) {
       ORDER BY lane, seq LIMIT ${ROWS_READ})
     WHERE status = 'failed' AND available_at IS NOT NULL AND partition_key IS NOT NULL
     ORDER BY lane, seq LIMIT ${HEADS_READ}`
-  // The oldest stand at the head of each lane. Reading all due rows for one number would take seconds at a million.
+  // The oldest are at the head of each lane. Reading all due rows for one number would take seconds at a million.
   const oldestSql = `
     SELECT min(due_at) AS oldest, ${NOW} AS now FROM (
       SELECT due_at FROM (SELECT ${dueAt} ${hot} ${ofBackend} AND lane = ? ORDER BY seq LIMIT 100)

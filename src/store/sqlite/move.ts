@@ -14,8 +14,8 @@ import type { Tables } from './tables.ts'
 import { FAR_FUTURE_SQL, NOW, nowPlus } from './values.ts'
 
 /**
- * Asks the owners of the lanes in which these events wait to take their hands off them. Where no hold stands, the owner may
- * be sending whatever it answered before: `quiet_for` is -n, and only answers beyond n count.
+ * Asks the owners of the lanes in which these events wait to take their hands off them. Without a hold the owner may be
+ * sending whatever it answered before: `quiet_for` is -n, and only answers beyond n count.
  */
 export function hold(t: Tables) {
   const sql = `

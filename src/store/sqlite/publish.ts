@@ -42,8 +42,8 @@ const readInserted = namedRowReader(INSERTED_COLUMNS, FOREIGN_READERS)
 const BYTES_PER_INSERT = 16_000_000
 
 /**
- * One statement with one JSON parameter for any number of rows: an array of arrays, read by position, which takes 0.7 of
- * the time of names. `data` stands in it as a string, so that its text survives; bytes as hexadecimal digits, since SQLite decodes no Base64.
+ * One statement with one JSON parameter for any number of rows: an array of arrays, read by position, which takes 0.7 of the time of names.
+ * `data` is a string in it, so that its text survives; bytes as hexadecimal digits, since SQLite decodes no Base64.
  */
 function insertText(t: Tables): readonly string[] {
   const of = (member: keyof NewOutboxEvent): string => `json_extract(value, '$[${NEW_MEMBERS.indexOf(member)}]')`

@@ -32,8 +32,8 @@ export function isForeign(db: Connection, t: Tables): boolean {
 /**
  * Takes over a table that Django made, inside the caller's transaction: moves it aside, makes ours, copies, drops it.
  * `seq` has to be the rowid, and no ALTER TABLE can add that; keeping the old rowid would let VACUUM renumber it.
- * `create` makes our tables. What stood on the table (indexes, triggers) stands on the new one.
- * Throws `TAKEOVER_REFUSED` before anything is changed.
+ * `create` makes our tables. What the table had (indexes, triggers) the new one has. Throws `TAKEOVER_REFUSED` before
+ * anything is changed.
  */
 export function takeOver(db: Connection, t: Tables, create: () => void): void {
   recognise(db, t)

@@ -12,7 +12,7 @@ export interface TakeOverNames {
   /** Django's, once that has happened. */
   readonly aside: Sql
   readonly asideTable: string
-  /** Where the take-over stands. */
+  /** The progress of the take-over. */
   readonly state: Sql
   /** The triggers on Django's table. */
   readonly triggers: { readonly added: Sql; readonly changed: Sql; readonly gone: Sql }

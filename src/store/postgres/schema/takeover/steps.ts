@@ -34,8 +34,8 @@ export type TakeOverStep = {
 const BATCH = 2_000
 
 /**
- * Where a take-over stands: `done` steps, and how far the old rows are numbered. New rows get numbers from `first` on,
- * so that old ones have room below.
+ * The progress of a take-over: `done` steps, and how far the old rows are numbered. New rows get numbers from `first`
+ * on, so that old ones have room below.
  */
 export function takeOverTable(t: Tables): string {
   return t.object('takeover')
