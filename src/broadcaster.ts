@@ -25,6 +25,7 @@ import { Worker } from './relay/worker.ts'
 import type { WorkerOptions } from './relay/worker-options.ts'
 import type { Store } from './store/store.ts'
 import type { TransactionAdapter } from './store/transaction-adapter.ts'
+import { broadcasterClosed, untilClosed } from './store/until-closed.ts'
 import { resolveLogger } from './telemetry/logger.ts'
 import { SignalSource } from './telemetry/signals.ts'
 
@@ -60,6 +61,9 @@ export class Broadcaster<
   readonly #publisher: Publisher<Tx>
   readonly #workers = new Set<Worker>()
   readonly #health: OutboxHealth
+  /** The store for all but the workers: says `CLOSED` once they have stopped, since until then their handlers may publish. */
+  readonly #open: Store<StoreTx>
+  #isClosed = false
   #closing: Promise<void> | undefined
 
   /** Throws `INVALID_OPTION`, `UNKNOWN_BACKEND` or `ADAPTER_MISMATCH`. Opens nothing. */
@@ -68,9 +72,10 @@ export class Broadcaster<
     this.#options = options
     this.#backends = new Map(Object.entries(options.backends ?? {}))
     this.store = options.store
+    this.#open = untilClosed(options.store, () => this.#isClosed)
     this.name = options.name ?? options.store.description
     this.#signals = new SignalSource(this.name, resolveLogger('Broadcaster', options.logger))
-    this.events = new EventManager(options.store.admin, (event, publishOptions) =>
+    this.events = new EventManager(this.#open.admin, (event, publishOptions) =>
       this.transaction((tx) => this.#makePublisher(this.store.transactionAdapter).publish(tx, event, publishOptions)),
     )
     // Without an adapter of the caller's, Tx is the store's own transaction type.
@@ -78,7 +83,7 @@ export class Broadcaster<
     this.#publisher = this.#makePublisher(adapter)
     this.admin = new Admin({
       outbox: this.name,
-      store: options.store,
+      store: this.#open,
       records: this.events,
       backends: () =>
         Array.from(this.#backends, ([name, { description }]) => ({ name, description: description ?? null })),
@@ -86,7 +91,7 @@ export class Broadcaster<
       subscriptions: options.subscriptions ?? {},
       publisher: this.#publisher,
     })
-    this.inbox = new Inbox<Tx>({ store: options.store, transaction: adapter })
+    this.inbox = new Inbox<Tx>({ store: this.#open, transaction: adapter })
     const isClosed = (): boolean => this.#closing !== undefined
     this.#health = new OutboxHealth({ store: this.store, backends: this.#backends, workers: this.#workers, isClosed })
     for (const resource of [options.store, ...this.#backends.values()]) hold(resource, this)
@@ -146,7 +151,7 @@ export class Broadcaster<
    * workers as soon as it has committed. Rolls back when `work` throws.
    */
   async transaction<T>(work: (tx: StoreTx) => Promise<T>): Promise<T> {
-    const result = await this.store.transaction(work)
+    const result = await this.#open.transaction(work)
     this.wake()
     return result
   }
@@ -160,10 +165,8 @@ export class Broadcaster<
   registerBackend(name: string, backend: Backend): void {
     throwProblems('the backend', backendProblems(name, backend))
     if (this.#backends.has(name)) {
-      throw new BroadcasterError('INVALID_OPTION', `backend '${name}' is configured already; choose another name`, {
-        field: 'name',
-        value: name,
-      })
+      const message = `backend '${name}' is configured already; choose another name`
+      throw new BroadcasterError('INVALID_OPTION', message, { field: 'name', value: name })
     }
     this.#backends.set(name, backend)
     hold(backend, this)
@@ -185,7 +188,7 @@ export class Broadcaster<
         records: this.events,
         signals: this.#signals,
         hooks: this.#options.hooks,
-        ...{ share, background: new OperationRunner(this.store) },
+        ...{ share, background: new OperationRunner(this.store), isClosed: () => this.#closing !== undefined },
       },
       // What is undefined here was left out: then the constructor's counts.
       { ...this.#options.worker, ...withoutUndefined(options) },
@@ -195,12 +198,12 @@ export class Broadcaster<
   }
 
   /**
-   * For cron jobs and serverless functions: takes the lanes that are free, delivers until nothing is due, gives the lanes back.
-   * `limit`: ends after this many events; the next call goes on there. Default: no limit, and then it goes on for as long as
-   * events come in as fast as they are delivered. Resolves with the number published; `close` ends it early.
+   * For cron jobs and serverless functions: takes the free lanes, delivers until nothing is due, gives them back. `limit`: ends after
+   * this many events; the next call goes on there. Default: none, and then it goes on while events come in as fast as they are
+   * delivered. Resolves with the number published; `close` ends it early.
    */
   async processPendingEvents(options: { readonly limit?: number | undefined } & WorkerOptions = {}): Promise<number> {
-    if (this.#closing !== undefined) throw new BroadcasterError('CLOSED', 'this Broadcaster is closed')
+    if (this.#closing !== undefined) throw broadcasterClosed()
     const { limit, ...workerOptions } = options
     const worker = this.worker(workerOptions)
     try {
@@ -248,8 +251,7 @@ export class Broadcaster<
   /**
    * Stops the workers made here and the drains that are running, then closes backends and store: what was injected stays open, and so
    * does a backend or store that another Broadcaster has, too, until the last of them closes. Each backend, and the store, has 10 s for it:
-   * what does not close in that time is left to itself, the others are closed, and this rejects with `CLOSE_TIMEOUT`.
-   * Idempotent.
+   * what does not close in time is left to itself, and this rejects with `CLOSE_TIMEOUT`. Then all here says `CLOSED`. Idempotent.
    */
   close(): Promise<void> {
     this.#closing ??= this.#close()
@@ -263,6 +265,7 @@ export class Broadcaster<
 
   async #close(): Promise<void> {
     const workers = await Promise.allSettled(Array.from(this.#workers, (worker) => worker.stop()))
+    this.#isClosed = true
     const backends = await Promise.allSettled(
       Array.from(this.#backends, ([name, backend]) => closeWithin(`the backend "${name}"`, () => letGo(backend, this))),
     )
@@ -278,7 +281,7 @@ export class Broadcaster<
   #makePublisher<AnyTx>(adapter: TransactionAdapter<AnyTx>): Publisher<AnyTx> {
     const { routes = [], events, hooks, unlistedEvents = 'refuse', maxRetries = DEFAULT_RETRIES } = this.#options
     return new Publisher({
-      store: this.store.publish,
+      store: this.#open.publish,
       dialect: this.store.dialect,
       adapter,
       backends: this.#backends,

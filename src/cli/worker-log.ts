@@ -87,10 +87,12 @@ export function startWorkerLog(
   const quiet = new Set(verbose ? [] : [...VERBOSE_ONLY, ...(passes ? EVERY_PASS : [])])
   const ours = new Set(outboxes)
   const from = (outbox: string): string => (ours.size > 1 ? `${outbox}: ` : '')
-  const repeats = new Repeats(QUIET)
   let published = 0
   let since = performance.now()
   const line = (text: string, colour?: Colour): void => terminal.out(`${new Date().toISOString()} ${text}`, colour)
+  const repeats = new Repeats<readonly [text: string, colour: Colour | undefined]>(QUIET, ([text, colour], more) =>
+    line(text + more, colour),
+  )
   const summarise = (): void => {
     if (published > 0) line(`published ${countOf(published, 'event')} in ${formatDuration(performance.now() - since)}`)
     published = 0
@@ -107,8 +109,9 @@ export function startWorkerLog(
     const text = LINES[name]?.(message)
     if (text !== undefined) {
       const topic = verbose ? undefined : TOPICS[name]?.(message)
-      const more = topic === undefined ? '' : repeats.suffix(`${name} ${message.outbox} ${topic}`)
-      if (more !== undefined) line(from(message.outbox) + text + more, COLOURS[name])
+      const said = [from(message.outbox) + text, COLOURS[name]] as const
+      if (topic === undefined) line(...said)
+      else repeats.tell(`${name} ${message.outbox} ${topic}`, said)
     } else if ('record' in message && verbose) line(`${from(message.outbox)}${name.slice(6)} ${named(message.record)}`)
   }
   const stops = NAMES.map((name) => onSignal(name, (message) => print(name, message)))
@@ -116,6 +119,7 @@ export function startWorkerLog(
   return () => {
     clearInterval(timer)
     for (const stop of stops) stop()
+    repeats.flush()
     if (!json) summarise()
   }
 }

@@ -20,6 +20,8 @@ const AGAIN_CODES: ReadonlySet<ErrorCode> = new Set([
   'STORE_UNAVAILABLE',
   'STORE_READ_ONLY',
   'TRANSACTION_CONFLICT',
+  // The process is ending, and closed its Broadcaster before its consumer.
+  'CLOSED',
 ])
 
 /** Codes after which the same transaction may simply be run again: PostgreSQL, MySQL and SQLite, each its own. */

@@ -129,7 +129,7 @@ export class Inbox<Tx = unknown> {
    * Deletes at most `limit` (default 1,000) entries older than `age` ms (default 30 days); resolves with their number.
    * Workers and consumers do so by themselves. An event that comes again after that is handled again.
    */
-  prune({
+  async prune({
     age = DEFAULT_AGE,
     limit = 1_000,
   }: {
@@ -140,7 +140,7 @@ export class Inbox<Tx = unknown> {
     if (wrong) {
       const [field, value] = wrong
       const message = `inbox.prune is refused: ${field} is ${value}; give a number, 0 or more`
-      return Promise.reject(new BroadcasterError('INVALID_OPTION', message, { field, value }))
+      throw new BroadcasterError('INVALID_OPTION', message, { field, value })
     }
     return this.#store.inbox.prune({ age, limit: Math.floor(limit) })
   }

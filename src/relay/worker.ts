@@ -6,6 +6,7 @@ import { settles } from '../foundation/waiting.ts'
 import type { HealthCheck } from '../health/health.ts'
 import type { RecordSource } from '../record/record-source.ts'
 import type { Store } from '../store/store.ts'
+import { broadcasterClosed } from '../store/until-closed.ts'
 import type { SignalSource } from '../telemetry/signals.ts'
 import { Background, type BackgroundWork } from './background.ts'
 import { checkTimeouts } from './check-timeouts.ts'
@@ -37,6 +38,8 @@ export interface WorkerParts {
   readonly share?: SendShare | undefined
   /** What is done beside the relay. Default: nothing. */
   readonly background?: BackgroundWork | undefined
+  /** Whether who made it was closed: then nothing is begun. Default: never. */
+  readonly isClosed?: (() => boolean) | undefined
   /**
    * How long one statement may take before the database counts as not answering, in milliseconds; a lease when that is
    * more. Default 10,000, or 2,000 more than the store's own limit when that is more.
@@ -210,6 +213,7 @@ export class Worker {
       return await drain.published
     } finally {
       this.#drains.delete(drain)
+      if (this.#runs === 0 && !this.isRunning) this.#parts.signals.flush()
     }
   }
 
@@ -230,8 +234,9 @@ export class Worker {
     return Math.max(statementTime ?? Math.max(10_000, (store.statementTimeout ?? 0) + 2_000), this.options.lease)
   }
 
-  #check(): Promise<unknown> {
-    return answered(this.#statementTime, this.#parts.store.schema.check())
+  async #check(): Promise<void> {
+    if (this.#parts.isClosed?.()) throw broadcasterClosed()
+    await answered(this.#statementTime, this.#parts.store.schema.check())
   }
 
   #change(work: () => Promise<void>): Promise<void> {

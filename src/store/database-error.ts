@@ -167,6 +167,12 @@ export function databaseError(dialect: Dialect, error: unknown, statement?: Stat
   return errorOf(code, driver, error, statement)
 }
 
+/** Whether an error is one of ours, or has a code of the database or of the connection to it: what a library says by itself has none. */
+export function isFromDatabase(dialect: Dialect, error: unknown): boolean {
+  if (error instanceof BroadcasterError || codeWithin(dialect, error)) return true
+  return innerErrors(error).some((each) => hasServerCode(dialect, each))
+}
+
 /** That the outbox is not there, where the error itself does not say it. */
 export function schemaMissing(error: unknown, statement?: Statement): BroadcasterError {
   return errorOf('SCHEMA_MISSING', innerErrors(error).at(-1), error, statement)

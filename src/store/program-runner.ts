@@ -1,6 +1,6 @@
 import { BroadcasterError } from '../errors.ts'
 import { waitFor } from '../foundation/waiting.ts'
-import { databaseError } from './database-error.ts'
+import { databaseError, isFromDatabase } from './database-error.ts'
 import type { Wait, WaitingProgram } from './program.ts'
 import type { Dialect, Row, Statement } from './statement.ts'
 import type { TransactionAdapter } from './transaction-adapter.ts'
@@ -89,7 +89,21 @@ export class ProgramRunner<Tx> {
   #told(error: unknown, tx: Tx, asked?: Statement | Wait): unknown {
     if (asked && 'promise' in asked) return error
     if (error instanceof BroadcasterError && error.code === 'NOT_A_TRANSACTION') return this.#refusal(error, tx)
+    if (asked && !isFromDatabase(this.#adapter.dialect, error)) {
+      const ended = this.#endedMeanwhile(tx)
+      if (ended) return new BroadcasterError('TRANSACTION_ENDED', ended.message, { field: 'tx', cause: error })
+    }
     return databaseError(this.#adapter.dialect, error, asked)
+  }
+
+  /** What the adapter says of `tx` when it has ended since the program began: a library that refuses what comes late gives no code. */
+  #endedMeanwhile(tx: Tx): BroadcasterError | undefined {
+    try {
+      this.#adapter.check(tx)
+    } catch (error) {
+      if (error instanceof BroadcasterError && error.code === 'TRANSACTION_ENDED') return error
+    }
+    return undefined
   }
 
   /** Says whose transactions are taken: the store's own are refused where an ORM's adapter is given, too. */

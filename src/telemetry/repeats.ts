@@ -1,35 +1,78 @@
-/** What was said lately, and how often it happened since. */
-interface Told {
+/** A topic that had a line lately, and what has happened of it since. */
+interface Told<Line> {
+  /** When the first of the lines was said. */
   since: number
+  said: number
   unsaid: number
+  /** The latest of those. */
+  latest: Line | undefined
 }
 
 /** Topics remembered at once. */
 const MOST_TOPICS = 1_000
 
-/** Keeps a log readable when the same thing goes wrong a thousand times: of a topic one line in a while, and how many it stands for. */
-export class Repeats {
+/**
+ * Keeps a log readable when the same thing goes wrong a thousand times: of a topic one line in a while, which says how many it stands
+ * for. What was held back is said when that time is over, or at `flush`: nothing is held back for good.
+ */
+export class Repeats<Line> {
   readonly #quiet: number
-  readonly #told = new Map<string, Told>()
+  readonly #say: (line: Line, more: string) => void
+  readonly #told = new Map<string, Told<Line>>()
+  #timer: NodeJS.Timeout | undefined
 
-  /** `quiet`: how long a topic that has had a line is only counted, in milliseconds. */
-  constructor(quiet: number) {
+  /** `quiet`: how long a topic that has had its lines is only counted, in milliseconds. `say` is given what to append. */
+  constructor(quiet: number, say: (line: Line, more: string) => void) {
     this.#quiet = quiet
+    this.#say = say
   }
 
-  /** What to append to the line of this topic; undefined = it had one just now, and this one is counted. */
-  suffix(topic: string): string | undefined {
+  /** Says the line, unless its topic has had `most` (default 1) just now: then it is counted. */
+  tell(topic: string, line: Line, most = 1): void {
     const now = performance.now()
     const told = this.#told.get(topic)
-    if (told !== undefined && now - told.since < this.#quiet) {
+    if (told === undefined || now - told.since >= this.#quiet) {
+      // Set again, so that the first of the map is the one that was reported longest ago.
+      this.#told.delete(topic)
+      this.#told.set(topic, { since: now, said: 1, unsaid: 0, latest: undefined })
+      this.#forgetOldest()
+      this.#say(line, moreThan(told?.unsaid ?? 0))
+    } else if (told.said < most) {
+      told.said++
+      this.#say(line, '')
+    } else {
       told.unsaid++
-      return undefined
+      told.latest = line
+      // Nobody waits for a log.
+      this.#timer ??= setTimeout(() => this.flush(), this.#quiet).unref()
     }
-    // Set again, so that the first of the map is the one that was reported longest ago.
-    this.#told.delete(topic)
-    this.#told.set(topic, { since: now, unsaid: 0 })
-    const [oldest] = this.#told.keys()
-    if (this.#told.size > MOST_TOPICS && oldest !== undefined) this.#told.delete(oldest)
-    return told !== undefined && told.unsaid > 0 ? ` (and ${told.unsaid} more like it before)` : ''
   }
+
+  /** Says now what was held back. */
+  flush(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    const now = performance.now()
+    for (const told of this.#told.values()) this.#release(told, now)
+  }
+
+  #release(told: Told<Line>, now: number): void {
+    const { latest, unsaid } = told
+    if (latest === undefined) return
+    Object.assign(told, { since: now, said: 1, unsaid: 0, latest: undefined })
+    this.#say(latest, moreThan(unsaid - 1))
+  }
+
+  #forgetOldest(): void {
+    if (this.#told.size <= MOST_TOPICS) return
+    for (const [topic, told] of this.#told) {
+      this.#told.delete(topic)
+      this.#release(told, 0)
+      return
+    }
+  }
+}
+
+function moreThan(unsaid: number): string {
+  return unsaid > 0 ? ` (and ${unsaid} more like it before)` : ''
 }

@@ -20,6 +20,13 @@ const QUIET = 10_000
 const warn = (topic: string, text: string): Line => ({ level: 'warn', topic, text })
 const error = (topic: string, text: string): Line => ({ level: 'error', topic, text })
 
+/** Each is an event that nobody will try again, so that the line is to name it; a flood of them is counted, too. */
+const FOR_GOOD: ReadonlySet<SignalName> = new Set(['event.failed', 'delivery.failed'])
+const MOST_FOR_GOOD = 100
+
+/** After these nothing may come for long. */
+const ENDS: ReadonlySet<SignalName> = new Set(['worker.stopped', 'consumer.stopped'])
+
 /** What a person must know who has not chosen a logger: what went wrong, and that it works again. */
 const LINES: Lines = {
   'event.retried': ({ record, backend, retryCount, delay, error: why }) =>
@@ -66,12 +73,12 @@ const LINES: Lines = {
 }
 
 /**
- * Writes a line for each signal that reports trouble, or the end of it. A topic that has just had a line is counted, and
- * the next line says how many there were. A logger that throws harms nobody.
+ * Writes a line for each signal that reports trouble, or the end of it. A topic that has just had a line is counted, and one after ten
+ * seconds, or when the worker or consumer stops, says how many there were. A logger that throws harms nobody.
  */
 export class SignalLog {
   readonly #logger: Logger
-  readonly #repeats = new Repeats(QUIET)
+  readonly #repeats = new Repeats<Line>(QUIET, (line, more) => this.#write(line, more))
 
   constructor(logger: Logger) {
     this.#logger = logger
@@ -84,11 +91,18 @@ export class SignalLog {
 
   tell<Name extends SignalName>(name: Name, message: Signals[Name]): void {
     const line = LINES[name]?.(message)
-    if (line === undefined) return
-    const more = this.#repeats.suffix(`${name} ${line.topic}`)
-    if (more === undefined) return
+    if (line !== undefined) this.#repeats.tell(`${name} ${line.topic}`, line, FOR_GOOD.has(name) ? MOST_FOR_GOOD : 1)
+    if (ENDS.has(name)) this.flush()
+  }
+
+  /** Writes what was held back. */
+  flush(): void {
+    this.#repeats.flush()
+  }
+
+  #write({ level, text }: Line, more: string): void {
     try {
-      this.#logger[line.level](`broadcaster: ${onOneLine(line.text)}${more}`)
+      this.#logger[level](`broadcaster: ${onOneLine(text)}${more}`)
     } catch {
       // Nobody is left to tell.
     }

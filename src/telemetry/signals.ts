@@ -228,6 +228,11 @@ export class SignalSource {
     return channels.get(name)?.hasSubscribers === true || this.#log?.writes(name) === true
   }
 
+  /** Nothing may come for long: writes what the log has held back. */
+  flush(): void {
+    this.#log?.flush()
+  }
+
   emit<Name extends SignalName>(name: Name, message: Signals[Name]): void {
     this.#log?.tell(name, message)
     const change: ((told: SignalMessage<Name>) => void) | undefined = CHANGES[name]

@@ -17,7 +17,11 @@ export type Guarded = (way: Way, text: string, statement: Statement) => Promise<
 export function guarded(dialect: SqlDialect, what: string): Guarded {
   const requireOpen = mysqlProbe(what)
   return async (way, text, { values, effect }) => {
-    if (dialect === 'mysql' && effect !== 'reads') await requireOpen(way)
+    if (dialect === 'mysql' && effect !== 'reads') {
+      await requireOpen(way)
+      // It may have ended during that round trip: then what is sent now would commit by itself.
+      way.check?.()
+    }
     try {
       return await way.run(text, values)
     } catch (error) {

@@ -35,14 +35,18 @@ export function knexTransaction(options: DialectOption): TransactionAdapter<Knex
         const what = hasMethods(tx, 'raw') ? 'a Knex instance' : describe(tx)
         throw notATransaction(what, 'pass the argument of the function that you give to knex.transaction()')
       }
-      if (tx.isCompleted()) throw transactionEnded('a Knex transaction')
+      requireOpen(tx)
     },
     execute(tx: KnexTransaction, statement: Statement): Promise<readonly Row[]> {
       const run = async (text: string, bindings: readonly unknown[]): Promise<readonly Row[]> =>
         rowsOf(dialect, await tx.raw(text, bindings as readonly Value[]))
       const answer = async (text: string): Promise<unknown> => answerOf(await tx.raw(text, []))
       // Knex reads `?` in every dialect and numbers it itself; no statement of a store has one of its own.
-      return runGuarded({ run, answer }, statement.strings.join('?'), statement)
+      return runGuarded({ run, answer, check: () => requireOpen(tx) }, statement.strings.join('?'), statement)
     },
   }
+}
+
+function requireOpen(tx: KnexTransaction): void {
+  if (tx.isCompleted()) throw transactionEnded('a Knex transaction')
 }

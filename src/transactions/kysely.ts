@@ -4,6 +4,8 @@ import { type Guarded, guarded } from './guarded.ts'
 import { describe, hasMethods, isObject, notATransaction, transactionEnded } from './refusal.ts'
 import { type DialectOption, dialectOf, joinFor } from './sql-dialect.ts'
 
+const WHAT = 'a Kysely transaction'
+
 /** A `CompiledQuery`, as `CompiledQuery.raw` makes it. */
 export interface KyselyQuery {
   readonly sql: string
@@ -43,7 +45,7 @@ export interface KyselyTransaction {
  */
 export function kyselyTransaction(options: DialectOption): TransactionAdapter<KyselyTransaction> {
   const dialect = dialectOf('kyselyTransaction', options)
-  const runGuarded = guarded(dialect, 'a Kysely transaction')
+  const runGuarded = guarded(dialect, WHAT)
   return {
     name: 'kysely',
     dialect,
@@ -52,9 +54,9 @@ export function kyselyTransaction(options: DialectOption): TransactionAdapter<Ky
         const what = hasMethods(tx, 'getExecutor') ? 'a Kysely instance' : describe(tx)
         throw notATransaction(what, 'pass the argument of the function that you give to db.transaction().execute()')
       }
-      if (hasKyselyEnded(tx)) throw transactionEnded('a Kysely transaction')
+      if (hasKyselyEnded(tx)) throw transactionEnded(WHAT)
     },
-    execute: (tx, statement) => runOnKysely(tx, joinFor(dialect, statement), statement, runGuarded),
+    execute: (tx, statement) => runOnKysely(tx, WHAT, joinFor(dialect, statement), statement, runGuarded),
   }
 }
 
@@ -76,9 +78,10 @@ export function hasKyselyEnded(tx: KyselyTransaction): boolean {
   }
 }
 
-/** Runs a statement verbatim, past all plugins. */
+/** Runs a statement verbatim, past all plugins; `what` the transaction is for whoever reads an error. */
 export async function runOnKysely(
   tx: KyselyTransaction,
+  what: string,
   text: string,
   statement: Statement,
   runGuarded: Guarded,
@@ -88,7 +91,10 @@ export async function runOnKysely(
   const executor = tx.getExecutor().withoutPlugins()
   const run = async (sql: string, values: readonly unknown[]): Promise<readonly Row[]> =>
     (await executor.executeQuery(rawQuery(sql, values))).rows as Row[]
-  return runGuarded({ run }, text, statement)
+  const check = (): void => {
+    if (hasKyselyEnded(tx)) throw transactionEnded(what)
+  }
+  return runGuarded({ run, check }, text, statement)
 }
 
 function rawQuery(sql: string, values: readonly unknown[]): KyselyQuery {

@@ -5,6 +5,8 @@ import { hasKyselyEnded, isKyselyTransaction, type KyselyTransaction, runOnKysel
 import { describe, hasMethods, notATransaction, transactionEnded } from './refusal.ts'
 import { type DialectOption, dialectOf, joinFor } from './sql-dialect.ts'
 
+const WHAT = 'a MikroORM EntityManager in a transaction'
+
 /**
  * What we need of an SQL `EntityManager` of MikroORM. Every one has the same type, also `orm.em`: the rule is checked at
  * run time, by `isInTransaction`. The `MikroORM` object does not fit.
@@ -37,7 +39,7 @@ export function mikroOrmTransaction(options: DialectOption): TransactionAdapter<
     check(tx: MikroOrmTransaction): void {
       if (!hasMethods(tx, 'isInTransaction', 'getTransactionContext')) throw notATransaction(describe(tx), cure)
       if (!tx.isInTransaction()) {
-        if (seen.has(tx)) throw transactionEnded('a MikroORM EntityManager in a transaction')
+        if (seen.has(tx)) throw transactionEnded(WHAT)
         throw notATransaction('an EntityManager without a transaction', cure)
       }
       const context = contextOf(tx)
@@ -45,13 +47,13 @@ export function mikroOrmTransaction(options: DialectOption): TransactionAdapter<
         throw notATransaction('an EntityManager whose transaction is not one of MikroORM 7 on SQL', cure)
       }
       // MikroORM leaves an EntityManager its transaction when that has ended.
-      if (hasKyselyEnded(context)) throw transactionEnded('a MikroORM EntityManager in a transaction')
+      if (hasKyselyEnded(context)) throw transactionEnded(WHAT)
       seen.add(tx)
     },
     async execute(tx: MikroOrmTransaction, statement: Statement) {
       const context = contextOf(tx)
-      if (context === undefined) throw transactionEnded('a MikroORM EntityManager in a transaction')
-      return runOnKysely(context, joinFor(dialect, statement), statement, runGuarded)
+      if (context === undefined) throw transactionEnded(WHAT)
+      return runOnKysely(context, WHAT, joinFor(dialect, statement), statement, runGuarded)
     },
   }
 }

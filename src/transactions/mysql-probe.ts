@@ -10,6 +10,8 @@ export interface Way {
   readonly run: RunOnTransaction
   /** Resolves with what the driver gave, where the library hands that over. */
   readonly answer?: (text: string) => PromiseLike<unknown>
+  /** Throws `TRANSACTION_ENDED` where the library itself knows that. */
+  readonly check?: () => void
   /** Runs what may fail, where an error would take the application's own statements with it. */
   readonly runApart?: RunOnTransaction
 }

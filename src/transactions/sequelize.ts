@@ -53,11 +53,7 @@ export function sequelizeTransaction(options: DialectOption): TransactionAdapter
   return {
     name: 'sequelize',
     dialect,
-    check(tx: SequelizeTransaction): void {
-      for (let at: unknown = insideOf(tx); isObject(at); at = at['parent']) {
-        if (at['finished'] !== undefined) throw transactionEnded('a Sequelize transaction')
-      }
-    },
+    check: requireOpen,
     async execute(tx: SequelizeTransaction, statement: Statement): Promise<readonly Row[]> {
       const { sequelize } = insideOf(tx)
       const query = async (text: string, values: readonly unknown[]): Promise<unknown> => {
@@ -72,8 +68,14 @@ export function sequelizeTransaction(options: DialectOption): TransactionAdapter
       }
       const answer = (text: string): Promise<unknown> => query(text, [])
       const text = joinStatement(statement, (n) => `$${n}`)
-      return runGuarded({ run, answer }, text, statement)
+      return runGuarded({ run, answer, check: () => requireOpen(tx) }, text, statement)
     },
+  }
+}
+
+function requireOpen(tx: SequelizeTransaction): void {
+  for (let at: unknown = insideOf(tx); isObject(at); at = at['parent']) {
+    if (at['finished'] !== undefined) throw transactionEnded('a Sequelize transaction')
   }
 }
 

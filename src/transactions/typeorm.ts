@@ -64,7 +64,10 @@ export function typeormTransaction(options: DialectOption): TransactionAdapter<T
         return records as Row[]
       }
       const answer = async (text: string): Promise<unknown> => (await runner.query(text, [], true)).raw
-      return runGuarded({ run, answer }, joinFor(dialect, statement), statement)
+      const check = (): void => {
+        if (!runner.isTransactionActive) throw transactionEnded('a TypeORM transaction')
+      }
+      return runGuarded({ run, answer, check }, joinFor(dialect, statement), statement)
     },
   }
 }

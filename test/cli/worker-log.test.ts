@@ -22,7 +22,7 @@ test('the same trouble is told once in a while, other trouble at once, and verbo
   const away = Array.from({ length: 100 }, () => 'cannot be reached')
   assert.deepEqual(
     logged(false, (source) => fails(source, ...away, 'is starting up')),
-    ['error: cannot be reached', 'error: is starting up'],
+    ['error: cannot be reached', 'error: is starting up', 'error: cannot be reached (and 98 more like it before)'],
   )
   assert.equal(logged(true, (source) => fails(source, ...away)).length, 100)
 })
@@ -31,7 +31,12 @@ test('errors that differ only in numbers, ids or quoted values are the same trou
   const waits = [8_001, 7_990, 12].map((wait) => `no connection to MySQL came free within ${wait} ms`)
   assert.deepEqual(
     logged(false, (source) => fails(source, ...waits, "no permission for 'a'", "no permission for 'b'")),
-    ['error: no connection to MySQL came free within 8001 ms', "error: no permission for 'a'"],
+    [
+      'error: no connection to MySQL came free within 8001 ms',
+      "error: no permission for 'a'",
+      'error: no connection to MySQL came free within 12 ms (and 1 more like it before)',
+      "error: no permission for 'b'",
+    ],
   )
 })
 

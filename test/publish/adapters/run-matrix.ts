@@ -2,6 +2,7 @@ import { after, describe, test } from 'node:test'
 import { caughtErrorSuite } from './caught-error.ts'
 import type { DatabaseName, Place } from './cell.ts'
 import { databaseErrorSuite } from './database-error.ts'
+import { latePublishSuite } from './late-publish.ts'
 import { lateWriterSuite } from './late-writer.ts'
 import { MATRIX } from './matrix.ts'
 import { PLACES } from './place.ts'
@@ -33,6 +34,7 @@ export function runMatrix(database: DatabaseName): void {
         adapterSuite(way, openCell, open, skip)
         caughtErrorSuite(way, openCell, sharedPlace, skip)
         databaseErrorSuite(way, openCell, sharedPlace, skip)
+        latePublishSuite(way, openCell, sharedPlace, skip)
         lateWriterSuite(way, openCell, sharedPlace, skip)
       }
     })
