@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
 import { type Backend, delivered, notDelivered, type SendResult } from '../../src/backend/backend.ts'
 import type { OutgoingEvent } from '../../src/event/outgoing-event.ts'
 import { memoryStore } from '../../src/store/memory/memory.ts'
@@ -56,6 +57,14 @@ const ANSWERS: Record<string, (events: readonly OutgoingEvent[]) => unknown> = {
     events.map((event) => (isBad(event) ? notDelivered(hostile) : delivered)),
 }
 
+/** Those answers that have a result for each of the others. */
+const SAYS_OF_OTHERS = new Set([
+  'returns true for it',
+  'says no without an error',
+  'returns a result whose ok throws',
+  'fails it with an error whose getters throw',
+])
+
 describe('an event whose send', () => {
   for (const [what, answer] of Object.entries(ANSWERS)) {
     test(`${what} is the only one that is charged, and fails for good`, async () => {
@@ -74,19 +83,23 @@ describe('an event whose send', () => {
       const failed = events.find(isBad)
       assert.ok(failed && failed.lastError.length > 0 && failed.lastError !== 'undefined', failed?.lastError)
       assert.ok(took < 2 * TIMEOUT + 500, `the others took ${took} ms`)
+      // What was said of the others counts: they are not sent again.
+      const told = SAYS_OF_OTHERS.has(what)
+      for (const { id } of events.filter((event) => !isBad(event))) assert.ok(!told || bad.sends.get(id) === 1, id)
     })
   }
 
   test('hung once keeps no other event waiting again', async () => {
     const together: number[] = []
-    const bad = backendOf((events) => {
-      if (!events.some(isBad)) return events.map(() => delivered)
+    const bad = backendOf(async (events) => {
+      // One at a time and not at once, so that others are always there to go with it.
+      if (!events.some(isBad)) return pause(20, events.map(() => delivered))
       together.push(events.length)
       return never()
     })
     await using outbox = new TestOutbox({ bad }, memoryStore({ lanes: 1 }))
     await outbox.publish(KEYS, { backend: 'bad', maxRetries: 2 })
-    await outbox.broadcaster.worker().start()
+    await outbox.broadcaster.worker({ concurrency: 1 }).start()
     await outbox.until(() => outbox.heard('event.retried').length === 1)
     const more = setInterval(() => void outbox.publish([null], { backend: 'bad' }).catch(() => undefined), 5)
     await outbox.until(() => outbox.heard('event.failed').length === 1)
