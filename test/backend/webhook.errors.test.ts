@@ -130,19 +130,22 @@ describe('webhook: each line of the error table: answers', () => {
     }))
   line('101, or another switch of protocols', ['permanent', 'permanent'], async (t, urlFor, kind) => {
     let held = 0
+    const left: Promise<unknown>[] = []
     const url = await tcpServer(t, (socket) => {
       socket.on('data', (data: Buffer) => {
         if (data.toString().includes('"id":"other"')) {
           return void socket.write('HTTP/1.1 204 No Content\r\ncontent-length: 0\r\n\r\n')
         }
         held++
-        // The connection stays open, and is not ours any more.
+        // The connection stays open on this side, and is good for nothing.
+        left.push(once(socket, 'end', { signal: AbortSignal.timeout(5_000) }))
         socket.write('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n')
       })
     })
     for (const mode of ['structured', 'binary', 'batch'] as const) {
       await withBackend({ url: urlFor(url), allowPrivateNetworks: true, mode, timeout: 60_000 }, async (backend) => {
         assert.deepEqual((await backend.send([sampleEvent()], never)).map(kindOf), [kind], mode)
+        await Promise.all(left.splice(0))
         if (mode !== 'structured') return
         const events = [sampleEvent(), sampleEvent({ eventId: 'other' })]
         assert.deepEqual((await backend.send(events, never)).map(kindOf), [kind, 'ok'])
