@@ -138,6 +138,24 @@ describe('redisStreams: trimming what was acknowledged', { skip }, () => {
       { groupExpiry: 3_000 },
     ))
 
+  test('a group whose consumer asks keeps back what it has not acknowledged, however long that takes', () =>
+    withBackend(
+      async (backend) => {
+        for (const group of ['stuck', 'other']) await admin.xgroup('CREATE', 'events', group, '0', 'MKSTREAM')
+        await send(backend, 100)
+        const [first = '', ...others] = await read('stuck', 100)
+        await acknowledge('stuck', others)
+        await acknowledge('other', await read('other', 100))
+        for (const end = Date.now() + 3_500; Date.now() < end; await delay(200)) {
+          await admin.xreadgroup('GROUP', 'stuck', 'c', 'COUNT', 1, 'STREAMS', 'events', '0')
+          await send(backend, 1)
+          await acknowledge('other', await read('other', 10))
+        }
+        assert.deepEqual((await admin.xrange('events', first, first)).length, 1)
+      },
+      { groupExpiry: 1_000 },
+    ))
+
   test('by default nothing is trimmed, neither what is read nor what is much', async () => {
     const backend = redisStreams({ url: server.url })
     try {

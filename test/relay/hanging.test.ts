@@ -93,7 +93,11 @@ describe('an event whose send', () => {
     const together: number[] = []
     const bad = backendOf(async (events) => {
       // One at a time and not at once, so that others are always there to go with it.
-      if (!events.some(isBad)) return pause(20, events.map(() => delivered))
+      if (!events.some(isBad))
+        return pause(
+          20,
+          events.map(() => delivered),
+        )
       together.push(events.length)
       return never()
     })

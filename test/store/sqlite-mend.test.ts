@@ -60,6 +60,17 @@ test('each object, dropped alone, is made again as it was, and the events are ke
     }
   }))
 
+test('columns that were dropped are made again', () =>
+  withOutbox(async (store, db) => {
+    db.exec('ALTER TABLE outbox_lanes DROP COLUMN quiet_for; ALTER TABLE outbox_breakers DROP COLUMN pause_reason')
+    const { mended = [] } = await store.schema.migrate()
+    assert.deepEqual(mended.toSorted(), [
+      'the column outbox_breakers.pause_reason',
+      'the column outbox_lanes.quiet_for',
+    ])
+    assert.equal((await store.schema.migrate()).mended, undefined, 'they are there')
+  }))
+
 test('the tables that tell of the schema dropped, and the events kept', () =>
   withOutbox(async (store, db) => {
     const whole = objectsOf(db)
