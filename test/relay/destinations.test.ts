@@ -2,11 +2,8 @@ import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { type Backend, delivered, notDelivered, type SendResult } from '../../src/backend/backend.ts'
-import { handlers } from '../../src/backend/handlers/handlers.ts'
 import { OutageError, RetryAfterError } from '../../src/backend/send-error.ts'
-import type { DeliveryEvent } from '../../src/event/delivery-event.ts'
 import type { OutgoingEvent } from '../../src/event/outgoing-event.ts'
-import { HandlerRegistry } from '../../src/handlers/handler-registry.ts'
 import type { OutboxEvent } from '../../src/record/outbox-event.ts'
 import { memoryStore } from '../../src/store/memory/memory.ts'
 import type { Store } from '../../src/store/store.ts'
@@ -173,40 +170,6 @@ test('a worker that starts during an outage of a destination sends nothing there
   await outbox.publish(['shop-0:1', 'shop-0:2', 'shop-1:2'], { backend: 'shops' })
   await outbox.until(() => outbox.heard('event.published').length === 2)
   assert.deepEqual(backend.sends, [['shop-1']])
-})
-
-test('a handler that cannot reach what it calls is away by itself: nothing is charged, and the others go on', async () => {
-  const registry = new HandlerRegistry()
-  const handled: string[] = []
-  let down = true
-  const bill = async (event: DeliveryEvent): Promise<void> => {
-    if (down) throw Object.assign(new Error('connect ECONNREFUSED 10.0.0.1:443'), { code: 'ECONNREFUSED' })
-    handled.push(`bill ${event.partitionKey}`)
-  }
-  const mail = (event: DeliveryEvent): unknown => handled.push(`mail ${event.partitionKey}`)
-  registry.on('order.paid', bill, { name: 'bill' })
-  registry.on(['order.paid', 'order.sent'], mail, { name: 'mail' })
-  await using outbox = new TestOutbox({ local: handlers(registry) })
-  const { broadcaster } = outbox
-  const keys = Array.from({ length: 20 }, (_, n) => String(n))
-  await broadcaster.transaction((tx) =>
-    broadcaster.publishMany(
-      tx,
-      keys.map((key) => ({ type: Number(key) % 2 ? 'order.paid' : 'order.sent', source: '/s', partitionKey: key })),
-      { backend: 'local', maxRetries: 1 },
-    ),
-  )
-  await broadcaster.worker().start()
-  await outbox.until(() => outbox.heard('event.published').length === 10 && outbox.heard('destination.down').length > 0)
-  assert.equal(outbox.heard('destination.down')[0]?.destination, 'bill')
-  down = false
-  await outbox.until(() => outbox.heard('event.published').length === 20)
-  assert.equal(outbox.heard('event.retried').length, 0)
-  assert.equal(outbox.heard('backend.down').length, 0)
-  // What had succeeded was remembered: each handler saw each event once.
-  assert.equal(handled.filter((line) => line.startsWith('mail')).length, 20)
-  assert.equal(handled.filter((line) => line.startsWith('bill')).length, 10)
-  for (const event of await broadcaster.events.all()) assert.equal(event.retryCount, 0)
 })
 
 for (const kind of ['outage', 'failure'] as const) {
