@@ -69,3 +69,31 @@ test('whatever arrives is an event, or is refused with DECODE_FAILED, by each de
     { numRuns: 4_000 },
   )
 })
+
+test('an event format other than JSON is refused by its name, by each decoder and in any mode', () => {
+  const attributes = { specversion: '1.0', id: '1', source: '/x', type: 'a' }
+  const named = (prefix: string) =>
+    Object.fromEntries(Object.entries(attributes).map(([name, text]) => [prefix + name, text]))
+  for (const format of ['avro', 'protobuf']) {
+    const type = `application/cloudevents+${format}; charset=utf-8`
+    const headers = { 'content-type': type }
+    for (const [name, read] of Object.entries({
+      http: () => decodeHttp(headers, 'Obj'),
+      'http, a batch': () => decodeHttp({ 'content-type': `application/cloudevents-batch+${format}` }, ''),
+      kafka: () => decodeKafka(headers, 'Obj'),
+      'kafka with attributes': () => decodeKafka({ ...headers, ...named('ce_') }, 'Obj'),
+      nats: () => decodeNats(headers, 'Obj'),
+      'nats with attributes': () => decodeNats({ ...headers, ...named('ce-') }, 'Obj'),
+      amqp: () => decodeAmqp(type, {}, 'Obj'),
+      'amqp with attributes': () => decodeAmqp(type, named('cloudEvents:'), 'Obj'),
+      mqtt: () => decodeMqtt(type, {}, 'Obj'),
+      'mqtt with attributes': () => decodeMqtt(type, attributes, 'Obj'),
+      'mqtt, by the user property': () => decodeMqtt(undefined, { datacontenttype: type }, 'Obj'),
+    }))
+      assert.throws(
+        read,
+        { code: 'DECODE_FAILED', message: new RegExp(`format "${format}", which is not read here; send application`) },
+        name,
+      )
+  }
+})

@@ -313,15 +313,3 @@ describe('a header without a value', () => {
     assert.equal(read['other'], '{"nested":1}')
   })
 })
-
-test('an event format other than JSON is refused by its name', () => {
-  const headers = { 'content-type': 'application/cloudevents+avro; charset=utf-8' }
-  assert.throws(() => decodeHttp(headers, 'Obj'), {
-    code: 'DECODE_FAILED',
-    message: /format "avro", which is not read/,
-  })
-  assert.throws(() => decodeHttp({ 'content-type': 'application/cloudevents-batch+protobuf' }, ''), {
-    code: 'DECODE_FAILED',
-    message: /format "protobuf"/,
-  })
-})
