@@ -191,3 +191,17 @@ test('rows without a backend, as Django writes them, go to the default backend',
     [['0c5e5bd1-f4c9-4ad2-b6f4-b1d3c9f1a111', { n: 1 }]],
   )
 })
+
+test('markAsPublished emits no event.published, which tells what a worker has delivered', async (t) => {
+  const outbox = await openOutbox(t, { backends: { default: memoryBackend() } })
+  const { broadcaster } = outbox
+  const byHand = await broadcaster.events.create({ type: 'order.created', source: '/orders' })
+  const heard = outbox.heard('event.published', 1)
+  await byHand.markAsPublished()
+  const delivered = await broadcaster.events.create({ type: 'order.created', source: '/orders' })
+  await broadcaster.worker().start()
+  assert.deepEqual(
+    (await heard).map(({ record }) => record.id),
+    [delivered.id],
+  )
+})

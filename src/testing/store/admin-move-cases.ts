@@ -58,8 +58,14 @@ async function expectMove(
   assert.deepEqual(moved.map((id) => events.get(id)).toSorted(), allowed.toSorted(), move.kind)
   for (const [id, from] of events) {
     const row = await read(store, id)
-    if (allowed.includes(from)) check(row, from)
-    else assert.deepEqual(row, before.get(id), `${move.kind} leaves ${from} alone`)
+    if (allowed.includes(from)) {
+      check(row, from)
+      // Why it was needed is told until the next attempt fails.
+      const { lastError, attempts } = before.get(id) ?? row
+      assert.deepEqual(row.attempts, attempts, `${move.kind} adds nothing to the history`)
+      if (!('error' in move)) assert.equal(row.lastError, lastError, `${move.kind} keeps the last error`)
+      assert.ok(lastError !== '' || (from !== 'failed' && from !== 'retry'), `${from} has an error`)
+    } else assert.deepEqual(row, before.get(id), `${move.kind} leaves ${from} alone`)
   }
 }
 
