@@ -13,7 +13,8 @@ export const BACKEND_ROUTES: readonly ApiRoute[] = [
     method: 'POST',
     path: 'backends/{name}/close-breaker',
     action: 'close-breaker',
-    summary: 'Closes breakers that stay open although the destination works; its events are tried at once.',
+    summary:
+      'Closes breakers that stay open although the destination works; events of a backend are tried at once, those of a destination within two minutes.',
     body: { ...BODY, members: [...BODY.members, 'destination'] },
     answer: 'BackendActionAnswer',
     async run({ outbox, params, body, visitor }): Promise<BackendActionAnswer> {

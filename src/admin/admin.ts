@@ -160,8 +160,9 @@ export class Admin {
     return this.#breakers.open()
   }
   /**
-   * Closes breakers that stay open although the destination works; its events are tried at once. Without a destination the
-   * backend's own and those of all its destinations. Resolves with how many were closed.
+   * Closes breakers that stay open although the destination works; events of a backend are tried at once, those of a
+   * destination within two minutes, as they come due. Without a destination the backend's own and those of all its
+   * destinations. Resolves with how many were closed.
    */
   closeBreaker(backend: string, destination?: string, acted: ActedBy = {}): Promise<number> {
     return this.#breakers.close(backend, destination, acted)

@@ -38,7 +38,8 @@ export class RetryAfterError extends BroadcasterError {
   readonly retryAfter: number
   constructor(message: string, details: ErrorDetails & { readonly retryAfter: number }) {
     super('SEND_FAILED', message, details)
-    this.retryAfter = details.retryAfter
+    // Thrown by somebody's JavaScript: what it says must not be lost for what it left out.
+    this.retryAfter = (details as typeof details | undefined)?.retryAfter ?? 0
   }
 }
 

@@ -35,6 +35,8 @@ export interface CloudEventInit<Data = unknown> {
  * @example createCloudEvent({ type: 'order.created', source: '/orders', data: { total: 10 } })
  */
 export function createCloudEvent<Data = unknown>(init: CloudEventInit<Data>): CloudEvent<Data> {
+  // What is no object is refused as such, not by what its members lack.
+  if (typeof init !== 'object' || init === null) validateCloudEvent(init)
   const event: Record<string, unknown> = { specversion: '1.0', id: uuidV7() }
   for (const [name, value] of Object.entries(init)) {
     if (value === undefined) continue

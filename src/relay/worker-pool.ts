@@ -1,6 +1,7 @@
 import { Gate } from '../backend/gate.ts'
 import { BroadcasterError } from '../errors.ts'
 import { Pause } from '../foundation/pause.ts'
+import { showValue } from '../foundation/problem.ts'
 import { type PooledState, PooledWorker } from './pooled-worker.ts'
 import { type SendShare, SendSlots } from './send-slots.ts'
 import type { Worker } from './worker.ts'
@@ -55,6 +56,8 @@ export class WorkerPool {
     this.#options = resolveWorkerPoolOptions(options)
     const { concurrency, backendConcurrency } = this.#options
     this.#slots = new SendSlots({ inAll: concurrency, atBackend: backendConcurrency })
+    if (typeof outboxes !== 'object' || outboxes === null || !(Symbol.iterator in outboxes))
+      throw notOutboxes('outboxes', outboxes)
     for (const outbox of outboxes) this.#join(outbox)
   }
 
@@ -155,6 +158,7 @@ export class WorkerPool {
   }
 
   #join(outbox: PooledOutbox): PooledWorker {
+    if (typeof outbox?.worker !== 'function') throw notOutboxes('outbox', outbox)
     const { name } = outbox
     if (this.#members.has(name)) {
       const message = `the pool has an outbox '${name}' already; give each Broadcaster a name of its own`
@@ -179,4 +183,9 @@ export class WorkerPool {
       return end.value
     })
   }
+}
+
+function notOutboxes(field: string, value: unknown): BroadcasterError {
+  const message = `the pool's ${field}: ${showValue(value)}; give Broadcasters: new WorkerPool([broadcaster])`
+  return new BroadcasterError('INVALID_OPTION', message, { field, value })
 }

@@ -1,6 +1,6 @@
 import { BroadcasterError } from '../errors.ts'
 import type { HeadersInput } from '../event/binary.ts'
-import { throwProblems } from '../foundation/problem.ts'
+import { requireObject, throwProblems } from '../foundation/problem.ts'
 import { TOLERANCE, type VerifiedWebhook, verifyRequest } from './signature.ts'
 import { readVerifyingKey, type VerifyingKey } from './signing-key.ts'
 
@@ -30,13 +30,9 @@ export class WebhookSignatureError extends BroadcasterError {
  * Verifies a request signed as Standard Webhooks says, by us or by another sender. Throws `WebhookSignatureError` when it
  * cannot be trusted, `INVALID_OPTION` when a key cannot be read. Drop the ids that you have seen: a copy verifies too.
  */
-export function verifyWebhook({
-  keys,
-  headers,
-  body,
-  tolerance = TOLERANCE,
-  now = Date.now(),
-}: VerifyOptions): VerifiedWebhook {
+export function verifyWebhook(options: VerifyOptions): VerifiedWebhook {
+  requireObject('verifyWebhook()', options, ['keys', 'headers', 'body'])
+  const { keys, headers, body, tolerance = TOLERANCE, now = Date.now() } = options
   const verified = verifyRequest(verifyingKeys(keys, 'verifyWebhook()'), headers, body, now, tolerance)
   if ('reason' in verified) throw new WebhookSignatureError(verified.reason)
   return verified

@@ -21,7 +21,8 @@ export const breaker = defineCommand({
   summary: 'Lists the breakers that are open, or closes one that stays open although its backend works.',
   description:
     'A breaker closes by itself when a probe is delivered. `close` is for what a probe cannot know, such as a clock of\n' +
-    'the database that was wrong for a while. Events are tried at once; if the destination is still down, it opens again.\n' +
+    'the database that was wrong for a while. Events of a backend are tried at once, those of a destination within two\n' +
+    'minutes; if it is still down, the breaker opens again.\n' +
     'Without a destination those of all destinations of the backend are closed, too.',
   positionals: '<list | close backend [destination]>',
   options: OPERATOR_OPTIONS,

@@ -1,6 +1,7 @@
 import { BroadcasterError } from '../../errors.ts'
 import type { CloudEvent, EncodableEvent } from '../../event/cloud-event.ts'
 import { toEncodable } from '../../event/encodable.ts'
+import { requireObject } from '../../foundation/problem.ts'
 import { settles } from '../../foundation/waiting.ts'
 import type { Subscription } from '../subscription.ts'
 import { type MemoryDeadLetter, MemoryQueue } from './memory-queue.ts'
@@ -43,6 +44,7 @@ const queues = new WeakMap<Subscription, MemoryQueue>()
  * await subscription.settled()
  */
 export function memorySubscription(options: MemorySubscriptionOptions = {}): MemorySubscription {
+  requireObject('memorySubscription()', options)
   const queue = (options.sharedWith && queues.get(options.sharedWith)) ?? new MemoryQueue()
   const closing = new AbortController()
   const holder = {}

@@ -1,3 +1,4 @@
+import { requireObject } from '../../foundation/problem.ts'
 import {
   describe,
   hasCode,
@@ -62,7 +63,9 @@ const WHAT = 'a pg transaction'
  * await broadcaster.publish(client, { type: 'order.created', source: '/orders', data })
  * await client.query('COMMIT')
  */
-export function pgTransaction({ prepare = true }: PgTransactionOptions = {}): TransactionAdapter<PgTransaction> {
+export function pgTransaction(options: PgTransactionOptions = {}): TransactionAdapter<PgTransaction> {
+  requireObject('pgTransaction()', options)
+  const { prepare = true } = options
   const plans = new KeptPlans()
   /** Clients seen inside a transaction: with them "idle" means that it has ended. */
   const seen = new WeakSet<PgTransaction>()
