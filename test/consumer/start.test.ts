@@ -3,7 +3,15 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { Broadcaster, Consumer, Inbox, onSignal, type SignalMessage } from 'ts-broadcaster'
+import {
+  Broadcaster,
+  BroadcasterError,
+  Consumer,
+  Inbox,
+  onSignal,
+  type SignalMessage,
+  type Subscription,
+} from 'ts-broadcaster'
 import { memoryBackend, memoryStore } from 'ts-broadcaster/memory'
 import { postgres } from 'ts-broadcaster/postgres'
 import { redisStreamsSubscription } from 'ts-broadcaster/redis-streams'
@@ -16,6 +24,8 @@ import { openPlace } from '../store/postgres-place.ts'
 import { servers, skipWithout } from '../support/servers.ts'
 
 const handlers = { '*': () => undefined }
+/** A start that waits where it should reject ends with its test. */
+const limit = { timeout: 15_000 }
 
 function databaseFile(t: TestContext): string {
   const folder = mkdtempSync(join(tmpdir(), 'broadcaster-start-'))
@@ -39,15 +49,14 @@ function recordingLogger() {
   }
 }
 
-test('a database without the inbox: Consumer, receiver and inbox say so at once', async (t) => {
+test('a database without the inbox: Consumer, receiver and inbox say so at once', limit, async (t) => {
   const store = sqlite({ path: databaseFile(t) })
   t.after(() => store.close())
   const missing = { code: 'SCHEMA_MISSING', message: /broadcaster migrate/ }
   const subscription = memorySubscription()
-  await assert.rejects(
-    new Consumer({ name: 'no-schema', subscription, store, handlers, logger: false }).start(),
-    missing,
-  )
+  const without = new Consumer({ name: 'no-schema', subscription, store, handlers, logger: false })
+  t.after(() => without.stop())
+  await assert.rejects(without.start(), missing)
   await assert.rejects(webhookReceiver({ name: 'no-schema', keys: false, store, handlers }).check(), missing)
   await assert.rejects(new Inbox({ store }).check(), missing)
   await store.schema.migrate()
@@ -59,7 +68,10 @@ test('a database without the inbox: Consumer, receiver and inbox say so at once'
   await webhookReceiver({ name: 'none', keys: false, inbox: false, handlers }).check()
 })
 
-test('a broker that is away at start is told of and waited for', { skip: skipWithoutRedisServer() }, async (t) => {
+test('a broker that is away at start is told of and waited for', {
+  ...limit,
+  skip: skipWithoutRedisServer(),
+}, async (t) => {
   const redis = new RedisProcess(await freePort(), [])
   t.after(() => redis.kill())
   const name = 'early'
@@ -73,6 +85,7 @@ test('a broker that is away at start is told of and waited for', { skip: skipWit
     failFast: true,
     logger: false,
   })
+  t.after(() => hasty.stop())
   await assert.rejects(hasty.start(), { code: 'SEND_OUTAGE' })
 
   const away = firstError(t, name)
@@ -85,7 +98,7 @@ test('a broker that is away at start is told of and waited for', { skip: skipWit
   assert.match(logger.lines[0] ?? '', /^warn broadcaster: consumer early: /)
 })
 
-test('stop ends the waiting for a broker', { skip: skipWithoutRedisServer() }, async (t) => {
+test('stop ends the waiting for a broker', { ...limit, skip: skipWithoutRedisServer() }, async (t) => {
   const name = 'stopped-early'
   const url = `redis://127.0.0.1:${await freePort()}`
   const subscription = redisStreamsSubscription({ url, stream: 'events' })
@@ -97,7 +110,51 @@ test('stop ends the waiting for a broker', { skip: skipWithoutRedisServer() }, a
   await started
 })
 
-test('a database that is away at start is told of and waited for', { skip: skipWithout('postgres') }, async (t) => {
+test('stop ends the pause between two tries', limit, async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const name = 'paused'
+  const open = async () => {
+    throw new BroadcasterError('SEND_OUTAGE', 'away')
+  }
+  const subscription = { ...memorySubscription(), open }
+  const away = firstError(t, name)
+  const consumer = new Consumer({ name, subscription, inbox: false, handlers, logger: false })
+  const started = consumer.start()
+  await away
+  let stopped = false
+  const stopping = consumer.stop().then(() => {
+    stopped = true
+  })
+  for (let turn = 0; turn < 100 && !stopped; turn++) await new Promise(setImmediate)
+  t.mock.timers.runAll()
+  assert.ok(stopped, 'no time has passed')
+  await Promise.all([stopping, started])
+})
+
+test('any error that time may mend is waited out, of an own subscription too', limit, async (t) => {
+  const errors = [
+    Object.assign(new Error('connect ECONNREFUSED 127.0.0.1:1'), { code: 'ECONNREFUSED' }),
+    new BroadcasterError('TRANSACTION_CONFLICT', 'somebody else was first'),
+  ]
+  const { open } = memorySubscription()
+  const subscription: Subscription = {
+    ...memorySubscription(),
+    async open(...given) {
+      const error = errors.pop()
+      if (error) throw error
+      return open(...given)
+    },
+  }
+  const consumer = new Consumer({ name: 'own', subscription, inbox: false, handlers, logger: false })
+  t.after(() => consumer.stop())
+  await consumer.start()
+  assert.deepEqual(errors, [])
+})
+
+test('a database that is away at start is told of and waited for', {
+  ...limit,
+  skip: skipWithout('postgres'),
+}, async (t) => {
   const url = new URL(servers.postgres()?.url ?? '')
   const place = openPlace(url.href, 2)
   const proxy = new StoppableProxy(Number(url.port || 5432))

@@ -9,6 +9,15 @@ import { sqlite } from '../../src/store/sqlite/sqlite.ts'
 import type { Store } from '../../src/store/store.ts'
 import { TestOutbox } from './outbox.ts'
 
+/** A start that waits where it should reject ends with its test. */
+const limit = { timeout: 15_000 }
+
+function openOutbox(t: TestContext, store: Store): TestOutbox {
+  const outbox = new TestOutbox({}, store)
+  t.after(() => outbox[Symbol.asyncDispose]())
+  return outbox
+}
+
 /** A store whose database is away while `line.away`. */
 function awayable() {
   const store = memoryStore({ lanes: 2 }) as Store
@@ -21,9 +30,9 @@ function awayable() {
   return { store, line }
 }
 
-test('a worker waits for a database that is away when it starts, and says so once', async () => {
+test('a worker waits for a database that is away when it starts, and says so once', limit, async (t: TestContext) => {
   const { store, line } = awayable()
-  await using outbox = new TestOutbox({}, store)
+  const outbox = openOutbox(t, store)
   const worker = outbox.broadcaster.worker()
   const started = worker.start()
   await outbox.until(() => outbox.heard('store.down').length === 1)
@@ -37,9 +46,11 @@ test('a worker waits for a database that is away when it starts, and says so onc
 })
 
 for (const how of ['stop', 'abort'] as const) {
-  test(`a worker that waits for its database ends at once: ${how}`, async () => {
+  test(`a worker that waits for its database ends at once: ${how}`, limit, async (t: TestContext) => {
+    // The pause between two tries does not end by itself.
+    t.mock.timers.enable({ apis: ['setTimeout'] })
     const { store } = awayable()
-    await using outbox = new TestOutbox({}, store)
+    const outbox = openOutbox(t, store)
     const worker = outbox.broadcaster.worker()
     const abort = new AbortController()
     const running = how === 'stop' ? worker.start() : worker.run(abort.signal)
@@ -52,16 +63,16 @@ for (const how of ['stop', 'abort'] as const) {
   })
 }
 
-test('with failFast a database that is away rejects the start', async () => {
+test('with failFast a database that is away rejects the start', limit, async (t: TestContext) => {
   const { store } = awayable()
-  await using outbox = new TestOutbox({}, store)
+  const outbox = openOutbox(t, store)
   await assert.rejects(outbox.broadcaster.worker({ failFast: true }).start(), { code: 'STORE_UNAVAILABLE' })
 })
 
-test('a database without the schema rejects the start, and is not waited for', async (t: TestContext) => {
+test('a database without the schema rejects the start, and is not waited for', limit, async (t: TestContext) => {
   const folder = mkdtempSync(join(tmpdir(), 'broadcaster-start-'))
   t.after(() => rmSync(folder, { recursive: true }))
   const store = sqlite({ path: join(folder, 'a.db') }) as Store
-  await using outbox = new TestOutbox({}, store)
+  const outbox = openOutbox(t, store)
   await assert.rejects(outbox.broadcaster.worker().start(), { code: 'SCHEMA_MISSING', message: /broadcaster migrate/ })
 })
