@@ -67,6 +67,12 @@ test('a line says whether the database is to blame', () => {
   const source = new SignalSource('blame', logger)
   source.emit('worker.error', { worker: 'w', error: new BroadcasterError('STORE_UNAVAILABLE', 'connection refused') })
   assert.match(logger.lines[0] ?? '', /worker w: the database: connection refused/)
+  source.emit('worker.error', { worker: 'w', error: new BroadcasterError('SCHEMA_OUTDATED', 'version 1 of 9') })
+  assert.match(logger.lines[1] ?? '', /worker w: the database: version 1 of 9/)
+  source.emit('worker.error', { worker: 'w', error: new BroadcasterError('SEND_OUTAGE', 'connection refused') })
+  assert.match(logger.lines[2] ?? '', /worker w: connection refused/)
+  source.emit('store.down', { worker: 'w', error: new Error('connection refused') })
+  assert.match(logger.lines[3] ?? '', /^error .*worker w cannot use its database: connection refused/)
 })
 
 test('a logger that throws harms nothing', () => {
