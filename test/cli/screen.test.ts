@@ -6,6 +6,7 @@ import { after, test } from 'node:test'
 import { commands } from '../../src/cli/commands.ts'
 import { runCli } from '../../src/cli/run.ts'
 import { fitTable } from '../../src/cli/table.ts'
+import { processTerminal } from '../../src/cli/terminal.ts'
 import { wrapLine } from '../../src/cli/wrap.ts'
 import { printable } from '../../src/foundation/printable.ts'
 import { root } from '../project/source-files.ts'
@@ -86,6 +87,39 @@ test('colours only where the terminal shows them', async () => {
   assert.match(visible(listed.lines[1]), /^<esc>\[33m[0-9a-f-]{36} {2}retry .*<esc>\[0m$/)
   assert.match(visible(listed.notes[0]), /^<esc>\[2mbroadcaster: sqlite .*o\.db<esc>\[0m$/)
   assert.doesNotMatch(visible((await broadcaster(['list'])).output), /<esc>/)
+})
+
+test('colours are for terminals, each of the two by itself, and not where NO_COLOR or TERM=dumb says so', (t) => {
+  const streams = [process.stdout, process.stderr]
+  const before = streams.map((stream) => Object.getOwnPropertyDescriptor(stream, 'isTTY'))
+  const { NO_COLOR, TERM } = process.env
+  t.after(() => {
+    for (const [n, stream] of streams.entries()) {
+      Reflect.deleteProperty(stream, 'isTTY')
+      Object.defineProperties(stream, before[n] === undefined ? {} : { isTTY: before[n] })
+    }
+    setEnvironment({ NO_COLOR, TERM })
+  })
+  const setEnvironment = (wanted: Readonly<Record<'NO_COLOR' | 'TERM', string | undefined>>): void => {
+    for (const [name, value] of Object.entries(wanted)) {
+      if (value === undefined) delete process.env[name]
+      else process.env[name] = value
+    }
+  }
+  const coloured = (out: boolean, note: boolean, noColor: string | undefined, term: string | undefined) => {
+    for (const [n, value] of [out, note].entries()) {
+      Object.defineProperty(streams[n], 'isTTY', { value, configurable: true })
+    }
+    setEnvironment({ NO_COLOR: noColor, TERM: term })
+    const shown = processTerminal().coloured
+    return [shown.out, shown.note]
+  }
+  assert.deepEqual(coloured(true, true, undefined, 'xterm'), [true, true])
+  assert.deepEqual(coloured(true, true, '', undefined), [true, true])
+  assert.deepEqual(coloured(false, true, undefined, 'xterm'), [false, true])
+  assert.deepEqual(coloured(true, false, undefined, 'xterm'), [true, false])
+  assert.deepEqual(coloured(true, true, '1', 'xterm'), [false, false])
+  assert.deepEqual(coloured(true, true, undefined, 'dumb'), [false, false])
 })
 
 for (const width of [60, 80, 120, 200]) {
