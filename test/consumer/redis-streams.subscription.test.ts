@@ -278,6 +278,22 @@ describe('redisStreamsSubscription', { skip }, () => {
       assert.equal((await admin.xpending(stream, 'billing'))[0], 0)
     }))
 
+  test('a stream of dead letters that does not take the letter keeps the message in hand', () =>
+    place(async ({ subscribe, publish, admin, stream }) => {
+      const bin = `${stream}:bin`
+      const subscription = await opened(subscribe({ deadLetter: { stream: bin } }))
+      await publish(wireEvents(1))
+      const [delivery] = await take(subscription, 1)
+      await admin.set(bin, 'text')
+      const reason = { consumer: 'billing', error: new Error('no'), attempts: 1 }
+      await assert.rejects(async () => delivery?.deadLetter(reason), { code: 'SEND_OUTAGE' })
+      assert.equal((await admin.xpending(stream, 'billing'))[0], 1)
+      await admin.del(bin)
+      await delivery?.deadLetter(reason)
+      assert.equal((await admin.xpending(stream, 'billing'))[0], 0)
+      assert.equal(await admin.xlen(bin), 1)
+    }))
+
   test('a key that is no stream is an outage', () =>
     place(async ({ subscribe, admin, stream }) => {
       await admin.set(stream, 'text')
