@@ -17,7 +17,7 @@ import { type AdminAction, type AdminUser, ROLES } from './admin-user.ts'
 import { isPath } from './masking.ts'
 
 /** Shorter ones are guessed, in characters. */
-const LEAST_TOKEN = 16
+export const LEAST_TOKEN = 16
 const LEAST_PASSWORD = 12
 
 const role = oneOf('viewer', ...ROLES)

@@ -1,4 +1,4 @@
-import { BroadcasterError } from '../errors.ts'
+import { BroadcasterError, DoesNotExistError } from '../errors.ts'
 import { showValue } from '../foundation/problem.ts'
 import type { RecordFilter } from '../record/record-source.ts'
 import type { AdminStore, Condition } from '../store/admin-store.ts'
@@ -125,7 +125,7 @@ export class Operations {
     return (await this.#store.list({ before: after ?? null, limit })).map(operationOf)
   }
 
-  /** One, by its number. Throws `INVALID_OPTION` when there is none. */
+  /** One, by its number. Throws `DOES_NOT_EXIST` when there is none. */
   async get(id: number): Promise<Operation> {
     return operationOf(await this.#the(id))
   }
@@ -169,7 +169,7 @@ export class Operations {
   async #the(id: number): Promise<StoredOperation> {
     const [found] = Number.isSafeInteger(id) ? await this.#store.list({ id, before: null, limit: 1 }) : []
     if (found !== undefined) return found
-    throw refused('id', id, 'there is no operation of this number')
+    throw new DoesNotExistError(`there is no operation ${id}`, { field: 'id', value: id })
   }
 }
 

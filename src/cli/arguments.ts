@@ -1,12 +1,25 @@
 import { parseArgs } from 'node:util'
 import { suggestion } from '../foundation/suggestion.ts'
-import { COMMON_OPTIONS, type CommandOptions, type OptionSpec, type OptionValues } from './command-options.ts'
+import {
+  allOptions,
+  type COMMON_OPTIONS,
+  type CommandOptions,
+  type OptionSpec,
+  type OptionValues,
+} from './command-options.ts'
 import { UsageError } from './exit-codes.ts'
 
 /** What was typed after the name of a command. */
 export interface Input<Table extends CommandOptions> {
   readonly options: OptionValues<Table & typeof COMMON_OPTIONS>
   readonly positionals: readonly string[]
+}
+
+interface ReadOptions {
+  /** The clock, for times that are given as so long ago. */
+  readonly now?: () => Date
+  /** What all other commands take, and this one does not. */
+  readonly without?: readonly (keyof typeof COMMON_OPTIONS)[] | undefined
 }
 
 type Token = NonNullable<ReturnType<typeof parseArgs>['tokens']>[number]
@@ -19,9 +32,9 @@ export function readArguments<Table extends CommandOptions>(
   args: readonly string[],
   table: Table,
   env: Readonly<Record<string, string | undefined>>,
-  now: () => Date = () => new Date(),
+  { now = () => new Date(), without }: ReadOptions = {},
 ): Input<Table> {
-  const all: CommandOptions = { ...table, ...COMMON_OPTIONS }
+  const all = allOptions(table, without)
   const known = Object.entries(all)
   const { tokens } = parseArgs({
     args: [...args],

@@ -36,7 +36,7 @@ type ValueOf<Spec extends OptionSpec> = Spec extends { readonly kind: 'flag' }
 /** The values of a table's options, by name. */
 export type OptionValues<Table extends CommandOptions> = { readonly [Name in keyof Table]: ValueOf<Table[Name]> }
 
-/** What every command takes. */
+/** What every command takes, unless it says otherwise. */
 export const COMMON_OPTIONS = {
   config: {
     kind: 'text',
@@ -54,3 +54,12 @@ export const COMMON_OPTIONS = {
   json: { kind: 'flag', env: 'BROADCASTER_JSON', help: 'Prints JSON, for programs.' },
   help: { kind: 'flag', short: 'h', help: 'Shows this help.' },
 } as const satisfies CommandOptions
+
+/** All options of a command: those that it has in common with others first give way to its own of the same name. */
+export function allOptions(
+  own: CommandOptions,
+  without: readonly (keyof typeof COMMON_OPTIONS)[] | undefined,
+): CommandOptions {
+  const common = Object.entries(COMMON_OPTIONS).filter(([name]) => !without?.some((one) => one === name))
+  return { ...own, ...Object.fromEntries(common), ...own }
+}

@@ -1,5 +1,5 @@
 import type { Input } from './arguments.ts'
-import type { CommandOptions } from './command-options.ts'
+import type { COMMON_OPTIONS, CommandOptions } from './command-options.ts'
 import type { Configured } from './config-file.ts'
 import type { Screen } from './screen.ts'
 
@@ -28,6 +28,8 @@ export interface Command<Table extends CommandOptions = CommandOptions> {
   /** What it takes besides options: `<id>`, `[id ...]`. Default: nothing. */
   readonly positionals?: string
   readonly options: Table
+  /** Options of every command that mean nothing to this one: they are refused. Default: none. */
+  readonly without?: readonly (keyof typeof COMMON_OPTIONS)[]
   readonly examples?: readonly string[]
   /** Resolves with the exit code. */
   run(input: Input<Table>, context: Context): Promise<number>

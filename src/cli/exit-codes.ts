@@ -20,6 +20,8 @@ export const EXIT = {
 } as const
 
 const BY_CODE: Partial<Record<ErrorCode, number>> = {
+  // Only what was typed can name one: of the configuration file it is CONFIG_INVALID.
+  UNKNOWN_BACKEND: EXIT.usage,
   CONFIG_NOT_FOUND: EXIT.config,
   CONFIG_INVALID: EXIT.config,
   SCHEMA_MISSING: EXIT.schema,

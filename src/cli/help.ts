@@ -1,5 +1,5 @@
 import type { Command } from './command.ts'
-import { COMMON_OPTIONS, type CommandOptions, type OptionSpec } from './command-options.ts'
+import { allOptions, type CommandOptions, type OptionSpec } from './command-options.ts'
 import { EXIT } from './exit-codes.ts'
 import { wrapLine } from './wrap.ts'
 
@@ -21,7 +21,7 @@ export function generalHelp(commands: readonly Command[], width: number | undefi
 
 /** The help of one command. */
 export function commandHelp(command: Command, width: number | undefined): string {
-  const { name, summary, description, positionals = '', options, examples = [] } = command
+  const { name, summary, description, positionals = '', options, without, examples = [] } = command
   const usage = ['broadcaster', name, positionals, '[options]'].filter((word) => word !== '').join(' ')
   return [
     ...prose(summary, width),
@@ -29,7 +29,7 @@ export function commandHelp(command: Command, width: number | undefined): string
     '',
     `Usage: ${usage}`,
     '',
-    ...optionLines({ ...options, ...COMMON_OPTIONS }, width),
+    ...optionLines(allOptions(options, without), width),
     ...(examples.length === 0 ? [] : ['', 'Examples:', ...examples.map((example) => `  ${example}`)]),
     '',
     ...prose(`Exit codes: ${exitCodes()}.`, width),

@@ -12,6 +12,9 @@ import { commandHelp, generalHelp } from './help.ts'
 import { printLines, type Screen, screenOn } from './screen.ts'
 import type { Terminal } from './terminal.ts'
 
+/** The columns of help in a pipe or a file. */
+const HELP_WIDTH = 80
+
 /** Runs one command line; resolves with the exit code and never rejects. `version` is the package's. */
 export async function runCli(args: readonly string[], process: Terminal, version: string): Promise<number> {
   const terminal = screenOn(process)
@@ -23,9 +26,10 @@ export async function runCli(args: readonly string[], process: Terminal, version
     }
     if (first === undefined || first === '--help' || first === '-h' || first === 'help') {
       const [topic] = rest
+      const { width = HELP_WIDTH } = terminal
       printLines(
         terminal.out,
-        topic === undefined ? generalHelp(commands, terminal.width) : commandHelp(commandNamed(topic), terminal.width),
+        topic === undefined ? generalHelp(commands, width) : commandHelp(commandNamed(topic), width),
       )
       return first === undefined ? EXIT.usage : EXIT.ok
     }
@@ -37,9 +41,9 @@ export async function runCli(args: readonly string[], process: Terminal, version
 }
 
 async function runCommand(command: Command, args: readonly string[], terminal: Screen): Promise<number> {
-  const input = readArguments(args, command.options, terminal.env)
+  const input = readArguments(args, command.options, terminal.env, { without: command.without })
   if (input.options.help) {
-    printLines(terminal.out, commandHelp(command, terminal.width))
+    printLines(terminal.out, commandHelp(command, terminal.width ?? HELP_WIDTH))
     return EXIT.ok
   }
   const [surplus] = input.positionals

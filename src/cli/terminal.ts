@@ -60,10 +60,10 @@ export function processTerminal(): Terminal {
     },
     coloured: { out: showsColours(process.stdout.isTTY), note: showsColours(watched) },
     get width() {
-      return process.stdout.isTTY ? process.stdout.columns : undefined
+      return widthOf(process.stdout)
     },
     get noteWidth() {
-      return watched ? process.stderr.columns : undefined
+      return widthOf(process.stderr)
     },
     env: process.env,
     cwd: process.cwd(),
@@ -97,6 +97,17 @@ export function processTerminal(): Terminal {
       return controller.signal
     },
   }
+}
+
+/** A terminal whose window nobody has sized says 0 columns, as those of `script` and of CI do: then nothing is wrapped. */
+export function widthOf({
+  isTTY,
+  columns,
+}: {
+  readonly isTTY?: boolean
+  readonly columns?: number
+}): number | undefined {
+  return isTTY === true && columns !== undefined && columns > 0 ? columns : undefined
 }
 
 /** Colours are for people: none into files and pipes, nor where they are not wanted (https://no-color.org). */

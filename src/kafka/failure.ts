@@ -80,7 +80,7 @@ const PERMANENT: Readonly<Record<string, string>> = {
 
 /** About the topic: an outage when all events have the same, otherwise the trouble of those that have it. */
 const TOPIC: Readonly<Record<string, string>> = {
-  UNKNOWN_TOPIC_OR_PARTITION: 'there is no such topic; create it, or set create: true',
+  UNKNOWN_TOPIC_OR_PARTITION: 'there is no such topic; create it, or have the backend do it by kafka({ create: true })',
   TOPIC_AUTHORIZATION_FAILED: 'this user may not write to the topic',
   INVALID_TOPIC_EXCEPTION: 'Kafka does not accept this name',
   POLICY_VIOLATION: 'a policy of the broker refuses it',

@@ -26,7 +26,8 @@ const OUTAGE: Readonly<Record<number, string>> = {
   10009: 'the server is not the leader',
   10028: "the account's memory is used up",
   10047: "the account's storage is used up",
-  10059: 'there is no such stream; create it, or set stream.create',
+  10059:
+    'there is no such stream; create it, or have the backend do it by natsJetStream({ stream: { name, create: true } })',
   10077: 'the stream is full and discards new messages, or cannot store them',
   10109: 'the stream is sealed',
   10118: 'the stream is offline',

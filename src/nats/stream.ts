@@ -20,10 +20,13 @@ export async function checkStream(ask: Ask, stream: ResolvedNatsStream): Promise
     info = await find(ask, stream.name)
   }
   if (info === undefined) {
-    throw new OutageError(`there is no stream ${stream.name}; create it, or set stream.create`, {
-      field: 'stream',
-      value: stream.name,
-    })
+    throw new OutageError(
+      `there is no stream ${stream.name}; create it, or have the backend do it by natsJetStream({ stream: { name, create: true } })`,
+      {
+        field: 'stream',
+        value: stream.name,
+      },
+    )
   }
   const missing = stream.subjects?.filter((subject) => !info.includes(subject)) ?? []
   if (missing.length === 0) return

@@ -14,7 +14,7 @@ import type { PublishProperties } from './client.ts'
 import { RabbitMqConnection } from './connection.ts'
 import { LETTER_ID, messageTo } from './dead-letter.ts'
 import { queuesOf } from './queues.ts'
-import { errorOfConnection } from './send-failure.ts'
+import { errorOfConnection, NOT_FOUND, replyCode } from './send-failure.ts'
 import type { ResolvedRabbitMqSubscriptionOptions } from './subscription-options.ts'
 
 type GetMessage = import('amqplib').GetMessage
@@ -66,7 +66,11 @@ export function rabbitMqLetterPlace(options: ResolvedRabbitMqSubscriptionOptions
   async function* messages(channel: AmqpChannel, signal: AbortSignal): AsyncGenerator<GetMessage> {
     for (;;) {
       signal.throwIfAborted()
-      const message = await channel.get(deadLetters)
+      const message = await channel.get(deadLetters).catch((error: unknown) => {
+        // It is made when the consumer first starts: until then there are none.
+        if (replyCode(error) === NOT_FOUND) return false as const
+        throw error
+      })
       if (message === false) return
       yield message
     }

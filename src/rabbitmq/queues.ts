@@ -1,6 +1,7 @@
+import { OutageError } from '../backend/send-error.ts'
 import { LOOP } from '../consumer/dead-letter-place.ts'
 import { BroadcasterError } from '../errors.ts'
-import { replyCode } from './send-failure.ts'
+import { NOT_FOUND, replyCode } from './send-failure.ts'
 import type { ResolvedRabbitMqSubscriptionOptions } from './subscription-options.ts'
 
 type AmqpModel = import('amqplib').ChannelModel
@@ -13,7 +14,6 @@ export interface Queues {
 }
 
 const ACCESS_REFUSED = 403
-const NOT_FOUND = 404
 const PRECONDITION_FAILED = 406
 /** So often may dead letters in a quorum queue be listed. */
 const MOST_LOOKS = 1_000_000_000
@@ -46,10 +46,25 @@ export async function ensureQueues(
           ...more,
         },
       })
-    } else await channel.checkQueue(queue)
-    for (const { exchange, routingKey } of bindings) await channel.bindQueue(queue, exchange, routingKey)
+    } else {
+      await channel.checkQueue(queue).catch((error: unknown) => {
+        throw absent(error, `there is no queue '${queue}'; declare it, or set create: { queue: {} }`)
+      })
+    }
+    for (const { exchange, routingKey } of bindings) {
+      await channel.bindQueue(queue, exchange, routingKey).catch((error: unknown) => {
+        const cure =
+          "declare it, or have the backend do it by rabbitmq({ create: { exchange: { name, type: 'topic' } } })"
+        throw absent(error, `there is no exchange '${exchange}' to bind the queue '${queue}' to; ${cure}`)
+      })
+    }
   })
   await ensureDeadLetters(model, queues, options)
+}
+
+/** RabbitMQ's error, or where it means that something is not there, one that says how it gets there. */
+function absent(error: unknown, message: string): unknown {
+  return replyCode(error) === NOT_FOUND ? new OutageError(message, { cause: error }) : error
 }
 
 async function ensureDeadLetters(

@@ -4,7 +4,7 @@ import { BroadcasterError } from '../errors.ts'
 /** AMQP's reply codes that close a channel because of one message, or of its exchange. */
 const CONTENT_TOO_LARGE = 311
 const ACCESS_REFUSED = 403
-const NOT_FOUND = 404
+export const NOT_FOUND = 404
 const PRECONDITION_FAILED = 406
 
 /** AMQP's reply code of an error by amqplib. */

@@ -124,6 +124,6 @@ test('what makes no sense is refused before anything is written', async () => {
       field,
     })
   }
-  await assert.rejects(operations.get(7), { code: 'INVALID_OPTION', field: 'id' })
+  await assert.rejects(operations.get(7), { code: 'DOES_NOT_EXIST', field: 'id' })
   assert.deepEqual(await operations.list(), [])
 })

@@ -15,7 +15,8 @@ const TABLE = {
 } as const satisfies CommandOptions
 
 const NOW = new Date('2026-06-01T00:00:00Z')
-const read = (args: readonly string[], env: Record<string, string> = {}) => readArguments(args, TABLE, env, () => NOW)
+const read = (args: readonly string[], env: Record<string, string> = {}) =>
+  readArguments(args, TABLE, env, { now: () => NOW })
 
 test('every kind of option', () => {
   const { options, positionals } = read([

@@ -102,6 +102,33 @@ for (const [name, manifest, file, expected] of KINDS) {
   })
 }
 
+test('--config says which file init writes, where Node can load it', async () => {
+  const path = project('asked', { type: 'module' })
+  const done = await init(path, '--config', 'deploy/outbox.config.ts')
+  assert.equal(done.code, 0, done.warnings)
+  assert.ok(existsSync(join(path, 'deploy/outbox.config.ts')))
+  assert.ok(!existsSync(join(path, 'broadcaster.config.ts')))
+  assert.match(
+    done.output,
+    /npx broadcaster migrate --config deploy\/outbox\.config\.ts, then npx broadcaster worker --config/,
+  )
+  assert.equal((await init(path, '--config', 'deploy/outbox.config.ts')).code, 3)
+  assert.equal((await init(path, '--config', 'outbox.js')).code, 2)
+  const typeless = await init(project('asked-typeless', {}), '--config', 'outbox.config.ts')
+  assert.equal(typeless.code, 2)
+  assert.match(typeless.warnings, /give a name that ends in \.mts, since package\.json lacks "type": "module"/)
+})
+
+test('options that mean nothing to a command are neither offered nor taken', async () => {
+  const terminal = new FakeTerminal(folder)
+  for (const command of ['init', 'demo']) {
+    assert.equal(await runCli([command, '--outbox', 'a'], terminal, ''), 2)
+    assert.equal(await runCli([command, '--help'], terminal, ''), 0)
+  }
+  assert.doesNotMatch(terminal.output, /--outbox|--env-file/)
+  assert.match(terminal.output, /--config <path> +Writes this file/)
+})
+
 test('what init writes compiles', async () => {
   const path = project('compiles', { type: 'module' })
   for (const [name, manifest] of KINDS) {

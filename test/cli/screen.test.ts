@@ -6,7 +6,7 @@ import { after, test } from 'node:test'
 import { commands } from '../../src/cli/commands.ts'
 import { runCli } from '../../src/cli/run.ts'
 import { fitTable } from '../../src/cli/table.ts'
-import { processTerminal } from '../../src/cli/terminal.ts'
+import { processTerminal, widthOf } from '../../src/cli/terminal.ts'
 import { wrapLine } from '../../src/cli/wrap.ts'
 import { printable } from '../../src/foundation/printable.ts'
 import { root } from '../project/source-files.ts'
@@ -158,12 +158,24 @@ test('piped, and as JSON in whatever window, nothing is wrapped', async () => {
     assert.equal(json.lines.length, 1)
     JSON.parse(json.output)
   }
-  assert.ok((await broadcaster(['worker', '--help'])).lines.some((line) => line.length > 100))
   assert.match((await broadcaster(['stats'])).output, /^BACKEND +WAITING +STUCK +LAG .*BLOCKED KEYS$/m)
   const sql = await broadcaster(['migrate', '--print'])
   assert.deepEqual((await broadcaster(['migrate', '--print'], { width: 60 })).lines, sql.lines)
   const refused = await broadcaster(['nonsense', '--json'], { width: 60 })
   assert.equal(refused.notes.length, 1)
+})
+
+test('help in a pipe is that of 80 columns', async () => {
+  for (const page of [['--help'], ['worker', '--help'], ['help', 'worker']]) {
+    assert.deepEqual((await broadcaster(page)).lines, (await broadcaster(page, { width: 80 })).lines)
+  }
+})
+
+test('a window that nobody has sized says 0 columns, and then nothing is wrapped', () => {
+  assert.equal(widthOf({ isTTY: true, columns: 0 }), undefined)
+  assert.equal(widthOf({ isTTY: true }), undefined)
+  assert.equal(widthOf({ columns: 80 }), undefined)
+  assert.equal(widthOf({ isTTY: true, columns: 80 }), 80)
 })
 
 test('a line is broken at spaces, a word that is too long stays whole', () => {

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import { resolve } from 'node:path'
 import { adminHandler } from '../../admin-http/admin-handler.ts'
+import { LEAST_TOKEN } from '../../admin-http/options.ts'
 import { isLoopback } from '../../admin-http/origin.ts'
 import { toNodeListener } from '../../foundation/node-listener.ts'
 import { defineCommand } from '../command.ts'
@@ -68,12 +69,20 @@ export const admin = defineCommand({
 
 /** Undefined: none is given. Throws `UsageError` for a file that cannot be read. */
 function tokenOf({ env, cwd }: Screen, file: string | undefined): string | undefined {
-  if (file === undefined) return env[TOKEN] || undefined
+  if (file === undefined) return longEnough(env[TOKEN] || undefined, TOKEN)
+  let token: string
   try {
-    return readFileSync(resolve(cwd, file), 'utf8').trim()
+    token = readFileSync(resolve(cwd, file), 'utf8').trim()
   } catch (cause) {
     throw new UsageError(`--token-file cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`)
   }
+  return longEnough(token, '--token-file')
+}
+
+/** The token; throws `UsageError` for one that is short, which says where it comes from. */
+function longEnough(token: string | undefined, from: string): string | undefined {
+  if (token === undefined || token.length >= LEAST_TOKEN) return token
+  throw new UsageError(`the token in ${from} is too short; a token has ${LEAST_TOKEN} to 200 characters`)
 }
 
 async function listenAt(server: Server, host: string, port: number): Promise<string> {

@@ -7,6 +7,7 @@ export const demo = defineCommand({
   name: 'demo',
   summary: 'Shows what the outbox does: a small shop, on a SQLite file, without any server.',
   options: {},
+  without: ['config', 'outbox', 'env-file'],
   async run({ options }, { terminal }) {
     // Loaded only now: it brings its own store and backends.
     const { runDemo } = await import('../demo/demo.ts')

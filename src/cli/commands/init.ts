@@ -1,12 +1,12 @@
-import { existsSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { basename, dirname, extname, resolve } from 'node:path'
 import { BroadcasterError } from '../../errors.ts'
 import { stringifyJson } from '../../event/json.ts'
 import { defineCommand } from '../command.ts'
 import { CONFIG_NAMES } from '../config-file.ts'
-import { EXIT } from '../exit-codes.ts'
+import { EXIT, UsageError } from '../exit-codes.ts'
 import { configText } from '../init/config-text.ts'
-import { examineProject } from '../init/project.ts'
+import { examineProject, type Project } from '../init/project.ts'
 import { printLines } from '../screen.ts'
 
 /** `broadcaster init`. */
@@ -17,7 +17,14 @@ export const init = defineCommand({
   options: {
     force: { kind: 'flag', help: 'Overwrites the file that is there.' },
     print: { kind: 'flag', help: 'Prints the file instead of writing it.' },
+    config: {
+      kind: 'text',
+      value: 'path',
+      env: 'BROADCASTER_CONFIG',
+      help: 'Writes this file. Default: broadcaster.config.ts here, or .mts where package.json lacks "type": "module".',
+    },
   },
+  without: ['outbox', 'env-file'],
   async run({ options }, { terminal }) {
     const project = examineProject(terminal.cwd)
     const text = configText(project)
@@ -25,11 +32,13 @@ export const init = defineCommand({
       printLines(terminal.verbatim, text.trimEnd())
       return EXIT.ok
     }
-    const there = CONFIG_NAMES.find((name) => existsSync(join(terminal.cwd, name)))
+    const names = options.config === undefined ? CONFIG_NAMES : [loadable(options.config, project)]
+    const there = names.find((name) => existsSync(resolve(terminal.cwd, name)))
     if (there !== undefined && !options.force) {
       throw new BroadcasterError('CONFIG_INVALID', `${there} exists already; --force overwrites it`, { value: there })
     }
-    const path = join(terminal.cwd, there ?? project.fileName)
+    const path = resolve(terminal.cwd, there ?? options.config ?? project.fileName)
+    mkdirSync(dirname(path), { recursive: true })
     writeFileSync(path, text)
     if (options.json) {
       terminal.verbatim(
@@ -38,18 +47,28 @@ export const init = defineCommand({
       return EXIT.ok
     }
     const variables = requiredVariables(text)
+    const isFound = dirname(path) === resolve(terminal.cwd) && CONFIG_NAMES.some((name) => basename(path) === name)
+    const elsewhere = isFound ? '' : ` --config ${options.config}`
     for (const line of project.found) terminal.out(`Found ${line}.`)
     terminal.out(`Wrote ${path}.`)
     const steps = [
       ...(project.missing.length === 0 ? [] : [`npm install ${project.missing.join(' ')}`]),
       ...(variables.length === 0 ? [] : [`set ${variables.join(' and ')} (nothing is guessed)`]),
-      'npx broadcaster migrate',
-      'npx broadcaster worker',
+      `npx broadcaster migrate${elsewhere}`,
+      `npx broadcaster worker${elsewhere}`,
     ]
     terminal.out(`Next: ${steps.join(', then ')}.`)
     return EXIT.ok
   },
 })
+
+/** The name of the file that was asked for, if Node can load that here. Throws `UsageError`. */
+function loadable(name: string, { fileName }: Project): string {
+  const wanted = extname(fileName)
+  if (extname(name) === '.mts' || extname(name) === wanted) return name
+  const why = wanted === '.mts' && extname(name) === '.ts' ? ', since package.json lacks "type": "module"' : ''
+  throw new UsageError(`--config is ${name}; give a name that ends in ${wanted}${why}: what is written is TypeScript`)
+}
 
 /** The environment variables without which the configuration refuses to load. */
 function requiredVariables(text: string): readonly string[] {

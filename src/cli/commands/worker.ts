@@ -1,9 +1,11 @@
 import type { Broadcaster } from '../../broadcaster.ts'
+import { suggestion } from '../../foundation/suggestion.ts'
 import type { WorkerOptions } from '../../relay/worker-options.ts'
 import { WorkerPool } from '../../relay/worker-pool.ts'
 import type { Input } from '../arguments.ts'
 import { defineCommand } from '../command.ts'
-import { EXIT } from '../exit-codes.ts'
+import type { Configured } from '../config-file.ts'
+import { EXIT, UsageError } from '../exit-codes.ts'
 import { startWorkerLog } from '../worker-log.ts'
 import { checkServices, SERVICE_OPTIONS, startServices } from '../worker-services.ts'
 
@@ -79,7 +81,9 @@ export const worker = defineCommand({
   ],
   async run({ options }, { terminal, outboxes }) {
     checkServices(options)
-    const all = (await outboxes()).map(({ broadcaster }) => broadcaster)
+    const configured = await outboxes()
+    requireBackends(options.backend, configured)
+    const all = configured.map(({ broadcaster }) => broadcaster)
     const runner = runnerFor(all, options)
     const signal = terminal.stopSignal()
     const { json, verbose } = options
@@ -105,6 +109,16 @@ export const worker = defineCommand({
     return EXIT.ok
   },
 })
+
+/** Throws `UsageError` for a name in `--backend` that no outbox has. */
+function requireBackends(wanted: readonly string[], configured: readonly Configured[]): void {
+  const known = [...new Set(configured.flatMap(({ backends }) => backends))]
+  const unknown = wanted.find((name) => !known.includes(name))
+  if (unknown !== undefined)
+    throw new UsageError(
+      `--backend names ${unknown}, which is not configured${suggestion(unknown, known) || `; there are ${known.join(', ')}`}`,
+    )
+}
 
 /** A worker for one outbox, a pool for several. `passes`: it makes single passes. */
 function runnerFor(
