@@ -31,6 +31,7 @@ const WANTED = 0.6
 const BATCH = 500
 /** As a worker that owns all lanes; a key has one. */
 const CONTEXT: SendContext = {
+  mayBegin: () => true,
   ownerOf: ({ partitionKey }) => ({ lane: hashKey(partitionKey ?? '') % 64, fence: 1 }),
 }
 const postgresUrl = process.env['POSTGRES_URL'] ?? 'postgres://postgres@127.0.0.1:5432/test'

@@ -78,6 +78,12 @@ export interface SendContext {
    * a broker can refuse what a former owner sends late. Undefined for an event of another send.
    */
   ownerOf(event: OutgoingEvent): { readonly lane: number; readonly fence: number } | undefined
+  /**
+   * Whether another event of this send may be begun. Ask once before each that is begun by itself, and answer `notAttempted` where
+   * it may not: it costs the event nothing, and it goes with a later send. False when less than the backend's `eventTimeout` is left
+   * of the send, and once the worker sends nothing more: the backend was paused, its breaker opened, or the worker stops.
+   */
+  mayBegin(): boolean
 }
 
 /**
@@ -124,6 +130,12 @@ export interface Backend {
   readonly maxEventBytes?: number
   /** How long one send may take, in milliseconds. Default: the worker's `sendTimeout`. */
   readonly timeout?: number
+  /**
+   * How long one event of a send may take, in milliseconds, where they are begun one by one: none is begun that has less than this
+   * left (see `mayBegin` of the context), though some may be begun in a fiftieth of `timeout`, or where that is the worker's
+   * `sendTimeout` in a quarter. Default: all may be begun as long as the send lasts.
+   */
+  readonly eventTimeout?: number
   /** What a person should know of the place where events go: messages dropped unread, readers that are gone. Optional. */
   findings?(signal: AbortSignal): Promise<readonly BackendFinding[]>
   /** Checks a per-event `backendConfig` at publish; throws a `BroadcasterError` that names the key. Optional. */

@@ -2,10 +2,11 @@ import type { OutgoingEvent } from '../event/outgoing-event.ts'
 import { closeWithin } from '../foundation/close-within.ts'
 import { bytes, callback, duration, integer } from '../foundation/option-kinds.ts'
 import { type OptionsOf, readOptions } from '../foundation/option-table.ts'
-import { type Backend, type BackendHealth, delivered } from './backend.ts'
+import { type Backend, type BackendHealth, delivered, notAttempted } from './backend.ts'
 import { boundedCall } from './bounded-call.ts'
 import { Gate } from './gate.ts'
 import { sendByKey } from './send-by-key.ts'
+import { timesOfEach } from './send-times.ts'
 
 export const EACH_EVENT = {
   /** How many events are sent at once; those of one key never are. Default 10. */
@@ -39,12 +40,12 @@ export function eachEvent(
   let closing: Promise<void> | undefined
   return {
     capabilities: { ordersWithinSend: true },
-    // Longer than the function's own time, so that the first events of a send always get all of theirs.
-    timeout: timeout + 250,
+    ...timesOfEach(timeout),
     ...(maxEventBytes === undefined ? {} : { maxEventBytes }),
-    send: (events, signal) =>
+    send: (events, signal, context) =>
       sendByKey(events, signal, (event) =>
         gate.run(async () => {
+          if (signal.aborted || context?.mayBegin() === false) return notAttempted
           await boundedCall(String(event), timeout, signal, (stop) => send(event, stop))
           return delivered
         }),

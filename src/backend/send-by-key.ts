@@ -4,12 +4,13 @@ import { notAttempted, notDelivered, type SendResult } from './backend.ts'
 /**
  * Sends events one by one: those of a key one after the other, stopping at the first that is not delivered; those of
  * different keys, and those without one, at the same time. `sendOne` limits how many run at once (see `Gate`).
- * Nothing is started once `signal` has aborted. Resolves with one result per event, in order; never rejects.
+ * Nothing is started once `signal` has aborted, or once `mayBegin` says no. Resolves with one result per event, in order; never rejects.
  */
 export async function sendByKey(
   events: readonly OutgoingEvent[],
   signal: AbortSignal,
   sendOne: (event: OutgoingEvent) => Promise<SendResult>,
+  mayBegin: () => boolean = () => true,
 ): Promise<readonly SendResult[]> {
   const results: SendResult[] = new Array<SendResult>(events.length).fill(notAttempted)
   const runs = new Map<string | number, { readonly event: OutgoingEvent; readonly at: number }[]>()
@@ -21,7 +22,7 @@ export async function sendByKey(
   }
   const sendRun = async (run: readonly { readonly event: OutgoingEvent; readonly at: number }[]): Promise<void> => {
     for (const { event, at } of run) {
-      if (signal.aborted) return
+      if (signal.aborted || !mayBegin()) return
       let result: SendResult
       try {
         result = await sendOne(event)

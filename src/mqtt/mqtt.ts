@@ -5,6 +5,7 @@ import {
   delivered,
   notAttempted,
   notDelivered,
+  type SendContext,
   type SendResult,
 } from '../backend/backend.ts'
 import { describeBackend } from '../backend/describe-backend.ts'
@@ -48,11 +49,16 @@ export function mqtt(options: MqttOptions = {}): Backend {
   /** For messages of which one closed the connection: on one of their own, one at a time, it is known which. */
   const alone = { gate: new Gate(1), connection: mqttConnection(settings, name) }
 
-  function send(events: readonly OutgoingEvent[], signal: AbortSignal): Promise<readonly SendResult[]> {
+  function send(
+    events: readonly OutgoingEvent[],
+    signal: AbortSignal,
+    context?: SendContext,
+  ): Promise<readonly SendResult[]> {
     const aborted = abortOf(signal, () =>
       notDelivered(errorOfConnection(signal.reason, 'the send ended before the acknowledgement')),
     )
-    const sending = sendByKey(events, signal, (event) => Promise.race([sendOne(event, signal), aborted.promise]))
+    const sendEach = (event: OutgoingEvent) => Promise.race([sendOne(event, signal), aborted.promise])
+    const sending = sendByKey(events, signal, sendEach, context?.mayBegin)
     return connection.track(sending).finally(aborted.forget)
   }
 
@@ -147,6 +153,7 @@ export function mqtt(options: MqttOptions = {}): Backend {
     checkConfig: refuseConfig('mqtt'),
     ...(settings.mode === 'binary' ? { checkEvent: refuseEvent(checkProperties) } : {}),
     connect,
+    eventTimeout: settings.timeout,
     ...{ send, healthCheck },
     // Lets the messages in flight be acknowledged, each within its timeout, starts none, and closes the connections.
     close: () => closeWithin('mqtt()', () => connection.close().then(() => alone.connection.close())),

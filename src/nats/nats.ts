@@ -5,6 +5,7 @@ import {
   delivered,
   notAttempted,
   notDelivered,
+  type SendContext,
   type SendResult,
 } from '../backend/backend.ts'
 import { describeBackend } from '../backend/describe-backend.ts'
@@ -38,7 +39,11 @@ export function natsJetStream(options: NatsJetStreamOptions): Backend {
   const connection = natsConnection(resolved)
   const { stream, timeout } = resolved
 
-  async function send(events: readonly OutgoingEvent[], signal: AbortSignal): Promise<readonly SendResult[]> {
+  async function send(
+    events: readonly OutgoingEvent[],
+    signal: AbortSignal,
+    context?: SendContext,
+  ): Promise<readonly SendResult[]> {
     let open: OpenNats
     try {
       open = await connection.get(signal)
@@ -56,7 +61,7 @@ export function natsJetStream(options: NatsJetStreamOptions): Backend {
       return await sendByKey(events, signal, async (event) => {
         const message = prepare(event, open)
         return gate.run(async () => {
-          if (broken || signal.aborted || connection.closed) return notAttempted
+          if (broken || signal.aborted || connection.closed || context?.mayBegin() === false) return notAttempted
           const published = publish(open, message, () => {
             broken = true
             connection.drop(open)
@@ -128,7 +133,8 @@ export function natsJetStream(options: NatsJetStreamOptions): Backend {
     checkConfig: refuseConfig('natsJetStream'),
     checkEvent: refuseEvent((event) => checkMessage(event, resolved)),
     connect: async (signal) => void (await connection.get(signal)),
-    send: (events, signal) => connection.track(send(events, signal)),
+    eventTimeout: timeout,
+    send: (events, signal, context) => connection.track(send(events, signal, context)),
     healthCheck,
     findings: async (signal) => findingsOf(await connection.get(signal), stream.name),
     close: () => closeWithin('natsJetStream()', () => connection.close()),

@@ -4,6 +4,7 @@ import {
   backendClosed,
   delivered,
   notDelivered,
+  type SendContext,
   type SendResult,
 } from '../backend/backend.ts'
 import { describeBackend } from '../backend/describe-backend.ts'
@@ -37,8 +38,12 @@ export function rabbitmq(options: RabbitMqOptions = {}): Backend {
   const connection = new RabbitMqConnection(settings)
   const eachOwnExchange = typeof settings.exchange === 'function' && settings.channel === undefined
 
-  function send(events: readonly OutgoingEvent[], signal: AbortSignal): Promise<readonly SendResult[]> {
-    return connection.track(sendByKey(events, signal, (event) => sendOne(event, signal)))
+  function send(
+    events: readonly OutgoingEvent[],
+    signal: AbortSignal,
+    context?: SendContext,
+  ): Promise<readonly SendResult[]> {
+    return connection.track(sendByKey(events, signal, (event) => sendOne(event, signal), context?.mayBegin))
   }
 
   async function healthCheck(signal: AbortSignal): Promise<BackendHealth> {
@@ -118,6 +123,7 @@ export function rabbitmq(options: RabbitMqOptions = {}): Backend {
     checkConfig: refuseConfig('rabbitmq'),
     checkEvent: refuseEvent((event) => checkMessage(event, settings)),
     connect: (signal) => connection.probe(undefined, signal),
+    eventTimeout: settings.timeout,
     ...{ send, healthCheck },
     // Lets the messages in flight be confirmed, each within its timeout, starts none, and closes the connection.
     close: () => closeWithin('rabbitmq()', () => connection.close()),

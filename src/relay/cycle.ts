@@ -184,9 +184,9 @@ export class Cycle {
     try {
       if (!(await this.#traffic.begin(batch))) return answer
       const start = performance.now()
-      const { results, settled } = await this.#sender.send(batch)
-      const delivered = results.filter((result) => result?.ok).length
-      const duration = performance.now() - start
+      const isHalted = (): boolean => !probe && (this.#stopping || this.#breaker.isOpen)
+      const { results, settled } = await this.#sender.send(batch, isHalted)
+      const [delivered, duration] = [results.filter((result) => result?.ok).length, performance.now() - start]
       signals.emit('batch.sent', { backend: name, worker, sent: batch.length, delivered, duration })
       answer = await this.#concludeAll(batch, results, settled, start, probe)
     } catch (error) {

@@ -3,6 +3,7 @@ import { checkHealth } from '../backend/check-health.ts'
 import { classifySendError, OutageError } from '../backend/send-error.ts'
 import { type BoundedAnswer, boundedSend, type SendLimits } from './bounded-send.ts'
 import type { HeldEvent } from './in-hand.ts'
+import { mayBegin } from './may-begin.ts'
 import { sendContext } from './send-context.ts'
 import { callBackend, type RelayHooks } from './send-hooks.ts'
 
@@ -49,21 +50,21 @@ export class IsolatingSender {
   }
 
   /** One result per event; undefined where the backend gave an answer that cannot be read. Never rejects. */
-  async deliver(batch: readonly HeldEvent[]): Promise<Results> {
+  async deliver(batch: readonly HeldEvent[], isHalted: () => boolean): Promise<Results> {
     const sentAt = performance.now()
-    const answer = await this.#boundedSend(batch)
+    const answer = await this.#boundedSend(batch, isHalted)
     const results = resultsOf(answer, batch)
-    if (batch.length > 1) return results.includes(undefined) ? this.#eachAlone(batch, results) : results
+    if (batch.length > 1) return results.includes(undefined) ? this.#eachAlone(batch, results, isHalted) : results
     const [only] = batch
     if (answer.kind === 'hung' && results[0] === undefined && only)
       return [await this.#blame(only, answer.error, sentAt)]
     return answer.kind === 'threw' ? [notDelivered(answer.error)] : results
   }
 
-  async #boundedSend(batch: readonly HeldEvent[]): Promise<BoundedAnswer> {
+  async #boundedSend(batch: readonly HeldEvent[], isHalted: () => boolean): Promise<BoundedAnswer> {
     const voice = this.#voiceOf(batch[0])
     voice.inFlight++
-    const answer = await boundedSend(this.#options, batch, (signal) => send(this.#options, batch, signal))
+    const answer = await boundedSend(this.#options, batch, (signal) => send(this.#options, batch, signal, isHalted))
     voice.inFlight--
     const readable = answer.kind === 'results' || answer.kind === 'hung' ? answer.results : []
     const isAlive =
@@ -76,7 +77,7 @@ export class IsolatingSender {
   }
 
   /** Those without a result, each in a send of its own; of a key one after the other. */
-  async #eachAlone(batch: readonly HeldEvent[], known: Results): Promise<Results> {
+  async #eachAlone(batch: readonly HeldEvent[], known: Results, isHalted: () => boolean): Promise<Results> {
     const results = [...known]
     const hung: { readonly held: HeldEvent; readonly at: number; readonly error: unknown }[] = []
     let tried = 0
@@ -84,10 +85,10 @@ export class IsolatingSender {
       let stopped = false
       for (const { held, at } of run) {
         if (known[at] === undefined) {
-          if (stopped) results[at] = notAttempted
+          if (stopped || isHalted()) results[at] = notAttempted
           else {
             tried++
-            const answer = await this.#boundedSend([held])
+            const answer = await this.#boundedSend([held], isHalted)
             results[at] = answer.kind === 'threw' ? notDelivered(answer.error) : resultsOf(answer, [held])[0]
             if (answer.kind === 'hung' && results[at] === undefined) hung.push({ held, at, error: answer.error })
           }
@@ -98,7 +99,7 @@ export class IsolatingSender {
     const places = batch.map((held, at) => ({ held, at }))
     await Promise.all([...Map.groupBy(places, ({ held, at }) => held.key ?? at).values()].map(sendRun))
 
-    const isSilent = hung.length === tried && known.every((result) => result === undefined)
+    const isSilent = hung.length === tried && known.every((result) => result === undefined || isNoAnswer(result))
     for (const { held } of isSilent ? hung : []) this.#voiceOf(held).silent.add(held.id)
     for (const { held, at, error } of hung) {
       if (!isSilent) results[at] = this.#charge(held, error)
@@ -151,9 +152,14 @@ async function send(
   options: IsolatingSenderOptions,
   batch: readonly HeldEvent[],
   signal: AbortSignal,
+  isHalted: () => boolean,
 ): Promise<unknown> {
+  const { backend, timeout } = options
   const events = batch.map((held) => held.event)
-  return callBackend(options, events, signal, () => options.backend.send(events, signal, sendContext(batch)))
+  const beginnings = { timeout, isOurs: backend.timeout === undefined, eventTimeout: backend.eventTimeout, isHalted }
+  return callBackend(options, events, signal, () =>
+    backend.send(events, signal, sendContext(batch, mayBegin(beginnings))),
+  )
 }
 
 /** What is known after one send. What it threw is charged to no event yet, unless the backend is down. */

@@ -6,6 +6,7 @@ import { takeAloneTurn } from './alone-turn.ts'
 import { boundedSend } from './bounded-send.ts'
 import type { HeldEvent } from './in-hand.ts'
 import { IsolatingSender, type IsolatingSenderOptions } from './isolating-sender.ts'
+import { mayBegin } from './may-begin.ts'
 import { type FailurePolicy, judge } from './outcomes.ts'
 import { readResult } from './read-results.ts'
 import { countAttempt } from './retry.ts'
@@ -45,16 +46,19 @@ export class Sender {
     return this.#delivery.hasHung(id)
   }
 
-  /** One result per event. `settled` names those whose settle was committed together with the handler's writes. */
-  async send(batch: readonly HeldEvent[]): Promise<Sent> {
+  /**
+   * One result per event. `settled` names those whose settle was committed together with the handler's writes. Once `isHalted`,
+   * no further event is begun.
+   */
+  async send(batch: readonly HeldEvent[], isHalted: () => boolean): Promise<Sent> {
     const first = batch[0]
-    if (first?.alone) return this.#alone(batch, countAttempt(first.retryCount))
-    if (!batch.some((held) => held.marked)) return this.#boundedSend(batch)
-    return this.#handOverMarked(batch, await this.#mark(batch, undefined))
+    if (first?.alone) return this.#alone(batch, countAttempt(first.retryCount), isHalted)
+    if (!batch.some((held) => held.marked)) return this.#boundedSend(batch, isHalted)
+    return this.#handOverMarked(batch, await this.#mark(batch, undefined), isHalted)
   }
 
   /** Sent while no other suspect of this process is: an event that kills the process must not have company. */
-  async #alone(batch: readonly HeldEvent[], retryCount: number): Promise<Sent> {
+  async #alone(batch: readonly HeldEvent[], retryCount: number, isHalted: () => boolean): Promise<Sent> {
     const { turns } = this.#options
     let end = await turns.aside(takeAloneTurn)
     try {
@@ -65,7 +69,7 @@ export class Sender {
         await marking
         end = await turns.aside(takeAloneTurn)
       }
-      return await this.#handOverMarked(batch, await marking)
+      return await this.#handOverMarked(batch, await marking, isHalted)
     } finally {
       end()
     }
@@ -88,20 +92,26 @@ export class Sender {
     return recorded
   }
 
-  async #handOverMarked(batch: readonly HeldEvent[], recorded: ReadonlySet<string>): Promise<Sent> {
+  async #handOverMarked(
+    batch: readonly HeldEvent[],
+    recorded: ReadonlySet<string>,
+    isHalted: () => boolean,
+  ): Promise<Sent> {
     const go = batch.filter((held) => !held.marked || recorded.has(held.id))
-    const { results, settled } = await this.#boundedSend(go)
+    const { results, settled } = await this.#boundedSend(go, isHalted)
     const byId = new Map(go.map((held, n) => [held.id, results[n]]))
     return { results: batch.map((held) => byId.get(held.id) ?? notAttempted), settled }
   }
 
-  async #boundedSend(batch: readonly HeldEvent[]): Promise<Sent> {
-    const { backend } = this.#options
+  async #boundedSend(batch: readonly HeldEvent[], isHalted: () => boolean): Promise<Sent> {
+    const { backend, timeout } = this.#options
     const settled = new Set<string>()
-    if (!backend.sendInTransaction) return { results: await this.#delivery.deliver(batch), settled }
+    if (!backend.sendInTransaction) return { results: await this.#delivery.deliver(batch, isHalted), settled }
     const handled: SendResult[] = []
+    const isOurs = backend.timeout === undefined
+    const begin = mayBegin({ timeout, isOurs, eventTimeout: backend.eventTimeout, isHalted })
     const answer = await boundedSend(this.#options, batch, (signal) =>
-      this.#inTransactions(batch, signal, settled, handled),
+      this.#inTransactions(batch, signal, { settled, results: handled, begin }),
     )
     if (answer.kind === 'results') return { results: answer.results, settled }
     // The handler that hung is to blame, not the events that it kept waiting.
@@ -114,13 +124,13 @@ export class Sender {
   async #inTransactions(
     batch: readonly HeldEvent[],
     signal: AbortSignal,
-    settled: Set<string>,
-    results: SendResult[],
+    { settled, results, begin }: { settled: Set<string>; results: SendResult[]; begin: () => boolean },
   ): Promise<readonly SendResult[]> {
     const stopped = new Set<string>()
     for (const held of batch) {
-      if (signal.aborted || (held.key !== null && stopped.has(held.key))) {
+      if (signal.aborted || (held.key !== null && stopped.has(held.key)) || !begin()) {
         results.push(notAttempted)
+        if (held.key !== null) stopped.add(held.key)
         continue
       }
       results.push(await this.#inTransaction(held, signal, settled))

@@ -32,13 +32,11 @@ const MOST_SUSPECTS = 20_000
  */
 export class BatchSender {
   readonly #limit: BatchLimit
-  readonly #deliver: Deliver
   /** Ids of events that were in a batch that one of them spoiled; each goes alone until it is delivered. */
   readonly #suspects = new Set<string>()
 
-  constructor(limit: BatchLimit, deliver: Deliver) {
+  constructor(limit: BatchLimit) {
     this.#limit = limit
-    this.#deliver = deliver
   }
 
   /** Resolves with one result per event, in order; never rejects. `destinationOf` may throw what is wrong with it. */
@@ -46,8 +44,9 @@ export class BatchSender {
     events: readonly OutgoingEvent[],
     signal: AbortSignal,
     destinationOf: (event: OutgoingEvent) => Destination,
+    deliver: Deliver,
   ): Promise<readonly SendResult[]> {
-    const outcomes = new Outcomes(events.length)
+    const outcomes = new Outcomes(events.length, deliver)
     const { results } = outcomes
     let open = this.#runs(events, destinationOf)
     while (open.length > 0 && !signal.aborted) {
@@ -105,7 +104,7 @@ export class BatchSender {
     const [first] = items
     if (!first) return true
     const message = batchMessage(items.map(({ text }) => text))
-    const refusal = await this.#deliver(first.to, message, signal)
+    const refusal = await outcomes.deliver(first.to, message, signal)
     if (!refusal || refusal.refuses === 'everything' || items.length === 1) {
       for (const item of items) {
         outcomes.record(item, refusal ? notDelivered(refusal.error) : delivered)
@@ -150,10 +149,13 @@ export class BatchSender {
 /** The results of one send so far. */
 class Outcomes {
   readonly results: SendResult[]
+  /** How this send delivers a message. */
+  readonly deliver: Deliver
   /** Keys with an event that was not delivered. */
   readonly #stopped = new Set<string>()
 
-  constructor(count: number) {
+  constructor(count: number, deliver: Deliver) {
+    this.deliver = deliver
     this.results = new Array<SendResult>(count).fill(notAttempted)
   }
 

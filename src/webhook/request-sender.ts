@@ -59,13 +59,14 @@ export class RequestSender {
     { target, keys, place }: Destination,
     message: Message,
     signal: AbortSignal,
+    mayBegin: () => boolean = () => true,
   ): Promise<Refusal | undefined> {
-    if (signal.aborted || this.#closing.signal.aborted) return notSent(signal)
+    if (signal.aborted || this.#closing.signal.aborted) return notSent
     try {
       const agreed = await this.permission(target, signal)
       return await this.#places.run(place, async (now) => {
         const turns = [agreed, this.#throttles?.of(target.url.origin)]
-        if (!(await this.#turns(turns, signal))) return notSent(signal)
+        if (!mayBegin() || !(await this.#turns(turns, signal))) return notSent
         return this.#post(target, keys, message, signal, now)
       })
     } catch (error) {
@@ -176,7 +177,7 @@ export class RequestSender {
     }
     if (isMissingDependency(error)) this.#lacksPackage = true
     if (error instanceof BroadcasterError) return { error, refuses: 'everything' }
-    if (signal.aborted) return notSent(signal)
+    if (signal.aborted) return { error: interruption(signal), refuses: 'everything' }
     if (isUnwritable(error)) return { error: unwritable(error), refuses: 'message' }
     if (error instanceof PrivateAddressError && this.#reach === 'one-address') {
       return { error: new PermanentError(`${nameOf(url)} is refused: ${error.message}`), refuses: 'everything' }
@@ -253,8 +254,10 @@ function isUnwritable(error: unknown): boolean {
   return error instanceof Error && 'code' in error && UNWRITABLE.has(error.code)
 }
 
-function notSent(signal: AbortSignal): Refusal {
-  return { error: interruption(signal), refuses: 'everything' }
+/** Nothing of it has left: it costs nothing, and goes with a later send. */
+const notSent: Refusal = {
+  error: new BroadcasterError('SEND_NOT_ATTEMPTED', 'the request was not begun any more'),
+  refuses: 'everything',
 }
 
 /** It may quote the other end, as the names in its certificate. */

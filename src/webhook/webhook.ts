@@ -1,11 +1,19 @@
-import { type Backend, type BackendHealth, delivered, notDelivered, type SendResult } from '../backend/backend.ts'
+import {
+  type Backend,
+  type BackendHealth,
+  delivered,
+  notDelivered,
+  type SendContext,
+  type SendResult,
+} from '../backend/backend.ts'
 import { describeBackend } from '../backend/describe-backend.ts'
 import { sendByKey } from '../backend/send-by-key.ts'
+import { timesOfEach } from '../backend/send-times.ts'
 import { TimeLimit } from '../backend/time-limit.ts'
 import type { OutgoingEvent } from '../event/outgoing-event.ts'
 import { closeWithin } from '../foundation/close-within.ts'
 import { InFlight } from '../foundation/in-flight.ts'
-import { BatchSender } from './batch-sender.ts'
+import { BatchSender, type Deliver } from './batch-sender.ts'
 import { destinationOf, knownPlaceOf, nameOf } from './destination.ts'
 import { checkHeaders, eventMessage } from './message.ts'
 import { resolveWebhookOptions, type WebhookOptions } from './options.ts'
@@ -32,7 +40,7 @@ export function webhook(options: WebhookOptions): Backend {
   const sends = new InFlight()
   let closing: Promise<void> | undefined
   const delivery = new RequestSender(settings)
-  const batches = new BatchSender(settings.maxBatch, (to, message, signal) => delivery.deliver(to, message, signal))
+  const batches = new BatchSender(settings.maxBatch)
 
   function connect(signal: AbortSignal): Promise<void> {
     const { url, keys } = settings
@@ -40,11 +48,16 @@ export function webhook(options: WebhookOptions): Backend {
     return delivery.prepare(target, typeof keys === 'function' ? [] : keys, signal)
   }
 
-  function send(events: readonly OutgoingEvent[], signal: AbortSignal): Promise<readonly SendResult[]> {
+  function send(
+    events: readonly OutgoingEvent[],
+    signal: AbortSignal,
+    context?: SendContext,
+  ): Promise<readonly SendResult[]> {
+    const deliver: Deliver = (to, message, stop) => delivery.deliver(to, message, stop, context?.mayBegin)
     const sending =
       settings.mode === 'batch'
-        ? batches.send(events, signal, (event) => destinationOf(event, settings))
-        : sendByKey(events, signal, (event) => sendOne(event, signal))
+        ? batches.send(events, signal, (event) => destinationOf(event, settings), deliver)
+        : sendByKey(events, signal, (event) => sendOne(event, signal, deliver))
     return sends.track(sending)
   }
 
@@ -90,10 +103,10 @@ export function webhook(options: WebhookOptions): Backend {
     }
   }
 
-  async function sendOne(event: OutgoingEvent, signal: AbortSignal): Promise<SendResult> {
+  async function sendOne(event: OutgoingEvent, signal: AbortSignal, deliver: Deliver): Promise<SendResult> {
     const mode = settings.mode === 'binary' ? 'binary' : 'structured'
     const to = destinationOf(event, settings)
-    const refusal = await delivery.deliver(to, eventMessage(event, mode), signal)
+    const refusal = await deliver(to, eventMessage(event, mode), signal)
     return refusal ? notDelivered(refusal.error) : delivered
   }
 
@@ -102,8 +115,8 @@ export function webhook(options: WebhookOptions): Backend {
     ...describeBackend('webhook', '', typeof url === 'function' ? [] : [url.host]),
     capabilities: { ordersWithinSend: true },
     maxEventBytes,
-    // So that the first requests of a send always get all of their time, and the search for a life sign its own.
-    timeout: timeout + LIFE_SIGN_TIMEOUT + 250,
+    // The search for a life sign has a time of its own.
+    ...timesOfEach(timeout, LIFE_SIGN_TIMEOUT + 250),
     ...{ connect, send, healthCheck, close },
     ...(mode === 'binary' ? { checkEvent: checkHeaders } : {}),
     destination: (event) => knownPlaceOf(event, settings),

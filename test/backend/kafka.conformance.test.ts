@@ -63,6 +63,7 @@ describe('kafka', { skip: skipWithoutJars('kafka') }, () => {
       const made = await fixture({ fenced: true })
       // As a worker that owns every lane; a key has one.
       const lanes: SendContext = {
+        mayBegin: () => true,
         ownerOf: ({ partitionKey }) => ({ lane: partitionKey === undefined ? 0 : hashKey(partitionKey) % 8, fence: 1 }),
       }
       const { send, ...rest } = made.backend

@@ -12,7 +12,10 @@ import { createTopic, readEvents, servesProducers, servesTopic, topicName } from
 const never = new AbortController().signal
 const kindOf = (result: SendResult | undefined) => (result?.ok ? 'ok' : result && classifySendError(result.error).kind)
 /** As a worker tells it that owns every lane under this fence. */
-const under = (fence: number): SendContext => ({ ownerOf: (event) => ({ lane: laneOf.get(event) ?? 0, fence }) })
+const under = (fence: number): SendContext => ({
+  mayBegin: () => true,
+  ownerOf: (event) => ({ lane: laneOf.get(event) ?? 0, fence }),
+})
 const laneOf = new WeakMap<OutgoingEvent, number>()
 const event = (id: string, lane = 0, partitionKey: string | undefined = 'k') => {
   const made = sampleEvent({ eventId: id, lane, partitionKey: partitionKey ?? null })

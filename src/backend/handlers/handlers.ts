@@ -8,11 +8,12 @@ import { withOneOf } from '../../foundation/with-one-of.ts'
 import { callHandler, decodedEvent, type HandlerHooks } from '../../handlers/handler-hooks.ts'
 import { type HandlerProgress, type HandlerResult, readHandlerProgress } from '../../handlers/handler-progress.ts'
 import { HandlerRegistry, type RegisteredHandler } from '../../handlers/handler-registry.ts'
-import { type Backend, delivered, notDelivered, type SendResult } from '../backend.ts'
+import { type Backend, delivered, notAttempted, notDelivered, type SendResult } from '../backend.ts'
 import { boundedCall } from '../bounded-call.ts'
 import { Gate } from '../gate.ts'
 import { sendByKey } from '../send-by-key.ts'
 import { classifySendError, OutageError } from '../send-error.ts'
+import { timesOfEach } from '../send-times.ts'
 import { combinedError, type HandlerFailure, messageOf } from './combined-error.ts'
 
 export const HANDLERS = {
@@ -125,9 +126,14 @@ export function handlers<Events = Record<string, unknown>>(
     messaging,
     ...(breakers && { destination }),
     capabilities: { ordersWithinSend: true },
-    // Longer than a handler's own time, so that the first events of a send always get all of theirs.
-    timeout: timeout + 250,
-    send: (events, signal) => sendByKey(events, signal, (event) => gate.run(() => handle(event, signal))),
+    ...timesOfEach(timeout),
+    send: (events, signal, context) =>
+      sendByKey(events, signal, (event) =>
+        gate.run(async () => {
+          if (signal.aborted || context?.mayBegin() === false) return notAttempted
+          return handle(event, signal)
+        }),
+      ),
     ...(transactional ? { sendInTransaction: handleInTransaction } : {}),
     healthCheck: async () =>
       registry.size === 0
