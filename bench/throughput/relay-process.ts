@@ -14,7 +14,13 @@ const { store, close } = openStore(task.place)
 async function ours(): Promise<() => Promise<number>> {
   const broadcaster = new Broadcaster({
     store,
-    backends: { default: redisStreams({ url: task.redisUrl, stream: task.stream, trim: { maxLength: 1_000_000 } }) },
+    backends: {
+      default: redisStreams({
+        url: task.redisUrl,
+        stream: task.stream,
+        trim: { maxLength: task.maxLength ?? 1_000_000 },
+      }),
+    },
     worker: { retention: false, batchSize: task.batchSize },
   })
   await broadcaster.store.schema.check()

@@ -8,6 +8,8 @@ export interface RelayTask {
   readonly stream: string
   readonly events: number
   readonly batchSize: number
+  /** Entries that the stream keeps, about. Default 1,000,000. */
+  readonly maxLength?: number
 }
 
 /** What it measured of itself. */

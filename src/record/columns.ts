@@ -151,6 +151,12 @@ export const SEND_COLUMNS = COLUMN_NAMES.filter(
   (name) => !UNSENT.some((each) => each === name),
 ) as readonly (keyof SendRow)[]
 
+/** A row with what a backend needs of it but for the data, which can be large. */
+export const NARROW_COLUMNS = SEND_COLUMNS.filter((name) => name !== 'data' && name !== 'dataBinary')
+
+/** The event's data, and whose it is. */
+export const DATA_COLUMNS = ['id', 'data', 'dataBinary'] as const satisfies readonly ColumnName[]
+
 /** Columns that a list leaves out and a record loads on demand, since they can be large. */
 export const DEFERRED_IN_LISTS = ['data', 'dataBinary', 'attempts', 'progress'] as const satisfies readonly ColumnName[]
 

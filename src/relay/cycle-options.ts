@@ -5,6 +5,7 @@ import type { CoordinationStore } from '../store/coordination-store.ts'
 import type { RelayStore } from '../store/relay-store.ts'
 import type { SignalSource } from '../telemetry/signals.ts'
 import type { BreakerOptions } from './breaker.ts'
+import type { ByteRoom } from './byte-rooms.ts'
 import type { Lease } from './lease.ts'
 import type { FailurePolicy } from './outcomes.ts'
 import type { RelayHooks } from './send-hooks.ts'
@@ -39,6 +40,10 @@ export interface CycleOptions {
   readonly concurrency: number
   /** Events in memory, waiting, in flight or being settled. */
   readonly maxInHand: number
+  /** For the data of those. */
+  readonly room: ByteRoom
+  /** Bytes of data in one send; one event that has more goes alone. */
+  readonly maxBatchBytes: number
   /** How long one send may take. */
   readonly timeout: number
   readonly pollInterval: number

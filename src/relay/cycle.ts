@@ -26,14 +26,13 @@ import { sendsOf, Traffic } from './traffic.ts'
  *
  *     fetch -> accept -> dispatch -> send -> conclude -> settle
  *
- * While one batch is sent the next is fetched and the previous settled. Lanes come and go through `lanes`; nothing here
- * asks who owns them.
+ * While one batch is sent the next is fetched and the previous settled. Nothing here asks who owns lanes: see `lanes`.
  */
 export class Cycle {
   /** How lanes come and go. */
   readonly lanes: OwnedLanes
   readonly #options: CycleOptions
-  readonly #inHand = new InHand()
+  readonly #inHand: InHand
   readonly #buffer = new SendBuffer()
   readonly #held = new HeldKeys()
   readonly #pause = new Pause()
@@ -55,6 +54,7 @@ export class Cycle {
   constructor(options: CycleOptions) {
     this.#options = options
     const { store, names, backend, lease, failure, onError } = options
+    this.#inHand = new InHand(options.room)
     this.#turns = new SendTurns(sendsOf(options), backend, options.share, () => this.dispatch())
     this.#reader = new LaneReader(store.relay, names, this.#inHand, this.#held, this.#pace, this.#pause)
     const giveUp = ({ lane, ownership }: HeldEvent, outcome: Outcome, failing: number): boolean =>
@@ -152,7 +152,7 @@ export class Cycle {
     const apart = this.#sender.hasHung(row.id) || this.#prober.blames(row.id)
     const placeOf = (event: OutgoingEvent): string | undefined => this.#traffic.placeOf(event)
     const held = takeInHand(row, ownership, suspect, apart, placeOf)
-    this.#inHand.add(held.id, held.lane)
+    this.#inHand.add(held)
     const blocker = this.#held.admit(held)
     if (blocker) {
       this.#conclusion.park(held, blocker)
@@ -295,6 +295,6 @@ export class Cycle {
   }
 
   #space(): number {
-    return Math.min(this.#budget.left, this.#inHand.room(this.#options.maxInHand))
+    return Math.min(this.#budget.left, this.#inHand.space(this.#options.maxInHand))
   }
 }

@@ -1,4 +1,5 @@
 import type { Backend } from '../backend/backend.ts'
+import { ByteRooms } from './byte-rooms.ts'
 import { Cycle } from './cycle.ts'
 import { LaneKeeper } from './lane-keeper.ts'
 import { Lease } from './lease.ts'
@@ -42,6 +43,7 @@ export function engage(engagement: EngagementOptions): Engagement {
   const relay = patientRelay(store.relay, statementTime)
   const coordination = patientCoordination(store.coordination, statementTime)
   const waker = new Waker(transient ? undefined : store.wake, onError, statementTime)
+  const rooms = new ByteRooms(options.maxInFlightBytes)
   const cycles = served.map(([name, backend]) => {
     const cycle = new Cycle({
       ...sizes,
@@ -55,6 +57,7 @@ export function engage(engagement: EngagementOptions): Engagement {
       waker,
       signals,
       hooks,
+      room: rooms.room(),
       worker,
       share,
       failure,

@@ -1,6 +1,8 @@
 import type { OutgoingEvent } from '../event/outgoing-event.ts'
 import { FetchedEvent } from '../record/fetched-event.ts'
 import type { FetchedRow, Ownership } from '../store/relay-store.ts'
+import { bytesOf } from './bounded-fetch.ts'
+import { type ByteRoom, ByteRooms } from './byte-rooms.ts'
 import { MOST_ATTEMPTS } from './retry.ts'
 
 /** An event in this worker's memory: fetched, and not settled yet. */
@@ -8,6 +10,8 @@ export interface HeldEvent {
   readonly id: string
   readonly seq: number
   readonly lane: number
+  /** Of its data. */
+  readonly bytes: number
   /** The row's generation when it was fetched: its outcome is recorded for that one alone. */
   readonly generation: number
   readonly key: string | null
@@ -47,6 +51,7 @@ export function takeInHand(
     id,
     seq,
     lane,
+    bytes: bytesOf(row),
     generation,
     key,
     retryCount,
@@ -69,6 +74,9 @@ export function hasKilledEnough(held: HeldEvent): boolean {
 
 const MOST_SHELVED = 1_000
 
+/** What is kept of an event in hand. */
+type Taken = Pick<HeldEvent, 'id' | 'lane' | 'bytes'>
+
 /** What may be in hand still: what was delivered and waits for a lock, or all that waits for one. */
 export type Exception = 'nothing' | 'delivered' | 'locked'
 
@@ -77,13 +85,16 @@ export type Exception = 'nothing' | 'delivered' | 'locked'
  * snapshot still shows them as unsettled.
  */
 export class InHand {
-  readonly #lanes = new Map<string, number>()
+  readonly room: ByteRoom
+  readonly #events = new Map<string, Taken>()
   readonly #counts = new Map<number, number>()
   /** Delivered, and their rows locked: the ids by lane. Reads leave them out until they are recorded. */
   readonly #aside = new Map<number, Set<string>>()
   /** Not delivered, and their rows locked: the ids by lane. */
   readonly #locked = new Map<number, Set<string>>()
   #waitingForLock = 0
+  #bytes = 0
+  #bytesWaiting = 0
   readonly #waiting = new Map<number, { readonly but: Exception; readonly resolve: () => void }[]>()
   readonly #parking = new Set<string>()
   #onParked: (() => void)[] = []
@@ -93,18 +104,23 @@ export class InHand {
    */
   readonly #shelved = new Map<string, { readonly lane: number; readonly generation: number; readonly until: number }>()
 
+  /** `room`: for their data. Default: without end. */
+  constructor(room: ByteRoom = new ByteRooms(Number.MAX_SAFE_INTEGER).room()) {
+    this.room = room
+  }
+
   get size(): number {
-    return this.#lanes.size
+    return this.#events.size
   }
 
   /** How many more to take of `most`. As many again may wait for locks on their rows, and take no room from the rest. */
-  room(most: number): number {
-    return most - this.#lanes.size + Math.min(this.#waitingForLock, most)
+  space(most: number): number {
+    return this.room.isOpen ? most - this.#events.size + Math.min(this.#waitingForLock, most) : 0
   }
 
   /** Whether a row that was fetched is to be left out. One that an operator has moved since it was shelved is not. */
   has({ id, generation }: Pick<FetchedRow, 'id' | 'generation'>): boolean {
-    return this.#lanes.has(id) || this.#settledDuringRead?.has(id) === true || this.#isShelved(id, generation)
+    return this.#events.has(id) || this.#settledDuringRead?.has(id) === true || this.#isShelved(id, generation)
   }
 
   /** How many rows of the lane a read from its head meets that it must leave out. */
@@ -133,15 +149,24 @@ export class InHand {
     return this.#counts.get(lane) ?? 0
   }
 
-  add(id: string, lane: number): void {
-    this.#lanes.set(id, lane)
-    this.#counts.set(lane, this.countIn(lane) + 1)
+  add(event: Taken): void {
+    this.#events.set(event.id, event)
+    this.#counts.set(event.lane, this.countIn(event.lane) + 1)
+    this.#count(event.bytes, 0)
+  }
+
+  /** As for events, as many bytes again may wait for locks. */
+  #count(bytes: number, waiting: number): void {
+    this.#bytes += bytes
+    this.#bytesWaiting += waiting
+    this.room.inUse = this.#bytes - Math.min(this.#bytesWaiting, this.room.most)
   }
 
   remove(id: string): void {
-    const lane = this.#lanes.get(id)
-    if (lane === undefined) return
-    this.#lanes.delete(id)
+    const event = this.#events.get(id)
+    if (event === undefined) return
+    const { lane, bytes } = event
+    this.#events.delete(id)
     this.#settledDuringRead?.add(id)
     this.endParking(id)
     this.#counts.set(lane, this.countIn(lane) - 1)
@@ -149,8 +174,10 @@ export class InHand {
       const some = ids.get(lane)
       if (!some?.delete(id)) continue
       this.#waitingForLock--
+      this.#count(0, -bytes)
       if (some.size === 0) ids.delete(lane)
     }
+    this.#count(-bytes, 0)
     this.#tell(lane)
   }
 
@@ -166,16 +193,18 @@ export class InHand {
 
   /** Whether the event waits so. */
   waitsForLock(id: string): boolean {
-    return this.#locked.get(this.#lanes.get(id) ?? -1)?.has(id) === true
+    return this.#locked.get(this.#events.get(id)?.lane ?? -1)?.has(id) === true
   }
 
   #mark(ids: Map<number, Set<string>>, id: string): void {
-    const lane = this.#lanes.get(id)
-    if (lane === undefined) return
+    const event = this.#events.get(id)
+    if (event === undefined) return
+    const { lane, bytes } = event
     const some = ids.get(lane) ?? new Set<string>()
     if (some.has(id)) return
     ids.set(lane, some.add(id))
     this.#waitingForLock++
+    this.#count(0, bytes)
     this.#tell(lane)
   }
 

@@ -1,5 +1,6 @@
 import type { Pause } from '../foundation/pause.ts'
 import type { FetchedRow, LaneCursor, RelayStore, UnparkReport } from '../store/relay-store.ts'
+import { BoundedFetch } from './bounded-fetch.ts'
 import type { HeldKeys } from './held-keys.ts'
 import type { InHand } from './in-hand.ts'
 import { HEAD, LAST, type LaneFind, LanePosition } from './lane-position.ts'
@@ -31,6 +32,7 @@ const LITTLE = 50
 export class LaneReader {
   readonly #store: RelayStore
   readonly #names: readonly string[]
+  readonly #fetching: BoundedFetch
   readonly #inHand: InHand
   readonly #held: Pick<HeldKeys, 'woke'>
   readonly #pace: Pace
@@ -41,8 +43,6 @@ export class LaneReader {
   #unparkLimit = UNPARK_LIMIT
   #readAt = 0
   #hasForgotten = false
-  /** Rows of the next read, at most: fewer after one that failed, which may have been too large for the time it had. */
-  #most = Number.POSITIVE_INFINITY
   /** From which lane on a read that cannot ask for all begins. */
   #turn = 0
   /** The greatest `seq` that anything was seen to have. */
@@ -63,6 +63,7 @@ export class LaneReader {
     this.#held = held
     this.#rest = rest
     this.#names = names
+    this.#fetching = new BoundedFetch(store, names, inHand.room)
     this.#inHand = inHand
     this.#pace = pace
   }
@@ -85,7 +86,7 @@ export class LaneReader {
     return waits || !this.hungry
   }
 
-  /** Whether the last read was forgotten for some lanes, as what it found may be out of date: it is still there. */
+  /** Whether what the last read found is still there: some lanes were forgotten, as it may be out of date, or it had no room. */
   get hasForgotten(): boolean {
     return this.#hasForgotten
   }
@@ -162,48 +163,42 @@ export class LaneReader {
       const position = this.#lanes.get(lane)
       return { lane, position, rewinds: position?.rewinds }
     })
+    const fromHead = new Set(cursors.filter(({ after }) => after === HEAD).map(({ lane }) => lane))
+    const isCertain = ({ lane, seq }: FetchedRow): boolean =>
+      fromHead.has(lane) || this.#lanes.get(lane)?.isCertain(seq) === true
     let fresh = 0
-    await this.#inHand.duringRead(
-      () => this.#ask(cursors),
-      (rows) => {
-        // Keys, and with them order, are of one lane: what went back in one, or was opened again, makes no other wait.
-        const stale = new Set(
-          begun
-            .filter(({ lane, position, rewinds }) => {
-              return position !== this.#lanes.get(lane) || position?.rewinds !== rewinds
-            })
-            .map(({ lane }) => lane),
-        )
-        this.#hasForgotten = stale.size > 0
-        for (const { seq } of rows) this.#greatest = Math.max(this.#greatest, seq)
-        const current = stale.size === 0 ? rows : rows.filter(({ lane }) => !stale.has(lane))
-        const fromHead = new Set(cursors.filter(({ after }) => after === HEAD).map(({ lane }) => lane))
-        const certain = current.filter(({ lane, seq }) => fromHead.has(lane) || this.#lanes.get(lane)?.isCertain(seq))
-        const read = cursors.filter(({ lane }) => !stale.has(lane))
-        this.#advance(read, current, fromHead)
-        for (const row of certain) {
-          const lane = this.#lanes.get(row.lane)
-          if (lane === undefined || this.#inHand.has(row)) continue
-          fresh++
-          const suspect = lane.suspects > 0
-          if (suspect) lane.suspects--
-          use(row, suspect)
-        }
-      },
-    )
-    return fresh
-  }
-
-  async #ask(cursors: readonly LaneCursor[]): Promise<readonly FetchedRow[]> {
-    const rows = cursors.reduce((sum, { limit }) => sum + limit, 0)
     try {
-      const found = await this.#store.fetch(this.#names, cursors)
-      this.#most *= 2
-      return found
-    } catch (error) {
-      this.#most = Math.max(1, Math.min(this.#most, rows) / 4)
-      throw error
+      await this.#inHand.duringRead(
+        () => this.#fetching.fetch(cursors, (row) => isCertain(row) && !this.#inHand.has(row)),
+        ({ rows, cut }) => {
+          // Keys, and with them order, are of one lane: what went back in one, or was opened again, makes no other wait.
+          const stale = new Set(
+            begun
+              .filter(({ lane, position, rewinds }) => {
+                return position !== this.#lanes.get(lane) || position?.rewinds !== rewinds
+              })
+              .map(({ lane }) => lane),
+          )
+          this.#hasForgotten = stale.size > 0 || cut.size > 0
+          for (const { seq } of rows) this.#greatest = Math.max(this.#greatest, seq)
+          const current = stale.size === 0 ? rows : rows.filter(({ lane }) => !stale.has(lane))
+          const certain = current.filter(isCertain)
+          const read = cursors.filter(({ lane }) => !stale.has(lane))
+          this.#advance(read, current, fromHead, cut)
+          for (const row of certain) {
+            const lane = this.#lanes.get(row.lane)
+            if (lane === undefined || row.withheld !== null || this.#inHand.has(row)) continue
+            fresh++
+            const suspect = lane.suspects > 0
+            if (suspect) lane.suspects--
+            use(row, suspect)
+          }
+        },
+      )
+    } finally {
+      this.#fetching.end()
     }
+    return fresh
   }
 
   /** Whether a read from the cursors would find anything that need not wait for a sweep. */
@@ -256,9 +251,10 @@ export class LaneReader {
 
   #cursors(space: number, sweep: boolean): readonly LaneCursor[] {
     const all = [...this.#lanes].filter(([, lane]) => !lane.catchingUp && (sweep || !lane.dry))
-    const readable = all.length <= this.#most ? all : this.#some(all)
+    const { most } = this.#fetching
+    const readable = all.length <= most ? all : this.#some(all, Math.floor(most))
     if (readable.length === 0) return []
-    const limit = Math.max(1, Math.ceil(Math.min(space, this.#most) / readable.length))
+    const limit = Math.max(1, Math.ceil(this.#fetching.rows(space) / readable.length))
     // Lanes that have little wait for no backlog of others: they are read from their heads in the same statement.
     return readable.map(([lane, state]) =>
       sweep || !state.hasBacklog
@@ -268,16 +264,21 @@ export class LaneReader {
   }
 
   /** As many as may be asked now, each in its turn. */
-  #some<T>(all: readonly T[]): readonly T[] {
+  #some<T>(all: readonly T[], count: number): readonly T[] {
     const from = this.#turn % all.length
-    const count = Math.floor(this.#most)
     this.#turn += count
     return [...all.slice(from), ...all.slice(0, from)].slice(0, count)
   }
 
-  #advance(cursors: readonly LaneCursor[], rows: readonly FetchedRow[], fromHead: ReadonlySet<number>): void {
+  /** `cut`: lanes that have more than was found, although it is less than was asked for. */
+  #advance(
+    cursors: readonly LaneCursor[],
+    rows: readonly FetchedRow[],
+    fromHead: ReadonlySet<number>,
+    cut: ReadonlySet<number>,
+  ): void {
     const finds = new Map<number, LaneFind>()
-    for (const { lane, limit } of cursors) finds.set(lane, { count: 0, last: HEAD, limit })
+    for (const { lane, limit } of cursors) finds.set(lane, { count: 0, last: HEAD, limit: cut.has(lane) ? 0 : limit })
     for (const { lane, seq } of rows) {
       const { count, last, limit } = finds.get(lane) ?? { count: 0, last: HEAD, limit: 0 }
       finds.set(lane, { count: count + 1, last: Math.max(last, seq), limit })

@@ -29,6 +29,7 @@ export function patientCleaning({ retention, inbox, audit }: Cleaned, limit: num
 export function patientRelay(store: RelayStore, limit: number): RelayStore {
   return {
     fetch: (...given) => answered(limit, store.fetch(...given)),
+    fetchData: (...given) => answered(limit, store.fetchData(...given)),
     lastSeq: (...given) => answered(limit, store.lastSeq(...given)),
     unpark: (...given) => answered(limit, store.unpark(...given)),
     settle: (...given) => answered(limit, store.settle(...given)),

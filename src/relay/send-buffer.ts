@@ -39,17 +39,24 @@ export class SendBuffer {
   /**
    * Takes up to `limit` events for one send; their keys are busy until `done`. `runs`: several events of a key may be
    * in it, otherwise one. An event that must go alone makes a batch by itself, and so do the events of each destination,
-   * of which `room` says how many may go now.
+   * of which `room` says how many may go now. With `mostBytes` it ends before an event with which it would have more data than
+   * that, unless it is the first.
    */
-  take(limit: number, runs: boolean, room: (destination: string | undefined) => number = () => limit): HeldEvent[] {
+  take(
+    limit: number,
+    runs: boolean,
+    room: (destination: string | undefined) => number = () => limit,
+    mostBytes = Number.POSITIVE_INFINITY,
+  ): HeldEvent[] {
     const batch: HeldEvent[] = []
+    let bytesLeft = mostBytes
     const passedOver: (HeldEvent | KeyQueue)[] = []
     let most = limit
     let seen = 0
     for (const item of this.#ready) {
       const first = 'waiting' in item ? item.waiting[0] : item
       const [leader] = batch
-      if (batch.length >= most || (first && leader && isApart(first))) break
+      if (batch.length >= most || (first && leader && (isApart(first) || first.bytes > bytesLeft))) break
       seen++
       // A queue emptied or taken since it was listed: `done` lists it again.
       if (!first || ('waiting' in item && item.busy)) continue
@@ -61,10 +68,14 @@ export class SendBuffer {
       most = Math.min(limit, left)
       if ('waiting' in item) {
         item.busy = true
-        const run = isApart(first) || !runs ? 1 : runLength(item.waiting, most - batch.length)
-        batch.push(...item.waiting.splice(0, run))
+        const run = isApart(first) || !runs ? 1 : runLength(item.waiting, most - batch.length, bytesLeft)
+        for (const event of item.waiting.splice(0, run)) {
+          batch.push(event)
+          bytesLeft -= event.bytes
+        }
       } else {
         batch.push(item)
+        bytesLeft -= item.bytes
       }
       if (isApart(first)) break
     }
@@ -141,8 +152,15 @@ function insertBySeq(waiting: HeldEvent[], event: HeldEvent): void {
   waiting.splice(at, 0, event)
 }
 
-/** How many from the front may go in one run: up to `limit`, and not past one that must go alone or goes elsewhere. */
-function runLength(waiting: readonly HeldEvent[], limit: number): number {
-  const other = waiting.findIndex((event) => isApart(event) || event.destination !== waiting[0]?.destination)
+/**
+ * How many from the front may go in one run: one, and then up to `limit`, not past one that must go alone or goes elsewhere, and none
+ * with which they have more than `bytes`.
+ */
+function runLength(waiting: readonly HeldEvent[], limit: number, bytes: number): number {
+  let left = bytes
+  const other = waiting.findIndex((event, n) => {
+    left -= event.bytes
+    return isApart(event) || event.destination !== waiting[0]?.destination || (n > 0 && left < 0)
+  })
   return Math.min(limit, other < 0 ? waiting.length : other)
 }

@@ -71,9 +71,9 @@ export class Traffic {
 
   /** The next events to be sent, all to one destination; their keys are busy. None = no destination has room. */
   take(buffer: SendBuffer): HeldEvent[] {
-    const { backend, batchSize } = this.#options
+    const { backend, batchSize, maxBatchBytes } = this.#options
     const room = backend.destination && ((place: string | undefined) => this.#rooms.left(place))
-    return buffer.take(batchSize, backend.capabilities?.ordersWithinSend === true, room)
+    return buffer.take(batchSize, backend.capabilities?.ordersWithinSend === true, room, maxBatchBytes)
   }
 
   /** Before a send; each is ended by `end`. False: the events wait after all, since another worker tries the destination. */

@@ -1,7 +1,18 @@
 import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import type { Backend } from '../backend/backend.ts'
-import { byDefault, duration, flag, integer, nested, oneOf, option, or, text } from '../foundation/option-kinds.ts'
+import {
+  byDefault,
+  bytes,
+  duration,
+  flag,
+  integer,
+  nested,
+  oneOf,
+  option,
+  or,
+  text,
+} from '../foundation/option-kinds.ts'
 import { type OptionsOf, type ResolvedOf, readOptions } from '../foundation/option-table.ts'
 import { retryOption } from '../foundation/retry-policy.ts'
 import { BREAKER } from './breaker.ts'
@@ -22,11 +33,23 @@ export const WORKER = {
   /** Sends in flight for each backend, 1 to 100. Default 4. */
   concurrency: integer(4, { min: 1, max: 100 }),
   /**
-   * Events in memory for each backend, read at once when many wait, whatever their size: 2,000 of 1 MiB are 2 GiB. Lower it
-   * and `batchSize` where events are large. As many again may wait, once sent, for the locks on their rows. Default: 20 x
-   * `batchSize`.
+   * Bytes of data in one send, 1 or more: a send of large events has fewer than `batchSize`, so that each can end within its
+   * timeout. The data alone counts, as UTF-8 or the bytes that it is. One event that has more goes by itself. Default 4,194,304
+   * (4 MiB).
+   */
+  maxBatchBytes: bytes(4_194_304, { min: 1 }),
+  /**
+   * Events in memory for each backend, read at once when many wait. As many again may wait, once sent, for the locks on their
+   * rows. Default: 20 x `batchSize`.
    */
   maxInHand: integer(undefined, { min: 1, max: 1_000_000 }),
+  /**
+   * Bytes of data in memory, read, waiting or in flight, over all backends of the worker, 1 or more. The data alone counts, as UTF-8
+   * or the bytes that it is; a process needs several times that for its copies. Of several backends one has half of it at most, two a
+   * third each. An event that has no room goes when its backend has nothing else in memory. As much again may wait for locked rows,
+   * as with `maxInHand`. Default 33,554,432 (32 MiB).
+   */
+  maxInFlightBytes: bytes(33_554_432, { min: 1 }),
   /** The longest time between two polls for events when nothing else wakes the worker, in milliseconds. Default 1,000. */
   pollInterval: duration(1_000, { min: 1, max: DAY }),
   /**

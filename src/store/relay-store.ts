@@ -4,6 +4,27 @@ import type { SendRow } from '../record/columns.ts'
 export type FetchedRow = SendRow & {
   readonly seq: number
   readonly lane: number
+  /**
+   * Null = the row has its data. Otherwise that was more than was asked for, and is left out (`data` and `dataBinary` are null): it
+   * has about so many bytes, in PostgreSQL at least so many, since it may be compressed there.
+   */
+  readonly withheld: number | null
+}
+
+/** The data of a row that was fetched without. */
+export type FetchedData = Pick<FetchedRow, 'id' | 'data' | 'dataBinary'>
+
+/** Of these rows the first ones that, by what `fetch` said of their data, have no more than `bytes` of it together. */
+export function firstThatFit<Row extends Pick<FetchedRow, 'withheld'>>(
+  rows: readonly Row[],
+  bytes: number,
+): readonly Row[] {
+  let left = bytes
+  const end = rows.findIndex(({ withheld }) => {
+    left -= withheld ?? 0
+    return left < 0
+  })
+  return end < 0 ? rows : rows.slice(0, end)
 }
 
 /**
@@ -139,9 +160,15 @@ export interface UnparkReport {
 export interface RelayStore {
   /**
    * Due, unparked, unsettled rows in `seq` order (over all lanes given). Reads only; costs the same for any backlog. What was
-   * due when its row was last written is due, although that instant lies ahead of a clock that was set back since.
+   * due when its row was last written is due, although that instant lies ahead of a clock that was set back since. The data of an
+   * event that has more than `mostData` bytes of it is not read. Default: all is.
    */
-  fetch(names: readonly string[], lanes: readonly LaneCursor[]): Promise<readonly FetchedRow[]>
+  fetch(names: readonly string[], lanes: readonly LaneCursor[], mostData?: number): Promise<readonly FetchedRow[]>
+  /**
+   * The data that `fetch` withheld: of the first of these rows that have no more than `bytes` of it together. In no particular order;
+   * rows that are gone are left out.
+   */
+  fetchData(rows: readonly Pick<FetchedRow, 'id' | 'withheld'>[], bytes: number): Promise<readonly FetchedData[]>
   /**
    * The greatest `seq` of the unparked, unsettled rows of a lane; undefined = there are none. Costs the same for any backlog.
    */

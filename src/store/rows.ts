@@ -1,4 +1,5 @@
-import { COLUMNS, type ColumnKind, type ColumnName, type OutboxEventColumns } from '../record/columns.ts'
+import { COLUMNS, type ColumnKind, type ColumnName, type OutboxEventColumns, SEND_COLUMNS } from '../record/columns.ts'
+import type { FetchedRow } from './relay-store.ts'
 import type { Row } from './statement.ts'
 
 /** How a dialect reads what it selected, by the kind of column; never asked for a null. Left out = it comes as it is. */
@@ -30,7 +31,17 @@ export function rowReader<Name extends ColumnName>(
   }
 }
 
-/** The same for rows whose columns are named by `nameOf`. */
+/** Rows of a fetch, in place: the columns that are sent, and `withheld`. */
+export function fetchedReader(readers: Readers): (row: object) => FetchedRow {
+  const read = rowReader(SEND_COLUMNS, readers)
+  return (row) => {
+    const given = row as Record<string, unknown>
+    if (given['withheld'] !== null) given['withheld'] = Number(given['withheld'])
+    return read(given) as FetchedRow
+  }
+}
+
+/** The same as `rowReader` for rows whose columns are named by `nameOf`. */
 export function namedRowReader<Name extends ColumnName>(
   columns: readonly Name[],
   readers: Readers,

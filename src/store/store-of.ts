@@ -31,6 +31,7 @@ export function storeOf<Client, Runs, Tables>(
     publish: parts.publish(t),
     relay: {
       fetch: parts.fetch(worker, t),
+      fetchData: parts.fetchData(worker, t),
       lastSeq: parts.lastSeq(worker, t),
       unpark: parts.unpark(worker, t),
       settle: parts.settle(worker, t),

@@ -162,7 +162,7 @@ test('lanes that have little wait for no backlog of another', async () => {
   const read = async (): Promise<readonly FetchedRow[]> => {
     const rows: FetchedRow[] = []
     await reader.read(4, (row) => {
-      inHand.add(row.id, row.lane)
+      inHand.add({ ...row, bytes: 0 })
       rows.push(row)
     })
     return rows

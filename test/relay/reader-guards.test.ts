@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import { Pause } from '../../src/foundation/pause.ts'
+import { bytesOf } from '../../src/relay/bounded-fetch.ts'
+import { ByteRooms } from '../../src/relay/byte-rooms.ts'
 import { HeldKeys } from '../../src/relay/held-keys.ts'
 import { InHand } from '../../src/relay/in-hand.ts'
 import { LaneReader } from '../../src/relay/lane-reader.ts'
@@ -12,7 +14,7 @@ import type { Store } from '../../src/store/store.ts'
 import { insert, NAMES, newEvent, own } from '../../src/testing/store/steps.ts'
 
 /** A reader of one lane whose statements the test lets go one by one: nothing else reads or sweeps. */
-async function stepped(events: number, lanes = 1, largest = Number.POSITIVE_INFINITY) {
+async function stepped(events: number, lanes = 1, largest = Number.POSITIVE_INFINITY, bytes = 2 ** 30) {
   const store = memoryStore({ lanes }) as Store
   const { ownership } = await own(store)
   await insert(store, ...Array.from({ length: events }, () => newEvent({ partitionKey: 'k' })))
@@ -34,14 +36,14 @@ async function stepped(events: number, lanes = 1, largest = Number.POSITIVE_INFI
       return rows
     },
   }
-  const inHand = new InHand()
+  const inHand = new InHand(new ByteRooms(bytes).room())
   const reader = new LaneReader(relay, NAMES, inHand, new HeldKeys(), new Pace(), new Pause())
   reader.open([...Array(lanes).keys()], () => 0)
   /** Reads, and takes in hand what is new. */
   const read = async (space: number): Promise<readonly FetchedRow[]> => {
     const rows: FetchedRow[] = []
     await reader.read(space, (row) => {
-      inHand.add(row.id, row.lane)
+      inHand.add({ ...row, bytes: bytesOf(row) })
       rows.push(row)
     })
     return rows
@@ -148,4 +150,26 @@ test('reads that are too large for the time they have become smaller, down to on
     }
   }
   assert.ok(asked.filter((what) => what === 'fetch').length >= 40)
+})
+
+test('a lane of which more was found than there is room for is read on from there, in order', async () => {
+  // Their data is {"n":1}, 7 bytes.
+  const { reader, read, published } = await stepped(7, 1, undefined, 20)
+  const waiting = [...(await read(10))]
+  assert.deepEqual(
+    waiting.map(({ seq }) => seq),
+    [1, 2],
+  )
+  assert.equal(reader.hungry, true, 'there is more, and nobody calls for it')
+  assert.deepEqual(await read(10), [], 'there is no room yet')
+  for (let next = 3; next <= 7; next++) {
+    await published(waiting.shift() ?? assert.fail())
+    assert.equal(reader.hungry, true)
+    const rows = await read(10)
+    assert.deepEqual(
+      rows.map(({ seq, data }) => [seq, data]),
+      [[next, '{"n":1}']],
+    )
+    waiting.push(...rows)
+  }
 })

@@ -9,6 +9,7 @@ const held = (seq: number, key: string | null, alone = false): HeldEvent => ({
   id: `e${seq}`,
   seq,
   lane: 0,
+  bytes: 0,
   generation: 0,
   key,
   retryCount: 0,
@@ -39,6 +40,27 @@ test('without runs a send has at most one event of a key', () => {
   const buffer = new SendBuffer()
   for (const event of [held(1, 'k'), held(2, 'k'), held(3, 'l')]) buffer.add(event)
   assert.deepEqual(ids(buffer.take(9, false)), ['e1', 'e3'])
+})
+
+test('a send ends before an event with which it would have too many bytes, and has at least one', () => {
+  const buffer = new SendBuffer()
+  const sized = (seq: number, key: string | null, bytes: number): HeldEvent => ({ ...held(seq, key), bytes })
+  for (const event of [
+    sized(1, 'k', 40),
+    sized(2, 'k', 50),
+    sized(3, 'k', 30),
+    sized(4, null, 10),
+    sized(5, null, 500),
+    sized(6, null, 5),
+  ]) {
+    buffer.add(event)
+  }
+  for (const expected of [['e1', 'e2', 'e4'], ['e5'], ['e6', 'e3']]) {
+    const batch = buffer.take(9, true, undefined, 100)
+    assert.deepEqual(ids(batch), expected)
+    buffer.done(batch)
+  }
+  assert.equal(buffer.size, 0)
 })
 
 test('an event that must go alone makes a batch by itself and keeps its place in the key', () => {

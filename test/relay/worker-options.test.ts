@@ -5,6 +5,8 @@ import { resolveWorkerOptions } from '../../src/relay/worker-options.ts'
 
 test('defaults are those that the documentation names, and the result is frozen', () => {
   const options = resolveWorkerOptions()
+  const { maxBatchBytes, maxInFlightBytes } = options
+  assert.deepEqual([maxBatchBytes, maxInFlightBytes], [4 * 2 ** 20, 32 * 2 ** 20])
   const { batchSize, concurrency, maxInHand, pollInterval, lease, sendTimeout, onFailed } = options
   assert.deepEqual(
     [batchSize, concurrency, maxInHand, pollInterval, lease, sendTimeout, onFailed],
@@ -14,11 +16,19 @@ test('defaults are those that the documentation names, and the result is frozen'
 })
 
 test('every wrong option is named in one error, unknown ones with a suggestion', () => {
-  const wrong = { batchSize: 0, lease: 1, onFailed: 'stop', bachSize: 5 }
+  const wrong = { batchSize: 0, maxInFlightBytes: 0, maxBatchBytes: 1.5, lease: 1, onFailed: 'stop', bachSize: 5 }
   assert.throws(
     () => resolveWorkerOptions(wrong as never),
     (error: Error) => {
-      for (const word of ['worker.batchSize', 'worker.lease', 'worker.onFailed', 'worker.bachSize', 'batchSize"?']) {
+      for (const word of [
+        'worker.batchSize',
+        'worker.maxInFlightBytes',
+        'worker.maxBatchBytes',
+        'worker.lease',
+        'worker.onFailed',
+        'worker.bachSize',
+        'batchSize"?',
+      ]) {
         assert.ok(error.message.includes(word), `${word} in: ${error.message}`)
       }
       return true

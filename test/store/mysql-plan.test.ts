@@ -166,6 +166,17 @@ for (const { name, title } of MYSQL_SERVERS) {
       assert.ok(reads < 2_000, `${reads} reads`)
     })
 
+    test('data that was withheld is got by primary key', async () => {
+      const rows = await store.relay.fetch(
+        names,
+        lanes.map((lane) => ({ lane, after: 0, limit: 60 })),
+      )
+      assert.ok(rows.length > 900)
+      const { plans, reads } = await accessOf(() => store.relay.fetchData(rows, 1e9))
+      assert.deepEqual(plans, ['range PRIMARY'])
+      assert.ok(reads < 2 * rows.length + 100, `${reads} reads for ${rows.length} rows`)
+    })
+
     test('settle is by primary key', async () => {
       const { ownership } = await own(store)
       const rows = await store.relay.fetch(

@@ -135,6 +135,21 @@ for (const { name, title } of POSTGRES_SERVERS) {
       assert.deepEqual(access, [...parked, ...byId].toSorted())
     })
 
+    test('data that was withheld is got by primary key', async () => {
+      const rows = await store.relay.fetch(
+        names,
+        lanes.map((lane) => ({ lane, after: 0, limit: 30 })),
+      )
+      assert.ok(rows.length > 100)
+      for (const some of [rows, rows.slice(0, 3)]) {
+        const access = await accessOf(() => store.relay.fetchData(some, 1e9))
+        assert.ok(
+          access.every((each) => /^(Index Scan|Bitmap Index Scan) outbox_events_pkey$|^Bitmap Heap Scan/.test(each)),
+          String(access),
+        )
+      }
+    })
+
     test('settle of published events is by primary key', async () => {
       const rows = await store.relay.fetch(
         names,

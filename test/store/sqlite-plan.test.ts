@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
 import { Connection } from '../../src/store/sqlite/connection.ts'
-import { fetch, lastSeq, waitingNames } from '../../src/store/sqlite/fetch.ts'
+import { fetch, fetchData, lastSeq, waitingNames } from '../../src/store/sqlite/fetch.ts'
 import { reconcile } from '../../src/store/sqlite/reconcile.ts'
 import { settle } from '../../src/store/sqlite/settle.ts'
 import { sqlite } from '../../src/store/sqlite/sqlite.ts'
@@ -41,6 +41,8 @@ test('plans: hot statements search their index, with fresh, stale and no statist
     const ownership = { workerId: 'w', backend: 'default', fences: new Map([[0, 1]]) }
     const fetched = plansOf((db) => fetch(t)(db, NAMES, [{ lane: 0, after: 0, limit: 10 }]))
     assert.match(fetched, /USING (COVERING )?INDEX outbox_events_hot \(publisher_backend=\? AND lane=\? AND seq>\?\)/)
+    const had = plansOf((db) => fetchData(t)(db, [{ id: newEvent().id, withheld: 1 }], 10))
+    assert.match(had, /SEARCH outbox_events USING INDEX \S+ \(id=\?\)/)
     const looked = plansOf((db) => unpark(t).look(db, NAMES, [0]))
     assert.match(looked, /INDEX outbox_events_parked \(publisher_backend=\? AND lane=\? AND available_at>\?/)
     const settled = plansOf((db) =>
@@ -59,7 +61,7 @@ test('plans: hot statements search their index, with fresh, stale and no statist
         new RegExp(`SEARCH outbox_events USING (COVERING )?INDEX outbox_events_${index} \\(publisher_backend>\\?\\)`),
       )
     }
-    for (const plans of [fetched, looked, settled, reconciled, named, last]) {
+    for (const plans of [fetched, had, looked, settled, reconciled, named, last]) {
       assert.doesNotMatch(plans, /SCAN (e|outbox_events)\b/)
     }
     for (const plans of [fetched, looked, named, last]) assert.doesNotMatch(plans, /TEMP B-TREE/)

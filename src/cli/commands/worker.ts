@@ -37,6 +37,12 @@ const OPTIONS = {
     env: 'BROADCASTER_CONCURRENCY',
     help: 'Sends in flight for each backend. Default: 4.',
   },
+  'max-in-flight-bytes': {
+    kind: 'integer',
+    min: 1,
+    env: 'BROADCASTER_MAX_IN_FLIGHT_BYTES',
+    help: 'Bytes of data in memory, over all backends. Default: 33554432 (32 MiB).',
+  },
   lease: {
     kind: 'duration',
     env: 'BROADCASTER_LEASE',
@@ -143,6 +149,7 @@ function workerOptions(options: Input<typeof OPTIONS>['options']): WorkerOptions
     pollInterval: options.interval,
     maxIterations: options['max-iterations'],
     concurrency: options.concurrency,
+    maxInFlightBytes: options['max-in-flight-bytes'],
     lease: options.lease,
     sendTimeout: options['send-timeout'],
     onFailed: options['on-failed'],

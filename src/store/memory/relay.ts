@@ -1,6 +1,13 @@
-import { FAR_FUTURE, SEND_COLUMNS } from '../../record/columns.ts'
+import { DATA_COLUMNS, FAR_FUTURE, SEND_COLUMNS } from '../../record/columns.ts'
 import { UNSETTLED } from '../../record/status.ts'
-import { CLOCK_AHEAD, type FetchedRow, type HeldHead, LONGEST_PARKING, type RelayStore } from '../relay-store.ts'
+import {
+  CLOCK_AHEAD,
+  type FetchedRow,
+  firstThatFit,
+  type HeldHead,
+  LONGEST_PARKING,
+  type RelayStore,
+} from '../relay-store.ts'
 import { copyColumns, type MemoryOutbox, type MemoryRow } from './memory-outbox.ts'
 import { MemoryTransaction } from './memory-transaction.ts'
 import { ownsLane, settle } from './settle.ts'
@@ -16,13 +23,23 @@ export function memoryRelay(outbox: MemoryOutbox): RelayStore {
     scheduledAt.getTime() <= Math.max(outbox.now(), createdAt.getTime(), updatedAt.getTime())
 
   return {
-    async fetch(names, cursors) {
+    async fetch(names, cursors, mostData = Number.POSITIVE_INFINITY) {
       const left = new Map(cursors.map(({ lane, after, limit }) => [lane, { after, limit }]))
       const rows = unsettled(names, [...left.keys()]).filter((row) => {
         const cursor = left.get(row.lane)
         return cursor && row.availableAt === null && isDue(row) && row.seq > cursor.after && cursor.limit-- > 0
       })
-      return rows.map((row) => copyColumns(row, SEND_COLUMNS) as FetchedRow)
+      return rows.map((row) => {
+        const { data, dataBinary, ...rest } = copyColumns(row, SEND_COLUMNS) as FetchedRow
+        const bytes = bytesOf(row)
+        const isLeftOut = bytes > mostData
+        return { ...rest, ...(isLeftOut ? NO_DATA : { data, dataBinary }), withheld: isLeftOut ? bytes : null }
+      })
+    },
+
+    async fetchData(rows, bytes) {
+      const found = firstThatFit(rows, bytes).map(({ id }) => outbox.rows.get(id))
+      return found.flatMap((row) => (row === undefined ? [] : [copyColumns(row, DATA_COLUMNS)]))
     },
 
     async lastSeq(names, lane) {
@@ -108,6 +125,12 @@ export function memoryRelay(outbox: MemoryOutbox): RelayStore {
       return [...new Set(rows.map((row) => row.publisherBackend))].slice(0, limit)
     },
   }
+}
+
+const NO_DATA = { data: null, dataBinary: null }
+
+function bytesOf({ data, dataBinary }: MemoryRow): number {
+  return Buffer.byteLength(data ?? '') + (dataBinary?.byteLength ?? 0)
 }
 
 function timeOf(row: MemoryRow): number {

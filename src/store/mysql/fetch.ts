@@ -1,11 +1,12 @@
-import { SEND_COLUMNS } from '../../record/columns.ts'
-import type { FetchedRow, LaneCursor, RelayStore } from '../relay-store.ts'
-import { rowReader } from '../rows.ts'
+import { DATA_COLUMNS, NARROW_COLUMNS } from '../../record/columns.ts'
+import { type FetchedData, type FetchedRow, firstThatFit, type LaneCursor, type RelayStore } from '../relay-store.ts'
+import { fetchedReader, rowReader } from '../rows.ts'
+import { toSqlId } from '../values.ts'
 import type { Client, RawRow } from './client.ts'
 import { cutToLimits, meetsLimit } from './cut-to-limits.ts'
 import { join, type Sql, sql } from './sql.ts'
 import type { Tables } from './tables.ts'
-import { NOW, readersOf, STAGE, selectList } from './values.ts'
+import { NOW, rawOf, readersOf, STAGE, selectList, slices } from './values.ts'
 
 /**
  * Reads due events of some lanes in `seq` order. The names of a lane share its limit, or the reader's cursor would
@@ -22,24 +23,35 @@ import { NOW, readersOf, STAGE, selectList } from './values.ts'
  * stays due when the clock is set back.
  */
 export function fetch(client: Client, t: Tables) {
-  const columns = selectList(SEND_COLUMNS, 'raw')
-  const read = rowReader(SEND_COLUMNS, readersOf('raw')) as (row: RawRow) => FetchedRow
-  const from = sql`SELECT ${columns} FROM ${t.events} AS e FORCE INDEX (${t.index.work})`
+  const narrow = selectList(NARROW_COLUMNS, 'raw')
+  const bytes = sql`IFNULL(LENGTH(e.data), 0) + IFNULL(LENGTH(e.data_binary), 0)`
+  const read = fetchedReader(readersOf('raw'))
+  const from = (mostData: number): Sql => {
+    const ifItFits = (column: 'data' | 'dataBinary') => sql`IF(${bytes} <= ${mostData}, ${rawOf(column)}, NULL)`
+    return sql`SELECT ${narrow}, ${ifItFits('data')} AS data, ${ifItFits('dataBinary')} AS dataBinary,
+  IF(${bytes} <= ${mostData}, NULL, ${bytes}) AS withheld
+FROM ${t.events} AS e FORCE INDEX (${t.index.work})`
+  }
   const due = sql`e.stage = ${STAGE.hot} AND e.available_at IS NULL AND (e.scheduled_at <= ${NOW} OR e.scheduled_at <= GREATEST(e.created_at, e.updated_at))`
   let backlog = false
 
-  const inOneScan = (names: readonly string[], lanes: readonly LaneCursor[], limit: number): Sql => sql`${from}
+  const inOneScan = (
+    select: Sql,
+    names: readonly string[],
+    lanes: readonly LaneCursor[],
+    limit: number,
+  ): Sql => sql`${select}
 WHERE ${isNamed(names)} AND ${due} AND (${join(
     lanes.map(({ lane, after }) => sql`(e.lane = ${lane} AND e.seq > ${after})`),
     ' OR ',
   )})
 LIMIT ${limit}`
 
-  const laneByLane = (names: readonly string[], lanes: readonly LaneCursor[]): Sql =>
+  const laneByLane = (select: Sql, names: readonly string[], lanes: readonly LaneCursor[]): Sql =>
     join(
       lanes.flatMap(({ lane, after, limit }) =>
         names.map(
-          (name) => sql`(${from}
+          (name) => sql`(${select}
 WHERE ${isNamed([name])} AND ${due} AND e.lane = ${lane} AND e.seq > ${after}
 ORDER BY e.seq LIMIT ${limit})`,
         ),
@@ -47,17 +59,39 @@ ORDER BY e.seq LIMIT ${limit})`,
       '\nUNION ALL\n',
     )
 
-  return async (names: readonly string[], lanes: readonly LaneCursor[]): Promise<readonly FetchedRow[]> => {
+  return async (
+    names: readonly string[],
+    lanes: readonly LaneCursor[],
+    mostData = MOST,
+  ): Promise<readonly FetchedRow[]> => {
     if (lanes.length === 0 || names.length === 0) return []
+    const select = from(Math.min(mostData, MOST))
     const most = lanes.reduce((sum, { limit }) => sum + limit, 0)
     if (!backlog) {
-      const rows = await client.query(inOneScan(names, lanes, most + 1))
+      const rows = await client.query(inOneScan(select, names, lanes, most + 1))
       if (rows.length <= most) return cutToLimits(rows.map(read), lanes)
       backlog = true
     }
-    const rows = cutToLimits((await client.query(laneByLane(names, lanes))).map(read), lanes)
+    const rows = cutToLimits((await client.query(laneByLane(select, names, lanes))).map(read), lanes)
     if (!meetsLimit(rows, lanes)) backlog = false
     return rows
+  }
+}
+
+/** More bytes than any data has, for SQL that knows no infinity. */
+const MOST = Number.MAX_SAFE_INTEGER
+
+/** By primary key; what was said of their sizes is so. */
+export function fetchData(client: Client, t: Tables): RelayStore['fetchData'] {
+  const read = rowReader(DATA_COLUMNS, readersOf('raw')) as (row: RawRow) => FetchedData
+  return async (rows, bytes) => {
+    const found: FetchedData[] = []
+    for (const ids of slices(firstThatFit(rows, bytes).map(({ id }) => toSqlId(id)))) {
+      const some = await client.query(sql`
+SELECT ${selectList(DATA_COLUMNS, 'raw')} FROM ${t.events} AS e FORCE INDEX (PRIMARY) WHERE e.id IN (${ids})`)
+      found.push(...some.map(read))
+    }
+    return found
   }
 }
 

@@ -4,7 +4,7 @@ import { admin } from './admin.ts'
 import { audit } from './audit.ts'
 import type { Client, Runs } from './client.ts'
 import { coordination } from './coordination.ts'
-import { fetch, lastSeq, waitingNames } from './fetch.ts'
+import { fetch, fetchData, lastSeq, waitingNames } from './fetch.ts'
 import { inbox } from './inbox.ts'
 import { mysql2Clients } from './mysql2-client.ts'
 import { type Mysql2Transaction, mysql2Transaction } from './mysql2-transaction.ts'
@@ -24,7 +24,7 @@ export type { MysqlOptions, MysqlPoolOptions, MysqlUrlOptions } from './options.
 /** The native transaction of a MySQL store: a connection of `mysql2/promise` on which a transaction was begun. */
 export type MysqlTransaction = Mysql2Transaction
 
-const RELAY = { fetch, lastSeq, unpark, settle, reconcile, settleByOwner, waitingNames }
+const RELAY = { fetch, fetchData, lastSeq, unpark, settle, reconcile, settleByOwner, waitingNames }
 const PARTS: StoreParts<Client, Runs, Tables> = {
   ...RELAY,
   publish,

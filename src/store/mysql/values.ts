@@ -53,6 +53,11 @@ export function selectList(
   return new Sql(columns.map((column) => `${expression(column, bytes)} AS \`${nameOf(column)}\``).join(', '))
 }
 
+/** A column of `e` as `selectList` selects it. */
+export function rawOf(column: ColumnName): Sql {
+  return new Sql(expression(column, 'raw'))
+}
+
 function expression(column: ColumnName, bytes: 'raw' | 'base64'): string {
   const name = `e.${sqlName(column)}`
   switch (COLUMNS[column].kind) {

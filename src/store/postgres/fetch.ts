@@ -1,9 +1,9 @@
-import { SEND_COLUMNS } from '../../record/columns.ts'
-import type { FetchedRow, LaneCursor, RelayStore } from '../relay-store.ts'
-import { rowReader } from '../rows.ts'
+import { DATA_COLUMNS, SEND_COLUMNS, sqlName } from '../../record/columns.ts'
+import { type FetchedData, type FetchedRow, firstThatFit, type LaneCursor, type RelayStore } from '../relay-store.ts'
+import { fetchedReader, rowReader } from '../rows.ts'
 import type { Client, RawRow } from './client.ts'
 import type { Tables } from './tables.ts'
-import { READERS, selectList, UNSETTLED } from './values.ts'
+import { READERS, selectList, textOf, UNSETTLED } from './values.ts'
 
 /**
  * Reads due events of some lanes in `seq` order: one ordered range scan of the hot index for each lane and name.
@@ -14,40 +14,80 @@ import { READERS, selectList, UNSETTLED } from './values.ts'
  * One scan in `seq` order filtered by lane costs more the fewer lanes are owned, and sorts the whole backlog when
  * there are two names: 274 ms against 3 (docs/decisions/0010-fetch-by-lane.md).
  *
+ * What is sorted is the row as it is stored, and only what is left in the end becomes text: of large data a row has but a pointer.
+ * As text it went through two sorts, by way of temporary files: 181 MB for 200 events of 1 MB, 3.5 s, and 7 ms so
+ * (docs/decisions/0116-bounds-by-bytes.md). What is compressed is only expanded to be measured when it might fit.
+ *
  * `scheduled_at` is checked once more, since a row that others updated may not be parked. What was due when it was written
  * stays due when the clock is set back.
  */
 export function fetch(client: Client, t: Tables) {
-  const columns = SEND_COLUMNS.map((column) => `e."${column}"`).join(', ')
+  const columns = SEND_COLUMNS.map((column) => {
+    const isData = column === 'data' || column === 'dataBinary'
+    return `${isData ? `CASE WHEN e.withheld IS NULL THEN ${textOf(column)} END` : textOf(column)} AS "${column}"`
+  }).join(', ')
   const due = `e.available_at IS NULL AND e.status IN ${UNSETTLED}
       AND (e.scheduled_at <= statement_timestamp() OR e.scheduled_at <= greatest(e.created_at, e.updated_at))`
   const text = `
-SELECT ${columns}
+SELECT ${columns}, CAST(e.withheld AS text) AS withheld
 FROM unnest($2::int[], $3::bigint[], $4::int[]) AS l(lane, after, max)
 CROSS JOIN LATERAL (
   SELECT e.*
   FROM unnest($1::text[]) AS n(name)
   CROSS JOIN LATERAL (
-    SELECT ${selectList(SEND_COLUMNS)}, e.seq AS position
+    SELECT ${SEND_COLUMNS.map((column) => `e.${sqlName(column)}`).join(', ')},
+      CASE WHEN pg_column_size(e.data) - ${HEADER} > $5::bigint OR octet_length(CAST(e.data AS text)) > $5::bigint
+          OR octet_length(e.data_binary) > $5::bigint
+        THEN coalesce(pg_column_size(e.data) - ${HEADER}, 0) + coalesce(octet_length(e.data_binary), 0) END AS withheld
     FROM ${t.events} AS e
     WHERE e.publisher_backend = n.name AND e.lane = l.lane AND e.seq > l.after
       AND ${due}
     ORDER BY e.seq
     LIMIT l.max) AS e
-  ORDER BY e.position
+  ORDER BY e.seq
   LIMIT l.max) AS e
-ORDER BY e.position`
-  const read = rowReader(SEND_COLUMNS, READERS) as (row: RawRow) => FetchedRow
+ORDER BY e.seq`
+  const read = fetchedReader(READERS)
 
-  return async (names: readonly string[], lanes: readonly LaneCursor[]): Promise<readonly FetchedRow[]> => {
+  return async (
+    names: readonly string[],
+    lanes: readonly LaneCursor[],
+    mostData = Number.POSITIVE_INFINITY,
+  ): Promise<readonly FetchedRow[]> => {
     if (lanes.length === 0 || names.length === 0) return []
     const rows = await client.query(text, [
       names,
       lanes.map(({ lane }) => lane),
       lanes.map(({ after }) => after),
       lanes.map(({ limit }) => limit),
+      Math.min(mostData, MOST),
     ])
     return rows.map(read)
+  }
+}
+
+/** Bytes before a stored value, at most. */
+const HEADER = 4
+/** More bytes than any data has, for SQL that knows no infinity. */
+const MOST = Number.MAX_SAFE_INTEGER
+
+/**
+ * By primary key. What is compressed is measured here, where the next would be too much: the sum is made of pointers, and only what
+ * fits becomes text.
+ */
+export function fetchData(client: Client, t: Tables): RelayStore['fetchData'] {
+  const text = `
+SELECT ${selectList(DATA_COLUMNS)}
+FROM (
+  SELECT e.id, e.data, e.data_binary, sum(coalesce(octet_length(CAST(e.data AS text)), 0)
+      + coalesce(octet_length(e.data_binary), 0)) OVER (ORDER BY given.n) AS total
+  FROM unnest($1::uuid[]) WITH ORDINALITY AS given(id, n)
+  JOIN ${t.events} AS e ON e.id = given.id) AS e
+WHERE e.total <= $2::bigint`
+  const read = rowReader(DATA_COLUMNS, READERS) as (row: RawRow) => FetchedData
+  return async (rows, bytes) => {
+    const ids = firstThatFit(rows, bytes).map(({ id }) => id)
+    return ids.length === 0 ? [] : (await client.query(text, [ids, Math.min(bytes, MOST)])).map(read)
   }
 }
 

@@ -35,7 +35,12 @@ export function selectList<Name extends ColumnName>(
   columns: readonly Name[],
   nameOf: (column: Name) => string = (column) => column,
 ): string {
-  return columns.map((column) => `${expression(column, `e.${sqlName(column)}`)} AS "${nameOf(column)}"`).join(', ')
+  return columns.map((column) => `${textOf(column)} AS "${nameOf(column)}"`).join(', ')
+}
+
+/** A column of `e` as `selectList` selects it. */
+export function textOf(column: ColumnName): string {
+  return expression(column, `e.${sqlName(column)}`)
 }
 
 function expression(column: ColumnName, name: string): string {

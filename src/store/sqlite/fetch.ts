@@ -1,5 +1,6 @@
-import { SEND_COLUMNS } from '../../record/columns.ts'
-import type { FetchedRow, LaneCursor } from '../relay-store.ts'
+import { DATA_COLUMNS, NARROW_COLUMNS } from '../../record/columns.ts'
+import { type FetchedData, type FetchedRow, firstThatFit, type LaneCursor } from '../relay-store.ts'
+import { toSqlId } from '../values.ts'
 import type { Connection } from './connection.ts'
 import type { Tables } from './tables.ts'
 import { NOW, selectList, tupleReader } from './values.ts'
@@ -10,7 +11,7 @@ import { NOW, selectList, tupleReader } from './values.ts'
  * 22 columns, since the client builds their names even for no rows; rows as arrays, half that of objects.
  * `scheduled_at` is checked once more, since a row that others wrote may be due later and not parked. What was due when
  * it was written stays due when the clock is set back. The index is named, so that no statistics, fresh or stale, can
- * change the plan.
+ * change the plan. How long data is stands in the row: of what is left out no page is read.
  */
 export function fetch(t: Tables) {
   const scanSql = `
@@ -19,11 +20,22 @@ export function fetch(t: Tables) {
       AND available_at IS NULL AND status IN ('pending', 'retry', 'processing')
       AND (scheduled_at <= ${NOW} OR scheduled_at <= max(created_at, updated_at))
     ORDER BY seq LIMIT ?`
+  const bytes = 'coalesce(octet_length(data), 0) + coalesce(octet_length(data_binary), 0)'
   const readSql = `
-    SELECT ${selectList(SEND_COLUMNS)} FROM ${t.events}
+    SELECT ${selectList(NARROW_COLUMNS)}, CASE WHEN withheld IS NULL THEN data END, CASE WHEN withheld IS NULL THEN data_binary END, withheld
+    FROM (SELECT *, CASE WHEN ${bytes} > ? THEN ${bytes} END AS withheld FROM ${t.events})
     WHERE seq IN (SELECT value FROM json_each(?)) ORDER BY seq`
-  const readRow = tupleReader(SEND_COLUMNS)
-  return (db: Connection, names: readonly string[], lanes: readonly LaneCursor[]): readonly FetchedRow[] => {
+  const readRow = tupleReader([...NARROW_COLUMNS, 'data', 'dataBinary'])
+  const readFetched = (row: readonly unknown[]): FetchedRow => {
+    const withheld = row.at(-1)
+    return { ...readRow(row), withheld: withheld === null ? null : Number(withheld) } as FetchedRow
+  }
+  return (
+    db: Connection,
+    names: readonly string[],
+    lanes: readonly LaneCursor[],
+    mostData = Number.MAX_SAFE_INTEGER,
+  ): readonly FetchedRow[] => {
     const seqs = lanes.flatMap(({ lane, after, limit }) =>
       names
         .flatMap((name) => db.all(scanSql, name, lane, after, limit))
@@ -32,7 +44,23 @@ export function fetch(t: Tables) {
         .slice(0, limit),
     )
     if (seqs.length === 0) return []
-    return db.tuples(readSql, `[${seqs.join(',')}]`).map((row) => readRow(row) as FetchedRow)
+    const most = Math.min(mostData, Number.MAX_SAFE_INTEGER)
+    return db.tuples(readSql, most, `[${seqs.join(',')}]`).map((row) => readFetched(row))
+  }
+}
+
+/** By id; what was said of their sizes is so. */
+export function fetchData(t: Tables) {
+  const text = `
+    SELECT ${selectList(DATA_COLUMNS)} FROM ${t.events} WHERE id IN (SELECT value FROM json_each(?))`
+  const readRow = tupleReader(DATA_COLUMNS)
+  return (
+    db: Connection,
+    rows: readonly Pick<FetchedRow, 'id' | 'withheld'>[],
+    bytes: number,
+  ): readonly FetchedData[] => {
+    const ids = firstThatFit(rows, bytes).map(({ id }) => toSqlId(id))
+    return ids.length === 0 ? [] : db.tuples(text, JSON.stringify(ids)).map(readRow)
   }
 }
 

@@ -1,6 +1,6 @@
 import type { RelayStore } from '../relay-store.ts'
 import type { Database } from './database.ts'
-import { fetch, lastSeq, waitingNames } from './fetch.ts'
+import { fetch, fetchData, lastSeq, waitingNames } from './fetch.ts'
 import { reconcile } from './reconcile.ts'
 import { settle } from './settle.ts'
 import { settleInTransaction } from './settle-in-transaction.ts'
@@ -11,6 +11,7 @@ import { unpark } from './unpark.ts'
 export function sqliteRelay(database: Database, t: Tables): RelayStore {
   const run = {
     fetch: fetch(t),
+    fetchData: fetchData(t),
     lastSeq: lastSeq(t),
     unpark: unpark(t),
     settle: settle(t),
@@ -19,7 +20,8 @@ export function sqliteRelay(database: Database, t: Tables): RelayStore {
   }
   const recordInTransaction = settleInTransaction(t, run.settle)
   return {
-    fetch: (names, lanes) => database.read((db) => run.fetch(db, names, lanes)),
+    fetch: (names, lanes, mostData) => database.read((db) => run.fetch(db, names, lanes, mostData)),
+    fetchData: (rows, bytes) => database.read((db) => run.fetchData(db, rows, bytes)),
     lastSeq: (names, lane) => database.read((db) => run.lastSeq(db, names, lane)),
     async unpark(names, lanes, limitPerLane) {
       const { due, nextDueIn } = await database.read((db) => run.unpark.look(db, names, lanes))

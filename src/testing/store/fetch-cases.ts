@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { type InsertedRow, SEND_COLUMNS } from '../../record/columns.ts'
-import type { UnparkReport } from '../../store/relay-store.ts'
+import type { FetchedRow, UnparkReport } from '../../store/relay-store.ts'
 import type { StoreCase } from '../store-conformance.ts'
 import { it } from './fixture.ts'
 import { outcome } from './sample-outcomes.ts'
@@ -67,7 +67,51 @@ export const fetchCases: readonly StoreCase[] = [
   it('fetch: a row holds what a backend needs, and no more', async ({ store }) => {
     await insertOne(store)
     const [row] = await fetchAll(store)
-    assert.deepEqual(Object.keys(row ?? {}).toSorted(), SEND_COLUMNS.toSorted())
+    assert.deepEqual(Object.keys(row ?? {}).toSorted(), [...SEND_COLUMNS, 'withheld'].toSorted())
+  }),
+  it('fetch: data of more bytes than are asked for is left out, and had by fetchData as far as it fits', async ({
+    store,
+  }) => {
+    const text = (bytes: number): string => JSON.stringify('é'.repeat((bytes - 2) / 2))
+    const binary = new Uint8Array(3_000).fill(7)
+    const rows = await insertAll(
+      store,
+      { data: text(100) },
+      { data: text(102) },
+      // What compresses well is no smaller for that.
+      { data: text(400_000) },
+      { data: null, dataBinary: binary },
+      { data: null },
+    )
+    const [whole, ...rest] = await fetchAll(store, NAMES, 100)
+    const [first, large, bytes, none] = rest
+    const dataOf = (row: Partial<FetchedRow> | undefined) => [row?.data ?? null, row?.dataBinary ?? null]
+    assert.deepEqual(dataOf(whole), [text(100), null])
+    assert.equal(whole?.withheld, null)
+    for (const row of [first, large, bytes]) assert.deepEqual(dataOf(row), [null, null])
+    assert.deepEqual([...dataOf(none), none?.withheld], [null, null, null])
+    assert.ok(first?.withheld && large?.withheld && bytes?.withheld)
+    assert.ok(large.withheld > 100 && large.withheld <= 400_100 && bytes.withheld >= 3_000, 'its size, or less')
+
+    const had = async (most: number, ...of: readonly FetchedRow[]) => {
+      const found = new Map((await store.relay.fetchData(of, most)).map((row) => [row.id, row]))
+      return of.filter(({ id }) => found.has(id)).map(({ id }) => [id, ...dataOf(found.get(id))])
+    }
+    assert.deepEqual(await had(400_102 + 3_000, first, large, bytes), [
+      [rows[1].id, text(102), null],
+      [rows[2].id, text(400_000), null],
+      [rows[3].id, null, binary],
+    ])
+    assert.deepEqual(await had(400_102 + 2_900, first, large, bytes), [
+      [rows[1].id, text(102), null],
+      [rows[2].id, text(400_000), null],
+    ])
+    assert.deepEqual(await had(400_000, first, large, bytes), [[rows[1].id, text(102), null]])
+    assert.deepEqual(await had(399_999, large, bytes), [], 'none after one that does not fit')
+    assert.deepEqual(await had(Number.POSITIVE_INFINITY, large), [[rows[2].id, text(400_000), null]])
+    assert.deepEqual(await store.relay.fetchData([], 1_000), [])
+    const gone = { ...large, id: '00000000-0000-7000-8000-000000000000' }
+    assert.deepEqual(await had(1_000_000, gone, bytes), [[rows[3].id, null, binary]], 'what is gone is left out')
   }),
   it('fetch: leaves out what is settled or parked, and reads without changing anything', async ({ store }) => {
     const { record } = await own(store)

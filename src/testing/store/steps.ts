@@ -115,11 +115,16 @@ export async function allLanes(store: Store): Promise<readonly number[]> {
 }
 
 /** Everything that could be sent now, read from the head. */
-export async function fetchAll(store: Store, names: readonly string[] = NAMES): Promise<readonly FetchedRow[]> {
+export async function fetchAll(
+  store: Store,
+  names: readonly string[] = NAMES,
+  mostData?: number,
+): Promise<readonly FetchedRow[]> {
   const lanes = await allLanes(store)
   return store.relay.fetch(
     names,
     lanes.map((lane) => ({ lane, after: 0, limit: 10_000 })),
+    mostData,
   )
 }
 
