@@ -75,9 +75,9 @@ export class Broadcaster<
     this.#open = untilClosed(options.store, () => this.#isClosed)
     this.name = options.name ?? options.store.description
     this.#signals = new SignalSource(this.name, resolveLogger('Broadcaster', options.logger))
-    this.events = new EventManager(this.#open.admin, (event, publishOptions) =>
-      this.transaction((tx) => this.#makePublisher(this.store.transactionAdapter).publish(tx, event, publishOptions)),
-    )
+    const create = (event: unknown, how?: PublishOptions, unlisted?: UnlistedEvents): Promise<OutboxEvent> =>
+      this.transaction((tx) => this.#makePublisher(options.store.transactionAdapter, unlisted).publish(tx, event, how))
+    this.events = new EventManager(this.#open.admin, (event, how) => create(event, how))
     // Without an adapter of the caller's, Tx is the store's own transaction type.
     const adapter = options.transaction ?? (options.store.transactionAdapter as unknown as TransactionAdapter<Tx>)
     this.#publisher = this.#makePublisher(adapter)
@@ -90,6 +90,7 @@ export class Broadcaster<
       backendFindings: (timeout) => this.getBackendFindings({ timeout }),
       subscriptions: options.subscriptions ?? {},
       publisher: this.#publisher,
+      publishTest: (event, how) => create(event, how, 'allow'),
     })
     this.inbox = new Inbox<Tx>({ store: this.#open, transaction: adapter })
     const isClosed = (): boolean => this.#closing !== undefined
@@ -172,9 +173,7 @@ export class Broadcaster<
     hold(backend, this)
   }
 
-  /**
-   * A worker, not started yet; `options` go before the constructor's. `close` stops it. A `WorkerPool` gives its `share`.
-   */
+  /** A worker, not started yet; `options` go before the constructor's. `close` stops it. A `WorkerPool` gives its `share`. */
   worker(options: WorkerOptions = {}, share?: SendShare): Worker {
     if (this.#backends.size === 0) {
       const message = 'backends is empty, so a worker has nothing to do; give at least one, such as { default: ... }'
@@ -278,7 +277,7 @@ export class Broadcaster<
     return this.#options.defaultBackend ?? this.#backends.keys().next().value
   }
 
-  #makePublisher<AnyTx>(adapter: TransactionAdapter<AnyTx>): Publisher<AnyTx> {
+  #makePublisher<AnyTx>(adapter: TransactionAdapter<AnyTx>, unlisted?: UnlistedEvents): Publisher<AnyTx> {
     const { routes = [], events, hooks, unlistedEvents = 'refuse', maxRetries = DEFAULT_RETRIES } = this.#options
     return new Publisher({
       store: this.#open.publish,
@@ -288,7 +287,7 @@ export class Broadcaster<
       defaultBackend: () => this.#defaultBackend(),
       routes,
       catalogue: events as Catalogue | undefined,
-      unlistedEvents,
+      unlistedEvents: unlisted ?? unlistedEvents,
       maxRetries,
       signals: this.#signals,
       hooks,

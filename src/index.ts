@@ -31,6 +31,7 @@ export type {
   Paused,
   WorkerStatus,
 } from './admin/status.ts'
+export { TEST_EVENT_TYPE, type TestEventOptions } from './admin/test-events.ts'
 export {
   type Backend,
   type BackendCapabilities,

@@ -147,7 +147,7 @@ function featuresOf(): Desk['features'] {
     storage: true,
     inbox: false,
     consumers: true,
-    testEvent: false,
+    testEvent: true,
     deadLetters: true,
   }
 }

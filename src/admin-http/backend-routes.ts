@@ -58,7 +58,11 @@ export const BACKEND_ROUTES: readonly ApiRoute[] = [
     body: BODY,
     answer: 'BackendActionAnswer',
     feature: 'testEvent',
-    run: () => undefined,
+    async run({ outbox, params, body, visitor }): Promise<BackendActionAnswer> {
+      const reason = reasonOf(body['reason'])
+      const eventId = await outbox.admin.testEvent(params['name'] ?? '', { by: visitor?.user, reason })
+      return { done: true, eventId }
+    },
   },
 ]
 

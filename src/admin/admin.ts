@@ -31,6 +31,7 @@ import {
   statsOf,
   workerStatuses,
 } from './status.ts'
+import { type PublishTest, type TestEventOptions, TestEvents } from './test-events.ts'
 
 /** What the door for operators opens to. */
 export interface AdminParts {
@@ -44,6 +45,7 @@ export interface AdminParts {
   backendFindings(timeout: number): Promise<Readonly<Record<string, readonly BackendFinding[]>>>
   /** How this Broadcaster publishes. */
   readonly publisher: Publishing
+  readonly publishTest: PublishTest
   /** What consumers of this service read, by consumer. */
   readonly subscriptions: Readonly<Record<string, Subscription>>
 }
@@ -75,6 +77,7 @@ export class Admin {
   readonly #pauses: Pauses
   readonly #breakers: Breakers
   readonly #corrections: Corrections
+  readonly #testEvents: TestEvents
   /** What is done to all events that match, in the background, by any worker: begun, listed, paused and ended here. */
   readonly operations: Operations
 
@@ -88,6 +91,7 @@ export class Admin {
     this.#pauses = new Pauses(store.coordination, names, this.#audit)
     this.#breakers = new Breakers(store.coordination, names, this.#audit)
     this.#corrections = new Corrections(store.admin, records, parts.publisher, this.#audit)
+    this.#testEvents = new TestEvents(parts.publishTest, names, this.#audit)
     this.operations = new Operations(store.operations, store.admin, this.#audit, names)
   }
 
@@ -153,6 +157,14 @@ export class Admin {
   /** The configured backends that are paused: by whom, why and since when. */
   pauses(): Promise<readonly PausedBackend[]> {
     return this.#pauses.list()
+  }
+
+  /**
+   * Publishes a test event to a backend, of the type `ts-broadcaster.test`, the way every event goes. It has no key and one attempt.
+   * Resolves with its id: `get` tells what became of it. Throws `UNKNOWN_BACKEND`, and what `publish` throws.
+   */
+  testEvent(backend: string, options?: TestEventOptions): Promise<string> {
+    return this.#testEvents.send(backend, options)
   }
 
   /** The breakers that are open: of backends, and of the destinations behind them. */

@@ -17,6 +17,7 @@ import { pause, resume } from './commands/pause.ts'
 import { publish } from './commands/publish.ts'
 import { show } from './commands/show.ts'
 import { stats } from './commands/stats.ts'
+import { testEvent } from './commands/test-event.ts'
 import { worker } from './commands/worker.ts'
 
 /** The commands, in the order of the help. */
@@ -38,6 +39,7 @@ export const commands: readonly Command[] = [
   doctor,
   pause,
   resume,
+  testEvent,
   breaker,
   operations,
   audit,

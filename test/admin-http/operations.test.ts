@@ -3,7 +3,12 @@ import { test } from 'node:test'
 import { adminHandler } from 'ts-broadcaster/admin'
 import { OperationRunner } from '../../src/admin/operation-runner.ts'
 import type { CorrectAnswer } from '../../src/admin-http/api-events.ts'
-import type { ActionAnswer, OperationRow, StatusAnswer } from '../../src/admin-http/api-operations.ts'
+import type {
+  ActionAnswer,
+  BackendActionAnswer,
+  OperationRow,
+  StatusAnswer,
+} from '../../src/admin-http/api-operations.ts'
 import type { AuditAnswer, OperationsAnswer } from '../../src/admin-http/api-types.ts'
 import { asking, BY_TOKEN, outboxInMemory } from './desk.ts'
 
@@ -151,4 +156,18 @@ test('published events are replayed to another backend, at once and in the backg
   ]) {
     assert.equal((await start(body)).status, 400)
   }
+})
+
+test('a test event is sent to a backend, by who may', async () => {
+  const send = (backend: string, as: 'viewer' | 'operator', body = '{"reason":"new broker"}') =>
+    ask(`api/backends/${backend}/test-event`, { as, body })
+  assert.equal((await send('partners', 'viewer')).status, 403)
+  assert.equal((await send('partner', 'operator')).status, 404)
+  assert.equal((await send('partners', 'operator', '{"data":1}')).status, 400, 'what it takes')
+  const { done, eventId } = (await send('partners', 'operator')).json<BackendActionAnswer>()
+  assert.equal(done, true)
+  const { eventType, publisherBackend } = await broadcaster.admin.get(eventId ?? '')
+  assert.deepEqual([eventType, publisherBackend], ['ts-broadcaster.test', 'partners'])
+  const { audit } = (await ask('api/audit?what=test-event', { as: 'viewer' })).json<AuditAnswer>()
+  assert.deepEqual([audit[0]?.who, audit[0]?.reason], ['otto', 'new broker'])
 })

@@ -87,3 +87,21 @@ test('published events are replayed to another backend', async () => {
   assert.match(began.output, /^Operation \d+ began; 1 match/m)
   assert.match((await run('operations', 'list')).output, /replay to other +running/)
 })
+
+test('a test event is sent, and waited for', async () => {
+  assert.match((await run('test-event', 'mian')).warnings, /no backend mian here.*main/)
+  assert.equal((await run('test-event')).code, 2)
+  const { output: id } = await run('test-event', 'other', '--by', 'ann')
+  assert.match((await run('show', id)).output, /ts-broadcaster\.test/)
+  const late = await run('test-event', 'main', '--wait', '--timeout', '1ms')
+  assert.equal(late.code, 6)
+  assert.match(late.output, /waits since \d+ ms: broadcaster show/)
+  const waiting = run('test-event', 'main', '--wait', '--json', '--data', '{"n":1}')
+  await new Promise((resolve) => setTimeout(resolve, 500))
+  const worked = await run('worker', '--max-iterations', '1')
+  assert.equal(worked.code, 0, worked.warnings)
+  const { code, output } = await waiting
+  assert.equal(code, 0, output)
+  const { outcome, backend, error } = JSON.parse(output)
+  assert.deepEqual([outcome, backend, error], ['published', 'main', null])
+})
