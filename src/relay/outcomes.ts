@@ -44,7 +44,9 @@ export function judge(held: HeldEvent, result: SendResult | undefined, policy: F
     result ?? notDelivered(new BroadcasterError('SEND_FAILED', 'the backend returned no result for this event'))
   const progress = given.progress === undefined ? {} : { progress: progressOf(given.progress) }
   if (given.ok) {
-    const more = policy.erasePublished ? ({ erase: true } as const) : progress
+    // It has killed nobody: the attempt that was counted before the send is taken back.
+    const count = held.alone ? { retryCount: held.retryCount } : {}
+    const more = policy.erasePublished ? ({ erase: true } as const) : { ...progress, ...count }
     return { kind: 'settle', outcome: { kind: 'published', id, lane, generation, ...more } }
   }
 

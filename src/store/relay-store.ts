@@ -75,6 +75,8 @@ export type Outcome =
   | (Attempt & {
       readonly kind: 'published'
       readonly progress?: string
+      /** Of one whose attempt was counted before the send: the count without it. Default: it stays. */
+      readonly retryCount?: number
       /** The row is deleted in place of being kept as published. */
       readonly erase?: true
     })

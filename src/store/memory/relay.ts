@@ -57,7 +57,10 @@ export function memoryRelay(outbox: MemoryOutbox): RelayStore {
           .sort((a, b) => timeOf(a) - timeOf(b))
         const due = all.slice(0, limitPerLane)
         if (all.length > due.length) more.push(lane)
-        for (const row of due) row.availableAt = null
+        for (const row of due) {
+          row.availableAt = null
+          row.updatedAt = new Date(Math.max(row.updatedAt.getTime(), now))
+        }
         heads.push(...due.filter((row) => row.status === 'retry' && row.partitionKey !== null).map(({ id }) => id))
         if (due.length > 0) woken.push({ lane, firstSeq: Math.min(...due.map((row) => row.seq)), count: due.length })
       }

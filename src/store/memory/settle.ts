@@ -46,6 +46,7 @@ function record(outbox: MemoryOutbox, ownership: Ownership, outcome: Outcome, ro
   switch (outcome.kind) {
     case 'published':
       row.status = 'published'
+      row.retryCount = outcome.retryCount ?? row.retryCount
       row.publishedAt = new Date(now)
       row.availableAt = null
       break

@@ -74,7 +74,9 @@ const SKIP_LOCKED = sql`SKIP LOCKED`
 
 function isPlain(outcome: Outcome): outcome is Of<'published'> {
   return (
-    outcome.kind === 'published' && (outcome.erase === true || outcome.progress === undefined) && isUuid(outcome.id)
+    outcome.kind === 'published' &&
+    (outcome.erase === true || (outcome.progress === undefined && outcome.retryCount === undefined)) &&
+    isUuid(outcome.id)
   )
 }
 
@@ -205,7 +207,7 @@ const ATTEMPTED = sql`e.last_error = o.error, e.progress = COALESCE(o.progress, 
 
 const SET: { readonly [K in Kind]: (worker: string) => Sql } = {
   published: () => sql`e.status = 'published', e.published_at = ${NOW}, e.updated_at = ${NOW}, e.available_at = NULL,
-  e.progress = COALESCE(o.progress, e.progress)`,
+  e.progress = COALESCE(o.progress, e.progress), e.retry_count = COALESCE(o.retries, e.retry_count)`,
   // The history first: what is assigned before it would be read in it.
   retry: (worker) => sql`e.attempts = CASE WHEN e.retry_count = o.retries AND e.status <> 'processing' THEN e.attempts
     ELSE ${HISTORY(worker)} END,
@@ -222,7 +224,7 @@ const SET: { readonly [K in Kind]: (worker: string) => Sql } = {
 function columnsOf(outcome: Outcome, behind: ReadonlyMap<string, Sql>): Sql {
   switch (outcome.kind) {
     case 'published':
-      return sql`${text(outcome.progress)} AS progress`
+      return sql`${text(outcome.progress)} AS progress, ${outcome.retryCount ?? null} AS retries`
     case 'retry':
       return sql`${outcome.retryCount} AS retries, ${nowPlus(outcome.delay)} AS at, ${text(outcome.error)} AS error,
   ${text(outcome.progress)} AS progress`

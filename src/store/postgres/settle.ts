@@ -75,11 +75,11 @@ WITH recorded AS (
 )
 SELECT given.id FROM unnest($1::uuid[]) AS given(id) WHERE given.id NOT IN (SELECT recorded.id FROM recorded)`,
 
-    publishedWithProgress: `
+    publishedWithMore: `
 UPDATE ${t.events} AS e
 SET status = 'published', published_at = statement_timestamp(), updated_at = statement_timestamp(),
-  available_at = NULL, progress = o.progress::json
-FROM json_to_recordset($1::json) AS o(id uuid, generation integer, progress text)
+  available_at = NULL, progress = coalesce(o.progress::json, e.progress), retry_count = coalesce(o.retries, e.retry_count)
+FROM json_to_recordset($1::json) AS o(id uuid, generation integer, retries integer, progress text)
 WHERE e.id = o.id AND e.generation = o.generation AND e.status NOT IN ('published', 'cancelled')
 RETURNING e.id`,
 
@@ -88,8 +88,8 @@ RETURNING e.id`,
 WITH ${ownedLanes(t)}
 UPDATE ${t.events} AS e
 SET status = 'published', published_at = statement_timestamp(), updated_at = statement_timestamp(),
-  available_at = NULL, progress = coalesce(o.progress::json, e.progress)
-FROM json_to_recordset($5::json) AS o(id uuid, generation integer, progress text), owned
+  available_at = NULL, progress = coalesce(o.progress::json, e.progress), retry_count = coalesce(o.retries, e.retry_count)
+FROM json_to_recordset($5::json) AS o(id uuid, generation integer, retries integer, progress text), owned
 WHERE e.id = o.id AND e.generation = o.generation AND e.lane = owned.lane AND e.status IN ${UNSETTLED}
 RETURNING e.id`,
 
@@ -177,7 +177,7 @@ export function settle(client: Client, t: Tables) {
 
   const stepsOf = (ownership: Ownership, outcomes: readonly Outcome[]): readonly Step[] => [
     ...published(sql, outcomes),
-    ...publishedWithProgress(sql, outcomes),
+    ...publishedWithMore(sql, outcomes),
     ...GUARDED.flatMap((kind) => guarded(sql, ownership, kind, outcomes)),
   ]
   const run = async (tx: Runs, steps: readonly Step[]): Promise<readonly string[]> => {
@@ -224,7 +224,7 @@ function published(sql: Statements, outcomes: readonly Outcome[]): readonly Step
   return [
     ...oneEach(
       sql.published,
-      all.filter(({ erase, progress }) => erase !== true && progress === undefined),
+      all.filter((outcome) => outcome.erase !== true && isPlain(outcome)),
     ),
     ...oneEach(
       sql.erased,
@@ -233,11 +233,11 @@ function published(sql: Statements, outcomes: readonly Outcome[]): readonly Step
   ]
 }
 
-function publishedWithProgress(sql: Statements, outcomes: readonly Outcome[]): readonly Step[] {
-  const some = outcomes.filter(isPublished).filter(({ erase, progress }) => erase !== true && progress !== undefined)
+function publishedWithMore(sql: Statements, outcomes: readonly Outcome[]): readonly Step[] {
+  const some = outcomes.filter(isPublished).filter((outcome) => outcome.erase !== true && !isPlain(outcome))
   if (some.length === 0) return []
-  const parameter = JSON.stringify(some.map(({ id, generation, progress }) => ({ id, generation, progress })))
-  return [async (on) => missing(some, await on.query(sql.publishedWithProgress, [parameter]))]
+  const parameter = JSON.stringify(some.map(publishedRow))
+  return [async (on) => missing(some, await on.query(sql.publishedWithMore, [parameter]))]
 }
 
 function guarded<K extends (typeof GUARDED)[number]>(
@@ -269,6 +269,14 @@ function proofOf(ownership: Ownership, outcomes: readonly Outcome[]) {
   ] as const
 }
 
+function isPlain({ progress, retryCount }: Of<'published'>): boolean {
+  return progress === undefined && retryCount === undefined
+}
+
+function publishedRow({ id, generation, retryCount, progress }: Of<'published'>) {
+  return { id, generation, retries: retryCount, progress }
+}
+
 function isPublished(outcome: Outcome): outcome is Of<'published'> {
   return outcome.kind === 'published'
 }
@@ -280,7 +288,7 @@ export function settleByOwner(t: Tables) {
     const proof = proofOf(ownership, [outcome])
     if (outcome.erase === true)
       return (await on.query(erasedByOwner, [...proof, outcome.id, outcome.generation])).length === 1
-    const parameter = JSON.stringify([{ id: outcome.id, generation: outcome.generation, progress: outcome.progress }])
+    const parameter = JSON.stringify([publishedRow(outcome)])
     const rows = await on.query(publishedByOwner, [...proof, parameter])
     return rows.length === 1
   }

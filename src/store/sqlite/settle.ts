@@ -41,7 +41,8 @@ export function settle(t: Tables) {
     attempts = CASE WHEN e.retry_count = j.retry_count AND e.status <> 'processing' THEN e.attempts ELSE ${remembered} END`
 
   const publishedSql = update(
-    `status = 'published', published_at = ${NOW}, available_at = NULL, ${progress}`,
+    `status = 'published', published_at = ${NOW}, available_at = NULL, ${progress},
+     retry_count = coalesce(j.retry_count, e.retry_count)`,
     "e.status NOT IN ('published', 'cancelled')",
   )
   const erasedSql = `
@@ -98,7 +99,7 @@ export function settle(t: Tables) {
     const kept = of('published').filter(({ erase }) => erase !== true)
     run(
       publishedSql,
-      kept.map((o) => [toSqlId(o.id), o.lane, o.generation, null, null, null, o.progress]),
+      kept.map((o) => [toSqlId(o.id), o.lane, o.generation, o.retryCount ?? null, null, null, o.progress]),
     )
     const erased = of('published').filter(({ erase }) => erase === true)
     run(

@@ -29,6 +29,22 @@ export const settleCases: readonly StoreCase[] = [
     assert.equal((await read(store, b.id)).progress, '{"entry":"1-0"}')
     assert.deepEqual(await fetchAll(store), [])
   }),
+  it('settle: published takes back an attempt that was counted before the send', async ({ store }) => {
+    const { ownership, record } = await own(store)
+    const rows = await insertAll(store, {}, {}, {}, {})
+    await record(...rows.map((row) => outcome.sending(row, { retryCount: 3 })))
+    const [plain, back, both, alone] = rows
+    await record(outcome.published(plain), outcome.published(back, { retryCount: 2 }))
+    await record(outcome.published(both, { retryCount: 0, progress: '{"entry":"1-0"}' }))
+    const told = outcome.published(alone, { retryCount: 1 })
+    assert.equal((await store.relay.settleInTransaction(ownership, async () => told)).recorded, true)
+    const stored = await Promise.all(rows.map(({ id }) => read(store, id)))
+    assert.deepEqual(
+      stored.map(({ status, retryCount }) => [status, retryCount]),
+      [3, 2, 0, 1].map((count) => ['published', count]),
+    )
+    assert.equal(stored[2]?.progress, '{"entry":"1-0"}')
+  }),
   it('settle: a retry that spends no attempt waits, and adds nothing to the history', async ({ store }) => {
     const { record } = await own(store)
     const { id, lane } = await insertOne(store, { partitionKey: 'k' })
