@@ -66,7 +66,9 @@ export async function loadConfig(path: string, names: readonly string[] = []): P
   try {
     module = (await import(pathToFileURL(path).href)) as { readonly default?: unknown }
   } catch (cause) {
-    throw invalid(`cannot be loaded: ${cause instanceof Error ? cause.message : String(cause)}`, cause)
+    const isScript = cause instanceof SyntaxError && /\.[jt]s$/.test(path)
+    const cure = isScript ? '; is it a module? In a package without "type": "module" its name ends in .mts or .mjs' : ''
+    throw invalid(`cannot be loaded: ${cause instanceof Error ? cause.message : String(cause)}${cure}`, cause)
   }
   const exported = module.default
   const several = Array.isArray(exported)

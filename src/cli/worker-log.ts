@@ -94,7 +94,8 @@ export function startWorkerLog(
     line(text + more, colour),
   )
   const summarise = (): void => {
-    if (published > 0) line(`published ${countOf(published, 'event')} in ${formatDuration(performance.now() - since)}`)
+    if (published > 0)
+      line(`published ${countOf(published, 'event')} in the last ${formatDuration(performance.now() - since)}`)
     published = 0
     since = performance.now()
   }

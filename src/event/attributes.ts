@@ -88,12 +88,13 @@ export function attributeProblems(
 /** What is wrong with one attribute, continuing its name; undefined = nothing. */
 export function attributeProblem(name: string, value: unknown): string | undefined {
   const rule = Object.hasOwn(RULES, name) ? RULES[name] : undefined
-  return rule ? textProblem(value, rule) : extensionProblem(name, value)
+  return rule ? textProblem(name, value, rule) : extensionProblem(name, value)
 }
 
-function textProblem(value: unknown, rule: Rule): string | undefined {
+function textProblem(name: string, value: unknown, rule: Rule): string | undefined {
   if (typeof value !== 'string') return `is ${showValue(value)}; it must be a string`
-  if (value === '') return 'is empty; give a text or leave it out'
+  if (value === '')
+    return name === 'type' || name === 'source' ? 'is empty; give a text' : 'is empty; give a text or leave it out'
   return lengthProblem(value) ?? characterProblem(value) ?? rule(value)
 }
 

@@ -1,6 +1,7 @@
 import type { Problem } from '../foundation/problem.ts'
 import { suggestion } from '../foundation/suggestion.ts'
 import { parseJson, stringifyJson } from './json.ts'
+import { lostInJson } from './json-loss.ts'
 import type { SchemaInput, SchemaIssue, SchemaOutput, SchemaResult, StandardSchema } from './standard-schema.ts'
 
 /**
@@ -89,7 +90,10 @@ function readAgain(
   if (typeof data !== 'object' || data === null || ArrayBuffer.isView(data)) return first
   let read: unknown
   try {
-    read = parseJson(stringifyJson(data))
+    const text = stringifyJson(data)
+    // Refused where it is written, by its name.
+    if (lostInJson(data, text)) return first
+    read = parseJson(text)
   } catch {
     return first
   }

@@ -85,11 +85,25 @@ export function readOptions<Table extends OptionTable>(
 ): object {
   const needed = Object.keys(table).filter((name) => table[name]?.required)
   requireObject(owner, options, needed)
+  refuseInstance(owner, table, options as object)
   const reading = new Reading(table, options as object, path)
   // It could not tell what is missing from what is wrong.
   const result = reading.isComplete ? finish(reading.read as ResolvedOf<Table>, reading.check()) : {}
   throwProblems(owner, reading.problems)
   return Object.freeze(result)
+}
+
+/** What was given in place of the options, such as a pool: one problem, not one for each of its members. */
+function refuseInstance(owner: string, table: OptionTable, given: object): void {
+  const own: unknown = Object.getPrototypeOf(given) === Object.prototype ? undefined : given.constructor
+  const name = typeof own === 'function' && own !== Object ? own.name : ''
+  if (name === '' || Object.keys(given).some((key) => Object.hasOwn(table, key))) return
+  const names = Object.keys(table)
+  const fitting = names.find((each) => name.toLowerCase().includes(each.toLowerCase()))
+  const cure = fitting === undefined ? `give an object with ${names.join(', ')}` : `give { ${fitting} }`
+  throwProblems(owner, [
+    { code: 'INVALID_OPTION', field: 'options', value: undefined, message: `are of the class ${name}; ${cure}` },
+  ])
 }
 
 const UNSET_AND_NEEDED = 'is undefined; give it a value (is the environment variable set?)'

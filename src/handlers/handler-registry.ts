@@ -1,6 +1,8 @@
 import { BroadcasterError } from '../errors.ts'
 import type { SchemaOutput, StandardSchema } from '../event/standard-schema.ts'
 import { compileTypePattern } from '../event/type-pattern.ts'
+import { option } from '../foundation/option-kinds.ts'
+import { readOptions } from '../foundation/option-table.ts'
 import type { Handler } from './handler.ts'
 
 /** How a handler is registered. */
@@ -10,6 +12,10 @@ export interface HandlerOptions {
    * runs only the handlers that have not succeeded yet. Default: the function's name, or else the pattern and a number.
    */
   readonly name?: string | undefined
+}
+
+const HANDLER = {
+  name: option<string, string | undefined>('a text', undefined, (value) => typeof value === 'string'),
 }
 
 /** A handler as it was registered. */
@@ -73,6 +79,7 @@ export class HandlerRegistry<Events = Record<string, unknown>> {
         value: handler,
       })
     }
+    readOptions('on()', HANDLER, options)
     const tests = types.map(compileTypePattern)
     const name = options.name ?? (handler.name || this.#numbered(types.join(',')))
     if (name === '' || this.#entries.some((entry) => entry.name === name)) {

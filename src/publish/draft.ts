@@ -39,6 +39,17 @@ const MEMBERS: Readonly<Record<string, string>> = {
 }
 const KNOWN_MEMBERS = [...Object.values(MEMBERS), 'data', 'extensions']
 
+/** What others call them. */
+const MEANT: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    key: '; the key is `partitionKey`',
+    at: '; the due time is `scheduledAt`, an option of publish: the third argument',
+    scheduledAt: '; it is an option of publish: the third argument',
+    delay: '; it is an option of publish: the third argument',
+    payload: '; what the event carries is `data`',
+  }),
+)
+
 /** The widths of the columns, in characters. */
 const WIDTHS: Readonly<Record<string, number>> = {
   id: 255,
@@ -147,7 +158,7 @@ function fromInput(
     report(
       name,
       input[name],
-      `is not a member of an event${suggestion(name, KNOWN_MEMBERS)}; extensions go in \`extensions\``,
+      `is not a member of an event${MEANT.get(name) ?? suggestion(name, KNOWN_MEMBERS)}; extensions go in \`extensions\``,
     )
   }
   // Without a prototype: an extension named __proto__ is a name like another, and refused as such.

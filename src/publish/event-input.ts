@@ -76,7 +76,7 @@ type DataField<Data> = unknown extends Data
       }
 
 /**
- * An event as `publish` takes it. `data` is anything that JSON can hold (`bigint` too, and `JSON.rawJSON`), a text for
+ * An event as `publish` takes it. `data` is anything that JSON can hold (`bigint` too, and `JSON.rawJSON`; `NaN`, an invalid `Date`, a `Map`, `Set`, `Error`, `Promise` or `RegExp` is refused), a text for
  * a content type that is not JSON, or bytes.
  */
 export type EventInput<Events = NoCatalogue, Type extends string = string> = EventFields<Type> &

@@ -1,6 +1,7 @@
 import type { Backend } from '../backend/backend.ts'
 import { BroadcasterError } from '../errors.ts'
 import { stringifyJson } from '../event/json.ts'
+import { lostInJson } from '../event/json-loss.ts'
 import type { OutgoingEvent } from '../event/outgoing-event.ts'
 import { encodeStructured } from '../event/structured.ts'
 import { uuidV7 } from '../event/uuid.ts'
@@ -92,7 +93,11 @@ function writeExtensions({ extensions }: Draft): string | null {
 function writeData({ data, at }: Draft, problems: Problem[]): string | null {
   if (data === undefined || data === null) return null
   try {
-    return stringifyJson(data)
+    const text = stringifyJson(data)
+    const lost = lostInJson(data, text)
+    if (lost)
+      problems.push({ code: 'INVALID_DATA', field: `${at}data${lost.path}`, value: data, message: lost.message })
+    return text
   } catch (error) {
     if (!(error instanceof BroadcasterError)) throw error
     problems.push({ code: error.code, field: `${at}data`, value: data, message: `is refused: ${error.message}` })

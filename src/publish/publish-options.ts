@@ -21,6 +21,11 @@ export interface CheckedPublishOptions {
   readonly partitionKey: string | null
 }
 
+/** What others call them. */
+const MEANT: ReadonlyMap<string, string> = new Map([
+  ['key', '; the key is `partitionKey`'],
+  ['at', '; the due time is `scheduledAt`'],
+])
 const KNOWN_OPTIONS = ['backend', 'scheduledAt', 'delay', 'maxRetries', 'backendConfig', 'partitionKey']
 const MAX_INT = 2 ** 31 - 1
 /** The width of the column, in characters. */
@@ -45,7 +50,7 @@ export function readPublishOptions(
     report(
       name,
       value,
-      `is not an option of publish${suggestion(name, KNOWN_OPTIONS)}; options: ${KNOWN_OPTIONS.join(', ')}`,
+      `is not an option of publish${MEANT.get(name) ?? suggestion(name, KNOWN_OPTIONS)}; options: ${KNOWN_OPTIONS.join(', ')}`,
     )
   }
   const { scheduledAt = null, delay = 0, backendConfig = {}, partitionKey = null } = options

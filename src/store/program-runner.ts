@@ -110,7 +110,7 @@ export class ProgramRunner<Tx> {
   #refusal(cause: BroadcasterError, tx: Tx): BroadcasterError {
     const message = isEvent(Array.isArray(tx) ? tx[0] : tx)
       ? 'tx is an event; the transaction comes first, and the event after it'
-      : `${cause.message} (the transaction adapter here is ${this.#adapter.name})`
+      : `${cause.message} (the transaction adapter here is ${this.#adapter.name}; what broadcaster.transaction gives is for a Broadcaster without one)`
     return new BroadcasterError('NOT_A_TRANSACTION', message, { field: 'tx', cause })
   }
 }

@@ -67,6 +67,7 @@ const TABLE: readonly (readonly [string, Dialect, unknown, ErrorCode, boolean])[
     false,
   ],
   ['mysql2, no such database', 'mysql', driver({ errno: 1049 }), 'DATABASE_MISSING', false],
+  ['mysql2, a url without a database', 'mysql', driver({ errno: 1046 }), 'DATABASE_MISSING', false],
   ['mysql2, no rights', 'mysql', driver({ errno: 1142 }), 'PERMISSION_DENIED', false],
   ['mysql2, read only', 'mysql', driver({ errno: 1290 }), 'STORE_READ_ONLY', true],
   ['mysql2, lost', 'mysql', driver({ code: 'PROTOCOL_CONNECTION_LOST', errno: -104 }), 'STORE_UNAVAILABLE', true],

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { Pool } from 'pg'
 import { memoryBackend } from '../../src/backend/memory/memory-backend.ts'
 import { Broadcaster } from '../../src/broadcaster.ts'
 import { describeError } from '../../src/foundation/describe-error.ts'
+import { HandlerRegistry } from '../../src/handlers/handler-registry.ts'
 import { kafka } from '../../src/kafka/kafka.ts'
 import { kafkaSubscription } from '../../src/kafka/kafka-subscription.ts'
 import { mqtt } from '../../src/mqtt/mqtt.ts'
@@ -160,6 +162,44 @@ test('a backend in place of backends is one problem, not one for each of its mem
   const message =
     'the Broadcaster is refused: backends is a backend without a name; give backends by name, such as { default: ... }, or leave it out'
   assert.throws(() => make({ backends: memoryBackend() }), { code: 'INVALID_OPTION', field: 'backends', message })
+})
+
+test('a pool in place of the options is one problem', async () => {
+  const pool = new Pool({ connectionString: 'postgres://u@127.0.0.1:1/none' })
+  assert.throws(() => postgres(pool as never), {
+    code: 'INVALID_OPTION',
+    field: 'options',
+    message: 'postgres() is refused: options are of the class BoundPool; give { pool }',
+  })
+  await pool.end()
+})
+
+test('a handler is registered with options that it has', () => {
+  const registry = new HandlerRegistry()
+  for (const options of [{ transactional: true }, { nmae: 'a' }]) {
+    assert.throws(() => registry.on('a.*', () => undefined, options as never), {
+      code: 'INVALID_OPTION',
+      message: /on\(\) is refused: \w+ is not an option/,
+    })
+  }
+  assert.equal(registry.size, 0)
+})
+
+test('what others call the key and the due time is told by our name', async () => {
+  const broadcaster = make({ backends: { one: memoryBackend() } })
+  const event = { type: 'a', source: '/s' }
+  const said = async (extra: object, options = {}): Promise<string> => {
+    const published = broadcaster.events.create({ ...event, ...extra }, options)
+    return published.then(String, (error: Error) => error.message)
+  }
+  assert.match(await said({ key: 'k' }), /key is not a member of an event; the key is `partitionKey`/)
+  assert.match(
+    await said({ at: new Date() }),
+    /the due time is `scheduledAt`, an option of publish: the third argument/,
+  )
+  assert.match(await said({}, { key: 'k' }), /key is not an option of publish; the key is `partitionKey`/)
+  assert.match(await said({}, { at: new Date() }), /at is not an option of publish; the due time is `scheduledAt`/)
+  assert.match(await said({ type: '' }), /type is empty; give a text$/)
 })
 
 test('an error whose message tells its cause does not tell it twice', () => {
