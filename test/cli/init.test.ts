@@ -250,6 +250,39 @@ test('what init writes works: SQLite and local handlers', () => {
   assert.match(broadcaster(path, env, 'show', id), /^status +published$/m)
 })
 
+test('what init writes compiles with the options that docs/runtimes.md gives, with a program in src that imports it', () => {
+  const [, options] =
+    /^```json\n(\{\n {2}"compilerOptions"[\s\S]*?)^```$/m.exec(readFileSync(join(root, 'docs/runtimes.md'), 'utf8')) ??
+    []
+  assert.ok(options)
+  const tsc = (name: string, config: string): string => {
+    const path = project(name, { type: 'module', dependencies: { pg: '8', redis: '6' } })
+    writeFileSync(join(path, 'tsconfig.json'), config)
+    broadcaster(path, {}, 'init')
+    mkdirSync(join(path, 'src'))
+    const program = "import { Broadcaster } from 'ts-broadcaster'\nimport config from '../broadcaster.config.ts'\n"
+    writeFileSync(join(path, 'src/app.ts'), `${program}export const broadcaster = new Broadcaster(config)\n`)
+    const args = [
+      '-p',
+      '.',
+      '--noEmit',
+      '--customConditions',
+      'ts-broadcaster-source',
+      '--skipLibCheck',
+      '--pretty',
+      'false',
+    ]
+    const { stdout } = spawnSync(join(root, 'node_modules/.bin/tsc'), args, { cwd: path, encoding: 'utf8' })
+    return stdout
+      .split('\n')
+      .filter((line) => /^(src\/app|broadcaster\.config)\.ts|^error/.test(line))
+      .join('\n')
+  }
+  assert.equal(tsc('tsc-as-documented', options), '')
+  // The control. That of "types" needs the built package: our sources bring the types of Node.js along.
+  assert.match(tsc('tsc-without-rewrite', options.replace(/.*"rewriteRelative.*\n/, '')), /TS5097/)
+})
+
 test('what init writes works: PostgreSQL and Redis Streams', async (t) => {
   const postgres = requireServer(t, 'postgres')
   const redis = requireServer(t, 'redis')
