@@ -126,7 +126,7 @@ export interface Backend {
 
   /** What the broker does for us. Default: nothing. */
   readonly capabilities?: BackendCapabilities
-  /** The largest event it takes, in bytes of its encoded form. `publish` refuses a larger one. Default: no limit. */
+  /** The largest event it takes, in bytes of its encoded form. `publish` refuses a larger one. Default: 64 MiB of data. */
   readonly maxEventBytes?: number
   /** How long one send may take, in milliseconds. Default: the worker's `sendTimeout`. */
   readonly timeout?: number

@@ -13,7 +13,7 @@ export const EACH_EVENT = {
   concurrency: integer(10, { min: 1, max: 10_000 }),
   /** How long the function may take for one event, in milliseconds. Default 5000. */
   timeout: duration(5_000),
-  /** The largest event, in bytes of its encoded form. Default: no limit. */
+  /** The largest event, in bytes of its encoded form. Default: 64 MiB of data. */
   maxEventBytes: bytes(undefined, { min: 1 }),
   /** Default: always healthy. */
   healthCheck: callback<(signal: AbortSignal) => Promise<BackendHealth>>('a function that resolves with the health'),

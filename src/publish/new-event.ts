@@ -13,6 +13,9 @@ import { hashKey } from '../record/hash-key.ts'
 import type { Draft } from './draft.ts'
 import type { CheckedPublishOptions } from './publish-options.ts'
 
+/** The most data of an event for a backend without a limit, in bytes: 64 MiB. */
+const MOST_EVENT_BYTES = 67_108_864
+
 /**
  * The rows of one event, one for each backend it goes to. The event id is kept apart from the row's id when the
  * caller gave one, or when several rows are one event. Problems are added to the list.
@@ -46,6 +49,7 @@ export function newOutboxEvents(
   }
   return to.map(([name, backend]) => {
     const row: NewOutboxEvent = { id: uuidV7(), ...event, publisherBackend: name }
+    if (backend.maxEventBytes === undefined) checkData(row, name, draft.at, problems)
     if (backend.maxEventBytes === undefined && !backend.checkEvent) return row
     const outgoing = unstored(row)
     if (backend.maxEventBytes !== undefined) checkSize(outgoing, name, backend.maxEventBytes, draft.at, problems)
@@ -118,6 +122,14 @@ function checkSize(event: OutgoingEvent, backend: string, limit: number, at: str
   const bytes = Buffer.byteLength(encodeStructured(event.toEncodable()))
   if (bytes <= limit) return
   const message = `makes an event of ${bytes} bytes, and the backend "${backend}" takes at most ${limit}; store it elsewhere and send a reference`
+  problems.push({ code: 'EVENT_TOO_LARGE', field: `${at}data`, value: bytes, message })
+}
+
+/** For a backend without a limit of its own: what a worker cannot read in the time of a statement would never be delivered. */
+function checkData(row: NewOutboxEvent, backend: string, at: string, problems: Problem[]): void {
+  const bytes = row.dataBinary?.byteLength ?? row.data?.length ?? 0
+  if (bytes <= MOST_EVENT_BYTES) return
+  const message = `has ${bytes} bytes; without a \`maxEventBytes\` of its own the backend "${backend}" takes at most ${MOST_EVENT_BYTES}; store it elsewhere and send a reference`
   problems.push({ code: 'EVENT_TOO_LARGE', field: `${at}data`, value: bytes, message })
 }
 

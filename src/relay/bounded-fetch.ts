@@ -7,12 +7,25 @@ import type { ByteRoom } from './byte-rooms.ts'
  */
 const LARGE = 16_384
 
+/** Times that data was asked for by itself, and did not come, after which its event is to blame. */
+const PATIENCE = 2
+/** Events remembered whose data did not come. */
+const MOST_UNREAD = 100
+
+/** A row as it was read. */
+export interface ReadRow extends FetchedRow {
+  /** Why its data cannot be read, though all else can: it is missing here. */
+  readonly unreadable?: unknown
+}
+
 /** What was found, in `seq` order. */
 export interface Find {
-  readonly rows: readonly FetchedRow[]
+  readonly rows: readonly ReadRow[]
   /** Lanes in which there is more: what comes next had no room. */
   readonly cut: ReadonlySet<number>
 }
+
+type Unreadable = Pick<ReadRow, 'unreadable'>
 
 /** How many bytes of data a row has with it. */
 export function bytesOf({ data, dataBinary }: Pick<FetchedRow, 'data' | 'dataBinary'>): number {
@@ -36,6 +49,8 @@ export class BoundedFetch {
   #usual = 0
   /** Bytes of the first event that had no room in this read. */
   #missing = 0
+  /** How often the data of an event was asked for by itself in vain, by its id. */
+  readonly #unread = new Map<string, number>()
 
   constructor(store: RelayStore, names: readonly string[], room: ByteRoom) {
     this.#store = store
@@ -88,14 +103,14 @@ export class BoundedFetch {
     const wanted = new Set(rows.filter(isWanted))
     const large = [...wanted].filter(({ withheld }) => withheld !== null)
     const left = room - sum([...wanted].map(bytesOf))
-    let found: readonly FetchedData[] = await this.#store.fetchData(large, left)
+    let found = await this.#data(large, left)
     // It has no room although nothing else has any: it goes alone.
     const [first] = wanted
     const isAlone = found.length === 0 && this.#room.inUse === 0 && first !== undefined && first === large[0]
-    if (isAlone) found = await this.#store.fetchData([first], Number.POSITIVE_INFINITY)
+    if (isAlone) found = await this.#data([first], Number.POSITIVE_INFINITY)
     const data = new Map(found.map((one) => [one.id, one]))
     const cut = new Set<number>()
-    const kept: FetchedRow[] = []
+    const kept: ReadRow[] = []
     for (const row of rows) {
       if (cut.has(row.lane)) continue
       const more = data.get(row.id)
@@ -110,6 +125,27 @@ export class BoundedFetch {
     }
     this.#learn(kept.filter(({ withheld }) => withheld === null))
     return { rows: kept, cut }
+  }
+
+  /**
+   * One that is too large for the time that a statement has would be asked for again and again, and keep all others waiting: it is to
+   * blame once it did not come by itself, though its row did.
+   */
+  async #data(rows: readonly FetchedRow[], bytes: number): Promise<readonly (FetchedData & Unreadable)[]> {
+    const [only, ...more] = rows
+    try {
+      const found = await this.#store.fetchData(rows, bytes)
+      for (const { id } of found) this.#unread.delete(id)
+      return found
+    } catch (error) {
+      if (only === undefined || more.length > 0) throw error
+      const times = (this.#unread.get(only.id) ?? 0) + 1
+      this.#unread.set(only.id, times)
+      const [oldest] = this.#unread.keys()
+      if (this.#unread.size > MOST_UNREAD && oldest !== undefined) this.#unread.delete(oldest)
+      if (times < PATIENCE) throw error
+      return [{ id: only.id, data: null, dataBinary: null, unreadable: error }]
+    }
   }
 
   #learn(rows: readonly FetchedRow[]): void {

@@ -1,17 +1,17 @@
 import type { SendResult } from '../backend/backend.ts'
-import type { OutgoingEvent } from '../event/outgoing-event.ts'
 import { describeError } from '../foundation/describe-error.ts'
 import { Pause } from '../foundation/pause.ts'
 import type { BreakerRow } from '../store/coordination-store.ts'
-import type { FetchedRow, Outcome } from '../store/relay-store.ts'
+import type { Outcome } from '../store/relay-store.ts'
+import type { ReadRow } from './bounded-fetch.ts'
 import { Breaker } from './breaker.ts'
 import { Conclusion } from './conclusion.ts'
 import type { CycleOptions } from './cycle-options.ts'
 import { HeldKeys } from './held-keys.ts'
 import { Idle } from './idle.ts'
-import { type HeldEvent, hasKilledEnough, InHand, takeInHand } from './in-hand.ts'
+import { type HeldEvent, InHand, takeInHand } from './in-hand.ts'
 import { LaneReader } from './lane-reader.ts'
-import { judgeWorkerKiller, type SendAnswer } from './outcomes.ts'
+import { judgeUnsent, type SendAnswer } from './outcomes.ts'
 import { OwnedLanes } from './owned-lanes.ts'
 import { Pace } from './pace.ts'
 import { Prober } from './prober.ts'
@@ -140,7 +140,7 @@ export class Cycle {
     return fresh
   }
 
-  #accept(row: FetchedRow, suspect: boolean): void {
+  #accept(row: ReadRow, suspect: boolean): void {
     const ownership = this.lanes.ownership(row.lane)
     // A drain leaves what is over its budget to the next one.
     if (ownership === undefined || this.#budget.left <= 0) return
@@ -150,15 +150,15 @@ export class Cycle {
     }
     this.#budget.left--
     const apart = this.#sender.hasHung(row.id) || this.#prober.blames(row.id)
-    const placeOf = (event: OutgoingEvent): string | undefined => this.#traffic.placeOf(event)
-    const held = takeInHand(row, ownership, suspect, apart, placeOf)
+    const held = takeInHand(row, ownership, suspect, apart, (event) => this.#traffic.placeOf(event))
     this.#inHand.add(held)
     const blocker = this.#held.admit(held)
+    const unsent = judgeUnsent(held, row, this.#options.failure)
     if (blocker) {
       this.#conclusion.park(held, blocker)
       this.#traffic.follow(held)
       this.lanes.doubt(held.lane, blocker.dueAt)
-    } else if (hasKilledEnough(held)) this.#conclusion.conclude(held, judgeWorkerKiller(held, this.#options.failure))
+    } else if (unsent) this.#conclusion.conclude(held, unsent)
     else if (this.#traffic.admit(held)) this.#buffer.add(held)
   }
 

@@ -1,6 +1,6 @@
 import type { Pause } from '../foundation/pause.ts'
 import type { FetchedRow, LaneCursor, RelayStore, UnparkReport } from '../store/relay-store.ts'
-import { BoundedFetch } from './bounded-fetch.ts'
+import { BoundedFetch, type ReadRow } from './bounded-fetch.ts'
 import type { HeldKeys } from './held-keys.ts'
 import type { InHand } from './in-hand.ts'
 import { HEAD, LAST, type LaneFind, LanePosition } from './lane-position.ts'
@@ -139,7 +139,7 @@ export class LaneReader {
   }
 
   /** Reads up to `space` rows and gives the new ones to `use`, in `seq` order. Returns how many were new. */
-  async read(space: number, use: (row: FetchedRow, suspect: boolean) => void): Promise<number> {
+  async read(space: number, use: (row: ReadRow, suspect: boolean) => void): Promise<number> {
     const early = this.#readAt - performance.now()
     if (early > 0) await new Promise((resolve) => setTimeout(resolve, early))
     const now = performance.now()
@@ -157,7 +157,7 @@ export class LaneReader {
     return fresh
   }
 
-  async #fetch(cursors: readonly LaneCursor[], use: (row: FetchedRow, suspect: boolean) => void): Promise<number> {
+  async #fetch(cursors: readonly LaneCursor[], use: (row: ReadRow, suspect: boolean) => void): Promise<number> {
     if (cursors.length === 0) return 0
     const begun = cursors.map(({ lane }) => {
       const position = this.#lanes.get(lane)

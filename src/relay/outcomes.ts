@@ -5,8 +5,9 @@ import { stringifyJson } from '../event/json.ts'
 import { describeError } from '../foundation/describe-error.ts'
 import { boundedDelay, type RetryPolicy } from '../foundation/retry-policy.ts'
 import type { Outcome } from '../store/relay-store.ts'
+import type { ReadRow } from './bounded-fetch.ts'
 import { destinationName } from './destination-name.ts'
-import type { HeldEvent } from './in-hand.ts'
+import { type HeldEvent, hasKilledEnough } from './in-hand.ts'
 import { countAttempt, decideFailure } from './retry.ts'
 
 /** The backend as a whole is down, or the place behind it that `destination` names. */
@@ -114,7 +115,7 @@ function progressOf(progress: unknown): string {
 }
 
 /** An event that killed its worker as often as it may be tried. */
-export function judgeWorkerKiller(held: HeldEvent, policy: FailurePolicy): SendVerdict {
+function judgeWorkerKiller(held: HeldEvent, policy: FailurePolicy): SendVerdict {
   const error = new BroadcasterError(
     'WORKER_DIED',
     `gave up: the worker died while it sent this event, and all ${held.maxRetries} attempts are spent`,
@@ -130,6 +131,14 @@ export function judgeWorkerKiller(held: HeldEvent, policy: FailurePolicy): SendV
     error: error.message,
   }
   return { kind: 'settle', outcome, error }
+}
+
+/** What becomes of an event that is not to be sent at all; undefined = it is. */
+export function judgeUnsent(held: HeldEvent, row: ReadRow, policy: FailurePolicy): SendVerdict | undefined {
+  if (hasKilledEnough(held)) return judgeWorkerKiller(held, policy)
+  if (row.unreadable === undefined) return undefined
+  const message = `its data could not be read: ${describeError(row.unreadable)}`
+  return judge(held, notDelivered(new BroadcasterError('SEND_FAILED', message, { cause: row.unreadable })), policy)
 }
 
 function blocks(held: HeldEvent, policy: FailurePolicy): boolean {

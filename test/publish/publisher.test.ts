@@ -189,6 +189,14 @@ describe('refused before the insert', () => {
   cyclic['self'] = cyclic
   const table: readonly (readonly [string, unknown, PublishOptions, string, string, RegExp])[] = [
     ['no event', 'x', {}, 'INVALID_EVENT', 'event', /give an object with type and source/],
+    [
+      'more data than can be read',
+      { ...event, dataContentType: 'text/plain', data: 'x'.repeat(67_108_865) },
+      {},
+      'EVENT_TOO_LARGE',
+      'data',
+      /has 67108867 bytes; without a `maxEventBytes` of its own the backend "\w+" takes at most 67108864/,
+    ],
     ['a list', [event], {}, 'INVALID_EVENT', 'event', /publish takes one event: publishMany takes a list/],
     ['no type', { source: '/s' }, {}, 'INVALID_EVENT', 'type', /type is missing/],
     ['a source that is none', { ...event, source: 'a b' }, {}, 'INVALID_EVENT', 'source', /URI-reference/],
