@@ -14,9 +14,9 @@ import { PLACED_STORES } from '../support/store-places.ts'
 import { TestOutbox } from './outbox.ts'
 
 /** Each event takes a eighth of its time, and a send of a hundred more than all of it: nobody is at fault. */
-const TIMEOUT = 400
+const TIMEOUT = 300
 const TAKES = 50
-const EVENTS = 120
+const EVENTS = 90
 
 /** How often each event came, and when. */
 class Calls {
