@@ -1,7 +1,7 @@
 import { describeError } from '../foundation/describe-error.ts'
 import { integer, text } from '../foundation/option-kinds.ts'
 import { type OptionsOf, readOptions } from '../foundation/option-table.ts'
-import type { AuditOutcome, AuditStore, StoredAuditEntry } from '../store/audit-store.ts'
+import type { AuditOutcome, AuditStore, NewAuditEntry, StoredAuditEntry } from '../store/audit-store.ts'
 import { type ActedBy, actorOf, reasonOf } from './actor.ts'
 
 /** What an action was about. */
@@ -97,9 +97,8 @@ export class Audit {
   }
 
   /** Begins an entry. Throws `INVALID_OPTION` for a wrong `by` or `reason`. Resolves with its number. */
-  begin({ what, target, ...acted }: Action, operation: number | null = null): Promise<number> {
-    const entry = { who: actorOf(acted), what, target: targetText(target), reason: reasonOf(acted), operation }
-    return this.#store.begin(entry)
+  begin(action: Action, operation: number | null = null): Promise<number> {
+    return this.#store.begin({ ...beginOf(action), operation })
   }
 
   async end(id: number, outcome: AuditOutcome, counts: AuditCounts, error?: unknown): Promise<void> {
@@ -155,6 +154,11 @@ export class Audit {
     const rows = await this.#store.list({ who, what, operation, naming: event, before: after ?? null, limit })
     return rows.map(entryOf)
   }
+}
+
+/** What is written down when it begins. Throws `INVALID_OPTION` for a wrong `by` or `reason`. */
+export function beginOf({ what, target, ...acted }: Action): Omit<NewAuditEntry, 'operation'> {
+  return { who: actorOf(acted), what, target: targetText(target), reason: reasonOf(acted) }
 }
 
 function entryOf({ target, counts, ...rest }: StoredAuditEntry): AuditEntry {

@@ -5,7 +5,7 @@ import type { AdminStore, Condition } from '../store/admin-store.ts'
 import type { OperationState, OperationStore, StoredOperation } from '../store/operation-store.ts'
 import type { ActedBy } from './actor.ts'
 import { actorOf, reasonOf } from './actor.ts'
-import type { Audit } from './audit-log.ts'
+import { type Audit, beginOf } from './audit-log.ts'
 import { conditionsIn } from './compiled-filter.ts'
 import { MOVABLE } from './movable.ts'
 import { conditionsOfFilter } from './move-events.ts'
@@ -103,15 +103,14 @@ export class Operations {
     const who = actorOf(options)
     const reason = reasonOf(options)
     const { text = JSON.stringify(filter) } = options
-    const id = await this.#store.add({
+    const target = { filter: options.text ?? filter, ...((at ?? to) && { to: at ?? to }) }
+    const operation = {
       ...{ kind, who, reason, filter: text, rate: rate ?? null },
       conditions: writeConditions(conditions),
       params: JSON.stringify({ at: at?.toISOString(), to }),
       matched: counted > COUNTED ? null : counted,
-    })
-    const target = { filter: options.text ?? filter, ...((at ?? to) && { to: at ?? to }) }
-    await this.#store.tie(id, await this.#audit.begin({ what: kind, target, by: who, reason }, id))
-    return this.get(id)
+    }
+    return this.get(await this.#store.add(operation, beginOf({ what: kind, target, by: who, reason })))
   }
 
   /** The newest first. `after`: goes on to those before this number. `limit`: at most this many, default 50. */
@@ -145,11 +144,8 @@ export class Operations {
     return this.#change('resume-operation', id, ['paused'], 'running', acted)
   }
   /** Ends it after the step that is being made; what was moved stays moved. False: it had ended. */
-  async cancel(id: number, acted: ActedBy = {}): Promise<boolean> {
-    const cancelled = await this.#change('cancel-operation', id, UNENDED, 'cancelled', acted)
-    const { audit, moved, leftAlone } = await this.#the(id)
-    if (cancelled && audit !== null) await this.#audit.end(audit, 'stopped', { moved, leftAlone })
-    return cancelled
+  cancel(id: number, acted: ActedBy = {}): Promise<boolean> {
+    return this.#change('cancel-operation', id, UNENDED, 'cancelled', acted)
   }
 
   async #change(

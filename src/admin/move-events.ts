@@ -6,7 +6,7 @@ import type { Status } from '../record/status.ts'
 import type { Condition } from '../store/admin-store.ts'
 import { compileFilter } from './compile-filter.ts'
 import type { EventQuery } from './event-query.ts'
-import type { MoveResult } from './move-in-peace.ts'
+import { MoveInterruptedError, type MoveResult } from './move-in-peace.ts'
 
 /** Which events an operator means: an id, several, all that match a filter, or `{ all: true }`, every event there is. */
 export type MoveTarget = string | readonly string[] | RecordFilter | { readonly all: true }
@@ -31,14 +31,14 @@ export interface MoveOptions {
 
 /**
  * Applies `apply` to the events that a target means, batch by batch. With a filter only events in one of `statuses`
- * are looked at; a filter without any condition is refused, since it means everything. Returns what `apply` returned,
- * of all batches.
+ * are looked at; a filter without any condition is refused, since it means everything. `where`: what was looked for, which each must
+ * meet still when it is moved; another may have moved it meanwhile. Returns what `apply` returned, of all batches.
  */
 export async function moveEvents(
   query: EventQuery,
   target: MoveTarget,
   statuses: readonly Status[] | undefined,
-  apply: (ids: readonly string[]) => Promise<MoveResult>,
+  apply: (ids: readonly string[], where: readonly Condition[]) => Promise<MoveResult>,
   options: MoveOptions = {},
 ): Promise<MoveResult> {
   const { batch = 500, onProgress, signal } = options
@@ -50,16 +50,20 @@ export async function moveEvents(
   }
   const all: { readonly [List in keyof MoveResult]: string[] } = { moved: [], tooLate: [], unknown: [] }
   try {
-    for await (const ids of batches(query, target, statuses, batch)) {
+    const where = isNamed(target) ? [] : [...conditionsOfFilter(target), ...statusIn(statuses)]
+    for await (const ids of batches(query, target, where, batch)) {
       if (signal?.aborted) break
-      const { moved, tooLate, unknown } = await apply(ids)
+      const { moved, tooLate, unknown } = await apply(ids, where)
       all.moved.push(...moved)
       all.tooLate.push(...tooLate)
       all.unknown.push(...unknown)
       onProgress?.(all.moved.length, all)
     }
   } catch (error) {
-    throw withCounts(error, all)
+    if (!(error instanceof MoveInterruptedError)) throw withCounts(error, all)
+    all.moved.push(...error.moved)
+    onProgress?.(all.moved.length, all)
+    throw withCounts(error.cause, all)
   }
   return all
 }
@@ -95,7 +99,7 @@ export function checkTarget(target: MoveTarget): void {
 async function* batches(
   query: EventQuery,
   target: MoveTarget,
-  statuses: readonly Status[] | undefined,
+  where: readonly Condition[],
   batch: number,
 ): AsyncGenerator<readonly string[]> {
   if (isNamed(target)) {
@@ -103,16 +107,18 @@ async function* batches(
     for (let start = 0; start < ids.length; start += batch) yield ids.slice(start, start + batch)
     return
   }
-  const matching = query.where(conditionsOfFilter(target)).only('id')
-  const wanted = statuses ? matching.filter({ status: statuses }) : matching
   let ids: string[] = []
-  for await (const event of wanted.iterate({ batch })) {
+  for await (const event of query.where(where).only('id').iterate({ batch })) {
     ids.push(event.id)
     if (ids.length < batch) continue
     yield ids
     ids = []
   }
   if (ids.length > 0) yield ids
+}
+
+function statusIn(statuses: readonly Status[] | undefined): readonly Condition[] {
+  return statuses === undefined ? [] : [{ column: 'status', op: 'in', values: statuses }]
 }
 
 type Named = string | readonly string[]

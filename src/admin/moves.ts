@@ -7,7 +7,7 @@ import type { Defined } from './defined.ts'
 import { EventQuery } from './event-query.ts'
 import { MOVABLE } from './movable.ts'
 import { type MoveOptions, type MoveTarget, matchingEvents, moveEvents } from './move-events.ts'
-import { type MoveResult, moveInPeace } from './move-in-peace.ts'
+import { MoveInterruptedError, type MoveResult, moveInPeace } from './move-in-peace.ts'
 import { replayTo } from './replay-to.ts'
 import { isStorableDate } from './storable-date.ts'
 
@@ -61,8 +61,9 @@ export class Moves {
 
   /** Replays to a backend, perhaps another. */
   replayTo(target: MoveTarget, to: string, options: MoveOptions = {}): Promise<MoveResult> {
-    const apply = async (ids: readonly string[]): Promise<MoveResult> => ({
-      ...(await replayTo(this.#admin, ids, to, options)),
+    const { patience, signal } = options
+    const apply = async (ids: readonly string[], where: readonly Condition[]): Promise<MoveResult> => ({
+      ...(await replayTo(this.#admin, ids, to, { patience, signal, where })),
       tooLate: [],
     })
     return moveEvents(this.#query(), target, MOVABLE.replay, apply, options)
@@ -109,13 +110,18 @@ export class Moves {
     statuses: readonly Status[] | undefined,
     options: MoveOptions = {},
   ): Promise<MoveResult> {
-    const apply = async (ids: readonly string[]): Promise<MoveResult> => {
-      const { moved, unknown } = await moveInPeace(this.#admin, ids, move, options)
+    const apply = async (ids: readonly string[], where: readonly Condition[]): Promise<MoveResult> => {
+      const { patience, signal } = options
+      const { moved, unknown } = await moveInPeace(this.#admin, ids, move, { patience, signal, where })
       const known = new Set([...moved, ...unknown])
       // Only what is still to be sent can be too late.
       const mayBeLate = move.kind !== 'replay' && move.kind !== 'skip'
-      const tooLate = !mayBeLate ? [] : await this.#published(ids.filter((id) => !known.has(id)))
-      return { moved, tooLate, unknown }
+      try {
+        const tooLate = !mayBeLate ? [] : await this.#published(ids.filter((id) => !known.has(id)))
+        return { moved, tooLate, unknown }
+      } catch (error) {
+        throw new MoveInterruptedError(error, moved)
+      }
     }
     return moveEvents(this.#query(), target, statuses, apply, options)
   }

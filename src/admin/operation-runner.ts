@@ -4,14 +4,14 @@ import type { AdminMove, Condition } from '../store/admin-store.ts'
 import { isRetryable } from '../store/database-error.ts'
 import type { StoredOperation } from '../store/operation-store.ts'
 import type { Store } from '../store/store.ts'
-import { Audit } from './audit-log.ts'
 import { backendOf, readConditions } from './background-operations.ts'
-import { moveInPeace } from './move-in-peace.ts'
+import { MoveInterruptedError } from './move-in-peace.ts'
 import { replayTo } from './replay-to.ts'
+import { StepMoves } from './step-moves.ts'
 
 /** An operation whose worker died goes on at another after this long, in ms; longer than a step, which waits for workers. */
 const LEASE = 30_000
-/** Events moved in one step: each is one transaction. */
+/** Events moved in one step. */
 const STEP = 500
 /** Rows read in one step. */
 const ROWS = 10_000
@@ -19,13 +19,11 @@ const ROWS = 10_000
 /** Works on operations, a bounded step at a time. */
 export class OperationRunner {
   readonly #store: Store
-  readonly #audit: Audit
   /** The name under which it takes operations. */
   readonly owner = randomUUID()
 
-  constructor(store: Store, audit: Audit = new Audit(store.audit)) {
+  constructor(store: Store) {
     this.#store = store
-    this.#audit = audit
   }
 
   /** Makes one step of an operation that is due, if there is one. Resolves with the milliseconds until the next; Infinity = there is none. */
@@ -35,17 +33,17 @@ export class OperationRunner {
     if (operation === undefined) return Number.POSITIVE_INFINITY
     try {
       return await this.#stepOf(operation)
-    } catch (error) {
+    } catch (thrown) {
+      const error = thrown instanceof MoveInterruptedError ? thrown.cause : thrown
       // A database that is down or busy is asked again; the lease keeps the operation ours meanwhile.
       if (isRetryable(error)) throw error
-      if (await operations.change(operation.id, ['running'], 'failed', describeError(error))) {
-        await this.#tell(operation.id, 'failed', error)
-      }
+      await operations.change(operation.id, ['running'], 'failed', describeError(error))
     }
     return 0
   }
 
-  async #stepOf({ id, kind, params, conditions, beganAt, position, rate }: StoredOperation): Promise<number> {
+  async #stepOf(operation: StoredOperation): Promise<number> {
+    const { id, kind, params, conditions, beganAt, position, rate } = operation
     const { admin, operations } = this.#store
     const where: readonly Condition[] = [
       ...readConditions(conditions),
@@ -54,26 +52,38 @@ export class OperationRunner {
     ]
     const limit = rate === null ? STEP : Math.max(1, Math.min(STEP, Math.floor(rate)))
     const { ids, next } = await admin.walk({ where, after: position, rows: ROWS, limit })
-    // A move of nothing would still lock lanes.
-    const counting = {
-      ...admin,
-      move: (...[some, what, holds]: Parameters<typeof admin.move>) => admin.move(some, what, holds, id),
-    }
+    const end = next ?? ids.at(-1) ?? null
+    const { owner } = this
     const to = kind === 'replay' ? backendOf(params) : null
-    const move = () =>
-      to === null ? moveInPeace(counting, ids, moveOf(kind, params)) : replayTo(counting, ids, to, {}, id)
-    const { moved } = ids.length === 0 ? { moved: [] } : await move()
-    const pause = rate === null ? 0 : (moved.length / rate) * 1_000
-    const step = { leftAlone: ids.length - moved.length, position: next ?? ids.at(-1) ?? null, pause, lease: LEASE }
-    const isOurs = await operations.advance(id, this.owner, step)
-    if (isOurs && next === null && (await operations.change(id, ['running'], 'done'))) await this.#tell(id, 'done')
-    return pause
+    if (end === null || ids.length === 0 || to !== null) {
+      const moved = to === null ? 0 : await this.#replayTo(to, operation, ids, where)
+      const pause = rate === null ? 0 : (moved / rate) * 1_000
+      const step = { moved: 0, leftAlone: ids.length - moved, position: end, pause, lease: LEASE }
+      const isOurs = await operations.advance(id, owner, step)
+      if (isOurs && next === null) await operations.change(id, ['running'], 'done')
+      return pause
+    }
+    const terms = { move: moveOf(kind, params), where, end, owner, lease: LEASE }
+    const moved = await new StepMoves(admin, operation, ids, terms).make()
+    if (moved !== undefined && next === null) await operations.change(id, ['running'], 'done')
+    return rate === null ? 0 : ((moved ?? 0) / rate) * 1_000
   }
 
-  async #tell(id: number, outcome: 'done' | 'failed', error?: unknown): Promise<void> {
-    const [ended] = await this.#store.operations.list({ id, before: null, limit: 1 })
-    if (!ended || ended.audit === null) return
-    await this.#audit.end(ended.audit, outcome, { moved: ended.moved, leftAlone: ended.leftAlone }, error)
+  /** Many moves: what they did is marked, and so is not done again where the step is. Resolves with how many were moved. */
+  async #replayTo(
+    to: string,
+    { id, position }: StoredOperation,
+    ids: readonly string[],
+    where: readonly Condition[],
+  ): Promise<number> {
+    const { admin } = this.#store
+    const step = { id, owner: this.owner, after: position, end: null, leaveBusy: false, rate: null } as const
+    const counting = {
+      ...admin,
+      move: (...[some, what, holds, terms]: Parameters<typeof admin.move>) =>
+        admin.move(some, what, holds, { ...terms, step: { ...step, movedBefore: 0, lease: LEASE } }),
+    }
+    return ids.length === 0 ? 0 : (await replayTo(counting, ids, to, { where }, id)).moved.length
   }
 }
 

@@ -3,25 +3,25 @@ import { uuidV7 } from '../event/uuid.ts'
 import { COLUMN_NAMES, type NewOutboxEvent, type OutboxEventColumns } from '../record/columns.ts'
 import { hashKey } from '../record/hash-key.ts'
 import type { AdminStore, Condition } from '../store/admin-store.ts'
-import type { MoveOptions } from './move-events.ts'
-import { type MoveResult, moveInPeace } from './move-in-peace.ts'
+import { MoveInterruptedError, type MoveResult, moveInPeace, type PeaceOptions } from './move-in-peace.ts'
 
 /** Copied in one transaction: their data passes through this process. */
 const AT_ONCE = 100
 
 /**
  * Replays published events to a backend, in the order of their insertion: those of other backends as rows for it, its own as they
- * are. `operation`: the number that they are marked with. Resolves with the ids that were given, as far as they were replayed.
+ * are. `where`: what each must meet still. `operation`: the number that they are marked with. Resolves with the ids that were given, as far as they were replayed.
  */
 export async function replayTo(
   admin: Pick<AdminStore, 'list' | 'hold' | 'move' | 'lift'>,
   ids: readonly string[],
   to: string,
-  wait: Pick<MoveOptions, 'patience' | 'signal'> = {},
+  { where: filter = [], ...wait }: Omit<PeaceOptions, 'giveUp'> = {},
   operation: number | null = null,
 ): Promise<Pick<MoveResult, 'moved' | 'unknown'>> {
   const find = (some: readonly string[], columns: Parameters<AdminStore['list']>[0]['columns']) => {
     const where: readonly Condition[] = [
+      ...filter,
       { column: 'id', op: 'in', values: some },
       { column: 'status', op: 'eq', value: 'published' },
     ]
@@ -36,14 +36,20 @@ export async function replayTo(
     const others = rows.filter(({ publisherBackend }) => publisherBackend !== to)
     const copies = others.map((row) => copyFor(row, to, operation))
     const idOf = new Map(copies.map(({ id }, n) => [id, others[n]?.id ?? id]))
-    if (own.length > 0) {
-      const done = await moveInPeace(admin, own, { kind: 'replay' }, wait)
-      moved.push(...done.moved)
-      unknown.push(...done.unknown)
+    try {
+      if (own.length > 0) {
+        const done = await moveInPeace(admin, own, { kind: 'replay' }, { ...wait, where: filter })
+        moved.push(...done.moved)
+        unknown.push(...done.unknown)
+      }
+      if (copies.length === 0) continue
+      const done = await moveInPeace(admin, [...idOf.keys()], { kind: 'copy', rows: copies }, wait)
+      moved.push(...done.moved.map((id) => idOf.get(id) ?? id))
+    } catch (error) {
+      const some = error instanceof MoveInterruptedError ? error.moved.map((id) => idOf.get(id) ?? id) : []
+      if (moved.length + some.length === 0) throw error
+      throw new MoveInterruptedError(error instanceof MoveInterruptedError ? error.cause : error, [...moved, ...some])
     }
-    if (copies.length === 0) continue
-    const done = await moveInPeace(admin, [...idOf.keys()], { kind: 'copy', rows: copies }, wait)
-    moved.push(...done.moved.map((id) => idOf.get(id) ?? id))
   }
   return { moved, unknown }
 }

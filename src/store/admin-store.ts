@@ -72,11 +72,44 @@ export interface Hold {
   readonly number: number
 }
 
-/** The outcome of a move. Ids that are in neither list are unchanged: no such event, or its status forbids the move. */
+/** A move that is part of a step of an operation in the background. Its ids are in the order of the primary key. */
+export interface OperationMove {
+  /** The number of the operation. */
+  readonly id: number
+  /** Who has taken it. */
+  readonly owner: string
+  /** The operation's position, as it is before the move. */
+  readonly after: string | null
+  /** The position when all ids are dealt with; null = the move only counts, and the position is written with `advance`. */
+  readonly end: string | null
+  /** Deals with busy events too: they are left alone. */
+  readonly leaveBusy: boolean
+  /** Events a second; null = as fast as it goes. */
+  readonly rate: number | null
+  /** Events that the step moved before this move. */
+  readonly movedBefore: number
+  /** Milliseconds for which the operation stays ours after the pause that `rate` asks for. */
+  readonly lease: number
+}
+
+/** What else holds for a move. */
+export interface MoveTerms {
+  /** What an event must meet, as it is when it is moved; one that does not (any more) is left alone. Default: nothing. */
+  readonly where?: readonly Condition[] | undefined
+  /** The step that it is part of. Default: none. */
+  readonly step?: OperationMove | undefined
+}
+
+/**
+ * The outcome of a move. Ids that are in neither list are unchanged: no such event, or its status or the conditions forbid
+ * the move.
+ */
 export interface MoveReport {
   readonly moved: readonly string[]
   /** Unchanged, since the lane's owner may be sending it: hold their lanes, and move these again. */
   readonly busy: readonly string[]
+  /** Of a step: so many of the ids, from the first, are dealt with. Undefined: it may not be made (any more), and nothing was done. */
+  readonly passed?: number | undefined
 }
 
 /** A part of the table, by id: bounded whatever the conditions are, since each row of it is read. */
@@ -114,9 +147,12 @@ export interface AdminStore {
    * Applies a move to events with these ids in one transaction; those whose status, as it is then, does not allow it are
    * left alone. An unsettled event is moved only where no worker can be sending it: no live worker owns its lane, or the
    * owner has answered our hold. Each moved row gets a new generation; lanes concerned get attention, so that their owner
-   * reconciles; holds that were answered end. `operation`: what was moved counts there, in the same transaction.
+   * reconciles; holds that were answered end. The conditions of `terms` are checked with the status, under the row's lock.
+   * A step of an operation is made only while that is running, its owner's, and at the position where the step begins. It
+   * moves what comes before the first busy event, and writes down in the same transaction what it moved, what it left alone
+   * and how far it came: whoever goes on there touches none of it again.
    */
-  move(ids: readonly string[], move: AdminMove, holds: readonly Hold[], operation?: number): Promise<MoveReport>
+  move(ids: readonly string[], move: AdminMove, holds: readonly Hold[], terms?: MoveTerms): Promise<MoveReport>
   /** Ends holds. */
   lift(holds: readonly Hold[]): Promise<void>
   /** Reads, and changes nothing: a role with SELECT can. None of it needs a scan of published rows. */

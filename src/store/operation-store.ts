@@ -1,3 +1,5 @@
+import type { OperationMove } from './admin-store.ts'
+import type { AuditOutcome, NewAuditEntry } from './audit-store.ts'
 import type { Row } from './statement.ts'
 
 /** `running`: a worker goes on with it. All others but `paused` are ends. */
@@ -34,15 +36,16 @@ export interface StoredOperation extends NewOperation {
   readonly leftAlone: number
   /** The last event that was read; null = none was. */
   readonly position: string | null
-  /** The number of its entry in the audit; null = not known yet. */
+  /** The number of its entry in the audit; null = it has none. */
   readonly audit: number | null
   readonly error: string | null
 }
 
 /** One step forward. */
 export interface OperationStep {
+  readonly moved: number
   readonly leftAlone: number
-  /** The last event that was read; null = the end is reached. */
+  /** The last event that was read; null = the same as before. */
   readonly position: string | null
   /** Milliseconds before the next step may be made. */
   readonly pause: number
@@ -52,10 +55,8 @@ export interface OperationStep {
 
 /** Operations in the background: one who has taken it works on it, under a lease, and any other goes on when that ends. */
 export interface OperationStore {
-  /** Returns its number. */
-  add(operation: NewOperation): Promise<number>
-  /** Remembers its entry in the audit. */
-  tie(id: number, audit: number): Promise<void>
+  /** Begins it, and its entry in the audit, in one transaction. Returns its number. */
+  add(operation: NewOperation, entry: Omit<NewAuditEntry, 'operation'>): Promise<number>
   /** The newest first, those before one; or the one with an id. */
   list(query: {
     readonly id?: number
@@ -66,8 +67,45 @@ export interface OperationStore {
   take(owner: string, lease: number): Promise<StoredOperation | undefined>
   /** Writes a step down and keeps it. False: it is not ours or not running any more. */
   advance(id: number, owner: string, step: OperationStep): Promise<boolean>
-  /** Changes the state, where it is one of `from`; an end is an end for whoever works on it. True: this call changed it. */
+  /**
+   * Changes the state, where it is one of `from`; an end is an end for whoever works on it, and is written into its entry in the
+   * audit in the same transaction. True: this call changed it.
+   */
   change(id: number, from: readonly OperationState[], to: OperationState, error?: string): Promise<boolean>
+}
+
+/** What the audit says of an operation that ended so; undefined = it has not ended. */
+export function auditOutcomeOf(state: OperationState): AuditOutcome | undefined {
+  switch (state) {
+    case 'done':
+      return 'done'
+    case 'cancelled':
+      return 'stopped'
+    case 'failed':
+      return 'failed'
+    default:
+      return undefined
+  }
+}
+
+/** So many of the ids, from the first, a step deals with. */
+export function passable(ids: readonly string[], busy: readonly string[], { leaveBusy, end }: OperationMove): number {
+  const isBusy = new Set(busy)
+  const first = leaveBusy || end === null ? -1 : ids.findIndex((id) => isBusy.has(id))
+  return first === -1 ? ids.length : first
+}
+
+/** What is written down when it has dealt with them. */
+export function stepTaken(ids: readonly string[], passed: number, moved: number, step: OperationMove): OperationStep {
+  // What is left alone is known when all moves of the step are made.
+  if (step.end === null) return { moved, leftAlone: 0, position: null, pause: 0, lease: step.lease }
+  return {
+    moved,
+    leftAlone: passed - moved,
+    position: passed === ids.length ? step.end : (ids[passed - 1] ?? null),
+    pause: step.rate === null ? 0 : ((step.movedBefore + moved) / step.rate) * 1_000,
+    lease: step.lease,
+  }
 }
 
 /** Reads a row; `date` reads its instants, `uuid` its ids. */

@@ -17,6 +17,7 @@ import { holdCases } from './store/hold-cases.ts'
 import { inboxCases } from './store/inbox-cases.ts'
 import { lookCases } from './store/look-cases.ts'
 import { operationCases } from './store/operation-cases.ts'
+import { operationStepCases } from './store/operation-step-cases.ts'
 import { pauseCases } from './store/pause-cases.ts'
 import { publishCases } from './store/publish-cases.ts'
 import { purgeCases } from './store/purge-cases.ts'
@@ -55,6 +56,7 @@ export const storeConformance: readonly StoreCase[] = [
   ...lookCases,
   ...auditCases,
   ...operationCases,
+  ...operationStepCases,
   ...purgeCases,
   ...inboxCases,
   ...wakeCases,

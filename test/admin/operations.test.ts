@@ -36,15 +36,6 @@ for (const { name, skip, open } of STORES) {
       const first = runnerOn(store)
       await first.step()
       assert.deepEqual(told(await admin.operations.get(id)), ['running', 1_300, 500, 0])
-      // A process that died after the move and before it wrote its step down.
-      const dying = { ...store.operations, advance: () => new Promise<never>(() => undefined) }
-      void runnerOn({
-        ...store,
-        operations: { ...dying, take: (_owner, lease) => store.operations.take(ownerOf(first), lease) },
-      })
-        .step()
-        .catch(() => undefined)
-      while ((await admin.operations.get(id)).moved < 1_000) await new Promise((resolve) => setTimeout(resolve, 5))
       await runAll(first)
       assert.deepEqual(told(await admin.operations.get(id)), ['done', 1_300, 1_300, 0])
       assert.equal(await countOf(broadcaster, 'cancelled'), 1_300)
@@ -100,11 +91,6 @@ for (const { name, skip, open } of STORES) {
       }
     })
   })
-}
-
-/** The name under which a runner takes operations. */
-function ownerOf(runner: OperationRunner): string {
-  return runner.owner
 }
 
 test('what makes no sense is refused before anything is written', async () => {

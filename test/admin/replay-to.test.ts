@@ -94,11 +94,13 @@ for (const { name, skip, open } of STORES) {
       await broadcaster.processPendingEvents()
       for (const to of ['other', undefined] as const) {
         const { id } = await admin.operations.start({ do: 'replay', filter: { publisherBackend: 'main' }, to })
-        // It dies between its move and the writing down of its step, and its lease ends at once.
-        const take = (owner: string) => store.operations.take(owner, 0)
+        // It dies between its moves and the writing down of its step.
         const advance = () => new Promise<never>(() => undefined)
-        void new OperationRunner({ ...store, operations: { ...store.operations, take, advance } }).step()
+        void new OperationRunner({ ...store, operations: { ...store.operations, advance } }).step()
         while ((await admin.operations.get(id)).moved < 20) await new Promise((resolve) => setTimeout(resolve, 5))
+        // As if its lease had ended.
+        await admin.operations.pause(id)
+        await admin.operations.resume(id)
         await broadcaster.processPendingEvents()
         const runner = new OperationRunner(store)
         while (Number.isFinite(await runner.step()));

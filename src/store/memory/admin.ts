@@ -3,7 +3,7 @@ import type { AdminStore, Condition, FilterValue, Query } from '../admin-store.t
 import type { CoordinationStore } from '../coordination-store.ts'
 import { look } from './look.ts'
 import { copyColumns, type MemoryOutbox, type MemoryRow } from './memory-outbox.ts'
-import { hold, lift, move } from './move.ts'
+import { hold, lift, move, moveStep } from './move.ts'
 
 /** What operators and `broadcaster.events` need, in memory. */
 export function memoryAdmin(outbox: MemoryOutbox, coordination: CoordinationStore): AdminStore {
@@ -28,11 +28,9 @@ export function memoryAdmin(outbox: MemoryOutbox, coordination: CoordinationStor
     async hold(ids, duration) {
       return hold(outbox, ids, duration)
     },
-    async move(ids, wanted, holds, operation) {
-      const report = move(outbox, ids, wanted, holds, operation)
-      const counted = operation === undefined ? undefined : outbox.operations[operation - 1]
-      if (counted) counted.moved += report.moved.length
-      return report
+    async move(ids, wanted, holds, { where = [], step } = {}) {
+      const meets = (row: MemoryRow): boolean => where.every((condition) => meetsCondition(outbox, row, condition))
+      return step ? moveStep(outbox, step, ids, wanted, holds, meets) : move(outbox, ids, wanted, holds, { meets })
     },
     async lift(holds) {
       lift(outbox, holds, () => true)
@@ -58,14 +56,14 @@ export function list(outbox: MemoryOutbox, query: Query): readonly Partial<Outbo
 
 /** Rows for which all conditions hold. */
 export function matching(outbox: MemoryOutbox, where: readonly Condition[]): readonly MemoryRow[] {
-  return outbox.bySeq((row) => where.every((condition) => holds(outbox, row, condition)))
+  return outbox.bySeq((row) => where.every((condition) => meetsCondition(outbox, row, condition)))
 }
 
 type Comparable = string | number | null
 
-function holds(outbox: MemoryOutbox, row: MemoryRow, condition: Condition): boolean {
+function meetsCondition(outbox: MemoryOutbox, row: MemoryRow, condition: Condition): boolean {
   if (condition.op === 'any') {
-    return condition.groups.some((group) => group.every((inner) => holds(outbox, row, inner)))
+    return condition.groups.some((group) => group.every((inner) => meetsCondition(outbox, row, inner)))
   }
   const value = comparable(row[condition.column])
   switch (condition.op) {

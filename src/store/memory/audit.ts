@@ -1,20 +1,32 @@
-import { type AuditStore, type StoredAuditEntry, TARGETS_READ } from '../audit-store.ts'
+import {
+  type AuditEnd,
+  type AuditStore,
+  type NewAuditEntry,
+  type StoredAuditEntry,
+  TARGETS_READ,
+} from '../audit-store.ts'
 import type { MemoryOutbox } from './memory-outbox.ts'
+
+/** Writes down that something begins. Returns its number. */
+export function beginAudit(outbox: MemoryOutbox, entry: NewAuditEntry): number {
+  const id = outbox.nextAudit()
+  const begun = { outcome: 'running', counts: '{}', error: null, endedAt: null } as const
+  outbox.audit.set(id, { ...entry, ...begun, id, at: new Date(outbox.now()) })
+  return id
+}
+
+/** Writes down how it ended. */
+export function endAudit(outbox: MemoryOutbox, id: number, end: AuditEnd): void {
+  const entry = outbox.audit.get(id)
+  if (entry) outbox.audit.set(id, { ...entry, ...end, endedAt: new Date(outbox.now()) })
+}
 
 /** What operators did, in memory. */
 export function memoryAudit(outbox: MemoryOutbox): AuditStore {
   const { audit } = outbox
   return {
-    async begin(entry) {
-      const id = outbox.nextAudit()
-      const begun = { outcome: 'running', counts: '{}', error: null, endedAt: null } as const
-      audit.set(id, { ...entry, ...begun, id, at: new Date(outbox.now()) })
-      return id
-    },
-    async end(id, end) {
-      const entry = audit.get(id)
-      if (entry) audit.set(id, { ...entry, ...end, endedAt: new Date(outbox.now()) })
-    },
+    begin: async (entry) => beginAudit(outbox, entry),
+    end: async (id, end) => endAudit(outbox, id, end),
     async list({ who, what, operation, naming, before, limit }) {
       const newest = [...audit.keys()].at(-1) ?? 0
       const matches = (entry: StoredAuditEntry): boolean =>

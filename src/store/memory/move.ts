@@ -1,11 +1,33 @@
 import { parseJson, stringifyJson } from '../../event/json.ts'
 import { FAR_FUTURE, type NewOutboxEvent } from '../../record/columns.ts'
 import { canMove, UNSETTLED } from '../../record/status.ts'
-import type { AdminMove, Hold, MoveReport } from '../admin-store.ts'
+import type { AdminMove, Hold, MoveReport, OperationMove } from '../admin-store.ts'
 import { LONGEST_HOLD } from '../coordination-store.ts'
+import { passable, stepTaken } from '../operation-store.ts'
 import { NO_COPIES, type StoredCopies } from '../store-copies.ts'
 import type { MemoryLane, MemoryOutbox, MemoryRow } from './memory-outbox.ts'
+import { advance, isStepDue } from './operations.ts'
 import { newRow } from './publish.ts'
+
+/** Which of the events a move is for. */
+interface Meant {
+  readonly meets: (row: MemoryRow) => boolean
+  /** The step that it is part of. */
+  readonly step?: OperationMove
+}
+
+/** The same as a step of an operation, where that is due. */
+export function moveStep(
+  outbox: MemoryOutbox,
+  step: OperationMove,
+  ...[ids, wanted, holds, meets]: readonly [readonly string[], AdminMove, readonly Hold[], Meant['meets']]
+): MoveReport {
+  if (!isStepDue(outbox, step)) return { moved: [], busy: [] }
+  const report = move(outbox, ids, wanted, holds, { meets, step })
+  const passed = passable(ids, report.busy, step)
+  advance(outbox, step.id, step.owner, stepTaken(ids, passed, report.moved.length, step))
+  return { ...report, passed }
+}
 
 /** Applies a move to events whose status allows it, where no worker can be sending them. */
 export function move(
@@ -13,7 +35,7 @@ export function move(
   ids: readonly string[],
   wanted: AdminMove,
   holds: readonly Hold[],
-  operation?: number,
+  { meets, step }: Meant,
 ): MoveReport {
   const now = outbox.now()
   const moved: MemoryRow[] = []
@@ -23,7 +45,7 @@ export function move(
     const row = outbox.rows.get(id)
     // As on the other stores, where a move locks them.
     if (row && row.publisherBackend !== '') outbox.makeLanes(row.publisherBackend)
-    if (!row || !allows(row, wanted) || isMarked(row, wanted, operation)) continue
+    if (!row || !allows(row, wanted) || !meets(row) || isMarked(row, wanted, step?.id)) continue
     const parked = row.availableAt !== null && row.availableAt.getTime() > now
     // A parked event is not in flight.
     const mayBeInHand = UNSETTLED.includes(row.status) && !parked
@@ -31,8 +53,10 @@ export function move(
       busy.push(id)
       continue
     }
+    // A step deals with nothing beyond the first that is busy.
+    if (step && step.end !== null && !step.leaveBusy && busy.length > 0) continue
     change(outbox, row, wanted, now)
-    if (operation !== undefined && isReplay(wanted)) mark(row, operation)
+    if (step && isReplay(wanted)) mark(row, step.id)
     row.updatedAt = new Date(now)
     row.generation++
     moved.push(row)

@@ -1,4 +1,12 @@
-import type { OperationState, OperationStore, StoredOperation } from '../operation-store.ts'
+import type { OperationMove } from '../admin-store.ts'
+import {
+  auditOutcomeOf,
+  type OperationState,
+  type OperationStep,
+  type OperationStore,
+  type StoredOperation,
+} from '../operation-store.ts'
+import { beginAudit, endAudit } from './audit.ts'
 import type { MemoryOutbox } from './memory-outbox.ts'
 
 /** A stored operation, and who works on it. */
@@ -8,12 +16,30 @@ export type MemoryOperation = { -readonly [Name in keyof StoredOperation]: Store
   nextAt: number
 }
 
+/** Writes a step of an operation down. */
+export function advance(outbox: MemoryOutbox, id: number, owner: string, step: OperationStep): boolean {
+  const found = outbox.operations[id - 1]
+  if (found?.owner !== owner || found.state !== 'running') return false
+  const { moved, leftAlone, position, pause, lease } = step
+  const nextAt = outbox.now() + pause
+  Object.assign(found, { nextAt, leaseUntil: nextAt + lease, position: position ?? found.position })
+  found.moved += moved
+  found.leftAlone += leftAlone
+  return true
+}
+
+/** False: it is not its owner's any more, not running, or not where the step begins. */
+export function isStepDue(outbox: MemoryOutbox, { id, owner, after }: OperationMove): boolean {
+  const found = outbox.operations[id - 1]
+  return found?.owner === owner && found.state === 'running' && found.position === after
+}
+
 /** Operations in the background, in memory. */
 export function memoryOperations(outbox: MemoryOutbox): OperationStore {
   const { operations } = outbox
   const shown = ({ owner: _, leaseUntil: _lease, nextAt: _next, ...stored }: MemoryOperation): StoredOperation => stored
   return {
-    async add(operation) {
+    async add(operation, entry) {
       const id = operations.length + 1
       const begun = {
         state: 'running',
@@ -22,13 +48,10 @@ export function memoryOperations(outbox: MemoryOutbox): OperationStore {
         moved: 0,
         leftAlone: 0,
       } as const
-      const nobody = { position: null, audit: null, error: null, owner: null, leaseUntil: 0, nextAt: 0 }
-      operations.push({ ...operation, ...begun, ...nobody, id })
+      const nobody = { position: null, error: null, owner: null, leaseUntil: 0, nextAt: 0 }
+      const audit = beginAudit(outbox, { ...entry, operation: id })
+      operations.push({ ...operation, ...begun, ...nobody, id, audit })
       return id
-    },
-    async tie(id, audit) {
-      const operation = operations[id - 1]
-      if (operation) operation.audit = audit
     },
     async list({ id, before, limit }) {
       return operations
@@ -46,20 +69,20 @@ export function memoryOperations(outbox: MemoryOutbox): OperationStore {
       Object.assign(found, { owner, leaseUntil: now + lease })
       return shown(found)
     },
-    async advance(id, owner, { leftAlone, position, pause, lease }) {
-      const found = operations[id - 1]
-      if (found?.owner !== owner || found.state !== 'running') return false
-      const nextAt = outbox.now() + pause
-      Object.assign(found, { nextAt, leaseUntil: nextAt + lease, position: position ?? found.position })
-      found.leftAlone += leftAlone
-      return true
+    async advance(id, owner, step) {
+      return advance(outbox, id, owner, step)
     },
-    async change(id, from, to, error) {
+    async change(id, from, to, given) {
+      const error = given ?? null
       const found = operations[id - 1]
       if (!found || !from.includes(found.state)) return false
-      const hasEnded = to !== 'running' && to !== 'paused'
-      const endedAt = hasEnded ? new Date(outbox.now()) : null
-      Object.assign(found, { state: to satisfies OperationState, error: error ?? null, owner: null, endedAt })
+      const outcome = auditOutcomeOf(to)
+      const endedAt = outcome === undefined ? null : new Date(outbox.now())
+      Object.assign(found, { state: to satisfies OperationState, error, owner: null, endedAt })
+      const { audit, moved, leftAlone } = found
+      if (outcome !== undefined && audit !== null) {
+        endAudit(outbox, audit, { outcome, counts: JSON.stringify({ moved, leftAlone }), error })
+      }
       return true
     },
   }

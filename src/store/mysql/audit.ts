@@ -1,22 +1,28 @@
-import { type AuditStore, auditEntryOf, TARGETS_READ } from '../audit-store.ts'
+import { type AuditStore, auditEntryOf, type NewAuditEntry, TARGETS_READ } from '../audit-store.ts'
 import { fromSqlDate } from '../values.ts'
-import type { Client, RawRow } from './client.ts'
+import type { Client, RawRow, Runs } from './client.ts'
 import { join, Sql, sql, utf8 } from './sql.ts'
 import type { Tables } from './tables.ts'
 import { NOW, nowPlus } from './values.ts'
+
+/** Writes down, in a transaction, that something begins. Resolves with its number. */
+export async function beginAudit(
+  tx: Runs,
+  t: Tables,
+  { who, what, target, reason, operation }: NewAuditEntry,
+): Promise<number> {
+  await tx.run(sql`
+INSERT INTO ${t.audit} (at, who, what, target, reason, operation, outcome, counts)
+VALUES (${NOW}, ${who}, ${what}, ${target}, ${reason}, ${operation}, 'running', '{}')`)
+  return lastInserted(await tx.query(sql`SELECT LAST_INSERT_ID() AS id`))
+}
 
 /** What operators did. */
 export function audit(client: Client, t: Tables): AuditStore {
   const date = (value: unknown): Date => fromSqlDate(String(value))
   const text = (name: string): Sql => sql`${utf8(new Sql(name))} AS ${new Sql(name)}`
   return {
-    begin: ({ who, what, target, reason, operation }) =>
-      client.transaction(async (tx) => {
-        await tx.run(sql`
-INSERT INTO ${t.audit} (at, who, what, target, reason, operation, outcome, counts)
-VALUES (${NOW}, ${who}, ${what}, ${target}, ${reason}, ${operation}, 'running', '{}')`)
-        return lastInserted(await tx.query(sql`SELECT LAST_INSERT_ID() AS id`))
-      }),
+    begin: (entry) => client.transaction((tx) => beginAudit(tx, t, entry)),
     async end(id, { outcome, counts, error }) {
       await client.run(sql`
 UPDATE ${t.audit} SET outcome = ${outcome}, counts = ${counts}, error = ${error}, ended_at = ${NOW} WHERE id = ${id}`)

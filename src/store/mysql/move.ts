@@ -1,9 +1,11 @@
 import type { AdminMove, AdminStore, Hold } from '../admin-store.ts'
 import { holdOfRow, holdsBeside, laneKey } from '../coordination-rows.ts'
 import { LONGEST_HOLD } from '../coordination-store.ts'
+import { passable, stepTaken } from '../operation-store.ts'
 import { NO_COPIES, storeCopies } from '../store-copies.ts'
 import { fromSqlId, isUuid, toSqlDate, toSqlId } from '../values.ts'
 import type { Client, RawRow, Runs } from './client.ts'
+import { allOf } from './condition.ts'
 import {
   areLanes,
   lanesOf,
@@ -16,6 +18,7 @@ import {
   raiseAttention,
 } from './coordination.ts'
 import { comeInto } from './correct.ts'
+import { advance, isStepDue } from './operations.ts'
 import { publish } from './publish.ts'
 import { deleteById } from './purge.ts'
 import { runOn } from './run-program.ts'
@@ -155,9 +158,10 @@ function fromOf(move: AdminMove, operation: number | undefined): Sql {
 export function move(client: Client, t: Tables): AdminStore['move'] {
   const comeIntoPlace = comeInto(t)
   const publishing = publish(t)
-  return async (ids, move, holds, operation) => {
+  return async (ids, move, holds, { where = [], step } = {}) => {
     return runAgainOnConflict(() =>
       client.transaction(async (tx) => {
+        if (step && !(await isStepDue(tx, t, step))) return { moved: [], busy: [] }
         const copies = move.kind === 'copy' ? await runOn(tx, storeCopies(publishing, move.rows)) : NO_COPIES
         const these = move.kind === 'copy' ? [...copies.there.keys()] : ids.filter(isUuid)
         const wanted = [...new Set(these.map(toSqlId))].sort()
@@ -170,19 +174,18 @@ export function move(client: Client, t: Tables): AdminStore['move'] {
         const places: Place[] = []
         for (const ids of slices(wanted)) {
           const rows = await tx.query(sql`
-SELECT id, ${PLACE}, ${IN_HAND} AS in_hand FROM ${t.events} FORCE INDEX (PRIMARY)
-WHERE id IN (${ids}) AND ${fromOf(move, operation)} FOR UPDATE`)
-          const [waiting, free] = [
-            rows.filter((row) => isBusy(row, closed)),
-            rows.filter((row) => !isBusy(row, closed)),
-          ]
+SELECT e.id, ${PLACE}, ${IN_HAND} AS in_hand FROM ${t.events} AS e FORCE INDEX (PRIMARY)
+WHERE e.id IN (${ids}) AND ${fromOf(move, step?.id)} AND ${allOf(t, where)} FOR UPDATE`)
+          const waiting = rows.filter((row) => isBusy(row, closed))
           busy.push(...waiting.map((row) => fromSqlId(String(row['id']))))
+          const within = new Set(wanted.slice(0, step && passable(wanted.map(fromSqlId), busy, step)))
+          const free = rows.filter((row) => !isBusy(row, closed) && within.has(String(row['id'])))
           if (free.length === 0) continue
           const these = free.map((row) => String(row['id']))
           if (move.kind === 'delete') await deleteById(tx, t, these)
           else {
             await tx.run(sql`
-UPDATE ${t.events} FORCE INDEX (PRIMARY) SET ${changesOf(move, operation)}, generation = ${NEXT_GENERATION}
+UPDATE ${t.events} FORCE INDEX (PRIMARY) SET ${changesOf(move, step?.id)}, generation = ${NEXT_GENERATION}
 WHERE id IN (${these})`)
           }
           if (move.kind === 'correct') for (const id of these) await comeIntoPlace(tx, id, move.row)
@@ -192,10 +195,11 @@ WHERE id IN (${these})`)
         await raiseAttention(tx, t, places)
         await lift(tx, t, holdsBeside(closed, holds))
         const done = [...copies.stored, ...moved.map((id) => copies.there.get(id) ?? id)]
-        if (operation !== undefined && done.length > 0) {
-          await tx.run(sql`UPDATE ${t.operations} SET moved = moved + ${done.length} WHERE id = ${operation}`)
-        }
-        return { moved: done, busy }
+        if (step === undefined) return { moved: done, busy }
+        const inOrder = wanted.map(fromSqlId)
+        const passed = passable(inOrder, busy, step)
+        await advance(tx, t, [step.id, step.owner], stepTaken(inOrder, passed, done.length, step))
+        return { moved: done, busy, passed }
       }),
     )
   }

@@ -1,20 +1,27 @@
-import { type AuditStore, auditEntryOf, TARGETS_READ } from '../audit-store.ts'
-import type { Client } from './client.ts'
+import { type AuditStore, auditEntryOf, type NewAuditEntry, TARGETS_READ } from '../audit-store.ts'
+import type { Client, Queries } from './client.ts'
 import type { Tables } from './tables.ts'
 import { dateOf } from './values.ts'
 
-/** What operators did. */
-export function audit(client: Client, t: Tables): AuditStore {
-  const plain = (text: string): string => text.replaceAll('\0', '')
-  const date = (value: unknown): Date => dateOf(Number(value))
-  return {
-    async begin({ who, what, target, reason, operation }) {
-      const text = `
+const plain = (text: string): string => text.replaceAll('\0', '')
+
+/** Writes down that something begins. Resolves with its number. */
+export function beginAudit(t: Tables) {
+  const text = `
 INSERT INTO ${t.audit} (who, what, target, reason, operation, outcome, counts)
 VALUES ($1, $2, $3, $4, $5::bigint, 'running', '{}') RETURNING id`
-      const [row] = await client.query(text, [plain(who), what, plain(target), plain(reason), operation])
-      return Number(row?.['id'])
-    },
+  return async (on: Queries, { who, what, target, reason, operation }: NewAuditEntry): Promise<number> => {
+    const [row] = await on.query(text, [plain(who), what, plain(target), plain(reason), operation])
+    return Number(row?.['id'])
+  }
+}
+
+/** What operators did. */
+export function audit(client: Client, t: Tables): AuditStore {
+  const beginOn = beginAudit(t)
+  const date = (value: unknown): Date => dateOf(Number(value))
+  return {
+    begin: (entry) => beginOn(client, entry),
     async end(id, { outcome, counts, error }) {
       const text = `
 UPDATE ${t.audit} SET outcome = $2, counts = $3, error = $4, ended_at = clock_timestamp() WHERE id = $1::bigint`

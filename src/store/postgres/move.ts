@@ -1,11 +1,14 @@
-import type { AdminMove, AdminStore, Hold } from '../admin-store.ts'
+import type { AdminMove, AdminStore, Condition, Hold } from '../admin-store.ts'
 import { holdOfRow, holdsBeside, laneKey } from '../coordination-rows.ts'
 import { LONGEST_HOLD } from '../coordination-store.ts'
+import { passable, stepTaken } from '../operation-store.ts'
 import { NO_COPIES, storeCopies } from '../store-copies.ts'
 import { isUuid } from '../values.ts'
 import type { Client, ClientTransaction, SqlValue } from './client.ts'
+import { compileConditions, Parameters } from './condition.ts'
 import { raiseAttention } from './coordination.ts'
 import { comeInto } from './correct.ts'
+import { advance, isStepDue } from './operations.ts'
 import { publish } from './publish.ts'
 import { runOn } from './run-program.ts'
 import { runAgainOnConflict } from './store-error.ts'
@@ -87,8 +90,6 @@ interface Change {
   readonly set: string
   /** The statuses from which it leads. */
   readonly from: string
-  /** Of those, what stays. */
-  readonly unless?: string
 }
 
 // Plain SQL may have put either where nothing can be added to it. A count stays there; a generation begins again, for it
@@ -96,15 +97,16 @@ interface Change {
 const COUNTED = 'least(e.retry_count, 2147483646) + 1'
 const NEXT_GENERATION = 'CASE WHEN e.generation < 2147483647 THEN e.generation + 1 ELSE 0 END'
 
-/** `$5` is the number of the operation, or null. Extensions that plain SQL made no object of stay as they are. */
+/** `$3` is the number of the operation, or null. Extensions that plain SQL made no object of stay as they are. */
 const AGAIN = `status = 'pending', retry_count = 0, scheduled_at = statement_timestamp(), available_at = NULL,
     published_at = NULL, updated_at = statement_timestamp(), generation = ${NEXT_GENERATION},
-    extensions = CASE WHEN $5::bigint IS NULL OR json_typeof(e.extensions) <> 'object' THEN e.extensions
-      ELSE (coalesce(e.extensions::jsonb, '{}') || jsonb_build_object('replay', $5::bigint))::json END`
-const IS_MARKED = `$5::bigint IS NOT NULL AND json_typeof(e.extensions) = 'object'
-    AND (e.extensions ->> 'replay') IS NOT DISTINCT FROM $5::text`
+    extensions = CASE WHEN $3::bigint IS NULL OR json_typeof(e.extensions) <> 'object' THEN e.extensions
+      ELSE (coalesce(e.extensions::jsonb, '{}') || jsonb_build_object('replay', $3::bigint))::json END`
+/** What an operation of this number has replayed. */
+const isMarked = (operation: string): string => `json_typeof(e.extensions) = 'object'
+    AND (e.extensions ->> 'replay') IS NOT DISTINCT FROM ${operation}::text`
 
-/** What each move writes, and to which events; `$5` and `$6` are the move's own values. */
+/** What each move writes, and to which events; `$3` and `$4` are the move's own values. */
 const MOVES: Readonly<Record<Exclude<AdminMove['kind'], 'delete'>, Change>> = {
   requeue: {
     set: `status = 'pending', retry_count = 0, scheduled_at = statement_timestamp(), available_at = NULL,
@@ -112,9 +114,9 @@ const MOVES: Readonly<Record<Exclude<AdminMove['kind'], 'delete'>, Change>> = {
     from: `e.status IN ('failed', 'cancelled', 'retry')`,
   },
 
-  replay: { set: AGAIN, from: `e.status = 'published'`, unless: IS_MARKED },
+  replay: { set: AGAIN, from: `e.status = 'published'` },
 
-  copy: { set: AGAIN, from: `e.status IN ('published', 'failed', 'cancelled')`, unless: IS_MARKED },
+  copy: { set: AGAIN, from: `e.status IN ('published', 'failed', 'cancelled')` },
 
   skip: {
     set: `available_at = NULL, updated_at = statement_timestamp(), generation = ${NEXT_GENERATION}`,
@@ -140,27 +142,27 @@ const MOVES: Readonly<Record<Exclude<AdminMove['kind'], 'delete'>, Change>> = {
   },
 
   markFailed: {
-    set: `status = 'failed', last_error = $5,
+    set: `status = 'failed', last_error = $3,
     available_at = CASE WHEN e.partition_key IS NOT NULL THEN ${FAR_FUTURE_SQL} END,
     updated_at = statement_timestamp(), generation = ${NEXT_GENERATION}`,
     from: `e.status IN ${UNSETTLED}`,
   },
 
   incrementRetry: {
-    set: `retry_count = ${COUNTED}, last_error = $5,
+    set: `retry_count = ${COUNTED}, last_error = $3,
     status = CASE WHEN ${COUNTED} >= e.max_retries THEN 'failed' ELSE 'retry' END,
     scheduled_at = CASE WHEN ${COUNTED} >= e.max_retries THEN e.scheduled_at
-      ELSE statement_timestamp() + $6::float8 * interval '1 millisecond' END,
+      ELSE statement_timestamp() + $4::float8 * interval '1 millisecond' END,
     available_at = CASE WHEN ${COUNTED} < e.max_retries
-        THEN statement_timestamp() + $6::float8 * interval '1 millisecond'
+        THEN statement_timestamp() + $4::float8 * interval '1 millisecond'
       WHEN e.partition_key IS NOT NULL THEN ${FAR_FUTURE_SQL} END,
     updated_at = statement_timestamp(), generation = ${NEXT_GENERATION}`,
     from: `e.status IN ${UNSETTLED}`,
   },
 
   reschedule: {
-    set: `scheduled_at = $5::timestamptz,
-    available_at = CASE WHEN $5::timestamptz > statement_timestamp() THEN $5::timestamptz END,
+    set: `scheduled_at = $3::timestamptz,
+    available_at = CASE WHEN $3::timestamptz > statement_timestamp() THEN $3::timestamptz END,
     updated_at = statement_timestamp(), generation = ${NEXT_GENERATION}`,
     from: `e.status IN ${UNSETTLED}`,
   },
@@ -196,55 +198,73 @@ WHERE EXISTS (SELECT FROM ${t.workers} AS w WHERE w.id = l.owner AND w.lease_unt
     SELECT FROM unnest(${backends}::text[], ${lanes}::int[]) AS b(backend, lane)
     WHERE b.lane = e.lane AND (b.backend = e.publisher_backend OR e.publisher_backend = '')))`
 
-  const busyText = (from: string): string => `
-SELECT e.id FROM ${t.events} AS e WHERE e.id = ANY ($1::uuid[]) AND ${from} AND ${isBusy('$2', '$3')}`
+  /** Locks those that may be moved as they are now. What follows is decided about what is locked, and checked by nothing else. */
+  const lockRows = async (
+    tx: ClientTransaction,
+    ids: readonly string[],
+    { move, where, operation }: { move: AdminMove; where: readonly Condition[]; operation: number | undefined },
+    closed: readonly Omit<Hold, 'number'>[],
+  ): Promise<readonly { readonly id: string; readonly isBusy: boolean }[]> => {
+    const parameters = new Parameters()
+    const marked =
+      operation === undefined || (move.kind !== 'replay' && move.kind !== 'copy')
+        ? ''
+        : ` AND (${isMarked(parameters.add(operation))}) IS NOT TRUE`
+    const which = `e.id = ANY (${parameters.add(ids)}::uuid[]) AND ${fromOf(move)}${marked}`
+    const backends = parameters.add(closed.map(({ backend }) => backend))
+    const busy = isBusy(backends, parameters.add(closed.map(({ lane }) => lane)))
+    const text = `
+SELECT e.id, ${busy} AS busy FROM ${t.events} AS e
+WHERE ${which} AND ${compileConditions(where, t, parameters)} ORDER BY e.id FOR UPDATE OF e`
+    const rows = await tx.query(text, parameters.values)
+    return rows.map(({ id, busy }) => ({ id: id ?? '', isBusy: busy === 't' }))
+  }
 
-  const changeText = (what: string, from: string): string => `
+  const changeOf = (move: AdminMove): string => `
 WITH changed AS (
-  ${what}
-  WHERE e.id = ANY ($1::uuid[]) AND ${from} AND NOT ${isBusy('$3', '$4')}
+  ${move.kind === 'delete' ? `DELETE FROM ${t.events} AS e` : `UPDATE ${t.events} AS e SET ${MOVES[move.kind].set}`}
+  WHERE e.id = ANY ($1::uuid[])
   RETURNING e.id, e.publisher_backend, e.lane
 ), ${raiseAttention(t)}
 SELECT changed.id FROM changed, told`
 
-  const statementsOf = (move: AdminMove): { readonly change: string; readonly busy: string } => {
-    if (move.kind === 'delete') {
-      const from = move.published ? 'true' : `e.status <> 'published'`
-      return { change: changeText(`DELETE FROM ${t.events} AS e`, from), busy: busyText(from) }
-    }
-    const { set, from, unless } = MOVES[move.kind]
-    const which = unless === undefined ? from : `${from} AND (${unless}) IS NOT TRUE`
-    return { change: changeText(`UPDATE ${t.events} AS e SET ${set}`, which), busy: busyText(from) }
-  }
-
   const liftOn = lift(t)
   const comeIntoPlace = comeInto(t)
   const publishing = publish(t)
-  return (ids, move, holds, operation) => {
-    const { change, busy: findBusy } = statementsOf(move)
+  const isDue = isStepDue(t)
+  const advanceOn = advance(t)
+  return (ids, move, holds, { where = [], step } = {}) => {
+    const change = changeOf(move)
     return runAgainOnConflict(() =>
       client.transaction(async (tx) => {
+        if (step && !(await isDue(tx, step))) return { moved: [], busy: [] }
         const copies = move.kind === 'copy' ? await runOn(tx, storeCopies(publishing, move.rows)) : NO_COPIES
         const wanted = move.kind === 'copy' ? [...copies.there.keys()] : ids.filter(isUuid)
         await tx.query(made, [wanted])
         await tx.query(locked, [wanted, ...columnsOf(holds)])
         const closed = (await tx.query(closedText, [wanted, ...columnsOf(holds)])).map(laneKey)
-        const lanes = [closed.map(({ backend }) => backend), closed.map(({ lane }) => lane)] as const
-        const rows = await tx.query(change, [wanted, t.events, ...lanes, ...valuesOf(move, operation)])
-        const moved = rows.map(({ id }) => id ?? '')
+        const rows = await lockRows(tx, wanted, { move, where, operation: step?.id }, closed)
+        const busy = rows.flatMap(({ id, isBusy }) => (isBusy ? [id] : []))
+        const passed = step && passable(wanted, busy, step)
+        const within = new Set(wanted.slice(0, passed).map((id) => id.toLowerCase()))
+        const free = rows.flatMap(({ id, isBusy }) => (isBusy || !within.has(id) ? [] : [id]))
+        const values = [free, t.events, ...valuesOf(move, step?.id)]
+        const changed = free.length === 0 ? [] : await tx.query(change, values)
+        const moved = changed.map(({ id }) => id ?? '')
         if (move.kind === 'correct') for (const id of moved) await comeIntoPlace(tx, id, move.row)
-        const left = wanted.filter((id) => !moved.includes(id.toLowerCase()))
-        const busy = closed.length === 0 ? [] : await tx.query(findBusy, [left, ...lanes])
         await liftOn(tx, holdsBeside(closed, holds))
         const done = [...copies.stored, ...moved.map((id) => copies.there.get(id) ?? id)]
-        if (operation !== undefined && done.length > 0) {
-          const counted = `UPDATE ${t.operations} SET moved = moved + $2::bigint WHERE id = $1::bigint`
-          await tx.query(counted, [operation, done.length])
-        }
-        return { moved: done, busy: busy.map(({ id }) => id ?? '') }
+        if (step === undefined || passed === undefined) return { moved: done, busy }
+        await advanceOn(tx, step.id, step.owner, stepTaken(wanted, passed, done.length, step))
+        return { moved: done, busy, passed }
       }),
     )
   }
+}
+
+function fromOf(move: AdminMove): string {
+  if (move.kind === 'delete') return move.published ? 'true' : `e.status <> 'published'`
+  return MOVES[move.kind].from
 }
 
 function valuesOf(move: AdminMove, operation: number | undefined): readonly SqlValue[] {

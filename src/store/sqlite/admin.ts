@@ -29,8 +29,8 @@ export function admin(database: Database, t: Tables, notify: () => void): AdminS
       if (holds.length > 0) notify()
       return holds
     },
-    async move(ids, wanted, holds, operation) {
-      const report = await database.write((db) => run.move(db, ids, wanted, holds, operation))
+    async move(ids, wanted, holds, terms) {
+      const report = await database.write((db) => run.move(db, ids, wanted, holds, terms))
       if (report.moved.length > 0) notify()
       return report
     },

@@ -1,14 +1,22 @@
-import { type AuditStore, auditEntryOf, TARGETS_READ } from '../audit-store.ts'
+import { type AuditStore, auditEntryOf, type NewAuditEntry, TARGETS_READ } from '../audit-store.ts'
 import { fromSqlDate } from '../values.ts'
+import type { Connection } from './connection.ts'
 import type { Database } from './database.ts'
 import type { Tables } from './tables.ts'
 import { NOW, nowPlus } from './values.ts'
 
-/** What operators did. */
-export function audit(database: Database, t: Tables): AuditStore {
-  const beginSql = `
+/** Writes down that something begins. Returns its number. */
+export function beginAudit(t: Tables) {
+  const sql = `
     INSERT INTO ${t.audit} (at, who, what, target, reason, operation, outcome, counts)
     VALUES (${NOW}, ?, ?, ?, ?, ?, 'running', '{}') RETURNING id`
+  return (db: Connection, { who, what, target, reason, operation }: NewAuditEntry): number =>
+    Number(db.all(sql, who, what, target, reason, operation)[0]?.['id'])
+}
+
+/** What operators did. */
+export function audit(database: Database, t: Tables): AuditStore {
+  const begin = beginAudit(t)
   const endSql = `UPDATE ${t.audit} SET outcome = ?, counts = ?, error = ?, ended_at = ${NOW} WHERE id = ?`
   const listSql = `
     SELECT * FROM ${t.audit}
@@ -20,8 +28,7 @@ export function audit(database: Database, t: Tables): AuditStore {
     DELETE FROM ${t.audit} WHERE at <= ${nowPlus('-?')} AND id IN (SELECT id FROM ${t.audit} ORDER BY id LIMIT ?)`
   const date = (value: unknown): Date => fromSqlDate(String(value))
   return {
-    begin: ({ who, what, target, reason, operation }) =>
-      database.write((db) => Number(db.all(beginSql, who, what, target, reason, operation)[0]?.['id'])),
+    begin: (entry) => database.write((db) => begin(db, entry)),
     end: (id, { outcome, counts, error }) => database.write((db) => void db.run(endSql, outcome, counts, error, id)),
     async list({ who = null, what = null, operation = null, naming = null, before, limit }) {
       const twice = [before, who, what, operation, naming].flatMap((value) => [value, value])

@@ -1,13 +1,16 @@
 import type { SQLInputValue } from 'node:sqlite'
-import type { AdminMove, Hold, MoveReport } from '../admin-store.ts'
+import type { AdminMove, Hold, MoveReport, MoveTerms } from '../admin-store.ts'
 import { holdOfRow, holdsBeside, laneKey } from '../coordination-rows.ts'
 import { LONGEST_HOLD } from '../coordination-store.ts'
+import { passable, stepTaken } from '../operation-store.ts'
 import type { Row } from '../statement.ts'
 import { NO_COPIES, storeCopies } from '../store-copies.ts'
 import { fromSqlId, toSqlDate, toSqlId } from '../values.ts'
+import { allOf } from './condition.ts'
 import type { Connection } from './connection.ts'
 import { makeLanes, raiseAttention } from './coordination.ts'
 import { comeInto } from './correct.ts'
+import { advance, isStepDue } from './operations.ts'
 import { publish } from './publish.ts'
 import { runOn } from './run-program.ts'
 import type { Tables } from './tables.ts'
@@ -66,11 +69,11 @@ export function move(t: Tables) {
       SELECT 1 FROM json_each(?) AS b
       WHERE json_extract(b.value, '$.lane') = lane
         AND (json_extract(b.value, '$.backend') = publisher_backend OR publisher_backend = ''))`
-  const where = (statuses: string) => `
-    WHERE id IN (SELECT value FROM json_each(?)) AND status IN (${statuses})`
+  // What is decided about these rows is checked by nothing else: no other writes meanwhile.
   const change = (what: string, statuses: string, unless = 'false') => ({
-    change: `${what}${where(statuses)} AND NOT (${isBusy}) AND (${unless}) IS NOT TRUE RETURNING id, lane, publisher_backend`,
-    busy: `SELECT id FROM ${t.events}${where(statuses)} AND ${isBusy}`,
+    find: `SELECT id, ${isBusy} AS busy FROM ${t.events}
+      WHERE id IN (SELECT value FROM json_each(?)) AND status IN (${statuses}) AND (${unless}) IS NOT TRUE`,
+    change: `${what} WHERE id IN (SELECT value FROM json_each(?)) RETURNING id, lane, publisher_backend`,
   })
   const update = (set: string, statuses: string, unless?: string) =>
     change(
@@ -132,14 +135,17 @@ export function move(t: Tables) {
   const comeIntoPlace = comeInto(t)
   const publishing = publish(t)
 
-  const countedSql = `UPDATE ${t.operations} SET moved = moved + ? WHERE id = ?`
+  const isDue = isStepDue(t)
+  const advanceOn = advance(t)
+  const idOf = (row: Row): string => fromSqlId(String(row['id']))
   return (
     db: Connection,
     given: readonly string[],
     wanted: AdminMove,
     holds: readonly Hold[],
-    operation?: number,
+    { where = [], step }: MoveTerms = {},
   ): MoveReport => {
+    if (step && !isDue(db, step)) return { moved: [], busy: [] }
     const copies = wanted.kind === 'copy' ? runOn(db, storeCopies(publishing, wanted.rows)) : NO_COPIES
     const ids = wanted.kind === 'copy' ? [...copies.there.keys()] : given
     make(
@@ -147,18 +153,23 @@ export function move(t: Tables) {
       db.all(missing, JSON.stringify(ids.map(toSqlId))).map((row) => String(row['backend'])),
     )
     const closed = lanes.busy(db, ids, holds)
-    const which = [JSON.stringify(ids.map(toSqlId)), ...statusOf(wanted), JSON.stringify(closed)]
-    const busy = closed.length === 0 ? [] : db.all(sql[wanted.kind].busy, ...which)
+    const conditions = allOf(t, where)
     // What is marked by this operation was replayed by it.
-    const mark = wanted.kind === 'replay' || wanted.kind === 'copy' ? [operation ?? null] : []
-    const rows = db.all(sql[wanted.kind].change, ...valuesOf(wanted, operation), ...which, ...mark)
+    const mark = wanted.kind === 'replay' || wanted.kind === 'copy' ? [step?.id ?? null] : []
+    const which = [JSON.stringify(ids.map(toSqlId)), ...statusOf(wanted), ...mark, ...conditions.values]
+    const found = db.all(`${sql[wanted.kind].find} AND ${conditions.sql}`, JSON.stringify(closed), ...which)
+    const busy = found.filter((row) => Number(row['busy']) === 1).map(idOf)
+    const passed = step && passable(ids, busy, step)
+    const within = new Set(ids.slice(0, passed).map(toSqlId))
+    const free = found.filter((row) => Number(row['busy']) !== 1 && within.has(String(row['id']))).map(({ id }) => id)
+    const rows = db.all(sql[wanted.kind].change, ...valuesOf(wanted, step?.id), JSON.stringify(free))
     if (wanted.kind === 'correct') for (const { id } of rows) comeIntoPlace(db, String(id), wanted.row)
     raise(db, rows)
     lanes.lift(db, holdsBeside(closed, holds))
-    const idOf = (row: Row): string => fromSqlId(String(row['id']))
     const moved = [...copies.stored, ...rows.map(idOf).map((id) => copies.there.get(id) ?? id)]
-    if (operation !== undefined) db.run(countedSql, moved.length, operation)
-    return { moved, busy: busy.map(idOf) }
+    if (step === undefined || passed === undefined) return { moved, busy }
+    advanceOn(db, step.id, step.owner, stepTaken(ids, passed, moved.length, step))
+    return { moved, busy, passed }
   }
 }
 

@@ -1,8 +1,31 @@
-import { type OperationStore, operationOf } from '../operation-store.ts'
+import type { OperationMove } from '../admin-store.ts'
+import { auditOutcomeOf, type OperationStep, type OperationStore, operationOf } from '../operation-store.ts'
 import { fromSqlDate, fromSqlId, toSqlId } from '../values.ts'
+import { beginAudit } from './audit.ts'
+import type { Connection } from './connection.ts'
 import type { Database } from './database.ts'
 import type { Tables } from './tables.ts'
 import { NOW, nowPlus } from './values.ts'
+
+/** Writes a step of an operation down. */
+export function advance(t: Tables) {
+  const sql = `
+    UPDATE ${t.operations} SET moved = moved + ?, left_alone = left_alone + ?, position = coalesce(?, position),
+      next_at = ${nowPlus('?')}, lease_until = ${nowPlus('?')}
+    WHERE id = ? AND owner = ? AND state = 'running'`
+  return (db: Connection, id: number, owner: string, step: OperationStep): boolean => {
+    const { moved, leftAlone, position, pause, lease } = step
+    const at = position === null ? null : toSqlId(position)
+    return db.run(sql, moved, leftAlone, at, pause / 1_000, (pause + lease) / 1_000, id, owner) === 1
+  }
+}
+
+/** False: it is not its owner's any more, not running, or not where the step begins. */
+export function isStepDue(t: Tables) {
+  const sql = `SELECT 1 FROM ${t.operations} WHERE id = ? AND owner = ? AND state = 'running' AND position IS ?`
+  return (db: Connection, { id, owner, after }: OperationMove): boolean =>
+    db.get(sql, id, owner, after === null ? null : toSqlId(after)) !== undefined
+}
 
 /** Operations in the background. */
 export function operations(database: Database, t: Tables): OperationStore {
@@ -20,22 +43,24 @@ export function operations(database: Database, t: Tables): OperationStore {
         AND (next_at IS NULL OR next_at <= ${NOW})
       ORDER BY id LIMIT 1)
     RETURNING *`
-  const advanceSql = `
-    UPDATE ${t.operations} SET left_alone = left_alone + ?, position = coalesce(?, position), next_at = ${nowPlus('?')},
-      lease_until = ${nowPlus('?')}
-    WHERE id = ? AND owner = ? AND state = 'running'`
+  const begin = beginAudit(t)
+  const step = advance(t)
   const changeSql = `
     UPDATE ${t.operations} SET state = ?, error = ?, owner = NULL, lease_until = NULL,
       ended_at = CASE WHEN ? IN ('done', 'cancelled', 'failed') THEN ${NOW} END
     WHERE id = ? AND state IN (SELECT value FROM json_each(?))`
+  const endAuditSql = `
+    UPDATE ${t.audit} SET outcome = ?, error = ?, ended_at = ${NOW},
+      counts = (SELECT '{"moved":' || moved || ',"leftAlone":' || left_alone || '}' FROM ${t.operations} WHERE id = ?)
+    WHERE id = (SELECT audit FROM ${t.operations} WHERE id = ?)`
   return {
-    add: ({ kind, who, reason, filter, conditions, params, rate, matched }) =>
+    add: ({ kind, who, reason, filter, conditions, params, rate, matched }, entry) =>
       database.write((db) => {
         const values = [kind, who, reason, filter, conditions, params, rate, matched]
-        return Number(db.all(addSql, ...values)[0]?.['id'])
+        const id = Number(db.all(addSql, ...values)[0]?.['id'])
+        db.run(`UPDATE ${t.operations} SET audit = ? WHERE id = ?`, begin(db, { ...entry, operation: id }), id)
+        return id
       }),
-    tie: (id, audit) =>
-      database.write((db) => void db.run(`UPDATE ${t.operations} SET audit = ? WHERE id = ?`, audit, id)),
     async list({ id = null, before, limit }) {
       const rows = await database.read((db) => db.all(listSql, id, id, before, before, limit))
       return rows.map((row) => operationOf(row, date, uuid))
@@ -47,12 +72,14 @@ export function operations(database: Database, t: Tables): OperationStore {
       const [row] = await database.write((db) => db.all(takeSql, owner, lease / 1_000, owner))
       return row && operationOf(row, date, uuid)
     },
-    advance: (id, owner, { leftAlone, position, pause, lease }) => {
-      const at = position === null ? null : toSqlId(position)
-      const values = [leftAlone, at, pause / 1_000, (pause + lease) / 1_000, id, owner]
-      return database.write((db) => db.run(advanceSql, ...values) === 1)
-    },
-    change: (id, from, to, error) =>
-      database.write((db) => db.run(changeSql, to, error ?? null, to, id, JSON.stringify(from)) === 1),
+    advance: (id, owner, taken) => database.write((db) => step(db, id, owner, taken)),
+    change: (id, from, to, given) =>
+      database.write((db) => {
+        const error = given ?? null
+        if (db.run(changeSql, to, error, to, id, JSON.stringify(from)) !== 1) return false
+        const outcome = auditOutcomeOf(to)
+        if (outcome !== undefined) db.run(endAuditSql, outcome, error, id, id)
+        return true
+      }),
   }
 }

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
 import type { Status } from '../../record/status.ts'
+import type { OperationMove } from '../../store/admin-store.ts'
 import type { Store } from '../../store/store.ts'
 import type { StoreCase } from '../store-conformance.ts'
 import { it } from './fixture.ts'
@@ -11,19 +13,14 @@ const OTHER = 'other'
 /** Copies for another backend. */
 const copyOf = (eventId: string, told: object = {}) => newEvent({ eventId, publisherBackend: OTHER, ...told })
 
-async function begin(store: Store): Promise<number> {
-  return store.operations.add({
-    ...{
-      kind: 'replay',
-      who: 'ops',
-      reason: '',
-      filter: '',
-      conditions: '[]',
-      params: '{}',
-      rate: null,
-      matched: null,
-    },
-  })
+/** Begins and takes an operation; what its moves are part of. */
+async function begin(store: Store): Promise<OperationMove> {
+  const texts = { kind: 'replay', who: 'ops', reason: '', filter: '', conditions: '[]', params: '{}' }
+  const entry = { who: 'ops', what: 'replay', target: '{}', reason: '' }
+  const id = await store.operations.add({ ...texts, rate: null, matched: null }, entry)
+  const owner = randomUUID()
+  assert.equal((await store.operations.take(owner, 60_000))?.id, id)
+  return { id, owner, after: null, end: null, leaveBusy: false, rate: null, movedBefore: 0, lease: 60_000 }
 }
 
 async function extensionsOf(store: Store, id: string): Promise<unknown> {
@@ -80,20 +77,20 @@ export const copyCases: readonly StoreCase[] = [
     const copied = await insertOne(store, { eventId: 'c', publisherBackend: OTHER })
     await other.record(outcome.published(copied))
     const copy = copyOf('c')
-    const replayed = async (id: number) => {
-      const own = await store.admin.move([plain.id, marked.id], { kind: 'replay' }, [], id)
-      const others = await store.admin.move([copy.id], { kind: 'copy', rows: [copy] }, [], id)
+    const replayed = async (step: OperationMove) => {
+      const own = await store.admin.move([plain.id, marked.id], { kind: 'replay' }, [], { step })
+      const others = await store.admin.move([copy.id], { kind: 'copy', rows: [copy] }, [], { step })
       return [own.moved.length, others.moved.length]
     }
     assert.deepEqual(await replayed(operation), [2, 1])
-    assert.deepEqual(await extensionsOf(store, plain.id), { replay: operation })
-    assert.deepEqual(await extensionsOf(store, marked.id), { replay: operation, big: '1' })
-    assert.deepEqual(await extensionsOf(store, copied.id), { replay: operation })
+    assert.deepEqual(await extensionsOf(store, plain.id), { replay: operation.id })
+    assert.deepEqual(await extensionsOf(store, marked.id), { replay: operation.id, big: '1' })
+    assert.deepEqual(await extensionsOf(store, copied.id), { replay: operation.id })
     // They are sent, and the step is made again: its process died before it wrote the step down.
     for (const row of [plain, marked]) await record(outcome.published(row, { generation: 1 }))
     await other.record(outcome.published(copied, { generation: 1 }))
     assert.deepEqual(await replayed(operation), [0, 0])
-    const [told] = await store.operations.list({ id: operation, before: null, limit: 1 })
+    const [told] = await store.operations.list({ id: operation.id, before: null, limit: 1 })
     assert.equal(told?.moved, 3)
     assert.deepEqual(await replayed(await begin(store)), [2, 1], 'another operation takes them')
   }),

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
+import type { StoredAuditEntry } from '../../store/audit-store.ts'
 import type { NewOperation, StoredOperation } from '../../store/operation-store.ts'
 import type { Store } from '../../store/store.ts'
 import type { StoreCase } from '../store-conformance.ts'
 import { it, ofTwo } from './fixture.ts'
-import { assertColumns, idsOf, insertAll, moveNow, until } from './steps.ts'
+import { assertColumns, idsOf, insertAll, until } from './steps.ts'
 
 const OPERATION: NewOperation = {
   kind: 'cancel',
@@ -17,12 +18,20 @@ const OPERATION: NewOperation = {
   matched: 3,
 }
 const LEASE = 60_000
-const STEP = { leftAlone: 0, position: null, pause: 0, lease: LEASE }
+/** Its entry in the audit. */
+const ENTRY = { who: 'ops', what: 'cancel', target: '{}', reason: '' }
+const STEP = { moved: 0, leftAlone: 0, position: null, pause: 0, lease: LEASE }
 
 async function the(store: Store, id: number): Promise<StoredOperation> {
   const [found] = await store.operations.list({ id, before: null, limit: 10 })
   assert.equal(found?.id, id)
   return found
+}
+
+async function auditOf(store: Store, operation: number): Promise<StoredAuditEntry> {
+  const [entry] = await store.audit.list({ operation, before: null, limit: 1 })
+  assert.ok(entry)
+  return entry
 }
 
 /** What operators do in the background. */
@@ -37,14 +46,21 @@ export const operationCases: readonly StoreCase[] = [
       params: '{"a":2}',
       rate: 0.5,
     }
-    const first = await operations.add({ ...OPERATION, ...hostile, matched: null })
-    const second = await operations.add(OPERATION)
+    const named = { who: 'Zo\u00eb', target: '{"filter":"\u2615"}' }
+    const first = await operations.add({ ...OPERATION, ...hostile, matched: null }, { ...ENTRY, ...named })
+    const second = await operations.add(OPERATION, ENTRY)
     assert.ok(second > first)
-    const none = { endedAt: null, moved: 0, leftAlone: 0, position: null, audit: null, error: null }
+    const none = { endedAt: null, moved: 0, leftAlone: 0, position: null, error: null }
     assertColumns(await the(store, first), { ...OPERATION, ...hostile, ...none, matched: null, state: 'running' })
     assert.ok(Math.abs((await the(store, first)).beganAt.getTime() - Date.now()) < 60_000)
-    await operations.tie(first, 12)
-    assert.equal((await the(store, first)).audit, 12)
+    const [entry] = await store.audit.list({ operation: first, before: null, limit: 10 })
+    assertColumns(entry, {
+      ...named,
+      what: 'cancel',
+      operation: first,
+      outcome: 'running',
+      id: (await the(store, first)).audit ?? 0,
+    })
     const listed = async (before: number | null) => (await operations.list({ before, limit: 10 })).map(({ id }) => id)
     assert.deepEqual(await listed(null), [second, first])
     assert.deepEqual(await listed(second), [first])
@@ -53,7 +69,7 @@ export const operationCases: readonly StoreCase[] = [
     const { operations } = store
     const [one, other] = [randomUUID(), randomUUID()]
     assert.equal(await operations.take(one, LEASE), undefined)
-    const id = await operations.add(OPERATION)
+    const id = await operations.add(OPERATION, ENTRY)
     assert.equal((await operations.take(one, LEASE))?.id, id)
     assert.equal(await operations.take(other, LEASE), undefined)
     assert.equal((await operations.take(one, LEASE))?.id, id, 'it may be taken again by whoever has it')
@@ -69,7 +85,7 @@ export const operationCases: readonly StoreCase[] = [
   it('operation: pauses between steps, and stays whose it is', async ({ store }) => {
     const { operations } = store
     const owner = randomUUID()
-    const id = await operations.add(OPERATION)
+    const id = await operations.add(OPERATION, ENTRY)
     await operations.take(owner, LEASE)
     await operations.advance(id, owner, { ...STEP, pause: 60_000 })
     assert.equal(await operations.take(owner, LEASE), undefined)
@@ -78,7 +94,7 @@ export const operationCases: readonly StoreCase[] = [
   it('operation: is paused, goes on and ends, each from a state that allows it', async ({ store }) => {
     const { operations } = store
     const owner = randomUUID()
-    const id = await operations.add(OPERATION)
+    const id = await operations.add(OPERATION, ENTRY)
     await operations.take(owner, LEASE)
     assert.equal(await operations.change(id, ['running'], 'paused'), true)
     assert.equal(await operations.change(id, ['running'], 'paused'), false)
@@ -91,24 +107,14 @@ export const operationCases: readonly StoreCase[] = [
     const ended = await the(store, id)
     assertColumns(ended, { state: 'failed', error: 'away' })
     assert.ok(ended.endedAt !== null && ended.endedAt >= ended.beganAt)
+    assertColumns(await auditOf(store, id), { outcome: 'failed', error: 'away', counts: '{"moved":0,"leftAlone":0}' })
     assert.equal(await operations.change(id, ['running', 'paused'], 'cancelled'), false)
     assert.equal(await operations.take(owner, LEASE), undefined)
   }),
   ofTwo('operation: of two who take it one gets it', async (store, second) => {
-    await store.operations.add(OPERATION)
+    await store.operations.add(OPERATION, ENTRY)
     const taken = await Promise.all([store, second].map(({ operations }) => operations.take(randomUUID(), LEASE)))
     assert.equal(taken.filter((one) => one !== undefined).length, 1)
-  }),
-  it('operation: what is moved for it counts in the same transaction', async ({ store }) => {
-    const id = await store.operations.add(OPERATION)
-    const rows = await insertAll(store, {}, {}, {})
-    const [first = '', ...rest] = idsOf(rows)
-    await moveNow(store, [first], { kind: 'cancel' })
-    assert.equal((await the(store, id)).moved, 0)
-    const { moved } = await store.admin.move([first, ...rest], { kind: 'cancel' }, [], id)
-    assert.equal(moved.length, 2)
-    await store.admin.move(rest, { kind: 'requeue' }, [], id)
-    assert.equal((await the(store, id)).moved, 4)
   }),
   it('walk: looks at so many rows by id, and returns those that match', async ({ store }) => {
     const rows = await insertAll(
