@@ -5,5 +5,6 @@ export const MOVABLE = {
   requeue: ['failed', 'cancelled', 'retry'],
   replay: ['published'],
   skip: ['failed'],
+  reschedule: ['pending', 'retry', 'processing'],
   cancel: ['pending', 'retry', 'processing', 'failed'],
 } as const satisfies Record<string, readonly Status[]>

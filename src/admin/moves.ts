@@ -79,7 +79,7 @@ export class Moves {
 
   async reschedule(target: MoveTarget, at: Date, options?: MoveOptions): Promise<MoveResult> {
     requireStorableDate(at)
-    return this.#move(target, { kind: 'reschedule', at }, ['pending', 'retry', 'processing'], options)
+    return this.#move(target, { kind: 'reschedule', at }, MOVABLE.reschedule, options)
   }
 
   delete(target: MoveTarget, options?: MoveOptions): Promise<MoveResult> {

@@ -11,10 +11,11 @@ import { health } from './commands/health.ts'
 import { init } from './commands/init.ts'
 import { list } from './commands/list.ts'
 import { migrate } from './commands/migrate.ts'
-import { cancel, replay, requeue, skip } from './commands/moves.ts'
+import { cancel, replay, requeue, reschedule, skip } from './commands/moves.ts'
 import { operations } from './commands/operations.ts'
 import { pause, resume } from './commands/pause.ts'
 import { publish } from './commands/publish.ts'
+import { purge } from './commands/purge.ts'
 import { show } from './commands/show.ts'
 import { stats } from './commands/stats.ts'
 import { testEvent } from './commands/test-event.ts'
@@ -32,6 +33,7 @@ export const commands: readonly Command[] = [
   requeue,
   skip,
   cancel,
+  reschedule,
   replay,
   correct,
   stats,
@@ -43,6 +45,7 @@ export const commands: readonly Command[] = [
   breaker,
   operations,
   audit,
+  purge,
   deadLetters,
   capture,
   admin,

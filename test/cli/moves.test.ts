@@ -127,3 +127,32 @@ test('an id that is none is a mistake of the command line', async () => {
     assert.match(terminal.warnings, /^broadcaster: "abc" is not the id of an event/)
   }
 })
+
+test('reschedule takes --at or --delay, and purge deletes what is named, and no more', async () => {
+  const { path, run } = open()
+  const [first = '', second = ''] = await filled(path, 3)
+  const neither = await run(['reschedule', first])
+  assert.equal(neither.code, 2)
+  assert.match(neither.terminal.warnings, /reschedule takes --at or --delay/)
+  assert.equal((await run(['reschedule', first, '--at', '2030-01-01T00:00:00Z', '--delay', '1h'])).code, 2)
+
+  const dry = await run(['reschedule', '--all', '--delay', '1h', '--dry-run'])
+  assert.match(dry.terminal.output, /3 events would be rescheduled/)
+  const due = (): unknown[] => {
+    const database = new DatabaseSync(path)
+    const rows = database.prepare("SELECT scheduled_at LIKE '2030-01-01%' AS later FROM outbox_events ORDER BY seq").all()
+    database.close()
+    return rows.map((row) => row['later'])
+  }
+  assert.deepEqual(due(), [0, 0, 0])
+  const moved = await run(['reschedule', first, '--at', '2030-01-01T00:00:00Z', '--json'])
+  assert.deepEqual(moved.terminal.json['rescheduled'], [first])
+  assert.deepEqual(due(), [1, 0, 0])
+
+  await run(['cancel', second])
+  assert.equal((await run(['purge'])).code, 2)
+  assert.match((await run(['purge', '--failed', '1h'])).terminal.output, /^0 rows deleted\.$/m)
+  assert.deepEqual((await run(['purge', '--failed', '0', '--json', '--reason', 'tidy'])).terminal.json, { deleted: 1 })
+  assert.equal(count(path, 'outbox_events', 'pending'), 2)
+  assert.match((await run(['audit'])).terminal.output, /purge.*tidy/)
+})

@@ -12,7 +12,7 @@ import type { Screen } from '../screen.ts'
 /** From this many events on, the work takes long enough to show how far it has come. */
 const LONG = 500
 
-type Move = 'requeue' | 'skip' | 'cancel' | 'replay'
+type Move = 'requeue' | 'skip' | 'cancel' | 'replay' | 'reschedule'
 
 const OPTIONS = {
   ...SELECTION_OPTIONS,
@@ -31,19 +31,31 @@ const REPLAY_OPTIONS = {
   to: { kind: 'text', value: 'name', help: 'The backend that gets them. Default: the one that each event was for.' },
 } as const
 
-/** The four commands that change events take the same options and differ only in what they do. */
+const RESCHEDULE_OPTIONS = {
+  ...OPTIONS,
+  at: { kind: 'instant', help: 'The new due time.' },
+  delay: { kind: 'duration', help: 'The same from now on: 10m; 0 = now.' },
+} as const
+
+type AllOptions = typeof REPLAY_OPTIONS & typeof RESCHEDULE_OPTIONS
+
+/** Of a command that lacks one it is unknown, and refused like any. */
+const OPTIONS_OF: { readonly [Name in Move]?: object } = { replay: REPLAY_OPTIONS, reschedule: RESCHEDULE_OPTIONS }
+
+/** The commands that change events take the same options and differ only in what they do. */
 function moveCommand(
   name: Move,
   past: string,
   words: { readonly summary: string; readonly description: string },
-): Command<typeof REPLAY_OPTIONS> {
+): Command<AllOptions> {
   return defineCommand({
     name,
     ...words,
     positionals: '[id ...]',
-    // Of another than replay it is unknown, and refused like any.
-    options: (name === 'replay' ? REPLAY_OPTIONS : OPTIONS) as typeof REPLAY_OPTIONS,
-    examples: [`broadcaster ${name} 0198c2a0-7c1e-7000-8000-000000000000`, `broadcaster ${name} --type "order.*"`],
+    options: (OPTIONS_OF[name] ?? OPTIONS) as AllOptions,
+    examples: [`broadcaster ${name} 0198c2a0-7c1e-7000-8000-000000000000`, `broadcaster ${name} --type "order.*"`].map(
+      (line) => (name === 'reschedule' ? `${line} --delay 0` : line),
+    ),
     async run({ options, positionals }, { terminal, ready }) {
       const filter = selectionFilter(options)
       const byFilter = Object.keys(filter).length > 0
@@ -53,6 +65,7 @@ function moveCommand(
         throw new UsageError(`${name} takes ${what}${given > 1 ? ', one of them' : ''}; see broadcaster ${name} --help`)
       }
       const ids = [...new Set(positionals.map(eventId))]
+      const at = name === 'reschedule' ? newTime(options) : undefined
       const { broadcaster, backends } = await ready()
       const target: MoveTarget = options.all ? { all: true } : byFilter ? filter : ids
       if (options['dry-run']) {
@@ -67,6 +80,7 @@ function moveCommand(
           filter: options.all ? { all: true } : filter,
           rate: options.rate,
           to: options.to,
+          at,
           ...operator(options),
         })
         if (options.json) terminal.verbatim(stringifyJson({ operation: id, matched }))
@@ -90,7 +104,9 @@ function moveCommand(
       }
       try {
         const how = { onProgress, signal, ...operator(options) }
-        done = await (name === 'replay' ? admin.replay(target, { ...how, to: options.to }) : admin[name](target, how))
+        if (name === 'replay') done = await admin.replay(target, { ...how, to: options.to })
+        else if (name === 'reschedule') done = await admin.reschedule(target, at ?? new Date(), how)
+        else done = await admin[name](target, how)
       } catch (error) {
         // What was done stays done, whatever happened then.
         if (!isEmpty(done)) show(false)
@@ -103,6 +119,13 @@ function moveCommand(
       return left.length > 0 || done.tooLate.length > 0 ? EXIT.notFound : EXIT.ok
     },
   })
+}
+
+function newTime({ at, delay }: { readonly at: Date | undefined; readonly delay: number | undefined }): Date {
+  if ((at === undefined) === (delay === undefined)) {
+    throw new UsageError('reschedule takes --at or --delay; see broadcaster reschedule --help')
+  }
+  return at ?? new Date(Date.now() + (delay ?? 0))
 }
 
 function isEmpty(result: MoveResult): boolean {
@@ -193,4 +216,10 @@ export const replay = moveCommand('replay', 'replayed', {
   description:
     'They become pending with their old ids, so that consumers that handle each event once leave them out. ' +
     'With --to another backend gets them: a row for each, or the one that it has.',
+})
+
+/** `broadcaster reschedule`. */
+export const reschedule = moveCommand('reschedule', 'rescheduled', {
+  summary: 'Gives events that are not published yet another due time.',
+  description: 'Later events of their keys wait for them as before.',
 })
