@@ -140,7 +140,9 @@ test('reschedule takes --at or --delay, and purge deletes what is named, and no 
   assert.match(dry.terminal.output, /3 events would be rescheduled/)
   const due = (): unknown[] => {
     const database = new DatabaseSync(path)
-    const rows = database.prepare("SELECT scheduled_at LIKE '2030-01-01%' AS later FROM outbox_events ORDER BY seq").all()
+    const rows = database
+      .prepare("SELECT scheduled_at LIKE '2030-01-01%' AS later FROM outbox_events ORDER BY seq")
+      .all()
     database.close()
     return rows.map((row) => row['later'])
   }
