@@ -15,10 +15,9 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { test } from 'node:test'
-import { Client } from 'pg'
 import { skipWithoutPrograms, startPostgres } from '../faults/database-process.ts'
 import { root } from '../project/source-files.ts'
-import { requireServer } from '../support/servers.ts'
+import { requireServer, servers } from '../support/servers.ts'
 
 /** The block of the README that makes a pool of `pg`, word for word. */
 function poolBlock(): string {
@@ -29,10 +28,8 @@ function poolBlock(): string {
   return found
 }
 
-const AROUND = {
-  before: `import type { PoolClient } from 'pg'\nconst order = { id: 'a' }\n`,
-  // Idle connections are what a restart ends; then the same code runs again.
-  after: `
+/** Idle connections are what a restart ends; then the same code runs again. */
+const AFTER = `
 process.stdin.setEncoding('utf8')
 for await (const line of process.stdin) {
   if (line.trim() === 'end') break
@@ -42,8 +39,7 @@ for await (const line of process.stdin) {
 await broadcaster.close()
 await pool.end()
 console.log('ended')
-`,
-}
+`
 
 test('the code of the README lives on when PostgreSQL is restarted beneath it', async (t) => {
   const skip = skipWithoutPrograms('postgres')
@@ -72,17 +68,16 @@ test('the code of the README lives on when PostgreSQL is restarted beneath it', 
       await server.close()
     }
   })
-  const admin = new Client({ connectionString: url })
-  await admin.connect()
-  await admin.query('CREATE TABLE orders (id text)')
-  await admin.end()
   writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
   mkdirSync(join(folder, 'node_modules'))
   symlinkSync(root, join(folder, 'node_modules/ts-broadcaster'))
   symlinkSync(join(root, 'node_modules/pg'), join(folder, 'node_modules/pg'))
-  const block = poolBlock().replace('// In your own', 'await broadcaster.store.schema.migrate()\n\n// In your own')
-  writeFileSync(join(folder, 'shop.ts'), AROUND.before + block + AROUND.after)
-  const env = { ...process.env, DATABASE_URL: url, NODE_OPTIONS: '' }
+  const block = poolBlock()
+    .replace('// In your own', 'await broadcaster.store.schema.migrate()\n\n// In your own')
+    // It goes on, and ends when it is told to.
+    .replace(/await broadcaster\.close\(\)\nawait pool\.end\(\)\n$/, '')
+  writeFileSync(join(folder, 'shop.ts'), block + AFTER)
+  const env = { ...process.env, DATABASE_URL: url, REDIS_URL: servers.redis()?.url, NODE_OPTIONS: '' }
   const flags = ['--conditions=ts-broadcaster-source', '--disable-warning=ExperimentalWarning']
   const shop = spawn(process.execPath, [...flags, 'shop.ts'], { cwd: folder, env, stdio: ['pipe', 'pipe', 'inherit'] })
   t.after(() => shop.kill('SIGKILL'))
