@@ -40,7 +40,9 @@ for (const transaction of adapters) {
       const refused = {
         code: 'NOT_A_TRANSACTION',
         field: 'tx',
-        message: new RegExp(`^tx is .*; .*\\(the transaction adapter here is ${transaction.name}\\)$`),
+        message: new RegExp(
+          `^tx is .*; .*\\(the transaction adapter here is ${transaction.name}; what broadcaster.transaction gives is for .*\\)$`,
+        ),
       }
       await assert.rejects(broadcaster.publish(other, event), refused)
       await assert.rejects(broadcaster.publishMany(other, [event]), refused)
