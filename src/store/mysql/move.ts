@@ -178,8 +178,10 @@ SELECT e.id, ${PLACE}, ${IN_HAND} AS in_hand FROM ${t.events} AS e FORCE INDEX (
 WHERE e.id IN (${ids}) AND ${fromOf(move, step?.id)} AND ${allOf(t, where)} FOR UPDATE`)
           const waiting = rows.filter((row) => isBusy(row, closed))
           busy.push(...waiting.map((row) => fromSqlId(String(row['id']))))
-          const within = new Set(wanted.slice(0, step && passable(wanted.map(fromSqlId), busy, step)))
-          const free = rows.filter((row) => !isBusy(row, closed) && within.has(String(row['id'])))
+          const inOrder = wanted.map(fromSqlId)
+          const within = new Set(inOrder.slice(0, step && passable(inOrder, busy, step)))
+          // A column of MariaDB's type uuid tells an id otherwise than it was asked for.
+          const free = rows.filter((row) => !isBusy(row, closed) && within.has(fromSqlId(String(row['id']))))
           if (free.length === 0) continue
           const these = free.map((row) => String(row['id']))
           if (move.kind === 'delete') await deleteById(tx, t, these)
