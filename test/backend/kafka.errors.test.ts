@@ -143,6 +143,34 @@ describe('kafka: errors', { skip }, () => {
     })
   })
 
+  test('a topic that may be looked at and not written to: likewise', async () => {
+    const [secret, open] = [topicName(), topicName()]
+    for (const topic of [secret, open]) await createTopic(server.address, topic)
+    const rule = {
+      resourceType: 2,
+      resourceName: secret,
+      resourcePatternType: 3,
+      principal: 'User:*',
+      host: '*',
+      operation: 8,
+      permissionType: 3,
+    } as const
+    await withAdmin(server.address, async (admin) => {
+      await admin.createAcls({ creations: [rule] })
+      while ((await admin.describeAcls({ filter: rule })).length === 0) await setTimeout(20)
+    })
+    await using(backendOn({ topic: secret }), async (backend) => {
+      const results = await backend.send(sampleEvents(3, 1), never)
+      assert.deepEqual(results.map(kindOf), ['outage', 'outage', 'outage'])
+      assert.match(textOf(results[0]), /TOPIC_AUTHORIZATION_FAILED \(this user may not write/)
+    })
+    await using(backendOn({ topic: ({ subject }) => (subject === 'secret' ? secret : open) }), async (backend) => {
+      const results = await backend.send([sampleEvent({ subject: 'secret' }), sampleEvent()], never)
+      assert.deepEqual(results.map(kindOf), ['failure', 'ok'])
+      assert.match(textOf(results[0]), /this user may not write/)
+    })
+  })
+
   test('no connection is an outage, and a reason not to start', async () => {
     const bootstrapServers = `127.0.0.1:${await freePort()}`
     await using(backendOn({ bootstrapServers }), async (backend) => {

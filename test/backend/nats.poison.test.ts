@@ -3,6 +3,7 @@ import { after, before, describe, test } from 'node:test'
 import type { Backend, SendResult } from '../../src/backend/backend.ts'
 import { classifySendError } from '../../src/backend/send-error.ts'
 import { type NatsJetStreamOptions, natsJetStream } from '../../src/nats/nats.ts'
+import { failureOf } from '../../src/nats/publish-error.ts'
 import { sampleEvent } from '../../src/testing/sample-events.ts'
 import { NatsProcess, skipWithoutNatsServer } from './nats-process.ts'
 import { withManager } from './nats-stream.ts'
@@ -19,6 +20,13 @@ authorization { users: [
 ] }`
 const OPERATOR = { user: 'operator', pass: 'op' }
 const APP = { user: 'app', pass: 'right' }
+
+test('natsJetStream: what nobody knows of is the trouble of its event, on a connection that is not to blame', () => {
+  for (const thrown of [new TypeError('cannot encode it'), new Error('odd'), 'no error at all', undefined]) {
+    const { error, broken } = failureOf(thrown)
+    assert.deepEqual([classifySendError(error).kind, broken], ['failure', false], String(thrown))
+  }
+})
 
 describe('natsJetStream: one event that cannot be sent', { skip }, () => {
   let server: NatsProcess

@@ -171,7 +171,9 @@ for (const [name, run] of WAYS) {
       await assert.rejects(refused ?? Promise.resolve(), { code: 'HANDLER_TIMEOUT' })
     })
 
-    test('a decode that hangs ends with the time of the handler, which does not run any more', async () => {
+    test('a decode that hangs ends with the time of the handler, which does not run any more', {
+      timeout: 10_000,
+    }, async () => {
       const { promise, resolve } = Promise.withResolvers<undefined>()
       let ran = 0
       const error = await run([() => ran++], { decode: () => promise }, { timeout: 20 })
@@ -184,7 +186,9 @@ for (const [name, run] of WAYS) {
 }
 
 for (const inbox of [true, false]) {
-  test(`a schema that never answers ends with the time of the handler, ${inbox ? 'with' : 'without'} an inbox`, async () => {
+  test(`a schema that never answers ends with the time of the handler, ${inbox ? 'with' : 'without'} an inbox`, {
+    timeout: 10_000,
+  }, async () => {
     const { promise, resolve } = Promise.withResolvers<{ value: unknown }>()
     const run = throughConsumer(inbox, { '~standard': { version: 1, vendor: 'test', validate: () => promise } })
     let ran = 0

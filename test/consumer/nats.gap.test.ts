@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { after, before, describe, test } from 'node:test'
 import type { SubscriptionContext } from '../../src/consumer/subscription.ts'
 import type { BroadcasterError } from '../../src/errors.ts'
+import { gapWatch } from '../../src/nats/gap-watch.ts'
 import { natsJetStream } from '../../src/nats/nats.ts'
 import { type NatsJetStreamSubscriptionOptions, natsJetStreamSubscription } from '../../src/nats/nats-subscription.ts'
 import { acknowledgeAll, idsOf, publishedIds, take, wireEvents } from '../../src/testing/subscription/steps.ts'
@@ -11,6 +12,21 @@ import { withManager } from '../backend/nats-stream.ts'
 import { publishTo } from './publish-to.ts'
 
 const never = new AbortController().signal
+
+test('what another process was handed, and a consumer that was made again, are no gap', () => {
+  const gaps: unknown[] = []
+  const watch = gapWatch('ORDERS')
+  watch.begin(({ value }) => void gaps.push(value))
+  watch.receive({ deliveries: 10, sequence: 100 }, false)
+  watch.receive({ deliveries: 15, sequence: 105 }, false)
+  assert.deepEqual(gaps, [], 'four of them went to another process')
+  // Made again it begins at the first message, or at the end of the stream.
+  watch.receive({ deliveries: 1, sequence: 106 }, false)
+  watch.receive({ deliveries: 2, sequence: 107 }, false)
+  assert.deepEqual(gaps, [], 'it was made again')
+  watch.receive({ deliveries: 4, sequence: 112 }, false)
+  assert.deepEqual(gaps, [3], 'the control')
+})
 
 describe('natsJetStreamSubscription: what was missed', { skip: skipWithoutNatsServer() }, () => {
   let server: NatsProcess

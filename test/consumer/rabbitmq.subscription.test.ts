@@ -211,13 +211,18 @@ describe('rabbitmqSubscription', { skip: skipWithout('rabbitmq') }, () => {
     place(async (at) => {
       const subscription = await opened(at.subscribe())
       const userId = decodeURIComponent(new URL(backendUrl()).username) || 'guest'
-      at.channel.publish(at.name, 'key', Buffer.from('poison'), { contentType: 'text/plain', userId })
+      at.channel.publish(at.name, 'key', Buffer.from('poison'), {
+        contentType: 'text/plain',
+        userId,
+        expiration: '60000',
+      })
       const [delivery] = await take(subscription, 1)
       const reason = { consumer: 'billing', error: new Error('no'), attempts: 1 }
       await delivery?.deadLetter(reason)
       const letter = await at.channel.get(`${at.queue}.dead`, { noAck: true })
       assert.ok(letter)
       assert.equal(letter.properties.userId, undefined)
+      assert.equal(letter.properties.expiration, undefined, 'a dead letter does not end by itself')
       assert.equal(letter.properties.headers?.['broadcaster-user-id'], userId)
       // RabbitMQ takes a user's id from that user alone: it closes the channel of anybody else.
       const model = await connect(backendUrl())

@@ -4,7 +4,8 @@ import { describe, test } from 'node:test'
 import { type Backend, delivered, notDelivered } from '../../src/backend/backend.ts'
 import { handlers } from '../../src/backend/handlers/handlers.ts'
 import { HandlerRegistry } from '../../src/handlers/handler-registry.ts'
-import type { RelayHooks, Sending } from '../../src/relay/send-hooks.ts'
+import { Lease, moment } from '../../src/relay/lease.ts'
+import { callBackend, type RelayHooks, type Sending } from '../../src/relay/send-hooks.ts'
 import { Worker } from '../../src/relay/worker.ts'
 import { SignalSource } from '../../src/telemetry/signals.ts'
 import { QUICK, TestOutbox } from './outbox.ts'
@@ -142,6 +143,25 @@ describe('the hook around a send', () => {
       late.resolve()
       assert.equal(((await refused.promise) as { code?: string }).code, 'SEND_NOT_ATTEMPTED')
       assert.equal(called, 0)
+    })
+  }
+
+  for (const over of ['the time of the send', 'the lease'] as const) {
+    test(`one that calls when ${over} alone is over is refused`, async () => {
+      await using outbox = new TestOutbox()
+      const lease = new Lease(60_000)
+      lease.extend(moment())
+      const time = new AbortController()
+      const hooks: RelayHooks = {
+        aroundSend: (_, call) => {
+          if (over === 'the lease') lease.end()
+          else time.abort()
+          return call()
+        },
+      }
+      const sending = { name: 'main', backend: outbox.backend, hooks, lease }
+      const calling = callBackend(sending, [], time.signal, async () => assert.fail('the backend was called'))
+      await assert.rejects(calling, { code: 'SEND_NOT_ATTEMPTED' })
     })
   }
 })

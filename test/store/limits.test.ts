@@ -193,12 +193,17 @@ for (const kind of LIMITED_KINDS) {
 
     test('close ends though the server says nothing', () =>
       withPlace(kind, async ({ own, proxy }) => {
-        const store = own()
+        // Nothing but the limit of the close itself ends it.
+        const store = own({ statementTimeout: 60_000 })
         await store.coordination.survey(['main'])
         proxy.silence('both')
         const asking = store.relay.fetch(['main'], [{ lane: 0, after: 0, limit: 1 }]).catch(() => undefined)
-        assert.ok((await timeOf(store.close())) < 4_000)
-        await asking
+        // Until it is on its way: a store that is closed sends nothing more.
+        await new Promise((resolve) => setTimeout(resolve, 100))
+        const took = await timeOf(soon(store.close()))
+        assert.ok(took > 1_500, `the control: it waits for what is under way (${took} ms)`)
+        assert.ok(took < 4_000, `took ${took} ms`)
+        await soon(asking)
       }))
   })
 }

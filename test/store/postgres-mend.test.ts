@@ -81,6 +81,30 @@ for (const { name, title } of POSTGRES_SERVERS) {
         }
       }))
 
+    test('columns that were dropped are made again, with their defaults', () =>
+      withOutbox(url, async (place, store) => {
+        const columns = async () =>
+          (
+            await place.pool.query(
+              `SELECT table_name, column_name, data_type, is_nullable, column_default FROM information_schema.columns
+WHERE table_schema = $1 ORDER BY table_name, column_name`,
+              [place.schema],
+            )
+          ).rows
+        const whole = await columns()
+        await place.pool.query(`ALTER TABLE ${place.schema}.outbox_lanes DROP COLUMN quiet_for, DROP COLUMN attention;
+ALTER TABLE ${place.schema}.outbox_events DROP COLUMN progress`)
+        const { mended = [] } = await store.schema.migrate()
+        assert.deepEqual(mended.toSorted(), [
+          'the column outbox_events.progress',
+          'the column outbox_lanes.attention',
+          'the column outbox_lanes.quiet_for',
+        ])
+        assert.deepEqual(await columns(), whole)
+        assert.equal(await store.admin.count([]), 1)
+        assert.equal((await store.schema.migrate()).mended, undefined, 'they are there')
+      }))
+
     test('all tables dropped, as by a tool that does not know them, and the functions left', () =>
       withOutbox(url, async (place, store, whole) => {
         const tables = (await objectsOf(place)).filter((what) => what.startsWith('TABLE'))
