@@ -107,7 +107,7 @@ describe('close ends, whatever hangs', () => {
     })
   }
 
-  test('eachEvent: its own close function never resolves', async (t) => {
+  test('eachEvent: its own close function never resolves', { timeout: 10_000 }, async (t) => {
     t.mock.timers.enable({ apis: ['setTimeout'] })
     const closing = assert.rejects(eachEvent(() => undefined, { close: () => forever }).close(), {
       code: 'CLOSE_TIMEOUT',
@@ -132,7 +132,9 @@ describe('Broadcaster.close', () => {
     return { broadcaster, closed }
   }
 
-  test('a backend whose close never resolves: the others and the store are closed, and it is named', async (t) => {
+  test('a backend whose close never resolves: the others and the store are closed, and it is named', {
+    timeout: 10_000,
+  }, async (t) => {
     const { broadcaster, closed } = setUp({ close: () => forever })
     t.mock.timers.enable({ apis: ['setTimeout'] })
     const closing = assert.rejects(broadcaster.close(), { code: 'CLOSE_TIMEOUT', message: /backend "hanging"/ })
@@ -142,7 +144,7 @@ describe('Broadcaster.close', () => {
     assert.deepEqual(closed.toSorted(), ['good', 'store'])
   })
 
-  test('a store whose close never resolves', async (t) => {
+  test('a store whose close never resolves', { timeout: 10_000 }, async (t) => {
     const store = memoryStore() as Store
     const { broadcaster, closed } = setUp({}, store)
     store.close = () => forever
