@@ -45,7 +45,8 @@ for (const { name, skip, open } of STORES) {
         await outbox.broadcaster.worker({ batchSize: 1, concurrency: 1 }).start()
         await first.promise
         const hushed = surveys(store, 2)
-        const acting = outbox.broadcaster.events.cancel(id, { patience: 1_000 })
+        // Longer than three looks take on a busy machine: the hold must still be there when the first event ends.
+        const acting = outbox.broadcaster.events.cancel(id, { patience: 4_000 })
         await hushed
         go.resolve()
         await asked.promise
