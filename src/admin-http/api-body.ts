@@ -8,8 +8,8 @@ export const LARGEST_BODY = 65_536
 const BODY_TIME = 5_000
 
 /**
- * The JSON object in a request's body, of these members; one without members where there is no body. Throws `ApiError`: `UNSUPPORTED_TYPE`, `TOO_LARGE`, `SLOW_BODY`,
- * `BAD_REQUEST`.
+ * The JSON object in a request's body, of these members; one without members where there is no body. Throws `ApiError`:
+ * `UNSUPPORTED_TYPE`, `TOO_LARGE`, `SLOW_BODY`, `BAD_REQUEST`.
  */
 export async function readBody(
   request: Request,

@@ -163,7 +163,10 @@ export interface ActionBody {
   /** Changes nothing, and tells what it would do. */
   readonly dryRun?: true
 }
-/** `moved`, or why not: its status forbids it (`unchanged`), it was published meanwhile (`tooLate`), its worker did not answer (`unknown`), or there is none (`missing`). */
+/**
+ * `moved`, or why not: its status forbids it (`unchanged`), it was published meanwhile (`tooLate`), its worker did not answer
+ * (`unknown`), or there is none (`missing`).
+ */
 export type ActionOutcome = 'moved' | 'unchanged' | 'tooLate' | 'unknown' | 'missing'
 export interface ActionAnswer {
   /** Of each id that was given; of a filter only those that were not moved, at most 1,000. */

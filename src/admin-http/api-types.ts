@@ -46,7 +46,10 @@ export interface SessionAnswer {
   /** Null: nobody; `login` says how to become somebody. */
   readonly user: string | null
   readonly role: Role | null
-  /** `token`: POST api/login takes one. `basic`: the browser asks. `host`: the application around it decides. `none`: open to this machine. */
+  /**
+   * `token`: POST api/login takes one. `basic`: the browser asks. `host`: the application around it decides. `none`: open to
+   * this machine.
+   */
   readonly login: 'token' | 'basic' | 'host' | 'none'
   /** The outbox that this session looks at; `?outbox=<name>` of any call chooses another. Empty for nobody. */
   readonly outbox: string

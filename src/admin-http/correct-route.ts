@@ -1,4 +1,4 @@
-import type { EventCorrection } from '../admin/corrections.ts'
+import { CHANGES, type EventCorrection } from '../admin/corrections.ts'
 import { isBase64 } from '../event/base64.ts'
 import { canonicalUuid } from '../event/uuid.ts'
 import type { CorrectAnswer } from './api-events.ts'
@@ -6,19 +6,6 @@ import { ApiError } from './api-problem.ts'
 import { reasonOf } from './backend-routes.ts'
 import type { ApiRoute, Call } from './call.ts'
 
-const CHANGES = [
-  'type',
-  'source',
-  'subject',
-  'time',
-  'dataContentType',
-  'dataSchema',
-  'data',
-  'dataBase64',
-  'extensions',
-  'backendConfig',
-  'maxRetries',
-]
 /** How long it waits for a worker that has the event in hand, in milliseconds; a call must not take longer. */
 const PATIENCE = 3_000
 
@@ -28,7 +15,7 @@ export const CORRECT_ROUTE: ApiRoute = {
   path: 'events/{id}/correct',
   action: 'correct',
   summary: 'Puts a corrected event in the place of one that was not delivered, which is cancelled.',
-  body: { type: 'CorrectBody', members: [...CHANGES, 'reason'] },
+  body: { type: 'CorrectBody', members: [...CHANGES, 'dataBase64', 'reason'] },
   answer: 'CorrectAnswer',
   run: correct,
 }

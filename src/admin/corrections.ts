@@ -68,7 +68,8 @@ export interface Publishing {
 
 const CORRECTABLE: readonly Status[] = MOVABLE.cancel
 
-const CHANGES = [
+/** What may be given anew. */
+export const CHANGES = [
   'type',
   'source',
   'subject',

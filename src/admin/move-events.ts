@@ -16,8 +16,8 @@ export interface MoveOptions {
   /** How many are changed in one transaction. Default: 500. */
   readonly batch?: number | undefined
   /**
-   * Called after each batch with how many were changed so far, and with all outcomes of the events. When a later batch rejects, such as for a
-   * database that went away, this is what was done: keep it. The error names only the counts. Default: none.
+   * Called after each batch with how many were changed so far, and with all outcomes of the events. When a later batch rejects,
+   * such as for a database that went away, this is what was done: keep it. The error names only the counts. Default: none.
    */
   readonly onProgress?: ((moved: number, soFar: MoveResult) => void) | undefined
   /**
@@ -25,7 +25,10 @@ export interface MoveOptions {
    * 10 s, and a second.
    */
   readonly patience?: number | undefined
-  /** Ends the work, and the wait for workers, after the statement that is running; resolves with what was done until then. Default: none. */
+  /**
+   * Ends the work, and the wait for workers, after the statement that is running; resolves with what was done until then.
+   * Default: none.
+   */
   readonly signal?: AbortSignal | undefined
 }
 

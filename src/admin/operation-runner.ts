@@ -26,7 +26,10 @@ export class OperationRunner {
     this.#store = store
   }
 
-  /** Makes one step of an operation that is due, if there is one. Resolves with the milliseconds until the next; Infinity = there is none. */
+  /**
+   * Makes one step of an operation that is due, if there is one. Resolves with the milliseconds until the next; Infinity =
+   * there is none.
+   */
   async step(): Promise<number> {
     const { operations } = this.#store
     const operation = await operations.take(this.owner, LEASE)

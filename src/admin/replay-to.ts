@@ -10,7 +10,8 @@ const AT_ONCE = 100
 
 /**
  * Replays published events to a backend, in the order of their insertion: those of other backends as rows for it, its own as they
- * are. `where`: what each must meet still. `operation`: the number that they are marked with. Resolves with the ids that were given, as far as they were replayed.
+ * are. `where`: what each must meet still. `operation`: the number that they are marked with. Resolves with the ids that were
+ * given, as far as they were replayed.
  */
 export async function replayTo(
   admin: Pick<AdminStore, 'list' | 'hold' | 'move' | 'lift'>,

@@ -15,9 +15,10 @@ const AT_A_TIME = 100
 type Outbox = Pick<Configured, 'broadcaster' | 'destinationOf'>
 
 /**
- * What unsettled events wait for beside their due time, by their ids: the event of their key that failed or is being tried again, the end of its
- * backend's pause, or a breaker that is open, of its backend or of the place behind it. Two small queries for any number of events, and where
- * destinations are down one more for each hundred events that may go there, up to a thousand.
+ * What unsettled events wait for beside their due time, by their ids: the event of their key that failed or is being tried
+ * again, the end of its backend's pause, or a breaker that is open, of its backend or of the place behind it. Two small queries
+ * for any number of events, and where destinations are down one more for each hundred events that may go there, up to a
+ * thousand.
  */
 export async function waitsOf(outbox: Outbox, events: readonly OutboxEvent[]): Promise<ReadonlyMap<string, string>> {
   const { broadcaster } = outbox

@@ -34,7 +34,10 @@ export interface HandlingOptions<Tx = unknown, Events extends Catalogue | NoCata
    * `handlers`: from it they have the type of their `tx`. Default: that of `store`.
    */
   readonly transaction?: RunInTransaction<Tx> | undefined
-  /** The catalogue of typed events: data is checked, and what a schema refuses is given up; handlers of no event of it are refused. Default: any. */
+  /**
+   * The catalogue of typed events: data is checked, and what a schema refuses is given up; handlers of no event of it are
+   * refused. Default: any.
+   */
   readonly events?: Events | undefined
   /** Where warnings and errors go: `console`, or a logger of pino's shape; false = nowhere. Default: standard error. */
   readonly logger?: LoggerOption | undefined

@@ -49,7 +49,10 @@ interface EventFields<Type extends string> extends NotOfAnInput {
   readonly id?: string | undefined
   /** When it happened, a `Date` or RFC 3339. Default: `createdAt`, by the database's clock. */
   readonly time?: Date | string | undefined
-  /** CloudEvents `datacontenttype`; at most 100 characters, empty = none. Default: `application/json`, for bytes `application/octet-stream`. */
+  /**
+   * CloudEvents `datacontenttype`; at most 100 characters, empty = none. Default: `application/json`, for bytes
+   * `application/octet-stream`.
+   */
   readonly dataContentType?: string | undefined
   /** CloudEvents `dataschema`, an absolute URI; at most 200 characters. Default: none. */
   readonly dataSchema?: string | undefined
@@ -76,8 +79,8 @@ type DataField<Data> = unknown extends Data
       }
 
 /**
- * An event as `publish` takes it. `data` is anything that JSON can hold (`bigint` too, and `JSON.rawJSON`; `NaN`, an invalid `Date`, a `Map`, `Set`, `Error`, `Promise` or `RegExp` is refused), a text for
- * a content type that is not JSON, or bytes.
+ * An event as `publish` takes it. `data` is anything that JSON can hold (`bigint` too, and `JSON.rawJSON`; `NaN`, an invalid
+ * `Date`, a `Map`, `Set`, `Error`, `Promise` or `RegExp` is refused), a text for a content type that is not JSON, or bytes.
  */
 export type EventInput<Events = NoCatalogue, Type extends string = string> = EventFields<Type> &
   DataField<DataInput<Events, Type>>

@@ -49,7 +49,10 @@ export interface OutboxEventColumns {
   readonly availableAt: Date | null
   /** How many attempts have failed. */
   readonly retryCount: number
-  /** How many attempts it has in all, the first included: one more than the option `maxRetries` of `publish`, since the column is Django's. */
+  /**
+   * How many attempts it has in all, the first included: one more than the option `maxRetries` of `publish`, since the column
+   * is Django's.
+   */
   readonly maxRetries: number
   /** Text of the last error; empty = none. */
   readonly lastError: string

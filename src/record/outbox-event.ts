@@ -126,7 +126,10 @@ export class OutboxEvent<Data = unknown> {
   get retryCount(): number {
     return this.#column('retryCount')
   }
-  /** How many attempts it has in all, the first included: one more than the option `maxRetries` of `publish`, since the column is Django's. */
+  /**
+   * How many attempts it has in all, the first included: one more than the option `maxRetries` of `publish`, since the column
+   * is Django's.
+   */
   get maxRetries(): number {
     return this.#column('maxRetries')
   }

@@ -156,9 +156,8 @@ async function send(
 ): Promise<unknown> {
   const { backend, timeout } = options
   const events = batch.map((held) => held.event)
-  const beginnings = { timeout, isOurs: backend.timeout === undefined, eventTimeout: backend.eventTimeout, isHalted }
   return callBackend(options, events, signal, () =>
-    backend.send(events, signal, sendContext(batch, mayBegin(beginnings))),
+    backend.send(events, signal, sendContext(batch, mayBegin(backend, timeout, isHalted))),
   )
 }
 

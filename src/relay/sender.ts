@@ -108,8 +108,7 @@ export class Sender {
     const settled = new Set<string>()
     if (!backend.sendInTransaction) return { results: await this.#delivery.deliver(batch, isHalted), settled }
     const handled: SendResult[] = []
-    const isOurs = backend.timeout === undefined
-    const begin = mayBegin({ timeout, isOurs, eventTimeout: backend.eventTimeout, isHalted })
+    const begin = mayBegin(backend, timeout, isHalted)
     const answer = await boundedSend(this.#options, batch, (signal) =>
       this.#inTransactions(batch, signal, { settled, results: handled, begin }),
     )

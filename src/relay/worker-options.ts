@@ -74,7 +74,7 @@ export const WORKER = {
   sendTimeout: duration(5_000, { min: 1, max: 600_000 }),
   /**
    * How long `stop` and `close` take at most, whatever hangs, in milliseconds; sends and statements that go on then are left
-   * alone. Default: the lease, twice the longest send and 5,000 together, so 25,000 unless those are changed.
+   * alone. Default: the lease, twice the longest send and 5,000 together, so 25,000 where sends take 5 s.
    */
   stopTimeout: duration(undefined, { min: 0, max: 3_600_000 }),
   /** What an event that failed for good does to later events of its key. Default `block`. */

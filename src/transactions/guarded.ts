@@ -11,8 +11,8 @@ export type Guarded = (way: Way, text: string, statement: Statement) => Promise<
  * How an adapter runs its statements; `what` its transactions are: `a Knex transaction`.
  *
  * MariaDB and MySQL are asked first whether the transaction is still open (one round trip), since they may end it by
- * themselves; but not before what only reads. Throws `TRANSACTION_ENDED` before anything is written, `TRANSACTION_ABORTED` for what an error of PostgreSQL
- * or a deadlock has aborted, and what `mysql2Transaction` throws.
+ * themselves; but not before what only reads. Throws `TRANSACTION_ENDED` before anything is written, `TRANSACTION_ABORTED` for
+ * what an error of PostgreSQL or a deadlock has aborted, and what `mysql2Transaction` throws.
  */
 export function guarded(dialect: SqlDialect, what: string): Guarded {
   const requireOpen = mysqlProbe(what)

@@ -53,9 +53,10 @@ const WHAT = 'a pg transaction'
 /**
  * The transaction adapter of `pg`: pass the client on which you ran `BEGIN`.
  *
- * With pg >= 8.21 the client itself knows whether a transaction is open, and `check` costs nothing. An older pg does not, and none does before the last answer is complete (a query that
- * was not awaited, or one that just failed): there a savepoint goes before the statement, which the server refuses outside a transaction (two more round trips). Throws
- * `NOT_A_TRANSACTION`, `TRANSACTION_ENDED` or `TRANSACTION_ABORTED`.
+ * With pg >= 8.21 the client itself knows whether a transaction is open, and `check` costs nothing. An older pg does not, and
+ * none does before the last answer is complete (a query that was not awaited, or one that just failed): there a savepoint goes
+ * before the statement, which the server refuses outside a transaction (two more round trips). Throws `NOT_A_TRANSACTION`,
+ * `TRANSACTION_ENDED` or `TRANSACTION_ABORTED`.
  *
  * @example
  * const client = await pool.connect()

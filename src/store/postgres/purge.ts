@@ -30,8 +30,9 @@ function isOld(row: string): string {
 
 /**
  * Retention. No index holds published rows by status or time, so it walks the primary key, page by page. Ids are
- * UUID v7 as a rule, so the old rows come first, and the walk ends at the page with the first id that is too young. Rows with a v4 id (made by Django) sort after those, mostly; they are reached when the walk goes on
- * past the ids of today, which costs one index probe where there are none.
+ * UUID v7 as a rule, so the old rows come first, and the walk ends at the page with the first id that is too young. Rows with a
+ * v4 id (made by Django) sort after those, mostly; they are reached when the walk goes on past the ids of today, which costs
+ * one index probe where there are none.
  *
  * The walk remembers where it was: rows that must stay (a dead letter kept for ever, 100,000 events behind a blocked
  * key) are passed once in a round, not once in a call. A call therefore may return less than `limit` although more

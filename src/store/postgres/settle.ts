@@ -53,8 +53,9 @@ WITH free AS MATERIALIZED (
 SELECT e.id FROM ${t.events} AS e WHERE e.id = ANY ($1::uuid[]) AND e.id NOT IN (SELECT free.id FROM free)`,
 
     /**
-     * Whatever the lease: it is true, unless an operator moved the row since it was fetched. One index lookup an id; the ids are sorted, so that racing settles agree.
-     * Returns the ids that were lost, of which there are usually none: to return those recorded cost the client 2 us each.
+     * Whatever the lease: it is true, unless an operator moved the row since it was fetched. One index lookup an id; the ids
+     * are sorted, so that racing settles agree. Returns the ids that were lost, of which there are usually none: to return
+     * those recorded cost the client 2 us each.
      */
     published: `
 WITH recorded AS (

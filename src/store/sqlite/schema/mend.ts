@@ -7,9 +7,9 @@ const OBJECTS = `SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL
 ORDER BY CASE type WHEN 'table' THEN 1 WHEN 'index' THEN 2 WHEN 'view' THEN 3 ELSE 4 END, rowid`
 
 /**
- * Makes what was dropped of the outbox, inside the caller's transaction: an outbox of the same version is made by `script` in `memory`, an empty database that
- * is closed then, and what only that one has is made from its definition. Rows are kept. Returns what was made, for people; of settings and steps the rows are
- * made, too.
+ * Makes what was dropped of the outbox, inside the caller's transaction: an outbox of the same version is made by `script` in
+ * `memory`, an empty database that is closed then, and what only that one has is made from its definition. Rows are kept.
+ * Returns what was made, for people; of settings and steps the rows are made, too.
  */
 export function mend(db: Connection, t: Tables, script: string, memory: DatabaseSync): readonly string[] {
   const pattern = new Connection(memory)
