@@ -1,4 +1,4 @@
-import type { BreakerRow, DestinationRow, Lane, LiveWorker } from '../store/coordination-store.ts'
+import type { BreakerRow, DestinationRow, LaneRow, LiveWorker } from '../store/coordination-store.ts'
 import type { ExtraIndex } from '../store/inspection.ts'
 import {
   type BackendCounts,
@@ -192,7 +192,7 @@ export function workerStatuses({ workers, lanes }: OutboxLook): readonly WorkerS
 /** Pure. */
 export function laneStatuses({ workers, lanes }: OutboxLook): readonly LaneStatus[] {
   const living = new Set(workers.map(({ id }) => id))
-  return lanes.map(({ backend, lane, owner, holdLeft }: Lane) => ({
+  return lanes.map(({ backend, lane, owner, holdLeft }: LaneRow) => ({
     backend,
     lane,
     owner: owner !== null && living.has(owner) ? owner : null,

@@ -1,11 +1,11 @@
-import type { CoordinationStore, Lane, Survey } from '../store/coordination-store.ts'
+import type { CoordinationStore, LaneRow, Survey } from '../store/coordination-store.ts'
 import type { Cycle } from './cycle.ts'
 
 export interface AttendantParts {
   readonly store: Pick<CoordinationStore, 'quiet'>
   readonly cycles: ReadonlyMap<string, Cycle>
   /** This worker's lanes, by `keyOf`, as they were last seen. */
-  readonly owned: Map<string, Lane>
+  readonly owned: Map<string, LaneRow>
   readonly onError: (error: unknown) => void
 }
 
@@ -29,7 +29,7 @@ export class Attendant {
   readonly #asked = new Map<string, number>()
   #heldAt = Number.NEGATIVE_INFINITY
   /** Lanes to be answered for in the next statement. */
-  #batch: { readonly lanes: Lane[]; readonly answer: Promise<readonly Lane[]> } | undefined
+  #batch: { readonly lanes: LaneRow[]; readonly answer: Promise<readonly LaneRow[]> } | undefined
 
   constructor(parts: AttendantParts) {
     this.#parts = parts
@@ -40,7 +40,7 @@ export class Attendant {
     return performance.now() - this.#heldAt < MOMENT
   }
 
-  isAnswering(lane: Lane): boolean {
+  isAnswering(lane: LaneRow): boolean {
     return this.#answering.has(keyOf(lane))
   }
 
@@ -55,9 +55,9 @@ export class Attendant {
    */
   attend(survey: Survey, workerId: string, leaving: ReadonlyMap<string, unknown>): void {
     const { cycles, owned, onError } = this.#parts
-    const touched: Lane[] = []
-    const lifted: Lane[] = []
-    const held: Lane[] = []
+    const touched: LaneRow[] = []
+    const lifted: LaneRow[] = []
+    const held: LaneRow[] = []
     for (const lane of survey.lanes) {
       const key = keyOf(lane)
       const known = owned.get(key)
@@ -90,7 +90,7 @@ export class Attendant {
     })
   }
 
-  #eachCycle(lanes: readonly Lane[], work: (lanes: readonly Lane[], cycle: Cycle) => Promise<void>): void {
+  #eachCycle(lanes: readonly LaneRow[], work: (lanes: readonly LaneRow[], cycle: Cycle) => Promise<void>): void {
     for (const [backend, some] of Map.groupBy(lanes, (lane) => lane.backend)) {
       const cycle = this.#parts.cycles.get(backend)
       if (cycle) void work(some, cycle).catch(this.#parts.onError)
@@ -98,7 +98,7 @@ export class Attendant {
   }
 
   /** Becomes quiet in a held lane, as soon as none of its events is in hand, and says so. */
-  async #answer(lane: Lane, cycle: Cycle, workerId: string): Promise<void> {
+  async #answer(lane: LaneRow, cycle: Cycle, workerId: string): Promise<void> {
     const { owned } = this.#parts
     const answering = this.#answering
     const answer: Answer = { isForHold: isHeld(lane), isWaiting: true }
@@ -126,7 +126,7 @@ export class Attendant {
   }
 
   /** Lanes that become quiet at one moment are answered for in one statement. */
-  async #quiet(lane: Lane, workerId: string): Promise<Lane | undefined> {
+  async #quiet(lane: LaneRow, workerId: string): Promise<LaneRow | undefined> {
     const batch = this.#batch ?? this.#newBatch(workerId)
     this.#batch = batch
     batch.lanes.push(lane)
@@ -134,7 +134,7 @@ export class Attendant {
   }
 
   #newBatch(workerId: string) {
-    const lanes: Lane[] = []
+    const lanes: LaneRow[] = []
     const answer = new Promise((resolve) => setImmediate(resolve)).then(() => {
       this.#batch = undefined
       return this.#parts.store.quiet(workerId, lanes)
@@ -144,11 +144,11 @@ export class Attendant {
 }
 
 /** An operator waits until the lane is quiet. */
-function isHeld({ holdLeft }: Lane): boolean {
+function isHeld({ holdLeft }: LaneRow): boolean {
   return holdLeft !== null && holdLeft > 0
 }
 
 /** A lane of a backend as the key of a map. */
-export function keyOf(lane: Pick<Lane, 'backend' | 'lane'>): string {
+export function keyOf(lane: Pick<LaneRow, 'backend' | 'lane'>): string {
   return `${lane.backend}\n${lane.lane}`
 }

@@ -1,7 +1,7 @@
 import { BroadcasterError } from '../errors.ts'
 import { Pause } from '../foundation/pause.ts'
 import type { Pulse } from '../health/pulse.ts'
-import type { CoordinationStore, Lane, Survey } from '../store/coordination-store.ts'
+import type { CoordinationStore, LaneRow, Survey } from '../store/coordination-store.ts'
 import type { SignalSource } from '../telemetry/signals.ts'
 import { Attendant, keyOf } from './attendant.ts'
 import type { Cycle } from './cycle.ts'
@@ -43,7 +43,7 @@ const WAKE_TICK = 200
 export class LaneKeeper {
   readonly #options: LaneKeeperOptions
   readonly #cycles: ReadonlyMap<string, Cycle>
-  readonly #owned = new Map<string, Lane>()
+  readonly #owned = new Map<string, LaneRow>()
   readonly #leaving = new Map<string, Promise<void>>()
   readonly #attendant: Attendant
   #woken: NodeJS.Timeout | undefined
@@ -248,7 +248,7 @@ export class LaneKeeper {
     if (claim.length > 0 && !this.#stopping) await this.#claim(workerId, claim, survey)
   }
 
-  async #claim(workerId: string, lanes: readonly Lane[], survey: Survey): Promise<void> {
+  async #claim(workerId: string, lanes: readonly LaneRow[], survey: Survey): Promise<void> {
     const { store, signals, worker, transient, onError } = this.#options
     const before = new Map(survey.lanes.map((lane) => [keyOf(lane), lane]))
     const taken = await store.claim(workerId, lanes)
@@ -266,7 +266,7 @@ export class LaneKeeper {
   }
 
   /** Finishes what is in flight there, then gives the lanes back. */
-  #release(backend: string, lanes: readonly Lane[]): void {
+  #release(backend: string, lanes: readonly LaneRow[]): void {
     const { store, signals, worker, onError } = this.#options
     const leaving = lanes.filter(
       (lane) => this.#owned.has(keyOf(lane)) && !this.#leaving.has(keyOf(lane)) && !this.#attendant.isAnswering(lane),

@@ -1,18 +1,18 @@
-import type { Lane, LiveWorker } from '../store/coordination-store.ts'
+import type { LaneRow, LiveWorker } from '../store/coordination-store.ts'
 
 /** What one worker should do about its lanes now. */
 export interface LanePlan {
   /** Free lanes to take, up to the fair share. */
-  readonly claim: readonly Lane[]
+  readonly claim: readonly LaneRow[]
   /** Own lanes over the fair share, to give back once what is in flight there is finished. */
-  readonly release: readonly Lane[]
+  readonly release: readonly LaneRow[]
 }
 
 export interface LanePlanInput {
   readonly workerId: string
   readonly workers: readonly LiveWorker[]
   /** Lanes of any backends; each backend is shared out by itself among the workers that serve it. */
-  readonly lanes: readonly Lane[]
+  readonly lanes: readonly LaneRow[]
   /** Listed workers that missed heartbeats: what they own is theirs until their lease ends, and no more is kept for them. */
   readonly late?: ReadonlySet<string>
   /** Take every free lane, whatever the share: for a one-shot drain. */
@@ -31,8 +31,8 @@ const NOBODY: ReadonlySet<string> = new Set()
 export function planLanes({ workerId, workers, lanes, late = NOBODY, greedy = false }: LanePlanInput): LanePlan {
   const alive = new Set(workers.map((worker) => worker.id))
   const punctual = workers.filter(({ id }) => id === workerId || !late.has(id))
-  const claim: Lane[] = []
-  const release: Lane[] = []
+  const claim: LaneRow[] = []
+  const release: LaneRow[] = []
   for (const [backend, of] of Map.groupBy(lanes, (lane) => lane.backend)) {
     const mine = of.filter((lane) => lane.owner === workerId)
     const free = of.filter((lane) => lane.owner === null || !alive.has(lane.owner))

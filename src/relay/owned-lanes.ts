@@ -1,5 +1,5 @@
 import { settles } from '../foundation/waiting.ts'
-import type { Lane } from '../store/coordination-store.ts'
+import type { LaneRow } from '../store/coordination-store.ts'
 import type { Ownership } from '../store/relay-store.ts'
 import type { Conclusion } from './conclusion.ts'
 import type { CycleOptions } from './cycle-options.ts'
@@ -63,7 +63,7 @@ export class OwnedLanes {
   }
 
   /** Takes lanes. Those in `unclean`, whose last owner died, start under suspicion. */
-  async gain(lanes: readonly Lane[], workerId: string, unclean: ReadonlySet<number>): Promise<void> {
+  async gain(lanes: readonly LaneRow[], workerId: string, unclean: ReadonlySet<number>): Promise<void> {
     const fences = new Map(lanes.map(({ lane, fence }) => [lane, fence]))
     const ownership = { workerId, fences, backend: this.#parts.options.name }
     const numbers = lanes.map(({ lane }) => lane)
@@ -95,7 +95,7 @@ export class OwnedLanes {
   }
 
   /** The store gave these lanes new fences. */
-  refence(lanes: readonly Lane[], workerId: string): void {
+  refence(lanes: readonly LaneRow[], workerId: string): void {
     const fences = new Map(lanes.map(({ lane, fence }) => [lane, fence]))
     const ownership = { workerId, fences, backend: this.#parts.options.name }
     for (const { lane } of lanes) {

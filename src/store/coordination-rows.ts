@@ -1,9 +1,9 @@
 import type { Hold } from './admin-store.ts'
-import type { Lane } from './coordination-store.ts'
+import type { LaneRow } from './coordination-store.ts'
 import type { Row } from './statement.ts'
 
 /** A lane, of a row of its table; `holdLeft` in ms. */
-export function laneOfRow(row: Row, holdLeft: number | null): Lane {
+export function laneOfRow(row: Row, holdLeft: number | null): LaneRow {
   return {
     ...laneKey(row),
     owner: row['owner'] == null ? null : String(row['owner']),
@@ -16,7 +16,7 @@ export function laneOfRow(row: Row, holdLeft: number | null): Lane {
 }
 
 /** What names a lane: of a row of (backend, lane). */
-export function laneKey(row: Row): Pick<Lane, 'backend' | 'lane'> {
+export function laneKey(row: Row): Pick<LaneRow, 'backend' | 'lane'> {
   return { backend: String(row['backend']), lane: Number(row['lane']) }
 }
 
@@ -26,6 +26,9 @@ export function holdOfRow(row: Row): Hold {
 }
 
 /** The holds that are on none of these lanes. */
-export function holdsBeside(lanes: readonly Pick<Lane, 'backend' | 'lane'>[], holds: readonly Hold[]): readonly Hold[] {
+export function holdsBeside(
+  lanes: readonly Pick<LaneRow, 'backend' | 'lane'>[],
+  holds: readonly Hold[],
+): readonly Hold[] {
   return holds.filter((each) => !lanes.some(({ backend, lane }) => backend === each.backend && lane === each.lane))
 }

@@ -7,7 +7,7 @@ export const LONGEST_LEASE = 600_000
 export const LONGEST_HOLD = 60_000
 
 /** A lane of one backend, and who owns it. */
-export interface Lane {
+export interface LaneRow {
   readonly backend: string
   readonly lane: number
   /** The worker that owns it, or owned it when it died; null = free after a clean end. */
@@ -42,7 +42,7 @@ export interface Survey {
   /** Workers whose lease has not ended. */
   readonly workers: readonly LiveWorker[]
   /** All lanes of the backends asked for. */
-  readonly lanes: readonly Lane[]
+  readonly lanes: readonly LaneRow[]
   readonly breakers: readonly BreakerRow[]
 }
 
@@ -91,7 +91,7 @@ export interface CoordinationStore {
   /** Reads what `survey` reads, and changes nothing: for people, who may have no right to more than SELECT. */
   look(backends: readonly string[]): Promise<Survey>
   /** Takes lanes whose fence is still the one seen. Returns those taken, with their new fence. */
-  claim(workerId: string, lanes: readonly Lane[]): Promise<readonly Lane[]>
+  claim(workerId: string, lanes: readonly LaneRow[]): Promise<readonly LaneRow[]>
   /**
    * Says that nothing of these lanes is in our hands, and that we read none of them while they are held. It answers the
    * lane's hold as it was given (`Lane.hold`) and those before, not one that came since: the answer may run late, while we
@@ -99,9 +99,9 @@ export interface CoordinationStore {
    * Returns those still ours, as they are now: one that is not held any more may be read again, and one with a newer hold
    * (`hold > quietFor`) is to be answered again.
    */
-  quiet(workerId: string, lanes: readonly Lane[]): Promise<readonly Lane[]>
+  quiet(workerId: string, lanes: readonly LaneRow[]): Promise<readonly LaneRow[]>
   /** Gives lanes back, if still ours, and tells the others. */
-  release(workerId: string, lanes: readonly Lane[]): Promise<void>
+  release(workerId: string, lanes: readonly LaneRow[]): Promise<void>
   /** Gives all lanes back, removes the worker and tells the others. */
   leave(workerId: string): Promise<void>
   readonly breakers: BreakerStore

@@ -1,4 +1,4 @@
-import type { BreakerRow, DestinationRow, Lane, LiveWorker } from './coordination-store.ts'
+import type { BreakerRow, DestinationRow, LaneRow, LiveWorker } from './coordination-store.ts'
 
 /** This many, counted one by one up to `COUNTED`; not exact = at least this many. */
 export interface Count {
@@ -59,7 +59,7 @@ export interface OutboxLook {
   readonly backends: readonly BackendCounts[]
   /** Workers whose lease has not ended. */
   readonly workers: readonly LiveWorker[]
-  readonly lanes: readonly Lane[]
+  readonly lanes: readonly LaneRow[]
   readonly breakers: readonly BreakerRow[]
   /** The open breakers of places behind backends. */
   readonly destinations: readonly (DestinationRow & { readonly backend: string })[]

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { Heartbeats } from '../../src/relay/heartbeats.ts'
 import { planLanes } from '../../src/relay/lane-plan.ts'
-import type { Lane, LiveWorker } from '../../src/store/coordination-store.ts'
+import type { LaneRow, LiveWorker } from '../../src/store/coordination-store.ts'
 
 /** Simulated time, in milliseconds: the lease and heartbeat that workers have unless told otherwise. */
 const LEASE = 10_000
@@ -33,7 +33,7 @@ class Simulation {
   #now = 0
   readonly #workers: SimulatedWorker[] = []
   readonly #lastOwned = new Map<number, number>()
-  #lanes: readonly Lane[] = Array.from({ length: LANES }, (_, lane) => ({
+  #lanes: readonly LaneRow[] = Array.from({ length: LANES }, (_, lane) => ({
     backend: 'a',
     lane,
     owner: null,

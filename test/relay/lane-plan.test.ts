@@ -3,14 +3,14 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { Heartbeats } from '../../src/relay/heartbeats.ts'
 import { planLanes } from '../../src/relay/lane-plan.ts'
-import type { Lane } from '../../src/store/coordination-store.ts'
+import type { LaneRow } from '../../src/store/coordination-store.ts'
 
-const lanesOf = (owners: readonly (string | null)[], backend = 'a'): Lane[] =>
+const lanesOf = (owners: readonly (string | null)[], backend = 'a'): LaneRow[] =>
   owners.map((owner, lane) => ({ backend, lane, owner, fence: 0, attention: 0, hold: 0, holdLeft: null, quietFor: 0 }))
 const workersOf = (...ids: string[]) => ids.map((id) => ({ id, name: id, backends: ['a'], leaseLeft: 10_000 }))
 
 /** Lets all workers act on the same picture again and again, as conditional claims would. */
-function settle(ids: readonly string[], lanes: readonly Lane[], rounds: number): readonly Lane[] {
+function settle(ids: readonly string[], lanes: readonly LaneRow[], rounds: number): readonly LaneRow[] {
   let now = lanes
   for (let round = 0; round < rounds; round++) {
     for (const workerId of ids) {
@@ -32,7 +32,7 @@ test('one worker takes every lane, and also those of a worker that is gone', () 
 
 test('a worker that missed heartbeats keeps its lanes until its lease ends, and others take what it would get', () => {
   const workers = workersOf('w1', 'w2', 'late')
-  const plans = (lanes: readonly Lane[], late = new Set<string>()) =>
+  const plans = (lanes: readonly LaneRow[], late = new Set<string>()) =>
     ['w1', 'w2'].map((workerId) => planLanes({ workerId, workers, lanes, late }))
   const free = lanesOf(['w1', 'w1', 'w2', 'w2', 'gone', 'gone'])
   assert.deepEqual(

@@ -1,6 +1,6 @@
 import { COLUMN_NAMES, FAR_FUTURE, type NewOutboxEvent, type OutboxEventColumns } from '../../src/record/columns.ts'
 import type { Hold } from '../../src/store/admin-store.ts'
-import type { Lane } from '../../src/store/coordination-store.ts'
+import type { LaneRow } from '../../src/store/coordination-store.ts'
 import type { Outcome, Ownership } from '../../src/store/relay-store.ts'
 import type { Store } from '../../src/store/store.ts'
 import {
@@ -27,7 +27,7 @@ interface KnownEvent {
 /** A worker, its lanes as it knows them: perhaps not its own any more. */
 interface KnownWorker {
   readonly id: string
-  readonly lanes: Map<string, Lane>
+  readonly lanes: Map<string, LaneRow>
 }
 
 /**
@@ -310,7 +310,7 @@ export class Subject {
     }
   }
 
-  #describeLane({ backend, lane, owner, fence, attention, hold, holdLeft, quietFor }: Lane): string {
+  #describeLane({ backend, lane, owner, fence, attention, hold, holdLeft, quietFor }: LaneRow): string {
     const held = `hold ${hold} ${holdLeft === null ? 'none' : holdLeft > 0 ? 'held' : 'over'} quiet ${quietFor}`
     const worker = owner === null ? 'nobody' : this.#workers.findIndex((each) => each.id === owner)
     return `${backend} ${lane} owner ${worker} fence ${fence} attention ${attention} ${held}`

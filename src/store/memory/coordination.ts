@@ -3,7 +3,7 @@ import {
   type BreakerStore,
   type CoordinationStore,
   type DestinationStore,
-  type Lane,
+  type LaneRow,
   LONGEST_BREAKER_WAIT,
   LONGEST_HOLD,
   LONGEST_LEASE,
@@ -15,7 +15,7 @@ import type { MemoryDestination, MemoryLane, MemoryOutbox } from './memory-outbo
 
 /** Workers, lanes and breakers, in memory. */
 export function memoryCoordination(outbox: MemoryOutbox): CoordinationStore {
-  const stored = (lane: Lane): MemoryLane | undefined =>
+  const stored = (lane: LaneRow): MemoryLane | undefined =>
     outbox.lanes.find((each) => each.backend === lane.backend && each.lane === lane.lane)
 
   const look = async (backends: readonly string[]): Promise<Survey> => {
@@ -108,7 +108,7 @@ export function memoryCoordination(outbox: MemoryOutbox): CoordinationStore {
   }
 }
 
-function shown({ holdUntil, ...lane }: MemoryLane, now: number): Lane {
+function shown({ holdUntil, ...lane }: MemoryLane, now: number): LaneRow {
   return { ...lane, holdLeft: holdLeft({ holdUntil }, now) }
 }
 

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { laneKey, laneOfRow } from '../coordination-rows.ts'
 import {
   type CoordinationStore,
-  type Lane,
+  type LaneRow,
   LONGEST_HOLD,
   LONGEST_LEASE,
   type PauseRow,
@@ -61,7 +61,7 @@ SELECT ${LANE} FROM ${t.lanes} FORCE INDEX (PRIMARY)
 WHERE ${areLanes(lanes)} ORDER BY backend, lane FOR UPDATE`)
           const seen = new Map(lanes.map((lane) => [nameOf(lane), lane.fence]))
           const free = rows
-            .map((row): Lane => ({ ...laneOf(row), owner: workerId }))
+            .map((row): LaneRow => ({ ...laneOf(row), owner: workerId }))
             .filter((lane) => seen.get(nameOf(lane)) === lane.fence)
           const alive = await tx.query(sql`
 SELECT id FROM ${t.workers} WHERE id = ${workerId} AND lease_until > ${NOW} LOCK IN SHARE MODE`)
@@ -140,12 +140,12 @@ const LANE: Sql = sql`backend, lane, owner, fence, attention, hold, quiet_for,
   ${HOLD_LEFT} AS hold_left`
 
 /** Reads them. */
-function laneOf(row: RawRow): Lane {
+function laneOf(row: RawRow): LaneRow {
   return laneOfRow(row, row['hold_left'] === null ? null : Number(row['hold_left']) / 1_000)
 }
 
 /** Rows of the lanes table by their primary key, as a range for each backend. At least one lane. */
-export function areLanes(lanes: readonly Pick<Lane, 'backend' | 'lane'>[]): Sql {
+export function areLanes(lanes: readonly Pick<LaneRow, 'backend' | 'lane'>[]): Sql {
   const numbers = new Map<string, number[]>()
   for (const { backend, lane } of lanes) numbers.set(backend, [...(numbers.get(backend) ?? []), lane])
   const parts = [...numbers].map(([backend, some]) => sql`(backend = ${backend} AND lane IN (${some}))`)
@@ -255,7 +255,7 @@ SELECT backend, COUNT(*) AS lanes FROM ${t.lanes} WHERE backend IN (${backends})
 INSERT INTO ${t.lanes} (backend, lane) VALUES ${join(rows, ', ')} ON DUPLICATE KEY UPDATE lane = VALUES(lane)`)
 }
 
-function nameOf({ backend, lane }: Lane): string {
+function nameOf({ backend, lane }: LaneRow): string {
   return `${lane} ${backend}`
 }
 

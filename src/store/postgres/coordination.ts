@@ -1,5 +1,11 @@
 import { laneOfRow } from '../coordination-rows.ts'
-import { type CoordinationStore, type Lane, LONGEST_HOLD, LONGEST_LEASE, type Survey } from '../coordination-store.ts'
+import {
+  type CoordinationStore,
+  type LaneRow,
+  LONGEST_HOLD,
+  LONGEST_LEASE,
+  type Survey,
+} from '../coordination-store.ts'
 import { breakers, destinations } from './breakers.ts'
 import type { Client, Queries, RawRow } from './client.ts'
 import type { Tables } from './tables.ts'
@@ -148,13 +154,13 @@ const LANE = `l.backend, l.lane, l.owner, l.fence, l.attention, l.hold, l.quiet_
   ${HOLD_LEFT} AS hold_left`
 
 /** Reads them. */
-function laneOf(row: RawRow): Lane {
+function laneOf(row: RawRow): LaneRow {
   const left = row['hold_left']
   return laneOfRow(row, left == null ? null : Number(left))
 }
 
 /** Lanes as lists: of backends, of numbers, of fences. */
-function listsOf(lanes: readonly Lane[]) {
+function listsOf(lanes: readonly LaneRow[]) {
   return [lanes.map(({ backend }) => backend), lanes.map(({ lane }) => lane), lanes.map(({ fence }) => fence)] as const
 }
 

@@ -3,7 +3,7 @@ import { laneOfRow } from '../coordination-rows.ts'
 import {
   type BreakerRow,
   type CoordinationStore,
-  type Lane,
+  type LaneRow,
   type LiveWorker,
   LONGEST_HOLD,
   LONGEST_LEASE,
@@ -163,7 +163,7 @@ function holdLeft({ hold_until: until, now }: Row): number | null {
 }
 
 /** Reads a row of the lanes table. */
-function toLane(row: Row): Lane {
+function toLane(row: Row): LaneRow {
   return laneOfRow(row, holdLeft(row))
 }
 

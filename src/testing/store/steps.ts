@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { uuidV7 } from '../../event/uuid.ts'
 import { COLUMN_NAMES, type InsertedRow, type NewOutboxEvent, type OutboxEventColumns } from '../../record/columns.ts'
 import type { AdminMove, Hold, Query } from '../../store/admin-store.ts'
-import type { Lane } from '../../store/coordination-store.ts'
+import type { LaneRow } from '../../store/coordination-store.ts'
 import type { Program } from '../../store/program.ts'
 import { ProgramRunner } from '../../store/program-runner.ts'
 import type { FetchedRow, Outcome, Ownership } from '../../store/relay-store.ts'
@@ -129,7 +129,7 @@ export async function fetchAll(
 }
 
 /** The numbers of lanes, in order. */
-export function lanesOf(lanes: readonly Pick<Lane, 'lane'>[]): readonly number[] {
+export function lanesOf(lanes: readonly Pick<LaneRow, 'lane'>[]): readonly number[] {
   return lanes.map(({ lane }) => lane).toSorted((a, b) => a - b)
 }
 
@@ -151,7 +151,7 @@ export async function fetchedIds(store: Store, names?: readonly string[]): Promi
 export interface Owner {
   readonly workerId: string
   readonly ownership: Ownership
-  readonly lanes: readonly Lane[]
+  readonly lanes: readonly LaneRow[]
   /** Settles; none of it may be lost. */
   record(...outcomes: readonly Outcome[]): Promise<void>
 }
@@ -212,7 +212,7 @@ export function deleteNow(store: Store, ...ids: readonly string[]): Promise<read
 }
 
 /** The lane as the store holds it. */
-export async function laneOf(store: Store, lane: number, backend: string = BACKEND): Promise<Lane> {
+export async function laneOf(store: Store, lane: number, backend: string = BACKEND): Promise<LaneRow> {
   const survey = await store.coordination.survey([backend])
   const found = survey.lanes.find((each) => each.lane === lane && each.backend === backend)
   assert.ok(found, `lane ${lane} of ${backend} exists`)
