@@ -1,9 +1,9 @@
-/**
- * Runs a benchmark: `npm run bench` (throughput; `-- --store mariadb`), `npm run bench -- large-events` (memory and duplicates with events of 100 KB and 1 MB), `npm run bench -- fetch-cost`, `npm run bench -- commit-cost`,
- * `npm run bench -- publish` (what a publish costs beside a bare INSERT), `npm run bench -- latency` (from the start of a transaction to the broker's reader), `npm run bench -- against <commit>` (this checkout and that commit in turn), `npm run bench -- history` (what it saves to keep no history), `npm run bench -- tenants`, `npm run bench -- --backend kafka` (or several, or `backends` for all), each with its own flags after it.
- */
+/** Runs a benchmark: `npm run bench -- <name>`, with its own flags after it; README.md in this folder says which there are. */
 const BENCHMARKS = {
   throughput: () => import('./throughput/throughput.ts'),
+  peers: () => import('./peers/peers.ts'),
+  soak: () => import('./soak/soak.ts'),
+  memory: () => import('./memory.ts'),
   'large-events': () => import('./large-events.ts'),
   'fetch-cost': () => import('./fetch-cost.ts'),
   'commit-cost': () => import('./commit-cost.ts'),

@@ -1,16 +1,10 @@
+import { type Bar, bars } from '../bars.ts'
 import type { Latency } from './latency.ts'
 import type { Run } from './task.ts'
 
 const WIDTH = 760
 const LEFT = 190
-const BAR = 22
 const COLOURS = { relay: '#4063d8', postgres: '#389826', redis: '#cb3c33' } as const
-
-interface Bar {
-  readonly label: string
-  readonly parts: readonly { readonly value: number; readonly colour: string }[]
-  readonly text: string
-}
 
 /** Two bar charts as one SVG: events a second, and where the CPU of one event goes. */
 export function chart(runs: readonly Run[], latency: Latency, ratio: number): string {
@@ -38,8 +32,8 @@ export function chart(runs: readonly Run[], latency: Latency, ratio: number): st
   })
   const ms = (value: number): string => `${value.toFixed(0)} ms`
   const lines = [
-    ...bars(40, `Events a second, PostgreSQL to Redis Streams (${ratio.toFixed(0)} x)`, rates),
-    ...bars(140, 'CPU of one event: relay, PostgreSQL, Redis', cpu),
+    ...bars(40, `Events a second, PostgreSQL to Redis Streams (${ratio.toFixed(0)} x)`, rates, LEFT, WIDTH),
+    ...bars(140, 'CPU of one event: relay, PostgreSQL, Redis', cpu, LEFT, WIDTH),
     ...Object.entries(COLOURS).flatMap(([name, colour], n) => [
       `<rect x="${LEFT + n * 110}" y="218" width="12" height="12" fill="${colour}"/>`,
       `<text x="${LEFT + n * 110 + 18}" y="229">${name === 'postgres' ? 'PostgreSQL' : name === 'redis' ? 'Redis' : 'relay'}</text>`,
@@ -54,24 +48,4 @@ export function chart(runs: readonly Run[], latency: Latency, ratio: number): st
     '</svg>',
     '',
   ].join('\n')
-}
-
-function bars(top: number, title: string, rows: readonly Bar[]): readonly string[] {
-  const totals = rows.map(({ parts }) => parts.reduce((sum, part) => sum + part.value, 0))
-  const scale = (WIDTH - LEFT - 90) / Math.max(...totals, 1)
-  const drawn = rows.flatMap(({ label, parts, text }, n) => {
-    const y = top + 10 + n * (BAR + 8)
-    let x = LEFT
-    const rects = parts.map(({ value, colour }) => {
-      const rect = `<rect x="${x.toFixed(1)}" y="${y}" width="${Math.max(1, value * scale).toFixed(1)}" height="${BAR}" fill="${colour}"/>`
-      x += value * scale
-      return rect
-    })
-    return [
-      `<text x="${LEFT - 10}" y="${y + 16}" text-anchor="end">${label}</text>`,
-      ...rects,
-      `<text x="${(x + 8).toFixed(1)}" y="${y + 16}">${text}</text>`,
-    ]
-  })
-  return [`<text x="10" y="${top}" font-weight="bold">${title}</text>`, ...drawn]
 }

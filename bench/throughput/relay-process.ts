@@ -28,8 +28,10 @@ async function ours(): Promise<() => Promise<number>> {
   return async () => {
     let delivered = 0
     const all = new Promise<void>((resolve) => {
-      onSignal('event.published', () => {
-        if (++delivered >= task.events) resolve()
+      // A listener of `event.published` would have every row read once more.
+      onSignal('batch.settled', ({ published }) => {
+        delivered += published
+        if (delivered >= task.events) resolve()
       })
     })
     await worker.start()
