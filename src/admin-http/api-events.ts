@@ -1,6 +1,6 @@
 /** The answers of the admin API about events: types only. */
 
-import type { AuditRow, Bounded } from './api-types.ts'
+import type { AuditRow, Bounded, Instant } from './api-types.ts'
 
 /** Where an event is in its life. */
 export type EventStatus = 'pending' | 'processing' | 'published' | 'failed' | 'retry' | 'cancelled'
@@ -27,10 +27,10 @@ export interface EventRow {
   readonly lastError: string
   /** Such as `ECONNREFUSED` or `WORKER_DIED`; null = the error names none. */
   readonly errorCode: string | null
-  readonly createdAt: string
-  readonly updatedAt: string
-  readonly dueAt: string
-  readonly publishedAt: string | null
+  readonly createdAt: Instant
+  readonly updatedAt: Instant
+  readonly dueAt: Instant
+  readonly publishedAt: Instant | null
   /** It waits behind a failed event of its key, or is that event. */
   readonly blocked: boolean
   /** The row that it waits for; null = none, or not known in a list. */
@@ -45,7 +45,7 @@ export interface Searched {
   /** Give it as `after`, to go on; null = it read all. */
   readonly goOn: string | null
   /** The `createdAt` of the last row it looked at; null = there was none. */
-  readonly until: string | null
+  readonly until: Instant | null
 }
 
 /** GET api/events?q=&order=&limit=&after= ; `order` is `-created` (default), `created`, `-id` or `id`. */
@@ -57,7 +57,7 @@ export interface EventsAnswer {
   /** Only of a filter that no index answers. */
   readonly searched?: Searched
   /** The database's time. */
-  readonly at: string
+  readonly at: Instant
 }
 
 /** GET api/events/count?q= ; stops at 10,000. */
@@ -68,7 +68,7 @@ export interface CountAnswer extends Bounded {
 
 /** One attempt that did not deliver; the last ten are kept. */
 export interface AttemptRow {
-  readonly at: string
+  readonly at: Instant
   readonly worker: string
   readonly error: string
 }
@@ -93,7 +93,7 @@ export interface EventDetail extends EventRow {
   /** JSON text of an object: options for its backend. */
   readonly configText: string
   readonly lane: number | null
-  readonly availableAt: string | null
+  readonly availableAt: Instant | null
   readonly generation: number
 }
 
@@ -111,7 +111,7 @@ export interface EventAnswer {
   } | null
   /** What people did to it; empty without `features.audit`. */
   readonly audit: readonly AuditRow[]
-  readonly at: string
+  readonly at: Instant
 }
 
 /** POST api/events/<id>/correct: what is left out stays as it is, null takes out. At most one of `data` and `dataBase64`. */

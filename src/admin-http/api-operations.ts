@@ -1,6 +1,6 @@
 /** The answers of the admin API that tell of the outbox as a whole, and the bodies of its actions: types only. */
 
-import type { Bounded, EventRow } from './api-types.ts'
+import type { Bounded, EventRow, Instant } from './api-types.ts'
 
 /** What a server may or may not have; see `features` of api/session. */
 export type FeatureName =
@@ -36,7 +36,7 @@ export interface BreakerJson {
 /** Who paused a backend. */
 export interface PauseJson {
   readonly by: string
-  readonly at: string
+  readonly at: Instant
   readonly reason: string
 }
 
@@ -97,7 +97,7 @@ export interface StatusAnswer {
   /** Host and database. */
   readonly place: string | null
   /** The database's time; null = the schema is missing or outdated. */
-  readonly at: string | null
+  readonly at: Instant | null
   readonly schema: {
     readonly version: number
     readonly latest: number
@@ -156,7 +156,7 @@ export interface ActionBody {
   /** With q or all: `goOn` of an answer. */
   readonly after?: string
   /** Of `reschedule`. */
-  readonly at?: string
+  readonly at?: Instant
   /** Of `replay`: the backend that gets them. */
   readonly to?: string
   readonly reason?: string
@@ -211,7 +211,7 @@ export interface OperationBody {
   readonly q: string
   /** Events a second at most. */
   readonly rate?: number
-  readonly at?: string
+  readonly at?: Instant
   /** Of `replay`: the backend that gets them. */
   readonly to?: string
   readonly reason?: string
@@ -225,8 +225,8 @@ export interface OperationRow {
   readonly state: 'running' | 'paused' | 'done' | 'cancelled' | 'failed'
   readonly by: string
   readonly reason: string | null
-  readonly startedAt: string
-  readonly endedAt: string | null
+  readonly startedAt: Instant
+  readonly endedAt: Instant | null
   /** How many matched at the start; null = not counted. */
   readonly total: number | null
   readonly done: number
@@ -293,5 +293,5 @@ export interface InboxRow {
   readonly consumer: string
   readonly source: string
   readonly eventId: string
-  readonly handledAt: string
+  readonly handledAt: Instant
 }

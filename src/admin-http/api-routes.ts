@@ -1,4 +1,5 @@
 import { ACTION_ROUTES } from './action-routes.ts'
+import type { OpenApiDocument } from './api-types.ts'
 import { AUDIT_ROUTES } from './audit-routes.ts'
 import { BACKEND_ROUTES } from './backend-routes.ts'
 import type { ApiRoute } from './call.ts'
@@ -6,6 +7,7 @@ import { CORRECT_ROUTE } from './correct-route.ts'
 import { EVENT_ROUTES } from './events-routes.ts'
 import { FAILURE_ROUTES } from './failures-routes.ts'
 import { LATER_ROUTES } from './later-routes.ts'
+import { openApiDocument } from './openapi.ts'
 import { OPERATION_ROUTES } from './operations-routes.ts'
 import { OUTBOX_ROUTES } from './outbox-routes.ts'
 import { SESSION_ROUTES } from './session-routes.ts'
@@ -22,6 +24,14 @@ export const ROUTES: readonly ApiRoute[] = [
   ...AUDIT_ROUTES,
   ...OPERATION_ROUTES,
   ...LATER_ROUTES,
+  {
+    method: 'GET',
+    path: 'openapi.json',
+    action: 'read',
+    summary: 'This API as an OpenAPI 3.1 document.',
+    answer: 'OpenApiDocument',
+    run: ({ desk }): OpenApiDocument => openApiDocument(ROUTES, desk.version),
+  },
 ]
 
 /** A route, and the values of its names. */

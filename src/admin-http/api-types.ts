@@ -14,6 +14,9 @@ import type {
   StorageAnswer,
 } from './api-operations.ts'
 
+/** A moment: RFC 3339, in UTC. @format date-time */
+export type Instant = string
+
 /** What a user may do: `viewer` reads, `operator` moves events and pauses backends, `admin` deletes as well. */
 export type Role = 'viewer' | 'operator' | 'admin'
 
@@ -109,8 +112,8 @@ export interface FailureGroup {
   /** How many of them are blocked. */
   readonly blockedKeys: number
   readonly types: readonly string[]
-  readonly first: string
-  readonly last: string
+  readonly first: Instant
+  readonly last: Instant
   readonly state: FailureState
   /** The filter that finds its events. */
   readonly q: string
@@ -120,7 +123,7 @@ export interface FailureGroup {
 export interface FailuresAnswer {
   readonly groups: readonly FailureGroup[]
   readonly searched: Searched
-  readonly at: string
+  readonly at: Instant
 }
 
 /** A key that a failed event blocks. */
@@ -132,7 +135,7 @@ export interface BlockedKeyRow {
   /** The failed event that blocks it; null = it is gone since. */
   readonly head: EventRow | null
   readonly error: string
-  readonly since: string
+  readonly since: Instant
   /** Events that wait behind it. */
   readonly waiting: number
   readonly more: boolean
@@ -144,13 +147,13 @@ export interface KeysAnswer {
   readonly next: string | null
   /** How many keys are blocked in all. */
   readonly total: Bounded
-  readonly at: string
+  readonly at: Instant
 }
 
 /** GET api/backends */
 export interface BackendsAnswer {
   readonly backends: readonly BackendRow[]
-  readonly at: string | null
+  readonly at: Instant | null
 }
 
 /** GET api/audit?who=&what=&after= */
@@ -162,7 +165,7 @@ export interface AuditAnswer {
 /** What a person did. */
 export interface AuditRow {
   readonly id: string
-  readonly at: string
+  readonly at: Instant
   readonly who: string
   readonly what: string
   /** The filter or the ids, as text. */
@@ -182,13 +185,16 @@ export interface OperationsAnswer {
 /** GET api/findings */
 export interface FindingsAnswer {
   readonly findings: readonly FindingRow[]
-  readonly at: string | null
+  readonly at: Instant | null
 }
 
 /** GET api/consumers */
 export interface ConsumersAnswer {
   readonly consumers: readonly ConsumerRow[]
 }
+
+/** GET api/openapi.json: an OpenAPI 3.1 document. */
+export type OpenApiDocument = Readonly<Record<string, unknown>>
 
 /** GET api/inbox */
 export interface InboxAnswer {

@@ -80,3 +80,11 @@ for (const [name, args, says] of [
     assert.match(terminal.notes.join('\n'), says)
   })
 }
+
+test('--openapi prints the document of the API, without a configuration', async () => {
+  const terminal = new FakeTerminal(folder)
+  assert.equal(await runCli(['admin', '--openapi'], terminal, '0'), 0)
+  const { openapi, paths } = terminal.json
+  assert.match(String(openapi), /^3\.1\./)
+  assert.ok(Object.hasOwn(paths as object, '/actions/requeue'))
+})

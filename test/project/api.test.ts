@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { OF_LIBRARIES, pageOf, sentenceOf } from '../../scripts/api/page.ts'
 import { type Exported, readApi } from '../../scripts/api/read-api.ts'
+import { readSchemas, schemaFile } from '../../scripts/api/schemas.ts'
 import { root } from './source-files.ts'
 
 /** One declaration that a user holds and passes on, without looking into it: what it is made of may change until 1.0. */
@@ -99,6 +100,13 @@ test('each option takes undefined that may be left out, or that is a text and so
 test('docs/api.md has every name as it is; the cure is `npm run api`', () => {
   assert.ok(
     readFileSync(join(root, 'docs/api.md'), 'utf8') === pageOf(entries),
+    'run `npm run api`, and look at the change',
+  )
+})
+
+test('the schemas of the admin API are those of its types; the cure is `npm run api`', () => {
+  assert.ok(
+    readFileSync(join(root, 'src/admin-http/api-schemas.json'), 'utf8') === schemaFile(readSchemas()),
     'run `npm run api`, and look at the change',
   )
 })

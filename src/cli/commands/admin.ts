@@ -4,8 +4,11 @@ import { readFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import { resolve } from 'node:path'
 import { adminHandler } from '../../admin-http/admin-handler.ts'
+import { ROUTES } from '../../admin-http/api-routes.ts'
+import { openApiDocument } from '../../admin-http/openapi.ts'
 import { LEAST_TOKEN } from '../../admin-http/options.ts'
 import { isLoopback } from '../../admin-http/origin.ts'
+import { packageVersion } from '../../admin-http/package-version.ts'
 import { toNodeListener } from '../../foundation/node-listener.ts'
 import { defineCommand } from '../command.ts'
 import { EXIT, UsageError } from '../exit-codes.ts'
@@ -40,10 +43,15 @@ export const admin = defineCommand({
       help: `Listens at this address. Default: ${HOST}, for this machine only.`,
     },
     'token-file': { kind: 'text', value: 'path', help: 'Reads the token from this file.' },
+    openapi: { kind: 'flag', help: 'Prints the OpenAPI 3.1 document of the API, and serves nothing.' },
     'show-keys': { kind: 'flag', help: 'Shows partition keys as they are, in place of a hash.' },
   },
   examples: ['broadcaster admin', 'broadcaster admin --host 0.0.0.0 --token-file /run/secrets/admin-token'],
   async run({ options }, { terminal, outboxes }) {
+    if (options.openapi) {
+      terminal.verbatim(JSON.stringify(openApiDocument(ROUTES, packageVersion())))
+      return EXIT.ok
+    }
     const { host = HOST, port = PORT, 'token-file': file, 'show-keys': showKeys } = options
     const given = tokenOf(terminal, file)
     if (given === undefined && !isLoopback(host)) {
