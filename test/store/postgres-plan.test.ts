@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import type { Pool } from 'pg'
+import type { ClientBase, Pool } from 'pg'
 import { postgres } from '../../src/store/postgres/postgres.ts'
 import type { Store } from '../../src/store/store.ts'
 import { POSTGRES_SERVERS } from '../support/postgres-servers.ts'
@@ -23,6 +23,8 @@ interface Query {
   readonly values: unknown[]
 }
 
+const OWNERSHIP = { workerId: '00000000-0000-7000-8000-000000000000', backend: 'default', fences: new Map() }
+
 function isQuery(asked: unknown): asked is Query {
   return typeof asked === 'object' && asked !== null && 'text' in asked && 'values' in asked
 }
@@ -33,11 +35,21 @@ function spyOn(pool: Pool, statements: Query[]): void {
     const query = client.query.bind(client) as (...given: unknown[]) => unknown
     const spy = (...given: unknown[]) => {
       const [asked] = given
-      if (isQuery(asked)) statements.push({ ...asked, text: asked.text.replace(/^(SET LOCAL [^;]*;)+/, '') })
+      if (isQuery(asked)) statements.push(asked)
       return query(...given)
     }
     Object.assign(client, { query: spy })
   })
+}
+
+/** The nodes of the plan of a statement, with what it sets for itself. Of one that is kept: the plan that is kept. None = it has no plan. */
+async function explain(client: ClientBase, { text, values }: Query, options = ''): Promise<readonly Plan[]> {
+  const settings = /^(SET LOCAL [^;]*(;|$))*/.exec(text)?.[0] ?? ''
+  if (settings !== '') await client.query(settings)
+  const statement = text.slice(settings.length)
+  if (statement === '' || statement.startsWith('PREPARE ')) return []
+  const { rows } = await client.query(`EXPLAIN (${options}FORMAT JSON) ${statement}`, values)
+  return nodesOf(rows[0]['QUERY PLAN'][0].Plan)
 }
 
 function nodesOf(plan: Plan): readonly Plan[] {
@@ -47,7 +59,8 @@ function nodesOf(plan: Plan): readonly Plan[] {
 for (const { name, title } of POSTGRES_SERVERS) {
   /** Plans with the worst statistics there are: those of an empty table that has grown to 300,000 rows since. */
   describe(`plans on ${title} with stale statistics`, { skip: skipWithout(name) }, () => {
-    const { pool, schema, close } = openPlace(servers[name]()?.url ?? '')
+    // One connection: what the server keeps for the store's statements can be asked on it.
+    const { pool, schema, close } = openPlace(servers[name]()?.url ?? '', 1)
     const statements: Query[] = []
     let store: Store
 
@@ -65,6 +78,7 @@ for (const { name, title } of POSTGRES_SERVERS) {
           partition_key, lane)
         SELECT 'a', 'b', 'default', '${status}', now(), ${availableAt}, 'k' || g % 1000, g % 16
         FROM generate_series(1, ${count}) AS g`)
+      await useAll()
       await fill(200_000, 'published', 'NULL')
       await fill(50_000, 'pending', `now() + interval '1 day'`)
       await fill(20_000, 'pending', `timestamptz '9999-12-31 00:00:00+00'`)
@@ -72,6 +86,16 @@ for (const { name, title } of POSTGRES_SERVERS) {
       await fill(30_000, 'pending', 'NULL')
     })
     after(close)
+
+    /** So that the plans that are kept are of an empty table. */
+    async function useAll(): Promise<void> {
+      await store.relay.fetch(names, [{ lane: 0, after: 0, limit: 1 }])
+      await store.relay.lastSeq(names, 0)
+      await store.relay.unpark(names, lanes, 1)
+      await store.relay.settle(OWNERSHIP, [{ kind: 'published', id: OWNERSHIP.workerId, lane: 0, generation: 0 }])
+      const { rows } = await pool.query('SELECT count(*) AS plans FROM pg_prepared_statements')
+      assert.equal(Number(rows[0].plans), 4)
+    }
 
     /** How the statements of a call read the events table: `Index Scan outbox_events_hot`, without repeats. */
     async function accessOf(call: () => Promise<unknown>): Promise<readonly string[]> {
@@ -86,15 +110,8 @@ for (const { name, title } of POSTGRES_SERVERS) {
         client.release()
       })
       await client.query('BEGIN')
-      for (const { text, values } of asked) {
-        // What a call sets for itself counts for its plans.
-        if (text.startsWith('SET LOCAL ')) {
-          await client.query(text)
-          continue
-        }
-        const { rows } = await client.query(`EXPLAIN (FORMAT JSON) ${text}`, values)
-        const plan: Plan = rows[0]['QUERY PLAN'][0].Plan
-        for (const node of nodesOf(plan)) {
+      for (const query of asked) {
+        for (const node of await explain(client, query)) {
           const index = node['Index Name']?.startsWith('outbox_events')
           if (index || (node['Relation Name'] === 'outbox_events' && node['Node Type'] !== 'ModifyTable')) {
             access.add(`${node['Node Type']} ${node['Index Name'] ?? node['Relation Name']}`)
@@ -155,15 +172,14 @@ for (const { name, title } of POSTGRES_SERVERS) {
         names,
         lanes.map((lane) => ({ lane, after: 0, limit: 30 })),
       )
-      const ownership = { workerId: '00000000-0000-7000-8000-000000000000', backend: 'default', fences: new Map() }
       const outcomes = rows.map(({ id, lane }) => ({ kind: 'published', generation: 0, id, lane }) as const)
-      const access = await accessOf(() => store.relay.settle(ownership, outcomes))
+      const access = await accessOf(() => store.relay.settle(OWNERSHIP, outcomes))
       assert.ok(
         access.every((each) => /^(Index Scan|Bitmap Index Scan) outbox_events_pkey$|^Bitmap Heap Scan/.test(each)),
         String(access),
       )
       const parked = outcomes.map(({ id, lane }) => ({ kind: 'park', generation: 0, id, lane, delay: null }) as const)
-      assert.deepEqual(await accessOf(() => store.relay.settle(ownership, parked)), ['Index Scan outbox_events_pkey'])
+      assert.deepEqual(await accessOf(() => store.relay.settle(OWNERSHIP, parked)), ['Index Scan outbox_events_pkey'])
     })
 
     test('a list by many ids reads the primary key once, not once an id', async () => {
@@ -223,12 +239,11 @@ for (const { name, title } of POSTGRES_SERVERS) {
     after(close)
 
     /** Rows that the nodes of its plan give or leave out when it is run, and nothing is kept. */
-    async function rowsReadBy({ text, values }: Query): Promise<number> {
+    async function rowsReadBy(query: Query): Promise<number> {
       const client = await pool.connect()
       try {
         await client.query('BEGIN')
-        const { rows } = await client.query(`EXPLAIN (ANALYZE, TIMING off, FORMAT JSON) ${text}`, values)
-        return nodesOf(rows[0]['QUERY PLAN'][0].Plan).reduce((sum, node) => {
+        return (await explain(client, query, 'ANALYZE, TIMING off, ')).reduce((sum, node) => {
           const removed = (node['Rows Removed by Filter'] ?? 0) + (node['Rows Removed by Join Filter'] ?? 0)
           return sum + ((node['Actual Rows'] ?? 0) + removed) * (node['Actual Loops'] ?? 0)
         }, 0)

@@ -14,9 +14,9 @@ export type SqlValue = string | number | boolean | null | readonly (string | num
 export interface Client {
   /**
    * Runs one statement by itself, within its limits on the server and here. A deadlock or a serialization failure is tried
-   * again.
+   * again. `keep`: it is run often, each time with one plan for all values, which the server may keep for the connection.
    */
-  query(text: string, values?: readonly SqlValue[]): Promise<readonly RawRow[]>
+  query(text: string, values?: readonly SqlValue[], keep?: 'keep'): Promise<readonly RawRow[]>
   /** Runs statements of our own between BEGIN and COMMIT, within the same limits; rolls back when `work` throws. */
   transaction<T>(work: (tx: ClientTransaction) => Promise<T>): Promise<T>
   /** Runs queries that all see one state of the database, and can write nothing. Within the same limits. */
@@ -27,7 +27,8 @@ export interface Client {
 export type Queries = Pick<Client, 'query'>
 
 export interface ClientTransaction {
-  query(text: string, values?: readonly SqlValue[]): Promise<readonly RawRow[]>
+  /** Planned each time: `keep` counts for statements by themselves. */
+  query(text: string, values?: readonly SqlValue[], keep?: 'keep'): Promise<readonly RawRow[]>
   /** Runs several statements without values. */
   script(text: string): Promise<void>
 }

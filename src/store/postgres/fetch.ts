@@ -55,14 +55,13 @@ ORDER BY e.seq`
     mostData = Number.POSITIVE_INFINITY,
   ): Promise<readonly FetchedRow[]> => {
     if (lanes.length === 0 || names.length === 0) return []
-    const rows = await client.query(text, [
-      names,
+    const [numbers, after, limits] = [
       lanes.map(({ lane }) => lane),
-      lanes.map(({ after }) => after),
+      lanes.map((one) => one.after),
       lanes.map(({ limit }) => limit),
-      Math.min(mostData, MOST),
-    ])
-    return rows.map(read)
+    ]
+    const values = [names, numbers, after, limits, Math.min(mostData, MOST)]
+    return (await client.query(text, values, 'keep')).map(read)
   }
 }
 
@@ -102,7 +101,7 @@ CROSS JOIN LATERAL (
   ORDER BY e.seq DESC
   LIMIT 1) AS e`
   return async (names, lane) => {
-    const [row] = await client.query(text, [names, lane])
+    const [row] = await client.query(text, [names, lane], 'keep')
     const last = row?.['last'] ?? null
     return last === null ? undefined : Number(last)
   }

@@ -24,6 +24,11 @@ export class KeptPlans {
     return name
   }
 
+  /** Whether it is known of this client. */
+  knows(client: object): boolean {
+    return this.#isForgotten || this.#own.has(client)
+  }
+
   /** Somebody has the server forget what was prepared (`DISCARD ALL`): nothing is kept from now on. */
   forget(): void {
     this.#isForgotten = true

@@ -7,14 +7,16 @@ import {
   type Client,
   type Clients,
   encodeValue,
+  literal,
   type Queries,
   type RawRow,
   type SqlValue,
   withValues,
 } from './client.ts'
+import { KeptStatements, PLAN_SETTINGS } from './kept-statements.ts'
 import type { OpenPg } from './open-pg.ts'
 import type { PgTransaction } from './pg-transaction.ts'
-import { runAgainOnConflict } from './store-error.ts'
+import { runAgainOnConflict, serverCode } from './store-error.ts'
 
 /** A query as `pg` takes it. `types` stands for this one query above every parser the user has set. */
 interface PgQuery {
@@ -85,13 +87,14 @@ const CONTROL: TransactionControl<PgPoolClient> = {
 }
 
 /** The clients of a store on a pool of `pg`. */
-export function pgClients(open: OpenPg, options: ResolvedStatementOptions): Clients {
-  return clientsOn(open, options, { client: pgClient, lender: pgLender })
+export function pgClients(open: OpenPg, options: ResolvedStatementOptions, prepare = true): Clients {
+  const kept = prepare ? new KeptStatements() : undefined
+  return clientsOn(open, options, { client: (share, limits) => pgClient(share, limits, kept), lender: pgLender })
 }
 
-function pgClient(share: ConnectionShare<PgPoolClient>, limits: Limits): Client {
+function pgClient(share: ConnectionShare<PgPoolClient>, limits: Limits, kept: KeptStatements | undefined): Client {
   return {
-    query: async (text, values = []) => {
+    query: async (text, values = [], keep) => {
       // What may take any time may be nothing that a batch can hold: CREATE INDEX CONCURRENTLY.
       if (limits.total === Number.POSITIVE_INFINITY) {
         const query = queryOf(text, values)
@@ -101,7 +104,13 @@ function pgClient(share: ConnectionShare<PgPoolClient>, limits: Limits): Client 
       }
       // As a batch it has no parameters. What cannot be written costs no connection.
       const written = withValues(text, values)
-      return runAgainOnConflict(() => share.use(limits.total, (loan) => askLimited(loan, written, limits, loan.left)))
+      return runAgainOnConflict(() =>
+        share.use(limits.total, (loan) =>
+          kept && keep
+            ? askKept(loan, kept, { text, values, written }, limits)
+            : askLimited(loan, written, limits, loan.left),
+        ),
+      )
     },
     transaction: (work) =>
       share.use(limits.total, (loan) =>
@@ -144,6 +153,25 @@ async function ask(loan: PgLoan, query: PgQuery | string, limit?: number): Promi
 async function askLimited(loan: PgLoan, written: string, limits: Limits, left: number): Promise<RawRow[]> {
   const result = await ask(loan, { text: settings(limits, left) + written, values: [], types: RAW }, left)
   return lastOf(result).rows as RawRow[]
+}
+
+/** The same by a kept plan, as far as the connection can keep one. */
+async function askKept(
+  loan: PgLoan,
+  kept: KeptStatements,
+  { text, values, written }: { readonly text: string; readonly values: readonly SqlValue[]; readonly written: string },
+  limits: Limits,
+): Promise<RawRow[]> {
+  try {
+    const name = await kept.prepare(loan.connection, text, (asked) => askLimited(loan, asked, limits, loan.left))
+    if (name !== undefined) {
+      const execute = `${PLAN_SETTINGS}EXECUTE ${name}(${values.map(literal).join(',')})`
+      return await askLimited(loan, execute, limits, loan.left)
+    }
+  } catch (error) {
+    if (!kept.refuses(loan.connection, serverCode(error))) throw error
+  }
+  return askLimited(loan, written, limits, loan.left)
 }
 
 function queryOf(text: string, values: readonly SqlValue[]): PgQuery {

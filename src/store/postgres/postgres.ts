@@ -52,7 +52,7 @@ export function postgres(options: PostgresOptions): Store<PgTransaction> | Store
     return { ...storeOn(clients, t, pgliteTransaction()), place, ...wake }
   }
   const open = openPg(resolved)
-  const clients = pgClients(open, resolved.statements)
+  const clients = pgClients(open, resolved.statements, resolved.prepare)
   const wake = resolved.listen === false ? {} : { wake: listen(clients.heartbeat, t, open.connectListener) }
   const { statementTimeout } = resolved.statements
   return { ...storeOn(clients, t, pgTransaction({ prepare: resolved.prepare })), place, ...wake, statementTimeout }

@@ -220,7 +220,7 @@ function published(sql: Statements, outcomes: readonly Outcome[]): readonly Step
     // One statement for each generation: nearly all events were never moved by an operator.
     [...Map.groupBy(some, ({ generation }) => generation)].map(([generation, group]) => {
       const ids = group.map(({ id }) => id).sort()
-      return async (on) => (await on.query(statement, [ids, generation])).map(({ id }) => id ?? '')
+      return async (on) => (await on.query(statement, [ids, generation], 'keep')).map(({ id }) => id ?? '')
     })
   return [
     ...oneEach(

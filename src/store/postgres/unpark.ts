@@ -80,7 +80,7 @@ SELECT NULL, NULL, NULL, (SELECT json_agg(json_build_object('id', id, 'seq', seq
 
   return async (names: readonly string[], lanes: readonly number[], limitPerLane: number): Promise<UnparkReport> => {
     if (lanes.length === 0 || names.length === 0) return { woken: [], heads: [], locked: [], more: [], nextDueIn: null }
-    const rows = await client.query(text, [names, lanes, limitPerLane])
+    const rows = await client.query(text, [names, lanes, limitPerLane], 'keep')
     let nextDueIn: number | null = null
     const woken: { lane: number; firstSeq: number; count: number }[] = []
     const heads: string[] = []
