@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { delivered } from '../../src/backend/backend.ts'
+import { Drain, type DrainParts } from '../../src/relay/drain.ts'
 import { memoryStore } from '../../src/store/memory/memory.ts'
 import { dataOf, TestOutbox } from './outbox.ts'
 
@@ -101,4 +102,38 @@ test('a drain asked for after close says that it is closed', async () => {
   const outbox = new TestOutbox()
   await outbox[Symbol.asyncDispose]()
   await assert.rejects(outbox.broadcaster.processPendingEvents(), { code: 'CLOSED' })
+})
+
+/** A drain of nothing, on parts that say what is done with them. */
+function drain(check: () => Promise<unknown>, run: () => Promise<void>) {
+  const did: string[] = []
+  const say = (what: string) => async (): Promise<void> => void did.push(what)
+  const keeper = { start: say('start'), run: say('run'), stop: say('stop'), leave: say('leave') }
+  const cycle = { run, stop: () => did.push('stop cycle'), published: 3 }
+  const parts = { keeper, cycles: [cycle], waker: { close: say('close') }, check } as unknown as DrainParts
+  return { did, drain: new Drain(parts) }
+}
+
+test('a drain that failed says so, after it has given its lanes back', async () => {
+  const failing = drain(
+    async () => undefined,
+    async () => {
+      throw new Error('no fetch')
+    },
+  )
+  await assert.rejects(failing.drain.published, /no fetch/)
+  await failing.drain.ended()
+  assert.equal(failing.did.at(-1), 'leave')
+})
+
+test('a drain that is stopped before it began takes no lane', async () => {
+  const checking = gate()
+  const { did, drain: stopped } = drain(
+    () => checking.promise,
+    async () => undefined,
+  )
+  stopped.stop()
+  checking.resolve()
+  assert.equal(await stopped.published, 0)
+  assert.deepEqual(did, ['stop cycle'])
 })

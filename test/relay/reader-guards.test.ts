@@ -161,6 +161,7 @@ test('a lane of which more was found than there is room for is read on from ther
     [1, 2],
   )
   assert.equal(reader.hungry, true, 'there is more, and nobody calls for it')
+  assert.equal(reader.hasForgotten, true)
   assert.deepEqual(await read(10), [], 'there is no room yet')
   for (let next = 3; next <= 7; next++) {
     await published(waiting.shift() ?? assert.fail())

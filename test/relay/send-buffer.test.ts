@@ -73,6 +73,13 @@ test('an event that must go alone makes a batch by itself and keeps its place in
   }
 })
 
+test('nothing goes with an event that must go alone, and a batch goes to one destination', () => {
+  const buffer = new SendBuffer()
+  const to = (seq: number, destination: string): HeldEvent => ({ ...held(seq, null), destination })
+  for (const event of [held(1, null, true), held(2, 'k', true), to(3, 'a'), to(4, 'b'), to(5, 'a')]) buffer.add(event)
+  for (const expected of [['e1'], ['e2'], ['e3', 'e5'], ['e4']]) assert.deepEqual(ids(buffer.take(9, true)), expected)
+})
+
 test('an event that committed late takes its place before those that still wait', () => {
   const buffer = new SendBuffer()
   for (const event of [held(2, 'k'), held(5, 'k'), held(3, 'k')]) buffer.add(event)

@@ -146,3 +146,22 @@ test('a connection that was lost is asked for again only after the store has ans
   await turns()
   assert.deepEqual(asked, ['listen', 'listen'], 'once')
 })
+
+test('who sleeps for long is woken when commits are no longer announced', async () => {
+  const { waker, one, two, woken } = await awake()
+  await waker.rest(one)
+  assert.equal(await waker.rest(two), 'sweep')
+  woken.length = 0
+  waker.busy(two, true)
+  assert.deepEqual(woken, ['one'])
+})
+
+test('an arming that is not answered is a connection that is lost', { timeout: 10_000 }, async () => {
+  const { waker, one, two, commit, woken } = await awake()
+  commit(new Promise(() => undefined))
+  await waker.rest(one)
+  woken.length = 0
+  assert.equal(await waker.rest(two), 'poll')
+  assert.deepEqual(woken, ['lanes', 'one', 'two'])
+  assert.equal(waker.isQuiet, false)
+})
