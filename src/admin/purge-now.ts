@@ -1,3 +1,7 @@
+import { compileTypePattern } from '../event/type-pattern.ts'
+import { CleanUp } from '../retention/clean-up.ts'
+import { perStatus, ruleOf } from '../retention/rules.ts'
+import type { PerStatus } from '../store/retention-store.ts'
 import type { Store } from '../store/store.ts'
 import type { ActedBy } from './actor.ts'
 
@@ -5,8 +9,14 @@ import type { ActedBy } from './actor.ts'
 export interface PurgeOptions extends ActedBy {
   /** Published events, in milliseconds; null = none. */
   readonly published: number | null
-  /** Failed and cancelled events, in milliseconds; null = none. */
+  /** Failed events, in milliseconds; null = none. */
   readonly failed: number | null
+  /** Cancelled events, in milliseconds; null = none. Default: `failed`. */
+  readonly cancelled?: number | null | undefined
+  /** How many events of a status are kept: the oldest of more are deleted, whatever their age. Default: any number. */
+  readonly keep?: Partial<PerStatus<number | null>> | undefined
+  /** Only events of this type, or of those that match a pattern such as `audit.*`. Default: all. */
+  readonly type?: string | undefined
   /** Inbox entries, in milliseconds since they were handled; an event that comes again after that is handled again. Default: null. */
   readonly inbox?: number | null | undefined
   /** Entries of the audit, in milliseconds since they were begun. Default: null. */
@@ -18,16 +28,23 @@ export interface PurgeOptions extends ActedBy {
 /** Rows deleted in one statement, so that no clean-up holds locks or the event loop for long. */
 const limit = 1_000
 
-/** Deletes what is old, a bounded number at a time; `onDeleted` is called for each. */
+/**
+ * Deletes what is old, a bounded number at a time; `onDeleted` is called for each. Throws `INVALID_OPTION` for a type that is
+ * none.
+ */
 export async function purge(
   store: Pick<Store, 'retention' | 'inbox' | 'audit'>,
-  { published, failed, inbox = null, audit = null, signal }: PurgeOptions,
+  { published, failed, cancelled = failed, keep = {}, type = '*', inbox = null, audit = null, signal }: PurgeOptions,
   onDeleted: (count: number) => void,
 ): Promise<void> {
   const untilNone = async (deleteSome: () => Promise<number>): Promise<void> => {
     for (let count = 1; count > 0 && signal?.aborted !== true; onDeleted(count)) count = await deleteSome()
   }
-  await untilNone(() => store.retention.purge({ publishedFor: published, failedFor: failed, limit }))
+  const ages = { published, failed, cancelled }
+  const numbers = perStatus((status) => keep[status] ?? null)
+  const rules = [ruleOf(compileTypePattern(type), ages, numbers)]
+  const rest = async (): Promise<boolean> => signal?.aborted !== true
+  if (await rest()) await new CleanUp(store.retention, rules).run({ onRemoved: onDeleted, rest, whole: true })
   if (inbox !== null) await untilNone(() => store.inbox.prune({ age: inbox, limit }))
   if (audit !== null) await untilNone(() => store.audit.prune({ age: audit, limit }))
 }

@@ -19,7 +19,11 @@ const PURGES = 10
 /** Retention each of whose parts ends within a multiple of `limit` ms. */
 export function patientCleaning({ retention, inbox, audit }: Cleaned, limit: number): Cleaned {
   return {
-    retention: { purge: (...given) => answered(PURGES * limit, retention.purge(...given)) },
+    retention: {
+      walk: (...given) => answered(limit, retention.walk(...given)),
+      remove: (...given) => answered(PURGES * limit, retention.remove(...given)),
+      census: (...given) => answered(limit, retention.census(...given)),
+    },
     inbox: { prune: (...given) => answered(PURGES * limit, inbox.prune(...given)) },
     audit: { prune: (...given) => answered(PURGES * limit, audit.prune(...given)) },
   }

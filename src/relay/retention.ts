@@ -1,38 +1,13 @@
-import { duration, or } from '../foundation/option-kinds.ts'
-import type { OptionsOf, ResolvedOf } from '../foundation/option-table.ts'
 import { Pause } from '../foundation/pause.ts'
+import { CleanUp } from '../retention/clean-up.ts'
+import type { ResolvedRetention } from '../retention/retention-options.ts'
+import { rulesOf } from '../retention/rules.ts'
 import type { AuditStore } from '../store/audit-store.ts'
 import type { InboxStore } from '../store/inbox-store.ts'
 import type { RetentionStore } from '../store/retention-store.ts'
 
-const DAY = 24 * 60 * 60 * 1_000
-const FROM_ZERO = { min: 0, max: Number.MAX_SAFE_INTEGER }
-
-/** How long settled events are kept. */
-export const RETENTION = {
-  /**
-   * Published events, in milliseconds; null = for ever. `'delete'` = not at all: what was delivered is deleted instead of being
-   * marked, which costs the database least; it can then be neither listed nor replayed, and its id may be published again.
-   * Default 604,800,000 (seven days).
-   */
-  published: or(duration(7 * DAY, FROM_ZERO), null, 'delete'),
-  /** Failed and cancelled events, in milliseconds; null = for ever. Default 2,592,000,000 (thirty days). */
-  failed: or(duration(30 * DAY, FROM_ZERO), null),
-  /**
-   * Inbox entries (`inbox.once`), since they were handled, in milliseconds; null = for ever. Default 2,592,000,000 (thirty
-   * days).
-   */
-  inbox: or(duration(30 * DAY, FROM_ZERO), null),
-  /** What operators did (`admin.audit`), in milliseconds; null = for ever. Default 31,536,000,000 (365 days). */
-  audit: or(duration(365 * DAY, FROM_ZERO), null),
-  /** The time between two clean-ups, in milliseconds. Default 60,000. */
-  interval: duration(60_000, { min: 1, max: 86_400_000 }),
-}
-/** The same as an option of a worker. */
-export type RetentionOptions = OptionsOf<typeof RETENTION>
-
 /** Rows deleted in one statement, so that no clean-up holds locks or the event loop for long. */
-const PURGE_LIMIT = 1_000
+const PRUNE_LIMIT = 1_000
 
 /** What retention deletes from. */
 export interface Cleaned {
@@ -55,15 +30,17 @@ export interface RetentionReport {
 /** Deletes settled events and inbox entries past their time, in bounded batches, until `stop`. */
 export class Retention {
   readonly #store: Cleaned
-  readonly #options: ResolvedOf<typeof RETENTION>
+  readonly #options: ResolvedRetention
   readonly #report: RetentionReport
+  readonly #events: CleanUp
   readonly #pause = new Pause()
   #stopping = false
 
-  constructor(store: Cleaned, options: ResolvedOf<typeof RETENTION>, report: RetentionReport) {
+  constructor(store: Cleaned, options: ResolvedRetention, report: RetentionReport) {
     this.#store = store
     this.#options = options
     this.#report = report
+    this.#events = new CleanUp(store.retention, rulesOf(options))
   }
 
   /** Never rejects. */
@@ -80,7 +57,7 @@ export class Retention {
         this.#report.onError(error)
       }
       // Several workers clean up at random times rather than all at once; a second one finds nothing to delete.
-      await this.#pause.sleep(this.#options.interval * (0.5 + Math.random()))
+      if (!this.#stopping) await this.#pause.sleep(this.#options.interval * (0.5 + Math.random()))
     }
   }
 
@@ -89,30 +66,31 @@ export class Retention {
     this.#pause.end()
   }
 
-  #purge(): Promise<number> {
-    const { published, failed } = this.#options
-    return this.#untilNone(async () => {
-      // What another worker, or this one before its options changed, has kept.
-      const publishedFor = published === 'delete' ? 0 : published
-      const limits = { publishedFor, failedFor: failed, limit: PURGE_LIMIT }
-      const count = await this.#store.retention.purge(limits)
-      if (count > 0) this.#report.onPurged(count)
-      return count
-    })
+  async #purge(): Promise<number> {
+    let all = 0
+    const onRemoved = (count: number): void => {
+      all += count
+      this.#report.onPurged(count)
+    }
+    await this.#events.run({ onRemoved, rest: (taken) => this.#rest(taken) })
+    return all
   }
 
   async #prune(store: Cleaned['inbox' | 'audit'], age: number | null): Promise<number> {
-    return age === null ? 0 : this.#untilNone(() => store.prune({ age, limit: PURGE_LIMIT }))
-  }
-
-  /** Calls it until it deletes less than it may; resolves with how many that were in all. */
-  async #untilNone(remove: () => Promise<number>): Promise<number> {
+    if (age === null) return 0
     let all = 0
-    let count = PURGE_LIMIT
-    while (count >= PURGE_LIMIT && !this.#stopping) {
-      count = await remove()
+    for (let goOn = !this.#stopping; goOn; ) {
+      const start = performance.now()
+      const count = await store.prune({ age, limit: PRUNE_LIMIT })
       all += count
+      goOn = count >= PRUNE_LIMIT && (await this.#rest(performance.now() - start))
     }
     return all
+  }
+
+  /** As long as the statement took: the relay has the database for half of the time at least. False: we are to stop. */
+  async #rest(taken: number): Promise<boolean> {
+    if (!this.#stopping) await this.#pause.sleep(taken)
+    return !this.#stopping
   }
 }

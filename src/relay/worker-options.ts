@@ -15,8 +15,8 @@ import {
 } from '../foundation/option-kinds.ts'
 import { type OptionsOf, type ResolvedOf, readOptions } from '../foundation/option-table.ts'
 import { retryOption } from '../foundation/retry-policy.ts'
+import { RETENTION } from '../retention/retention-options.ts'
 import { BREAKER } from './breaker.ts'
-import { RETENTION } from './retention.ts'
 
 const DAY = 86_400_000
 
@@ -122,6 +122,11 @@ export function resolveWorkerOptions(
       const { batchSize, pollInterval, maxInHand = 20 * batchSize } = read
       if (maxInHand < batchSize)
         refuse('maxInHand', `is ${maxInHand}; give batchSize, ${batchSize}, or more`, maxInHand)
+      if (read.retention !== false && read.retention.published === 'delete') {
+        const [kept] = Object.entries(read.retention.types).filter(([, { published }]) => published !== undefined)
+        const message = `keeps nothing published, so types['${kept?.[0]}'].published has no effect; give a time instead of 'delete'`
+        if (kept) refuse('retention', message)
+      }
       const idleInterval = pooled ? Math.max(pollInterval, POOLED_IDLE_INTERVAL) : pollInterval
       return {
         ...read,

@@ -1,15 +1,119 @@
+import type { Row } from './statement.ts'
+
+/** The statuses of events that retention may delete: those that nobody will deliver. */
+export const SETTLED = ['published', 'failed', 'cancelled'] as const
+/** One of them. */
+export type SettledStatus = (typeof SETTLED)[number]
+
+/** Something for each of these statuses. */
+export type PerStatus<Value> = { readonly [Status in SettledStatus]: Value }
+
+/** An event that may be due for deletion, as it was read. */
+export interface SettledEvent {
+  readonly id: string
+  readonly eventType: string
+  readonly status: SettledStatus
+  /** Milliseconds since it was published, failed or cancelled. */
+  readonly age: number
+  /** Where it stands in the order of the walk: a later event has a greater one. */
+  readonly place: string
+  /** Whether it is one of those that are counted, and may go for their number: its key does not wait for it. */
+  readonly counts: boolean
+  /** What differs as soon as anybody has moved or settled the row anew. */
+  readonly version: string
+}
+
+/** A part of the table, in the order of insertion: bounded whatever is asked for, since each row of it is read. */
+export interface SettledWalk {
+  /** From behind this place; null = from the oldest. */
+  readonly after: string | null
+  /** Rows read, at most. */
+  readonly rows: number
+  /** Events of more than so many milliseconds are returned, by status; null = none for their age. */
+  readonly ages: PerStatus<number | null>
+  /**
+   * So are events that count up to this place, by status; null = none for their number. Where the table is walked by id, one
+   * whose id does not begin with a time does not count.
+   */
+  readonly upTo: PerStatus<string | null>
+}
+
+/** What a walk met. */
+export interface SettledPage {
+  readonly events: readonly SettledEvent[]
+  /** Where the next one begins (`after`); null = what comes is too young. */
+  readonly next: string | null
+}
+
+/** How many settled events of each kind a part of the table holds. */
+export interface Census {
+  /** Of those that count. */
+  readonly groups: readonly { readonly status: SettledStatus; readonly eventType: string; readonly count: number }[]
+  /** The place of the oldest row that was read; null = there was none. */
+  readonly last: string | null
+}
+
 /**
- * What deletes settled events when their time is over: no business of the relay's, and each store's own, by rows or by
- * partitions.
+ * What deletes settled events when their time is over: no business of the relay's. A walk finds them, and what it found is
+ * deleted by a statement of its own, so that it can be kept elsewhere in between.
  */
 export interface RetentionStore {
+  /** Looks at the next rows, and returns those that may go. */
+  walk(walk: SettledWalk): Promise<SettledPage>
   /**
-   * Deletes published events older than `publishedFor` ms and failed or cancelled ones older than `failedFor` ms
-   * (null = keep), at most `limit` rows a call. Returns how many it deleted.
+   * Deletes those that are still as they were read, and that nobody has locked; what waits behind a failed one is released by
+   * the owner of its lane. Resolves with how many.
    */
-  purge(options: {
-    readonly publishedFor: number | null
-    readonly failedFor: number | null
-    readonly limit: number
-  }): Promise<number>
+  remove(events: readonly SettledEvent[]): Promise<number>
+  /** Counts so many rows from before a place towards the oldest; null = from the newest. */
+  census(before: string | null, rows: number): Promise<Census>
+}
+
+/** The least `seq` that a row can have: plain SQL may write any. */
+const LEAST_SEQ = -(2n ** 63n)
+
+/** The place of a row that is walked by its `seq`: a text that sorts like the number. */
+export function placeOfSeq(seq: unknown): string {
+  return (BigInt(String(seq)) - LEAST_SEQ).toString().padStart(20, '0')
+}
+
+/** The `seq` of a place. */
+export function seqOfPlace(place: string): bigint {
+  return BigInt(place) + LEAST_SEQ
+}
+
+/** Reads a row of a walk by `seq`, whose id `uuid` reads. */
+export function settledOf(row: Row, uuid: (value: unknown) => string): SettledEvent {
+  return {
+    id: uuid(row['id']),
+    eventType: String(row['event_type']),
+    status: String(row['status']) as SettledStatus,
+    age: Number(row['age']),
+    place: placeOfSeq(row['place']),
+    counts: Number(row['counts']) === 1,
+    version: String(row['version']),
+  }
+}
+
+/** Reads the groups of a census. */
+export function groupsOf(rows: readonly Row[]): Census['groups'] {
+  return rows.map((row) => ({
+    status: String(row['status']) as SettledStatus,
+    eventType: String(row['event_type']),
+    count: Number(row['count']),
+  }))
+}
+
+/** The greatest place to which events may go for their number; null = none may. */
+export function farthest(upTo: PerStatus<string | null>): string | null {
+  return SETTLED.reduce<string | null>((greatest, status) => {
+    const place = upTo[status]
+    return place !== null && (greatest === null || place > greatest) ? place : greatest
+  }, null)
+}
+
+/** The age below which no event may go for it; null = none may. */
+export function youngest(ages: PerStatus<number | null>): number | null {
+  const given = SETTLED.flatMap((status) => ages[status] ?? [])
+  return given.length === 0 ? null : Math.min(...given)
 }

@@ -1,6 +1,5 @@
 import type { StoreClients } from './clients.ts'
 import type { RelayStore } from './relay-store.ts'
-import type { RetentionStore } from './retention-store.ts'
 import { type SettleByOwner, settleInTransaction } from './settle-in-transaction.ts'
 import type { PublishStore, SchemaStore, Store } from './store.ts'
 
@@ -10,8 +9,7 @@ type Makers<Seam, Client, Tables> = { readonly [Name in keyof Seam]: (client: Cl
 /** The parts of a store that talks to a server. */
 export interface StoreParts<Client, Runs, Tables>
   extends Makers<Omit<RelayStore, 'settleInTransaction'>, Client, Tables>,
-    Makers<RetentionStore, Client, Tables>,
-    Makers<Pick<Store, 'coordination' | 'admin' | 'audit' | 'operations' | 'inbox'>, Client, Tables> {
+    Makers<Pick<Store, 'retention' | 'coordination' | 'admin' | 'audit' | 'operations' | 'inbox'>, Client, Tables> {
   publish(t: Tables): PublishStore
   settleByOwner(t: Tables): SettleByOwner<Runs>
   schema(clients: StoreClients<Client, Runs>, t: Tables): SchemaStore
@@ -39,7 +37,7 @@ export function storeOf<Client, Runs, Tables>(
       settleInTransaction: settleInTransaction(handlers, parts.settleByOwner(t)),
       waitingNames: parts.waitingNames(worker, t),
     },
-    retention: { purge: parts.purge(worker, t) },
+    retention: parts.retention(worker, t),
     coordination: parts.coordination(heartbeat, t),
     admin: parts.admin(operator, t),
     audit: parts.audit(operator, t),

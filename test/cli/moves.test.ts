@@ -156,5 +156,14 @@ test('reschedule takes --at or --delay, and purge deletes what is named, and no 
   assert.match((await run(['purge', '--failed', '1h'])).terminal.output, /^0 rows deleted\.$/m)
   assert.deepEqual((await run(['purge', '--failed', '0', '--json', '--reason', 'tidy'])).terminal.json, { deleted: 1 })
   assert.equal(count(path, 'outbox_events', 'pending'), 2)
+  await run(['cancel', first])
+  assert.deepEqual((await run(['purge', '--cancelled', '0', '--type', 'other.*', '--json'])).terminal.json, {
+    deleted: 0,
+  })
+  assert.equal((await run(['purge', '--cancelled', '0', '--type', 'a.**'])).code, 2)
+  assert.equal((await run(['purge', '--inbox', '0', '--type', 'a.*'])).code, 2)
+  assert.deepEqual((await run(['purge', '--failed', '0', '--cancelled', '1h', '--json'])).terminal.json, { deleted: 0 })
+  assert.deepEqual((await run(['purge', '--cancelled', '0', '--keep', '5', '--json'])).terminal.json, { deleted: 1 })
+  assert.equal(count(path, 'outbox_events', 'pending'), 1)
   assert.match((await run(['audit'])).terminal.output, /purge.*tidy/)
 })

@@ -7,8 +7,10 @@ import { describe, test } from 'node:test'
 import { memoryBackend } from '../../src/backend/memory/memory-backend.ts'
 import { Broadcaster } from '../../src/broadcaster.ts'
 import { BroadcasterError } from '../../src/errors.ts'
+import { nested } from '../../src/foundation/option-kinds.ts'
 import { Inbox } from '../../src/inbox/inbox.ts'
 import { Retention } from '../../src/relay/retention.ts'
+import { RETENTION } from '../../src/retention/retention-options.ts'
 import { memoryStore } from '../../src/store/memory/memory.ts'
 import { pgTransaction } from '../../src/store/postgres/pg-transaction.ts'
 import { postgres } from '../../src/store/postgres/postgres.ts'
@@ -183,7 +185,7 @@ describe('inbox', () => {
       for (let n = 0; n < 2_500; n++) await inbox.once(tx, 'billing', { source: '/a', id: `${n}` }, () => undefined)
     })
     const batches: number[] = []
-    const nothing = { purge: async () => 0 }
+    const nothing = memoryStore().retention
     const run = async (age: number | null): Promise<void> => {
       const cleaned = Promise.withResolvers<void>()
       const prune = async (options: { readonly age: number; readonly limit: number }): Promise<number> => {
@@ -200,7 +202,7 @@ describe('inbox', () => {
       }
       const retention = new Retention(
         { retention: nothing, inbox: { prune }, audit: { prune: async () => assert.fail('kept for ever') } },
-        { published: null, failed: null, inbox: age, audit: null, interval: 60_000 },
+        { ...nested(RETENTION).fallback, published: null, failed: null, inbox: age, audit: null },
         report,
       )
       const running = retention.run()

@@ -26,9 +26,11 @@ const LAW: Record<string, readonly string[]> = {
   'backend/*': ['foundation', 'event', 'record', 'backend', 'handlers'],
   // What works through them, and names no implementation
   publish: ['foundation', 'event', 'record', 'telemetry', 'store', 'backend'],
-  relay: ['foundation', 'event', 'health', 'record', 'telemetry', 'store', 'backend'],
+  // What may be deleted, and doing it: for workers and for operators
+  retention: ['foundation', 'event', 'record', 'store'],
+  relay: ['foundation', 'event', 'health', 'record', 'telemetry', 'store', 'backend', 'retention'],
   // Of consumers the dead letters
-  admin: ['foundation', 'event', 'health', 'record', 'telemetry', 'store', 'backend', 'consumer'],
+  admin: ['foundation', 'event', 'health', 'record', 'telemetry', 'store', 'backend', 'consumer', 'retention'],
   // HTTP in front of that door: no store, no SQL
   'admin-http': ['foundation', 'event', 'record', 'admin'],
   inbox: ['foundation', 'event', 'record', 'telemetry', 'store'],
@@ -66,6 +68,7 @@ const LAW: Record<string, readonly string[]> = {
     'store',
     'backend',
     'publish',
+    'retention',
     'relay',
     'admin',
     'handlers',

@@ -4,6 +4,7 @@ import { describe, test } from 'node:test'
 import { delivered, notDelivered } from '../../src/backend/backend.ts'
 import { handlers } from '../../src/backend/handlers/handlers.ts'
 import { HandlerRegistry } from '../../src/handlers/handler-registry.ts'
+import { purgeNow } from '../../src/testing/store/steps.ts'
 import { skipWithout } from '../support/servers.ts'
 import { PLACED_STORES } from '../support/store-places.ts'
 import { TestOutbox } from './outbox.ts'
@@ -68,7 +69,7 @@ for (const kind of PLACED_STORES) {
         }
         await outbox.until(() => outbox.heard('event.published').length === 44)
         assert.deepEqual(outbox.heard('worker.error'), [])
-        assert.equal(await store.retention.purge({ publishedFor: 0, failedFor: null, limit: 100 }), 44)
+        assert.equal(await purgeNow(store, { published: 0 }), 44)
       }
       await store.close()
       await close()

@@ -100,7 +100,7 @@ test('a clean-up tells that it begins, and at its end what it deleted', async ()
 
 test('a clean-up that fails is begun and never finished', async () => {
   const store = memoryStore({ lanes: 8 })
-  store.retention.purge = () => Promise.reject(new Error('no right to delete'))
+  store.retention.walk = () => Promise.reject(new Error('no right to delete'))
   await using outbox = new TestOutbox({}, store)
   await outbox.broadcaster.worker({ retention: { published: 0, interval: 20 } }).start()
   await outbox.until(() => outbox.heard('retention.started').length > 2)

@@ -119,7 +119,7 @@ test('a silent wake-up connection counts as lost: who waits goes on by polling, 
   assert.deepEqual(codes(), ['STORE_UNAVAILABLE', 'STORE_UNAVAILABLE'])
 })
 
-for (const what of ['retention.purge', 'inbox.prune'] as const) {
+for (const what of ['retention.walk', 'retention.remove', 'inbox.prune'] as const) {
   test(`retention goes on after a statement that never ended: ${what}`, async () => {
     const store = memoryStore({ lanes: 2 })
     await using outbox = new TestOutbox({}, store)
@@ -127,9 +127,13 @@ for (const what of ['retention.purge', 'inbox.prune'] as const) {
     const hangsOnce = <Given, Answer>(work: (given: Given) => Promise<Answer>) => ({
       work: (given: Given): Promise<Answer> => (++asked === 1 ? new Promise(() => undefined) : work(given)),
     })
-    if (what === 'retention.purge') Object.assign(store.retention, { purge: hangsOnce(store.retention.purge).work })
+    const { walk, remove } = store.retention
+    if (what === 'retention.walk') Object.assign(store.retention, { walk: hangsOnce(walk).work })
+    else if (what === 'retention.remove') Object.assign(store.retention, { remove: hangsOnce(remove).work })
     else Object.assign(store.inbox, { prune: hangsOnce(store.inbox.prune).work })
     await using worker = impatientWorker(outbox, store, { lease: 100, retention: { published: 0, interval: 10 } })
+    // Nothing is removed unless something is there.
+    if (what === 'retention.remove') await outbox.publish(['b'])
     await worker.start()
     await outbox.until(() => asked >= 1 && outbox.heard('worker.error').length > 0)
     await outbox.publish(['a'])

@@ -55,6 +55,24 @@ test('nested options are checked too; null keeps events for ever', () => {
   assert.equal(resolveWorkerOptions({ retry: 'django', retention: false }).retry, 'django')
 })
 
+test('retention by type and number is checked by name', () => {
+  const refused = (retention: unknown, field: string, message = /./) =>
+    assert.throws(() => resolveWorkerOptions({ retention } as never), { code: 'INVALID_OPTION', field, message })
+  refused({ keep: 5 }, 'worker.retention.keep')
+  refused({ keep: { published: -1 } }, 'worker.retention.keep.published')
+  refused({ types: [] }, 'worker.retention.types')
+  refused({ types: { 'a.**': {} } }, "worker.retention.types['a.**']", /audit/)
+  refused({ types: { 'a.*': { publishd: 5 } } }, "worker.retention.types['a.*'].publishd", /"published"/)
+  refused({ types: { 'a.*': { published: 'delete' } } }, "worker.retention.types['a.*'].published")
+  refused({ types: { 'a.*': { keep: { failed: 0.5 } } } }, "worker.retention.types['a.*'].keep.failed")
+  refused(
+    { published: 'delete', types: { a: { published: 5 } } },
+    'worker.retention',
+    /types\['a'\]\.published has no effect/,
+  )
+  assert.ok(resolveWorkerOptions({ retention: { published: 'delete', types: { a: { failed: 5 } } } }))
+})
+
 for (const wrong of [
   { name: '' },
   { name: 5 },

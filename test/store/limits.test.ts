@@ -8,7 +8,7 @@ import { Pool } from 'pg'
 import { postgres } from '../../src/store/postgres/postgres.ts'
 import { type SqliteTransaction, sqlite } from '../../src/store/sqlite/sqlite.ts'
 import type { StatementOptions } from '../../src/store/statement-limits.ts'
-import { BACKEND, insertOne } from '../../src/testing/store/steps.ts'
+import { BACKEND, insertOne, purgeNow } from '../../src/testing/store/steps.ts'
 import { servers, skipWithout } from '../support/servers.ts'
 import { LIMITED_KINDS, type LimitedKind, type LimitedPlace } from './limits-kinds.ts'
 
@@ -154,7 +154,7 @@ for (const kind of LIMITED_KINDS) {
           const before = await settings()
           await store.coordination.enter({ name: 'a', backends: ['main'], lease: 60_000 })
           await store.relay.fetch(['main'], [{ lane: 0, after: 0, limit: 1 }])
-          await store.retention.purge({ publishedFor: 0, failedFor: 0, limit: 1 })
+          await purgeNow(store, { published: 0, failed: 0 }, { cancelled: 0 })
           assert.deepEqual(await settings(), before)
         },
         QUICK,

@@ -4,7 +4,16 @@ import type { Pool, PoolConnection, RowDataPacket } from 'mysql2/promise'
 import { mysql } from '../../src/store/mysql/mysql.ts'
 import type { Mysql2Pool, Mysql2PoolConnection } from '../../src/store/mysql/mysql2-client.ts'
 import type { Store } from '../../src/store/store.ts'
-import { deleteNow, insert, insertOne, moveNow, newEvent, own, runIn } from '../../src/testing/store/steps.ts'
+import {
+  deleteNow,
+  insert,
+  insertOne,
+  moveNow,
+  newEvent,
+  own,
+  purgeAmong,
+  runIn,
+} from '../../src/testing/store/steps.ts'
 import { MYSQL_SERVERS } from '../support/mysql-servers.ts'
 import { servers, skipWithout } from '../support/servers.ts'
 import { numbers, openPlace, type Place } from './mysql-place.ts'
@@ -227,7 +236,7 @@ for (const { name, title } of MYSQL_SERVERS) {
 
     test('purge, move and delete go by seq and by primary key', async () => {
       const ids = (await store.relay.fetch(names, [{ lane: 0, after: 0, limit: 300 }])).map(({ id }) => id)
-      const purged = await accessOf(() => store.retention.purge({ publishedFor: 0, failedFor: null, limit: 400 }))
+      const purged = await accessOf(() => purgeAmong(store, 400, { published: 0 }))
       assert.deepEqual(purged.plans, ['range PRIMARY', 'range outbox_events_seq'])
       assert.ok(purged.reads < 5_000, `${purged.reads} reads`)
       const moved = await accessOf(() => moveNow(store, ids, { kind: 'cancel' }))

@@ -15,6 +15,7 @@ import {
   NAMES,
   newEvent,
   own,
+  purgeNow,
   RolledBackError,
   read,
   runIn,
@@ -208,7 +209,7 @@ for (const { name, title } of MYSQL_SERVERS) {
           ])
           assert.deepEqual(lost, [])
           await store.relay.reconcile(NAMES, lanes)
-          await store.retention.purge({ publishedFor: 0, failedFor: 0, limit: 100 })
+          await purgeNow(store, { published: 0, failed: 0, cancelled: 0 })
           await moveNow(store, [at(7).id], { kind: 'cancel' })
           await deleteNow(store, at(9).id)
           assert.equal(await store.coordination.renew(workerId, 60_000), true)

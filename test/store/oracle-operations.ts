@@ -46,7 +46,7 @@ export type Operation =
   | { readonly op: 'reconcile'; readonly names: readonly string[]; readonly lanes: readonly number[] }
   | { readonly op: 'settle'; readonly worker: number; readonly outcomes: readonly OutcomeSpec[] }
   | { readonly op: 'settleInTransaction'; readonly worker: number; readonly outcome: OutcomeSpec | null }
-  | { readonly op: 'purge'; readonly published: boolean; readonly failed: boolean }
+  | { readonly op: 'purge'; readonly published: boolean; readonly failed: boolean; readonly cancelled: boolean }
   | { readonly op: 'enter'; readonly backends: readonly string[] }
   | { readonly op: 'renew'; readonly worker: number }
   | { readonly op: 'survey' }
@@ -197,7 +197,15 @@ export const operation: fc.Arbitrary<Operation> = fc.oneof(
     }),
   },
   { weight: 1, arbitrary: fc.record({ op: fc.constant('settleInTransaction'), worker, outcome: orNull(outcome) }) },
-  { weight: 1, arbitrary: fc.record({ op: fc.constant('purge'), published: fc.boolean(), failed: fc.boolean() }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      op: fc.constant('purge'),
+      published: fc.boolean(),
+      failed: fc.boolean(),
+      cancelled: fc.boolean(),
+    }),
+  },
   {
     weight: 2,
     arbitrary: fc.record({

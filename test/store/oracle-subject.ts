@@ -9,6 +9,7 @@ import {
   LONG_HOLD,
   LONG_LEASE,
   newEvent,
+  purgeNow,
   RolledBackError,
   runIn,
 } from '../../src/testing/store/steps.ts'
@@ -47,7 +48,7 @@ export class Subject {
   }
 
   async run(operation: Operation): Promise<unknown> {
-    const { relay, retention, coordination, admin } = this.#store
+    const { relay, coordination, admin } = this.#store
     switch (operation.op) {
       case 'publish':
         return this.#publish(operation.events, operation.commit)
@@ -91,10 +92,10 @@ export class Subject {
       case 'settleInTransaction':
         return this.#settleInTransaction(operation.worker, operation.outcome)
       case 'purge':
-        return retention.purge({
-          publishedFor: operation.published ? 0 : null,
-          failedFor: operation.failed ? 0 : null,
-          limit: 1000,
+        return purgeNow(this.#store, {
+          published: operation.published ? 0 : null,
+          failed: operation.failed ? 0 : null,
+          cancelled: operation.cancelled ? 0 : null,
         })
       case 'enter': {
         const name = `worker ${this.#workers.length}`

@@ -3,6 +3,7 @@ import { after, before, describe, test } from 'node:test'
 import type { ClientBase, Pool } from 'pg'
 import { postgres } from '../../src/store/postgres/postgres.ts'
 import type { Store } from '../../src/store/store.ts'
+import { purgeNow } from '../../src/testing/store/steps.ts'
 import { POSTGRES_SERVERS } from '../support/postgres-servers.ts'
 import { servers, skipWithout } from '../support/servers.ts'
 import { openPlace } from './postgres-place.ts'
@@ -220,7 +221,7 @@ for (const { name, title } of POSTGRES_SERVERS) {
     })
 
     test('purge walks the primary key', async () => {
-      const access = await accessOf(() => store.retention.purge({ publishedFor: 1e9, failedFor: null, limit: 100 }))
+      const access = await accessOf(() => purgeNow(store, { published: 1e9 }, { failed: 5 }))
       assert.deepEqual(access, ['Index Scan outbox_events_pkey'])
     })
 

@@ -6,13 +6,23 @@ import { Pool } from 'pg'
 import { memoryStore } from '../../src/store/memory/memory.ts'
 import { postgres } from '../../src/store/postgres/postgres.ts'
 import type { Store } from '../../src/store/store.ts'
-import { BACKEND, deleteNow, insert, moveNow, newEvent, own, read, until } from '../../src/testing/store/steps.ts'
+import {
+  BACKEND,
+  deleteNow,
+  insert,
+  moveNow,
+  newEvent,
+  own,
+  purgeNow,
+  read,
+  until,
+} from '../../src/testing/store/steps.ts'
 import { skipWithout } from '../support/servers.ts'
 import { PLACED_STORES } from '../support/store-places.ts'
 import { connectTo, type Other } from './other-connection.ts'
 
 const AGAIN = `SET status = 'pending', available_at = NULL, generation = generation + 1`
-const EVERYTHING = { publishedFor: 0, failedFor: 0, limit: 1_000 } as const
+const EVERYTHING = { published: 0, failed: 0, cancelled: 0 } as const
 
 for (const kind of PLACED_STORES.filter(({ name }) => name !== 'sqlite')) {
   describe(`retention beside others on ${kind.name}`, { skip: kind.server ? skipWithout(kind.server) : false }, () => {
@@ -54,7 +64,7 @@ for (const kind of PLACED_STORES.filter(({ name }) => name !== 'sqlite')) {
         const stored = (id: string): string => (kind.name === 'postgres' ? id : id.replaceAll('-', ''))
         // One by one: by the primary key, so that no other row is locked.
         for (const id of ids.slice(0, 4)) await other.run(`UPDATE outbox_events ${AGAIN} WHERE id = '${stored(id)}'`)
-        const purging = store.retention.purge(EVERYTHING)
+        const purging = purgeNow(store, EVERYTHING)
         const first = await Promise.race([purging, pause(1_500).then(() => 'waits' as const)])
         await other.run('COMMIT')
         await purging
@@ -87,13 +97,13 @@ for (const kind of PLACED_STORES.filter(({ name }) => name !== 'sqlite')) {
         await other.run(`UPDATE outbox_events SET created_at = ${ago}, updated_at = ${ago}, published_at = ${ago}`)
         await other.run('BEGIN')
         await other.run(`UPDATE outbox_events SET status = 'published' WHERE id = '${stored(settling?.id)}'`)
-        const purging = store.retention.purge({ publishedFor: HOUR, failedFor: HOUR, limit: 1_000 })
+        const purging = purgeNow(store, { published: HOUR, failed: HOUR, cancelled: HOUR })
         const first = await Promise.race([purging, pause(1_500).then(() => 'waits' as const)])
         await other.run('COMMIT')
         await purging
         assert.equal(first, ids.length)
         assert.deepEqual(await idsIn(store), [inFlight?.id, settling?.id])
-        assert.equal(await store.retention.purge({ publishedFor: HOUR, failedFor: HOUR, limit: 1_000 }), 1)
+        assert.equal(await purgeNow(store, { published: HOUR, failed: HOUR, cancelled: HOUR }), 1)
         assert.deepEqual(await idsIn(store), [inFlight?.id])
       }))
 
@@ -106,7 +116,7 @@ for (const kind of PLACED_STORES.filter(({ name }) => name !== 'sqlite')) {
           // Between its choice and its delete it locks the lanes of what blocks a key.
           await other.run('BEGIN')
           await other.run('SELECT lane FROM outbox_lanes FOR UPDATE')
-          const purging = store.retention.purge({ publishedFor: HOUR, failedFor: HOUR, limit: 1_000 })
+          const purging = purgeNow(store, { published: HOUR, failed: HOUR, cancelled: HOUR })
           const first = await Promise.race([purging, pause(500).then(() => 'waits' as const)])
           // By the connection that has the lanes: an operator and the owner, both done before it may go on.
           const [replayed, pending] = [stored(ids[0]), stored(ids[2])]
@@ -162,7 +172,7 @@ test(
     withGate(async (gated, other, ids) => {
       const gate = `hashtext(current_schema())`
       await other.run(`SELECT pg_advisory_lock(${gate})`)
-      const purging = gated.retention.purge(EVERYTHING)
+      const purging = purgeNow(gated, EVERYTHING)
       const first = await Promise.race([purging, pause(1_000).then(() => 'waits' as const)])
       await other.run(`UPDATE outbox_events ${AGAIN} WHERE id IN ('${ids[0]}', '${ids[1]}')`)
       await other.run(`SELECT pg_advisory_unlock(${gate})`)
@@ -220,7 +230,7 @@ test('retention beside others on sqlite: what another process is just requeueing
     other = new Worker(source, { eval: true, workerData: { path, sql } })
     await new Promise((resolve) => other?.once('message', resolve))
     const began = performance.now()
-    assert.equal(await store.retention.purge(EVERYTHING), 2)
+    assert.equal(await purgeNow(store, EVERYTHING), 2)
     assert.ok(performance.now() - began > 100, 'it met the other one')
     assert.deepEqual(
       await statusesIn(store),
@@ -242,7 +252,7 @@ for (const first of ['retention', 'the operator']) {
         moveNow(store, ids.slice(0, 1), { kind: 'replay' }),
         moveNow(store, ids.slice(1, 2), { kind: 'requeue' }),
       ])
-    const purge = () => store.retention.purge(EVERYTHING)
+    const purge = () => purgeNow(store, EVERYTHING)
     const [moved, purged] =
       first === 'retention' ? (await Promise.all([purge(), act()])).toReversed() : await Promise.all([act(), purge()])
     const left = await statusesIn(store)
@@ -252,6 +262,6 @@ for (const first of ['retention', 'the operator']) {
       'what was moved is there, and nothing else',
     )
     assert.equal(purged, ids.length - left.length)
-    assert.equal(left.length, first === 'retention' ? 0 : 2)
+    assert.equal(left.length, 2)
   })
 }

@@ -4,7 +4,7 @@ import { uuidV7 } from '../../src/event/uuid.ts'
 import { Inbox } from '../../src/inbox/inbox.ts'
 import { memoryStore } from '../../src/store/memory/memory.ts'
 import type { Store } from '../../src/store/store.ts'
-import { insert, moveNow, newEvent, own } from '../../src/testing/store/steps.ts'
+import { insert, moveNow, newEvent, own, purgeNow } from '../../src/testing/store/steps.ts'
 import { servers } from '../support/servers.ts'
 import { PLACED_STORES } from '../support/store-places.ts'
 
@@ -62,10 +62,7 @@ const MINUTES = [60 * 24 * 40, 121, 119, 61, 59, 0]
 
 async function check(store: Store): Promise<void> {
   const purge = async (publishedFor: number | null, failedFor: number | null): Promise<number> => {
-    let all = 0
-    for (let round = 0; round < 5; round++)
-      all += await store.retention.purge({ publishedFor, failedFor, limit: 1_000 })
-    return all
+    return purgeNow(store, { published: publishedFor, failed: failedFor, cancelled: failedFor })
   }
   const month = 30 * 24 * HOUR
   assert.equal(await purge(month, month), 3, 'of 40 days')

@@ -12,6 +12,7 @@ import { mysql } from '../../src/store/mysql/mysql.ts'
 import { postgres } from '../../src/store/postgres/postgres.ts'
 import type { Store } from '../../src/store/store.ts'
 import { onSignal } from '../../src/telemetry/signals.ts'
+import { purgeAmong } from '../../src/testing/store/steps.ts'
 import { root } from '../project/source-files.ts'
 import { requireServer } from '../support/servers.ts'
 
@@ -61,7 +62,8 @@ async function playAll(as: (role: Role) => Store, tables: () => Promise<unknown>
 
   const worker = broadcasterOf('worker')
   assert.equal(await worker.processPendingEvents(), 2)
-  await as('worker').retention.purge({ publishedFor: 0, failedFor: 0, limit: 1 })
+  await as('worker').retention.census(null, 10)
+  await purgeAmong(as('worker'), 1, { published: 0, failed: 0 })
   const running = worker.worker({ pollInterval: 50 })
   await running.start()
   const delivered = new Promise((resolve) => {

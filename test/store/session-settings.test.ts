@@ -6,7 +6,7 @@ import { Pool } from 'pg'
 import { mysql } from '../../src/store/mysql/mysql.ts'
 import { postgres } from '../../src/store/postgres/postgres.ts'
 import type { Store } from '../../src/store/store.ts'
-import { insert, insertIn, newEvent, own, read } from '../../src/testing/store/steps.ts'
+import { insert, insertIn, newEvent, own, purgeNow, read } from '../../src/testing/store/steps.ts'
 import { MYSQL_SERVERS } from '../support/mysql-servers.ts'
 import { POSTGRES_SERVERS } from '../support/postgres-servers.ts'
 import { servers, skipWithout } from '../support/servers.ts'
@@ -46,7 +46,7 @@ async function livesOn(store: Store): Promise<void> {
   assert.deepEqual((await store.relay.settle(ownership, published)).lost, [])
   await new Promise((resolve) => setTimeout(resolve, 20))
   let purged = 0
-  for (let n = 0; n < 5; n++) purged += await store.retention.purge({ publishedFor: 1, failedFor: 1, limit: 100 })
+  for (let n = 0; n < 5; n++) purged += await purgeNow(store, { published: 1, failed: 1, cancelled: 1 })
   assert.equal(purged, errors.length)
 }
 

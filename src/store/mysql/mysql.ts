@@ -12,7 +12,7 @@ import { openMysql2 } from './open-mysql2.ts'
 import { operations } from './operations.ts'
 import { type MysqlOptions, placeOfOptions, resolveOptions } from './options.ts'
 import { publish } from './publish.ts'
-import { purge } from './purge.ts'
+import { retention } from './purge.ts'
 import { reconcile } from './reconcile.ts'
 import { schema } from './schema/schema.ts'
 import { settle, settleByOwner } from './settle.ts'
@@ -28,7 +28,7 @@ const RELAY = { fetch, fetchData, lastSeq, unpark, settle, reconcile, settleByOw
 const PARTS: StoreParts<Client, Runs, Tables> = {
   ...RELAY,
   publish,
-  purge,
+  retention,
   coordination,
   admin,
   audit,

@@ -1,94 +1,105 @@
-import type { RetentionStore } from '../retention-store.ts'
-import type { Client, RawRow, Runs } from './client.ts'
+import {
+  farthest,
+  groupsOf,
+  placeOfSeq,
+  type RetentionStore,
+  SETTLED,
+  seqOfPlace,
+  settledOf,
+  youngest,
+} from '../retention-store.ts'
+import { fromSqlId, statusList, toSqlId } from '../values.ts'
+import type { Client, Runs } from './client.ts'
 import { lockLanes, PLACE, placeOf, raiseAttention } from './coordination.ts'
-import { type Sql, sql } from './sql.ts'
+import { join, Sql, sql, utf8 } from './sql.ts'
 import { runAgainOnConflict } from './store-error.ts'
 import type { Tables } from './tables.ts'
-import { AT_ONCE, nowPlus, STAGE } from './values.ts'
+import { AT_ONCE, NOW, nowPlus, STAGE, slices } from './values.ts'
 
-/** Rows read by one statement: a short one, and a short transaction. */
-const PAGE = AT_ONCE
-/** Before every `seq`, zero among them. */
-const FIRST = -1
-/** Pages in one call. What is left is for the next call, which goes on where this one stopped. */
-const PAGES = 200
+/** Before every `seq`, zero among them. Without such a bound MySQL reads the whole table and sorts it, whatever index is forced. */
+const FIRST = sql`-1`
+const GREATEST = sql`9223372036854775807`
+
+/** When a row was settled, whether a key waits for it, and what differs when it was moved or settled anew. */
+const SETTLED_AT = sql`CASE WHEN status = 'published' THEN COALESCE(published_at, updated_at) ELSE updated_at END`
+const BLOCKS = sql`(status = 'failed' AND available_at IS NOT NULL)`
+const VERSION = utf8(sql`CONCAT(status, ' ', generation, ' ', CAST(${SETTLED_AT} AS CHAR))`)
 
 /**
- * Retention. No index holds published rows by status or time, so it walks the index on `seq`, page by page: the old
- * rows come first, and the walk ends at the page with the first row that is too young.
- *
- * The walk remembers where it was: rows that must stay (a dead letter kept for ever, 100,000 events behind a blocked
- * key) are passed once in a round, not once in a call. A call therefore may return less than `limit` although more
- * could go; the next finds it.
- *
- * The lanes of failed events that blocked their key are notified, so that what waits behind them is released.
+ * Retention. No index holds published rows by status or time, so it walks the index on `seq`: the old rows come first, and the
+ * walk ends at the page with the first row that is too young.
  */
-export function purge(client: Client, t: Tables): RetentionStore['purge'] {
-  const isOld = (publishedFor: number | null, failedFor: number | null): Sql => {
-    const old = (age: number | null, column: 'published_at' | 'updated_at') =>
-      age === null ? sql`FALSE` : sql`${COLUMN[column]} < ${nowPlus(-age)}`
-    return sql`((status = 'published' AND ${old(publishedFor, 'published_at')})
-    OR (status IN ('failed', 'cancelled') AND ${old(failedFor, 'updated_at')}))`
-  }
-
-  const page = (after: number, publishedFor: number | null, failedFor: number | null) => {
-    const youngest = Math.min(publishedFor ?? Number.POSITIVE_INFINITY, failedFor ?? Number.POSITIVE_INFINITY)
-    return client.query(sql`
-SELECT id, seq, created_at > ${nowPlus(-youngest)} AS young,
-  ${isOld(publishedFor, failedFor)} AS old
-FROM ${t.events} FORCE INDEX (${t.index.seq}) WHERE seq > ${after} ORDER BY seq LIMIT ${PAGE}`)
-  }
-
-  /** An operator may have moved some of them meanwhile, or hold them locked: those stay. */
-  const remove = (ids: readonly string[], stillOld: Sql) =>
-    runAgainOnConflict(() =>
-      client.transaction(async (tx) => {
-        const blocks = sql`stage = ${STAGE.failed} AND available_at IS NOT NULL`
-        const here = sql`${t.events} FORCE INDEX (PRIMARY) WHERE id IN (${ids})`
-        await lockLanes(tx, t, (await tx.query(sql`SELECT ${PLACE} FROM ${here} AND ${blocks}`)).map(placeOf))
-        const rows = await tx.query(sql`
-SELECT id, ${PLACE}, ${blocks} AS blocks FROM ${here} AND ${stillOld} FOR UPDATE SKIP LOCKED`)
-        if (rows.length === 0) return 0
-        await deleteById(
-          tx,
-          t,
-          rows.map((row) => String(row['id'])),
-        )
-        await raiseAttention(tx, t, rows.filter((row) => Number(row['blocks']) === 1).map(placeOf))
-        return rows.length
-      }),
-    )
-
-  let walkedTo = FIRST
-
-  return async ({ publishedFor, failedFor, limit }) => {
-    if ((publishedFor === null && failedFor === null) || limit <= 0) return 0
-    let deleted = 0
-    let wrapped = walkedTo === FIRST
-    for (let n = 0; n < PAGES; n++) {
-      const rows = await page(walkedTo, publishedFor, failedFor)
-      const old = rows.filter((row) => Number(row['old']) === 1).slice(0, limit - deleted)
-      const ids = old.map((row) => String(row['id']))
-      if (ids.length > 0) deleted += await remove(ids, isOld(publishedFor, failedFor))
-      if (deleted >= limit) {
-        walkedTo = seqOf(old.at(-1))
-        break
+export function retention(client: Client, t: Tables): RetentionStore {
+  return {
+    async walk({ after, rows: asked, ages, upTo }) {
+      const rows = Math.min(asked, AT_ONCE)
+      const isOld = SETTLED.map((status) => {
+        const [age, place] = [ages[status], upTo[status]]
+        const byAge = age === null ? sql`FALSE` : sql`${SETTLED_AT} < ${nowPlus(-age)}`
+        const byNumber = place === null ? sql`FALSE` : sql`seq <= ${seqOf(place)} AND NOT ${BLOCKS}`
+        return sql`(status = ${status} AND (${byAge} OR ${byNumber}))`
+      })
+      const least = youngest(ages)
+      const page = await client.query(sql`
+SELECT id, CAST(seq AS CHAR) AS place, status, ${utf8(new Sql('event_type'))} AS event_type, ${VERSION} AS version, ${join(isOld, ' OR ')} AS old,
+  TIMESTAMPDIFF(MICROSECOND, ${SETTLED_AT}, ${NOW}) / 1000 AS age, NOT ${BLOCKS} AS counts,
+  ${least === null ? sql`TRUE` : sql`created_at > ${nowPlus(-least)}`} AS young
+FROM ${t.events} FORCE INDEX (${t.index.seq}) WHERE seq > ${after === null ? FIRST : seqOf(after)} ORDER BY seq LIMIT ${rows}`)
+      const last = placeOfSeq(page.at(-1)?.['place'] ?? 0)
+      const end = farthest(upTo)
+      const isYoung = page.some((row) => Number(row['young']) === 1) && (end === null || last > end)
+      return {
+        events: page
+          .filter((row) => Number(row['old']) === 1)
+          .map((row) => settledOf(row, (id) => fromSqlId(String(id)))),
+        next: page.length < rows || isYoung ? null : last,
       }
-      const ended = rows.length < PAGE || rows.some((row) => Number(row['young']) === 1)
-      walkedTo = ended ? FIRST : seqOf(rows.at(-1))
-      if (!ended) continue
-      // A call that began in the middle sees the part before it, too.
-      if (wrapped) break
-      wrapped = true
-    }
-    return deleted
+    },
+    /** The lanes of failed events that blocked their key are notified, so that what waits behind them is released. */
+    async remove(events) {
+      let removed = 0
+      for (const some of slices(events)) {
+        const ids = some.map(({ id }) => toSqlId(id))
+        const same = some.map(({ id, version }) => `${toSqlId(id)} ${version}`)
+        removed += await runAgainOnConflict(() =>
+          client.transaction(async (tx) => {
+            const blocks = sql`stage = ${STAGE.failed} AND available_at IS NOT NULL`
+            const here = sql`${t.events} FORCE INDEX (PRIMARY) WHERE id IN (${ids})`
+            await lockLanes(tx, t, (await tx.query(sql`SELECT ${PLACE} FROM ${here} AND ${blocks}`)).map(placeOf))
+            // An operator may have moved some of them meanwhile, or hold them locked: those stay.
+            const rows = await tx.query(sql`
+SELECT id, ${PLACE}, ${blocks} AS blocks FROM ${here} AND CONCAT(id, ' ', ${VERSION}) IN (${same}) FOR UPDATE SKIP LOCKED`)
+            if (rows.length === 0) return 0
+            await deleteById(
+              tx,
+              t,
+              rows.map((row) => String(row['id'])),
+            )
+            await raiseAttention(tx, t, rows.filter((row) => Number(row['blocks']) === 1).map(placeOf))
+            return rows.length
+          }),
+        )
+      }
+      return removed
+    },
+    async census(before, rows) {
+      const end = before === null ? GREATEST : seqOf(before, -1n)
+      const page = sql`
+(SELECT seq, status, event_type, available_at FROM ${t.events} FORCE INDEX (${t.index.seq})
+  WHERE seq <= ${end} ORDER BY seq DESC LIMIT ${rows}) AS page`
+      const [oldest] = await client.query(sql`SELECT CAST(MIN(seq) AS CHAR) AS last FROM ${page}`)
+      const groups = await client.query(sql`
+SELECT status, ${utf8(new Sql('event_type'))} AS event_type, COUNT(*) AS count FROM ${page}
+WHERE status IN ${new Sql(statusList(SETTLED))} AND NOT ${BLOCKS} GROUP BY 1, 2`)
+      const last = oldest?.['last']
+      return { groups: groupsOf(groups), last: last == null ? null : placeOfSeq(last) }
+    },
   }
 }
 
-const COLUMN = { published_at: sql`published_at`, updated_at: sql`updated_at` }
-
-function seqOf(row: RawRow | undefined): number {
-  return Number(row?.['seq'] ?? 0)
+/** The `seq` of a place, or one before or behind it. */
+function seqOf(place: string, more = 0n): Sql {
+  return new Sql(String(seqOfPlace(place) + more))
 }
 
 /**

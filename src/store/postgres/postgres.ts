@@ -22,7 +22,7 @@ import { pgClients } from './pg-client.ts'
 import { type PgTransaction, pgTransaction } from './pg-transaction.ts'
 import { listenPglite, type PgliteTransaction, pgliteClients, pgliteTransaction } from './pglite.ts'
 import { publish } from './publish.ts'
-import { purge } from './purge.ts'
+import { retention } from './purge.ts'
 import { reconcile } from './reconcile.ts'
 import { schema } from './schema/schema.ts'
 import { settle, settleByOwner } from './settle.ts'
@@ -62,7 +62,7 @@ const RELAY = { fetch, fetchData, lastSeq, unpark, settle, reconcile, settleByOw
 const PARTS: StoreParts<Client, Queries, Tables> = {
   ...RELAY,
   publish,
-  purge,
+  retention,
   coordination,
   admin,
   audit,

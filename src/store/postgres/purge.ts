@@ -1,14 +1,9 @@
-import type { RetentionStore } from '../retention-store.ts'
+import type { Census, RetentionStore, SettledPage } from '../retention-store.ts'
+import { farthest, SETTLED, youngest } from '../retention-store.ts'
+import { statusList } from '../values.ts'
 import type { Client } from './client.ts'
 import type { Tables } from './tables.ts'
 
-/**
- * Rows read by one statement: a short transaction, and few enough that the planner never prefers to read and sort the
- * table.
- */
-const PAGE = 1_000
-/** Statements in one call. What is left is for the next call, which goes on where this one stopped. */
-const PAGES = 100
 const FIRST = '00000000-0000-0000-0000-000000000000'
 
 /** The smallest UUID v7 of an instant, as SQL. */
@@ -17,87 +12,115 @@ function uuidAt(instant: string): string {
     placing substring(int8send((date_part('epoch', ${instant}) * 1000)::bigint) from 3) from 1 for 6), 'hex')::uuid`
 }
 
-/**
- * Whether a row may go. It is asked of the row itself by whatever locks or deletes it: PostgreSQL looks again, after a
- * wait, at conditions on that row alone, and an operator may have requeued it meanwhile.
- */
-function isOld(row: string): string {
-  return `(
-    (${row}.status = 'published' AND ${row}.published_at < statement_timestamp() - $2::float8 * interval '1 millisecond')
-    OR (${row}.status IN ('failed', 'cancelled')
-      AND ${row}.updated_at < statement_timestamp() - $3::float8 * interval '1 millisecond'))`
+/** Before it are the ids that begin with a time, as a rule, and behind it the others. */
+const TODAY = uuidAt(`statement_timestamp() + interval '1 day'`)
+
+/** When a row was settled, and whether a key waits for it. */
+function settledAt(row: string): string {
+  return `CASE WHEN ${row}.status = 'published' THEN coalesce(${row}.published_at, ${row}.updated_at) ELSE ${row}.updated_at END`
+}
+function blocks(row: string): string {
+  return `(${row}.status = 'failed' AND ${row}.available_at IS NOT NULL)`
+}
+
+/** Whether it is one of those that are counted: its id begins with a time, as that of a v7, and no key waits for it. */
+function counts(row: string): string {
+  return `(substring(${row}.id::text from 15 for 1) = '7' AND NOT ${blocks(row)})`
 }
 
 /**
- * Retention. No index holds published rows by status or time, so it walks the primary key, page by page. Ids are
- * UUID v7 as a rule, so the old rows come first, and the walk ends at the page with the first id that is too young. Rows with a
- * v4 id (made by Django) sort after those, mostly; they are reached when the walk goes on past the ids of today, which costs
- * one index probe where there are none.
- *
- * The walk remembers where it was: rows that must stay (a dead letter kept for ever, 100,000 events behind a blocked
- * key) are passed once in a round, not once in a call. A call therefore may return less than `limit` although more
- * could go; the next finds it.
- *
- * The lanes of failed events that blocked their key are notified, so that what waits behind them is released.
+ * What differs when a row was moved or settled anew. It is asked of the row itself by whatever locks or deletes it: PostgreSQL
+ * looks again, after a wait, at conditions on that row alone, and an operator may have requeued it meanwhile.
  */
-export function purge(client: Client, t: Tables): RetentionStore['purge'] {
-  const text = `
+function version(row: string): string {
+  return `${row}.status || ' ' || ${row}.generation || ' ' || (date_part('epoch', ${settledAt(row)}) * 1000000)::bigint`
+}
+
+/**
+ * Retention. No index holds published rows by status or time, so it walks the primary key. Ids are UUID v7 as a rule, so the
+ * old rows come first, and at the page with the first id that is too young the walk goes on behind the ids of today: rows with a
+ * v4 id (made by Django) sort there, mostly. That costs one index probe where there are none.
+ */
+export function retention(client: Client, t: Tables): RetentionStore {
+  const isOld = SETTLED.map((status, n) => {
+    const [age, place] = [`$${3 + 2 * n}::float8`, `$${4 + 2 * n}::uuid`]
+    return `(p.status = '${status}' AND (${settledAt('p')} < statement_timestamp() - ${age} * interval '1 millisecond'
+      OR (p.id <= ${place} AND ${counts('p')})))`
+  })
+  const walking = `
 WITH page AS MATERIALIZED (
-  SELECT e.id, e.status, e.published_at, e.updated_at
+  SELECT e.id, e.event_type, e.status, e.published_at, e.updated_at, e.available_at, e.generation
   FROM ${t.events} AS e
-  WHERE e.id > CASE WHEN $6::boolean
-    THEN greatest($1::uuid, ${uuidAt(`statement_timestamp() + interval '1 day'`)})
-    ELSE $1::uuid END
+  WHERE e.id > $1::uuid
   ORDER BY e.id
-  LIMIT $5
-), old AS (
+  LIMIT $2
+), ended AS (
+  SELECT count(*) AS seen, (SELECT id FROM page ORDER BY id DESC LIMIT 1) AS last FROM page
+)
+SELECT json_build_object(
+  'events', (
+    SELECT coalesce(json_agg(json_build_object('id', p.id, 'eventType', p.event_type, 'status', p.status,
+      'age', date_part('epoch', statement_timestamp() - ${settledAt('p')}) * 1000, 'place', p.id,
+      'counts', ${counts('p')}, 'version', ${version('p')}) ORDER BY p.id), '[]')
+    FROM page AS p WHERE ${isOld.join(' OR ')}),
+  'next', (
+    SELECT CASE WHEN d.seen < $2::bigint THEN NULL
+      WHEN d.last < ${TODAY} AND ($10::uuid IS NULL OR d.last > $10::uuid)
+        AND ($9::float8 IS NULL OR d.last >= ${uuidAt(`statement_timestamp() - $9::float8 * interval '1 millisecond'`)})
+        THEN ${TODAY}
+      ELSE d.last END
+    FROM ended AS d))::text AS page`
+
+  const removing = `
+WITH same AS (
   SELECT e.id FROM ${t.events} AS e
-  WHERE e.id IN (SELECT p.id FROM page AS p WHERE ${isOld('p')}) AND ${isOld('e')}
+  WHERE e.id = ANY ($1::uuid[]) AND e.id || ' ' || ${version('e')} = ANY ($2::text[])
   ORDER BY e.id
-  LIMIT $4
   FOR UPDATE OF e SKIP LOCKED
 ), gone AS (
-  DELETE FROM ${t.events} AS e USING old WHERE e.id = old.id AND ${isOld('e')}
-  RETURNING e.id, e.publisher_backend, e.lane, e.status = 'failed' AND e.available_at IS NOT NULL AS blocked
+  DELETE FROM ${t.events} AS e USING same
+  WHERE e.id = same.id AND e.id || ' ' || ${version('e')} = ANY ($2::text[])
+  RETURNING e.id, e.publisher_backend, e.lane, ${blocks('e')} AS blocked
 ), told AS (
   UPDATE ${t.lanes} AS l
   SET attention = l.attention + 1
   FROM (SELECT DISTINCT publisher_backend, lane FROM gone WHERE blocked) AS g
   WHERE l.lane = g.lane AND (l.backend = g.publisher_backend OR g.publisher_backend = '')
 )
-SELECT (SELECT count(*) FROM gone) AS gone,
-  (SELECT count(*) FROM old) AS old,
-  (SELECT count(*) FROM page) AS seen,
-  (SELECT id FROM page ORDER BY id DESC LIMIT 1) AS last_seen,
-  NOT $6::boolean AND EXISTS (SELECT FROM page WHERE id >=
-    ${uuidAt(`statement_timestamp() - least($2::float8, $3::float8) * interval '1 millisecond'`)}) AS too_young,
-  (SELECT id FROM old ORDER BY id DESC LIMIT 1) AS last_old`
+SELECT count(*) AS gone FROM gone`
 
-  let walk = { after: FIRST, pastToday: false }
+  const counting = `
+WITH page AS MATERIALIZED (
+  SELECT e.id, e.event_type, e.status, e.available_at FROM ${t.events} AS e
+  WHERE e.id < coalesce($1::uuid, ${TODAY})
+  ORDER BY e.id DESC
+  LIMIT $2
+)
+SELECT json_build_object(
+  'groups', (
+    SELECT coalesce(json_agg(json_build_object('status', g.status, 'eventType', g.event_type, 'count', g.count)), '[]')
+    FROM (
+      SELECT p.status, p.event_type, count(*) AS count FROM page AS p
+      WHERE p.status IN ${statusList(SETTLED)} AND ${counts('p')} GROUP BY 1, 2) AS g),
+  'last', (SELECT id FROM page ORDER BY id LIMIT 1))::text AS census`
 
-  return async ({ publishedFor, failedFor, limit }) => {
-    if ((publishedFor === null && failedFor === null) || limit <= 0) return 0
-    let deleted = 0
-    let wrapped = walk.after === FIRST && !walk.pastToday
-    for (let n = 0; n < PAGES; n++) {
-      const { after, pastToday } = walk
-      const left = limit - deleted
-      const [row] = await client.query(text, [after, publishedFor, failedFor, left, PAGE, pastToday])
-      const seen = Number(row?.['seen'] ?? 0)
-      deleted += Number(row?.['gone'] ?? 0)
-      if (Number(row?.['old'] ?? 0) >= left) {
-        walk = { after: row?.['last_old'] ?? FIRST, pastToday }
-        break
-      }
-      if (seen >= PAGE && row?.['too_young'] !== 't') walk = { after: row?.['last_seen'] ?? FIRST, pastToday }
-      else if (!pastToday) walk = { after: FIRST, pastToday: true }
-      else {
-        walk = { after: FIRST, pastToday: false }
-        // A call that began in the middle sees the part before it, too.
-        if (wrapped) break
-        wrapped = true
-      }
-    }
-    return deleted
+  return {
+    async walk({ after, rows, ages, upTo }) {
+      const limits = SETTLED.flatMap((status) => [ages[status], upTo[status]])
+      const [row] = await client.query(walking, [after ?? FIRST, rows, ...limits, youngest(ages), farthest(upTo)])
+      return JSON.parse(row?.['page'] ?? '') as SettledPage
+    },
+    /** The lanes of failed events that blocked their key are notified, so that what waits behind them is released. */
+    async remove(events) {
+      if (events.length === 0) return 0
+      const ids = events.map(({ id }) => id)
+      const versions = events.map((event) => `${event.id} ${event.version}`)
+      const [row] = await client.query(removing, [ids, versions])
+      return Number(row?.['gone'] ?? 0)
+    },
+    async census(before, rows) {
+      const [row] = await client.query(counting, [before, rows])
+      return JSON.parse(row?.['census'] ?? '') as Census
+    },
   }
 }

@@ -8,7 +8,7 @@ import { inboxTexts, sqliteInbox } from './inbox.ts'
 import { operations } from './operations.ts'
 import { resolveOptions, type SqliteOptions } from './options.ts'
 import { publish, publishTexts } from './publish.ts'
-import { purge } from './purge.ts'
+import { countSettled, removeSettled, walkSettled } from './purge.ts'
 import { sqliteRelay } from './relay.ts'
 import { sqliteSchema } from './schema/schema.ts'
 import { type SqliteTransaction, sqliteTransaction } from './sqlite-transaction.ts'
@@ -31,7 +31,7 @@ export function sqlite(options: SqliteOptions): Store<SqliteTransaction> {
   const texts = [...publishTexts(t), ...inboxTexts(t)]
   const ours = new Set(texts.map((strings) => joinStatement({ strings, values: [] }, () => '?')))
   const database = new Database({ path, synchronous, busyTimeout, ours })
-  const purgeRows = purge(t)
+  const [walk, remove, count] = [walkSettled(t), removeSettled(t), countSettled(t)]
   const wake = sqliteWake(database)
   return {
     dialect: 'sqlite',
@@ -39,7 +39,11 @@ export function sqlite(options: SqliteOptions): Store<SqliteTransaction> {
     transactionAdapter: sqliteTransaction(),
     publish: publish(t),
     relay: sqliteRelay(database, t),
-    retention: { purge: (options) => database.write((db) => purgeRows(db, options)) },
+    retention: {
+      walk: (wanted) => database.read((db) => walk(db, wanted)),
+      remove: (events) => database.write((db) => remove(db, events)),
+      census: (before, rows) => database.read((db) => count(db, before, rows)),
+    },
     coordination: coordination(database, t, wake.notify),
     admin: admin(database, t, wake.notify),
     audit: audit(database, t),

@@ -3,11 +3,14 @@ import { createHash } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { uuidV7 } from '../../event/uuid.ts'
 import { COLUMN_NAMES, type InsertedRow, type NewOutboxEvent, type OutboxEventColumns } from '../../record/columns.ts'
+import { CleanUp } from '../../retention/clean-up.ts'
+import { perStatus, ruleOf } from '../../retention/rules.ts'
 import type { AdminMove, Hold, Query } from '../../store/admin-store.ts'
 import type { LaneRow } from '../../store/coordination-store.ts'
 import type { Program } from '../../store/program.ts'
 import { ProgramRunner } from '../../store/program-runner.ts'
 import type { FetchedRow, Outcome, Ownership } from '../../store/relay-store.ts'
+import type { PerStatus } from '../../store/retention-store.ts'
 import type { Store } from '../../store/store.ts'
 
 /** The backend that the cases publish to, and the names it answers to. */
@@ -287,4 +290,23 @@ export async function rolledBack(store: Store, work: (tx: unknown) => Promise<vo
     }),
     RolledBackError,
   )
+}
+
+type Ages = Partial<PerStatus<number | null>>
+
+/** Deletes settled events of some age in milliseconds, as retention does, and the surplus beyond some number. */
+export async function purgeNow(store: Store, ages: Ages, keep: Ages = {}): Promise<number> {
+  let removed = 0
+  const [oldest, most] = [ages, keep].map((given) => perStatus((status) => given[status] ?? null))
+  assert.ok(oldest && most)
+  const cleanUp = new CleanUp(store.retention, [ruleOf(() => true, oldest, most)])
+  await cleanUp.run({ onRemoved: (count) => void (removed += count), rest: async () => true, whole: true })
+  return removed
+}
+
+/** The same among the oldest rows, so many of them. */
+export async function purgeAmong(store: Store, rows: number, ages: Ages): Promise<number> {
+  const limits = { ages: perStatus((status) => ages[status] ?? null), upTo: perStatus(() => null) }
+  const { events } = await store.retention.walk({ after: null, rows, ...limits })
+  return store.retention.remove(events)
 }
