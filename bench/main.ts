@@ -12,6 +12,8 @@ const BENCHMARKS = {
   against: () => import('./against.ts'),
   history: () => import('./history.ts'),
   tenants: () => import('./tenants.ts'),
+  looks: () => import('./looks.ts'),
+  tracing: () => import('./tracing.ts'),
   backends: () => import('./backends/backends.ts'),
 } as const
 

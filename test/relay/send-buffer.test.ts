@@ -76,8 +76,18 @@ test('an event that must go alone makes a batch by itself and keeps its place in
 test('nothing goes with an event that must go alone, and a batch goes to one destination', () => {
   const buffer = new SendBuffer()
   const to = (seq: number, destination: string): HeldEvent => ({ ...held(seq, null), destination })
-  for (const event of [held(1, null, true), held(2, 'k', true), to(3, 'a'), to(4, 'b'), to(5, 'a')]) buffer.add(event)
-  for (const expected of [['e1'], ['e2'], ['e3', 'e5'], ['e4']]) assert.deepEqual(ids(buffer.take(9, true)), expected)
+  for (const event of [
+    held(1, null, true),
+    held(6, null),
+    held(2, 'k', true),
+    held(7, null),
+    to(3, 'a'),
+    to(4, 'b'),
+    to(5, 'a'),
+  ])
+    buffer.add(event)
+  for (const expected of [['e1'], ['e6'], ['e2'], ['e7'], ['e3', 'e5'], ['e4']])
+    assert.deepEqual(ids(buffer.take(9, true)), expected)
 })
 
 test('an event that committed late takes its place before those that still wait', () => {

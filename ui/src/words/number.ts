@@ -6,7 +6,7 @@ const figures = new Intl.NumberFormat(undefined, { maximumSignificantDigits: 2 }
 /** `11,058`, with the reader's separator. */
 export const numberText = (value: number): string => whole.format(value)
 
-/** `100,000+` where counting stopped. */
+/** `10,000+` where counting stopped. */
 export const countText = (of: Count): string => `${whole.format(of.count)}${isExact(of) ? '' : '+'}`
 
 /** Whether it was counted to the end. */
