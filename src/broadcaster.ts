@@ -91,6 +91,7 @@ export class Broadcaster<
       subscriptions: options.subscriptions ?? {},
       publisher: this.#publisher,
       publishTest: (event, how) => create(event, how, 'allow'),
+      archive: options.worker?.retention ? options.worker.retention.archive : undefined,
     })
     this.inbox = new Inbox<Tx>({ store: this.#open, transaction: adapter })
     const isClosed = (): boolean => this.#closing !== undefined

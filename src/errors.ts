@@ -36,6 +36,7 @@ export const ERROR_CODES = {
   STORE_BUSY: { retryable: true },
   STORE_READ_ONLY: { retryable: true },
   STORE_FAILED: { retryable: false },
+  ARCHIVE_FAILED: { retryable: true },
   PERMISSION_DENIED: { retryable: false },
   DATABASE_MISSING: { retryable: false },
   // Sending

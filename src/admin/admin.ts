@@ -46,6 +46,8 @@ export interface AdminParts {
   /** How this Broadcaster publishes. */
   readonly publisher: Publishing
   readonly publishTest: PublishTest
+  /** Where its workers archive what they delete. Default: nowhere. */
+  readonly archive?: PurgeOptions['archive']
   /** What consumers of this service read, by consumer. */
   readonly subscriptions: Readonly<Record<string, Subscription>>
 }
@@ -182,11 +184,11 @@ export class Admin {
 
   /** Deletes settled events and inbox entries of some age now, as workers do in time. Resolves with how many of both. */
   async purge(options: PurgeOptions): Promise<number> {
-    const { by, reason, signal, ...ages } = options
+    const { by, reason, signal, archive = this.#parts.archive, ...ages } = options
     let deleted = 0
     await this.#audit.write(
       { what: 'purge', target: { to: ages }, by, reason },
-      () => purge(this.#parts.store, options, (count) => void (deleted += count)),
+      () => purge(this.#parts.store, { ...options, archive }, (count) => void (deleted += count)),
       () => ({ moved: deleted }),
       () => signal?.aborted === true,
     )

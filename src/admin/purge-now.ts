@@ -1,4 +1,5 @@
 import { compileTypePattern } from '../event/type-pattern.ts'
+import { Archive, type ArchiveEvents } from '../retention/archive.ts'
 import { CleanUp } from '../retention/clean-up.ts'
 import { perStatus, ruleOf } from '../retention/rules.ts'
 import type { PerStatus } from '../store/retention-store.ts'
@@ -17,6 +18,11 @@ export interface PurgeOptions extends ActedBy {
   readonly keep?: Partial<PerStatus<number | null>> | undefined
   /** Only events of this type, or of those that match a pattern such as `audit.*`. Default: all. */
   readonly type?: string | undefined
+  /**
+   * Where events are kept before they are deleted: a folder or a function; false = nowhere. Default: as `retention.archive` of the
+   * Broadcaster's option `worker` says.
+   */
+  readonly archive?: string | ArchiveEvents | false | undefined
   /** Inbox entries, in milliseconds since they were handled; an event that comes again after that is handled again. Default: null. */
   readonly inbox?: number | null | undefined
   /** Entries of the audit, in milliseconds since they were begun. Default: null. */
@@ -33,10 +39,12 @@ const limit = 1_000
  * none.
  */
 export async function purge(
-  store: Pick<Store, 'retention' | 'inbox' | 'audit'>,
-  { published, failed, cancelled = failed, keep = {}, type = '*', inbox = null, audit = null, signal }: PurgeOptions,
+  store: Pick<Store, 'retention' | 'admin' | 'inbox' | 'audit'>,
+  options: PurgeOptions,
   onDeleted: (count: number) => void,
 ): Promise<void> {
+  const { published, failed, cancelled = failed, keep = {}, type = '*', inbox = null, audit = null, signal } = options
+  const { archive = false } = options
   const untilNone = async (deleteSome: () => Promise<number>): Promise<void> => {
     for (let count = 1; count > 0 && signal?.aborted !== true; onDeleted(count)) count = await deleteSome()
   }
@@ -44,7 +52,8 @@ export async function purge(
   const numbers = perStatus((status) => keep[status] ?? null)
   const rules = [ruleOf(compileTypePattern(type), ages, numbers)]
   const rest = async (): Promise<boolean> => signal?.aborted !== true
-  if (await rest()) await new CleanUp(store.retention, rules).run({ onRemoved: onDeleted, rest, whole: true })
+  const kept = archive === false ? undefined : new Archive(store.admin, archive)
+  if (await rest()) await new CleanUp(store.retention, rules, kept).run({ onRemoved: onDeleted, rest, whole: true })
   if (inbox !== null) await untilNone(() => store.inbox.prune({ age: inbox, limit }))
   if (audit !== null) await untilNone(() => store.audit.prune({ age: audit, limit }))
 }

@@ -17,13 +17,14 @@ export async function answered<T>(limit: number, asking: Promise<T>): Promise<T>
 const PURGES = 10
 
 /** Retention each of whose parts ends within a multiple of `limit` ms. */
-export function patientCleaning({ retention, inbox, audit }: Cleaned, limit: number): Cleaned {
+export function patientCleaning({ retention, admin, inbox, audit }: Cleaned, limit: number): Cleaned {
   return {
     retention: {
       walk: (...given) => answered(limit, retention.walk(...given)),
       remove: (...given) => answered(PURGES * limit, retention.remove(...given)),
       census: (...given) => answered(limit, retention.census(...given)),
     },
+    admin: { list: (...given) => answered(PURGES * limit, admin.list(...given)) },
     inbox: { prune: (...given) => answered(PURGES * limit, inbox.prune(...given)) },
     audit: { prune: (...given) => answered(PURGES * limit, audit.prune(...given)) },
   }

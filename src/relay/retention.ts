@@ -1,7 +1,9 @@
 import { Pause } from '../foundation/pause.ts'
+import { Archive } from '../retention/archive.ts'
 import { CleanUp } from '../retention/clean-up.ts'
 import type { ResolvedRetention } from '../retention/retention-options.ts'
 import { rulesOf } from '../retention/rules.ts'
+import type { AdminStore } from '../store/admin-store.ts'
 import type { AuditStore } from '../store/audit-store.ts'
 import type { InboxStore } from '../store/inbox-store.ts'
 import type { RetentionStore } from '../store/retention-store.ts'
@@ -12,6 +14,7 @@ const PRUNE_LIMIT = 1_000
 /** What retention deletes from. */
 export interface Cleaned {
   readonly retention: RetentionStore
+  readonly admin: Pick<AdminStore, 'list'>
   readonly inbox: Pick<InboxStore, 'prune'>
   readonly audit: Pick<AuditStore, 'prune'>
 }
@@ -40,7 +43,9 @@ export class Retention {
     this.#store = store
     this.#options = options
     this.#report = report
-    this.#events = new CleanUp(store.retention, rulesOf(options))
+    const { archive } = options
+    const keep = archive === undefined ? undefined : new Archive(store.admin, archive)
+    this.#events = new CleanUp(store.retention, rulesOf(options), keep)
   }
 
   /** Never rejects. */
@@ -49,9 +54,10 @@ export class Retention {
       try {
         const start = performance.now()
         this.#report.onStarted()
-        const events = await this.#purge()
+        // First what needs no archive.
         const inbox = await this.#prune(this.#store.inbox, this.#options.inbox)
         await this.#prune(this.#store.audit, this.#options.audit)
+        const events = await this.#purge()
         if (!this.#stopping) this.#report.onFinished(events, inbox, performance.now() - start)
       } catch (error) {
         this.#report.onError(error)

@@ -126,6 +126,8 @@ export function resolveWorkerOptions(
         const [kept] = Object.entries(read.retention.types).filter(([, { published }]) => published !== undefined)
         const message = `keeps nothing published, so types['${kept?.[0]}'].published has no effect; give a time instead of 'delete'`
         if (kept) refuse('retention', message)
+        const lost = `keeps nothing published, so archive would miss it; give published: 0 instead of 'delete'`
+        if (read.retention.archive !== undefined) refuse('retention', lost)
       }
       const idleInterval = pooled ? Math.max(pollInterval, POOLED_IDLE_INTERVAL) : pollInterval
       return {

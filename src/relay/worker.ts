@@ -26,7 +26,7 @@ import { type ResolvedWorkerOptions, resolveWorkerOptions, stopTimeOf, type Work
 export interface WorkerParts {
   readonly store: Pick<
     Store,
-    'relay' | 'retention' | 'coordination' | 'inbox' | 'audit' | 'schema' | 'wake' | 'statementTimeout'
+    'relay' | 'retention' | 'coordination' | 'admin' | 'inbox' | 'audit' | 'schema' | 'wake' | 'statementTimeout'
   >
   readonly backends: ReadonlyMap<string, Backend>
   readonly defaultBackend: string

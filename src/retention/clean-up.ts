@@ -1,9 +1,12 @@
 import type { RetentionStore, SettledEvent } from '../store/retention-store.ts'
+import type { Archive } from './archive.ts'
 import { countsAny, lastPlaces, leastAges, mayGo, type Rules, type Surplus } from './rules.ts'
 import { surplusOf } from './surplus.ts'
 
-/** Rows read by one statement: a short one, and a short transaction. */
+/** Rows read, or deleted, by one statement: a short one, and a short transaction. */
 const PAGE = 1_000
+/** Events archived together: one file. */
+const ARCHIVED = 10_000
 /** Pages in a row that may have nothing to delete. What comes after them is for the next clean-up. */
 const BARREN_PAGES = 100
 /** Numbers are counted again after so many times what counting took: a tenth of the time at most, half of it at rest. */
@@ -28,40 +31,62 @@ export interface CleanUpTurn {
 export class CleanUp {
   readonly #store: RetentionStore
   readonly #rules: Rules
+  readonly #archive: Archive | undefined
+  readonly #archived: number
+  /** All that may go up to here is gone. */
   #after: string | null = null
   #surplus: Surplus = []
   /** By `performance.now()`. */
   #countAgainAt = 0
 
-  constructor(store: RetentionStore, rules: Rules) {
+  /** `archived`: events archived together. */
+  constructor(store: RetentionStore, rules: Rules, archive?: Archive, archived = ARCHIVED) {
     this.#store = store
     this.#rules = rules
+    this.#archive = archive
+    this.#archived = archived
   }
 
   /** Ends when nothing that may go is left, or little of it, or when `rest` says so. */
-  async run({ onRemoved, rest, whole = false }: CleanUpTurn): Promise<void> {
+  async run(turn: CleanUpTurn): Promise<void> {
+    const { rest, whole = false } = turn
     await this.#count(rest)
     const ages = leastAges(this.#rules)
     const upTo = lastPlaces(this.#surplus)
+    let after = this.#after
+    let batch: SettledEvent[] = []
     // One that begins in the middle sees the part before it, too.
-    let isFirstRound = this.#after !== null
+    let isFirstRound = after !== null
     let barren = 0
-    for (let goOn = true; goOn; ) {
+    for (let isOver = false; !isOver; ) {
       const start = performance.now()
-      const { events, next } = await this.#store.walk({ after: this.#after, rows: PAGE, ages, upTo })
-      const removed = await this.#remove(events.filter((event) => mayGo(this.#rules, this.#surplus, event)))
-      this.#after = next
-      if (removed > 0) onRemoved(removed)
-      barren = removed > 0 ? 0 : barren + 1
-      if (next === null && !isFirstRound) return
+      const { events, next } = await this.#store.walk({ after, rows: Math.min(PAGE, this.#archived), ages, upTo })
+      const going = events.filter((event) => mayGo(this.#rules, this.#surplus, event))
+      batch.push(...going)
+      barren = going.length > 0 ? 0 : barren + 1
+      isOver = next === null ? !isFirstRound : !whole && barren >= BARREN_PAGES
       if (next === null) isFirstRound = false
-      else if (!whole && barren >= BARREN_PAGES) return
-      goOn = await rest(performance.now() - start)
+      after = next
+      if (this.#archive === undefined || batch.length >= this.#archived || next === null || isOver) {
+        if (!(await this.#remove(batch, turn))) return
+        this.#after = after
+        batch = []
+      }
+      if (!isOver && !(await rest(performance.now() - start))) return
     }
   }
 
-  async #remove(events: readonly SettledEvent[]): Promise<number> {
-    return events.length === 0 ? 0 : this.#store.remove(events)
+  /** Resolves with false when it is to stop. */
+  async #remove(batch: readonly SettledEvent[], { onRemoved, rest }: CleanUpTurn): Promise<boolean> {
+    if (batch.length === 0) return true
+    await this.#archive?.keep(batch)
+    for (let at = 0; at < batch.length; at += PAGE) {
+      const start = performance.now()
+      const removed = await this.#store.remove(batch.slice(at, at + PAGE))
+      if (removed > 0) onRemoved(removed)
+      if (at + PAGE < batch.length && !(await rest(performance.now() - start))) return false
+    }
+    return true
   }
 
   /** Between two counts what is settled comes on top of the number. */

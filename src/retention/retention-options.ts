@@ -1,7 +1,8 @@
 import { compileTypePattern } from '../event/type-pattern.ts'
-import { byDefault, duration, integer, nested, or } from '../foundation/option-kinds.ts'
+import { byDefault, duration, integer, nested, option, or } from '../foundation/option-kinds.ts'
 import type { Option, OptionsOf, Refuse, ResolvedOf } from '../foundation/option-table.ts'
 import { showValue } from '../foundation/problem.ts'
+import type { ArchiveEvents } from './archive.ts'
 
 const DAY = 24 * 60 * 60 * 1_000
 const FROM_ZERO = { min: 0, max: Number.MAX_SAFE_INTEGER }
@@ -53,6 +54,17 @@ export const RETENTION = {
    * out is as for other types, except that `keep` is its own. Default: none.
    */
   types: byType(nested(TYPE_RETENTION)),
+  /**
+   * Where events are kept before they are deleted: a folder that is there, for gzipped lines of JSON, or a function that is given
+   * them, a hundred at most at a time. Nothing is deleted unless that succeeded. Default: nowhere.
+   */
+  archive: option<string | ArchiveEvents, string | ArchiveEvents | undefined>(
+    'a folder or a function',
+    undefined,
+    (value) => {
+      return typeof value === 'function' || (typeof value === 'string' && value !== '')
+    },
+  ),
   /**
    * Inbox entries (`inbox.once`), since they were handled, in milliseconds; null = for ever. Default 2,592,000,000 (thirty
    * days).

@@ -201,7 +201,12 @@ describe('inbox', () => {
         onError: cleaned.reject,
       }
       const retention = new Retention(
-        { retention: nothing, inbox: { prune }, audit: { prune: async () => assert.fail('kept for ever') } },
+        {
+          retention: nothing,
+          admin: memoryStore().admin,
+          inbox: { prune },
+          audit: { prune: async () => assert.fail('kept for ever') },
+        },
         { ...nested(RETENTION).fallback, published: null, failed: null, inbox: age, audit: null },
         report,
       )

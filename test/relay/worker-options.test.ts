@@ -70,6 +70,8 @@ test('retention by type and number is checked by name', () => {
     'worker.retention',
     /types\['a'\]\.published has no effect/,
   )
+  refused({ published: 'delete', archive: '/var/a' }, 'worker.retention', /archive would miss it/)
+  refused({ archive: '' }, 'worker.retention.archive', /a folder or a function/)
   assert.ok(resolveWorkerOptions({ retention: { published: 'delete', types: { a: { failed: 5 } } } }))
 })
 

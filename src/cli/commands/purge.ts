@@ -20,6 +20,12 @@ export const purge = defineCommand({
     },
     cancelled: { kind: 'duration', help: 'Cancelled events older than this.' },
     keep: { kind: 'integer', min: 0, help: 'Of more published events than these the oldest, whatever their age.' },
+    archive: {
+      kind: 'text',
+      value: 'folder',
+      help: 'Keeps events there before they are deleted. Default: as the workers do.',
+    },
+    'no-archive': { kind: 'flag', help: 'Deletes events without keeping them anywhere.' },
     type: { kind: 'text', value: 'type', help: "Only events of this type, or of a pattern: 'audit.*'." },
     inbox: { kind: 'duration', help: 'Inbox entries older than this: what comes again afterwards is handled again.' },
     audit: { kind: 'duration', help: 'Entries of the audit older than this.' },
@@ -35,13 +41,16 @@ export const purge = defineCommand({
       const takes = '--published, --failed, --cancelled, --keep, --inbox or --audit'
       throw new UsageError(`purge takes ${takes}; see broadcaster purge --help`)
     }
+    if (options['no-archive'] && options.archive !== undefined)
+      throw new UsageError('--archive and --no-archive: give one')
     if (type !== undefined && (inbox ?? audit) !== null) {
       throw new UsageError('--type is for events; purge the inbox and the audit without it')
     }
     if (type !== undefined) checkType(type)
     const { broadcaster } = await ready()
     const signal = terminal.stopSignal()
-    const events = { published, failed, cancelled, keep: { published: keep ?? null }, type }
+    const archive = options['no-archive'] ? (false as const) : options.archive
+    const events = { archive, published, failed, cancelled, keep: { published: keep ?? null }, type }
     const deleted = await broadcaster.admin.purge({ ...events, inbox, audit, signal, ...operator(options) })
     if (json) terminal.verbatim(stringifyJson({ deleted, ...(signal.aborted && { interrupted: true }) }))
     else terminal.out(`${deleted.toLocaleString('en')} rows deleted.`)
