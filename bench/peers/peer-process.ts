@@ -1,5 +1,5 @@
 /** One relay in a process of its own. Says `ready`, starts on `go`, tells how far it is, and reports on `stop`. */
-import { ARMS } from './contenders.ts'
+import { ALL_ARMS } from './contenders.ts'
 import type { PeerReport, PeerTask, Progress } from './task.ts'
 
 /** Between two messages, in ms. */
@@ -7,7 +7,7 @@ const OFTEN = 5
 
 const task = JSON.parse(process.argv[2] ?? '{}') as PeerTask
 let [delivered, at, told] = [0, 0, 0]
-const relay = await ARMS[task.arm]?.contender.open(task, (count) => {
+const relay = await ALL_ARMS[task.arm]?.contender.open(task, (count) => {
   delivered += count
   at = performance.timeOrigin + performance.now()
 })

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import type { Pool } from 'pg'
 import { serverCpu } from '../throughput/cpu.ts'
-import { ARMS } from './contenders.ts'
+import { ALL_ARMS } from './contenders.ts'
 import type { PeerReport, PeerTask, Progress } from './task.ts'
 
 /** One arm in one round. CPU in microseconds for each event; NaN where it cannot be read. */
@@ -34,8 +34,9 @@ export async function runArm(places: Places, arm: string, round: number, events:
   const schema = `peers_${randomBytes(4).toString('hex')}`
   const stream = `bench_${schema}`
   const task: PeerTask = { arm, url, schema, redisUrl, stream, events }
-  const { contender, processes = 1 } = ARMS[arm] ?? {}
-  if (contender === undefined) throw new Error(`there is no arm '${arm}'; known are ${Object.keys(ARMS).join(', ')}`)
+  const { contender, processes = 1 } = ALL_ARMS[arm] ?? {}
+  if (contender === undefined)
+    throw new Error(`there is no arm '${arm}'; known are ${Object.keys(ALL_ARMS).join(', ')}`)
   try {
     await pool.query(`CREATE SCHEMA ${schema}`)
     await contender.fill(pool, task)
