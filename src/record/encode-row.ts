@@ -1,5 +1,6 @@
 import type { AttributeValue, EncodableEvent } from '../event/cloud-event.ts'
 import { parseJson } from '../event/json.ts'
+import { isoText } from '../foundation/iso-text.ts'
 import type { ColumnName, OutboxEventColumns } from './columns.ts'
 
 /** The columns that hold the event itself. */
@@ -39,7 +40,7 @@ export function encodeRow(row: Pick<OutboxEventColumns, (typeof EVENT_COLUMNS)[n
 
 /** CloudEvents `time`: the caller's own, or when the row was made. */
 export function timeOf({ eventTime, createdAt }: Pick<OutboxEventColumns, 'eventTime' | 'createdAt'>): string {
-  return eventTime ?? createdAt.toISOString()
+  return eventTime ?? isoText(createdAt)
 }
 
 /** A column that holds a JSON object; null = an empty one. */

@@ -1,6 +1,7 @@
 import { BroadcasterError } from '../errors.ts'
 import type { OutgoingEvent } from '../event/outgoing-event.ts'
 import { encodeStructured } from '../event/structured.ts'
+import { isoText } from '../foundation/iso-text.ts'
 
 /** The fields of every entry, in this order, as Django Broadcaster writes them. */
 export const ENTRY_FIELDS = ['event_id', 'event_type', 'source', 'timestamp', 'cloud_event'] as const
@@ -20,7 +21,7 @@ export function entryOf(event: OutgoingEvent): Entry {
   const cloudEvent = encodeStructured(event.toEncodable())
   const extra = extraFields(event.config)
   return {
-    values: [event.id, event.type, event.source, event.createdAt.toISOString(), cloudEvent],
+    values: [event.id, event.type, event.source, isoText(event.createdAt), cloudEvent],
     extra,
     size: extra.reduce((size, text) => size + bytesOf(text), bytesOf(cloudEvent) + 300),
   }

@@ -1,4 +1,11 @@
-import { COLUMNS, type ColumnKind, type ColumnName, type OutboxEventColumns, SEND_COLUMNS } from '../record/columns.ts'
+import {
+  COLUMNS,
+  type ColumnKind,
+  type ColumnName,
+  type OutboxEventColumns,
+  SEND_COLUMNS,
+  type SendRow,
+} from '../record/columns.ts'
 import type { FetchedRow } from './relay-store.ts'
 import type { Row } from './statement.ts'
 
@@ -31,11 +38,16 @@ export function rowReader<Name extends ColumnName>(
   }
 }
 
-/** Rows of a fetch, in place: the columns that are sent, and `withheld`. */
-export function fetchedReader(readers: Readers): (row: object) => FetchedRow {
+/**
+ * Rows of a fetch, in place: the columns that are sent, and `withheld`. `usual`: what a null stands for in columns that hold none,
+ * where the statement leaves out what is the same in nearly all rows.
+ */
+export function fetchedReader(readers: Readers, usual: Partial<SendRow> = {}): (row: object) => FetchedRow {
   const read = rowReader(SEND_COLUMNS, readers)
+  const left = Object.entries(usual)
   return (row) => {
     const given = row as Record<string, unknown>
+    for (const [column, value] of left) given[column] ??= value
     if (given['withheld'] !== null) given['withheld'] = Number(given['withheld'])
     return read(given) as FetchedRow
   }
