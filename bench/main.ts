@@ -3,6 +3,7 @@ const BENCHMARKS = {
   throughput: () => import('./throughput/throughput.ts'),
   peers: () => import('./peers/peers.ts'),
   options: () => import('./options.ts'),
+  'option-latency': () => import('./option-latency.ts'),
   soak: () => import('./soak/soak.ts'),
   memory: () => import('./memory.ts'),
   'large-events': () => import('./large-events.ts'),

@@ -1,6 +1,7 @@
 import { createClient } from 'redis'
 import { Broadcaster } from '../../src/broadcaster.ts'
 import { redisStreams } from '../../src/redis-streams/redis-streams.ts'
+import type { WorkerOptions } from '../../src/relay/worker-options.ts'
 import type { Store } from '../../src/store/store.ts'
 
 /** Milliseconds from the start of the publishing transaction to the entry in the hands of a reader of the stream. */
@@ -22,11 +23,12 @@ export async function measureLatency(
   stream: string,
   rate: number,
   seconds: number,
+  worker: WorkerOptions = {},
 ): Promise<Latency> {
   const broadcaster = new Broadcaster({
     store,
     backends: { default: redisStreams({ url: redisUrl, stream, trim: { maxLength: 1_000_000 } }) },
-    worker: { retention: false },
+    worker: { retention: false, ...worker },
   })
   await broadcaster.worker().start()
   try {

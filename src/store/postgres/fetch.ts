@@ -70,6 +70,7 @@ CROSS JOIN LATERAL (
 const USUAL = {
   specVersion: '1.0',
   subject: '',
+  dataContentType: 'application/json',
   dataSchema: '',
   status: 'pending',
   retryCount: 0,

@@ -13,6 +13,7 @@ import {
   insertAll,
   insertOne,
   list,
+  moveNow,
   NAMES,
   newEvent,
   own,
@@ -68,6 +69,25 @@ export const fetchCases: readonly StoreCase[] = [
     await insertOne(store)
     const [row] = await fetchAll(store)
     assert.deepEqual(Object.keys(row ?? {}).toSorted(), [...SEND_COLUMNS, 'withheld'].toSorted())
+  }),
+  it('fetch: a row is as it is stored, the usual and the unusual', async ({ store }) => {
+    const unusual = {
+      subject: 's',
+      dataContentType: '',
+      dataSchema: 'https://example.org/s',
+      publisherConfig: '{"a":1}',
+    }
+    const [, , retried, moved] = await insertAll(store, {}, unusual, { maxRetries: 7 }, { partitionKey: 'key' })
+    await moveNow(store, [moved.id], { kind: 'reschedule', at: new Date(0) })
+    const { record } = await own(store)
+    await record(outcome.retry(retried, { delay: 0 }))
+    await store.relay.unpark(NAMES, await allLanes(store), 100)
+    const rows = await fetchAll(store)
+    assert.equal(rows.length, 4)
+    for (const row of rows) {
+      const stored = await read(store, row.id)
+      for (const column of SEND_COLUMNS) assert.deepEqual(row[column], stored[column], column)
+    }
   }),
   it('fetch: data of more bytes than are asked for is left out, and had by fetchData as far as it fits', async ({
     store,
