@@ -3,7 +3,7 @@ import { OutboxEvent } from '../record/outbox-event.ts'
 import type { RecordSource } from '../record/record-source.ts'
 import type { Outcome } from '../store/relay-store.ts'
 import type { SignalSource } from '../telemetry/signals.ts'
-import type { HeldEvent } from './in-hand.ts'
+import type { HeldEvent } from './held-event.ts'
 import { answered } from './patient-store.ts'
 
 /** What is reported of an event whose outcome was recorded. */

@@ -1,5 +1,6 @@
 import type { CoordinationStore, LaneRow, Survey } from '../store/coordination-store.ts'
 import type { Cycle } from './cycle.ts'
+import type { Lane } from './lane.ts'
 
 export interface AttendantParts {
   readonly store: Pick<CoordinationStore, 'quiet'>
@@ -68,23 +69,24 @@ export class Attendant {
       if (answer !== undefined && !isInVain) continue
       this.#answering.delete(key)
       const lanes = cycles.get(lane.backend)?.lanes
+      const ours = lanes?.get(lane.lane)
       const isAnswered = this.#asked.get(key) === known.fence && lane.fence === known.fence + 1
       if (lane.owner !== workerId || (lane.fence !== known.fence && !isAnswered)) {
         owned.delete(key)
-        void lanes?.drain([lane.lane]).catch(onError)
+        if (ours) void lanes?.drain([ours]).catch(onError)
         continue
       }
       owned.set(key, lane)
-      if (isAnswered) lanes?.refence([lane], workerId)
+      if (isAnswered && ours) lanes?.refence(ours, lane.fence)
       if (lane.holdLeft !== null) this.#heldAt = performance.now()
       const isToAnswer = lane.holdLeft !== null && (lane.holdLeft <= 0 || lane.hold > lane.quietFor)
-      if (isToAnswer || lanes?.isDistrusted(lane.lane)) held.push(lane)
+      if (isToAnswer || ours?.isDistrusted) held.push(lane)
       else if (lane.holdLeft !== null) continue
       else if (isAnswered || known.holdLeft !== null) lifted.push(lane)
       else if (lane.attention !== known.attention) touched.push(lane)
     }
-    this.#eachCycle(touched, (lanes, cycle) => cycle.lanes.reconcile(lanes.map(({ lane }) => lane)))
-    this.#eachCycle(lifted, (lanes, cycle) => cycle.lanes.resume(lanes.map(({ lane }) => lane)))
+    this.#eachCycle(touched, (lanes, cycle) => cycle.lanes.reconcile(oursOf(lanes, cycle)))
+    this.#eachCycle(lifted, (lanes, cycle) => cycle.lanes.resume(oursOf(lanes, cycle)))
     this.#eachCycle(held, async (lanes, cycle) => {
       await Promise.all(lanes.map((lane) => this.#answer(lane, cycle, workerId)))
     })
@@ -100,13 +102,15 @@ export class Attendant {
   /** Becomes quiet in a held lane, as soon as none of its events is in hand, and says so. */
   async #answer(lane: LaneRow, cycle: Cycle, workerId: string): Promise<void> {
     const { owned } = this.#parts
+    const ours = cycle.lanes.get(lane.lane)
+    if (ours === undefined) return
     const answering = this.#answering
     const answer: Answer = { isForHold: isHeld(lane), isWaiting: true }
     const isOver = (): boolean => this.#answering.get(keyOf(lane)) !== answer
     answering.set(keyOf(lane), answer)
     try {
       // A new fence changes nothing for what was delivered.
-      const quiet = await cycle.lanes.hush([lane.lane], answer.isForHold ? 'nothing' : 'delivered')
+      const quiet = await cycle.lanes.hush([ours], answer.isForHold ? 'nothing' : 'delivered')
       if (quiet.length === 0 || isOver()) return
       answer.isWaiting = false
       this.#asked.set(keyOf(lane), lane.fence)
@@ -115,10 +119,10 @@ export class Attendant {
       if (now === undefined || isOver()) return
       this.#asked.delete(keyOf(lane))
       owned.set(keyOf(now), now)
-      cycle.lanes.refence([now], workerId)
-      if (now.holdLeft === null) await cycle.lanes.resume([lane.lane])
+      cycle.lanes.refence(ours, now.fence)
+      if (now.holdLeft === null) await cycle.lanes.resume([ours])
     } catch (error) {
-      if (!isOver()) cycle.lanes.distrust([lane.lane])
+      if (!isOver()) cycle.lanes.distrust([ours])
       throw error
     } finally {
       if (answering.get(keyOf(lane)) === answer) answering.delete(keyOf(lane))
@@ -141,6 +145,10 @@ export class Attendant {
     })
     return { lanes, answer }
   }
+}
+
+function oursOf(lanes: readonly LaneRow[], cycle: Cycle): readonly Lane[] {
+  return lanes.map(({ lane }) => cycle.lanes.get(lane)).filter((lane) => lane !== undefined)
 }
 
 /** An operator waits until the lane is quiet. */

@@ -2,7 +2,7 @@ import { notAttempted, type SendResult } from '../backend/backend.ts'
 import { classifySendError } from '../backend/send-error.ts'
 import { BroadcasterError } from '../errors.ts'
 import { GrantedTime } from './granted-time.ts'
-import type { HeldEvent } from './in-hand.ts'
+import type { HeldEvent } from './held-event.ts'
 import type { Lease } from './lease.ts'
 import { readResults } from './read-results.ts'
 

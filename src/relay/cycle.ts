@@ -2,23 +2,22 @@ import type { SendResult } from '../backend/backend.ts'
 import { describeError } from '../foundation/describe-error.ts'
 import { Pause } from '../foundation/pause.ts'
 import type { BreakerRow } from '../store/coordination-store.ts'
-import type { Outcome } from '../store/relay-store.ts'
 import type { ReadRow } from './bounded-fetch.ts'
 import { Breaker } from './breaker.ts'
 import { Conclusion } from './conclusion.ts'
 import type { CycleOptions } from './cycle-options.ts'
-import { HeldKeys } from './held-keys.ts'
+import { type HeldEvent, takeInHand } from './held-event.ts'
 import { Idle } from './idle.ts'
-import { type HeldEvent, InHand, takeInHand } from './in-hand.ts'
+import { InHand } from './in-hand.ts'
+import type { Lane } from './lane.ts'
 import { LaneReader } from './lane-reader.ts'
+import { Lanes } from './lanes.ts'
 import { judgeUnsent, type SendAnswer } from './outcomes.ts'
-import { OwnedLanes } from './owned-lanes.ts'
 import { Pace } from './pace.ts'
 import { Prober } from './prober.ts'
 import { SendBuffer } from './send-buffer.ts'
 import { SendTurns } from './send-turns.ts'
 import { Sender } from './sender.ts'
-import { Settler } from './settler.ts'
 import { sendsOf, Traffic } from './traffic.ts'
 
 /**
@@ -30,15 +29,13 @@ import { sendsOf, Traffic } from './traffic.ts'
  */
 export class Cycle {
   /** How lanes come and go. */
-  readonly lanes: OwnedLanes
+  readonly lanes: Lanes
   readonly #options: CycleOptions
   readonly #inHand: InHand
   readonly #buffer = new SendBuffer()
-  readonly #held = new HeldKeys()
   readonly #pause = new Pause()
   readonly #pace = new Pace()
   readonly #reader: LaneReader
-  readonly #settler: Settler
   readonly #sender: Sender
   readonly #breaker: Breaker
   readonly #prober: Prober
@@ -53,27 +50,20 @@ export class Cycle {
 
   constructor(options: CycleOptions) {
     this.#options = options
-    const { store, names, backend, lease, failure, onError } = options
+    const { store, names, backend, failure } = options
+    const lanes = new Map<number, Lane>()
     this.#inHand = new InHand(options.room)
     this.#turns = new SendTurns(sendsOf(options), backend, options.share, () => this.dispatch())
-    this.#reader = new LaneReader(store.relay, names, this.#inHand, this.#held, this.#pace, this.#pause)
-    const giveUp = ({ lane, ownership }: HeldEvent, outcome: Outcome, failing: number): boolean =>
-      ((this.#stopping || options.budget !== undefined) && (lease.left <= 0 || failing > lease.length)) ||
-      // What was delivered is recorded for the lane's owner; the rest is the owner's to decide.
-      (outcome.kind !== 'published' && this.lanes.ownership(lane) !== ownership)
-    const onDoubt = (lanes: readonly number[]): void => this.lanes.distrust(lanes)
-    const settler = new Settler(store.relay, onError, giveUp, onDoubt, (ms) => this.#conclusion.settled(ms))
-    this.#settler = settler
-    this.#sender = new Sender({ ...options, store: store.relay, settler, turns: this.#turns, policy: failure })
+    this.#reader = new LaneReader(store.relay, names, lanes, this.#inHand, this.#pace, this.#pause)
     this.#idle = new Idle(options.waker, this.#pace, options)
     this.#breaker = new Breaker(store.coordination.breakers, options.name, options.breaker)
-    const parts = { options, inHand: this.#inHand, buffer: this.#buffer, held: this.#held, reader: this.#reader }
-    this.#conclusion = new Conclusion({
-      ...parts,
-      settler,
-      onDropped: (held) => this.#dropped(held),
-      onLost: (lane) => this.lanes.lookAgain(lane),
-    })
+    const parts = { options, inHand: this.#inHand, buffer: this.#buffer, reader: this.#reader }
+    const onClosed = (numbers: ReadonlySet<number>): void =>
+      this.#conclusion.giveBackWhere(({ lane }) => numbers.has(lane.number))
+    this.lanes = new Lanes({ ...parts, lanes, onClosed, onOpened: () => this.wake() })
+    this.#conclusion = new Conclusion({ ...parts, lanes: this.lanes, onDropped: (held) => this.#dropped(held) })
+    const sending = { ...options, store: store.relay, conclusion: this.#conclusion, turns: this.#turns }
+    this.#sender = new Sender({ ...sending, policy: failure })
     this.#traffic = new Traffic(options, this.#conclusion)
     this.#prober = new Prober({
       ...parts,
@@ -83,7 +73,6 @@ export class Cycle {
       accept: (row, suspect) => this.#accept(row, suspect),
       send: (batch) => this.#send(batch, true),
     })
-    this.lanes = new OwnedLanes({ ...parts, conclusion: this.#conclusion, onOpened: () => this.wake() })
     this.#budget = options.budget ?? { left: Number.POSITIVE_INFINITY }
   }
 
@@ -141,23 +130,23 @@ export class Cycle {
   }
 
   #accept(row: ReadRow, suspect: boolean): void {
-    const ownership = this.lanes.ownership(row.lane)
+    const lane = this.lanes.get(row.lane)
     // A drain leaves what is over its budget to the next one.
-    if (ownership === undefined || this.#budget.left <= 0) return
-    if (!this.#held.expects(row, performance.now())) {
-      this.lanes.lookAgain(row.lane)
+    if (lane === undefined || this.#budget.left <= 0) return
+    if (!lane.keys.expects(row, performance.now())) {
+      this.lanes.lookAgain(lane)
       return
     }
     this.#budget.left--
     const apart = this.#sender.hasHung(row.id) || this.#prober.blames(row.id)
-    const held = takeInHand(row, ownership, suspect, apart, (event) => this.#traffic.placeOf(event))
+    const held = takeInHand(row, lane, suspect, apart, this.#traffic)
     this.#inHand.add(held)
-    const blocker = this.#held.admit(held)
+    const blocker = lane.keys.admit(held)
     const unsent = judgeUnsent(held, row, this.#options.failure)
     if (blocker) {
       this.#conclusion.park(held, blocker)
       this.#traffic.follow(held)
-      this.lanes.doubt(held.lane, blocker.dueAt)
+      this.lanes.doubt(lane, blocker.dueAt)
     } else if (unsent) this.#conclusion.conclude(held, unsent)
     else if (this.#traffic.admit(held)) this.#buffer.add(held)
   }
@@ -285,13 +274,13 @@ export class Cycle {
 
   stop(): void {
     this.#stopping = true
+    this.#conclusion.hurry()
     this.#pause.end()
   }
 
   async #finish(): Promise<void> {
     await this.lanes.close()
-    await this.#settler.idle()
-    await this.#conclusion.announced()
+    await this.#conclusion.idle()
   }
 
   #space(): number {

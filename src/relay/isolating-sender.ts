@@ -2,7 +2,7 @@ import { type Backend, notAttempted, notDelivered, type SendResult } from '../ba
 import { checkHealth } from '../backend/check-health.ts'
 import { classifySendError, OutageError } from '../backend/send-error.ts'
 import { type BoundedAnswer, boundedSend, type SendLimits } from './bounded-send.ts'
-import type { HeldEvent } from './in-hand.ts'
+import type { HeldEvent } from './held-event.ts'
 import { mayBegin } from './may-begin.ts'
 import { sendContext } from './send-context.ts'
 import { callBackend, type RelayHooks } from './send-hooks.ts'

@@ -274,9 +274,11 @@ export class LaneKeeper {
     const workerId = this.#workerId
     if (leaving.length === 0 || workerId === undefined) return
     const numbers = leaving.map(({ lane }) => lane)
+    const lanesOf = this.#cycles.get(backend)?.lanes
     const work = (async () => {
       try {
-        await this.#cycles.get(backend)?.lanes.drain(numbers)
+        const ours = numbers.map((number) => lanesOf?.get(number)).filter((lane) => lane !== undefined)
+        await lanesOf?.drain(ours)
         if (this.#workerId !== workerId) return
         // Not ours from here on, even if the answer is an error: the next survey tells.
         for (const lane of leaving) this.#owned.delete(keyOf(lane))

@@ -29,7 +29,7 @@ export class LanePosition {
   suspects: number
   #cursor = HEAD
   #horizon = HEAD
-  #rewinds = 0
+  #read: object | undefined
 
   constructor(suspects: number) {
     this.suspects = suspects
@@ -40,9 +40,17 @@ export class LanePosition {
     return this.#cursor
   }
 
-  /** How often it went back. A read that began before must be forgotten, or what it found overtakes what is to be read again. */
-  get rewinds(): number {
-    return this.#rewinds
+  /** A read from here begins. */
+  begin(read: object): void {
+    this.#read = read
+  }
+
+  /**
+   * Whether what a read found still counts. One that began before the position went back must be forgotten, or what it found overtakes
+   * what is to be read again.
+   */
+  isStillIn(read: object): boolean {
+    return this.#read === read
   }
 
   /** Whether a read from the cursor may find what need not wait for one from the head. */
@@ -63,7 +71,7 @@ export class LanePosition {
   rewindTo(seq: number): void {
     this.#cursor = Math.max(HEAD, Math.min(this.#cursor, seq - 1))
     this.dry = false
-    this.#rewinds++
+    this.#read = undefined
   }
 
   /** It is not known which parked rows are back: reads the lane from its head once they are. */

@@ -1,9 +1,9 @@
 import type { Pause } from '../foundation/pause.ts'
 import type { FetchedRow, LaneCursor, RelayStore, UnparkReport } from '../store/relay-store.ts'
 import { BoundedFetch, type ReadRow } from './bounded-fetch.ts'
-import type { HeldKeys } from './held-keys.ts'
 import type { InHand } from './in-hand.ts'
-import { HEAD, LAST, type LaneFind, LanePosition } from './lane-position.ts'
+import type { Lane } from './lane.ts'
+import { HEAD, LAST, type LaneFind, type LanePosition } from './lane-position.ts'
 import type { Pace } from './pace.ts'
 
 /**
@@ -22,6 +22,12 @@ const SWEEP_INTERVAL = 25
 const READ_GAP = 5
 const LITTLE = 50
 
+interface OpenLane {
+  readonly number: number
+  readonly lane: Lane
+  readonly position: LanePosition
+}
+
 /**
  * Reads due events of the owned lanes of one backend: from the cursor while there is a backlog, from the head by a sweep that
  * finds what committed late, was requeued or became due. Correctness rests on the sweep alone.
@@ -34,10 +40,9 @@ export class LaneReader {
   readonly #names: readonly string[]
   readonly #fetching: BoundedFetch
   readonly #inHand: InHand
-  readonly #held: Pick<HeldKeys, 'woke'>
   readonly #pace: Pace
   readonly #rest: Pick<Pause, 'endWithin'>
-  readonly #lanes = new Map<number, LanePosition>()
+  readonly #lanes: ReadonlyMap<number, Lane>
   #sweepAt = 0
   #unparkAt = 0
   #unparkLimit = UNPARK_LIMIT
@@ -51,16 +56,16 @@ export class LaneReader {
   constructor(
     store: RelayStore,
     names: readonly string[],
+    /** Those that are open are read. */
+    lanes: ReadonlyMap<number, Lane>,
     inHand: InHand,
-    /** Told what an `unpark` says of the heads of keys. */
-    held: Pick<HeldKeys, 'woke'>,
     /** Told of all that is found. */
     pace: Pace,
     /** The rest between two reads: it ends when something is to be read that is not announced. */
     rest: Pick<Pause, 'endWithin'>,
   ) {
     this.#store = store
-    this.#held = held
+    this.#lanes = lanes
     this.#rest = rest
     this.#names = names
     this.#fetching = new BoundedFetch(store, names, inHand.room)
@@ -68,19 +73,36 @@ export class LaneReader {
     this.#pace = pace
   }
 
+  /** The lanes that are open. */
+  #open(): OpenLane[] {
+    const open: OpenLane[] = []
+    for (const [number, lane] of this.#lanes) {
+      if (lane.position !== undefined) open.push({ number, lane, position: lane.position })
+    }
+    return open
+  }
+
+  #hasLane(test: (position: LanePosition) => boolean): boolean {
+    for (const { position } of this.#lanes.values()) if (position !== undefined && test(position)) return true
+    return false
+  }
+
+  #position(lane: number): LanePosition | undefined {
+    return this.#lanes.get(lane)?.position
+  }
+
   /** Whether a read now may find something: a lane is not known to be dry, or a sweep is due. */
   get hungry(): boolean {
-    if (performance.now() >= this.#unparkAt) return this.#lanes.size > 0
-    for (const lane of this.#lanes.values()) if (!lane.dry) return true
-    return false
+    const isDue = performance.now() >= this.#unparkAt
+    return this.#hasLane(({ dry }) => isDue || !dry)
   }
 
   /** Whether a drain has read all that is due, but for lanes that wait for locks: those it leaves to the next one. */
   get isDrained(): boolean {
     let waits = false
-    for (const lane of this.#lanes.values()) {
-      if (lane.waitsForLocks) waits = true
-      else if (!lane.dry) return false
+    for (const { position } of this.#open()) {
+      if (position.waitsForLocks) waits = true
+      else if (!position.dry) return false
     }
     // To look again whether the lock is still there is always due, when looking takes longer than the wait between.
     return waits || !this.hungry
@@ -93,33 +115,22 @@ export class LaneReader {
 
   /** Monotonic time at which the next parked event is due, in ms; without lanes none is. */
   get nextDueAt(): number {
-    return this.#lanes.size === 0 ? Number.POSITIVE_INFINITY : this.#unparkAt
-  }
-
-  /** Reads these lanes from now on, from the head. Call it when it is known what holds their keys. */
-  open(lanes: readonly number[], suspects: (lane: number) => number): void {
-    for (const lane of lanes) this.#lanes.set(lane, new LanePosition(suspects(lane)))
-    this.sweepNext()
-  }
-
-  close(lane: number): void {
-    this.#lanes.delete(lane)
+    return this.#hasLane(() => true) ? this.#unparkAt : Number.POSITIVE_INFINITY
   }
 
   /** Something may have been committed: read all lanes again, from their cursors. */
   wake(): void {
-    for (const lane of this.#lanes.values()) lane.dry = false
+    for (const { position } of this.#open()) position.dry = false
   }
 
   /** Read all lanes from the head. */
   rewind(): void {
-    for (const lane of this.#lanes.values()) lane.rewindTo(HEAD)
+    for (const { position } of this.#open()) position.rewindTo(HEAD)
     this.sweepNext()
   }
 
   /** An event of this lane goes back unsent: read it again. */
-  rewindTo(lane: number, seq: number): void {
-    const position = this.#lanes.get(lane)
+  rewindTo({ position }: Lane, seq: number): void {
     if (position === undefined) return
     position.rewindTo(seq)
     this.#rest.endWithin(SWEEP_INTERVAL)
@@ -159,26 +170,18 @@ export class LaneReader {
 
   async #fetch(cursors: readonly LaneCursor[], use: (row: ReadRow, suspect: boolean) => void): Promise<number> {
     if (cursors.length === 0) return 0
-    const begun = cursors.map(({ lane }) => {
-      const position = this.#lanes.get(lane)
-      return { lane, position, rewinds: position?.rewinds }
-    })
+    for (const { lane } of cursors) this.#position(lane)?.begin(cursors)
     const fromHead = new Set(cursors.filter(({ after }) => after === HEAD).map(({ lane }) => lane))
     const isCertain = ({ lane, seq }: FetchedRow): boolean =>
-      fromHead.has(lane) || this.#lanes.get(lane)?.isCertain(seq) === true
+      fromHead.has(lane) || this.#position(lane)?.isCertain(seq) === true
     let fresh = 0
     try {
       await this.#inHand.duringRead(
         () => this.#fetching.fetch(cursors, (row) => isCertain(row) && !this.#inHand.has(row)),
         ({ rows, cut }) => {
           // Keys, and with them order, are of one lane: what went back in one, or was opened again, makes no other wait.
-          const stale = new Set(
-            begun
-              .filter(({ lane, position, rewinds }) => {
-                return position !== this.#lanes.get(lane) || position?.rewinds !== rewinds
-              })
-              .map(({ lane }) => lane),
-          )
+          const numbers = cursors.map(({ lane }) => lane)
+          const stale = new Set(numbers.filter((lane) => this.#position(lane)?.isStillIn(cursors) !== true))
           this.#hasForgotten = stale.size > 0 || cut.size > 0
           for (const { seq } of rows) this.#greatest = Math.max(this.#greatest, seq)
           const current = stale.size === 0 ? rows : rows.filter(({ lane }) => !stale.has(lane))
@@ -186,7 +189,7 @@ export class LaneReader {
           const read = cursors.filter(({ lane }) => !stale.has(lane))
           this.#advance(read, current, fromHead, cut)
           for (const row of certain) {
-            const lane = this.#lanes.get(row.lane)
+            const lane = this.#position(row.lane)
             if (lane === undefined || row.withheld !== null || this.#inHand.has(row)) continue
             fresh++
             const suspect = lane.suspects > 0
@@ -203,15 +206,14 @@ export class LaneReader {
 
   /** Whether a read from the cursors would find anything that need not wait for a sweep. */
   get #hasBacklog(): boolean {
-    for (const lane of this.#lanes.values()) if (lane.hasBacklog) return true
-    return false
+    return this.#hasLane(({ hasBacklog }) => hasBacklog)
   }
 
   /** How far events reach, seen in one lane that has a backlog: what is there before a sweep need not wait for the next one. */
   async #lookAhead(): Promise<void> {
-    for (const [lane, state] of this.#lanes) {
-      if (!state.isLong || state.catchingUp) continue
-      const last = await this.#store.lastSeq(this.#names, lane)
+    for (const { number, position } of this.#open()) {
+      if (!position.isLong || position.catchingUp) continue
+      const last = await this.#store.lastSeq(this.#names, number)
       this.#greatest = Math.max(this.#greatest, Math.min(last ?? HEAD, LAST))
       return
     }
@@ -220,46 +222,50 @@ export class LaneReader {
   async #unpark(): Promise<void> {
     // Or the head of a key comes back alone, and a later event goes before those still on their way to be parked.
     await this.#inHand.parked()
-    const asked = new Map(this.#lanes)
-    if (asked.size === 0) return
+    const asked = this.#open()
+    if (asked.length === 0) return
     const now = performance.now()
     const limit = this.#unparkLimit
     let report: UnparkReport
     try {
-      report = await this.#store.unpark(this.#names, [...asked.keys()], limit)
+      const numbers = asked.map(({ number }) => number)
+      report = await this.#store.unpark(this.#names, numbers, limit)
     } catch (error) {
       // It may have brought rows back, or may yet: it is not known which.
       this.#unparkLimit = UNPARK_LIMIT
-      for (const state of asked.values()) state.distrust()
+      for (const { position } of asked) position.distrust()
       this.sweepNext()
       throw error
     }
-    const { woken, locked, more, nextDueIn } = report
-    this.#held.woke(report)
+    const { woken, heads, locked, more, nextDueIn } = report
     this.#unparkAt = nextDueIn === null ? Number.POSITIVE_INFINITY : now + nextDueIn
     const moved = new Map(woken.map(({ lane, count }) => [lane, count]))
-    for (const [lane, state] of asked) {
-      state.catchingUp = more.includes(lane)
-      state.waitsForLocks = state.catchingUp && limit >= MOST_LOOKED_AT && !moved.has(lane)
+    const lockedIn = Map.groupBy(locked, ({ lane }) => lane)
+    for (const { number, lane, position } of asked) {
+      if (this.#lanes.get(number) === lane) lane.keys.woke(moved.has(number) ? heads : [], lockedIn.get(number) ?? [])
+      position.catchingUp = more.includes(number)
+      position.waitsForLocks = position.catchingUp && limit >= MOST_LOOKED_AT && !moved.has(number)
     }
-    for (const { lane, firstSeq } of woken) this.#lanes.get(lane)?.rewindTo(firstSeq)
+    for (const { lane, firstSeq } of woken) this.#position(lane)?.rewindTo(firstSeq)
     if (more.some((lane) => (moved.get(lane) ?? 0) < limit)) this.#unparkLimit = Math.min(2 * limit, MOST_LOOKED_AT)
     else if (locked.length === 0) this.#unparkLimit = UNPARK_LIMIT
     // A lane that was opened meanwhile was not asked about.
-    for (const [lane, state] of this.#lanes) if (state.catchingUp && !more.includes(lane)) this.#unparkAt = 0
+    for (const { number, position } of this.#open()) {
+      if (position.catchingUp && !more.includes(number)) this.#unparkAt = 0
+    }
   }
 
   #cursors(space: number, sweep: boolean): readonly LaneCursor[] {
-    const all = [...this.#lanes].filter(([, lane]) => !lane.catchingUp && (sweep || !lane.dry))
+    const all = this.#open().filter(({ position }) => !position.catchingUp && (sweep || !position.dry))
     const { most } = this.#fetching
     const readable = all.length <= most ? all : this.#some(all, Math.floor(most))
     if (readable.length === 0) return []
     const limit = Math.max(1, Math.ceil(this.#fetching.rows(space) / readable.length))
     // Lanes that have little wait for no backlog of others: they are read from their heads in the same statement.
-    return readable.map(([lane, state]) =>
-      sweep || !state.hasBacklog
-        ? { lane, after: HEAD, limit: limit + this.#inHand.leftOutIn(lane) }
-        : { lane, after: state.cursor, limit },
+    return readable.map(({ number, lane, position }) =>
+      sweep || !position.hasBacklog
+        ? { lane: number, after: HEAD, limit: limit + lane.hand.leftOut }
+        : { lane: number, after: position.cursor, limit },
     )
   }
 
@@ -284,8 +290,8 @@ export class LaneReader {
       finds.set(lane, { count: count + 1, last: Math.max(last, seq), limit })
     }
     for (const [lane, find] of finds) {
-      if (fromHead.has(lane)) this.#lanes.get(lane)?.swept(find, this.#greatest)
-      else this.#lanes.get(lane)?.advanced(find)
+      if (fromHead.has(lane)) this.#position(lane)?.swept(find, this.#greatest)
+      else this.#position(lane)?.advanced(find)
     }
   }
 }

@@ -1,4 +1,4 @@
-import type { HeldEvent } from './in-hand.ts'
+import type { HeldEvent } from './held-event.ts'
 
 /**
  * A destination is slow when it has had an event for this long, in ms: what comes faster is not worth an update of its

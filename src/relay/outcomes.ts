@@ -7,7 +7,7 @@ import { boundedDelay, type RetryPolicy } from '../foundation/retry-policy.ts'
 import type { Outcome } from '../store/relay-store.ts'
 import type { ReadRow } from './bounded-fetch.ts'
 import { destinationName } from './destination-name.ts'
-import { type HeldEvent, hasKilledEnough } from './in-hand.ts'
+import { attemptOf, type HeldEvent, hasKilledEnough } from './held-event.ts'
 import { countAttempt, decideFailure } from './retry.ts'
 
 /** The backend as a whole is down, or the place behind it that `destination` names. */
@@ -40,7 +40,6 @@ export interface FailurePolicy {
 
 /** Turns the result of one event into what must be recorded. Pure except for `policy.random`. */
 export function judge(held: HeldEvent, result: SendResult | undefined, policy: FailurePolicy): SendVerdict {
-  const { id, lane, generation } = held
   const given =
     result ?? notDelivered(new BroadcasterError('SEND_FAILED', 'the backend returned no result for this event'))
   const progress = given.progress === undefined ? {} : { progress: progressOf(given.progress) }
@@ -48,7 +47,7 @@ export function judge(held: HeldEvent, result: SendResult | undefined, policy: F
     // It has killed nobody: the attempt that was counted before the send is taken back.
     const count = held.alone ? { retryCount: held.retryCount } : {}
     const more = policy.erasePublished ? ({ erase: true } as const) : { ...progress, ...count }
-    return { kind: 'settle', outcome: { kind: 'published', id, lane, generation, ...more } }
+    return { kind: 'settle', outcome: { kind: 'published', ...attemptOf(held), ...more } }
   }
 
   const failure = classifySendError(given.error)
@@ -66,8 +65,8 @@ export function judge(held: HeldEvent, result: SendResult | undefined, policy: F
   const error = describeError(given.error)
   const outcome: Outcome =
     decision.kind === 'retry'
-      ? { kind: 'retry', id, lane, generation, retryCount, delay: decision.delay, error, ...progress }
-      : { kind: 'failed', id, lane, generation, retryCount, blocks: blocks(held, policy), error, ...progress }
+      ? { kind: 'retry', ...attemptOf(held), retryCount, delay: decision.delay, error, ...progress }
+      : { kind: 'failed', ...attemptOf(held), retryCount, blocks: blocks(held, policy), error, ...progress }
   return { kind: 'settle', outcome, error: given.error }
 }
 
@@ -120,13 +119,10 @@ function judgeWorkerKiller(held: HeldEvent, policy: FailurePolicy): SendVerdict 
     'WORKER_DIED',
     `gave up: the worker died while it sent this event, and all ${held.maxRetries} attempts are spent`,
   )
-  const { id, lane, generation, retryCount } = held
   const outcome: Outcome = {
     kind: 'failed',
-    id,
-    lane,
-    generation,
-    retryCount,
+    ...attemptOf(held),
+    retryCount: held.retryCount,
     blocks: blocks(held, policy),
     error: error.message,
   }

@@ -1,4 +1,4 @@
-import type { HeldEvent } from './in-hand.ts'
+import type { HeldEvent } from './held-event.ts'
 
 /** The events of one key that wait for their turn, in `seq` order. */
 interface KeyQueue {

@@ -1,5 +1,5 @@
 import type { SendContext } from '../backend/backend.ts'
-import type { HeldEvent } from './in-hand.ts'
+import type { HeldEvent } from './held-event.ts'
 
 /** What a backend may ask of a send: by the fence of a lane a broker can refuse what a former owner sends late. */
 export function sendContext(batch: readonly HeldEvent[], mayBegin: () => boolean): SendContext {
@@ -8,9 +8,8 @@ export function sendContext(batch: readonly HeldEvent[], mayBegin: () => boolean
     mayBegin,
     ownerOf(event) {
       held ??= new Map(batch.map((each) => [each.event, each]))
-      const { lane, ownership } = held.get(event) ?? {}
-      const fence = lane === undefined ? undefined : ownership?.fences.get(lane)
-      return lane === undefined || fence === undefined ? undefined : { lane, fence }
+      const lane = held.get(event)?.lane
+      return lane && { lane: lane.number, fence: lane.fence }
     },
   }
 }

@@ -4,7 +4,8 @@ import { settles, waitFor } from '../foundation/waiting.ts'
 import type { RelayStore } from '../store/relay-store.ts'
 import { takeAloneTurn } from './alone-turn.ts'
 import { boundedSend } from './bounded-send.ts'
-import type { HeldEvent } from './in-hand.ts'
+import type { Conclusion } from './conclusion.ts'
+import type { HeldEvent } from './held-event.ts'
 import { IsolatingSender, type IsolatingSenderOptions } from './isolating-sender.ts'
 import { mayBegin } from './may-begin.ts'
 import { type FailurePolicy, judge } from './outcomes.ts'
@@ -12,11 +13,10 @@ import { readResult } from './read-results.ts'
 import { countAttempt } from './retry.ts'
 import { callBackend } from './send-hooks.ts'
 import type { SendTurns } from './send-turns.ts'
-import type { Settler } from './settler.ts'
 
 export interface SenderOptions extends IsolatingSenderOptions {
   readonly store: RelayStore
-  readonly settler: Settler
+  readonly conclusion: Pick<Conclusion, 'mark'>
   readonly turns: SendTurns
   readonly policy: FailurePolicy
   readonly onError: (error: unknown) => void
@@ -75,21 +75,11 @@ export class Sender {
     }
   }
 
-  /** Crash suspicion: the store says `processing` before the backend sees the event. Resolves with the ids recorded. */
-  async #mark(batch: readonly HeldEvent[], retryCount: number | undefined): Promise<ReadonlySet<string>> {
+  /** Resolves with the ids of those that the store has marked. */
+  #mark(batch: readonly HeldEvent[], retryCount: number | undefined): Promise<ReadonlySet<string>> {
+    const { turns, conclusion } = this.#options
     const marked = batch.filter((held) => held.marked)
-    const { turns, settler } = this.#options
-    const recorded = await turns.aside(() =>
-      settler.record(marked, (held) => ({
-        kind: 'sending',
-        id: held.id,
-        lane: held.lane,
-        generation: held.generation,
-        retryCount: retryCount ?? held.retryCount,
-      })),
-    )
-    for (const held of marked) held.sending = recorded.has(held.id)
-    return recorded
+    return turns.aside(() => conclusion.mark(marked, retryCount))
   }
 
   async #handOverMarked(
@@ -142,7 +132,7 @@ export class Sender {
     const { store, policy, onError } = this.#options
     let result = notAttempted
     try {
-      const { recorded } = await store.settleInTransaction(held.ownership, async (tx) => {
+      const { recorded } = await store.settleInTransaction(held.lane.ownership, async (tx) => {
         result = await handle(this.#options, held, tx, signal)
         const verdict = judge(held, result, policy)
         return verdict.kind === 'settle' ? verdict.outcome : undefined

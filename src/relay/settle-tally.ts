@@ -1,6 +1,6 @@
 import type { Outcome } from '../store/relay-store.ts'
 import type { SignalSource } from '../telemetry/signals.ts'
-import type { HeldEvent } from './in-hand.ts'
+import type { HeldEvent } from './held-event.ts'
 
 export interface SettleTallyParts {
   readonly signals: SignalSource

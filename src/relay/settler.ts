@@ -1,30 +1,49 @@
 import { BroadcasterError } from '../errors.ts'
 import { Pause } from '../foundation/pause.ts'
 import type { Outcome, Ownership, RelayStore } from '../store/relay-store.ts'
-import type { HeldEvent } from './in-hand.ts'
+import type { HeldEvent } from './held-event.ts'
+import type { Lanes } from './lanes.ts'
+import type { Lease } from './lease.ts'
 import { recordOutcomes } from './record-outcomes.ts'
 
 /** `lost`: the store says that it was not ours to record. `refused`: the store takes it in no form. */
 export type Settled = 'recorded' | 'lost' | 'refused'
 
-/** What is told on the way, when an outcome is not taken at once. */
-export interface Delays {
-  /** The store did not take it at the first try. Called once. */
-  readonly onPutOff?: () => void
-  /** Its row is locked. Called at each try that met the lock. */
-  readonly onLocked?: () => void
-}
-
-interface Entry {
+/** An outcome on its way to the store. */
+export interface SettleEntry {
   readonly held: HeldEvent
   readonly outcome: Outcome
-  readonly settled: (how: Settled) => void
-  readonly delays: Delays
+  /**
+   * `end`: what a send came to. `park`: behind the head of its key. `defer`: put off, at no cost. `give-back`: not sent after all.
+   * `mark`: about to be sent.
+   */
+  readonly purpose: 'end' | 'park' | 'defer' | 'give-back' | 'mark'
+  /** Why the attempt failed. */
+  readonly error?: unknown
   /** Monotonic time at which it was first not taken. */
   failingSince?: number
 }
 
-const NONE: Delays = {}
+/** Told what becomes of entries. */
+export interface SettleWatch {
+  /** The store did not take it at the first try. */
+  putOff(entry: SettleEntry): void
+  /** Its row is locked. Told at each try that met the lock. */
+  locked(entry: SettleEntry): void
+  /** It is over. */
+  settled(entry: SettleEntry, how: Settled): void
+  /** All of a group are told. How long it took, in ms. */
+  through(duration: number): void
+}
+
+export interface SettlerParts {
+  readonly store: Pick<RelayStore, 'settle'>
+  readonly lanes: Pick<Lanes, 'has' | 'distrust'>
+  readonly lease: Lease
+  readonly watch: SettleWatch
+  readonly onError: (error: unknown) => void
+}
+
 /** Outcomes in one settle: bounds the size of a statement. */
 const LARGEST_SETTLE = 5_000
 /** The longest pause between two tries, in ms. */
@@ -32,63 +51,35 @@ const LONGEST_PAUSE = 2_000
 
 /**
  * Records outcomes in bulk: while one settle runs the next collects. One that the store does not take for what is in it
- * holds up no other (`record-outcomes.ts`). A store that cannot be reached is tried again until `giveUp`, told for how many
- * ms it has failed, says that it is too late; what is not recorded then is sent again by the lane's next owner. A statement
- * whose answer did not come may still run: `onDoubt` is called with its lanes. `onSettled` is called with how many ms a
- * group took, once all of its outcomes are reported.
+ * holds up no other (`record-outcomes.ts`). A store that cannot be reached is tried again; what is given up is sent again by the
+ * lane's next owner.
  */
 export class Settler {
-  readonly #store: Pick<RelayStore, 'settle'>
-  readonly #onError: (error: unknown) => void
-  readonly #giveUp: (held: HeldEvent, outcome: Outcome, failingFor: number) => boolean
-  readonly #onDoubt: (lanes: readonly number[]) => void
-  readonly #onSettled: (duration: number) => void
-  #queue: Entry[] = []
+  readonly #parts: SettlerParts
+  #queue: SettleEntry[] = []
   /** Not taken, to be tried again after a pause. What comes meanwhile does not wait for them. */
-  #waiting: Entry[] = []
+  #waiting: SettleEntry[] = []
   #tryAgainAt = 0
   #pause = 0
   readonly #rest = new Pause()
   /** Monotonic time at which the store last took something. */
   #tookAt = Number.NEGATIVE_INFINITY
   #running: Promise<void> | undefined
+  #isEnding = false
 
-  constructor(
-    store: Pick<RelayStore, 'settle'>,
-    onError: (error: unknown) => void,
-    giveUp: (held: HeldEvent, outcome: Outcome, failingFor: number) => boolean,
-    onDoubt: (lanes: readonly number[]) => void,
-    onSettled: (duration: number) => void = () => undefined,
-  ) {
-    this.#store = store
-    this.#onError = onError
-    this.#giveUp = giveUp
-    this.#onDoubt = onDoubt
-    this.#onSettled = onSettled
+  constructor(parts: SettlerParts) {
+    this.#parts = parts
   }
 
-  /** `settled` is called once, and nothing after it. */
-  add(held: HeldEvent, outcome: Outcome, settled: (how: Settled) => void, delays: Delays = NONE): void {
-    this.#queue.push({ held, outcome, settled, delays })
+  add(entry: SettleEntry): void {
+    this.#queue.push(entry)
     this.#running ??= this.#run()
     this.#rest.end()
   }
 
-  /** Records outcomes now and waits for it. */
-  async record(events: readonly HeldEvent[], outcome: (held: HeldEvent) => Outcome): Promise<ReadonlySet<string>> {
-    const recorded = new Set<string>()
-    await Promise.all(
-      events.map(
-        (held) =>
-          new Promise<void>((resolve) => {
-            this.add(held, outcome(held), (how) => {
-              if (how === 'recorded') recorded.add(held.id)
-              resolve()
-            })
-          }),
-      ),
-    )
-    return recorded
+  /** From now on no entry is tried for longer than a lease, or when that has ended. */
+  end(): void {
+    this.#isEnding = true
   }
 
   /** Resolves when nothing waits to be recorded. */
@@ -113,20 +104,24 @@ export class Settler {
     this.#running = undefined
   }
 
-  async #settle(entries: readonly Entry[]): Promise<void> {
-    for (const [ownership, group] of Map.groupBy(entries, (entry) => entry.held.ownership)) {
+  async #settle(entries: readonly SettleEntry[]): Promise<void> {
+    for (const [ownership, group] of Map.groupBy(entries, (entry) => entry.held.lane.ownership)) {
       await this.#settleGroup(ownership, group)
     }
   }
 
-  async #settleGroup(ownership: Ownership, group: readonly Entry[]): Promise<void> {
+  async #settleGroup(ownership: Ownership, group: readonly SettleEntry[]): Promise<void> {
+    const { store, lanes, watch, onError } = this.#parts
     const start = performance.now()
     const { lost, refused, waiting, locked, doubtful, took } = await recordOutcomes(
-      (outcomes) => this.#store.settle(ownership, outcomes),
+      (outcomes) => store.settle(ownership, outcomes),
       group.map((entry) => entry.outcome),
-      this.#onError,
+      onError,
     )
-    if (doubtful.size > 0) this.#onDoubt([...doubtful])
+    // A statement whose answer did not come may still run.
+    if (doubtful.size > 0) {
+      lanes.distrust(group.map(({ held }) => held.lane).filter(({ number }) => doubtful.has(number)))
+    }
     const now = performance.now()
     if (took) {
       this.#tookAt = now
@@ -136,29 +131,37 @@ export class Settler {
       const { id } = entry.held
       if (refused.has(id) && this.#tookAt > (entry.failingSince ?? now - 1)) this.#refuse(entry)
       else if (refused.has(id) || waiting.has(id)) this.#putOff(entry, locked.has(id), now)
-      else entry.settled(lost.has(id) ? 'lost' : 'recorded')
+      else watch.settled(entry, lost.has(id) ? 'lost' : 'recorded')
     }
-    this.#onSettled(now - start)
+    watch.through(now - start)
   }
 
-  #putOff(entry: Entry, isLocked: boolean, now: number): void {
-    const { held, outcome, delays, settled } = entry
-    if (entry.failingSince === undefined) delays.onPutOff?.()
+  #putOff(entry: SettleEntry, isLocked: boolean, now: number): void {
+    const { watch } = this.#parts
+    if (entry.failingSince === undefined) watch.putOff(entry)
     entry.failingSince ??= now
-    if (this.#giveUp(held, outcome, now - entry.failingSince)) {
-      settled('lost')
+    if (this.#isTooLate(entry, now - entry.failingSince)) {
+      watch.settled(entry, 'lost')
       return
     }
-    if (isLocked) delays.onLocked?.()
+    if (isLocked) watch.locked(entry)
     this.#waiting.push(entry)
     if (this.#tryAgainAt > now) return
     this.#pause = Math.min(LONGEST_PAUSE, Math.max(50, 2 * this.#pause))
     this.#tryAgainAt = now + this.#pause
   }
 
-  #refuse({ held, outcome, settled }: Entry): void {
-    const message = `the database refuses to record '${outcome.kind}' for event ${held.id}, in any form; correct its row, or it is sent again when its lane is read again`
-    this.#onError(new BroadcasterError('OUTCOME_REFUSED', message, { field: 'id', value: held.id }))
-    settled('refused')
+  #isTooLate({ held, outcome }: SettleEntry, failingFor: number): boolean {
+    const { lanes, lease } = this.#parts
+    if (this.#isEnding && (lease.left <= 0 || failingFor > lease.length)) return true
+    // What was delivered is recorded for the lane's owner, whoever that is; the rest is the owner's to decide.
+    return outcome.kind !== 'published' && !lanes.has(held.lane)
+  }
+
+  #refuse(entry: SettleEntry): void {
+    const { id } = entry.held
+    const message = `the database refuses to record '${entry.outcome.kind}' for event ${id}, in any form; correct its row, or it is sent again when its lane is read again`
+    this.#parts.onError(new BroadcasterError('OUTCOME_REFUSED', message, { field: 'id', value: id }))
+    this.#parts.watch.settled(entry, 'refused')
   }
 }

@@ -44,16 +44,22 @@ test('after a read for which the room was too small there is none until there is
 
 test('as many bytes again may wait for locks and take no room from the rest', () => {
   const inHand = new InHand(new ByteRooms(100).room())
-  for (const id of ['a', 'b', 'c']) inHand.add({ id, lane: 0, bytes: 60 })
+  const lane = { hand: inHand.of(0) }
+  const [a, b, c] = [
+    { id: 'a', lane, bytes: 60 },
+    { id: 'b', lane, bytes: 60 },
+    { id: 'c', lane, bytes: 60 },
+  ]
+  for (const one of [a, b, c]) inHand.add(one)
   assert.equal(inHand.space(10), 0)
-  inHand.setAside('a')
+  inHand.waitForLock(a, true)
   assert.equal(inHand.room.inUse, 120)
-  inHand.waitForLock('b')
+  inHand.waitForLock(b, false)
   assert.equal(inHand.room.inUse, 80, 'no more than as many again')
   assert.equal(inHand.space(10), 9)
-  inHand.remove('a')
+  inHand.remove(a)
   assert.equal(inHand.room.inUse, 60)
-  inHand.remove('b')
-  inHand.remove('c')
+  inHand.remove(b)
+  inHand.remove(c)
   assert.equal(inHand.room.inUse, 0)
 })

@@ -2,28 +2,25 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Pause } from '../../src/foundation/pause.ts'
-import { HeldKeys } from '../../src/relay/held-keys.ts'
 import { InHand } from '../../src/relay/in-hand.ts'
+import type { Lane } from '../../src/relay/lane.ts'
 import { LaneReader } from '../../src/relay/lane-reader.ts'
 import { Pace } from '../../src/relay/pace.ts'
 import { memoryStore } from '../../src/store/memory/memory.ts'
 import type { FetchedRow, RelayStore } from '../../src/store/relay-store.ts'
 import type { Store } from '../../src/store/store.ts'
 import { insert, NAMES, newEvent, own } from '../../src/testing/store/steps.ts'
+import { openLanes } from './open-lanes.ts'
 
 test('a reader without lanes has nothing that is due, before it gets its first and after it gave its last', () => {
-  const reader = new LaneReader(
-    memoryStore({ lanes: 1 }).relay,
-    ['main'],
-    new InHand(),
-    new HeldKeys(),
-    new Pace(),
-    new Pause(),
-  )
+  const inHand = new InHand()
+  const lanes = new Map<number, Lane>()
+  const reader = new LaneReader(memoryStore({ lanes: 1 }).relay, ['main'], lanes, inHand, new Pace(), new Pause())
   assert.equal(reader.nextDueAt, Number.POSITIVE_INFINITY)
-  reader.open([0], () => 0)
+  const [[, lane] = assert.fail()] = openLanes(1, inHand)
+  lanes.set(0, lane)
   assert.ok(reader.nextDueAt <= performance.now())
-  reader.close(0)
+  lane.enter({ kind: 'draining' })
   reader.sweepNext()
   assert.equal(reader.nextDueAt, Number.POSITIVE_INFINITY)
 })
@@ -44,8 +41,8 @@ for (const isToldOf of [false, true]) {
         return report
       },
     }
-    const reader = new LaneReader(relay, NAMES, new InHand(), new HeldKeys(), new Pace(), new Pause())
-    reader.open([0], () => 0)
+    const inHand = new InHand()
+    const reader = new LaneReader(relay, NAMES, openLanes(1, inHand), inHand, new Pace(), new Pause())
     const seen: number[] = []
     /** Reads a few, and has them delivered. */
     const read = async (): Promise<number> => {
@@ -86,8 +83,8 @@ test('an event whose transaction committed late comes before the next of its key
     ...store.relay,
     fetch: async (...of) => (await store.relay.fetch(...of)).filter(({ id }) => !uncommitted.has(id)),
   }
-  const reader = new LaneReader(relay, NAMES, new InHand(), new HeldKeys(), new Pace(), new Pause())
-  reader.open([0], () => 0)
+  const inHand = new InHand()
+  const reader = new LaneReader(relay, NAMES, openLanes(1, inHand), inHand, new Pace(), new Pause())
   const seen: (string | null)[] = []
   const settled = async (): Promise<void> => {
     const rows: FetchedRow[] = []
@@ -123,8 +120,8 @@ test('in a backlog, too, an event whose transaction committed late comes before 
       return rows.filter(({ id }) => !uncommitted.has(id)).slice(0, cursor.limit)
     },
   }
-  const reader = new LaneReader(relay, NAMES, new InHand(), new HeldKeys(), new Pace(), new Pause())
-  reader.open([0], () => 0)
+  const inHand = new InHand()
+  const reader = new LaneReader(relay, NAMES, openLanes(1, inHand), inHand, new Pace(), new Pause())
   const seen: (string | null)[] = []
   const settled = async (): Promise<void> => {
     const rows: FetchedRow[] = []
@@ -157,12 +154,12 @@ test('lanes that have little wait for no backlog of another', async () => {
       )
     )[0]?.lane ?? 0
   const inHand = new InHand()
-  const reader = new LaneReader(store.relay, NAMES, inHand, new HeldKeys(), new Pace(), new Pause())
-  reader.open([0, 1], () => 0)
+  const lanes = openLanes(2, inHand)
+  const reader = new LaneReader(store.relay, NAMES, lanes, inHand, new Pace(), new Pause())
   const read = async (): Promise<readonly FetchedRow[]> => {
     const rows: FetchedRow[] = []
     await reader.read(4, (row) => {
-      inHand.add({ ...row, bytes: 0 })
+      inHand.add({ id: row.id, lane: lanes.get(row.lane) ?? assert.fail(), bytes: 0 })
       rows.push(row)
     })
     return rows

@@ -4,7 +4,6 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { Pause } from '../../src/foundation/pause.ts'
 import { bytesOf } from '../../src/relay/bounded-fetch.ts'
 import { ByteRooms } from '../../src/relay/byte-rooms.ts'
-import { HeldKeys } from '../../src/relay/held-keys.ts'
 import { InHand } from '../../src/relay/in-hand.ts'
 import { LaneReader } from '../../src/relay/lane-reader.ts'
 import { Pace } from '../../src/relay/pace.ts'
@@ -12,6 +11,7 @@ import { memoryStore } from '../../src/store/memory/memory.ts'
 import type { FetchedRow, RelayStore } from '../../src/store/relay-store.ts'
 import type { Store } from '../../src/store/store.ts'
 import { insert, NAMES, newEvent, own } from '../../src/testing/store/steps.ts'
+import { openLanes } from './open-lanes.ts'
 
 /** A reader of one lane whose statements the test lets go one by one: nothing else reads or sweeps. */
 async function stepped(events: number, lanes = 1, largest = Number.POSITIVE_INFINITY, bytes = 2 ** 30) {
@@ -37,13 +37,15 @@ async function stepped(events: number, lanes = 1, largest = Number.POSITIVE_INFI
     },
   }
   const inHand = new InHand(new ByteRooms(bytes).room())
-  const reader = new LaneReader(relay, NAMES, inHand, new HeldKeys(), new Pace(), new Pause())
-  reader.open([...Array(lanes).keys()], () => 0)
+  const open = openLanes(lanes, inHand)
+  const laneOf = (number: number) => open.get(number) ?? assert.fail()
+  const reader = new LaneReader(relay, NAMES, open, inHand, new Pace(), new Pause())
+  const taken = (row: FetchedRow) => ({ id: row.id, lane: laneOf(row.lane), bytes: bytesOf(row) })
   /** Reads, and takes in hand what is new. */
   const read = async (space: number): Promise<readonly FetchedRow[]> => {
     const rows: FetchedRow[] = []
     await reader.read(space, (row) => {
-      inHand.add({ ...row, bytes: bytesOf(row) })
+      inHand.add(taken(row))
       rows.push(row)
     })
     return rows
@@ -51,12 +53,15 @@ async function stepped(events: number, lanes = 1, largest = Number.POSITIVE_INFI
   return {
     reader,
     inHand,
+    laneOf,
+    remove: (row: FetchedRow): void => inHand.remove(taken(row)),
     asked,
     read,
     insert: (...keys: string[]) => insert(store, ...keys.map((partitionKey) => newEvent({ partitionKey }))),
-    async published({ id, lane, generation }: FetchedRow) {
+    async published(row: FetchedRow) {
+      const { id, lane, generation } = row
       await store.relay.settle(ownership, [{ kind: 'published', id, lane, generation }])
-      inHand.remove(id)
+      inHand.remove(taken(row))
     },
     /** Fetches end when the returned function is called. */
     pause() {
@@ -68,15 +73,15 @@ async function stepped(events: number, lanes = 1, largest = Number.POSITIVE_INFI
 }
 
 test('a read that was under way when an event went back is forgotten: the next of its key was in it', async () => {
-  const { reader, inHand, read, pause, asked } = await stepped(2)
+  const { reader, laneOf, remove, read, pause, asked } = await stepped(2)
   const [first = assert.fail()] = await read(1)
   const go = pause()
   reader.wake()
   asked.length = 0
   const underWay = read(10)
   while (asked.at(-1) !== 'fetch') await turn()
-  inHand.remove(first.id)
-  reader.rewindTo(first.lane, first.seq)
+  remove(first)
+  reader.rewindTo(laneOf(first.lane), first.seq)
   go()
   assert.deepEqual(await underWay, [])
   assert.equal(reader.hasForgotten, true)
@@ -117,19 +122,20 @@ test('nothing is brought back while an event is on its way to be parked: its hea
 })
 
 test('what went back in one lane, or was opened anew, makes no other wait: a slow read would never end', async () => {
-  const { reader, inHand, read, pause, asked, insert: publish } = await stepped(0, 3)
+  const { reader, laneOf, remove, read, pause, asked, insert: publish } = await stepped(0, 3)
   // As many keys as it takes for each lane to have one.
   await publish(...Array.from({ length: 40 }, (_, n) => `key ${n}`))
   const first = await read(3)
-  for (const { id } of first) inHand.remove(id)
+  for (const row of first) remove(row)
   reader.rewind()
   const go = pause()
   asked.length = 0
   const underWay = read(1_000)
   while (asked.at(-1) !== 'fetch') await turn()
-  reader.rewindTo(0, 1)
-  reader.close(1)
-  reader.open([1], () => 0)
+  reader.rewindTo(laneOf(0), 1)
+  laneOf(1).enter({ kind: 'reconciling' })
+  laneOf(1).open(0)
+  reader.sweepNext()
   go()
   const rows = await underWay
   assert.ok(rows.length > 0)

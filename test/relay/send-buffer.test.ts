@@ -1,14 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import type { HeldEvent } from '../../src/relay/in-hand.ts'
+import type { HeldEvent } from '../../src/relay/held-event.ts'
 import { SendBuffer } from '../../src/relay/send-buffer.ts'
 
-const ownership = { workerId: 'w', fences: new Map(), backend: 'a' }
 const held = (seq: number, key: string | null, alone = false): HeldEvent => ({
   id: `e${seq}`,
   seq,
-  lane: 0,
+  lane: {} as HeldEvent['lane'],
   bytes: 0,
   generation: 0,
   key,
@@ -16,7 +15,6 @@ const held = (seq: number, key: string | null, alone = false): HeldEvent => ({
   maxRetries: 3,
   event: {} as HeldEvent['event'],
   row: {} as HeldEvent['row'],
-  ownership,
   marked: alone,
   alone,
   sending: false,

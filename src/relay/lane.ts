@@ -1,0 +1,78 @@
+import type { Ownership } from '../store/relay-store.ts'
+import { BlockedKeys } from './blocked-keys.ts'
+import type { LaneHand } from './lane-hand.ts'
+import { LanePosition } from './lane-position.ts'
+
+/**
+ * What is done with a lane just now. `reconciling`: what holds its keys is looked up; `open`: it is read; `quiet`: an operator holds it,
+ * or it is to have a new fence; `draining`: what is in flight ends, and then the lane goes. What was begun in a phase and still waits
+ * has no say any more once the lane is in another.
+ */
+export interface LanePhase {
+  readonly kind: 'reconciling' | 'open' | 'quiet' | 'draining'
+}
+
+/**
+ * One ownership of a lane, from its gain to its end: all that the worker knows of it. What comes in late for a lane that is not the one
+ * under its number any more is out of date.
+ */
+export class Lane {
+  readonly number: number
+  /** Keys of which an earlier event makes the later ones wait. */
+  readonly keys: BlockedKeys
+  /** What is in flight, or waits to be sent or settled. */
+  readonly hand: LaneHand
+  /** The proof that it is ours, with its fence. */
+  ownership: Ownership
+  /** Its last owner died: what that one had in flight is suspect, until the lane is read. */
+  isUnclean: boolean
+  /** A statement may still run under its fence, nobody knows when: it is not read before it has a new one. */
+  isDistrusted = false
+  /** It is being looked up again what holds its keys. */
+  isDoubted = false
+  /** Monotonic time at which it was last reconciled, in ms. */
+  reconciledAt = 0
+  #phase: LanePhase = { kind: 'reconciling' }
+  #position: LanePosition | undefined
+
+  /** `keys`: those of an ownership that has not quite ended, of which the store may not know everything. */
+  constructor(
+    number: number,
+    ownership: Ownership,
+    hand: LaneHand,
+    isUnclean: boolean,
+    keys: BlockedKeys = new BlockedKeys(),
+  ) {
+    this.number = number
+    this.ownership = ownership
+    this.hand = hand
+    this.isUnclean = isUnclean
+    this.keys = keys
+  }
+
+  get fence(): number {
+    return this.ownership.fences.get(this.number) ?? 0
+  }
+
+  get phase(): LanePhase {
+    return this.#phase
+  }
+
+  /** How far it was read; undefined = it is not open. */
+  get position(): LanePosition | undefined {
+    return this.#position
+  }
+
+  /** It is not read from here on. */
+  enter(phase: LanePhase): void {
+    this.#phase = phase
+    this.#position = undefined
+  }
+
+  /** Reads it from the head. At most `suspects` of its events can have been in flight when its last owner died. */
+  open(suspects: number): void {
+    this.#phase = { kind: 'open' }
+    this.#position = new LanePosition(this.isUnclean ? suspects : 0)
+    this.isUnclean = false
+  }
+}

@@ -1,0 +1,240 @@
+import { settles } from '../foundation/waiting.ts'
+import type { LaneRow } from '../store/coordination-store.ts'
+import type { CycleOptions } from './cycle-options.ts'
+import type { InHand } from './in-hand.ts'
+import { Lane, type LanePhase } from './lane.ts'
+import type { Exception } from './lane-hand.ts'
+import type { LaneReader } from './lane-reader.ts'
+
+/** What a cycle shares with its lanes. */
+export interface LanesParts {
+  readonly options: CycleOptions
+  /** Those that are ours, by number. */
+  readonly lanes: Map<number, Lane>
+  readonly inHand: InHand
+  readonly reader: LaneReader
+  /** These are read no more: what waits to be sent goes back. */
+  readonly onClosed: (lanes: ReadonlySet<number>) => void
+  /** Lanes were opened: there may be something to read. */
+  readonly onOpened: () => void
+}
+
+/** A retry that has not come back this long after it was due, in ms, is looked up in the store. */
+const OVERDUE = 5_000
+/** A lane of which a row could not be brought back, since it was locked, is reconciled again after this long, in ms. */
+const LOCKED_AGAIN = 2_000
+/** A lane that goes waits this long, in ms, for what is locked: its next owner sends that once more. */
+const LONGEST_FAREWELL = 10_000
+/** Between two tries to read what holds a lane's keys, in ms. */
+const TRY_AGAIN = 500
+/**
+ * What plain SQL did to the events of a lane is found by reconciling it: after this share of `reconcileInterval` as soon
+ * as none of its events is in hand, and when all are over in any case.
+ */
+const EARLY = 0.5
+/** Lanes reconciled so before their time is over, at one time: most of a worker's lanes go on. */
+const AT_ONCE = 8
+
+/** The lanes of one cycle: how they come, how they go, and what is done with each meanwhile (see `LanePhase`). */
+export class Lanes {
+  readonly #parts: LanesParts
+  readonly #lanes: Map<number, Lane>
+  #isClosed = false
+
+  constructor(parts: LanesParts) {
+    this.#parts = parts
+    this.#lanes = parts.lanes
+  }
+
+  /** The lane of this number; undefined = not ours. */
+  get(number: number): Lane | undefined {
+    return this.#lanes.get(number)
+  }
+
+  /** Whether this ownership has not ended. */
+  has(lane: Lane): boolean {
+    return this.#lanes.get(lane.number) === lane
+  }
+
+  /** Takes lanes. Those in `unclean`, whose last owner died, start under suspicion. */
+  async gain(rows: readonly LaneRow[], workerId: string, unclean: ReadonlySet<number>): Promise<void> {
+    const { inHand, options } = this.#parts
+    const fences = new Map(rows.map(({ lane, fence }) => [lane, fence]))
+    const ownership = { workerId, fences, backend: options.name }
+    const held: Lane[] = []
+    const free: Lane[] = []
+    for (const { lane: number, holdLeft } of rows) {
+      const earlier = this.#lanes.get(number)
+      earlier?.enter({ kind: 'draining' })
+      const lane = new Lane(number, ownership, inHand.of(number), unclean.has(number), earlier?.keys)
+      this.#lanes.set(number, lane)
+      if (holdLeft === null) free.push(lane)
+      else held.push(lane)
+    }
+    this.#shareProof(workerId)
+    this.#enter(held, 'quiet')
+    const phase = this.#enter(free, 'reconciling')
+    // A lane that was lost a moment ago may have events in hand still.
+    await this.#emptied([...held, ...free], 'delivered')
+    await this.#open(free, phase)
+  }
+
+  /**
+   * An operator holds these lanes, or they are to have new fences: reads them no more. Resolves, when none of their events is in
+   * hand, `but` for what is locked, with those for which that is still so.
+   */
+  async hush(lanes: readonly Lane[], but: Exception = 'nothing'): Promise<readonly Lane[]> {
+    const ours = lanes.filter((lane) => this.has(lane) && lane.phase.kind !== 'draining')
+    const phase = this.#enter(ours, 'quiet')
+    await this.#emptied(ours, but)
+    return ours.filter((lane) => lane.phase === phase)
+  }
+
+  /** The store gave this lane a new fence. */
+  refence(lane: Lane, fence: number): void {
+    lane.isDistrusted = false
+    lane.ownership = { ...lane.ownership, fences: new Map([[lane.number, fence]]) }
+    if (this.has(lane)) this.#shareProof(lane.ownership.workerId)
+  }
+
+  /** A statement under the fence of these lanes ended without an answer: they are not read on before they have a new one. */
+  distrust(lanes: readonly Lane[]): void {
+    const news = [...new Set(lanes)].filter((lane) => this.has(lane) && !lane.isDistrusted)
+    if (news.length === 0) return
+    for (const lane of news) lane.isDistrusted = true
+    // One that is held already is about to be answered for.
+    void this.hush(
+      news.filter(({ phase }) => phase.kind !== 'quiet'),
+      'delivered',
+    )
+    this.#parts.options.lease.onDoubt()
+  }
+
+  /** These lanes are no longer held: reads them from the head. */
+  async resume(lanes: readonly Lane[]): Promise<void> {
+    await this.#reconcile(lanes.filter(({ phase }) => phase.kind !== 'draining'))
+  }
+
+  /** Reconciles the lanes whose turn has come, so that what plain SQL did is found within `reconcileInterval`. */
+  patrol(): void {
+    const { reconcileInterval } = this.#parts.options
+    const now = performance.now()
+    const due = [...this.#lanes.values()]
+      .filter(({ phase, isDoubted }) => phase.kind === 'open' && !isDoubted)
+      .map((lane) => ({ lane, age: (now - lane.reconciledAt) / reconcileInterval }))
+      .filter(({ lane, age }) => age >= 1 || (age >= EARLY && lane.hand.size === 0))
+      .sort((a, b) => b.age - a.age)
+      .filter(({ age }, n) => n < AT_ONCE || age >= 1)
+    // Each by itself: one that waits for what it has in hand keeps no other waiting.
+    for (const { lane } of due) this.lookAgain(lane)
+  }
+
+  /** An operator changed events of these lanes: starts again with what the store says. */
+  async reconcile(lanes: readonly Lane[]): Promise<void> {
+    await this.#reconcile(lanes.filter(({ phase }) => phase.kind === 'open' || phase.kind === 'reconciling'))
+  }
+
+  /** A head that did not come back when it was due was changed by hand: asks the store what holds the lane's keys. */
+  doubt(lane: Lane, dueAt: number | null): void {
+    if (dueAt !== null && performance.now() >= dueAt + OVERDUE) this.lookAgain(lane)
+  }
+
+  /** The store knows better than we do what holds this lane's keys: asks it. */
+  lookAgain(lane: Lane): void {
+    if (!lane.isDoubted) void this.#lookAgainAt(lane)
+  }
+
+  async #lookAgainAt(lane: Lane): Promise<void> {
+    lane.isDoubted = true
+    try {
+      await this.reconcile([lane])
+    } catch (error) {
+      this.#parts.options.onError(error)
+    } finally {
+      lane.isDoubted = false
+    }
+  }
+
+  /** Stops working on lanes, and resolves when none of their events is in flight: then they are not ours any more. */
+  async drain(lanes: readonly Lane[]): Promise<void> {
+    const phase = this.#enter(lanes, 'draining')
+    await this.#emptied(lanes, 'locked')
+    await settles(Promise.all(lanes.map(({ hand }) => hand.empty())), { timeout: LONGEST_FAREWELL })
+    for (const lane of lanes) if (this.has(lane) && lane.phase === phase) this.#lanes.delete(lane.number)
+  }
+
+  /** All lanes are gone, or must go. Resolves when nothing is in flight any more. */
+  async drainAll(): Promise<void> {
+    await this.drain([...this.#lanes.values()])
+  }
+
+  /** The end: no lane is opened after it. */
+  async close(): Promise<void> {
+    this.#isClosed = true
+    await this.drainAll()
+  }
+
+  /** One proof for all lanes of one worker: what is settled together then takes one statement. */
+  #shareProof(workerId: string): void {
+    const lanes = [...this.#lanes.values()].filter(({ ownership }) => ownership.workerId === workerId)
+    const fences = new Map(lanes.map(({ number, fence }) => [number, fence]))
+    const ownership = { workerId, fences, backend: this.#parts.options.name }
+    for (const lane of lanes) lane.ownership = ownership
+  }
+
+  /** Reads these lanes no more, and gives back what was not sent. Whoever began something in an earlier phase has no say any more. */
+  #enter(lanes: readonly Lane[], kind: LanePhase['kind']): LanePhase {
+    const phase = { kind }
+    for (const lane of lanes) lane.enter(phase)
+    if (lanes.length > 0) this.#parts.onClosed(new Set(lanes.map(({ number }) => number)))
+    return phase
+  }
+
+  /** Waits for what is in hand to be recorded, `but` for what is locked. */
+  async #emptied(lanes: readonly Lane[], but: Exception): Promise<void> {
+    await Promise.all(lanes.map(({ hand }) => hand.empty(but)))
+  }
+
+  async #reconcile(lanes: readonly Lane[]): Promise<void> {
+    const ours = lanes.filter((lane) => this.has(lane))
+    const phase = this.#enter(ours, 'reconciling')
+    await this.#emptied(ours, 'locked')
+    await this.#open(ours, phase)
+  }
+
+  /**
+   * Learns what holds the lanes' keys, then reads them; tries until it is known or the lanes are gone. A drain tries
+   * once: its caller is told when the store fails.
+   */
+  async #open(lanes: readonly Lane[], phase: LanePhase): Promise<void> {
+    const { options, reader, onOpened } = this.#parts
+    const { concurrency, batchSize, store, names, onError, budget, reconcileInterval } = options
+    const isStillSo = (lane: Lane): boolean => !this.#isClosed && lane.phase === phase
+    for (let ours = lanes.filter(isStillSo); ours.length > 0; ours = lanes.filter(isStillSo)) {
+      try {
+        const numbers = ours.map(({ number }) => number)
+        const heads = await store.relay.reconcile(names, numbers)
+        const headsOf = Map.groupBy(heads, ({ lane }) => lane)
+        const now = performance.now()
+        for (const lane of ours.filter(isStillSo)) {
+          const known = headsOf.get(lane.number) ?? []
+          lane.keys.reset(known, now, (id) => lane.hand.waitsForLock(id))
+          // At most this many events of a lane can have been in flight when its owner died.
+          lane.open(concurrency * batchSize)
+          // Not all at one time again: a lane is next when a random part of the interval is over.
+          lane.reconciledAt = now - Math.random() * EARLY * reconcileInterval
+          // Due, and not brought back: its row is locked.
+          if (known.some(({ dueIn }) => dueIn !== null && dueIn <= 0))
+            setTimeout(() => this.lookAgain(lane), LOCKED_AGAIN).unref()
+        }
+        reader.sweepNext()
+        onOpened()
+        return
+      } catch (error) {
+        if (budget !== undefined) throw error
+        onError(error)
+        await new Promise((resolve) => setTimeout(resolve, TRY_AGAIN))
+      }
+    }
+  }
+}

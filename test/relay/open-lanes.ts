@@ -1,0 +1,10 @@
+import type { InHand } from '../../src/relay/in-hand.ts'
+import { Lane } from '../../src/relay/lane.ts'
+
+/** Lanes 0 to `count - 1`, as a reader finds them once what holds their keys is known. */
+export function openLanes(count: number, inHand: InHand): Map<number, Lane> {
+  const ownership = { workerId: 'w', fences: new Map(), backend: 'main' }
+  const lanes = Array.from({ length: count }, (_, number) => new Lane(number, ownership, inHand.of(number), false))
+  for (const lane of lanes) lane.open(0)
+  return new Map(lanes.map((lane) => [lane.number, lane]))
+}
