@@ -13,6 +13,10 @@ export const BREAKER = {
 /** When a backend that was down is tried again. */
 export type BreakerOptions = OptionsOf<typeof BREAKER>
 
+export interface BreakerState {
+  readonly isOpen: boolean
+}
+
 /**
  * This worker's view of a backend's breaker. The state lives in the store, shared by all workers; this object opens
  * and closes it there and remembers what it last saw.
@@ -22,7 +26,8 @@ export class Breaker {
   readonly #backend: string
   readonly #firstProbe: number
   readonly #probeInterval: number
-  #open = false
+  /** Another one each time that it opens or closes. */
+  #state: BreakerState = { isOpen: false }
   /** An operator paused the backend: as good as open, with no probe due. */
   #paused = false
   /** Monotonic time of the next probe, in ms. */
@@ -39,12 +44,17 @@ export class Breaker {
 
   /** Whether nothing may be sent: it is open, or the backend is paused. */
   get isOpen(): boolean {
-    return this.#open || this.#paused
+    return this.#state.isOpen || this.#paused
+  }
+
+  /** A send that began in another one says nothing about the present. */
+  get state(): BreakerState {
+    return this.#state
   }
 
   /** Whether a probe will close it by itself. */
   get isProbing(): boolean {
-    return this.#open && !this.#paused
+    return this.#state.isOpen && !this.#paused
   }
 
   /** Milliseconds until a probe is due; none is while the backend is paused. */
@@ -55,7 +65,7 @@ export class Breaker {
   /** An outage was seen. Resolves to true when this call opened the shared breaker. */
   async trip(error: string, retryAfter: number): Promise<boolean> {
     const wait = Math.min(LONGEST_BREAKER_WAIT, Math.max(this.#firstProbe, retryAfter))
-    this.#open = true
+    this.#state = { isOpen: true }
     this.#probeAt = performance.now() + wait
     this.#untold = error
     const opened = await told(error, (text) => this.#store.open(this.#backend, wait, text))
@@ -84,7 +94,7 @@ export class Breaker {
   /** The probe succeeded. Resolves to true when this call closed the shared breaker. */
   async reset(): Promise<boolean> {
     const closed = await this.#store.close(this.#backend)
-    this.#open = false
+    this.#state = { isOpen: false }
     this.#untold = undefined
     return closed
   }
@@ -93,8 +103,8 @@ export class Breaker {
   observe(row: BreakerRow): 'opened' | 'closed' | undefined {
     const wasOpen = this.isOpen
     this.#paused = row.paused !== null
-    if (row.open !== this.#open) {
-      this.#open = row.open
+    if (row.open !== this.#state.isOpen) {
+      this.#state = { isOpen: row.open }
       this.#untold = undefined
       this.#probeAt = performance.now() + (row.probeIn > LONGEST_BREAKER_WAIT ? 0 : Math.max(0, row.probeIn))
     }

@@ -142,10 +142,14 @@ export class Conclusion implements SettleWatch {
   }
 
   giveBackAll(): void {
-    this.giveBackWhere(() => true)
+    this.#giveBackWhere(() => true)
   }
 
-  giveBackWhere(test: (held: HeldEvent) => boolean): void {
+  giveBackIn(lanes: ReadonlySet<number>): void {
+    this.#giveBackWhere(({ lane }) => lanes.has(lane.number))
+  }
+
+  #giveBackWhere(test: (held: HeldEvent) => boolean): void {
     for (const held of this.#parts.buffer.removeWhere(test)) this.giveBack(held)
   }
 

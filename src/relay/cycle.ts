@@ -1,9 +1,10 @@
 import type { SendResult } from '../backend/backend.ts'
+import { checkHealth } from '../backend/check-health.ts'
 import { describeError } from '../foundation/describe-error.ts'
 import { Pause } from '../foundation/pause.ts'
 import type { BreakerRow } from '../store/coordination-store.ts'
 import type { ReadRow } from './bounded-fetch.ts'
-import { Breaker } from './breaker.ts'
+import { Breaker, type BreakerState } from './breaker.ts'
 import { Conclusion } from './conclusion.ts'
 import type { CycleOptions } from './cycle-options.ts'
 import { type HeldEvent, takeInHand } from './held-event.ts'
@@ -19,6 +20,9 @@ import { SendBuffer } from './send-buffer.ts'
 import { SendTurns } from './send-turns.ts'
 import { Sender } from './sender.ts'
 import { sendsOf, Traffic } from './traffic.ts'
+
+/** Events read for a probe, of which one is sent: the oldest may be the very one that is refused. */
+const CANDIDATES = 20
 
 /**
  * The life of the events of one backend in one worker, from the row to the settled row:
@@ -38,19 +42,18 @@ export class Cycle {
   readonly #reader: LaneReader
   readonly #sender: Sender
   readonly #breaker: Breaker
-  readonly #prober: Prober
+  readonly #prober = new Prober()
   readonly #traffic: Traffic
   readonly #conclusion: Conclusion
   readonly #idle: Idle
   readonly #turns: SendTurns
   #full = false
-  #resetAt = 0
   readonly #budget: { left: number }
   #stopping = false
 
   constructor(options: CycleOptions) {
     this.#options = options
-    const { store, names, backend, failure } = options
+    const { store, names, backend } = options
     const lanes = new Map<number, Lane>()
     this.#inHand = new InHand(options.room)
     this.#turns = new SendTurns(sendsOf(options), backend, options.share, () => this.dispatch())
@@ -58,21 +61,12 @@ export class Cycle {
     this.#idle = new Idle(options.waker, this.#pace, options)
     this.#breaker = new Breaker(store.coordination.breakers, options.name, options.breaker)
     const parts = { options, inHand: this.#inHand, buffer: this.#buffer, reader: this.#reader }
-    const onClosed = (numbers: ReadonlySet<number>): void =>
-      this.#conclusion.giveBackWhere(({ lane }) => numbers.has(lane.number))
+    const onClosed = (some: ReadonlySet<number>): void => this.#conclusion.giveBackIn(some)
     this.lanes = new Lanes({ ...parts, lanes, onClosed, onOpened: () => this.wake() })
     this.#conclusion = new Conclusion({ ...parts, lanes: this.lanes, onDropped: (held) => this.#dropped(held) })
-    const sending = { ...options, store: store.relay, conclusion: this.#conclusion, turns: this.#turns }
-    this.#sender = new Sender({ ...sending, policy: failure })
+    const sending = { store: store.relay, conclusion: this.#conclusion, turns: this.#turns, policy: options.failure }
+    this.#sender = new Sender({ ...options, ...sending })
     this.#traffic = new Traffic(options, this.#conclusion)
-    this.#prober = new Prober({
-      ...parts,
-      breaker: this.#breaker,
-      conclusion: this.#conclusion,
-      turns: this.#turns,
-      accept: (row, suspect) => this.#accept(row, suspect),
-      send: (batch) => this.#send(batch, true),
-    })
     this.#budget = options.budget ?? { left: Number.POSITIVE_INFINITY }
   }
 
@@ -157,10 +151,7 @@ export class Cycle {
     while (this.#buffer.size > 0 && !this.#breaker.isOpen && lease.allows(timeout) && this.#turns.begin()) {
       const batch = this.#traffic.take(this.#buffer)
       // All that wait are of keys whose last run is not acknowledged yet, or of destinations that have no room.
-      if (batch.length === 0) {
-        this.#turns.end()
-        return
-      }
+      if (batch.length === 0) return this.#turns.end()
       this.#turns.charge(batch.length)
       void this.#send(batch)
     }
@@ -172,12 +163,12 @@ export class Cycle {
     let answer: SendAnswer = 'unknown'
     try {
       if (!(await this.#traffic.begin(batch))) return answer
-      const start = performance.now()
+      const [start, state] = [performance.now(), this.#breaker.state]
       const isHalted = (): boolean => !probe && (this.#stopping || this.#breaker.isOpen)
       const { results, settled } = await this.#sender.send(batch, isHalted)
       const [delivered, duration] = [results.filter((result) => result?.ok).length, performance.now() - start]
       signals.emit('batch.sent', { backend: name, worker, sent: batch.length, delivered, duration })
-      answer = await this.#concludeAll(batch, results, settled, start, probe)
+      answer = await this.#concludeAll(batch, results, settled, state, probe)
     } catch (error) {
       onError(error)
       for (const held of batch) this.#conclusion.giveBack(held)
@@ -194,7 +185,7 @@ export class Cycle {
     batch: readonly HeldEvent[],
     results: readonly (SendResult | undefined)[],
     settled: ReadonlySet<string>,
-    sentAt: number,
+    state: BreakerState,
     probe: boolean,
   ): Promise<SendAnswer> {
     const { answer, outage } = await this.#traffic.conclude(batch, this.#prober.correct(batch, results), settled)
@@ -202,8 +193,8 @@ export class Cycle {
     const { error, retryAfter } = outage
     await this.#turns.aside(async () => {
       if (probe) await this.#breaker.probeFailed(describeError(error), retryAfter).catch(this.#options.onError)
-      // A send from before the last probe says nothing about the present.
-      else if (!this.#breaker.isOpen && sentAt >= this.#resetAt) await this.#trip(error, retryAfter)
+      // A send from before the breaker last opened or closed says nothing about the present.
+      else if (!this.#breaker.isOpen && state === this.#breaker.state) await this.#trip(error, retryAfter)
     })
     return answer
   }
@@ -235,11 +226,29 @@ export class Cycle {
   async #probe(): Promise<void> {
     this.#conclusion.giveBackAll()
     await this.#pause.sleep(Math.min(250, this.#breaker.probeIn + 1))
-    if (this.#stopping || !this.#breaker.isOpen || this.#breaker.probeIn > 0 || !(await this.#prober.probe())) return
+    if (this.#stopping || !this.#breaker.isOpen || this.#breaker.probeIn > 0) return
+    if (!(await this.#breaker.tryProbe(this.#options.timeout)) || !(await this.#isUp())) return
     const { name, worker, signals } = this.#options
-    this.#resetAt = performance.now()
     if (await this.#breaker.reset()) signals.emit('backend.up', { backend: name, worker })
     this.#resume()
+  }
+
+  /** Tries with one event, or by the health check when none waits, whether the backend is up again. */
+  async #isUp(): Promise<boolean> {
+    const { backend, timeout } = this.#options
+    this.#reader.rewind()
+    await this.#reader.read(CANDIDATES, (row, suspect) => this.#accept(row, suspect))
+    const event = this.#prober.choose(this.#buffer)
+    this.#conclusion.giveBackAll()
+    if (event === undefined) {
+      const { healthy, detail } = await checkHealth(backend, timeout)
+      if (!healthy) await this.#breaker.probeFailed(detail ?? 'not healthy', 0)
+      return this.#prober.tried(undefined, healthy)
+    }
+    await this.#turns.wait()
+    const isUp = (await this.#send([event], true)) === 'up'
+    if (!isUp) this.#conclusion.giveBackAll()
+    return this.#prober.tried(event.id, isUp)
   }
 
   /** The backend is down: everything not sent goes back, nothing is counted against any event. */

@@ -1,12 +1,14 @@
 import { BroadcasterError } from '../errors.ts'
 import { Pause } from '../foundation/pause.ts'
 import type { Pulse } from '../health/pulse.ts'
-import type { CoordinationStore, LaneRow, Survey } from '../store/coordination-store.ts'
+import type { CoordinationStore, LaneRow } from '../store/coordination-store.ts'
 import type { SignalSource } from '../telemetry/signals.ts'
-import { Attendant, keyOf } from './attendant.ts'
+import { Attendant } from './attendant.ts'
 import type { Cycle } from './cycle.ts'
 import { Heartbeats } from './heartbeats.ts'
+import type { Lane } from './lane.ts'
 import { planLanes } from './lane-plan.ts'
+import type { Lanes } from './lanes.ts'
 import { type Lease, moment } from './lease.ts'
 import { answered } from './patient-store.ts'
 
@@ -39,19 +41,23 @@ const HOLD_TICK = 50
 /** A wake-up from the database leads to a look at most this often. */
 const WAKE_TICK = 200
 
+/** From entering the table of workers to leaving it, or losing the lease. */
+interface Stay {
+  id: string | undefined
+}
+
 /** Holds this worker's lease and its fair share of the lanes. */
 export class LaneKeeper {
   readonly #options: LaneKeeperOptions
   readonly #cycles: ReadonlyMap<string, Cycle>
-  readonly #owned = new Map<string, LaneRow>()
-  readonly #leaving = new Map<string, Promise<void>>()
+  /** Lanes that are being given back. */
+  readonly #releasing = new Set<Promise<void>>()
   readonly #attendant: Attendant
   #woken: NodeJS.Timeout | undefined
   readonly #heartbeats = new Heartbeats()
   readonly #pause = new Pause()
-  #workerId: string | undefined
-  /** Goes up when the lanes are given up: what was asked before has no say any more. */
-  #era = 0
+  /** Another one once the lanes were given up: what was asked in an earlier one has no say any more. */
+  #stay: Stay = { id: undefined }
   /** Nothing of lanes that were given up is in flight. */
   #givenUp: Promise<unknown> = Promise.resolve()
   #lastTick = 0
@@ -63,7 +69,7 @@ export class LaneKeeper {
     this.#cycles = new Map(options.cycles.map((cycle) => [cycle.name, cycle]))
     options.lease.onDoubt = () => this.wake()
     const { store, onError } = options
-    this.#attendant = new Attendant({ store, cycles: this.#cycles, owned: this.#owned, onError })
+    this.#attendant = new Attendant({ store, cycles: this.#cycles, onError })
   }
 
   /** Why the last heartbeat failed; undefined = it did not. */
@@ -140,17 +146,17 @@ export class LaneKeeper {
 
   async #inTime<T>(asking: Promise<T>): Promise<T> {
     const { lease } = this.#options
-    const era = this.#era
+    const stay = this.#stay
     try {
       return await answered(lease.length, asking)
     } catch (error) {
-      if (lease.left <= 0 && era === this.#era) this.#lost()
+      if (lease.left <= 0 && stay === this.#stay) this.#lost()
       throw error
     }
   }
 
   async #look(): Promise<void> {
-    if (this.#workerId !== undefined || (await this.#enter())) await this.#share()
+    if (this.#stay.id !== undefined || (await this.#enter())) await this.#share()
   }
 
   /** Look soon: lanes may have become free. */
@@ -171,16 +177,13 @@ export class LaneKeeper {
    * lanes are free when the lease ends.
    */
   async leave(): Promise<void> {
-    await Promise.all(this.#leaving.values())
-    const { signals, worker } = this.#options
-    for (const [backend, lanes] of Map.groupBy(this.#owned.values(), (lane) => lane.backend)) {
-      signals.emit('lane.lost', { backend, worker, lanes: lanes.map(({ lane }) => lane), reason: 'released' })
+    await Promise.all(this.#releasing)
+    for (const { name, lanes } of this.#cycles.values()) {
+      this.#tellLost(name, lanes.owned, 'released')
+      lanes.forget(lanes.owned)
     }
-    const id = this.#workerId
-    this.#workerId = undefined
-    this.#era++
-    this.#owned.clear()
-    this.#attendant.forget()
+    const { id } = this.#stay
+    this.#stay = { id: undefined }
     const { store, lease, onError } = this.#options
     if (id !== undefined) await store.leave(id).catch(onError)
     lease.end()
@@ -189,9 +192,9 @@ export class LaneKeeper {
   /** Renews the lease once. Resolves to false when it cannot be renewed any more. */
   async renew(): Promise<boolean> {
     const { store, lease } = this.#options
-    const id = this.#workerId
+    const stay = this.#stay
     const asked = moment()
-    const renewed = id !== undefined && (await store.renew(id, lease.length)) && id === this.#workerId
+    const renewed = stay.id !== undefined && (await store.renew(stay.id, lease.length)) && stay === this.#stay
     if (renewed) lease.extend(asked)
     return renewed
   }
@@ -200,65 +203,65 @@ export class LaneKeeper {
   async #enter(): Promise<boolean> {
     const { store, lease, worker, transient } = this.#options
     const backends = [...this.#cycles.keys()]
-    const era = this.#era
+    const stay = this.#stay
     const asked = moment()
     const id = await store.enter({ name: worker, backends, lease: lease.length, transient })
-    if (era !== this.#era) {
+    if (stay !== this.#stay) {
       await store.leave(id)
       return false
     }
-    this.#workerId = id
+    stay.id = id
     lease.extend(asked)
     return true
   }
 
   /** The lease ended: whatever we had may belong to another worker already. */
   #lost(): void {
-    const { lease, signals, worker, onError } = this.#options
+    const { lease, onError } = this.#options
     lease.end()
-    this.#workerId = undefined
-    this.#era++
-    for (const [backend, lanes] of Map.groupBy(this.#owned.values(), (lane) => lane.backend)) {
-      signals.emit('lane.lost', { backend, worker, lanes: lanes.map(({ lane }) => lane), reason: 'lease-ended' })
-    }
-    this.#owned.clear()
-    this.#leaving.clear()
-    this.#attendant.forget()
-    const draining = [...this.#cycles.values()].map((cycle) => cycle.lanes.drainAll().catch(onError))
-    this.#givenUp = Promise.all([this.#givenUp, ...draining])
+    this.#stay = { id: undefined }
+    this.#releasing.clear()
+    for (const { name, lanes } of this.#cycles.values()) this.#tellLost(name, lanes.owned, 'lease-ended')
+    const ending = [...this.#cycles.values()].map(({ lanes }) => lanes.loseAll().catch(onError))
+    this.#givenUp = Promise.all([this.#givenUp, ...ending])
+  }
+
+  #tellLost(backend: string, lanes: readonly Lane[], reason: 'released' | 'lease-ended'): void {
+    const { signals, worker } = this.#options
+    const numbers = lanes.map(({ number }) => number)
+    if (numbers.length > 0) signals.emit('lane.lost', { backend, worker, lanes: numbers, reason })
   }
 
   async #share(): Promise<void> {
     const { store, transient } = this.#options
-    const workerId = this.#workerId
+    const stay = this.#stay
+    const workerId = stay.id
     if (workerId === undefined) return
     const survey = await store.survey([...this.#cycles.keys()])
-    if (this.#workerId !== workerId) return
+    if (this.#stay !== stay) return
     for (const row of survey.breakers) this.#cycles.get(row.backend)?.observeBreaker(row)
-    this.#attendant.attend(survey, workerId, this.#leaving)
+    this.#attendant.attend(survey, workerId)
     for (const cycle of this.#cycles.values()) cycle.lanes.patrol()
     const late = this.#heartbeats.observe(survey.workers)
     const plan = planLanes({ workerId, workers: survey.workers, lanes: survey.lanes, late, greedy: transient })
-    for (const [backend, lanes] of Map.groupBy(plan.release, (lane) => lane.backend)) this.#release(backend, lanes)
+    for (const [backend, rows] of Map.groupBy(plan.release, (row) => row.backend)) this.#release(backend, rows)
     // Ours in the store, but not read here: the answer to a claim was lost, or giving them back failed.
-    const astray = survey.lanes.filter(
-      (lane) => lane.owner === workerId && !this.#owned.has(keyOf(lane)) && !this.#leaving.has(keyOf(lane)),
-    )
+    const isKnown = ({ backend, lane }: LaneRow): boolean | undefined => this.#cycles.get(backend)?.lanes.owns(lane)
+    const astray = survey.lanes.filter((row) => row.owner === workerId && !isKnown(row))
     const claim = [...plan.claim, ...astray]
-    if (claim.length > 0 && !this.#stopping) await this.#claim(workerId, claim, survey)
+    if (claim.length > 0 && !this.#stopping) await this.#claim(stay, workerId, claim)
   }
 
-  async #claim(workerId: string, lanes: readonly LaneRow[], survey: Survey): Promise<void> {
+  async #claim(stay: Stay, workerId: string, rows: readonly LaneRow[]): Promise<void> {
     const { store, signals, worker, transient, onError } = this.#options
-    const before = new Map(survey.lanes.map((lane) => [keyOf(lane), lane]))
-    const taken = await store.claim(workerId, lanes)
-    if (this.#workerId !== workerId) return
-    for (const [backend, group] of Map.groupBy(taken, (lane) => lane.backend)) {
-      // An owner that did not give the lane back died, or lost its lease: what it had in flight is suspect.
-      const unclean = group.filter((lane) => before.get(keyOf(lane))?.owner !== null)
-      for (const lane of group) this.#owned.set(keyOf(lane), lane)
+    // An owner that did not give the lane back died, or lost its lease: what it had in flight is suspect.
+    const left = rows.filter(({ owner }) => owner !== null)
+    const taken = await store.claim(workerId, rows)
+    if (this.#stay !== stay) return
+    for (const [backend, group] of Map.groupBy(taken, (row) => row.backend)) {
+      const unclean = new Set(left.filter((row) => row.backend === backend).map(({ lane }) => lane))
       signals.emit('lane.gained', { backend, worker, lanes: group.map(({ lane }) => lane) })
-      const gaining = this.#cycles.get(backend)?.lanes.gain(group, workerId, new Set(unclean.map(({ lane }) => lane)))
+      const gaining = this.#cycles.get(backend)?.lanes.gain(group, workerId, unclean)
       // What holds a lane's keys may take long to learn: the lease is renewed meanwhile. A drain has nothing else to do.
       if (transient) await gaining
       else gaining?.catch(onError)
@@ -266,30 +269,32 @@ export class LaneKeeper {
   }
 
   /** Finishes what is in flight there, then gives the lanes back. */
-  #release(backend: string, lanes: readonly LaneRow[]): void {
-    const { store, signals, worker, onError } = this.#options
-    const leaving = lanes.filter(
-      (lane) => this.#owned.has(keyOf(lane)) && !this.#leaving.has(keyOf(lane)) && !this.#attendant.isAnswering(lane),
-    )
-    const workerId = this.#workerId
-    if (leaving.length === 0 || workerId === undefined) return
-    const numbers = leaving.map(({ lane }) => lane)
-    const lanesOf = this.#cycles.get(backend)?.lanes
-    const work = (async () => {
-      try {
-        const ours = numbers.map((number) => lanesOf?.get(number)).filter((lane) => lane !== undefined)
-        await lanesOf?.drain(ours)
-        if (this.#workerId !== workerId) return
-        // Not ours from here on, even if the answer is an error: the next survey tells.
-        for (const lane of leaving) this.#owned.delete(keyOf(lane))
-        await store.release(workerId, leaving)
-        signals.emit('lane.lost', { backend, worker, lanes: numbers, reason: 'released' })
-      } catch (error) {
-        onError(error)
-      } finally {
-        for (const lane of leaving) this.#leaving.delete(keyOf(lane))
-      }
-    })()
-    for (const lane of leaving) this.#leaving.set(keyOf(lane), work)
+  #release(backend: string, rows: readonly LaneRow[]): void {
+    const lanes = this.#cycles.get(backend)?.lanes
+    const leaving = rows
+      .map(({ lane }) => lanes?.get(lane))
+      .filter((lane) => lane !== undefined)
+      .filter(({ isKept, answer }) => isKept && answer === undefined)
+    if (lanes === undefined || leaving.length === 0) return
+    const releasing = this.#giveBack(backend, lanes, leaving)
+    this.#releasing.add(releasing)
+    void releasing.finally(() => this.#releasing.delete(releasing))
+  }
+
+  async #giveBack(backend: string, lanes: Lanes, leaving: readonly Lane[]): Promise<void> {
+    const { store, onError } = this.#options
+    const { id } = this.#stay
+    const drained = await lanes.drain(leaving)
+    if (id === undefined || drained.length === 0) return
+    const rows = drained.map(({ row }) => row)
+    try {
+      await store.release(id, rows)
+      this.#tellLost(backend, drained, 'released')
+    } catch (error) {
+      onError(error)
+    } finally {
+      // Not ours any more, even if the answer is an error: the next survey tells.
+      lanes.forget(drained)
+    }
   }
 }

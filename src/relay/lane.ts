@@ -1,3 +1,4 @@
+import type { LaneRow } from '../store/coordination-store.ts'
 import type { Ownership } from '../store/relay-store.ts'
 import { BlockedKeys } from './blocked-keys.ts'
 import type { LaneHand } from './lane-hand.ts'
@@ -5,11 +6,20 @@ import { LanePosition } from './lane-position.ts'
 
 /**
  * What is done with a lane just now. `reconciling`: what holds its keys is looked up; `open`: it is read; `quiet`: an operator holds it,
- * or it is to have a new fence; `draining`: what is in flight ends, and then the lane goes. What was begun in a phase and still waits
- * has no say any more once the lane is in another.
+ * or it is to have a new fence; `draining`: what is in flight ends, and it is given back once it is `drained`; `lost`: it may be
+ * another's already, and what is in flight ends. What was begun in a phase and still waits has no say any more once the lane is in
+ * another.
  */
 export interface LanePhase {
-  readonly kind: 'reconciling' | 'open' | 'quiet' | 'draining'
+  readonly kind: 'reconciling' | 'open' | 'quiet' | 'draining' | 'drained' | 'lost'
+}
+
+/** An operator, or a fence that is not to be trusted any more, waits for a lane to be quiet. */
+export interface QuietAnswer {
+  /** What is locked is waited for too: an operator is told the outcome of all that was sent. */
+  readonly isForHold: boolean
+  /** It waits for what is in hand; the store was not told anything yet. */
+  isWaiting: boolean
 }
 
 /**
@@ -18,6 +28,8 @@ export interface LanePhase {
  */
 export class Lane {
   readonly number: number
+  /** As it was last seen in the store. */
+  row: LaneRow
   /** Keys of which an earlier event makes the later ones wait. */
   readonly keys: BlockedKeys
   /** What is in flight, or waits to be sent or settled. */
@@ -28,6 +40,10 @@ export class Lane {
   isUnclean: boolean
   /** A statement may still run under its fence, nobody knows when: it is not read before it has a new one. */
   isDistrusted = false
+  /** What is told to the store about it just now. */
+  answer: QuietAnswer | undefined
+  /** The fence under which such an answer was last given, without a word in return: it may have been written, or be yet. */
+  answeredUnder: number | undefined
   /** It is being looked up again what holds its keys. */
   isDoubted = false
   /** Monotonic time at which it was last reconciled, in ms. */
@@ -37,13 +53,14 @@ export class Lane {
 
   /** `keys`: those of an ownership that has not quite ended, of which the store may not know everything. */
   constructor(
-    number: number,
+    row: LaneRow,
     ownership: Ownership,
     hand: LaneHand,
     isUnclean: boolean,
     keys: BlockedKeys = new BlockedKeys(),
   ) {
-    this.number = number
+    this.number = row.lane
+    this.row = row
     this.ownership = ownership
     this.hand = hand
     this.isUnclean = isUnclean
@@ -61,6 +78,12 @@ export class Lane {
   /** How far it was read; undefined = it is not open. */
   get position(): LanePosition | undefined {
     return this.#position
+  }
+
+  /** It is to stay with this worker. */
+  get isKept(): boolean {
+    const { kind } = this.#phase
+    return kind === 'reconciling' || kind === 'open' || kind === 'quiet'
   }
 
   /** It is not read from here on. */

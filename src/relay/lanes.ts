@@ -51,9 +51,19 @@ export class Lanes {
     return this.#lanes.get(number)
   }
 
-  /** Whether this ownership has not ended. */
+  /** Those that the store says are ours. */
+  get owned(): readonly Lane[] {
+    return [...this.#lanes.values()].filter(({ phase }) => phase.kind !== 'lost')
+  }
+
+  /** Whether the store says that the lane of this number is ours. */
+  owns(number: number): boolean {
+    return this.#lanes.has(number) && this.#lanes.get(number)?.phase.kind !== 'lost'
+  }
+
+  /** Whether what was done in this ownership may still be recorded. */
   has(lane: Lane): boolean {
-    return this.#lanes.get(lane.number) === lane
+    return this.#lanes.get(lane.number) === lane && lane.phase.kind !== 'drained'
   }
 
   /** Takes lanes. Those in `unclean`, whose last owner died, start under suspicion. */
@@ -63,12 +73,12 @@ export class Lanes {
     const ownership = { workerId, fences, backend: options.name }
     const held: Lane[] = []
     const free: Lane[] = []
-    for (const { lane: number, holdLeft } of rows) {
-      const earlier = this.#lanes.get(number)
-      earlier?.enter({ kind: 'draining' })
-      const lane = new Lane(number, ownership, inHand.of(number), unclean.has(number), earlier?.keys)
-      this.#lanes.set(number, lane)
-      if (holdLeft === null) free.push(lane)
+    for (const row of rows) {
+      const earlier = this.#lanes.get(row.lane)
+      earlier?.enter({ kind: 'lost' })
+      const lane = new Lane(row, ownership, inHand.of(row.lane), unclean.has(row.lane), earlier?.keys)
+      this.#lanes.set(lane.number, lane)
+      if (row.holdLeft === null) free.push(lane)
       else held.push(lane)
     }
     this.#shareProof(workerId)
@@ -84,7 +94,7 @@ export class Lanes {
    * hand, `but` for what is locked, with those for which that is still so.
    */
   async hush(lanes: readonly Lane[], but: Exception = 'nothing'): Promise<readonly Lane[]> {
-    const ours = lanes.filter((lane) => this.has(lane) && lane.phase.kind !== 'draining')
+    const ours = lanes.filter((lane) => this.has(lane) && lane.isKept)
     const phase = this.#enter(ours, 'quiet')
     await this.#emptied(ours, but)
     return ours.filter((lane) => lane.phase === phase)
@@ -112,7 +122,7 @@ export class Lanes {
 
   /** These lanes are no longer held: reads them from the head. */
   async resume(lanes: readonly Lane[]): Promise<void> {
-    await this.#reconcile(lanes.filter(({ phase }) => phase.kind !== 'draining'))
+    await this.#reconcile(lanes.filter(({ isKept }) => isKept))
   }
 
   /** Reconciles the lanes whose turn has come, so that what plain SQL did is found within `reconcileInterval`. */
@@ -155,23 +165,47 @@ export class Lanes {
     }
   }
 
-  /** Stops working on lanes, and resolves when none of their events is in flight: then they are not ours any more. */
-  async drain(lanes: readonly Lane[]): Promise<void> {
+  /**
+   * Stops working on lanes. Resolves, when none of their events is in flight, with those for which that is still so: they are to be given
+   * back, and forgotten.
+   */
+  async drain(lanes: readonly Lane[]): Promise<readonly Lane[]> {
     const phase = this.#enter(lanes, 'draining')
-    await this.#emptied(lanes, 'locked')
-    await settles(Promise.all(lanes.map(({ hand }) => hand.empty())), { timeout: LONGEST_FAREWELL })
-    for (const lane of lanes) if (this.has(lane) && lane.phase === phase) this.#lanes.delete(lane.number)
+    await this.#farewell(lanes)
+    const drained = lanes.filter((lane) => lane.phase === phase)
+    for (const lane of drained) lane.enter({ kind: 'drained' })
+    return drained
   }
 
-  /** All lanes are gone, or must go. Resolves when nothing is in flight any more. */
-  async drainAll(): Promise<void> {
-    await this.drain([...this.#lanes.values()])
+  /** They are not ours any more. Resolves when nothing of them is in flight; until then the store may be told what was done. */
+  async lose(lanes: readonly Lane[]): Promise<void> {
+    const phase = this.#enter(lanes, 'lost')
+    await this.#farewell(lanes)
+    this.forget(lanes.filter((lane) => lane.phase === phase))
   }
 
-  /** The end: no lane is opened after it. */
+  async loseAll(): Promise<void> {
+    await this.lose([...this.#lanes.values()])
+  }
+
+  /** They were given back. */
+  forget(lanes: readonly Lane[]): void {
+    for (const lane of lanes) {
+      lane.answer = undefined
+      if (this.#lanes.get(lane.number) === lane) this.#lanes.delete(lane.number)
+    }
+  }
+
+  /** The end: no lane is opened after it. Resolves when nothing is in flight any more. */
   async close(): Promise<void> {
     this.#isClosed = true
-    await this.drainAll()
+    const lost = [...this.#lanes.values()].filter(({ phase }) => phase.kind === 'lost')
+    await Promise.all([this.drain(this.owned), this.lose(lost)])
+  }
+
+  async #farewell(lanes: readonly Lane[]): Promise<void> {
+    await this.#emptied(lanes, 'locked')
+    await settles(this.#emptied(lanes, 'nothing'), { timeout: LONGEST_FAREWELL })
   }
 
   /** One proof for all lanes of one worker: what is settled together then takes one statement. */
@@ -185,7 +219,10 @@ export class Lanes {
   /** Reads these lanes no more, and gives back what was not sent. Whoever began something in an earlier phase has no say any more. */
   #enter(lanes: readonly Lane[], kind: LanePhase['kind']): LanePhase {
     const phase = { kind }
-    for (const lane of lanes) lane.enter(phase)
+    for (const lane of lanes) {
+      lane.enter(phase)
+      if (kind === 'lost') lane.answer = undefined
+    }
     if (lanes.length > 0) this.#parts.onClosed(new Set(lanes.map(({ number }) => number)))
     return phase
   }
@@ -197,6 +234,7 @@ export class Lanes {
 
   async #reconcile(lanes: readonly Lane[]): Promise<void> {
     const ours = lanes.filter((lane) => this.has(lane))
+    if (ours.length === 0) return
     const phase = this.#enter(ours, 'reconciling')
     await this.#emptied(ours, 'locked')
     await this.#open(ours, phase)

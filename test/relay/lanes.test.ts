@@ -63,10 +63,12 @@ test('a look at the store that ends after its lane was drained opens nothing', a
   const gaining = subject.gain([row(0, 1)], 'w', NOBODY)
   const lane = laneOf(0)
   while (looks.length === 0) await turn()
-  await subject.drain([lane])
+  assert.deepEqual(await subject.drain([lane]), [lane])
   await endLook()
   await gaining
-  assert.equal(lane.position, undefined)
+  assert.deepEqual([lane.position, subject.has(lane)], [undefined, false])
+  assert.deepEqual(subject.owned, [lane], 'it is ours until it was given back')
+  subject.forget([lane])
   assert.equal(subject.get(0), undefined)
 })
 
@@ -86,7 +88,7 @@ test('a lane that comes back while its last events end is another one, which the
   await turn()
   assert.equal(lane.position, undefined, 'what was in hand is not recorded yet')
   inHand.remove(event)
-  await draining
+  assert.deepEqual(await draining, [], 'there is nothing to give back')
   assert.equal(laneOf(0), lane)
   await endLook()
   await again

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { delivered, notAttempted, notDelivered, type SendResult } from '../../src/backend/backend.ts'
 import { OutageError, PermanentError, RetryAfterError } from '../../src/backend/send-error.ts'
-import { type HeldEvent, hasKilledEnough } from '../../src/relay/in-hand.ts'
+import { type HeldEvent, hasKilledEnough } from '../../src/relay/held-event.ts'
 import { type FailurePolicy, judge, judgeAll, judgeUnsent } from '../../src/relay/outcomes.ts'
 import { countAttempt, MOST_ATTEMPTS, reliablePolicy } from '../../src/relay/retry.ts'
 
@@ -15,7 +15,16 @@ const POLICY: FailurePolicy = {
   random: () => 0,
 }
 const held = (given: Partial<HeldEvent> = {}): HeldEvent =>
-  ({ id: 'e', lane: 1, generation: 2, key: 'k', retryCount: 0, maxRetries: 3, alone: false, ...given }) as HeldEvent
+  ({
+    id: 'e',
+    lane: { number: 1 },
+    generation: 2,
+    key: 'k',
+    retryCount: 0,
+    maxRetries: 3,
+    alone: false,
+    ...given,
+  }) as HeldEvent
 
 /** What of an outcome is looked at. */
 function shortly(event: HeldEvent, result: SendResult | undefined, policy: Partial<FailurePolicy> = {}): string {

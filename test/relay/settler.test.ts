@@ -3,9 +3,11 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises'
 import { BroadcasterError } from '../../src/errors.ts'
-import type { HeldEvent } from '../../src/relay/in-hand.ts'
+import type { HeldEvent } from '../../src/relay/held-event.ts'
+import type { Lane } from '../../src/relay/lane.ts'
+import { Lease, moment } from '../../src/relay/lease.ts'
 import { recordOutcomes } from '../../src/relay/record-outcomes.ts'
-import { type Settled, Settler } from '../../src/relay/settler.ts'
+import { type Settled, Settler, type SettleWatch } from '../../src/relay/settler.ts'
 import type { Outcome, Ownership, SettleReport } from '../../src/store/relay-store.ts'
 
 type Answer = (outcomes: readonly Outcome[]) => Partial<SettleReport> | Error
@@ -27,10 +29,13 @@ const retry = (id: string, lane = 0): Outcome => ({
 })
 
 /** A store that answers as the test says, and a settler on it. */
-function settling(answer: Answer, giveUp: (outcome: Outcome, failingFor: number) => boolean = () => false) {
+function settling(answer: Answer, lease = new Lease(10_000)) {
   const asked: string[][] = []
   const said: string[] = []
   const doubted: number[] = []
+  /** Lanes that are not ours any more. */
+  const gone = new Set<number>()
+  const told: string[] = []
   const errors: unknown[] = []
   const store = {
     async settle(_ownership: Ownership, outcomes: readonly Outcome[]): Promise<SettleReport> {
@@ -42,22 +47,29 @@ function settling(answer: Answer, giveUp: (outcome: Outcome, failingFor: number)
       return { lost: [], busy: [], ...given }
     },
   }
-  const settler = new Settler(
-    store,
-    (error) => errors.push(error),
-    (_held, outcome, failingFor) => giveUp(outcome, failingFor),
-    (lanes) => doubted.push(...lanes),
-  )
-  const add = (outcome: Outcome, delays = {}): Promise<Settled> =>
+  const waiting = new Map<string, (how: Settled) => void>()
+  const watch: SettleWatch = {
+    putOff: () => told.push('put off'),
+    locked: () => told.push('locked'),
+    settled: ({ held: { id } }, how) => {
+      said.push(`${id} ${how}`)
+      waiting.get(id)?.(how)
+    },
+    through: () => undefined,
+  }
+  const lanes = {
+    has: ({ number }: Lane): boolean => !gone.has(number),
+    distrust: (some: readonly Lane[]) => doubted.push(...some.map(({ number }) => number)),
+  }
+  lease.extend(moment())
+  const settler = new Settler({ store, lanes, lease, watch, onError: (error) => errors.push(error) })
+  const add = (outcome: Outcome): Promise<Settled> =>
     new Promise((resolve) => {
-      const held = { id: outcome.id, ownership: OWNERSHIP } as HeldEvent
-      const settled = (how: Settled): void => {
-        said.push(`${outcome.id} ${how}`)
-        resolve(how)
-      }
-      settler.add(held, outcome, settled, delays)
+      waiting.set(outcome.id, resolve)
+      const held = { id: outcome.id, lane: { number: outcome.lane, ownership: OWNERSHIP } } as HeldEvent
+      settler.add({ held, outcome, purpose: 'end' })
     })
-  return { settler, add, asked, said, doubted, errors }
+  return { settler, add, asked, said, told, doubted, gone, errors }
 }
 
 test('outcomes of one moment share a statement, and each is told what became of it', async () => {
@@ -94,30 +106,38 @@ test('a store that is away is asked again, after pauses that grow, until it is t
 })
 
 test('what comes while others are put off waits for none of them', async () => {
-  const { settler, add, asked, said } = settling(
-    ([first]) => (first?.id === 'bad' ? AWAY : {}),
-    () => said.length >= 3,
-  )
-  void add(published('bad'))
+  const { settler, add, asked, said, gone } = settling(([first]) => (first?.id === 'bad' ? AWAY : {}))
+  void add(retry('bad', 7))
   await delay(10)
   await Promise.all([add(published('1')), add(published('2'))])
   assert.deepEqual(asked, [['bad'], ['1', '2']])
   const third = add(published('3'))
   assert.equal(await third, 'recorded')
+  gone.add(7)
   await settler.idle()
   assert.deepEqual(said, ['1 recorded', '2 recorded', '3 recorded', 'bad lost'])
 })
 
-test('who decides that it is too late is told for how long it has failed, and the outcome is lost then', async () => {
-  const failing: number[] = []
-  const { settler, add } = settling(
-    () => AWAY,
-    (_outcome, failingFor) => failing.push(failingFor) > 2,
-  )
-  assert.equal(await add(retry('1')), 'lost')
+test('at the end what the store does not take is tried for as long as a lease, and is lost then', async () => {
+  const { settler, add, asked } = settling(() => AWAY, new Lease(200))
+  const start = performance.now()
+  const first = add(published('1'))
+  await delay(100)
+  settler.end()
+  assert.equal(await first, 'lost')
   await settler.idle()
-  assert.equal(failing[0], 0)
-  assert.ok((failing[2] ?? 0) >= 140, `${failing}`)
+  assert.ok(performance.now() - start >= 195)
+  assert.ok(asked.length >= 3, `${asked.length}`)
+})
+
+test('what is not delivered is given up with its ownership of the lane; what was delivered is recorded for its next owner', async () => {
+  let isAway = true
+  const { add, gone } = settling(() => (isAway ? AWAY : {}))
+  gone.add(1)
+  const kept = add(published('2', 1))
+  assert.equal(await add(retry('1', 1)), 'lost')
+  isAway = false
+  assert.equal(await kept, 'recorded')
 })
 
 test('lanes whose statement got no answer are in doubt, unless all of it was delivered', async () => {
@@ -148,12 +168,8 @@ test('an outcome that the store takes in no form is refused, once it took anothe
 
 test('a locked row is told of at each try, and that it is put off once', async () => {
   let tries = 0
-  const { settler, add } = settling(() => (++tries < 3 ? { busy: ['1'] } : {}))
-  const told: string[] = []
-  assert.equal(
-    await add(published('1'), { onPutOff: () => told.push('put off'), onLocked: () => told.push('locked') }),
-    'recorded',
-  )
+  const { settler, add, told } = settling(() => (++tries < 3 ? { busy: ['1'] } : {}))
+  assert.equal(await add(published('1')), 'recorded')
   await settler.idle()
   assert.deepEqual(told, ['put off', 'locked', 'locked'])
 })
