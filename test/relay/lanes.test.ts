@@ -73,7 +73,7 @@ test('a look at the store that ends after its lane was drained opens nothing', a
 })
 
 test('a lane that comes back while its last events end is another one, which the end of the first does not take away', async () => {
-  const { subject, inHand, laneOf, endLook } = stepped()
+  const { subject, inHand, laneOf, looks, endLook } = stepped()
   const first = subject.gain([row(0, 1)], 'w', NOBODY)
   await endLook()
   await first
@@ -86,7 +86,7 @@ test('a lane that comes back while its last events end is another one, which the
   assert.notEqual(lane, earlier)
   assert.deepEqual([subject.has(earlier), subject.has(lane), lane.fence], [false, true, 3])
   await turn()
-  assert.equal(lane.position, undefined, 'what was in hand is not recorded yet')
+  assert.deepEqual([lane.position, looks.length], [undefined, 0], 'what was in hand is not recorded yet')
   inHand.remove(event)
   assert.deepEqual(await draining, [], 'there is nothing to give back')
   assert.equal(laneOf(0), lane)
@@ -120,6 +120,7 @@ test('lanes share one proof, also those that came later or have new fences: what
   await endLook()
   await Promise.all([first, second])
   const before = laneOf(0).ownership
+  assert.equal(laneOf(2).ownership, before)
   subject.refence(laneOf(1), 2)
   assert.deepEqual(
     [0, 1, 2].map((number) => [laneOf(number).fence, laneOf(number).ownership === laneOf(0).ownership]),
