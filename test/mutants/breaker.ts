@@ -1,0 +1,92 @@
+import type { Mutant } from './mutant.ts'
+
+export const breaker: readonly Mutant[] = [
+  {
+    name: 'the first probe comes before the backend asked for it',
+    file: 'src/relay/breaker.ts',
+    find: 'Math.max(this.#firstProbe, retryAfter)',
+    put: 'this.#firstProbe',
+    tests: ['relay/breaker'],
+  },
+  {
+    name: 'a failed probe is repeated before the backend asked for it',
+    file: 'src/relay/breaker.ts',
+    find: 'Math.max(this.#probeInterval, retryAfter)',
+    put: 'this.#probeInterval',
+    tests: ['relay/breaker'],
+  },
+  {
+    name: 'each worker probes, whoever has the right',
+    file: 'src/relay/breaker.ts',
+    find: 'const mine = await this.#store.tryProbe(this.#backend, again)',
+    put: 'const mine = true',
+    tests: ['relay/breaker'],
+  },
+  {
+    name: 'the shared breaker is never closed',
+    file: 'src/relay/breaker.ts',
+    find: 'const closed = await this.#store.close(this.#backend)',
+    put: 'const closed = true',
+    tests: ['relay/breaker'],
+  },
+  {
+    name: 'a pause of an operator is not seen',
+    file: 'src/relay/breaker.ts',
+    find: 'this.#paused = row.paused !== null',
+    put: 'this.#paused = false',
+    tests: ['relay/breaker'],
+  },
+  {
+    name: 'an outage of which the store was not told stays untold',
+    file: 'src/relay/breaker.ts',
+    find: 'if (this.#untold !== undefined) await told(',
+    put: 'if (false) await told(',
+    tests: ['relay/breaker'],
+  },
+  {
+    name: 'an error that the database cannot hold keeps the breaker from being stored',
+    file: 'src/relay/breaker.ts',
+    find: 'return tell(plain)',
+    put: 'throw failure',
+    tests: ['relay/breaker'],
+  },
+  {
+    name: 'a probe is due while the backend is paused',
+    file: 'src/relay/breaker.ts',
+    find: 'return this.#paused ? Number.POSITIVE_INFINITY : ',
+    put: 'return ',
+    tests: ['relay/breaker'],
+  },
+  {
+    name: 'an open breaker does not keep batches from being sent',
+    file: 'src/relay/cycle.ts',
+    find: '!this.#breaker.isOpen && lease.allows(timeout)',
+    put: 'lease.allows(timeout)',
+    tests: [],
+    survives:
+      'the buffer is emptied when the breaker opens, and what is read for a probe is given back in the same turn of the event loop',
+  },
+  {
+    name: 'what was in hand when the breaker opened stays there',
+    file: 'src/relay/cycle.ts',
+    find: '    this.#conclusion.giveBackAll()\n    const opened = await',
+    put: '    const opened = await',
+    tests: [],
+    survives: 'the loop of the cycle gives it back, too, before it waits for a probe',
+  },
+  {
+    name: 'what another worker closed is not read on',
+    file: 'src/relay/cycle.ts',
+    find: "if (change === 'closed') this.#resume()",
+    put: '',
+    tests: [],
+    survives: 'the loop of the cycle looks at the breaker every 250 ms while it is open',
+  },
+  {
+    name: 'a handler goes on with its batch after the breaker opened',
+    file: 'src/relay/cycle.ts',
+    find: '!probe && (this.#stopping || this.#breaker.isOpen)',
+    put: 'false',
+    tests: ['relay/pause', 'relay/away-handlers'],
+  },
+]

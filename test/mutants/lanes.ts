@@ -1,0 +1,81 @@
+import type { Mutant } from './mutant.ts'
+
+export const lanes: readonly Mutant[] = [
+  {
+    name: 'a send begins with less of the lease left than it may take',
+    file: 'src/relay/lease.ts',
+    find: 'this.left >= Math.min(timeout, this.length * STARTABLE)',
+    put: 'this.left > 0',
+    tests: ['relay/lease-clock'],
+  },
+  {
+    name: 'a send with a timeout longer than the lease never begins',
+    file: 'src/relay/lease.ts',
+    find: 'Math.min(timeout, this.length * STARTABLE)',
+    put: 'timeout',
+    tests: ['relay/lease'],
+  },
+  {
+    name: 'a machine that was paused trusts its lease',
+    file: 'src/relay/lease.ts',
+    find: 'return isDoubtful\n',
+    put: 'return false\n',
+    tests: ['relay/lease-clock'],
+  },
+  {
+    name: 'nobody is told that the lease has ended',
+    file: 'src/relay/lease.ts',
+    find: 'this.left <= 0 ? this.end() : this.#watch()',
+    put: 'undefined',
+    tests: ['relay/lease-clock'],
+  },
+  {
+    name: 'the lease is counted from after its renewal',
+    file: 'src/relay/lease.ts',
+    find: 'this.#endsAt = asked.monotonic + this.length',
+    put: 'this.#endsAt = performance.now() + this.length',
+    tests: ['relay/lease-clock'],
+  },
+  {
+    name: 'a worker takes more than its share',
+    file: 'src/relay/lane-plan.ts',
+    find: 'Math.max(0, share - mine.length)',
+    put: 'free.length',
+    tests: ['relay/lane-plan'],
+  },
+  {
+    name: 'a worker gives nothing back for one that joins',
+    file: 'src/relay/lane-plan.ts',
+    find: 'if (mine.length > share) release.push(...mine.slice(share))',
+    put: '',
+    tests: ['relay/lane-plan'],
+  },
+  {
+    name: 'lanes of a worker that died stay its own',
+    file: 'src/relay/lane-plan.ts',
+    find: 'lane.owner === null || !alive.has(lane.owner)',
+    put: 'lane.owner === null',
+    tests: ['relay/lane-plan'],
+  },
+  {
+    name: 'lanes are kept for workers that missed heartbeats',
+    file: 'src/relay/lane-plan.ts',
+    find: 'id === workerId || !late.has(id)',
+    put: 'true',
+    tests: ['relay/lane-plan'],
+  },
+  {
+    name: 'nobody is ever late',
+    file: 'src/relay/heartbeats.ts',
+    find: 'leaseLeft < longest * LEFT',
+    put: 'false',
+    tests: ['relay/deaths-in-a-row'],
+  },
+  {
+    name: 'a worker that stops does not hand over its lanes',
+    file: 'src/relay/lane-keeper.ts',
+    find: 'if (id !== undefined) await store.leave(id).catch(onError)',
+    put: '',
+    tests: ['relay/relay'],
+  },
+]
