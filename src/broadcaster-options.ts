@@ -27,9 +27,9 @@ export interface BroadcasterOptions<
   readonly store: Store<StoreTx>
   /** How to write inside your own transactions. Default: the store's own client. */
   readonly transaction?: TransactionAdapter<Tx> | undefined
-  /** The ways out, by name (at most 100 characters each). Default: none, as a service that only consumes has it. */
+  /** The backends by name (at most 100 characters each). Default: none, for a service that only consumes. */
   readonly backends?: Readonly<Record<string, Backend>> | undefined
-  /** Where events go that no route takes. Default: the first of `backends`. */
+  /** Where events go that match no route. Default: the first of `backends`. */
   readonly defaultBackend?: string | undefined
   /** Which event types go where; the first that matches counts. Default: none. */
   readonly routes?: readonly Route[] | undefined
@@ -38,13 +38,14 @@ export interface BroadcasterOptions<
   /** Whether types outside the catalogue are accepted. Default `refuse`. */
   readonly unlistedEvents?: Unlisted | undefined
   /**
-   * How often delivery is tried again after the first attempt before an event is `failed`, unless `publish` says otherwise. The
-   * column `max_retries` counts attempts, as Django's does, so it gets one more. Default 12, which takes 34 to 68 minutes.
+   * How often delivery is tried again after the first attempt before an event is `failed`, unless `publish` says
+   * otherwise. The column `max_retries` counts attempts, as Django's does, so it gets one more. Default 12, which takes
+   * 34 to 68 minutes.
    */
   readonly maxRetries?: number | undefined
   /** Defaults for `worker()` and `processPendingEvents()`. */
   readonly worker?: WorkerOptions | undefined
-  /** What consumers of this service read, by consumer; only `admin.deadLetters` opens them. Default: none. */
+  /** The subscriptions of this service's consumers, by consumer; only `admin.deadLetters` opens them. Default: none. */
   readonly subscriptions?: Readonly<Record<string, Subscription>> | undefined
   /** What is done to events on their way, such as `openTelemetry(api)`. Default: nothing. */
   readonly hooks?: BroadcasterHooks | undefined
@@ -54,7 +55,7 @@ export interface BroadcasterOptions<
   readonly logger?: LoggerOption | undefined
 }
 
-/** What a store, an adapter and a backend must have to be one. */
+/** The members by which a store, an adapter and a backend are recognised. */
 const SHAPES = {
   store: ['transaction', 'close'],
   transaction: ['check', 'execute'],
@@ -64,13 +65,13 @@ const SHAPES = {
 /** The width of the column that names the backend, in characters. */
 const LONGEST_NAME = 100
 
-/** What only the compiler knows the type of; the rest is checked where it is used. */
+/** Only the compiler knows these types; the rest is checked where it is used. */
 const BROADCASTER = {
   store: required(shaped(SHAPES.store, 'a store, such as postgres({ pool })')),
   transaction: shaped(SHAPES.transaction, 'a transaction adapter, or leave it out'),
   backends: backendsOption(),
   ...{ defaultBackend: anything(), routes: anything(), events: anything(), unlistedEvents: anything() },
-  // What depends on several of them is checked by worker(), where others may be given too.
+  // What depends on several options is checked by worker(), which may be given more.
   worker: asGiven(nested(WORKER)),
   hooks: withOneOf<BroadcasterHooks>('hooks, such as openTelemetry(api)', 'enrich', 'encode', 'aroundSend'),
   ...{ maxRetries: anything(), subscriptions: anything(), name: anything(), logger: anything() },
@@ -97,7 +98,7 @@ function backendsOption(): Option<unknown> {
   return { wanted, fallback: undefined, read }
 }
 
-/** What has these methods. */
+/** An object with these methods. */
 function shaped(methods: readonly string[], wanted: string): Option<unknown> {
   const read = (value: unknown, refuse: Refuse): unknown => {
     for (const { message } of shapeProblems('', value, methods, wanted)) refuse(message)

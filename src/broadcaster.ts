@@ -49,7 +49,7 @@ export class Broadcaster<
   readonly name: string
   /** The store it was given. */
   readonly store: Store<StoreTx>
-  /** The stored events: `get`, `filter`, `count`, `requeue` and the like. */
+  /** The stored events: `get`, `filter`, `count`, `requeue` and so on. */
   readonly events: EventManager<[event: CreateInput<Events, Unlisted>, options?: PublishOptions]>
   /** What operators do: look, requeue, skip, cancel, replay, close breakers. */
   readonly admin: Admin
@@ -61,7 +61,7 @@ export class Broadcaster<
   readonly #publisher: Publisher<Tx>
   readonly #workers = new Set<Worker>()
   readonly #health: OutboxHealth
-  /** The store for all but the workers: says `CLOSED` once they have stopped, since until then their handlers may publish. */
+  /** The store for all but the workers; `CLOSED` once those have stopped, whose handlers may publish until then. */
   readonly #open: Store<StoreTx>
   #isClosed = false
   #closing: Promise<void> | undefined
@@ -116,8 +116,8 @@ export class Broadcaster<
   }
 
   /**
-   * Inserts any number of events, in their order, with one statement unless they take more (16 MB). Resolves with one outbox event
-   * for each event and backend, in that order.
+   * Inserts any number of events, in their order, with one statement unless they take more (16 MB). Resolves with one
+   * outbox event for each event and backend, in that order.
    */
   publishMany(
     tx: Tx,
@@ -128,8 +128,8 @@ export class Broadcaster<
   }
 
   /**
-   * `publish` without a promise, for synchronous libraries (`node:sqlite`, better-sqlite3). Throws `INVALID_OPTION` where the
-   * library is not synchronous.
+   * `publish` without a promise, for synchronous libraries (`node:sqlite`, better-sqlite3). Throws `INVALID_OPTION`
+   * where the library is not synchronous.
    */
   publishSync<Type extends EventType<Events, Unlisted>>(
     tx: Tx,
@@ -139,7 +139,7 @@ export class Broadcaster<
     return this.#publisher.publishSync(tx, event, options)
   }
 
-  /** `publishMany` without a promise, for synchronous libraries. Throws `INVALID_OPTION` where the library is not synchronous. */
+  /** `publishMany` without a promise. Throws `INVALID_OPTION` where the library is not synchronous. */
   publishManySync(
     tx: Tx,
     events: readonly (AnyEventInput<Events, Unlisted> | CloudEventInput)[],
@@ -163,7 +163,7 @@ export class Broadcaster<
     for (const worker of this.#workers) worker.wake()
   }
 
-  /** Adds a way out under a name. Throws `INVALID_OPTION` when the name is taken. Workers made before do not serve it. */
+  /** Adds a backend under a name. Throws `INVALID_OPTION` when the name is taken. Earlier workers do not serve it. */
   registerBackend(name: string, backend: Backend): void {
     throwProblems('the backend', backendProblems(name, backend))
     if (this.#backends.has(name)) {
@@ -174,7 +174,7 @@ export class Broadcaster<
     hold(backend, this)
   }
 
-  /** A worker, not started yet; `options` go before the constructor's. `close` stops it. A `WorkerPool` gives its `share`. */
+  /** A worker, not yet started; `options` override the constructor's. `close` stops it. `share` is a `WorkerPool`'s. */
   worker(options: WorkerOptions = {}, share?: SendShare): Worker {
     if (this.#backends.size === 0) {
       const message = 'backends is empty, so a worker has nothing to do; give at least one, such as { default: ... }'
@@ -190,7 +190,7 @@ export class Broadcaster<
         hooks: this.#options.hooks,
         ...{ share, background: new OperationRunner(this.store), isClosed: () => this.#closing !== undefined },
       },
-      // What is undefined here was left out: then the constructor's counts.
+      // What is undefined here was left out: the constructor's option then counts.
       { ...this.#options.worker, ...withoutUndefined(options) },
     )
     this.#workers.add(worker)
@@ -198,9 +198,9 @@ export class Broadcaster<
   }
 
   /**
-   * For cron jobs and serverless functions: takes the free lanes, delivers until nothing is due, gives them back. `limit`: ends after
-   * this many events; the next call goes on there. Default: none, and then it goes on while events come in as fast as they are
-   * delivered. Resolves with the number published; `close` ends it early.
+   * For cron jobs and serverless functions: takes the free lanes, delivers until nothing is due, and gives them back.
+   * `limit`: ends after this many events; the next call goes on there. Default: none, so it goes on while events come
+   * in as fast as they are delivered. Resolves with the number published; `close` ends it early.
    */
   async processPendingEvents(options: { readonly limit?: number | undefined } & WorkerOptions = {}): Promise<number> {
     if (this.#closing !== undefined) throw broadcasterClosed()
@@ -214,8 +214,8 @@ export class Broadcaster<
   }
 
   /**
-   * How the outbox is: what waits and what is stuck for each backend, workers, lanes, breakers, blocked keys, the schema, and
-   * what a person should know. From one snapshot of the database, and changes nothing: the right to `SELECT` is enough.
+   * The state of the outbox: what waits and what is stuck for each backend, workers, lanes, breakers, blocked keys, the
+   * schema, and findings. From one snapshot of the database, and changes nothing: the right to `SELECT` is enough.
    */
   status(options?: StatusOptions): Promise<OutboxStatus> {
     return this.admin.status(options)
@@ -227,21 +227,21 @@ export class Broadcaster<
   }
 
   /**
-   * How this process is. Ready: the schema is there and current, the database answers, and where workers were made here, one is at
-   * work and a backend that they serve is healthy. Findings have no say. Rejects only with `INVALID_OPTION`.
+   * The health of this process. Ready: the schema is current, the database answers, and where workers were made here,
+   * one is at work and a backend that they serve is healthy. Findings do not count. Rejects only with `INVALID_OPTION`.
    */
   health(options?: HealthOptions): Promise<Health> {
     return this.#health.health(options)
   }
 
-  /** Asks every backend how it is, at the same time, each for at most `timeout` ms (default 5,000). Never rejects. */
+  /** Checks all backends at the same time, each for at most `timeout` ms (default 5,000). Never rejects. */
   async getBackendHealth(
     options: { readonly timeout?: number | undefined } = {},
   ): Promise<Readonly<Record<string, BackendHealth>>> {
     return askEach(this.#backends, (backend) => checkHealth(backend, options.timeout ?? 5_000))
   }
 
-  /** What backends have found that a person should know, by name; `broadcaster doctor` prints it. Never rejects. */
+  /** The backends' findings, by name; `broadcaster doctor` prints them. Never rejects. */
   async getBackendFindings(
     options: { readonly timeout?: number | undefined } = {},
   ): Promise<Readonly<Record<string, readonly BackendFinding[]>>> {
@@ -249,9 +249,10 @@ export class Broadcaster<
   }
 
   /**
-   * Stops the workers made here and the drains that are running, then closes backends and store: what was injected stays open, and so
-   * does a backend or store that another Broadcaster has, too, until the last of them closes. Each backend, and the store, has 10 s for it:
-   * what does not close in time is left to itself, and this rejects with `CLOSE_TIMEOUT`. Then all here says `CLOSED`. Idempotent.
+   * Stops the workers made here and running drains, then closes backends and store. What was injected stays open, and
+   * so does a backend or store that another Broadcaster also has, until the last of them closes. Each backend, and the
+   * store, has 10 s: what does not close in time is left to itself, and this rejects with `CLOSE_TIMEOUT`. From then on
+   * every call fails with `CLOSED`. Idempotent.
    */
   close(): Promise<void> {
     this.#closing ??= this.#close()
@@ -269,7 +270,7 @@ export class Broadcaster<
     const backends = await Promise.allSettled(
       Array.from(this.#backends, ([name, backend]) => closeWithin(`the backend "${name}"`, () => letGo(backend, this))),
     )
-    // Whatever happened to the backends. It may be what the last of a backend's work waits for, so it goes last.
+    // Closed last, whatever happened to the backends: the end of a backend's work may need it.
     const store = await Promise.allSettled([closeWithin(this.store.description, () => letGo(this.store, this))])
     for (const result of [...workers, ...backends, ...store]) if (result.status === 'rejected') throw result.reason
   }

@@ -2,8 +2,8 @@ import type { BroadcasterOptions } from './broadcaster-options.ts'
 import type { Catalogue, NoCatalogue, UnlistedEvents } from './event/catalogue.ts'
 
 /**
- * Types the options of a Broadcaster; returns them as they are. `broadcaster.config.ts` exports them as default, for
- * the command `broadcaster` and for the application, which both build `new Broadcaster(config)`.
+ * Types the options of a Broadcaster; returns them unchanged. `broadcaster.config.ts` exports them as default, for the
+ * command `broadcaster` and the application, which both call `new Broadcaster(config)`.
  *
  * @example
  * export default defineConfig({

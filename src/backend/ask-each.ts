@@ -1,6 +1,6 @@
 import type { Backend } from './backend.ts'
 
-/** Asks all backends at the same time: what each answers, by name. Rejects as `ask` does, which should not. */
+/** Asks all backends at the same time; resolves with the answers by name. `ask` should not reject. */
 export async function askEach<Answer>(
   backends: ReadonlyMap<string, Backend>,
   ask: (backend: Backend) => Promise<Answer>,

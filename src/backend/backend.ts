@@ -50,7 +50,7 @@ export interface BackendHealth {
   readonly detail?: string
 }
 
-/** Something that a person should know of a backend, which `broadcaster doctor` prints. */
+/** Something that a person should know about a backend; `broadcaster doctor` prints it. */
 export interface BackendFinding {
   /** `wrong`: a person must act. `advice`: it works, but could be better. */
   readonly level: 'wrong' | 'advice'
@@ -71,17 +71,18 @@ export interface BackendCapabilities {
   readonly deduplicates?: boolean
 }
 
-/** What a worker knows of a send beside its events. */
+/** What a worker knows about a send besides its events. */
 export interface SendContext {
   /**
-   * Under which fence the worker owns the lane of an event: a number that goes up each time the lane changes hands, by which
-   * a broker can refuse what a former owner sends late. Undefined for an event of another send.
+   * The lane of an event and the fence under which the worker owns it. The fence goes up each time the lane changes
+   * hands, so a broker can refuse what a former owner sends late. Undefined for an event of another send.
    */
   ownerOf(event: OutgoingEvent): { readonly lane: number; readonly fence: number } | undefined
   /**
-   * Whether another event of this send may be begun. Ask once before each that is begun by itself, and answer `notAttempted` where
-   * it may not: it costs the event nothing, and it goes with a later send. False when less than the backend's `eventTimeout` is left
-   * of the send, and once the worker sends nothing more: the backend was paused, its breaker opened, or the worker stops.
+   * Whether another event of this send may be begun. Ask once before each event that is begun by itself, and answer
+   * `notAttempted` where it may not: that costs the event nothing, and it goes with a later send. False when less than
+   * the backend's `eventTimeout` is left of the send, and once the worker sends nothing more: the backend was paused,
+   * its breaker opened, or the worker is stopping.
    */
   mayBegin(): boolean
 }
@@ -92,18 +93,20 @@ export interface SendContext {
  * The relay is the only one that retries: a client used here is configured not to.
  */
 export interface Backend {
-  /** For people, in one line: what it is and where, such as `redis-streams events at 127.0.0.1:6379`. No secrets. Optional. */
+  /**
+   * For people, in one line: what it is and where, as `redis-streams events at 127.0.0.1:6379`. No secrets. Optional.
+   */
   readonly description?: string
-  /** What kind of place it is, and its name, for traces. No secrets. Optional. */
+  /** The messaging system and the destination's name, for traces. No secrets. Optional. */
   readonly messaging?: Messaging
   /**
-   * Hands the events to the broker and waits for its acknowledgement. Resolves with one result per event, in the
-   * order given. Rejecting is the same as `notDelivered(error)` for every event. `signal` aborts when the send's
-   * timeout ends or the lease is lost: stop as soon as possible, and report what was acknowledged until then. A worker
-   * gives `context`, which most backends have no use for.
+   * Hands the events to the broker and waits for its acknowledgement. Resolves with one result per event, in the order
+   * given. Rejecting is the same as `notDelivered(error)` for every event. `signal` aborts when the send's timeout ends
+   * or the lease is lost: stop as soon as possible, and report what was acknowledged until then. A worker passes
+   * `context`, which most backends do not need.
    */
   send(events: readonly OutgoingEvent[], signal: AbortSignal, context?: SendContext): Promise<readonly SendResult[]>
-  /** Asks the broker how it is. Resolves also when it is down: `healthy` is false then, and `detail` says why. */
+  /** Checks the broker. Resolves even when it is down: `healthy` is then false, and `detail` says why. */
   healthCheck(signal: AbortSignal): Promise<BackendHealth>
   /** Closes what the backend itself opened, and nothing that was injected. Idempotent. */
   close(): Promise<void>
@@ -111,32 +114,32 @@ export interface Backend {
   /** Opens the connection before the first send, so that a wrong address is found at start. Optional. */
   connect?(signal: AbortSignal): Promise<void>
   /**
-   * Handles one event inside a transaction of the store that also settles it: both commit, or neither does.
-   * `tx` is the store's native transaction. Optional; used instead of `send` when present.
+   * Handles one event inside the store transaction that also settles it: both commit, or neither does. `tx` is the
+   * store's native transaction. Optional; used instead of `send` when present.
    */
   sendInTransaction?(event: OutgoingEvent, tx: unknown, signal: AbortSignal): Promise<SendResult>
 
   /**
    * The name of the place behind this backend that the event goes to, such as a url's origin; at most 200 characters.
-   * Each has room of its own in the sends, and a breaker of its own: an outage told for one of its events keeps only
-   * the events of this place waiting. Asked for each event before it is sent, so answer at once, and the same for the
-   * same event. Undefined = the backend as a whole. Optional.
+   * Each place has its own share of the sends and its own breaker: an outage reported for one of its events holds up
+   * only the events of this place. Called for each event before it is sent, so answer at once, and always the same for
+   * the same event. Undefined = the backend as a whole. Optional.
    */
   destination?(event: OutgoingEvent): string | undefined
 
   /** What the broker does for us. Default: nothing. */
   readonly capabilities?: BackendCapabilities
-  /** The largest event it takes, in bytes of its encoded form. `publish` refuses a larger one. Default: 64 MiB of data. */
+  /** The largest event, in bytes of its encoded form; `publish` refuses larger ones. Default: 64 MiB of data. */
   readonly maxEventBytes?: number
   /** How long one send may take, in milliseconds. Default: the worker's `sendTimeout`. */
   readonly timeout?: number
   /**
-   * How long one event of a send may take, in milliseconds, where they are begun one by one: none is begun that has less than this
-   * left (see `mayBegin` of the context), though some may be begun in a fiftieth of `timeout`, or where that is the worker's
-   * `sendTimeout` in a quarter. Default: all may be begun as long as the send lasts.
+   * How long one event of a send may take, in milliseconds, where events are begun one by one: none is begun with less
+   * than this left (see `mayBegin` of the context). Some may always be begun: during the first fiftieth of `timeout`,
+   * or the first quarter where that is the worker's `sendTimeout`. Default: all may be begun as long as the send lasts.
    */
   readonly eventTimeout?: number
-  /** What a person should know of the place where events go: messages dropped unread, readers that are gone. Optional. */
+  /** What a person should know about where events go: messages dropped unread, readers that are gone. Optional. */
   findings?(signal: AbortSignal): Promise<readonly BackendFinding[]>
   /** Checks a per-event `backendConfig` at publish; throws a `BroadcasterError` that names the key. Optional. */
   checkConfig?(config: Readonly<Record<string, unknown>>): void

@@ -2,11 +2,11 @@ import { BroadcasterError } from '../errors.ts'
 import { callWithin } from '../foundation/waiting.ts'
 
 /**
- * Calls user code that may take `timeout` ms, and returns when it does, when the time is over, or when the send is
+ * Calls user code that may take `timeout` ms. Returns when the code does, when the time is up, or when the send is
  * aborted, whether or not the code reacts to its signal.
  *
- * Rejects with `SEND_TIMEOUT`, which costs a retry, only after the whole time was granted; with `SEND_NOT_ATTEMPTED`,
- * which costs none, when the send ended earlier: the code may not be blamed for time that it did not get.
+ * Rejects with `SEND_TIMEOUT`, which costs a retry, only after the full time; with `SEND_NOT_ATTEMPTED`, which costs
+ * none, when the send ended earlier: the code is not to blame for time that it did not get.
  */
 export function boundedCall<T>(
   what: string,

@@ -4,8 +4,8 @@ import { callWithin } from '../foundation/waiting.ts'
 import type { Backend, BackendHealth } from './backend.ts'
 
 /**
- * Asks a backend how it is, for at most `timeout` ms, even when it does not react to its signal. Never rejects: a check
- * that throws or does not end counts as unhealthy.
+ * Checks a backend for at most `timeout` ms, even when it does not react to its signal. Never rejects: a check that
+ * throws or does not end counts as unhealthy.
  */
 export async function checkHealth(backend: Backend, timeout: number): Promise<BackendHealth> {
   const late = new Error(`no answer within ${timeout} ms`)
@@ -22,7 +22,7 @@ export async function checkHealth(backend: Backend, timeout: number): Promise<Ba
   }
 }
 
-/** What a backend of the user's own answered: `true` and `false` are believed, anything else counts as unhealthy. */
+/** The answer of a user's own backend: `true` and `false` are believed, anything else counts as unhealthy. */
 function readHealth(answer: unknown): BackendHealth {
   if (typeof answer === 'boolean') return { healthy: answer }
   const healthy: unknown = typeof answer === 'object' && answer !== null ? Reflect.get(answer, 'healthy') : undefined

@@ -7,8 +7,8 @@ interface Place {
 }
 
 /**
- * What a backend says about itself: `kafka events at 127.0.0.1:9092`. A target that follows from the event is left out, and so are
- * the places of a client that was injected. Of a url only host and port are told: whatever else is there may be a secret.
+ * What a backend says about itself: `kafka events at 127.0.0.1:9092`. A target that is chosen per event is left out,
+ * and so is the address of an injected client. Of a url only host and port are shown: the rest may be a secret.
  */
 export function describeBackend(
   kind: string,

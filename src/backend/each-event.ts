@@ -24,9 +24,9 @@ export const EACH_EVENT = {
 export type EachEventOptions = OptionsOf<typeof EACH_EVENT>
 
 /**
- * A backend made of one function for one event. The event is delivered when the function returns (or its promise
- * resolves), and not when it throws: `OutageError`, `PermanentError` and `RetryAfterError` say what that means, any
- * other error counts as a retry. Events of one key are sent in order; none is sent after one that was not delivered.
+ * A backend made of one function for one event. The event is delivered when the function returns or its promise
+ * resolves. When it throws, `OutageError`, `PermanentError` and `RetryAfterError` say what that means; any other error
+ * costs a retry. Events of one key are sent in order; none is sent after one that was not delivered.
  *
  * @example
  * backends: { audit: eachEvent(async (event, signal) => { await client.put(event.id, event.data, { signal }) }) }

@@ -1,4 +1,4 @@
-/** Lets at most `width` pieces of work run at once; the others wait in the order in which they came. */
+/** Lets at most `width` pieces of work run at once; the others wait, first come, first served. */
 export class Gate {
   #free: number
   readonly #waiting: (() => void)[] = []
@@ -13,7 +13,7 @@ export class Gate {
     try {
       return await work()
     } finally {
-      // A place is handed over, not freed: no later one can take it first.
+      // A place is handed over, not freed, so that no later caller can take it first.
       const next = this.#waiting.shift()
       if (next) next()
       else this.#free++

@@ -1,6 +1,6 @@
 import { BroadcasterError } from '../errors.ts'
 
-/** The `checkConfig` of a backend that takes no config for single events: one that is not read would be a silent mistake. */
+/** The `checkConfig` of a backend without per-event config: ignoring one would hide a mistake. */
 export function refuseConfig(factory: string): (config: Readonly<Record<string, unknown>>) => void {
   return (config) => {
     const [name] = Object.keys(config)

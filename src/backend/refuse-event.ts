@@ -2,7 +2,7 @@ import { BroadcasterError } from '../errors.ts'
 import type { OutgoingEvent } from '../event/outgoing-event.ts'
 import { PermanentError } from './send-error.ts'
 
-/** A `checkEvent` of the check that `send` makes: what is a permanent failure there is refused by `publish`. */
+/** Makes a `checkEvent` from the check in `send`: what fails for good there is refused by `publish`. */
 export function refuseEvent(check: (event: OutgoingEvent) => void): (event: OutgoingEvent) => void {
   return (event) => {
     try {

@@ -2,9 +2,9 @@ import type { OutgoingEvent } from '../event/outgoing-event.ts'
 import { notAttempted, notDelivered, type SendResult } from './backend.ts'
 
 /**
- * Sends events one by one: those of a key one after the other, stopping at the first that is not delivered; those of
- * different keys, and those without one, at the same time. `sendOne` limits how many run at once (see `Gate`).
- * Nothing is started once `signal` has aborted, or once `mayBegin` says no. Resolves with one result per event, in order; never rejects.
+ * Sends events one by one: those of a key in sequence, stopping at the first that is not delivered; those of different
+ * keys, and those without one, at the same time. `sendOne` limits how many run at once (see `Gate`). Nothing is started
+ * once `signal` has aborted or `mayBegin` says no. Resolves with one result per event, in order; never rejects.
  */
 export async function sendByKey(
   events: readonly OutgoingEvent[],

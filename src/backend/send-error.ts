@@ -6,7 +6,7 @@ import { BroadcasterError, type ErrorDetails } from '../errors.ts'
  */
 export class OutageError extends BroadcasterError {
   override readonly name = 'OutageError'
-  /** How long the backend asked us to stay away, in milliseconds, if it said so. */
+  /** How long the backend asked us to wait, in milliseconds, if it said so. */
   readonly retryAfter: number | undefined
   /**
    * The destination behind the backend that is down, when it differs from what `Backend.destination` says for the
@@ -38,12 +38,12 @@ export class RetryAfterError extends BroadcasterError {
   readonly retryAfter: number
   constructor(message: string, details: ErrorDetails & { readonly retryAfter: number }) {
     super('SEND_FAILED', message, details)
-    // Thrown by somebody's JavaScript: what it says must not be lost for what it left out.
+    // Plain JavaScript may leave the details out; its error must still be reported.
     this.retryAfter = (details as typeof details | undefined)?.retryAfter ?? 0
   }
 }
 
-/** A package is not installed. No server was asked, so it is never reported as a server that does not answer. */
+/** A package is not installed. No server was asked, so this is never reported as one that does not answer. */
 export function isMissingDependency(error: unknown): error is BroadcasterError {
   return error instanceof BroadcasterError && error.code === 'MISSING_DEPENDENCY'
 }

@@ -1,10 +1,10 @@
-/** A signal that aborts with another one, or after some time; it must be ended, and leaves nothing behind then. */
+/** A signal that aborts with another one, or after some time. End it when done: it then leaves nothing behind. */
 export class TimeLimit {
   readonly #stop = new AbortController()
   readonly #outer: AbortSignal
   readonly #timer: NodeJS.Timeout
   readonly #onAbort = (): void => {
-    // What is aborted may never end; a timer would keep the process alive for it.
+    // The aborted work may never end, and the timer would keep the process alive for it.
     clearTimeout(this.#timer)
     this.#stop.abort(this.#outer.reason)
   }

@@ -1,6 +1,6 @@
 import type { DeliveryInHand } from './intake.ts'
 
-/** Lets what must have nothing beside it wait until nothing runs, and then lets nothing else begin. */
+/** Makes a delivery that must run alone wait until nothing else runs, and then lets nothing else begin. */
 export class AloneGate {
   readonly #patience: number
   readonly #onWaited: () => void
@@ -8,13 +8,13 @@ export class AloneGate {
   #timer: NodeJS.Timeout | undefined
   #waited = false
 
-  /** After `patience` ms whoever still runs is past its time, and may end beside it. */
+  /** What still runs after `patience` ms is past its time, and may end beside it. */
   constructor(patience: number, onWaited: () => void) {
     this.#patience = patience
     this.#onWaited = onWaited
   }
 
-  /** Whether one is worked on alone. */
+  /** Whether a delivery is being worked on alone. */
   get taken(): boolean {
     return this.#holder !== undefined
   }

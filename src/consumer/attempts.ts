@@ -10,7 +10,7 @@ export interface AttemptsParts<Tx> {
   readonly handling: HandlingParts<Tx>
   readonly settings: ConsumerSettings
   readonly telling: DeliverySignals
-  /** Aborts what runs, for a stop that has waited long enough. */
+  /** Aborts what still runs once a stop has waited long enough. */
   readonly hurry: AbortSignal
   readonly onError: (error: unknown) => void
 }
@@ -28,8 +28,8 @@ export class Attempts<Tx> {
   }
 
   /**
-   * Handles it, or sets `givenUp` when there is no sense in trying. Throws what the attempt threw. Resolves with false when
-   * nothing was done: it is to be made alone, with nothing else running.
+   * Handles the delivery, or sets `givenUp` when there is no point in trying. Throws what the attempt threw. Resolves
+   * with false when nothing was done: it has to run alone.
    */
   async make(held: DeliveryInHand): Promise<boolean> {
     const { settings, telling, hurry } = this.#parts
@@ -40,7 +40,7 @@ export class Attempts<Tx> {
       return true
     }
     const admission = await this.#suspicion.admit(held, event).catch((error: unknown) => {
-      // An attempt, too, though it did not get as far as the handlers.
+      // This counts as an attempt, although it did not get as far as the handlers.
       held.attempts++
       throw error
     })

@@ -6,14 +6,14 @@ import { answerOf, Probe } from '../health/probe.ts'
 import type { Inbox } from '../inbox/inbox.ts'
 import type { Reception } from './reception.ts'
 
-/** How a consumer is: its loop, its broker by what came of the last look there, and its database. */
+/** The health of a consumer: its loop, its broker as the last receive found it, and its database. */
 export class ConsumerHealth {
   readonly #consumer: string
   readonly #reception: Pick<Reception, 'state' | 'pulse' | 'error'>
   readonly #database: Probe | undefined
   readonly #place: string
 
-  /** `inbox` undefined: the consumer has none, and so no database. */
+  /** `inbox` undefined: the consumer has no inbox, and so no database. */
   constructor(
     consumer: string,
     reception: Pick<Reception, 'state' | 'pulse' | 'error'>,

@@ -16,27 +16,27 @@ import type { Subscription } from './subscription.ts'
 /** Who handles events, and how each is handled once. */
 export interface HandlingOptions<Tx = unknown, Events extends Catalogue | NoCatalogue = NoCatalogue> {
   /**
-   * Who handles: part of what the inbox remembers, and the default of the broker's group. All processes that share the
-   * work have the same; at most 100 characters.
+   * The consumer's name: part of what the inbox remembers, and the default of the broker's group. All processes that
+   * share the work use the same; at most 100 characters.
    */
   readonly name: string | undefined
-  /** What to do, by event type or pattern. All that match run, in this order. Events without a handler are acknowledged. */
+  /** Handlers by event type or pattern. All that match run, in this order. Events without one are acknowledged. */
   readonly handlers: EventHandlers<Events, Tx>
   /** The database of the handlers: its transactions carry inbox and handlers. Default: `inbox` and `transaction`. */
   readonly store?: Store<Tx> | undefined
   /**
-   * An inbox with a transaction adapter of your own library; false = no inbox: what comes twice is handled twice. Default: that of
-   * `store`.
+   * An inbox with a transaction adapter of your own library; false = no inbox: what is delivered twice is handled
+   * twice. Default: that of `store`.
    */
   readonly inbox?: Inbox<NoInfer<Tx>> | false | undefined
   /**
-   * Runs work in a transaction of your own library: `(work) => db.transaction(work)`. Needed with `inbox`. Write it before
-   * `handlers`: from it they have the type of their `tx`. Default: that of `store`.
+   * Runs work in a transaction of your own library: `(work) => db.transaction(work)`. Needed with `inbox`. Write it
+   * before `handlers`, which take the type of their `tx` from it. Default: that of `store`.
    */
   readonly transaction?: RunInTransaction<Tx> | undefined
   /**
-   * The catalogue of typed events: data is checked, and what a schema refuses is given up; handlers of no event of it are
-   * refused. Default: any.
+   * The catalogue of typed events: data is checked, and what a schema refuses is given up. A handler that matches none
+   * of its events is refused. Default: any events.
    */
   readonly events?: Events | undefined
   /** Where warnings and errors go: `console`, or a logger of pino's shape; false = nowhere. Default: standard error. */
@@ -59,29 +59,30 @@ const DAY = 24 * 60 * 60 * 1_000
 export const CONSUMER = {
   /** Events handled at once, 1 to 1,000; those of one key never are. Default 10. */
   concurrency: integer(10, { min: 1, max: 1_000 }),
-  /** Messages in memory, handled or waiting, up to 100,000. Default: 20 x `concurrency`. */
+  /** Messages in memory, being handled or waiting, up to 100,000. Default: 20 x `concurrency`. */
   maxInHand: integer(undefined, { min: 1, max: 100_000 }),
-  /** Waits between attempts. Default: exponential from 2 seconds to 15 minutes, half of it random: 12 take half an hour or more. */
+  /** Waits between attempts. Default: exponential, 2 s to 15 min, half of it random: 12 take at least half an hour. */
   retry: retryOption({ base: 2_000, cap: 900_000 }),
-  /** Attempts after the first, 0 to 1,000, before the message is given up. Outages cost none. Default 12. */
+  /** Attempts after the first, 0 to 1,000, before a message is given up. Outages cost none. Default 12. */
   maxRetries: integer(DEFAULT_RETRIES, { min: 0, max: 1_000 }),
   /**
-   * How many processes may end, one after the other, while they handle an event alone, before it is given up: it may kill
-   * them. With `inbox: false`, where that is not known, half the number of times that the broker may deliver it. Default 20.
+   * How many processes in a row may die while handling an event alone before it is given up, since it may be what kills
+   * them. With `inbox: false`, where that is not known, half the number of times that the broker may deliver it.
+   * Default 20.
    */
   maxDeliveries: integer(20, { min: 1, max: 1_000_000 }),
   /**
-   * After this time the handler's signal aborts, in milliseconds. One that does not react to it is left behind a second later, as
-   * `HANDLER_TIMEOUT`: its transaction is rolled back, and the event is tried again. Default 30,000.
+   * The handler's signal aborts after this time, in milliseconds. A handler that does not react is abandoned a second
+   * later with `HANDLER_TIMEOUT`: its transaction is rolled back, and the event is tried again. Default 30,000.
    */
   handlerTimeout: duration(30_000),
-  /** What a message that was given up does: goes to the dead-letter place, or stops the consumer. Default `dead-letter`. */
+  /** What becomes of a message that was given up: it is dead-lettered, or the consumer stops. Default `dead-letter`. */
   onGiveUp: oneOf('dead-letter', 'dead-letter', 'stop'),
   /** How long `stop` waits for handlers before their signals abort, in milliseconds. Default 10,000. */
   stopTimeout: duration(10_000, { min: 0 }),
   /**
-   * Inbox entries older than this are deleted, in small batches, in milliseconds; null = never here. Default 2,592,000,000
-   * (30 days).
+   * Inbox entries older than this are deleted, in small batches, in milliseconds; null = never here. Default
+   * 2,592,000,000 (30 days).
    */
   pruneInboxAfter: or(duration(30 * DAY, { min: 1_000, max: Number.MAX_SAFE_INTEGER }), null),
   /** Whether `start` rejects at once when the broker or the database is down. Default false: it waits for them. */
@@ -112,7 +113,7 @@ export function resolveConsumerSettings(options: object) {
   })
 }
 
-/** That there are options, and a subscription. */
+/** Checks that there are options, and a subscription. */
 function checkGiven(options: { readonly subscription?: unknown } | undefined | null): void {
   if (typeof options !== 'object' || options === null) {
     throw invalid('options', options, 'are missing; give name, subscription, handlers and store')
@@ -164,7 +165,7 @@ function resolveOnce<Tx>({
     throw invalid('store', store, `is ${showValue(store)}; give a store, such as postgres({ pool })`)
   }
   if (inbox !== undefined) {
-    // It runs work of any result: `TransactionResult` is for the compiler alone.
+    // It runs work with any result: `TransactionResult` exists for the compiler only.
     const run = (transaction as RunTransaction<Tx> | undefined) ?? (store && ((work) => store.transaction(work)))
     if (run === undefined) {
       throw invalid('transaction', transaction, 'is missing; with inbox give (work) => db.transaction(work), too')

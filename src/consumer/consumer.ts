@@ -24,7 +24,7 @@ import { startPatiently } from './start-patiently.ts'
 import type { Delivery, Subscription } from './subscription.ts'
 import { verdictOn } from './verdict.ts'
 
-/** What is left for the subscription to close, at least, in milliseconds: most hand back what was in hand. */
+/** The least time that a subscription has to close, in milliseconds: most hand back what was in hand. */
 const CLOSE_TIME = 5_000
 /** How long `stop` waits for handlers after their signals have aborted, in milliseconds. */
 const LAST_MOMENT = 1_000
@@ -103,9 +103,9 @@ export class Consumer<Tx = unknown, Events extends Catalogue | NoCatalogue = NoC
   }
 
   /**
-   * Checks the inbox, connects, and begins to receive. A database or broker that is down is reported (`consumer.error`) and
-   * waited for, until `stop`, or with `failFast` refused. Rejects with `SCHEMA_MISSING` and whatever waiting cannot fix.
-   * Once only: make a new one to start again.
+   * Checks the inbox, connects, and begins to receive. A database or broker that is down is reported (`consumer.error`)
+   * and waited for until `stop`; with `failFast`, `start` rejects. Rejects with `SCHEMA_MISSING` and whatever waiting
+   * cannot fix. A consumer starts once: make a new one to start again.
    */
   start(): Promise<void> {
     if (this.#stopping !== undefined)
@@ -113,7 +113,7 @@ export class Consumer<Tx = unknown, Events extends Catalogue | NoCatalogue = NoC
     return (this.#starting ??= this.#start())
   }
 
-  /** Receives no more, waits for handlers at most `stopTimeout`, gives back the rest, and closes the subscription. Idempotent. */
+  /** Stops receiving, waits at most `stopTimeout` for handlers, gives back the rest, closes all. Idempotent. */
   stop(): Promise<void> {
     return (this.#stopping ??= this.#stop())
   }
@@ -144,7 +144,7 @@ export class Consumer<Tx = unknown, Events extends Catalogue | NoCatalogue = NoC
     return this.#health.liveness()
   }
 
-  /** How it is. Ready: it has started, its last look for messages did not fail, and its database answers. Throws `INVALID_OPTION`. */
+  /** Ready: it has started, its last receive did not fail, and its database answers. Throws `INVALID_OPTION`. */
   health(options?: HealthOptions): Promise<Health> {
     return this.#health.health(options)
   }
@@ -158,7 +158,7 @@ export class Consumer<Tx = unknown, Events extends Catalogue | NoCatalogue = NoC
     const steps = [async () => this.#inbox?.check(), open]
     const how = { failFast: this.#settings.failFast, pause: this.#startPause, isOver, onError: this.#complain }
     const started = await startPatiently({ steps, ...how }).catch(async (error: unknown) => {
-      // Nobody stops what did not start.
+      // Nobody will stop what did not start.
       await this.#subscription.close()
       throw error
     })
@@ -187,11 +187,11 @@ export class Consumer<Tx = unknown, Events extends Catalogue | NoCatalogue = NoC
     // Not before the handlers have ended: another process would begin with the next event of a key that is being
     // handled.
     this.#intake.clear()
-    // Gives all of it back at once: what is released alone can be delivered to us again, and then come after later ones.
+    // Gives all back at once: a message released by itself could be delivered to us again, after later ones.
     const what = `the subscription of consumer '${this.name}'`
     const timeout = Math.max(CLOSE_TIME, left())
     await closeWithin(what, () => this.#subscription.close(), { timeout }).catch(this.#complain)
-    // A start that hangs in spite of its signal is left alone.
+    // A start that hangs despite its signal is left alone.
     const isUp = started && (await settles(started, { timeout: 0 })) && (await started)
     if (isUp) this.#signals.emit('consumer.stopped', { consumer: this.name })
     this.#ended.resolve()
@@ -201,7 +201,7 @@ export class Consumer<Tx = unknown, Events extends Catalogue | NoCatalogue = NoC
     while (this.#working.size > 0) await Promise.all(this.#working.values())
   }
 
-  /** Begins with what is ready, as far as `concurrency` allows. */
+  /** Begins work on what is ready, as far as `concurrency` allows. */
   #work(): void {
     while (this.#stopping === undefined && !this.#alone.taken && this.#working.size < this.#settings.concurrency) {
       const held = this.#intake.take()
@@ -232,7 +232,7 @@ export class Consumer<Tx = unknown, Events extends Catalogue | NoCatalogue = NoC
       try {
         this.#decide(held, error)
       } catch (problem) {
-        // A fault in deciding must end neither the process nor the work on this key.
+        // A bug in the decision must end neither the process nor the work on this key.
         this.#complain(problem)
         this.#sleep(held, 1_000)
       }
@@ -263,7 +263,7 @@ export class Consumer<Tx = unknown, Events extends Catalogue | NoCatalogue = NoC
     this.#sleep(held, delay)
   }
 
-  /** Until the next attempt, or until the delivery is lost: it comes again, and finds its key free. */
+  /** Waits for the next attempt, or until the delivery is lost: it then comes again, and finds its key free. */
   #sleep(held: DeliveryInHand, delay: number): void {
     const goOn = (change: () => void) => (): void => {
       change()
@@ -275,7 +275,7 @@ export class Consumer<Tx = unknown, Events extends Catalogue | NoCatalogue = NoC
     })
   }
 
-  /** It is handled: what the broker does not know of is delivered again, and the inbox knows it. */
+  /** It is handled: if the broker does not learn of it, it delivers it again, and the inbox knows it. */
   #acknowledge(delivery: Delivery): Promise<void> {
     return delivery.acknowledge().catch(this.#complain)
   }

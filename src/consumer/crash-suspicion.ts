@@ -3,23 +3,23 @@ import type { IdentifiedEvent } from '../inbox/inbox.ts'
 import { type HandlingParts, TransactionFailedError } from './handling.ts'
 import type { DeliveryInHand } from './intake.ts'
 
-/** Whether an attempt may begin now, waits until nothing else runs, or is one too many. */
+/** Whether an attempt may begin now, must wait until nothing else runs, or is one too many. */
 export type Admission = 'begin' | 'alone' | 'give-up'
 
 export interface CrashSuspicionParts<Tx> {
   readonly handling: HandlingParts<Tx>
-  /** How many processes one event may end. */
+  /** How many processes one event may kill. */
   readonly maxDeliveries: number
   readonly maxInHand: number
   readonly onError: (error: unknown) => void
 }
 
 /**
- * Finds the event that kills its process, and no other. How often a broker has handed a message out says little: a clean
- * stop counts too, the death of a neighbour does, and some brokers do not count. So an attempt at what may have been in
- * flight in a process that died leaves a mark in the inbox before it begins, and takes it back when it ends, however it
- * ends. A mark that is found means that a process ended in the middle. Such an event is tried alone, and each more mark
- * then counts. Why: `docs/decisions/0032-events-that-kill-consumers.md`.
+ * Finds the event that kills its process, and no other. A broker's delivery count says little: a clean stop raises it,
+ * so does the death of the process for another event, and some brokers do not count. So an attempt at what may have
+ * been in flight in a process that died leaves a mark in the inbox before it begins, and removes it when it ends,
+ * however it ends. A mark that is found means that a process died in the middle. Such an event is tried alone, and from
+ * then on each further mark counts. Why: `docs/decisions/0032-events-that-kill-consumers.md`.
  */
 export class CrashSuspicion<Tx> {
   readonly #parts: CrashSuspicionParts<Tx>
@@ -32,7 +32,7 @@ export class CrashSuspicion<Tx> {
     this.#parts = parts
   }
 
-  /** To be asked before each attempt. Throws a `TransactionFailedError` when no mark can be left. */
+  /** Call before each attempt. Throws a `TransactionFailedError` when no mark can be left. */
   async admit(held: DeliveryInHand, event: EncodableEvent): Promise<Admission> {
     const { handling, maxDeliveries, maxInHand } = this.#parts
     const { once, consumer, handlers } = handling
@@ -59,7 +59,7 @@ export class CrashSuspicion<Tx> {
     return held.alone ? 'give-up' : 'alone'
   }
 
-  /** How to handle it: what it has marked is forgotten in the transaction of its handlers. */
+  /** How to handle it: its marks are removed in the transaction of its handlers. */
   handlingOf(held: DeliveryInHand, event: EncodableEvent): HandlingParts<Tx> {
     const { handling } = this.#parts
     const { once } = handling
@@ -90,9 +90,9 @@ export class CrashSuspicion<Tx> {
   }
 
   /**
-   * Without an inbox it is not remembered what was tried; there is only the count. Above `maxDeliveries` deliveries are
-   * tried alone, in the order received. So the first of them was tried by each process before this one, and above twice
-   * the number it, and none but it, is given up.
+   * Without an inbox nothing records what was tried; there is only the broker's count. Above `maxDeliveries`,
+   * deliveries are tried alone, in the order received. So the first of them was tried by every process before this one,
+   * and above twice that number it alone is given up.
    */
   #admitByCount(held: DeliveryInHand): Admission {
     const { maxDeliveries } = this.#parts

@@ -3,7 +3,7 @@ import type { ReadEvent } from './read-event.ts'
 
 /** A message that a consumer gave up on, as it is stored in the dead-letter place. */
 export interface DeadLetter {
-  /** Names it within its place, for `after` and `requeue`. */
+  /** Identifies it within its place, for `after` and `requeue`. */
   readonly id: string
   /** The event; undefined when the message is not an event, and `problem` says why. */
   readonly event: EncodableEvent | undefined
@@ -15,11 +15,11 @@ export interface DeadLetter {
   readonly consumer: string
   /** Text of the last error. */
   readonly error: string
-  /** How often it was tried; 0 = it could not even be read. */
+  /** How often it was tried; 0 = it could not be read at all. */
   readonly attempts: number
   /**
-   * Where the message was, as far as its broker has positions: `events 1700000000000-0`. From RabbitMQ the queue and from MQTT
-   * the topic alone, whose messages have no number.
+   * Where the message was, as far as its broker has positions: `events 1700000000000-0`. For RabbitMQ only the queue
+   * and for MQTT only the topic: their messages have no number.
    */
   readonly position: string
 }
@@ -36,12 +36,12 @@ export interface DeadLetterPage {
 export interface DeadLetterPlace {
   /** For messages: `rabbitmq billing.dead`. */
   readonly description: string
-  /** The oldest first. Takes nothing away. */
+  /** The oldest first. Removes nothing. */
   list(page: DeadLetterPage, signal: AbortSignal): Promise<readonly DeadLetter[]>
   /**
    * Puts the message, byte for byte and without our headers, where its consumer reads it, waits for the broker's
-   * confirmation, and takes the letter away; a crash between the two leaves both. Consumers of other names that read the
-   * same place skip it. Resolves with false when there is no such letter (any more).
+   * confirmation, and removes the letter; a crash between the two leaves both. Consumers of other names that read the
+   * same place skip it. Resolves with false when there is no such letter, or no longer.
    */
   requeue(id: string, signal: AbortSignal): Promise<boolean>
   /** Closes what it opened itself. Idempotent. */
@@ -49,8 +49,8 @@ export interface DeadLetterPlace {
 }
 
 /**
- * The header of a message that was requeued where several consumers read: for whom. Consumers of other names acknowledge it
- * and do nothing.
+ * The header that says which consumer a message was requeued for, where several read the same place. Consumers of other
+ * names acknowledge it and do nothing.
  */
 export const REQUEUED_FOR = 'broadcaster-requeued-for'
 
@@ -59,7 +59,7 @@ export function isReasonHeader(name: string): boolean {
   return /^broadcaster-/i.test(name)
 }
 
-/** A dead letter, of which `reason` reads what we added to it: `consumer`, `error`, `attempts`; empty where there is none. */
+/** A dead letter. `reason` reads what we added: `consumer`, `error`, `attempts`; empty where there is none. */
 export function letterOf(
   id: string,
   body: Uint8Array,
@@ -71,5 +71,5 @@ export function letterOf(
   return { id, ...read, body, consumer, error, attempts: Number(reason('attempts')), position }
 }
 
-/** What is wrong with a place for dead letters that the consumer reads itself. */
+/** What is wrong with a dead-letter place that the consumer itself reads. */
 export const LOOP = 'so each dead letter would be read, and given up, again'

@@ -5,7 +5,7 @@ import { type Handled, OUTCOME_SIGNALS } from './handling.ts'
 
 export type DeliverySignals = ReturnType<typeof deliverySignals>
 
-/** What a consumer reports of its deliveries. The data of an event is parsed by the listener that reads it, if at all. */
+/** Reports what becomes of deliveries. An event's data is parsed only when a listener reads it. */
 export function deliverySignals(consumer: string, signals: SignalSource) {
   function concluded(outcome: Handled, received: EncodableEvent, attempt: number, duration: number): void {
     const name = OUTCOME_SIGNALS[outcome]

@@ -5,15 +5,15 @@ import { type Problem, throwProblems } from '../foundation/problem.ts'
 import { suggestion } from '../foundation/suggestion.ts'
 import type { Handler } from '../handlers/handler.ts'
 
-/** The types of a catalogue, and patterns, which may stand for several of them; without a catalogue any name. */
+/** The types of a catalogue, and patterns, which may match several of them; without a catalogue any name. */
 type NameOf<Events> = [keyof Events] extends [never] ? string : (keyof Events & string) | `${string}*`
 
-/** The type of the events that a handler of this name gets: a pattern's are of any. */
+/** The event type that a handler of this name gets; any type for a pattern. */
 type TypeOf<Events, Name> = Name extends keyof Events & string ? Name : string
 
 /**
- * Handlers by event type, or by a pattern such as `order.*`. With a catalogue, types are checked by the compiler. One
- * mapped type and no conditional one, for which the compiler would not wait until it knows `Tx`.
+ * Handlers by event type, or by a pattern such as `order.*`. With a catalogue, types are checked by the compiler. A
+ * mapped type and not a conditional one: the compiler would resolve that before it knows `Tx`.
  */
 export type EventHandlers<Events extends Catalogue | NoCatalogue = NoCatalogue, Tx = unknown> = {
   readonly [Name in NameOf<Events>]?: Handler<TypeOf<Events, Name>, DataOutput<Events, Name>, Tx>
@@ -30,8 +30,8 @@ export class HandlerTable {
   readonly #found = new Map<string, readonly Handler[]>()
 
   /**
-   * Throws `INVALID_OPTION` for no handler at all, for what is not a function, for a pattern that is not valid, and for what
-   * no event of the catalogue would ever reach.
+   * Throws `INVALID_OPTION` when there is no handler at all, and for a handler that is not a function, a pattern that
+   * is not valid, or one that no event of the catalogue could ever match.
    */
   constructor(handlers: object, catalogue?: Catalogue) {
     const given = Object.entries(handlers)
@@ -65,7 +65,7 @@ export class HandlerTable {
     const known = this.#found.get(type)
     if (known) return known
     const handlers = this.#entries.filter(({ matches }) => matches(type)).map(({ handler }) => handler)
-    // Types come from outside: a sender that makes them up must not fill the memory.
+    // Types come from outside: a sender that makes them up must not fill our memory.
     if (this.#found.size < 1_000) this.#found.set(type, handlers)
     return handlers
   }

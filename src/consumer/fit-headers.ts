@@ -1,4 +1,4 @@
-/** Headers of a dead letter, and what of the message's own had to go. */
+/** Headers of a dead letter, and which of the message's own had to go. */
 export interface FittedHeaders<Value> {
   readonly kept: readonly (readonly [string, Value])[]
   /** Names of those left out, the largest first. */
@@ -6,8 +6,9 @@ export interface FittedHeaders<Value> {
 }
 
 /**
- * The headers of a message that fit in `room` bytes beside ours: the largest are left out first, since one that is too large
- * is the likeliest reason why they do not fit. Order is kept. `sizeOf` = bytes of one header as the broker counts them.
+ * The headers of a message that fit in `room` bytes beside ours. The largest are left out first, since one that is too
+ * large is the likeliest reason why they do not fit. Order is kept. `sizeOf` = bytes of one header as the broker counts
+ * them.
  */
 export function fitHeaders<Value>(
   headers: readonly (readonly [string, Value])[],
@@ -31,7 +32,7 @@ export function fitHeaders<Value>(
 /** The header that says which of the message's own were left out of its dead letter. */
 export const LEFT_OUT = 'broadcaster-left-out'
 
-/** Its text: at most `most` characters, so that it cannot be what is too large. */
+/** Its text: at most `most` characters, so that it cannot itself be too large. */
 export function leftOutText(names: readonly string[], most = 1_000): string {
   const text = names.join(', ')
   return text.length <= most ? text : `${text.slice(0, most - 1)}…`

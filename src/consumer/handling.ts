@@ -15,7 +15,7 @@ import type { Logger } from '../telemetry/logger.ts'
 import type { SignalName } from '../telemetry/signals.ts'
 import type { HandlerTable } from './event-handlers.ts'
 
-/** The outcome of an event: its handlers ran, it was handled before, or it has no handler. */
+/** What became of an event: its handlers ran, it had been handled before, or it has no handler. */
 export type Handled = 'handled' | 'duplicate' | 'ignored'
 
 /** The signal of each. */
@@ -35,8 +35,8 @@ export interface TransactionResult<Tx> {
 }
 
 /**
- * The same, as an option: `(work) => db.transaction(work)`. Since `work` takes any transaction, the compiler learns from
- * what comes back which one your library gave, and handlers get that type.
+ * The same, as an option: `(work) => db.transaction(work)`. Since `work` takes any transaction, the compiler learns
+ * from what is returned which type your library gave, and handlers get that type.
  */
 export type RunInTransaction<Tx> = (
   work: <Given>(tx: Given) => Promise<TransactionResult<Given>>,
@@ -56,10 +56,10 @@ export interface HandlingParts<Tx> {
   readonly messaging?: () => Messaging | undefined
 }
 
-/** Something failed before the handlers were asked, or after they had succeeded: not the handlers' doing. */
+/** Something failed before the handlers were called, or after they had succeeded: not the handlers' fault. */
 export class TransactionFailedError extends Error {
   override readonly name = 'TransactionFailedError'
-  /** Whether the handlers had run: then it was the commit, or what is checked at the commit. */
+  /** Whether the handlers had run: then the commit failed, or what is checked at the commit. */
   readonly handlersRan: boolean
   constructor(cause: unknown, handlersRan: boolean) {
     super('the transaction of an event failed', { cause })
@@ -67,15 +67,15 @@ export class TransactionFailedError extends Error {
   }
 }
 
-/** How long a handler may take to end after its signal has aborted, in ms; then its transaction is rolled back without it. */
+/** How long a handler may take to end after its signal has aborted, in ms; its transaction is then rolled back. */
 const HANDLER_GRACE = 1_000
-/** And the attempt as a whole: a library's rollback may wait for a statement that hangs. */
+/** The same for the attempt as a whole: a library's rollback may wait for a statement that hangs. */
 const ATTEMPT_GRACE = 2_000
 
 /**
  * Handles one event: checks its data by the catalogue and runs its handlers, one after the other, in one transaction
- * with the inbox. Throws what a handler threw, a `PermanentError` for data that its schema refuses, `HANDLER_TIMEOUT` a second
- * after the signal has aborted, or a `TransactionFailedError`.
+ * with the inbox. Throws what a handler threw, a `PermanentError` for data that its schema refuses, `HANDLER_TIMEOUT` a
+ * second after the signal has aborted, or a `TransactionFailedError`.
  */
 export async function handleOnce<Tx>(
   parts: HandlingParts<Tx>,
@@ -93,7 +93,7 @@ export async function handleOnce<Tx>(
     const message = `the handlers of '${type}' went on after their signal had aborted (handlerTimeout); what they write on tx is rolled back`
     return new BroadcasterError('HANDLER_TIMEOUT', message)
   }
-  /** Of the user's, and before the handlers. */
+  /** In code of the user's, before the handlers. */
   const lateIn = (what: string) => (): BroadcasterError =>
     new BroadcasterError('HANDLER_TIMEOUT', `${what} did not answer in the time of the handlers (handlerTimeout)`)
   const limit = { signal, grace: HANDLER_GRACE }
@@ -102,11 +102,11 @@ export async function handleOnce<Tx>(
   const decoded = decoding ? await waitFor(decoding, limit, lateIn('the hook decode')) : given
   const event = await waitFor(checked(parts.catalogue, decoded), limit, lateIn(`the schema of '${type}'`))
   const run = async (tx: unknown): Promise<void> => {
-    // pg, postgres.js and Drizzle let it write when it is over, on a connection that is by then in another transaction.
+    // pg, postgres.js and Drizzle let it write after its end, on a connection that is by then in another transaction.
     const lent = isHandle(tx) ? lentHandle(tx) : undefined
     try {
       for (const handler of handlers) {
-        // Its transaction began after the answer had been given.
+        // Its transaction began after we had given up on it.
         if (leftBehind) throw late()
         const handled = callHandler(hooks, handler, event, { ...context, tx: lent?.handle ?? tx }, place)
         await waitFor(handled, limit, late)
@@ -123,7 +123,7 @@ export async function handleOnce<Tx>(
   const progress: { handlers: 'waiting' | 'running' | 'done'; ran: boolean } = { handlers: 'waiting', ran: false }
   const attempt = async (): Promise<void> =>
     transaction(async (tx) => {
-      // Some libraries run a transaction that lost a race once more.
+      // Some libraries run a transaction again that lost a race.
       progress.handlers = 'waiting'
       progress.ran = await inbox.once(tx, parts.consumer, event, async () => {
         progress.handlers = 'running'

@@ -1,9 +1,9 @@
 /** A message that the broker counts as ours. */
 export interface HeldMessage<Message> {
   readonly id: string
-  /** As it came last. */
+  /** As it was last delivered. */
   message: Message
-  /** Monotonic, in milliseconds; until then the broker will surely not hand it to another process. */
+  /** By the monotonic clock, in ms: until then the broker is sure not to hand it to another process. */
   safeUntil: number
   readonly lost: AbortController
 }
@@ -12,8 +12,8 @@ export interface HeldMessage<Message> {
 const LONGEST_TIMER = 2 ** 31 - 1
 
 /**
- * What is in hand, where a broker takes back what was not renewed for some time. Each is lost the moment its time is
- * over, whatever else is going on: a sign of life to a broker that does not answer can take longer than that.
+ * What is in hand, where a broker takes back what was not renewed for some time. Each message is lost the moment its
+ * time is over, whatever else is going on: a renewal at a broker that does not answer can take longer than that.
  */
 export class HeldDeliveries<Message> {
   readonly #held = new Map<string, HeldMessage<Message>>()
@@ -22,12 +22,12 @@ export class HeldDeliveries<Message> {
   /** When the timer looks, by the monotonic clock. */
   #looksAt = Number.POSITIVE_INFINITY
 
-  /** `onLate`: these were lost by time, the oldest first. Some of them the broker may still count as ours. */
+  /** `onLate` gets those whose time ran out, the oldest first. The broker may still count some of them as ours. */
   constructor(onLate: (lost: readonly HeldMessage<Message>[]) => void = () => undefined) {
     this.#onLate = onLate
   }
 
-  /** Undefined for one that is in hand already: it is still ours, as it came last. */
+  /** Undefined for one that is in hand already: it is still ours, as last delivered. */
   add(id: string, message: Message, safeUntil: number): HeldMessage<Message> | undefined {
     const known = this.#held.get(id)
     if (known) {
@@ -67,14 +67,14 @@ export class HeldDeliveries<Message> {
     for (const each of held) each.safeUntil = Math.max(each.safeUntil, safeUntil)
   }
 
-  /** Forgets one that is, or may be, another process's by now. */
+  /** Forgets one that another process has, or may have, by now. */
   lose(held: HeldMessage<Message>): void {
     if (this.remove(held)) held.lost.abort()
   }
 
   /**
-   * Forgets what was not renewed in time, and all that came after it: a later one of its key, heard of more recently, would
-   * be handled before it otherwise.
+   * Forgets what was not renewed in time, and all that came after it: otherwise a later one of its key, renewed more
+   * recently, would be handled before it.
    */
   loseLate(now: number): void {
     const all = this.all()

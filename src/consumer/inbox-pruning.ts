@@ -1,7 +1,7 @@
 import { Pause } from '../foundation/pause.ts'
 import type { Inbox } from '../inbox/inbox.ts'
 
-/** Time between two clean-ups, in milliseconds; several consumers come at random times. */
+/** Time between two clean-ups, in milliseconds; jittered, so that several consumers do not meet. */
 const INTERVAL = 60_000
 /** Entries deleted in one statement. */
 const BATCH = 1_000

@@ -9,9 +9,9 @@ export interface DeliveryInHand {
   failures: number
   /** Attempts in a row that cost none. */
   uncounted: number
-  /** Set once it was given up: what is left is to put it in the dead-letter place. */
+  /** Set once it was given up: all that is left is to put it in the dead-letter place. */
   givenUp: { readonly error: unknown } | undefined
-  /** It may have ended a process: nothing else is worked on beside it. */
+  /** It may have killed a process: nothing else is worked on beside it. */
   alone: boolean
   /** Whether each attempt leaves a mark in the inbox before it begins; undefined = not decided yet. */
   watched: boolean | undefined
@@ -22,8 +22,9 @@ export interface DeliveryInHand {
 }
 
 /**
- * The deliveries in hand. Each is ready, waits behind an earlier one of its key, or is being worked on. Keys are worked
- * on side by side; a key is busy until its delivery is removed, so nothing passes one that waits for a retry.
+ * The deliveries in hand. Each is ready, waits behind an earlier one of its key, or is being worked on. Different keys
+ * are worked on side by side; a key is busy until its delivery is removed, so nothing overtakes one that waits for a
+ * retry.
  */
 export class Intake {
   /** All of them. */
@@ -65,12 +66,12 @@ export class Intake {
     return this.#ready.shift()
   }
 
-  /** One that was taken waits no longer, and goes before what became ready meanwhile. */
+  /** Puts back one whose wait is over, ahead of what became ready meanwhile. */
   putBack(held: DeliveryInHand): void {
     this.#ready.unshift(held)
   }
 
-  /** One that was taken waits for its turn alone, behind those that do so already, and before all others. */
+  /** Puts back one that has to run alone: behind those that wait for that already, and before all others. */
   putBackAlone(held: DeliveryInHand): void {
     held.alone = true
     const others = this.#ready.findIndex(({ alone }) => !alone)

@@ -34,7 +34,7 @@ export class Received<Message> {
     return this.#held.has(message)
   }
 
-  /** Whether it was ours until now. */
+  /** Concludes a message; whether it was ours until now. */
   conclude(message: Message): boolean {
     return this.#held.delete(message)
   }
@@ -47,11 +47,13 @@ export class Received<Message> {
     this.#waiting.splice(at < 0 ? this.#waiting.length : at, 0, message)
   }
 
-  /** The next messages, or none: when `signal` aborts, when it is lost, when somebody wakes it, or after some time. */
+  /**
+   * The next messages, or none: when `signal` aborts, when the connection is lost, after `wake`, or after some time.
+   */
   async take(limit: number, signal: AbortSignal): Promise<readonly Message[]> {
     if (this.#waiting.length === 0 && !this.lost.aborted && !signal.aborted) {
       await settles(this.#changed.promise, { timeout: WAIT, signal })
-      // What came in the same piece of the connection is delivered together.
+      // What arrived in the same read of the socket is delivered together.
       if (!signal.aborted) await new Promise((resolve) => setImmediate(resolve))
     }
     return this.#waiting.splice(0, limit)

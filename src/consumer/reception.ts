@@ -5,8 +5,8 @@ import type { Intake } from './intake.ts'
 import type { Subscription } from './subscription.ts'
 
 /**
- * How long `receive` may take, in ms: some seconds, and with a broker that is down as long as its client takes to
- * report it.
+ * How long `receive` may take, in ms: usually some seconds; with a broker that is down, as long as its client takes to
+ * say so.
  */
 const RECEIVE_TIME = 180_000
 /** Waits after a broker could not be reached. */
@@ -67,7 +67,7 @@ export class Reception {
     while (!signal.aborted) {
       // A round trip for each concluded message would be slow: a quarter of the room must be free.
       if (intake.size > maxInHand * 0.75) {
-        // Handlers have a limit of their own, and between two attempts a delivery may wait for long.
+        // Handlers have a limit of their own, and a delivery may wait long between two attempts.
         this.pulse.rest()
         await this.#room.promise
         continue

@@ -5,7 +5,7 @@ const LONGEST = 2 ** 31 - 1
 export class Sleepers {
   readonly #timers = new Set<NodeJS.Timeout>()
 
-  /** Calls `again` after `delay` ms, or `onLost` when the delivery is lost before. */
+  /** Calls `again` after `delay` ms, or `onLost` when the delivery is lost before that. */
   add(
     delay: number,
     lost: AbortSignal | undefined,
@@ -18,7 +18,7 @@ export class Sleepers {
     }
     const gone = (): void => {
       awake()
-      // Once all that is lost with it is known to be: the next of its key must not pass it.
+      // Only once everything lost with it is known to be lost: the next of its key must not overtake it.
       queueMicrotask(calls.onLost)
     }
     const again = (): void => {

@@ -18,8 +18,8 @@ export interface StartParts {
 }
 
 /**
- * Does what a start must do. It waits for what is down, and throws only what waiting cannot fix, such as a database
- * that has no outbox. Resolves with false when it was stopped before.
+ * Does the steps of a start. Waits for what is down, and throws only what waiting cannot fix, such as a database that
+ * has no outbox. Resolves with false when it was stopped before its end.
  */
 export async function startPatiently({ steps, failFast, pause, isOver, onError }: StartParts): Promise<boolean> {
   for (const step of steps) {

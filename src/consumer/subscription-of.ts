@@ -2,8 +2,9 @@ import { BroadcasterError } from '../errors.ts'
 import type { Subscription } from './subscription.ts'
 
 /**
- * A subscription as its technology makes it, with what all have in common: closed once, it refuses; once the signal has aborted
- * or the close has begun, `receive` resolves with none, whatever the technology says then. `closing` aborts as the close begins.
+ * A subscription as its technology makes it, with what all have in common: it closes once and then refuses calls; once
+ * the signal has aborted or the close has begun, `receive` resolves with none, whatever the technology answers.
+ * `closing` aborts as the close begins.
  */
 export function subscriptionOf(make: (closing: AbortSignal) => Subscription): Subscription {
   const closing = new AbortController()

@@ -9,7 +9,7 @@ export interface DeadLetterReason {
   readonly consumer: string
   /** What the last attempt threw. */
   readonly error: unknown
-  /** How often it was tried here; 0 = it could not even be read. */
+  /** How often it was tried here; 0 = it could not be read at all. */
   readonly attempts: number
 }
 
@@ -17,8 +17,8 @@ export interface DeadLetterReason {
  * One message as the broker handed it out. It is concluded once, by one of the three methods; until then the broker
  * keeps it, and delivers it again when this consumer is gone.
  *
- * The three methods reject when the broker could not be told; it then delivers the message again at some later time. By then `lost`
- * has aborted, unless the method may be called again.
+ * The three methods reject when the broker could not be told; it then delivers the message again at some later time. By
+ * then `lost` has aborted, unless the method may be called again.
  */
 export interface Delivery {
   /** The event; undefined when the message is not an event, and `problem` says why. */
@@ -33,13 +33,13 @@ export interface Delivery {
   readonly position: string
   /** Aborts when the broker has taken it back, as after a lost connection: it comes again, here or elsewhere. */
   readonly lost?: AbortSignal
-  /** Done with it: the broker never delivers it again. */
+  /** Handled: the broker never delivers it again. */
   acknowledge(): Promise<void>
-  /** Not handled: gives it back, to be delivered again soon, at its old place where the broker can. */
+  /** Not handled: gives it back, to be delivered again soon, in its old place where the broker can do that. */
   release(): Promise<void>
   /**
-   * Gave up on it: puts the message, byte for byte, with the reason in the dead-letter place, waits until the broker has
-   * confirmed that, and acknowledges it. A crash between the two puts it there twice.
+   * Gave up on it: puts the message, byte for byte, with the reason in the dead-letter place, waits until the broker
+   * has confirmed that, and acknowledges it. A crash between the two puts it there twice.
    */
   deadLetter(reason: DeadLetterReason): Promise<void>
 }
@@ -50,7 +50,7 @@ export interface SubscriptionContext {
   readonly consumer: string
   /** Called when messages are gone that were never delivered, such as when a broker dropped them unread. */
   readonly onGap?: (error: BroadcasterError) => void
-  /** Called with what delays some of the messages while the others come, such as a partition without a leader. */
+  /** Called with what delays some messages while others arrive, such as a partition without a leader. */
   readonly onTrouble?: (error: BroadcasterError) => void
 }
 
@@ -64,7 +64,7 @@ export interface SubscriptionContext {
 export interface Subscription {
   /** For messages: `redis-streams events`. */
   readonly description: string
-  /** What kind of place it reads, and its name, for traces. No secrets. Optional. */
+  /** The messaging system and the name of what it reads, for traces. No secrets. Optional. */
   readonly messaging?: Messaging | undefined
   /** Connects, and makes or checks what it reads from. Called before the first `receive`, and once only. */
   open(context: SubscriptionContext, signal: AbortSignal): Promise<void>
@@ -75,9 +75,9 @@ export interface Subscription {
    */
   receive(limit: number, signal: AbortSignal): Promise<readonly Delivery[]>
   /**
-   * Closes what it opened itself. What it received and was not concluded goes back to the broker, all at once and as soon
-   * as the broker can, and comes to the next process in the order of its key. A consumer that stops gives nothing back by
-   * itself. Idempotent.
+   * Closes what it opened itself. What it received and was not concluded goes back to the broker, all at once and as
+   * soon as the broker can, and comes to the next process in the order of its key. A consumer that stops gives nothing
+   * back by itself. Idempotent.
    */
   close(): Promise<void>
   /**

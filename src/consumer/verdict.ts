@@ -14,7 +14,7 @@ export interface VerdictOptions {
   readonly maxRetries: number
 }
 
-/** Ours of the same meaning. */
+/** Our codes for the same. */
 const AGAIN_CODES: ReadonlySet<ErrorCode> = new Set([
   'STORE_BUSY',
   'STORE_UNAVAILABLE',
@@ -32,7 +32,7 @@ const CONFLICTS: ReadonlySet<unknown> = new Set([
   'ER_LOCK_WAIT_TIMEOUT',
   'SQLITE_BUSY',
   'SQLITE_BUSY_SNAPSHOT',
-  // Prisma's name for it, whatever the database.
+  // Prisma's code for it, whatever the database.
   'P2034',
 ])
 
@@ -40,9 +40,9 @@ const CONFLICTS: ReadonlySet<unknown> = new Set([
 const AGAIN = { base: 50, factor: 2, cap: 5_000, jitter: 'full' } as const
 
 /**
- * Decides after a failed attempt. `failures` counts those that cost one, this one included if it does; `uncounted` those in a row that
- * cost none. An outage, a lost race, and a transaction that could not begin say nothing about the event, so they cost
- * nothing, however long they last.
+ * Decides after a failed attempt. `failures` counts those that cost one, this one included if it does; `uncounted`
+ * those in a row that cost none. An outage, a lost race, and a transaction that could not begin say nothing about the
+ * event, so they cost nothing, however long they last.
  */
 export function verdictOn(
   thrown: unknown,
@@ -73,13 +73,13 @@ function isConflict(error: unknown): boolean {
   for (let at: unknown = error, depth = 0; at instanceof Error && depth < 5; at = at.cause, depth++) {
     if (at instanceof BroadcasterError && AGAIN_CODES.has(at.code)) return true
     if ('code' in at && CONFLICTS.has(at.code)) return true
-    // node:sqlite has one code for all, and SQLite's own beside it, of which the low byte says what: busy, locked.
+    // node:sqlite has one code for everything and keeps SQLite's own beside it; its low byte says busy or locked.
     if ('errcode' in at && typeof at.errcode === 'number' && [5, 6].includes(at.errcode & 0xff)) return true
   }
   return false
 }
 
-/** Why an event is given up that was in flight in one process after another when it ended; `count` as the broker says. */
+/** The error of an event in whose handling several processes died; `count` is the broker's. */
 export function endedTooManyProcesses(count: number): BroadcasterError {
   return new BroadcasterError(
     'WORKER_DIED',

@@ -16,7 +16,7 @@ export interface AmqpMessage {
 /** The prefix of an attribute's name; the binding prefers it to `cloudEvents:`, which JMS cannot select by. */
 const PREFIX = 'cloudEvents_'
 
-/** Names come in lower case to `decodeBinary`. */
+/** `decodeBinary` is given names in lower case. */
 const BINDING: BinaryBinding = {
   prefix: PREFIX.toLowerCase(),
   contentType: 'content-type',
@@ -53,7 +53,7 @@ export function decodeAmqp(
   return decodeBinary(pairs, body, BINDING)
 }
 
-/** A header's value as text; undefined = it has none, as an attribute that is absent. A timestamp is seconds since 1970. */
+/** A header's value as text; undefined = none, like an absent attribute. A timestamp is seconds since 1970. */
 function textOf(value: unknown): string | undefined {
   if (value === null || value === undefined) return undefined
   if (typeof value !== 'object') return String(value)

@@ -9,7 +9,7 @@ const EXTENSION_NAME = /^[a-z0-9]+$/
 const INT32_MIN = -(2 ** 31)
 const INT32_MAX = 2 ** 31 - 1
 
-/** The most of one event that is read, whoever sent it: many places read, match and store an attribute. */
+/** Limits of one event that is read, whoever sent it: many places read, match and store an attribute. */
 const MOST_ATTRIBUTES = 1_000
 const LONGEST_NAME = 255
 const LONGEST_VALUE = 65_536

@@ -38,7 +38,7 @@ export function encodeBinary(event: EncodableEvent, binding: BinaryBinding): Bin
   }
   const contentType = event.attributes['datacontenttype'] as string | undefined
   if (contentType !== undefined) headers[binding.contentType] = contentType
-  // The JSON format takes an absent type for JSON, other modes do not: there it must be said.
+  // In the JSON format an absent type means JSON; in other modes it must be stated.
   else if (event.dataJson !== null) headers[binding.contentType] = 'application/json'
   return { headers, body: event.dataBinary ?? plainText(event.dataJson, contentType) }
 }

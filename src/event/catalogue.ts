@@ -7,9 +7,9 @@ import type { SchemaInput, SchemaIssue, SchemaOutput, SchemaResult, StandardSche
 /**
  * The typed events of an application: event types, each with the schema of its data.
  *
- * What a schema gives is what is stored and what handlers get, after one trip through JSON: a schema may fill in
- * defaults and drop unknown keys. What it would not take back from JSON is refused at publish: for a date write
- * `z.coerce.date()` or `z.iso.datetime()`, not `z.date()`.
+ * The output of a schema is what is stored and, after a trip through JSON, what handlers get: a schema may fill in
+ * defaults and drop unknown keys. Output that the schema would not accept again from JSON is refused at publish: for a
+ * date write `z.coerce.date()` or `z.iso.datetime()`, not `z.date()`.
  *
  * @example { 'order.created': z.object({ id: z.string(), total: z.number() }) }
  */
@@ -72,8 +72,9 @@ export function checkData(
 }
 
 /**
- * `checkData` of what is to be stored: what its schema gave is written as JSON, and must pass the same schema when it is
- * read. A `z.date()` or a transform that gives another type would only be found by the consumer, which can but give it up.
+ * `checkData` for what is to be stored: the output of the schema is written as JSON and must pass the same schema when
+ * it is read. Otherwise only the consumer would notice a `z.date()` or a transform to another type, and could do
+ * nothing but give the event up.
  */
 export function checkStored(...given: Parameters<typeof checkData>): CheckedData | Promise<CheckedData> {
   const checked = checkData(...given)
@@ -85,13 +86,13 @@ function readAgain(
   [catalogue, unlisted, type, , at]: Parameters<typeof checkData>,
 ): CheckedData | Promise<CheckedData> {
   const { data } = first
-  // Bytes and texts travel as they are; what JSON cannot write is refused where it is written.
+  // Bytes and texts travel as they are; what JSON cannot hold is refused where it is written.
   if (first.problems.length > 0 || !catalogue || !Object.hasOwn(catalogue, type) || data === undefined) return first
   if (typeof data !== 'object' || data === null || ArrayBuffer.isView(data)) return first
   let read: unknown
   try {
     const text = stringifyJson(data)
-    // Refused where it is written, by its name.
+    // Refused where it is written, with the name of the place.
     if (lostInJson(data, text)) return first
     read = parseJson(text)
   } catch {
@@ -109,7 +110,7 @@ const UNREADABLE =
   'when it is read back from JSON; use a schema that takes what it gives, such as z.coerce.date() or z.iso.datetime() for a date'
 
 /**
- * Also one of another realm, as in Jest, which is not a `Promise` here: taken for a result it would be data of nothing.
+ * Also a promise of another realm, as in Jest, which is no `Promise` here and would be taken for a result without data.
  */
 function isPromiseLike<T extends object>(value: T | PromiseLike<T>): value is PromiseLike<T> {
   return 'then' in value && typeof value.then === 'function'

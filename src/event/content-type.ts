@@ -1,5 +1,5 @@
 const TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-/** Sticky, one piece after the other: a long text in a loop over groups ends the stack. */
+/** Sticky, one piece after the other: a loop over groups overflows the stack on a long text. */
 const TYPE = new RegExp(`${TOKEN}/${TOKEN}`, 'y')
 const PARAMETER = new RegExp(`[ \\t]*;[ \\t]*${TOKEN}=(${TOKEN}|")`, 'y')
 const REST_OF_QUOTED = /[^"\\\r\n]*(?:(")|\\[^\r\n])/y

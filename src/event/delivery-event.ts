@@ -26,8 +26,8 @@ export interface DeliveryEvent<Type extends string = string, Data = unknown> {
   /** The extension attributes but `partitionkey`; `traceparent` is among them. */
   readonly extensions: Readonly<Record<string, AttributeValue>>
   /**
-   * Parsed when it is first read. Integers beyond 2^53 are `bigint`, binary data is a `Uint8Array`; undefined = the event
-   * has none. Throws `SyntaxError` for data that is not JSON, which only plain SQL can have written.
+   * Parsed when it is first read. Integers beyond 2^53 are `bigint`, binary data is a `Uint8Array`; undefined = the
+   * event has none. Throws `SyntaxError` for data that is not JSON, which only plain SQL can have written.
    */
   readonly data: Data
   /** The event as a plain object of CloudEvents' JSON format, `data_base64` for binary data. */

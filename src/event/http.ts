@@ -30,7 +30,7 @@ export function decodeHeaderValue(value: string): string {
 
 function isQuoted(value: string): boolean {
   if (value.length < 2 || !value.startsWith('"') || !value.endsWith('"')) return false
-  // Without its pairs neither a quote nor half a pair is left.
+  // Once the escaped pairs are gone, no quote and no backslash may be left.
   return !/["\\]/.test(value.slice(1, -1).replace(QUOTED_PAIR, ''))
 }
 
@@ -52,7 +52,7 @@ export function decodeBinaryHttp(headers: HeadersInput, body: string | Uint8Arra
   return decodeBinary(headers, body, HTTP_BINDING)
 }
 
-/** Reads the events of an HTTP message in whichever mode it has; one event gives a list of one. Throws `DECODE_FAILED`. */
+/** Reads the events of an HTTP message in any mode; a single event gives a list of one. Throws `DECODE_FAILED`. */
 export function decodeHttp(headers: HeadersInput, body: string | Uint8Array | null | undefined): EncodableEvent[] {
   switch (contentModeOf(contentTypeOf(headers))) {
     case 'structured':

@@ -11,7 +11,7 @@ function lossOf(value: unknown): string | undefined {
       ? 'is an invalid Date, which JSON writes as null; give a valid one, or null'
       : undefined
   }
-  // It says itself what is written.
+  // It chooses itself what is written.
   if (hasToJson(value)) return undefined
   if (types.isMap(value)) return 'is a Map, which JSON writes as {}; give Object.fromEntries(map), or [...map]'
   if (types.isSet(value)) return 'is a Set, which JSON writes as {}; give [...set]'
@@ -22,8 +22,8 @@ function lossOf(value: unknown): string | undefined {
 }
 
 /**
- * The first value of data that is lost in `text`, its JSON: where it is (`.lines[2].price`) and what to give in its place. Only a text that
- * has a `null` or `{}` can have lost one, so most data is not walked through.
+ * The first value of the data that is lost in `text`, its JSON: where it is (`.lines[2].price`) and what to give
+ * instead. Only text with a `null` or `{}` in it can have lost one, so most data is not walked.
  */
 export function lostInJson(
   data: unknown,

@@ -33,7 +33,8 @@ export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text, exactIntegers as (this: unknown, key: string, value: unknown) => unknown)
   } catch (error) {
-    // A reviver is called by recursion, and some thousand brackets in one another exhaust the stack. Plain parsing has no such limit.
+    // Revivers are called recursively, so some thousand nested brackets exhaust the stack. Plain parsing has no such
+    // limit.
     if (error instanceof RangeError) return parseDeepJson(text)
     throw error
   }

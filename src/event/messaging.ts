@@ -2,6 +2,6 @@
 export interface Messaging {
   /** Which kind: `kafka`, `rabbitmq`, `redis-streams`. */
   readonly system: string
-  /** The topic, stream, exchange or queue, of few different names; undefined = none, or another for each event. */
+  /** The topic, stream, exchange or queue; undefined = none, or chosen per event (traces need few different names). */
   readonly destination?: string | undefined
 }

@@ -14,8 +14,8 @@ export interface MqttMessage {
 }
 
 /**
- * Attributes are user properties under their own names; `datacontenttype` is the property Content Type, and a user property
- * as well: the official JavaScript SDK knows only that.
+ * Attributes are user properties under their own names; `datacontenttype` is the property Content Type, and a user
+ * property as well: the official JavaScript SDK knows only that.
  */
 const BINDING: BinaryBinding = {
   prefix: '',
@@ -23,7 +23,7 @@ const BINDING: BinaryBinding = {
   encodeValue: (text) => text,
   decodeValue: (value) => value,
 }
-/** What an attribute may be called; other user properties belong to somebody else. */
+/** Names that an attribute may have; other user properties are not ours. */
 const ATTRIBUTE = /^[a-z0-9]+$/
 
 /** The event in binary mode (MQTT binding, section 3.1): MQTT 5 only. */
@@ -41,8 +41,8 @@ export function encodeStructuredMqtt(event: EncodableEvent): MqttMessage {
 
 /**
  * Reads the event of a message in whichever mode it has; one without the user property `specversion` is structured, as
- * with MQTT 3. Of a property that came twice the first counts. The user property `datacontenttype` counts where there is no
- * Content Type. Throws `DECODE_FAILED`.
+ * with MQTT 3. Of a repeated property the first counts. Without a Content Type the user property `datacontenttype`
+ * counts. Throws `DECODE_FAILED`.
  */
 export function decodeMqtt(
   contentType: string | undefined,
@@ -51,7 +51,7 @@ export function decodeMqtt(
 ): EncodableEvent {
   const properties = new Map<string, string>()
   for (const [name, value] of Object.entries(userProperties ?? {})) {
-    // Whoever made the packet may have put anything there, an empty list too.
+    // Whoever made the packet may have put anything there, even an empty list.
     const text: unknown = Array.isArray(value) ? value[0] : value
     if (ATTRIBUTE.test(name) && typeof text === 'string') properties.set(name, text)
   }

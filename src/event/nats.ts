@@ -14,8 +14,8 @@ import { decodeStructured } from './structured.ts'
 export const NATS_STRUCTURED_CONTENT_TYPE = 'application/cloudevents+json'
 
 /**
- * The CloudEvents NATS binding in binary mode: HTTP's escaping, but `datacontenttype` is a `ce-` header like every other
- * attribute. `content-type` says structured mode, and is absent otherwise.
+ * The CloudEvents NATS binding in binary mode: HTTP's escaping, but `datacontenttype` is a `ce-` header like every
+ * other attribute. `content-type` says structured mode, and is absent otherwise.
  */
 export const NATS_BINDING: BinaryBinding = { ...HTTP_BINDING, contentType: 'ce-datacontenttype' }
 
@@ -24,7 +24,7 @@ export function encodeBinaryNats(event: EncodableEvent): BinaryMessage {
   return encodeBinary(event, NATS_BINDING)
 }
 
-/** Reads the event of a NATS message in whichever mode it has; one without `ce-` headers is structured. Throws `DECODE_FAILED`. */
+/** Reads the event of a NATS message in any mode; without `ce-` headers it is structured. Throws `DECODE_FAILED`. */
 export function decodeNats(headers: HeadersInput, payload: string | Uint8Array): EncodableEvent {
   const named = headersByName(headers)
   const structured = contentModeOf(named.get('content-type')) === 'structured' || !named.has('ce-specversion')

@@ -1,7 +1,7 @@
 import type { EncodableEvent } from './cloud-event.ts'
 import type { DeliveryEvent } from './delivery-event.ts'
 
-/** An event as a backend gets it: what there is to deliver, and what is known of its delivery. */
+/** An event as a backend gets it: what to deliver, and what is known about its delivery. */
 export interface OutgoingEvent<Type extends string = string, Data = unknown> extends DeliveryEvent<Type, Data> {
   /** UUID of its row in the outbox: one for each backend that the event goes to. */
   readonly recordId: string

@@ -3,7 +3,7 @@ import type { AttributeValue, CloudEvent, EncodableEvent } from './cloud-event.t
 import type { DeliveryEvent } from './delivery-event.ts'
 import { cloudEventOf, dataOf } from './encodable.ts'
 
-/** Attributes that are members of an event by their own name. */
+/** Attributes that an event has as members of their own. */
 const NAMED: ReadonlySet<string> = new Set([
   'specversion',
   'id',
@@ -21,7 +21,7 @@ export class ReceivedEvent<Type extends string = string, Data = unknown> impleme
   readonly #received: EncodableEvent
   #data: { readonly value: unknown } | undefined
 
-  /** `data` = what a schema made of its data. */
+  /** `data`: its data as a schema returned it. */
   constructor(received: EncodableEvent, data?: { readonly value: unknown }) {
     this.#received = received
     this.#data = data

@@ -6,7 +6,7 @@ import type { AttributeValue, EncodableEvent } from './cloud-event.ts'
 import { jsonElements, jsonMembers } from './json-members.ts'
 import { decodeText } from './text.ts'
 
-/** The content type of one event in structured mode. In small letters: the official JavaScript package knows no others. */
+/** The content type of one event in structured mode. Lower case: the official JavaScript package knows no other. */
 export const STRUCTURED_CONTENT_TYPE = 'application/cloudevents+json; charset=utf-8'
 /** The content type of a batch. */
 export const BATCH_CONTENT_TYPE = 'application/cloudevents-batch+json; charset=utf-8'

@@ -1,6 +1,6 @@
 /**
- * RFC 3986, appendix A, as regular expressions. They repeat single characters only, so that they are linear, and need no
- * stack: a long text in a loop over groups ends it. That each `%` begins an escape is checked separately.
+ * RFC 3986, appendix A, as regular expressions. They repeat single characters only, which keeps them linear and off the
+ * stack: a loop over groups overflows it on a long text. That each `%` begins an escape is checked separately.
  */
 const BROKEN_ESCAPE = /%(?![0-9A-Fa-f]{2})/
 const PLAIN = "A-Za-z0-9\\-._~!$&'()*+,;=%"

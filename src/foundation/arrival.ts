@@ -1,6 +1,6 @@
-/** What only the connection knows of a request. */
+/** What only the connection knows about a request. */
 export interface Arrival {
-  /** The address of whoever connected: of a proxy, where one stands in front. Undefined: not known. */
+  /** The address of whoever connected; where a proxy stands in front, its address. Undefined: not known. */
   readonly remoteAddress: string | undefined
   /** Whether it came over TLS. */
   readonly encrypted: boolean
@@ -10,7 +10,7 @@ export interface Arrival {
 
 const arrivals = new WeakMap<Request, Arrival>()
 
-/** Remembers how a request arrived, for as long as there is the request. */
+/** Remembers how a request arrived, as long as the request exists. */
 export function noteArrival(request: Request, arrival: Arrival): void {
   arrivals.set(request, arrival)
 }

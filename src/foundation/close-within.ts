@@ -6,8 +6,7 @@ export const CLOSE_TIME = 10_000
 
 /**
  * Closes something in at most `timeout` ms (default 10 s), even if what it waits for never answers. Rejects as `close`
- * does, with `CLOSE_TIMEOUT` when the time is over: it goes on by itself then.
- * `what` names it for people.
+ * does, or with `CLOSE_TIMEOUT` when the time is up; the close then goes on by itself. `what` names it for people.
  */
 export async function closeWithin(
   what: string,

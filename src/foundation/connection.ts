@@ -7,7 +7,7 @@ export interface ConnectionParts<Open> {
   readonly open: () => Promise<Open>
   /** Whether one can still be used, as far as the client knows. Default: until it is dropped. */
   readonly isUsable?: (open: Open) => boolean
-  /** Ends one at once: nothing of it may arrive later. */
+  /** Ends one at once: nothing sent on it may arrive later. */
   readonly end: (open: Open) => void
   /** Ends an unused one in its own time; `end` follows. */
   readonly close?: (open: Open) => Promise<unknown>
@@ -16,9 +16,9 @@ export interface ConnectionParts<Open> {
 }
 
 /**
- * A connection that is opened when it is first wanted, and again after it was dropped. A client of ours neither reconnects
- * nor repeats by itself: what was not acknowledged is over on our side when its connection is dropped, and nothing of it can
- * arrive after what is sent later on the next one.
+ * A connection that is opened when first needed, and again after it was dropped. Our clients neither reconnect nor
+ * resend by themselves: when a connection is dropped, what was not acknowledged has failed, and none of it can arrive
+ * after what is sent on the next connection.
  */
 export class Connection<Open extends object> {
   readonly #parts: ConnectionParts<Open>
@@ -36,7 +36,7 @@ export class Connection<Open extends object> {
     return this.#closing !== undefined
   }
 
-  /** The one that is open, as far as we know. */
+  /** The one that is open, as far as is known. */
   get current(): Open | undefined {
     return this.#current
   }
@@ -56,19 +56,19 @@ export class Connection<Open extends object> {
     this.#opening ??= this.#open().finally(() => {
       this.#opening = undefined
     })
-    // Others may be waiting for the same connection: an abort ends this wait, not the attempt.
+    // Others may be waiting for the same connection: an abort ends this wait, not the attempt to open it.
     return waitFor(this.#opening, { signal }, () => this.#parts.interrupted(signal?.reason))
   }
 
-  /** Ends one that did not answer or broke. One that is not the open one (any more) is left alone. */
+  /** Ends a connection that did not answer or broke. One that is not the current one, or no longer, is left alone. */
   drop(open: object): void {
     const current = this.#current
     if (current === open && this.forget(current)) this.#parts.end(current)
   }
 
   /**
-   * Lets nothing more begin on one; what is in flight on it goes on, and it is the caller's to end. Whether it was the open
-   * one.
+   * Lets nothing more begin on a connection; what is in flight on it goes on, and the caller must end it. Returns
+   * whether it was the current one.
    */
   forget(open: Open): boolean {
     if (this.#current !== open) return false
@@ -81,7 +81,7 @@ export class Connection<Open extends object> {
     return this.#inFlight.track(promise)
   }
 
-  /** Opens nothing any more, waits for what is being opened and for what is in flight, and ends what is open. Idempotent. */
+  /** Opens nothing more, waits for what is being opened or in flight, then ends what is open. Idempotent. */
   close(): Promise<void> {
     return (this.#closing ??= this.#close())
   }

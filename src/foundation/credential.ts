@@ -1,17 +1,17 @@
 import { type Option, type Refuse, UNSET } from './option-table.ts'
 
-/** What members are called, in options of clients and of node:tls, that say as whom to connect. */
+/** Names of members, in options of clients and of node:tls, that hold a credential. */
 const CREDENTIALS = [
   ...['user', 'username', 'pass', 'password', 'token', 'authenticator'],
   ...['ca', 'cert', 'key', 'pfx', 'passphrase'],
 ]
 
-/** It says as whom to connect, and so may its members: none of them may be given as undefined. */
+/** It is a credential, and so may its members be: none of them may be given as undefined. */
 export function credential<Given, Resolved>(one: Option<Given, Resolved>): Option<Given, Resolved> {
   return { ...withCredentials(one), credential: true }
 }
 
-/** Some of its members may say as whom to connect: none of those may be given as undefined. */
+/** Some of its members may be credentials: none of those may be given as undefined. */
 export function withCredentials<Given, Resolved>(one: Option<Given, Resolved>): Option<Given, Resolved> {
   const read = (value: unknown, refuse: Refuse): Resolved => {
     const unset = unsetCredentials(value)

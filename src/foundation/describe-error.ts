@@ -7,7 +7,7 @@ export function describeError(error: unknown): string {
   try {
     text = error instanceof Error ? textOfError(error) : String(error)
   } catch {
-    // A getter or a toString() of it threw.
+    // A getter or toString() of the error threw.
     text = 'an error without a message'
   }
   // PostgreSQL text cannot hold U+0000.
@@ -17,7 +17,7 @@ export function describeError(error: unknown): string {
 function textOfError(error: Error): string {
   const code = 'code' in error && typeof error.code === 'string' ? ` [${error.code}]` : ''
   const message = error.message || error.name
-  // Most errors of ours tell their cause in their own words already.
+  // Most of our errors already include the text of their cause.
   const cause = error.cause instanceof Error && !message.includes(error.cause.message) ? error.cause.message : ''
   return `${message}${code}${cause && `; caused by ${cause}`}`
 }

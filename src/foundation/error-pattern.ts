@@ -2,8 +2,8 @@
 const LONGEST = 300
 
 /**
- * What an error is, without what differs from event to event: addresses, ids, times, quoted values and numbers. Pure, and linear in
- * the length of the text.
+ * An error's text without what differs from event to event: addresses, ids, times, quoted values and numbers. Pure, and
+ * linear in the length of the text.
  */
 export function errorPattern(error: string): string {
   return error

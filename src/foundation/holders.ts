@@ -3,7 +3,7 @@ export interface Closable {
   close(): Promise<void>
 }
 
-/** Who still has each of them. Weak: what nobody has any more needs no entry. */
+/** Who still uses each resource. Weak: what nobody uses any more needs no entry. */
 const holders = new WeakMap<Closable, Set<object>>()
 
 /** `holder` uses `resource`: it stays open until every holder has let go of it. */
@@ -13,7 +13,7 @@ export function hold(resource: Closable, holder: object): void {
   else holders.set(resource, new Set([holder]))
 }
 
-/** `holder` has no more use for it: the last one closes it. Rejects when that fails. */
+/** `holder` no longer uses it: the last holder to let go closes it. Rejects when that fails. */
 export async function letGo(resource: Closable, holder: object): Promise<void> {
   const all = holders.get(resource)
   if (!all?.delete(holder) || all.size > 0) return

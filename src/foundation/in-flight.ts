@@ -1,8 +1,8 @@
-/** What is in flight, for whoever has to wait until nothing is. */
+/** Tracks what is in flight, for whoever has to wait until nothing is. */
 export class InFlight {
   readonly #all = new Set<Promise<unknown>>()
 
-  /** The promise itself: it counts until it settles. */
+  /** Settles as the promise does, which counts as in flight until then. */
   async track<T>(promise: Promise<T>): Promise<T> {
     this.#all.add(promise)
     try {

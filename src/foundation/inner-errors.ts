@@ -1,13 +1,13 @@
 /**
- * Where libraries keep the error of the driver: Drizzle and Prisma `cause`, Sequelize `original`, TypeORM `driverError`,
- * Prisma's adapters `meta.driverAdapterError`, MikroORM `previous`.
+ * Where libraries keep the error of the driver: Drizzle and Prisma `cause`, Sequelize `original`, TypeORM
+ * `driverError`, Prisma's adapters `meta.driverAdapterError`, MikroORM `previous`.
  */
 const INNER = ['cause', 'original', 'driverError', 'meta', 'driverAdapterError', 'previous'] as const
 
-/** Deeper than any library nests them; and a chain may be a ring. */
+/** Deeper than any library nests them. A limit is needed, since a chain may be circular. */
 const DEPTH = 5
 
-/** An error, and those inside it, the outermost first. What throws when it is read is skipped. */
+/** An error and those inside it, the outermost first. A member that throws when it is read is skipped. */
 export function innerErrors(error: unknown): readonly Readonly<Record<string, unknown>>[] {
   const found: Record<string, unknown>[] = []
   const walk = (at: unknown, depth: number): void => {

@@ -1,2 +1,2 @@
-/** The method that `console.log` asks what to show: without it an object of private fields looks empty. */
+/** The method that `console.log` calls for what to show: without it an object with private fields looks empty. */
 export const INSPECT: unique symbol = Symbol.for('nodejs.util.inspect.custom')

@@ -6,9 +6,10 @@ import { describeKind } from './describe-kind.ts'
 import { hasMethods } from './option-kinds.ts'
 
 /**
- * A receiver as a listener of `node:http`, and so as a handler of Express, Connect or Fastify's raw server. Nothing in front
- * of it may read the body: a signature is over its bytes. A request that cannot be read is answered 400; what `receive`
- * throws 500, and told on standard error. Throws `INVALID_OPTION` for anything but a function.
+ * Makes a receiver a listener of `node:http`, and so a handler for Express, Connect or Fastify's raw server. Nothing in
+ * front of it may read the body: signatures cover its bytes. A request that cannot be read is answered 400; when
+ * `receive` throws, the answer is 500 and the error goes to standard error. Throws `INVALID_OPTION` for anything but a
+ * function.
  *
  * @example createServer(toNodeListener(webhookReceiver({ ... }))).listen(8080)
  */
@@ -22,7 +23,7 @@ export function toNodeListener(
   return (request, response) => void listen(receive, request, response).catch(() => response.destroy())
 }
 
-/** How long the rest of an unwanted body is read and dropped, so that the answer arrives; in milliseconds. */
+/** How long the rest of an unwanted body is read and dropped so that the answer arrives, in milliseconds. */
 const LINGER = 1_000
 
 async function listen(
@@ -35,7 +36,7 @@ async function listen(
   outgoing.on('error', () => undefined)
   const headers = Object.fromEntries(response.headers)
   if (!incoming.complete) {
-    // What is left of the body may never end, and the next request on this connection would come after it.
+    // The rest of the body may never end, and the next request on this connection would come after it.
     if (incoming.httpVersionMajor === 1) headers['connection'] = 'close'
     const linger = setTimeout(() => incoming.destroy(), LINGER)
     incoming.once('close', () => clearTimeout(linger))
@@ -44,7 +45,7 @@ async function listen(
   outgoing.writeHead(response.status, headers)
   if (response.body && headers['content-type'] === 'text/event-stream') await passOn(response.body, outgoing)
   else outgoing.end(Buffer.from(await response.arrayBuffer()))
-  // It was not wanted: Node reads and drops it.
+  // The body was not wanted: Node reads and drops it.
   if (request?.body?.locked === false) await request.body.cancel().catch(() => undefined)
 }
 
@@ -64,12 +65,12 @@ async function passOn(body: ReadableStream<Uint8Array>, outgoing: ServerResponse
   outgoing.end()
 }
 
-/** Undefined: it has no URL, method or header that the Fetch API knows. */
+/** Undefined: it has a URL, method or header that the Fetch API does not accept. */
 function readable(incoming: IncomingMessage): Request | undefined {
   try {
     const request = requestOf(incoming)
     const { socket, url = '/' } = incoming
-    // What Express and Connect keep of an address when they cut off where a handler is mounted.
+    // Where Express and Connect keep the full address when they cut off the path at which a handler is mounted.
     const original: unknown = Reflect.get(incoming, 'originalUrl')
     const { pathname } = new URL(typeof original === 'string' ? original : url, 'http://localhost')
     const encrypted = Reflect.get(socket, 'encrypted') === true
@@ -96,7 +97,7 @@ async function answerTo(request: Request, receive: (request: Request) => Promise
 function requestOf(incoming: IncomingMessage): Request {
   const headers = new Headers()
   for (const [name, values = []] of Object.entries(incoming.headersDistinct)) {
-    // Those of HTTP/2 that begin with a colon are not headers.
+    // Pseudo-headers of HTTP/2 begin with a colon.
     if (!name.startsWith(':')) for (const value of values) headers.append(name, value)
   }
   const { method = 'GET', url = '/' } = incoming
@@ -106,7 +107,7 @@ function requestOf(incoming: IncomingMessage): Request {
   return new Request(address, { ...init, body: bodyOf(incoming), duplex: 'half' })
 }
 
-/** The body as a stream. Cancelling it leaves the connection alone, which `Readable.toWeb` would destroy with the answer. */
+/** The body as a stream. Cancelling it leaves the connection open; with `Readable.toWeb` it would be destroyed. */
 function bodyOf(incoming: IncomingMessage): ReadableStream<Uint8Array> {
   let cancelled = false
   return new ReadableStream<Uint8Array>({
@@ -115,7 +116,7 @@ function bodyOf(incoming: IncomingMessage): ReadableStream<Uint8Array> {
         controller.error(new Error('the body was read already; put the receiver before whatever parses bodies'))
         return
       }
-      // One read of the socket may hold ten thousand pieces of a byte each: they are handed on as one.
+      // One read of the socket may hold ten thousand one-byte pieces: they are handed on as one.
       let pieces: Uint8Array[] = []
       const handOn = (): void => {
         const some = pieces

@@ -37,7 +37,7 @@ export function option<Given, Resolved = Given>(
   return parsed(wanted, fallback, (value) => (fits(value) ? (value as Resolved) : undefined))
 }
 
-/** A number, a switch, a choice: never a secret, so that the error carries the value. */
+/** A number, a switch, a choice: never a secret, so the error may carry the value. */
 function open<Given, Resolved>(
   wanted: string,
   fallback: Resolved,
@@ -129,7 +129,7 @@ export function text<const Fallback extends string | undefined>(
   })
 }
 
-/** One text or a list of them, each of which passes `fits`; one at least. With a `separator` one text may be several. */
+/** One or more texts that all pass `fits`. With a `separator` one text may hold several. */
 export function texts<Fallback extends readonly string[] | undefined>(
   wanted: string,
   fallback: Fallback,
@@ -150,7 +150,7 @@ export function callback<Call extends (...args: never[]) => unknown>(wanted: str
   return option(wanted, undefined, (value) => typeof value === 'function')
 }
 
-/** Something of the application's, such as a client: what has these methods. */
+/** An object of the application's, such as a client, that has these methods. */
 export function having<Thing>(
   wanted: string,
   ...methods: readonly (keyof Thing & string)[]
@@ -164,7 +164,7 @@ export function hasMethods(value: unknown, methods: readonly string[]): boolean 
   return methods.every((name) => typeof Reflect.get(value, name) === 'function')
 }
 
-/** What its owner checks where it uses it. */
+/** Checked by its owner where it is used. */
 export function anything<Given>(): Option<Given, Given | undefined> {
   return option('anything', undefined, () => true)
 }
@@ -210,7 +210,7 @@ export function listOf<Given, Resolved>(one: Option<Given, Resolved>): Option<re
   return { wanted, fallback: [], read }
 }
 
-/** The same, and a text may stand for the object that `expand` makes of it. */
+/** The same, but a text may stand for the object that `expand` makes of it. */
 export function shorthand<Given, Resolved>(
   one: Option<Given, Resolved>,
   expand: (text: string) => Given,
@@ -220,7 +220,7 @@ export function shorthand<Given, Resolved>(
   return { ...(one as Option<string | Given, Resolved>), read }
 }
 
-/** The same, and this where it is left out. */
+/** The same, with this default. */
 export function byDefault<Given, Resolved, const Fallback>(
   fallback: Fallback,
   one: Option<Given, Resolved>,
@@ -228,7 +228,7 @@ export function byDefault<Given, Resolved, const Fallback>(
   return { ...one, fallback }
 }
 
-/** The same, but what was given stays as it is: for defaults that are filled in by somebody else. */
+/** The same, but what was given stays as it is: for defaults that are filled in elsewhere. */
 export function asGiven<Given>(one: Option<Given, unknown>): Option<Given, Given | undefined> {
   const read = (value: unknown, refuse: Refuse): Given => {
     one.read(value, refuse)
@@ -237,12 +237,12 @@ export function asGiven<Given>(one: Option<Given, unknown>): Option<Given, Given
   return { ...one, fallback: undefined, read }
 }
 
-/** The same, and nothing where it is left out. */
+/** The same, without a default. */
 export function optional<Given, Resolved>(one: Option<Given, Resolved>): Option<Given, Resolved | undefined> {
   return byDefault(undefined, one)
 }
 
-/** Or one of these instead, which stands for itself: `or(duration(1_000), null)`. */
+/** The same, or one of these values, kept as they are: `or(duration(1_000), null)`. */
 export function or<Given, Resolved, const Instead extends readonly (string | boolean | null)[]>(
   one: Option<Given, Resolved>,
   ...instead: Instead

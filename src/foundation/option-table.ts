@@ -16,17 +16,17 @@ export interface RefusalDetails {
 export interface Option<Given, Resolved = Given> {
   /** What to give, as an error says it: `true or false`. */
   readonly wanted: string
-  /** What counts where it is left out; undefined = nothing, or what follows from the others. */
+  /** The default; undefined = none, or one that depends on the other options. */
   readonly fallback: Resolved
   /** Reads a value that is not undefined. What it returns after it refused does not count. */
   readonly read: (value: unknown, refuse: Refuse) => Resolved
   readonly required?: boolean
   /**
-   * Says where to connect; `default`: there is a default, `needed`: one of the table's places must be given. Given as undefined
-   * it means that a variable of the environment was not set, and the default is another server than was meant.
+   * Says where to connect. `default`: there is a default; `needed`: one of the table's places must be given. When it is
+   * given as undefined, an environment variable was not set, and the default would be another server than was meant.
    */
   readonly place?: 'default' | 'needed'
-  /** Says as whom. Given as undefined it is refused: what was meant to log in, or to sign, would do without. */
+  /** A credential. Refused when given as undefined: what was meant to log in, or to sign, would do without. */
   readonly credential?: boolean
   /** For the compiler alone: what may be given. */
   readonly given?: Given
@@ -39,7 +39,7 @@ export type MustBeGiven = { readonly required: true }
 type GivenOf<One> = One extends Option<infer Value, unknown> ? Value : never
 type ReadOf<One> = One extends Option<unknown, infer Value> ? Value : never
 
-/** A text often comes from the environment, as `process.env.URL`: where it must be given, undefined is refused at run time. */
+/** A text often comes from the environment (`process.env.URL`): a required one is refused at run time if undefined. */
 type Required<Value> = string extends Value ? Value | undefined : Value
 
 /** The options that a user gives. What may be left out may be undefined. */
@@ -52,19 +52,19 @@ export type OptionsOf<Table> = {
 /** The same options, each checked and with its default. */
 export type ResolvedOf<Table> = { readonly [Name in keyof Table]: ReadOf<Table[Name]> }
 
-/** What a table's owner has in hand to check options that concern each other. */
+/** What a table's owner gets to check options that depend on each other. */
 export interface FinalCheck<Table> {
   /** As they were given, without those that are undefined. */
   readonly given: { readonly [Name in keyof Table]?: GivenOf<Table[Name]> }
   /** The message continues the option's name. `value` only where it cannot be a secret. */
   refuse(name: keyof Table & string, message: string, value?: unknown): void
-  /** Where `one` is given it says all; these others would be forgotten. */
+  /** Where `one` is given, these others would have no effect, and are refused. */
   alone(one: keyof Table & string, others: readonly (keyof Table & string)[]): void
 }
 
 /**
- * Reads options once: unknown names are refused with a suggestion, values checked, defaults filled in, the result frozen.
- * `finish` checks what only several options tell, and makes of them what the owner works with. Throws one
+ * Reads options once: unknown names are refused with a suggestion, values checked, defaults filled in, the result
+ * frozen. `finish` checks what only several options tell, and makes of them what the owner works with. Throws one
  * `INVALID_OPTION` that lists every problem. `owner` is who takes them: `kafka()`; `path` is the prefix of each name:
  * `worker.`.
  */
@@ -87,13 +87,13 @@ export function readOptions<Table extends OptionTable>(
   requireObject(owner, options, needed)
   refuseInstance(owner, table, options as object)
   const reading = new Reading(table, options as object, path)
-  // It could not tell what is missing from what is wrong.
+  // With options missing or wrong, `finish` could not tell one from the other.
   const result = reading.isComplete ? finish(reading.read as ResolvedOf<Table>, reading.check()) : {}
   throwProblems(owner, reading.problems)
   return Object.freeze(result)
 }
 
-/** What was given in place of the options, such as a pool: one problem, not one for each of its members. */
+/** Refuses what was given instead of options, such as a pool: one problem, not one for each of its members. */
 function refuseInstance(owner: string, table: OptionTable, given: object): void {
   const own: unknown = Object.getPrototypeOf(given) === Object.prototype ? undefined : given.constructor
   const name = typeof own === 'function' && own !== Object ? own.name : ''
@@ -107,10 +107,10 @@ function refuseInstance(owner: string, table: OptionTable, given: object): void 
 }
 
 const UNSET_AND_NEEDED = 'is undefined; give it a value (is the environment variable set?)'
-/** What is said of an option that was given as undefined, and would have been forgotten. */
+/** The message for an option that was given as undefined, and would otherwise be ignored. */
 export const UNSET = `${UNSET_AND_NEEDED}, or leave it out`
 
-/** One look at the options of one table. */
+/** One reading of the options of one table. */
 class Reading {
   readonly problems: Problem[] = []
   /** A value for each row: where one is wrong, its default. */
@@ -127,7 +127,7 @@ class Reading {
     const names = Object.keys(table)
     for (const name of Object.keys(options)) {
       if (Object.hasOwn(table, name)) continue
-      // Its value is not told: nobody knows what it is, and it may be a misspelt password.
+      // Its value is not shown: it may be a password under a misspelt name.
       this.#refuse(name, `is not an option${suggestion(name, names) || `; the options are ${names.join(', ')}`}`)
     }
     this.#take(table, options)
@@ -165,7 +165,7 @@ class Reading {
         this.#refuse(name, `cannot be read: ${said}`, { cause })
       }
     }
-    // They may all be left out; but where one is given as undefined and none has a value, the value got lost.
+    // All may be left out; but when one is given as undefined and none has a value, the value got lost.
     if (placed || unset === undefined) return
     this.#refuse(unset, table[unset]?.place === 'needed' ? UNSET_AND_NEEDED : UNSET)
   }

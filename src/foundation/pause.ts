@@ -1,7 +1,7 @@
-/** A sleep that others can end early; an `end` between two sleeps ends the next at once, so that no wake-up is lost. */
+/** A sleep that others can end early. An `end` between two sleeps ends the next one at once, so no wake-up is lost. */
 export class Pause {
   #ended = false
-  /** Monotonic time at which it is ended; nothing before that. */
+  /** When the sleep ends, by the monotonic clock. */
   #endsAt = Number.POSITIVE_INFINITY
   #alarm: NodeJS.Timeout | undefined
   #resolve: (() => void) | undefined

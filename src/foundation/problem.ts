@@ -9,11 +9,11 @@ export interface Problem {
   readonly value: unknown
   /** What is wrong and what to do, continuing the field's name: `is missing; give ...`. */
   readonly message: string
-  /** What was thrown meanwhile, if anything was. */
+  /** What was thrown, if anything. */
   readonly cause?: unknown
 }
 
-/** Throws `INVALID_OPTION` unless there are options at all: `what` takes them, such as `webhook()`, and needs `names`. */
+/** Throws `INVALID_OPTION` unless `options` is an object; `what` takes them (`webhook()`) and needs `names`. */
 export function requireObject(what: string, options: unknown, names: readonly string[] = []): void {
   if (typeof options === 'object' && options !== null && !Array.isArray(options)) return
   const message = `are ${showValue(options)}; give an object${names.length > 0 ? ` with ${names.join(' and ')}` : ''}`
@@ -35,8 +35,8 @@ export function throwProblems(what: string, problems: readonly Problem[]): void 
 }
 
 /**
- * As `showValue`, for what may hold a password: of a url neither the user's part nor the query is shown, of an object
- * only that it is one.
+ * Like `showValue`, for what may hold a password: of a url neither user, password nor query is shown, of an object only
+ * that it is one.
  */
 export function showWithoutSecrets(value: unknown): string {
   if (typeof value === 'string') return showValue(withoutSecrets(value))
@@ -46,12 +46,12 @@ export function showWithoutSecrets(value: unknown): string {
 }
 
 function withoutSecrets(text: string): string {
-  // Up to the last @: a password may have one of its own, or a slash that was not escaped.
-  // And behind ? or =: a query, or the words of a connection string, `host=h password=p`.
+  // Up to the last @: a password may contain one, or a slash that was not escaped. And behind ? or =: a query, or a
+  // connection string, `host=h password=p`.
   return text.replace(/^([a-z][a-z\d+.-]*:\/\/)?.*@/is, '$1').replace(/[?=].*/s, '')
 }
 
-/** Of a value in a message, in characters. */
+/** The most of a value that a message shows, in characters. */
 const SHOWN_LENGTH = 80
 
 /** A value as a message shows it: short, on one line. */
@@ -60,7 +60,7 @@ export function showValue(value: unknown): string {
   if (typeof value === 'function' || typeof value === 'symbol' || value === undefined) return typeof value
   let text: string | undefined
   try {
-    // Of a text only what is shown is written.
+    // Only the shown part of a text is serialised.
     text = JSON.stringify(typeof value === 'string' ? value.slice(0, SHOWN_LENGTH) : value)
   } catch {
     text = undefined

@@ -13,9 +13,9 @@ export const BACKOFF = {
   /** The longest wait, in milliseconds. Default 3,600,000 (one hour). */
   cap: duration(3_600_000, FROM_ZERO),
   /**
-   * `half`: a random time between half of the backoff and all of it, so that many events do not return at once, and none
-   * uses up its retries sooner than half of the time ("equal jitter", AWS Architecture Blog, 2015). `full`: between 0 and all of it.
-   * `none`: exactly the backoff. Default `half`.
+   * `half`: a random time between half of the backoff and all of it, so that many events do not return at once and none
+   * uses up its retries in less than half of the time ("equal jitter", AWS Architecture Blog, 2015). `full`: between 0
+   * and all of it. `none`: exactly the backoff. Default `half`.
    */
   jitter: oneOf('half', 'half', 'full', 'none'),
 }
@@ -23,12 +23,12 @@ export const BACKOFF = {
 export type BackoffOptions = OptionsOf<typeof BACKOFF>
 
 /**
- * How long an event waits after its n-th failed attempt. `'django'` is Django Broadcaster's schedule, 2^n minutes;
- * a function gets n (from 1) and returns milliseconds; when it throws, or returns no number, the backoff's defaults count.
+ * How long an event waits after its n-th failed attempt. `'django'` is Django Broadcaster's schedule, 2^n minutes; a
+ * function gets n (from 1) and returns milliseconds; when it throws or returns no number, the default backoff is used.
  */
 export type RetryPolicy = BackoffOptions | 'django' | ((retryCount: number) => number)
 
-/** Retries after the first attempt, unless an option says otherwise: with the default backoff they ride out half an hour. */
+/** Retries after the first attempt by default: with the default backoff they last half an hour or more. */
 export const DEFAULT_RETRIES = 12
 
 /** No attempt follows another sooner than this, in milliseconds: a jitter of 0 would be a tight loop. */
@@ -37,7 +37,7 @@ const MINIMUM_DELAY = 50
 /** The longest wait, in milliseconds (a year): a time that the database cannot hold would make every settle fail. */
 const MAXIMUM_DELAY = 365 * 24 * 60 * 60 * 1_000
 
-/** A wait that somebody else computed, made one that every store can add to its clock: 0 to a year; no number is 0. */
+/** A wait from elsewhere as one that every store can add to its clock: 0 to a year; what is not a number is 0. */
 export function boundedDelay(delay: unknown): number {
   return typeof delay !== 'number' || Number.isNaN(delay) ? 0 : Math.min(MAXIMUM_DELAY, Math.max(0, delay))
 }
@@ -52,7 +52,7 @@ export function retryDelay(policy: RetryPolicy, retryCount: number, random: numb
   return Math.max(MINIMUM_DELAY, backoff * share)
 }
 
-/** What a function of the user's own gives. A fault in it must not end its caller, nor make a tight loop. */
+/** The answer of a user's function. A bug in it must neither end its caller nor cause a tight loop. */
 function delayBy(policy: (retryCount: number) => number, retryCount: number): number | undefined {
   try {
     const delay: unknown = policy(retryCount)

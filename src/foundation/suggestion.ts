@@ -1,6 +1,6 @@
-/** No word that people misspell is longer, in characters: comparing two costs the product of their lengths. */
+/** Longer words are not compared, in characters: comparing two costs the product of their lengths. */
 const LONGEST = 100
-/** How many known words are compared: more are not a list that a person wrote. */
+/** How many known words are compared: no person wrote a longer list. */
 const MOST = 10_000
 
 /** `; did you mean "order"?` for a word close to a known one, else an empty string. Case does not count. */
@@ -15,7 +15,7 @@ export function suggestion(word: string, known: Iterable<string>): string {
     if (++seen > MOST) break
     if (name.length > 2 * LONGEST) continue
     const candidate = normal(name)
-    // They differ at least by what one is longer.
+    // Two words differ by at least the difference of their lengths.
     if (Math.abs(candidate.length - wanted.length) > most) continue
     const distance = editDistance(wanted, candidate)
     if (distance <= most && (!best || distance < best.distance)) best = { name, distance }

@@ -1,11 +1,11 @@
-/** What a url says of a server and of who logs in. */
+/** What a url says about a server and who logs in. */
 export interface UrlParts {
   /** Without its colon: `redis`. */
   readonly scheme: string
   /** An IPv6 address without its brackets; empty where there is none. */
   readonly host: string
   readonly port: number | undefined
-  /** With its slash and its percent-encoding, as all that follows. */
+  /** With its slash, and percent-encoded as in the url. */
   readonly path: string
   /** With its question mark. */
   readonly query: string

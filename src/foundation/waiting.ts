@@ -11,8 +11,8 @@ export interface WaitLimit {
 const LONGEST_TIMER = 2 ** 31 - 1
 
 /**
- * Settles as `promise` does, or rejects with what `late` returns when the limit comes first. What was waited for goes on by
- * itself then, and nobody learns of its end: a rejection that comes later is not an unhandled one. Leaves no timer and no listener.
+ * Settles as `promise` does, or rejects with what `late` returns when the limit comes first. What was waited for then
+ * goes on by itself, and a later rejection of it is not an unhandled one. Leaves no timer and no listener.
  */
 export function waitFor<T>(promise: PromiseLike<T>, limit: WaitLimit, late: () => unknown): Promise<T> {
   return waitOrElse(promise, limit, () => {
@@ -26,14 +26,14 @@ export function settles(promise: PromiseLike<unknown>, limit: WaitLimit): Promis
   return waitOrElse(promise.then(settled, settled), limit, () => false)
 }
 
-/** Until a promise settles, and as it does, or until `signal` aborts: the promise then goes on alone. */
+/** Settles as the promise does, or resolves when `signal` aborts: the promise then goes on by itself. */
 export async function untilSettled(promise: Promise<unknown>, signal: AbortSignal): Promise<void> {
   if (await settles(promise, { signal })) await promise
 }
 
 /**
- * Calls code that may ignore the signal it is given, which aborts with what `late` returns when the limit comes; then it is
- * waited for no more. `because` tells which limit it was. After an abort that came before, it is not called at all.
+ * Calls code that may ignore its signal. When the limit comes, the signal aborts with what `late` returns, and the wait
+ * ends. `because` tells which limit it was. If the abort came first, the code is not called at all.
  */
 export function callWithin<T>(
   limit: WaitLimit,
@@ -54,8 +54,9 @@ export function callWithin<T>(
 }
 
 /**
- * For many waits that one signal ends: a promise that resolves with what `value` returns when it aborts. `forget` takes the one
- * listener away; a listener for each of a thousand waits would be compared with all the others when it is added.
+ * For many waits that one signal ends: a promise that resolves with what `value` returns when it aborts. `forget`
+ * removes its one listener. With a listener for each of a thousand waits, every new one would be compared with all
+ * others.
  */
 export function abortOf<T>(
   signal: AbortSignal,

@@ -1,7 +1,7 @@
 import { option, secret } from './option-kinds.ts'
 import type { Option } from './option-table.ts'
 
-/** An object of the application's with one of these members at least. */
+/** An object of the application's that has at least one of these members. */
 export function withOneOf<Thing extends object>(
   wanted: string,
   ...members: readonly (keyof Thing & string)[]

@@ -21,21 +21,21 @@ export interface HandlingPlace {
 }
 
 /**
- * What is done between an event and its handlers: those of the relay, of a `Consumer` and of a webhook's receiver. What one of
- * them throws counts as if a handler had thrown it, and the time that it takes is the handler's.
+ * What is done between an event and its handlers, in the relay, a `Consumer` and a webhook receiver. What a hook throws
+ * counts as if the handler had thrown it, and the time it takes is the handler's.
  */
 export interface HandlerHooks {
   /**
-   * Data in place of the event's, once for all its handlers of an attempt and before its schema sees it: what undoes `encode` of
-   * publish. Undefined = as it is.
+   * Replaces the event's data, once per attempt for all handlers and before its schema sees it: undoes the `encode`
+   * hook of publish. Undefined = as it is.
    */
   readonly decode?: (
     event: DeliveryEvent,
     signal: AbortSignal,
   ) => DecodedData | undefined | PromiseLike<DecodedData | undefined>
   /**
-   * Around each call of a handler: calls it, once, and ends as it does. When the handler's time is over `call` rejects with
-   * `HANDLER_TIMEOUT` and calls nothing.
+   * Wraps each call of a handler: must call it once and end as it does. When the handler's time is over, `call` rejects
+   * with `HANDLER_TIMEOUT` and calls nothing.
    */
   readonly aroundHandler?: (
     event: DeliveryEvent,
@@ -45,7 +45,7 @@ export interface HandlerHooks {
   ) => Promise<unknown>
 }
 
-/** The event as its handlers get it. `received`: the same as one that can have other data. */
+/** The event as its handlers get it. `received` makes the copy that gets other data. */
 export async function decodedEvent(
   decode: NonNullable<HandlerHooks['decode']>,
   event: DeliveryEvent,
@@ -56,7 +56,7 @@ export async function decodedEvent(
   return decoded === undefined ? received() : received().withData(decoded.data, decoded.dataContentType)
 }
 
-/** Calls a handler, through the hook around it. One whose time is over by then is not called: `HANDLER_TIMEOUT`. */
+/** Calls a handler through its hook. A handler whose time is over by then is not called: `HANDLER_TIMEOUT`. */
 export function callHandler(
   hooks: HandlerHooks | undefined,
   handler: Handler,
@@ -65,7 +65,7 @@ export function callHandler(
   place: () => HandlingPlace,
 ): Promise<unknown> {
   const call = async (): Promise<unknown> => {
-    // It is no longer waited for, its transaction is over, and the next attempt may run already.
+    // Nobody waits for it any more, its transaction is over, and the next attempt may already be running.
     if (context.signal.aborted) throw tooLate(event.type)
     return handler(event, context)
   }

@@ -14,7 +14,7 @@ export interface HandlerProgress {
   readonly handlers: Readonly<Record<string, HandlerResult>>
 }
 
-/** The progress stored with an event; anything else that may be there counts as none. */
+/** The progress stored with an event; anything of another shape counts as none. */
 export function readHandlerProgress(progress: unknown): HandlerProgress {
   const handlers = isObject(progress) ? progress['handlers'] : undefined
   if (!isObject(handlers)) return { handlers: {} }

@@ -8,8 +8,9 @@ import type { Handler } from './handler.ts'
 /** How a handler is registered. */
 export interface HandlerOptions {
   /**
-   * Under which the result is stored with the event; unique in the registry and stable across releases, since a retry
-   * runs only the handlers that have not succeeded yet. Default: the function's name, or else the pattern and a number.
+   * The name under which the result is stored with the event; unique in the registry and stable across releases, since
+   * a retry runs only the handlers that have not succeeded yet. Default: the function's name, or else the pattern and a
+   * number.
    */
   readonly name?: string | undefined
 }
@@ -20,7 +21,7 @@ const HANDLER = {
 
 /** A handler as it was registered. */
 export interface RegisteredHandler {
-  /** Under which its result is stored with the event. */
+  /** The name under which its result is stored with the event. */
   readonly name: string
   /** The types and patterns it was registered for. */
   readonly types: readonly string[]
@@ -33,18 +34,18 @@ interface Entry extends RegisteredHandler {
 }
 
 type TypeName<Events> = keyof Events & string
-/** What handlers of a type get: what its schema gives, or the data itself. */
+/** What handlers of a type get: the output of its schema, or the data itself. */
 type DataOf<Events, Type extends keyof Events> = Events[Type] extends StandardSchema
   ? SchemaOutput<Events[Type]>
   : Events[Type]
 /** Anything with a star: see `compileTypePattern`. */
 type Pattern = `${string}*${string}`
-/** The type of the events that a handler of this name gets: a pattern's are of any, and so are all without a catalogue. */
+/** The event type that a handler of this name gets: any for a pattern, and for all without a catalogue. */
 type TypeOf<Events, Name extends string> = string extends keyof Events ? string : Name extends Pattern ? string : Name
 
 /**
- * Local handlers by event type. `Events` maps types to their data, or is the type of a catalogue (`typeof events`): then
- * `on('order.created', ...)` knows what it gets and a misspelt type does not compile.
+ * Local handlers by event type. `Events` maps types to their data, or is the type of a catalogue (`typeof events`):
+ * then `on('order.created', ...)` knows what it gets and a misspelt type does not compile.
  *
  * @example
  * const registry = new HandlerRegistry<{ 'order.created': Order }>()
@@ -56,7 +57,7 @@ export class HandlerRegistry<Events = Record<string, unknown>> {
 
   /**
    * Registers a handler for one type, several, or patterns (`order.*`, `*`). Several that match the same event run it
-   * once. Throws `INVALID_OPTION` for a name that is taken or a pattern that is not one.
+   * once. Throws `INVALID_OPTION` for a name that is taken or a pattern that is not valid.
    */
   on<Type extends TypeName<Events>>(
     type: Type | readonly Type[],
@@ -114,7 +115,7 @@ export class HandlerRegistry<Events = Record<string, unknown>> {
     return this.#entries.filter((entry) => entry.matches(type))
   }
 
-  /** Removes all handlers; with a type or pattern those that were registered for it, as written, and for nothing else. */
+  /** Removes all handlers; with a type or pattern, those registered for exactly that and nothing else. */
   clear(type?: string): void {
     this.#entries = type === undefined ? [] : this.#entries.filter(({ types }) => types.some((own) => own !== type))
   }

@@ -9,11 +9,11 @@ type ShowsDetails = (request: Request) => boolean | PromiseLike<boolean>
 
 const HANDLER = {
   /**
-   * Who sees the checks, with names, hosts and error texts: everyone (true), no one (false), or those for whom a function of the
-   * request returns true. Default false.
+   * Who sees the checks with names, hosts and error texts: everyone (true), no one (false), or requests for which a
+   * function returns true. Default false.
    */
   details: byDefault(false, or(callback<ShowsDetails>('a function of the request'), true, false)),
-  /** Of several sources: whether all must be ready, or any of them. Default `all`. */
+  /** Whether all of several sources must be ready, or any one. Default `all`. */
   readyWhen: oneOf('all', 'all', 'any'),
 }
 
@@ -33,8 +33,9 @@ function sourcesOf(given: unknown): readonly HealthSource[] {
 }
 
 /**
- * Answers `/livez`, `/readyz` and `/healthz` (both) with 200 or 503 and a little JSON. `/livez` asks no server: whatever happens
- * to a database or broker, it stays green. Wrap it with `toNodeListener` for `node:http`. Throws `INVALID_OPTION`.
+ * Answers `/livez`, `/readyz` and `/healthz` (both) with 200 or 503 and a little JSON. `/livez` asks no server: it
+ * stays green whatever happens to a database or broker. For `node:http` wrap it with `toNodeListener`. Throws
+ * `INVALID_OPTION`.
  *
  * @example createServer(toNodeListener(healthHandler(broadcaster))).listen(8081)
  */
@@ -66,7 +67,7 @@ export function healthHandler(
     try {
       found = await find()
     } catch {
-      // A source of the user's own that throws: what it says may be anything.
+      // A user's own source threw: the error may say anything.
       found = { well: false, told: {} }
     }
     const { well, told, checks } = found
@@ -77,12 +78,12 @@ export function healthHandler(
 
 interface Look {
   readonly well: boolean
-  /** What is told to everybody. */
+  /** What everybody may see. */
   readonly told: Readonly<Record<string, boolean>>
   readonly checks?: Liveness['checks']
 }
 
-/** By which of its words a look is well. */
+/** What a source says; well when each of `words` (default `live`) is true. */
 function look(health: Liveness & Partial<Health>, ...words: readonly ('live' | 'ready')[]): Look {
   const counted = words.length === 0 ? (['live'] as const) : words
   const told = Object.fromEntries(counted.map((word) => [word, health[word] === true]))

@@ -5,9 +5,12 @@ import type { OptionsOf } from '../foundation/option-table.ts'
 export interface HealthCheck {
   /** What it is. A worker and a consumer have loops, in this process. */
   readonly kind: 'database' | 'backend' | 'worker' | 'consumer'
-  /** The store's description, of a consumer's database `inbox of <consumer> in <store>`, or the name of the backend, worker or consumer. */
+  /**
+   * The store's description (for a consumer `inbox of <consumer> in <store>`), or the backend's, worker's or consumer's
+   * name.
+   */
   readonly name: string
-  /** False: a loop of it has stopped to turn. Always true of a database and of a backend. */
+  /** False: one of its loops no longer turns. Always true for a database and a backend. */
   readonly live: boolean
   /** Whether it can do its work now. */
   readonly ready: boolean
@@ -31,23 +34,24 @@ export interface Health extends Liveness {
   readonly checks: readonly HealthCheck[]
 }
 
-/** What can be asked how it is: a `Broadcaster`, a `Consumer`, or an object of your own. */
+/** What can report its health: a `Broadcaster`, a `Consumer`, or an object of your own. */
 export interface HealthSource {
   /** Whether its loops turn: known at once, without asking a server. */
   liveness(): Liveness
-  /** How it is. Resolves within the `timeout`, and never rejects because of what is down. */
+  /** Its health. Resolves within the `timeout`, and never rejects because something is down. */
   health(options?: HealthOptions): Promise<Health>
 }
 
-/** How it is asked. */
+/** How health is checked. */
 export const HEALTH = {
-  /** How long the database, and each backend, may take to answer, in milliseconds; then it counts as away. Default 2,000. */
+  /** How long the database and each backend may take to answer, in milliseconds; then it is down. Default 2,000. */
   timeout: duration(2_000),
-  /** For how long an answer is reused, in milliseconds: many probes cost one check. Default 1,000. */
+  /** How long an answer is reused, in milliseconds: many probes cost one check. Default 1,000. */
   maxAge: duration(1_000, { min: 0 }),
   /**
-   * Whether the backends are asked that the workers of this process serve, and one of them must be healthy. False where an
-   * application that takes requests has a worker in it: a broker that is down must not take it out of service. Default true.
+   * Whether the backends that this process's workers serve are checked, one of which must be healthy. Use false where
+   * an application that takes requests runs a worker: a broker that is down must not take it out of service. Default
+   * true.
    */
   askBackends: flag(true),
 }

@@ -1,19 +1,19 @@
 import { describeError } from '../foundation/describe-error.ts'
 import { settles } from '../foundation/waiting.ts'
 
-/** What came of a question. */
+/** The answer to one check. */
 export interface Answer {
   readonly ready: boolean
   /** What is wrong; null = nothing. */
   readonly detail: string | null
 }
 
-/** A question without an answer is asked again after this long, in ms: by then its connection has been given up. */
+/** A check without an answer is made again after this long, in ms: by then its connection has been given up. */
 const FORGOTTEN = 30_000
 
 /**
- * Checks one thing on behalf of all callers: one check at a time, and its answer is reused for a moment. One that hangs is
- * reported as such, at once to later callers.
+ * Checks one thing for all callers: one check at a time, and its answer is reused for a moment. A check that hangs is
+ * reported as such, to later callers at once.
  */
 export class Probe {
   readonly #ask: () => Promise<Answer>
@@ -25,7 +25,7 @@ export class Probe {
     this.#ask = ask
   }
 
-  /** Resolves within `timeout` ms; an answer that is younger than `maxAge` ms is not asked for again. */
+  /** Resolves within `timeout` ms; an answer younger than `maxAge` ms is reused. */
   async look({ timeout, maxAge }: { readonly timeout: number; readonly maxAge: number }): Promise<Answer> {
     const now = performance.now()
     if (this.#last !== undefined && now - this.#last.at < maxAge) return this.#last.answer

@@ -1,6 +1,6 @@
 /**
- * Whether a loop still turns: at each turn it says that it is there, and the next must come within `longest` milliseconds,
- * whatever the things do that it waits for.
+ * Whether a loop still turns: it beats at each turn, and the next beat must come within `longest` milliseconds,
+ * whatever the loop waits for.
  */
 export class Pulse {
   readonly #longest: number
@@ -16,7 +16,7 @@ export class Pulse {
     this.#due = performance.now() + this.#longest
   }
 
-  /** From here to the next beat the loop waits for work whose end comes by itself, however late that may be. */
+  /** Until the next beat the loop waits for work that has limits of its own, however late it ends. */
   rest(): void {
     this.#due = Number.POSITIVE_INFINITY
   }

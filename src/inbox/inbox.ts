@@ -68,8 +68,8 @@ export class Inbox<Tx = unknown> {
   }
 
   /**
-   * To be awaited before work begins: throws `SCHEMA_MISSING`, `SCHEMA_OUTDATED` or `SCHEMA_TOO_NEW` unless the inbox is in
-   * the database, `STORE_UNAVAILABLE` when that is down.
+   * Await it before work begins: rejects with `SCHEMA_MISSING`, `SCHEMA_OUTDATED` or `SCHEMA_TOO_NEW` unless the inbox
+   * is in the database, with `STORE_UNAVAILABLE` when that is down.
    */
   async check(): Promise<void> {
     await this.#store.schema.check()
@@ -79,17 +79,18 @@ export class Inbox<Tx = unknown> {
    * Runs `handle` unless this consumer has handled the event: resolves with true when it ran. The event counts as
    * handled when `tx`, your own open transaction, commits. While another transaction handles the same event this one
    * waits for it, and then skips if that committed, or runs if it rolled back. What `handle` throws is passed on; roll
-   * back then, or the event may be handled again while its half-done effects stand.
+   * back then, or the event may be handled again although its half-done effects remain.
    *
    * `consumer`: who handles, 1 to 100 characters that stay the same for ever. Throws `INVALID_OPTION`, `INVALID_EVENT`,
-   * `NOT_A_TRANSACTION`, `TRANSACTION_ENDED` or `TRANSACTION_ABORTED` before anything is written; the last two also after
-   * `handle`, when the database has rolled back meanwhile, though `handle` caught the error: its event is not handled.
+   * `NOT_A_TRANSACTION`, `TRANSACTION_ENDED` or `TRANSACTION_ABORTED` before anything is written; the last two also
+   * after `handle`, when the database rolled back during it and `handle` caught the error: the event is then not
+   * handled.
    */
   once(tx: Tx, consumer: string, event: IdentifiedEvent, handle: () => unknown): Promise<boolean> {
     return this.#runner.run(tx, this.#once(tx, consumer, event, handle))
   }
 
-  /** `once` without a promise, for synchronous libraries (`node:sqlite`, better-sqlite3). `handle` must be synchronous. */
+  /** `once` for synchronous libraries (`node:sqlite`, better-sqlite3); `handle` must be synchronous too. */
   onceSync(tx: Tx, consumer: string, event: IdentifiedEvent, handle: () => unknown): boolean {
     return this.#runner.runSync('onceSync', tx, this.#once(tx, consumer, event, handle))
   }
@@ -101,15 +102,15 @@ export class Inbox<Tx = unknown> {
     try {
       yield* settled([handle()], returnedPromise)
     } catch (error) {
-      // For a caller that catches it and commits. On a transaction that is broken this fails, and so will its commit.
+      // For a caller that catches the error and commits. On a broken transaction this fails, and so will the commit.
       try {
         yield* inbox.withdraw(entry)
       } catch {}
       throw error
     }
     this.#runner.check(tx)
-    // The handler may have caught an error with which the database rolled the transaction back, and then COMMIT succeeds on
-    // PostgreSQL and MySQL. The entry is the proof: it exists as long as the effects before it do.
+    // The handler may have caught an error with which the database rolled the transaction back; COMMIT then still
+    // succeeds on PostgreSQL and MySQL. The entry is the proof: it stands exactly as long as the effects beside it.
     if (!inbox.find || this.#runner.isIntact(tx) || (yield* inbox.find(entry))) return true
     throw new BroadcasterError(
       'TRANSACTION_ABORTED',
@@ -119,7 +120,8 @@ export class Inbox<Tx = unknown> {
   }
 
   /**
-   * Forgets, when `tx` commits, that this consumer has handled the event: it may be handled again. Throws as `once` does.
+   * Forgets, when `tx` commits, that this consumer has handled the event: it may be handled again. Throws as `once`
+   * does.
    */
   async forget(tx: Tx, consumer: string, event: IdentifiedEvent): Promise<void> {
     await this.#runner.run(tx, this.#store.inbox.withdraw(entryOf(consumer, event)))
@@ -168,10 +170,10 @@ function entryOf(consumer: string, { source, id }: IdentifiedEvent): InboxEntry 
 /** The prefix of the hash of an attribute. */
 const HASHED = 'sha-256:'
 
-/** Senders may use attributes of any length; what no column can hold is stored as its hash. */
+/** Senders may use attributes of any length; what does not fit the column is stored as its hash. */
 function short(text: string): string {
-  // A database counts characters, JavaScript counts UTF-16 units: never fewer. PostgreSQL takes no NUL.
-  // What looks like such a hash is hashed, too, or it would stand for another event.
+  // A database counts characters, JavaScript UTF-16 units, which are never fewer. PostgreSQL takes no NUL. What looks
+  // like such a hash is hashed too, or it would stand for another event.
   if (text.length <= MOST && !text.includes('\0') && !text.startsWith(HASHED)) return text
   return HASHED + createHash('sha256').update(text).digest('hex')
 }

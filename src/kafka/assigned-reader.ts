@@ -8,11 +8,11 @@ import { type FetchedRecord, Partition } from './partition.ts'
 import { placeOf } from './port.ts'
 import { recordsIn } from './records-in.ts'
 
-/** A partition was out of order: it is left alone for this long, in ms, twice as long each time up to the second. */
+/** A partition that could not be read is left alone for this long, in ms; twice as long each time, up to a second. */
 const REST = 250
 const LONGEST_REST = 5_000
 
-/** Where a partition is to be read on, as far as it is known. */
+/** Where reading of a partition continues, as far as is known. */
 export interface Assigned {
   readonly topic: string
   readonly number: number
@@ -26,14 +26,14 @@ export interface AssignedReaderParts {
   readonly start: 'all' | 'new'
   /** The client for a broker, made when there is none. */
   readonly clientOf: (node: number, view: View) => LeaderClient
-  /** It did not answer: the next call makes another. */
+  /** It did not answer: the next `clientOf` makes another. */
   readonly drop: (client: LeaderClient) => void
-  /** Keeps where a partition begins, before anything of it is delivered. */
+  /** Stores where a partition begins, before anything of it is delivered. */
   readonly keep: (
     begun: readonly { readonly topic: string; readonly number: number; readonly offset: bigint }[],
   ) => Promise<void>
   /**
-   * The log ends before where we are: what is in hand of it is of another log, and all is read again from these
+   * The log ends before our position: what we hold of it belongs to another log, and all is read again from these
    * offsets.
    */
   readonly rewind: (
@@ -44,15 +44,15 @@ export interface AssignedReaderParts {
   readonly onTrouble: ((error: BroadcasterError) => void) | undefined
 }
 
-/** One of them, with its troubles. */
+/** An assigned partition and its troubles. */
 interface Held extends Assigned {
   /** Undefined until its leader has said where it begins. */
   partition: Partition | undefined
-  /** Where it begins, once that was asked. */
+  /** Where it begins, once its leader has said so. */
   begin: bigint | undefined
   /** Its offset is out of range. */
   isAstray: boolean
-  /** Since it was last well. */
+  /** How many times in a row it could not be read. */
   troubles: number
   trouble: BroadcasterError | undefined
   /** By `performance.now()`. */
@@ -60,18 +60,18 @@ interface Held extends Assigned {
 }
 
 /**
- * Reads the partitions that a member was given, from the brokers that lead them, each at its own pace: what is out of order is
- * left alone for a while, and the others go on.
+ * Reads the partitions that a member was assigned, from the brokers that lead them, each at its own pace: one that
+ * cannot be read is left alone for a while, and the others go on.
  */
 export class AssignedReader {
   readonly #parts: AssignedReaderParts
   readonly #held: readonly Held[]
-  /** By place, those of which we know where to read. */
+  /** By place: the partitions whose position is known. */
   readonly #partitions = new Map<string, Partition>()
   /** Brokers that are being asked. */
   readonly #visiting = new Set<number>()
   #arrived: FetchedRecord[] = []
-  /** Rings when a broker has been asked. */
+  /** Resolves when a broker has been asked. */
   #bell = Promise.withResolvers<void>()
 
   constructor(assigned: readonly Assigned[], parts: AssignedReaderParts) {
@@ -89,7 +89,7 @@ export class AssignedReader {
     return this.#partitions.get(place)
   }
 
-  /** The next records, none when there are none for some time. Rejects with an `OutageError` when nothing at all can be read. */
+  /** The next records; none after a while without any. Rejects with an `OutageError` when nothing can be read. */
   async read(): Promise<readonly FetchedRecord[]> {
     if (this.#held.length > 0) await this.#ask()
     else await new Promise((resolve) => setTimeout(resolve, WAIT))
@@ -106,7 +106,7 @@ export class AssignedReader {
         this.#bell.resolve()
       })
     }
-    // Meanwhile the next is on its way.
+    // The next fetch is already on its way.
     if (this.#arrived.length > 0) return
     await settles(this.#bell.promise, { timeout: WAIT })
     this.#bell = Promise.withResolvers()
@@ -156,7 +156,7 @@ export class AssignedReader {
     }
   }
 
-  /** Asks where those begin of which nothing was committed, and where those go on that are out of range. */
+  /** Asks where partitions begin of which nothing was committed, and where those continue that are out of range. */
   async #findPlaces(client: LeaderClient, group: readonly Held[]): Promise<void> {
     const unplaced = group.filter(({ partition }) => partition === undefined)
     const unasked = unplaced.filter(({ begin }) => begin === undefined)
@@ -168,14 +168,14 @@ export class AssignedReader {
     const begun = unplaced.flatMap(({ topic, number, begin }) =>
       begin === undefined ? [] : [{ topic, number, offset: begin }],
     )
-    // Where it began is kept, or what comes before the first commit is lost at the next start: that asks for the end again.
+    // Stored, or what comes before the first commit would be lost: the next start would ask for the end again.
     if (begun.length > 0 && this.#parts.start === 'new') await this.#parts.keep(begun)
     for (const held of unplaced) if (held.begin !== undefined) this.#place(held, held.begin)
     const astray = group.filter(({ isAstray }) => isAstray)
     if (astray.length > 0) await this.#findAgain(client, astray)
   }
 
-  /** Records that we had not read were deleted, or the log ends before us: goes on with the oldest. */
+  /** Records that we had not read were deleted, or the log ends before our position: continues with the oldest. */
   async #findAgain(client: LeaderClient, astray: readonly Held[]): Promise<void> {
     const oldest = await client.offsets(astray, EARLIEST)
     const newest = await client.offsets(astray, LATEST)
@@ -192,8 +192,8 @@ export class AssignedReader {
         partition.next = first
       } else if (partition.next > end) rewound.push({ topic, number, offset: first })
     }
-    // The log was cut off before where we are, or the offset is of another one. Waiting there for the end to come by would
-    // skip silently all that is written meanwhile: what there is comes again.
+    // The log was cut off before our position, or the offset belongs to another log. Waiting there until the log has
+    // grown past it would silently skip all that is written until then, so what there is comes again.
     if (rewound.length > 0) await this.#parts.rewind(rewound)
   }
 
@@ -220,7 +220,7 @@ export class AssignedReader {
     this.#tell(held, error)
   }
 
-  /** Once, when it begins. */
+  /** Reports a trouble once, when it begins. */
   #tell(held: Held, error: BroadcasterError): void {
     const isNew = held.trouble === undefined
     held.trouble = error

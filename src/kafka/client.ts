@@ -5,7 +5,7 @@ import type { ResolvedKafkaConnection } from './options.ts'
 
 export type KafkaModule = typeof import('@platformatic/kafka')
 
-/** The options that all our clients have. They repeat nothing but what Kafka drops when it comes twice. */
+/** The options that all our clients share. They resend nothing that Kafka would not drop as a duplicate. */
 export function clientOptions({
   bootstrapServers,
   clientId,
@@ -18,7 +18,7 @@ export function clientOptions({
     clientId,
     bootstrapBrokers: [...bootstrapServers],
     connectTimeout,
-    // For the broker's wait for its replicas, and for ours.
+    // For the broker's wait for its replicas, and for our wait.
     timeout,
     requestTimeout: timeout,
     ...(tls === false ? {} : { tls: tls === true ? {} : tls }),
@@ -39,7 +39,7 @@ export async function importKafka(factory: string): Promise<KafkaModule> {
   }
 }
 
-/** A promise of the client, which may take longer than it should. */
+/** Limits a promise of the client, which may take longer than it should. */
 export function within<T>(timeout: number, promise: Promise<T>): Promise<T> {
   return waitFor(promise, { timeout }, () => new OutageError(`no answer from Kafka within ${timeout} ms`))
 }

@@ -8,39 +8,39 @@ type Broker = Parameters<Base['connections']['get']>[0]
 type Metadata = import('@platformatic/kafka').ClusterMetadata
 type PartitionState = import('@platformatic/kafka').ClusterPartitionMetadata
 
-/** The brokers, and who leads which partition. A topic that could not be asked for has no partitions. */
+/** The brokers, and which one leads which partition. A topic that could not be looked up has no partitions. */
 export interface View extends Metadata {
-  /** Why there is nothing on a topic: the protocol's name. */
+  /** Why nothing is known of a topic: the protocol's error name. */
   readonly refused: ReadonlyMap<string, string>
   /** Whether each partition has a leader that can be asked. */
   readonly whole: boolean
 }
 
-/** How long an answer is good, in milliseconds. */
+/** How long an answer is used, in milliseconds. */
 const AGE = 5_000
 /** The same, while a partition has no leader. */
 const AGE_IN_TROUBLE = 1_000
-/** A broker that has not answered after this long, in ms, is no longer the only one asked. */
+/** When a broker has not answered after this long, in ms, the next is asked as well. */
 const HEDGE = 1_000
 const GROUP = 0
 const NOBODY = -1
 
 /**
- * What the brokers say of their cluster. Unlike the client's own, an answer that names a partition without a leader is an
- * answer, and a broker that does not answer does not keep us from asking the next.
+ * What the brokers say about their cluster. Unlike the client's own metadata, an answer with a leaderless partition in
+ * it is an answer, and a broker that does not answer does not keep us from asking the next.
  */
 export class ClusterView {
   readonly #kafka: KafkaModule
   readonly #connection: ResolvedKafkaConnection
-  /** A client for each broker that was asked, by its address. */
+  /** A client for each broker that was asked, by address. */
   readonly #clients = new Map<string, Base>()
   /** By the names of the topics. */
   readonly #latest = new Map<string, { readonly view: View; readonly at: number }>()
   readonly #asking = new Map<string, Promise<View>>()
-  /** Who answered last. */
+  /** The broker that answered last. */
   #best: Broker | undefined
   #known: readonly Broker[] = []
-  /** Who is asked last. */
+  /** The broker to ask last. */
   #doubted: string | undefined
   #isClosed = false
 
@@ -49,7 +49,7 @@ export class ClusterView {
     this.#connection = connection
   }
 
-  /** Not older than some seconds, unless nobody answers just now. Rejects with an `OutageError` when nobody does for longer. */
+  /** A view some seconds old at most, or older while no broker answers; later rejects with an `OutageError`. */
   async of(topics: readonly string[], create = false): Promise<View> {
     const name = topics.toSorted().join(' ')
     const latest = this.#latest.get(name)
@@ -57,19 +57,19 @@ export class ClusterView {
     if (latest && age < (latest.view.whole ? AGE : AGE_IN_TROUBLE)) return latest.view
     const asked = this.#ask(name, topics, create)
     if (!latest || age > AGE + this.#patience) return asked
-    // What is asked for is there at the next look.
+    // The answer will be there at the next look.
     asked.catch(() => undefined)
     return latest.view
   }
 
-  /** A broker said that it leads a partition no more. */
+  /** A broker said that it no longer leads a partition. */
   expire(): void {
     for (const [name, { view, at }] of this.#latest) {
       this.#latest.set(name, { view, at: Math.min(at, performance.now() - AGE) })
     }
   }
 
-  /** What was said of topics was wrong: it is asked for again. */
+  /** What is known of topics was wrong: it is asked for again. */
   forget(): void {
     this.#latest.clear()
     // A broker that has just started may not have heard of it yet: another one is asked first.
@@ -88,12 +88,12 @@ export class ClusterView {
   }
 
   /**
-   * Lets a client of ours see the cluster like this, and ask whoever answers. `refuses`: a topic that is refused is an error, and
-   * not one without partitions.
+   * Lets one of our clients see the cluster like this, and ask whichever broker answers. `refuses`: a refused topic is
+   * an error, not a topic without partitions.
    */
   lendTo(client: Base, topics: readonly string[], refuses = false): void {
     const kafka = this.#kafka
-    // The client calls a method of each error that it gets.
+    // The client calls a method of each error that it is given.
     const own = (error: unknown): Error =>
       new kafka.MultipleErrors(error instanceof Error ? error.message : String(error), [error as Error])
     client[kafka.kMetadata] = ({ topics: wanted = [], autocreateTopics, forceUpdate }, callback) => {
@@ -114,7 +114,7 @@ export class ClusterView {
         (error: unknown) => callback(own(error)),
       )
     }
-    // One that is gone from the cluster, which the client takes for one that is there.
+    // A broker that has left the cluster, which the client takes for one that is there.
     client[kafka.kGetConnection] = (broker: Broker | undefined, callback) => {
       if (broker === undefined) callback(new kafka.NetworkError('the broker is not in the cluster now'))
       else client.connections.get(broker, callback as never)
@@ -194,7 +194,7 @@ export class ClusterView {
     return client
   }
 
-  /** What did not answer loses its connection. */
+  /** Ends the connection of a broker that did not answer. */
   #drop(address: string): void {
     const client = this.#clients.get(address)
     this.#clients.delete(address)
@@ -246,7 +246,7 @@ function viewOf({ brokers, clusterId, controllerId, topics }: MetadataAnswer, ka
   return { id: clusterId ?? '', brokers: known, controllerId, topics: new Map(byName), lastUpdate, refused, whole }
 }
 
-/** One request. An answer that names errors is an answer: it says of what. */
+/** Makes one request. An answer that names errors is still an answer: it says what they concern. */
 export function ask<Answer>(kafka: KafkaModule, client: Base, name: string, args: readonly unknown[]): Promise<Answer> {
   return new Promise((resolve, reject) => {
     client[kafka.kGetBootstrapConnection]((unreachable, connection) => {

@@ -57,9 +57,9 @@ export function deadTopicOf({ deadLetter }: ResolvedKafkaSubscriptionOptions, to
   return deadLetter.topic ?? `${topic}.dead`
 }
 
-/** A producer for dead letters and what is requeued of them. */
+/** A producer for dead letters, and for those that are requeued. */
 export function deadLetterPort({ connection }: ResolvedKafkaSubscriptionOptions): ProducerPort {
-  // What its topic took because it was compressed is too large as it is.
+  // What its topic took only because it was compressed would be too large uncompressed.
   return producerPort({ ...resolveOptions({ compression: 'gzip' }), ...connection })
 }
 
@@ -75,8 +75,8 @@ export async function produceOne(
 }
 
 /**
- * What a dead letter has of its record. The record itself stays in its own topic, as long as that keeps it: in the worst
- * case the letter says only where.
+ * How much of its record a dead letter holds. The record itself stays in its own topic as long as that keeps it: in the
+ * worst case the letter says only where it is.
  */
 const FORMS = ['whole', 'without headers', 'bare'] as const
 
@@ -112,10 +112,13 @@ type Admin = import('@platformatic/kafka').Admin
 const LIMIT = 'max.message.bytes'
 /** The largest limit that Kafka takes. */
 const LARGEST = 2 ** 31 - 1
-/** What a dead letter may have more than its record, in bytes: our headers, of which the error is the longest. */
+/** How much larger a dead letter may be than its record, in bytes: our headers, the longest of which is the error. */
 const ROOM = 64 * 1024
 
-/** Makes a dead-letter topic that takes whatever `sources` take. One that is there by now is left as it is. */
+/**
+ * Makes a dead-letter topic that takes whatever `sources` take. One that another process has just made is left as it
+ * is.
+ */
 async function createDeadLetterTopic(
   connection: ResolvedKafkaConnection,
   topic: string,
@@ -130,9 +133,9 @@ async function createDeadLetterTopic(
       const own = await within(patience, limitOf(admin, source, ConfigResourceTypes.TOPIC))
       limit = own === undefined || limit === undefined ? undefined : Math.max(own, limit)
     }
-    // Where we may not ask, the broker's own limit is the likeliest.
+    // Where we may not ask, the broker's default limit is the most likely.
     const configs = limit === undefined ? [] : [{ name: LIMIT, value: String(Math.min(limit + ROOM, LARGEST)) }]
-    // As many replicas as the broker gives by itself.
+    // -1: as many replicas as the broker's default.
     await within(patience, admin.createTopics({ topics: [topic], partitions: 1, replicas: -1, configs }))
   } catch (error) {
     if (!says(error, 'TOPIC_ALREADY_EXISTS')) throw failureOf(error, topic, false).error
@@ -141,7 +144,7 @@ async function createDeadLetterTopic(
   }
 }
 
-/** The largest batch that a topic takes, in bytes; undefined = we may not know. */
+/** The largest batch that a topic takes, in bytes; undefined = we may not ask. */
 async function limitOf(admin: Admin, topic: string, resourceType: 2): Promise<number | undefined> {
   try {
     const resource = { resourceType, resourceName: topic, configurationKeys: [LIMIT] }
@@ -154,7 +157,7 @@ async function limitOf(admin: Admin, topic: string, resourceType: 2): Promise<nu
   }
 }
 
-/** Whether it, or what it is made of, has this name in the protocol. */
+/** Whether the error, or one inside it, has this name in the protocol. */
 function says(error: unknown, name: string): boolean {
   return chainOf(error).some((each) => protocolName(each) === name)
 }

@@ -2,10 +2,10 @@ import { isMissingDependency, OutageError, PermanentError } from '../backend/sen
 import { BroadcasterError } from '../errors.ts'
 import type { KafkaModule } from './client.ts'
 
-/** What an error comes to. */
+/** What an error means for its records. */
 export interface KafkaFailure {
   readonly error: BroadcasterError
-  /** One record of a batch may be the reason: smaller batches show which. */
+  /** A single record of the batch may be the reason: smaller batches show which. */
   readonly divisible: boolean
 }
 
@@ -56,7 +56,7 @@ const OUTAGE: Readonly<Record<string, string>> = {
   REBOOTSTRAP_REQUIRED: 'the cluster is another one',
 }
 
-/** Of these, what says something of one partition, and nothing of the others. */
+/** Those of them that concern one partition only. */
 const OF_PARTITION: ReadonlySet<string> = new Set([
   'LEADER_NOT_AVAILABLE',
   'NOT_LEADER_OR_FOLLOWER',
@@ -78,7 +78,7 @@ const PERMANENT: Readonly<Record<string, string>> = {
   INVALID_TIMESTAMP: "its time is too far from the broker's",
 }
 
-/** About the topic: an outage when all events have the same, otherwise the trouble of those that have it. */
+/** About the topic: an outage when all events go to the same one, otherwise a failure of the events that go there. */
 const TOPIC: Readonly<Record<string, string>> = {
   UNKNOWN_TOPIC_OR_PARTITION: 'there is no such topic; create it, or have the backend do it by kafka({ create: true })',
   TOPIC_AUTHORIZATION_FAILED: 'this user may not write to the topic',
@@ -97,8 +97,8 @@ const UNREACHABLE: ReadonlySet<string> = new Set([
 ])
 
 /**
- * The failure of a protocol error, by its name. `eachOwnTopic`: the topic is chosen for each event. `place`: the partition that it
- * was said of; what concerns that one alone is no outage of the others.
+ * The failure of a protocol error, by its name. `eachOwnTopic`: the topic is chosen for each event. `place`: the
+ * partition in question; what concerns that one alone is no outage of the others.
  */
 export function failureOfCode(
   name: string,
@@ -143,7 +143,7 @@ export function failureOf(error: unknown, topic: string, eachOwnTopic: boolean):
   }
 }
 
-/** The error of connecting: nothing works, whatever it is. */
+/** An error while connecting: whatever it is, nothing works. */
 export function errorOfConnection(error: unknown, topic = ''): BroadcasterError {
   if (error instanceof OutageError || isMissingDependency(error)) return error
   const { error: failure } = failureOf(error, topic, false)
@@ -158,7 +158,7 @@ export function protocolName(error: Error): string | undefined {
   return undefined
 }
 
-/** The protocol's name of a number in an answer. */
+/** The protocol's name for an error number in an answer. */
 export function nameOfCode({ protocolErrorsCodesById }: KafkaModule, code: number): string {
   const names: Readonly<Record<number, string>> = protocolErrorsCodesById
   return names[code] ?? 'UNKNOWN_SERVER_ERROR'

@@ -16,9 +16,9 @@ interface LaneProducer {
   readonly sequences: Map<string, number>
 }
 
-/** What Kafka says to a producer whose lane has a newer one. */
+/** Kafka's errors for a producer whose lane has a newer one. */
 const FENCED: ReadonlySet<string> = new Set(['INVALID_PRODUCER_EPOCH', 'PRODUCER_FENCED'])
-/** Worth asking again at once, with the same numbers: what was written the first time is not written again. */
+/** Worth sending again at once, with the same sequence numbers: what was already written is not written twice. */
 const AGAIN: ReadonlySet<string> = new Set([
   'NOT_LEADER_OR_FOLLOWER',
   'LEADER_NOT_AVAILABLE',
@@ -29,9 +29,10 @@ const REPEATS = 2
 const REPEAT_DELAY = 50
 
 /**
- * A producer for each lane, with a name of its own at Kafka. The worker that takes a lane over asks for the next epoch of
- * that name, and once it has written to a partition Kafka refuses there whatever comes from an earlier epoch: the late send
- * of a worker that was frozen, and lost its lane meanwhile. No transactions: what they add is atomicity, and not the fence.
+ * A producer for each lane, with its own name (transactional id) at Kafka. The worker that takes a lane over asks for
+ * the next epoch of that name; once it has written to a partition, Kafka refuses whatever comes there from an earlier
+ * epoch: the late send of a worker that was frozen and lost its lane. No transactions: they would add atomicity, not
+ * the fence.
  */
 export class FencedPort implements ProducePort {
   readonly #port: ProducerPort
@@ -39,7 +40,7 @@ export class FencedPort implements ProducePort {
   readonly #options: ResolvedKafkaOptions
   readonly #eachOwnTopic: boolean
   readonly #lanes = new Map<number, LaneProducer>()
-  /** The fence under which a lane's producer was refused last. */
+  /** The fence under which a lane's producer was last refused. */
   readonly #refused = new Map<number, number>()
 
   constructor(port: ProducerPort, name: string, options: ResolvedKafkaOptions, eachOwnTopic: boolean) {
@@ -73,12 +74,12 @@ export class FencedPort implements ProducePort {
     if (owner === undefined) throw noOwner()
     let lane = this.#lanes.get(owner.lane)
     if (lane?.fence !== owner.fence) {
-      // Refused under this very fence: a worker that was frozen must not fence the owner of now.
+      // Refused under this very fence: a worker that was frozen must not fence the current owner.
       if (this.#refused.get(owner.lane) === owner.fence) await nextTurn()
       if (!group.some((message) => message.wanted())) return new Map()
       lane = { fence: owner.fence, ...(await this.#client.begin(owner.lane)), sequences: new Map() }
       this.#lanes.set(owner.lane, lane)
-      // A process that was frozen before it asked has fenced the lane's owner of now. Once its timers have run it knows
+      // A process that was frozen before it asked has just fenced the current owner. Once its timers have run it knows
       // that its lease is over, and writes nothing.
       await nextTurn()
     }
@@ -87,7 +88,7 @@ export class FencedPort implements ProducePort {
     const refused = await this.#write(owner, lane, wanted)
     const unclear = [...refused.values()].some(({ error }) => error instanceof OutageError)
     if (unclear || [...refused.values()].some(({ error }) => error.code === 'SEND_NOT_ATTEMPTED')) {
-      // What it has written is not known any more: the next epoch counts from the beginning.
+      // What was written is no longer known: the next epoch counts from the beginning.
       this.#lanes.delete(owner.lane)
     }
     return refused
@@ -109,7 +110,7 @@ export class FencedPort implements ProducePort {
           if (first === undefined) continue
           const { topic } = first.message
           const name = error === undefined ? 'NONE' : names.get(placeOf(topic, first.partition))
-          // Written the first time, when its answer was lost.
+          // It was written the first time, and the answer was lost.
           if (name === 'NONE' || name === 'DUPLICATE_SEQUENCE_NUMBER') {
             const key = `${topic}:${first.partition}`
             lane.sequences.set(key, ((lane.sequences.get(key) ?? 0) + batch.length) % 2 ** 31)
@@ -134,7 +135,7 @@ export class FencedPort implements ProducePort {
     return refused
   }
 
-  /** Once it is a lane that was lost. A second time under the same fence, another outbox uses the name. */
+  /** The first time, the lane was lost. A second time under the same fence means that another outbox uses the name. */
   #fenced({ lane, fence }: NonNullable<LaneOwner>, cause: unknown): KafkaFailure {
     const twice = this.#refused.get(lane) === fence
     this.#refused.set(lane, fence)
@@ -150,7 +151,7 @@ export class FencedPort implements ProducePort {
   }
 }
 
-/** Whether it is unknown if Kafka has written it. */
+/** Whether the error leaves open if Kafka has written it. */
 function isUnanswered(error: unknown): boolean {
   return (
     chainOf(error).every((each) => protocolName(each) === undefined) &&

@@ -11,9 +11,9 @@ import type { ResolvedKafkaSubscriptionOptions } from './subscription-options.ts
 
 type Consumer = import('@platformatic/kafka').Consumer<Buffer, Buffer, Buffer, Buffer>
 
-/** Whom a member tells. */
+/** What a member reports to. */
 export interface MemberListeners extends Pick<SubscriptionContext, 'onGap' | 'onTrouble'> {
-  /** What was delivered is not ours any more. */
+  /** What was delivered is no longer ours. */
   readonly onLost: () => void
 }
 
@@ -25,9 +25,9 @@ interface Offset {
 }
 
 /**
- * A member of a consumer group. It fetches by itself, and not through the client's stream, which goes on with what it had
- * fetched before the group changed, and stops when one partition of all has no leader. It leaves the group only when the
- * coordinator says so, or says nothing.
+ * A member of a consumer group. It does its own fetching instead of using the client's stream, which goes on with what
+ * it had fetched before a rebalance, and stops when a single partition has no leader. It leaves the group only when the
+ * coordinator says so, or no longer answers.
  */
 export class GroupMember {
   readonly #options: ResolvedKafkaSubscriptionOptions
@@ -36,14 +36,14 @@ export class GroupMember {
   readonly #view: ClusterView
   readonly #listeners: MemberListeners
   readonly #leaders = new Map<number, LeaderClient>()
-  /** Undefined = Kafka has shared the partitions out, and we do not know yet where ours begin. */
+  /** Undefined = partitions were assigned, and where ours begin is not known yet. */
   #reader: AssignedReader | undefined
-  /** Goes up each time the partitions are shared out. */
+  /** Goes up with each assignment. */
   generation = 0
-  /** Of all topics, when we joined, or the fewest since. */
+  /** Partitions of all topics when we joined, or the fewest since. */
   #partitionCount = Number.POSITIVE_INFINITY
   #failure: unknown
-  /** Ends when no heartbeat was answered for so long that Kafka takes us for dead. */
+  /** Fires when no heartbeat was answered for so long that Kafka takes us for dead. */
   #alive: NodeJS.Timeout | undefined
   #isAskingForCoordinator = false
 
@@ -65,7 +65,7 @@ export class GroupMember {
       retries: 0,
       sessionTimeout,
       heartbeatInterval,
-      // How long the others wait for us to come back: we come at once.
+      // How long the others wait for us to rejoin: we do so at once.
       rebalanceTimeout: sessionTimeout,
     })
     this.#consumer = consumer
@@ -74,11 +74,11 @@ export class GroupMember {
       this.#isAlive()
       this.#shareOut()
     })
-    // While it joins again there are no heartbeats; the client says when that fails.
+    // There are no heartbeats while it rejoins; the client reports when that fails.
     consumer.on('consumer:group:rebalance', () => clearTimeout(this.#alive))
     consumer.on('consumer:heartbeat:end', () => this.#isAlive())
     consumer.on('consumer:heartbeat:error', () => void this.#askForCoordinator(group))
-    // The group could not be joined again: a new member must be made.
+    // It could not rejoin: a new member must be made.
     consumer.on('error', (error: unknown) => this.#fail(error))
   }
 
@@ -104,12 +104,12 @@ export class GroupMember {
     }
   }
 
-  /** Why it is a member no more. */
+  /** Why it is no longer a member. */
   get failure(): unknown {
     return this.#failure
   }
 
-  /** The next records, none when there are none for some time. Rejects with an `OutageError` when nothing at all can be read. */
+  /** The next records; none after a while without any. Rejects with an `OutageError` when nothing can be read. */
   async fetch(): Promise<readonly FetchedRecord[]> {
     const { generation } = this
     this.#reader ??= await this.#begin(generation)
@@ -117,7 +117,7 @@ export class GroupMember {
     if (generation !== this.generation || reader === undefined) return []
     const count = countOf(await this.#view.of(this.#options.topics))
     if (count > this.#partitionCount) {
-      // A partition that was added is not read until the group reassigns them.
+      // An added partition is not read until the group rebalances.
       this.#fail(new OutageError('the topics have more partitions than before: the group is joined again'))
       return []
     }
@@ -131,7 +131,7 @@ export class GroupMember {
     return this.#reader?.partitionAt(placeOf(topic, partition))
   }
 
-  /** Commits what may be. Resolves with the places of which Kafka did not take it, and why. */
+  /** Commits what may be committed. Resolves with the places that Kafka did not accept, and why. */
   async commit(): Promise<ReadonlyMap<string, Error>> {
     const { generation } = this
     const advanced = [...(this.#reader?.partitions ?? [])].flatMap((partition) => {
@@ -152,7 +152,7 @@ export class GroupMember {
   /** Leaves the group, so that the others need not wait. */
   async leave(): Promise<void> {
     const { timeout } = this.#options.connection
-    // Sync, so that nothing is asked of a client that is being closed.
+    // Called synchronously, so that nothing is asked of a client that is being closed.
     const left = new Promise<void>((resolve) => this.#consumer.close(true, () => resolve()))
     await within(timeout, Promise.all([left, ...this.#closeLeaders()])).catch(() => undefined)
     this.#view.close()
@@ -188,7 +188,7 @@ export class GroupMember {
     this.#alive.unref()
   }
 
-  /** The client asks the brokers it knows for ever: after a failover none of them answers. */
+  /** The client keeps asking the brokers it knows: after a failover none of them may answer. */
   async #askForCoordinator(group: string): Promise<void> {
     if (this.#isAskingForCoordinator || this.#failure !== undefined) return
     this.#isAskingForCoordinator = true
@@ -234,7 +234,7 @@ export class GroupMember {
         void client.close()
       },
       rewind: async (offsets) => {
-        // First taken back: a record in hand that is done with would commit what is behind it.
+        // Taken back first: a record in hand that is concluded now would commit the records before it.
         this.#shareOut()
         await keep(offsets)
       },
@@ -269,7 +269,7 @@ export class GroupMember {
       for (const { place, errorCode } of parts) {
         if (errorCode !== 0) refused.set(place, failureOfCode(nameOfCode(this.#kafka, errorCode), place, false).error)
       }
-      // What concerns the member is said of every partition.
+      // An error about the member is reported for every partition.
       if (refused.size === 0 || refused.size === offsets.length) throw error
     }
     return refused

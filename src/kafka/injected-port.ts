@@ -2,7 +2,10 @@ import { failureOf, type KafkaFailure } from './failure.ts'
 import type { KafkaJsProducer } from './options.ts'
 import type { PlacedMessage, ProducePort } from './port.ts'
 
-/** A producer in the shape of KafkaJS. It chooses the partitions, so a refusal concerns all of a topic's messages. */
+/**
+ * A producer in the shape of KafkaJS. It chooses the partitions itself, so a refusal concerns all of a topic's
+ * messages.
+ */
 export function injectedPort(producer: KafkaJsProducer, eachOwnTopic: boolean): ProducePort {
   async function produce(messages: readonly PlacedMessage[]): Promise<ReadonlyMap<string, KafkaFailure>> {
     const refused = new Map<string, KafkaFailure>()

@@ -21,8 +21,8 @@ import {
 export type { KafkaSubscriptionOptions } from './subscription-options.ts'
 
 /**
- * Receives from Kafka as a member of a consumer group, and commits what was handled. Guarantees and advice for production
- * are in `docs/backends/kafka.md`.
+ * Receives from Kafka as a member of a consumer group, and commits what was handled. Guarantees and advice for
+ * production are in `docs/backends/kafka.md`.
  *
  * @example kafkaSubscription({ bootstrapServers: 'localhost:9092', topics: 'events' })
  */
@@ -31,7 +31,7 @@ export function kafkaSubscription(options: KafkaSubscriptionOptions = {}): Subsc
   return subscriptionOf((closing) => subscribe(resolved, closing))
 }
 
-/** Answers of a group coordinator that is only just starting. */
+/** Errors of a group coordinator that is still starting. */
 const STARTING: ReadonlySet<string> = new Set([
   'COORDINATOR_NOT_AVAILABLE',
   'COORDINATOR_LOAD_IN_PROGRESS',
@@ -48,7 +48,7 @@ function subscribe(options: ResolvedKafkaSubscriptionOptions, closing: AbortSign
   let fetching: Promise<void> | undefined
   /** Fetched and not delivered yet. */
   let waiting: FetchedRecord[] = []
-  /** Aborts when what was delivered is not ours any more. */
+  /** Aborts when what was delivered is no longer ours. */
   let ours = new AbortController()
   let committing: Promise<ReadonlyMap<string, Error>> | undefined
 
@@ -64,7 +64,7 @@ function subscribe(options: ResolvedKafkaSubscriptionOptions, closing: AbortSign
     }
   }
 
-  /** The first member of the first group finds no coordinator: Kafka makes the topic of groups only then. */
+  /** The first member of the first group finds no coordinator: Kafka makes its topic for groups only then. */
   async function joinPatiently(): Promise<void> {
     const end = performance.now() + options.connection.timeout
     for (;;) {
@@ -81,14 +81,14 @@ function subscribe(options: ResolvedKafkaSubscriptionOptions, closing: AbortSign
   async function receive(limit: number, signal: AbortSignal): Promise<readonly Delivery[]> {
     try {
       if (waiting.length === 0) {
-        // A fetch that was waited for in vain goes on, and what it brings is ours.
+        // A fetch that outlasts its wait goes on, and what it brings is delivered later.
         fetching ??= fetch().finally(() => {
           fetching = undefined
         })
         await untilSettled(fetching, signal)
       }
     } catch (error) {
-      // It stays in the group: what it cannot read now, another member could not read either.
+      // It stays in the group: another member could not read it now either.
       throw errorOfConnection(error)
     }
     const taken = waiting.splice(0, limit)
@@ -96,7 +96,7 @@ function subscribe(options: ResolvedKafkaSubscriptionOptions, closing: AbortSign
     return taken.filter((record) => !passesOver(record)).map((record) => deliveryOf(record))
   }
 
-  /** A dead letter of another consumer that was requeued: it is committed with whatever comes next. */
+  /** Skips a requeued dead letter of another consumer; it is committed with whatever comes next. */
   function passesOver(record: FetchedRecord): boolean {
     if ((readHeaders(record.headers).get(REQUEUED_FOR) ?? consumer) === consumer) return false
     member?.partitionOf(record)?.done(record.offset)
@@ -141,7 +141,7 @@ function subscribe(options: ResolvedKafkaSubscriptionOptions, closing: AbortSign
     await left?.leave()
   }
 
-  /** What was delivered and not committed comes again, here or elsewhere. */
+  /** What was delivered and not committed is delivered again, here or elsewhere. */
   function lose(): void {
     waiting = []
     const before = ours
@@ -192,7 +192,7 @@ function subscribe(options: ResolvedKafkaSubscriptionOptions, closing: AbortSign
     waiting.splice(at < 0 ? waiting.length : at, 0, record)
   }
 
-  /** Commits as far as all is done; one commit at a time, for all that ask meanwhile. Resolves with what Kafka did not take. */
+  /** Commits as far as all is done; one commit at a time for all callers. Resolves with what Kafka did not accept. */
   async function commit(): Promise<ReadonlyMap<string, Error>> {
     // What was done before this moment is in the next commit, not in the one that is running.
     await committing?.catch(() => undefined)

@@ -83,7 +83,7 @@ export function kafka(options: KafkaOptions = {}): Backend {
       }
     }
     signal.addEventListener('abort', onAbort, { once: true })
-    // What stands behind an event that cannot be written is left out already; what stands before it goes.
+    // What comes after an event that cannot be written was left out already; what comes before it goes.
     run.stopped.clear()
     queue.add(queued)
     await done.promise
@@ -114,12 +114,12 @@ export function kafka(options: KafkaOptions = {}): Backend {
     }
   }
 
-  /** The partition of the event, while that takes nothing: the others need not wait for it. */
+  /** The event's partition while that accepts nothing, so that events of others need not wait. */
   function destination(event: OutgoingEvent): string | undefined {
     return event.partitionKey === undefined ? undefined : port?.awayOf(topicOf(topic, event), event.partitionKey)
   }
 
-  /** Lets what is on its way be answered, starts nothing, and closes what we opened. */
+  /** Waits for what is in flight, starts nothing, and closes what we opened. */
   function close(): Promise<void> {
     return (closing ??= queue.idle().then(() => port?.close()))
   }
@@ -133,7 +133,7 @@ export function kafka(options: KafkaOptions = {}): Backend {
     ...{ connect, send, healthCheck },
     close: () => closeWithin('kafka()', close),
   }
-  // Only while there is something to tell apart: a backend with destinations keeps half of its room for others.
+  // Only while partitions differ: a backend with destinations keeps half of its room for the others.
   const get = () => (port?.isPartlyAway ? destination : undefined)
   return Object.defineProperty(backend, 'destination', { get, enumerable: true })
 }

@@ -27,7 +27,7 @@ export interface Written {
   readonly answers: readonly PartitionAnswer[]
 }
 
-/** Answers of a coordinator that is only just starting, or still ends what the last producer of this name left. */
+/** Errors of a coordinator that is still starting, or still ending what the last producer of this name left open. */
 const STARTING: ReadonlySet<string> = new Set([
   'COORDINATOR_NOT_AVAILABLE',
   'COORDINATOR_LOAD_IN_PROGRESS',
@@ -35,7 +35,7 @@ const STARTING: ReadonlySet<string> = new Set([
   'CONCURRENT_TRANSACTIONS',
 ])
 const ASK_AGAIN = 50
-/** A transaction that is never begun has a limit all the same, in milliseconds. */
+/** Kafka wants a limit for transactions, even if none is ever begun; in milliseconds. */
 const TRANSACTION_TIMEOUT = 60_000
 const ALL_REPLICAS = -1
 
@@ -48,7 +48,7 @@ export function laneClient(port: ProducerPort, name: string, options: ResolvedKa
     return `${name}-${lane}`
   }
 
-  /** The next epoch of a lane's producer: from now on Kafka knows that there are earlier ones. */
+  /** The next epoch of a lane's producer: from now on Kafka can refuse earlier ones. */
   async function begin(lane: number): Promise<ProducerNumbers> {
     const end = performance.now() + options.timeout
     for (;;) {
@@ -62,7 +62,7 @@ export function laneClient(port: ProducerPort, name: string, options: ResolvedKa
     }
   }
 
-  /** Writes to the leaders of the partitions, side by side. Never rejects. */
+  /** Writes to the partitions' leaders in parallel. Never rejects. */
   async function write(
     messages: readonly PlacedMessage[],
     producer: ProducerNumbers & { readonly sequences: ReadonlyMap<string, number> },

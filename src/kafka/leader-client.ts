@@ -8,7 +8,7 @@ type Consumer = import('@platformatic/kafka').Consumer<Buffer, Buffer, Buffer, B
 type FetchAnswer = Awaited<ReturnType<Consumer['fetch']>>
 type Broker = Parameters<Consumer['connections']['get']>[0]
 
-/** The oldest record that there is; the end, where the next will be. */
+/** Kafka's offsets for the oldest record, and for the end, where the next one will be. */
 export const EARLIEST = -2n
 export const LATEST = -1n
 /** How long Kafka holds a fetch open that finds nothing, in milliseconds. */
@@ -16,7 +16,7 @@ export const WAIT = 500
 const READ_COMMITTED = 1
 const NO_REPLICA = -1
 
-/** A partition, where it is to be read on. */
+/** A partition, and where reading continues. */
 export interface FetchPlace {
   readonly topic: string
   readonly topicId: string
@@ -24,12 +24,12 @@ export interface FetchPlace {
   readonly next: bigint
 }
 
-/** What a broker said of one partition that it did not serve: the protocol's name. */
+/** Why a broker did not serve a partition, by place: the protocol's error name. */
 export type Refusals = ReadonlyMap<string, string>
 
 /**
- * Reads from one broker, on connections of its own: one that does not answer delays no other, and what is said to the
- * coordinator does not wait for the end of a fetch that finds nothing.
+ * Reads from one broker, on its own connections: a broker that does not answer delays no other, and requests to the
+ * coordinator do not wait for a fetch that finds nothing.
  */
 export class LeaderClient {
   readonly node: number
@@ -46,13 +46,13 @@ export class LeaderClient {
     this.#client = new kafka.Consumer<Buffer, Buffer, Buffer, Buffer>({
       ...clientOptions(options.connection),
       bootstrapBrokers: [broker],
-      // It is never joined; the client requires a name.
+      // This group is never joined; the client requires a name.
       groupId: 'none',
       autocommit: false,
       retries: 0,
       isolationLevel: READ_COMMITTED,
     })
-    // What goes wrong is in what it rejects with.
+    // Its errors arrive as rejections too.
     this.#client.on('error', () => undefined)
     // Otherwise it would ask another broker when this one cannot be reached.
     this.#client[kafka.kGetBootstrapConnection] = (callback) => this.#client.connections.get(broker, callback as never)
@@ -63,7 +63,7 @@ export class LeaderClient {
     return host === this.#broker.host && port === this.#broker.port
   }
 
-  /** The offsets at an end of partitions, by place, and why there is none of the others. */
+  /** The offsets at one end of partitions, by place, and why others have none. */
   async offsets(
     partitions: readonly { readonly topic: string; readonly number: number }[],
     timestamp: bigint,
@@ -89,7 +89,7 @@ export class LeaderClient {
     return { offsets, refused }
   }
 
-  /** The next records; or, when one of the partitions is not served, nothing but which and why. */
+  /** The next records; or, when one of the partitions is not served, only which and why. */
   async fetch(places: readonly FetchPlace[]): Promise<{ readonly answer?: FetchAnswer; readonly refused: Refusals }> {
     const { maxFetchBytes, connection } = this.#options
     const names = new Map(places.map(({ topic, topicId }) => [topicId, topic]))

@@ -16,10 +16,10 @@ import { readHeaders } from './read-headers.ts'
 import type { ResolvedKafkaSubscriptionOptions } from './subscription-options.ts'
 import { TopicReader } from './topic-reader.ts'
 
-/** The header of a record that says of an earlier one that it was requeued: Kafka deletes no single record. */
+/** The header of a record that marks an earlier one as requeued: Kafka cannot delete a single record. */
 const REQUEUED = 'broadcaster-requeued'
 
-/** The dead letters of one consumer, in topics that several may share; the id of one is `<topic> <partition> <offset>`. */
+/** The dead letters of one consumer, in topics that several may share. An id is `<topic> <partition> <offset>`. */
 export function kafkaLetterPlace(options: ResolvedKafkaSubscriptionOptions, consumer: string): DeadLetterPlace {
   let reader: Promise<TopicReader> | undefined
   let closing: Promise<void> | undefined
@@ -62,7 +62,7 @@ export function kafkaLetterPlace(options: ResolvedKafkaSubscriptionOptions, cons
     await (await reader?.catch(() => undefined))?.close()
   }
 
-  /** The first pass: what was requeued stands behind the letters. */
+  /** The first pass: the marks of requeued letters come after the letters. */
   async function readRequeued(signal: AbortSignal): Promise<ReadonlySet<string>> {
     const found = new Set<string>()
     for await (const { headers } of records(signal)) {
@@ -82,7 +82,7 @@ export function kafkaLetterPlace(options: ResolvedKafkaSubscriptionOptions, cons
     return readHeaders(headers).get('broadcaster-consumer') === consumer
   }
 
-  /** To the topic where it was, for its consumer alone. */
+  /** Puts a record back into its topic, for its consumer alone. */
   function putBack({ key, value, headers }: FetchedRecord): Promise<void> {
     const own = headers.filter(([name]) => !isReasonHeader(String(name ?? '')))
     const topic = readHeaders(headers).get('broadcaster-topic') ?? ''
@@ -105,7 +105,7 @@ export function kafkaLetterPlace(options: ResolvedKafkaSubscriptionOptions, cons
   return { description: `kafka ${names}`, list, requeue, close: () => (closing ??= end()) }
 }
 
-/** What was too large for the dead-letter topic is where it was, and nowhere else. */
+/** What was too large for the dead-letter topic is only where it came from. */
 function incomplete(id: string): BroadcasterError {
   const message = `the dead letter ${id} lacks a part of its record, which was too large for the topic of dead letters; the headers broadcaster-topic, -partition and -offset say where the record itself is`
   return new BroadcasterError('SEND_PERMANENT', message, { field: 'id', value: id })

@@ -11,11 +11,11 @@ export interface KafkaMessage {
   readonly key: Buffer | undefined
   readonly value: Buffer | undefined
   readonly headers: ReadonlyMap<Buffer, Buffer>
-  /** Bytes in a batch, a few more at most. */
+  /** Its bytes in a batch, or a few more. */
   readonly size: number
 }
 
-/** Lengths and deltas of a record, and of each header. */
+/** Bytes for the lengths and deltas of a record, and of each header. */
 const FRAME = 40
 const HEADER_FRAME = 8
 /**
@@ -23,16 +23,16 @@ const HEADER_FRAME = 8
  * is in flight.
  */
 const MOST_BYTES = 99 * 1024 * 1024
-/** Few and short: a buffer is made once for each. */
+/** Header names are few and short: a buffer is made once for each. */
 const names = new Map<string, Buffer>()
 
-/** Those of every message in structured mode: one map for all. */
+/** The headers of every message in structured mode. */
 const STRUCTURED_HEADERS: ReadonlyMap<Buffer, Buffer> = new Map([
   [Buffer.from('content-type'), Buffer.from(STRUCTURED_CONTENT_TYPE)],
 ])
 const STRUCTURED_SIZE = FRAME + HEADER_FRAME + 'content-type'.length + STRUCTURED_CONTENT_TYPE.length
 
-/** Whether an event can be written at all; for `publish`, which calls no function of the user's. Throws a `PermanentError`. */
+/** For `publish`, which calls no function of the user's. Throws a `PermanentError` for what cannot be written. */
 export function checkMessage(event: OutgoingEvent, { topic }: ResolvedKafkaOptions): void {
   if (typeof topic === 'string') topicOf(topic, event, 'type')
 }
@@ -74,7 +74,7 @@ function nameOf(name: string): Buffer {
   const known = names.get(name)
   if (known) return known
   const made = Buffer.from(name)
-  // Extension attributes come from outside: they must not fill the memory.
+  // Extension attributes come from outside: they must not fill our memory.
   if (names.size < 1_000) names.set(name, made)
   return made
 }

@@ -18,8 +18,8 @@ import { tlsOption } from '../foundation/tls-option.ts'
 import { isTopic, TOPIC } from './topic.ts'
 
 /**
- * What we call of a producer that is injected: the shape of KafkaJS, which `@confluentinc/kafka-javascript` has too. It is
- * connected and closed by you, and must not retry by itself: `retry: { retries: 0 }`.
+ * What we call of a producer that is injected: the shape of KafkaJS, which `@confluentinc/kafka-javascript` has too. It
+ * is connected and closed by you, and must not retry by itself: `retry: { retries: 0 }`.
  */
 export interface KafkaJsProducer {
   sendBatch(batch: {
@@ -35,7 +35,7 @@ export interface KafkaJsProducer {
   }): Promise<unknown>
 }
 
-/** How to log in; as `@platformatic/kafka` takes it. */
+/** How to log in, as `@platformatic/kafka` takes it. */
 export interface KafkaSasl {
   /** How user and password, or the token, are sent. */
   readonly mechanism: 'PLAIN' | 'SCRAM-SHA-256' | 'SCRAM-SHA-512' | 'OAUTHBEARER'
@@ -102,11 +102,11 @@ export const KAFKA = {
   mode: oneOf('structured', 'structured', 'binary'),
   /** How a batch is compressed. Default 'none'. */
   compression: oneOf('none', 'none', 'gzip', 'snappy', 'lz4', 'zstd'),
-  /** Kafka drops what the client repeats after a lost answer. Default true. */
+  /** Kafka drops what the client resends after a lost answer. Default true. */
   idempotent: flag(true),
   /**
-   * A producer for each lane, whose name at Kafka the lane's next owner takes over: what a worker that was frozen sends late
-   * is refused. True, or what the names begin with; each outbox has its own. Default false.
+   * A producer for each lane, whose name at Kafka the lane's next owner takes over, so that the late send of a frozen
+   * worker is refused. True, or the prefix of the names, which must differ between outboxes. Default false.
    */
   fenced: option<boolean | string>('true, false, or a name of at most 200 characters', false, (value) => {
     return typeof value === 'boolean' || (typeof value === 'string' && value !== '' && value.length <= 200)
@@ -130,7 +130,7 @@ export function resolveOptions(options: KafkaOptions) {
   })
 }
 
-/** What the names of the lanes' producers begin with; undefined = they have none. */
+/** The prefix of the lanes' producer names; undefined = they have none. */
 function namesBegin({ fenced, topic, clientId }: ResolvedOf<typeof KAFKA>): string | undefined {
   if (fenced !== true) return fenced || undefined
   return typeof topic === 'string' ? `${clientId}.${topic}` : clientId

@@ -9,14 +9,14 @@ export interface FetchedRecord {
   readonly headers: readonly (readonly [Buffer | null, Buffer | null])[]
 }
 
-/** One of our partitions: what to fetch next, and what may be committed. */
+/** A partition assigned to us: what to fetch next, and what may be committed. */
 export class Partition {
   readonly topic: string
   readonly number: number
   /** The offset to fetch from. */
   next: bigint
   leaderEpoch = -1
-  /** What was delivered and is not done, in order. What is done is forgotten: one record can be open for days. */
+  /** Offsets delivered and not concluded, in order. Concluded ones are forgotten: one record can be open for days. */
   readonly #open = new Set<bigint>()
   /** Where what was delivered ends. */
   #end: bigint
@@ -40,8 +40,8 @@ export class Partition {
   }
 
   /**
-   * The offset that may be committed now, if it is another than before: everything below it is done. Kafka keeps one number
-   * for a partition, so what was done behind something that is not waits for it.
+   * The offset that may be committed now, if it has changed: everything below it is concluded. Kafka keeps one number
+   * per partition, so records concluded behind an open one wait for it.
    */
   toCommit(): bigint | undefined {
     const [first = this.#end] = this.#open

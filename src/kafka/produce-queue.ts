@@ -12,7 +12,7 @@ export interface SendRun {
   aborted: boolean
 }
 
-/** An event on its way. */
+/** An event in the queue. */
 export interface QueuedMessage {
   readonly message: KafkaMessage
   /** The partition key; null = on its own. */
@@ -30,13 +30,13 @@ interface Batch {
   readonly group: QueuedMessage[]
 }
 
-/** As much as one request carries; Kafka's own limit is 100 MiB. */
+/** The most that one request carries, in bytes; Kafka's own limit is 100 MiB. */
 const MOST_BYTES = 8 * 1024 * 1024
 
 /**
- * Writes what several sends have for Kafka, one request at a time: what comes while one is in flight goes with the next. A
- * partition takes a batch whole or not at all, so the order of a key is kept by never having two on the way; and the
- * client, asked for two at once, would give both the same sequence number, by which Kafka drops the second.
+ * Writes what several sends have for Kafka, one request at a time: what arrives while one is in flight goes with the
+ * next. A partition takes a batch whole or not at all, so the order of a key is kept by never having two in flight; and
+ * the client, asked for two at once, would give both the same sequence number, and Kafka would drop the second.
  */
 export class ProduceQueue {
   readonly #port: ProducePort
@@ -44,7 +44,7 @@ export class ProduceQueue {
   readonly #eachOwnTopic: boolean
   #waiting: QueuedMessage[] = []
   #running: Promise<void> | undefined
-  /** So many messages go one by one: one of them makes the client throw. */
+  /** How many messages are still sent one by one: one of them made the client throw. */
   #oneByOne = 0
   /** At most this many records in a batch of a place, after one was refused. */
   readonly #limits = new Map<string, number>()
@@ -60,7 +60,7 @@ export class ProduceQueue {
     this.#running ??= this.#run()
   }
 
-  /** Resolves when nothing is on its way. */
+  /** Resolves when nothing is queued or in flight. */
   async idle(): Promise<void> {
     while (this.#running !== undefined) await this.#running
   }
@@ -75,14 +75,14 @@ export class ProduceQueue {
     this.#running = undefined
   }
 
-  /** How to choose a partition of every topic that is waited for, or why there is none. */
+  /** How to choose a partition of every topic in the queue, or why there is none. */
   async #topics(): Promise<ReadonlyMap<string, ChoosePartition | BroadcasterError>> {
     const found = new Map<string, ChoosePartition | BroadcasterError>()
     for (const topic of new Set(this.#waiting.map(({ message }) => message.topic))) {
       try {
         found.set(topic, await this.#port.topic(topic))
       } catch (thrown) {
-        // No event is to blame for what is asked of the one topic of all.
+        // With one topic for all, no event is to blame.
         const error = this.#eachOwnTopic ? failureOf(thrown, topic, true).error : errorOfConnection(thrown, topic)
         found.set(topic, error)
         if (!(error instanceof OutageError)) continue
@@ -99,7 +99,7 @@ export class ProduceQueue {
     const alone = this.#oneByOne > 0
     const sizes = new Map<string, number>()
     const full = new Set<string>()
-    /** Where the earlier events of a key are; undefined = they wait. */
+    /** The place of the earlier events of a key; undefined = they wait. */
     const keys = new Map<SendRun, Map<string, string | undefined>>()
     let total = 0
     const later: QueuedMessage[] = []
@@ -185,7 +185,7 @@ export class ProduceQueue {
     this.#again(again)
   }
 
-  /** To the front, in their order. */
+  /** Puts messages back to the front, in their order. */
   #again(messages: readonly QueuedMessage[]): void {
     for (const each of messages) if (each.state === 'sent') each.state = 'waiting'
     this.#waiting.unshift(...messages)

@@ -10,9 +10,9 @@ import { type ChoosePartition, type PlacedMessage, placeOf } from './port.ts'
 
 type Producer = import('@platformatic/kafka').Producer<Buffer, Buffer, Buffer, Buffer>
 
-/** Java's producer makes the hash of a key positive like this: whoever writes a key, it goes to one partition. */
+/** As Java's producer makes the hash of a key positive: the same partition for a key, whoever writes it. */
 const POSITIVE = 0x7fffffff
-/** The client asks Kafka again so often, and no more: a lost answer of an idempotent producer, a leader that moved. */
+/** How often the client asks Kafka again: a lost answer of an idempotent producer, a leader that moved. */
 const REPEATS = 2
 const REPEAT_DELAY = 50
 
@@ -25,10 +25,7 @@ export interface Opened {
 
 export type ProducerPort = ReturnType<typeof producerPort>
 
-/**
- * A producer of our own, made again after each trouble: what it remembers of its sequence numbers is then not to be
- * trusted.
- */
+/** A producer of our own, made anew after each trouble: its sequence numbers can then no longer be trusted. */
 export function producerPort(options: ResolvedKafkaOptions) {
   const eachOwnTopic = typeof options.topic === 'function' || options.topic.includes('{type}')
   const connection = new Connection({
@@ -41,7 +38,7 @@ export function producerPort(options: ResolvedKafkaOptions) {
     interrupted: (cause) => new OutageError('ended before Kafka answered', { cause }),
   })
 
-  /** Partitions that take nothing now, by topic and number. */
+  /** Partitions that accept nothing now, by topic and number. */
   const away = new Set<string>()
   /** How many partitions a topic has. */
   const counts = new Map<string, number>()
@@ -90,7 +87,7 @@ export function producerPort(options: ResolvedKafkaOptions) {
     return noted(messages, refused)
   }
 
-  /** Which messages have a leader, and why the others are not written: by what is known at this moment. */
+  /** Which messages have a leader, and why the others are not written, by what is known at this moment. */
   async function parted(
     { view }: Opened,
     messages: readonly PlacedMessage[],
@@ -110,7 +107,7 @@ export function producerPort(options: ResolvedKafkaOptions) {
     return { led, refused }
   }
 
-  /** Remembers which partitions are down, until they take something again. */
+  /** Remembers which partitions are down, until they accept something again. */
   function noted(
     messages: readonly PlacedMessage[],
     refused: ReadonlyMap<string, KafkaFailure>,
@@ -124,7 +121,7 @@ export function producerPort(options: ResolvedKafkaOptions) {
     return refused
   }
 
-  /** The partition of a key, when that is down. */
+  /** The partition of a key, if that is down. */
   function awayOf(topic: string, key: string): string | undefined {
     const kafka = connection.current?.kafka
     const count = counts.get(topic)
@@ -133,7 +130,7 @@ export function producerPort(options: ResolvedKafkaOptions) {
     return away.has(place) ? place : undefined
   }
 
-  /** Opens a connection, and asks the cluster of itself. */
+  /** Opens a connection, and asks for the cluster's metadata. */
   async function probe(): Promise<void> {
     const opened = await open()
     try {
@@ -144,7 +141,7 @@ export function producerPort(options: ResolvedKafkaOptions) {
     }
   }
 
-  /** Who leads a partition is asked again. */
+  /** The leaders of all partitions are asked for again. */
   function forgetLeaders(): void {
     connection.current?.view.forget()
   }
@@ -167,18 +164,18 @@ export function producerPort(options: ResolvedKafkaOptions) {
     }
   }
 
-  /** The client's own time limits are for each of its steps. */
+  /** The client's own time limits apply to each of its steps. */
   function patiently<T>(promise: Promise<T>): Promise<T> {
     const { connectTimeout, timeout } = options
     return within(connectTimeout + timeout, promise)
   }
 
-  /** Which places refused: those that an answer names, or of which nothing was heard. Rethrows an error that names none. */
+  /** Which places refused: those that an answer names, or that gave none. Rethrows an error that names none. */
   function refusedBy(messages: readonly PlacedMessage[], error: unknown): ReadonlyMap<string, KafkaFailure> {
     const answered = new Map<string, string>()
     for (const { topic, partition, name } of chainOf(error).flatMap(answersIn))
       answered.set(placeOf(topic, partition), name)
-    // What other brokers have written is not written again because one did not answer.
+    // What other brokers have written must not be written again because one did not answer.
     for (const { topic, partition } of writtenIn(error)) answered.set(placeOf(topic, partition), 'NONE')
     if (answered.size === 0) throw error
     const refused = new Map<string, KafkaFailure>()
@@ -215,7 +212,7 @@ async function makeProducer(options: ResolvedKafkaOptions): Promise<Opened> {
   const producer = new kafka.Producer<Buffer, Buffer, Buffer, Buffer>({
     ...clientOptions(options),
     idempotent,
-    // An answer that was lost: only what has sequence numbers may go out again by itself.
+    // After a lost answer only what has sequence numbers may be resent automatically.
     retries: idempotent ? REPEATS : 0,
     retryDelay: REPEAT_DELAY,
   })

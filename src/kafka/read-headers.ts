@@ -1,6 +1,6 @@
 import type { FetchedRecord } from './partition.ts'
 
-/** The headers of a record by name; of several of one name the last. One without a value is not there. */
+/** The headers of a record by name; the last of several of one name. One without a value is left out. */
 export function readHeaders(headers: FetchedRecord['headers']): ReadonlyMap<string, string> {
   return new Map(
     headers.flatMap(([name, value]): [string, string][] =>

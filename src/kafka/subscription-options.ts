@@ -20,13 +20,13 @@ export const KAFKA_SUBSCRIPTION = {
   /** Where a group without committed offsets begins: with all that there is, or with what comes. Default 'all'. */
   start: oneOf('all', 'all', 'new'),
   /**
-   * A process without a heartbeat for this long, in milliseconds, is taken for dead, and its partitions go to others;
+   * After this long without a heartbeat, in milliseconds, a process is taken for dead, and its partitions go to others;
    * within the broker's `group.min.session.timeout.ms` and `group.max.session.timeout.ms`. Default 10000.
    */
   sessionTimeout: duration(10_000),
   /**
-   * The time between two heartbeats, and until a member learns of a change in the group, in milliseconds. Default: a third of
-   * `sessionTimeout`, at most 1000.
+   * The time between two heartbeats, and until a member learns of a change in the group, in milliseconds. Default: a
+   * third of `sessionTimeout`, at most 1000.
    */
   heartbeatInterval: duration(undefined),
   /** How much one fetch brings, in bytes; a larger record is delivered anyway. Default 1048576 (1 MiB). */

@@ -15,7 +15,7 @@ const WAIT = 500
 /** How much one fetch brings, in bytes. */
 const FETCH = 4 * 1024 * 1024
 
-/** Reads a topic from end to end, as a member of no group. */
+/** Reads a topic from beginning to end, without joining a group. */
 export class TopicReader {
   readonly #connection: ResolvedKafkaConnection
   readonly #consumer: Consumer
@@ -29,7 +29,7 @@ export class TopicReader {
     const kafka = await importKafka('kafkaSubscription')
     const consumer = new kafka.Consumer<Buffer, Buffer, Buffer, Buffer>({
       ...clientOptions(connection),
-      // It is never joined; the client requires a name.
+      // This group is never joined; the client requires a name.
       groupId: `ts-broadcaster-${randomUUID()}`,
       autocommit: false,
       retries: 0,
@@ -53,7 +53,7 @@ export class TopicReader {
         signal.throwIfAborted()
         const before = partition.next
         yield* await this.#fetch(leader, id, partition)
-        // The rest was deleted, or belongs to transactions that are open.
+        // The rest was deleted, or belongs to open transactions.
         if (partition.next === before) break
       }
     }

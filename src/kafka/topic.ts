@@ -1,16 +1,16 @@
 import { PermanentError } from '../backend/send-error.ts'
 import type { OutgoingEvent } from '../event/outgoing-event.ts'
 
-/** What Kafka takes as the name of a topic. */
+/** What Kafka accepts as the name of a topic. */
 export const TOPIC = 'a topic: at most 249 letters, digits, dots, underscores and hyphens'
 
-/** Whether Kafka takes it as the name of a topic. */
+/** Whether Kafka accepts it as the name of a topic. */
 export function isTopic(topic: unknown): topic is string {
   return typeof topic === 'string' && /^[\w.-]{1,249}$/.test(topic) && topic !== '.' && topic !== '..'
 }
 
 /**
- * The topic of an event: `{type}` in a name stands for the event's type, whatever a topic may not have replaced by `_`.
+ * The topic of an event: `{type}` in a name stands for the event's type, with `_` for what a topic may not contain.
  * Throws a `PermanentError` for what is not a topic; `field` = what it blames.
  */
 export function topicOf(

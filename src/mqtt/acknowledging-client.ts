@@ -8,7 +8,7 @@ export type Acknowledgement =
   | { readonly kind: 'refused'; readonly reasonCode: number }
   /** It is not known whether it arrived. */
   | { readonly kind: 'lost'; readonly because: 'closed' | 'silent' }
-  /** It was never written: the connection, or its send, ended before its turn. */
+  /** It was never written: the connection or the send ended before its turn. */
   | { readonly kind: 'unsent' }
   /** Larger than the server permits, in bytes; it would end the connection. */
   | { readonly kind: 'too-large'; readonly size: number; readonly limit: number }
@@ -25,9 +25,9 @@ const MOST_IN_FLIGHT = 65_535
 export type AcknowledgingClient = ReturnType<typeof acknowledgingClient>
 
 /**
- * A client that says what the outcome of each message is, within a time, and writes no more of them at once than the server
- * permits. `timeout` in milliseconds for each message. `onUseless` is called when one is not acknowledged in time, or the
- * server has said that it is done with us.
+ * A client that tells the outcome of each message within a time limit, and has no more of them in flight than the
+ * server permits. `timeout` in milliseconds for each message. `onUseless` is called when one is not acknowledged in
+ * time, or the server has disconnected us.
  */
 export function acknowledgingClient(
   client: MqttClient,
@@ -37,7 +37,7 @@ export function acknowledgingClient(
 ) {
   /** In the order in which they were written, which is that of their deadlines. */
   const inFlight = new Set<Waiting>()
-  /** Packet identifiers of what nobody has subscribed to; the client's callback does not say so. */
+  /** Packet identifiers of messages without a subscriber; the client's callback does not tell. */
   const noSubscribers = new Set<number>()
   const pings = new Set<() => void>()
   let timer: NodeJS.Timeout | undefined
@@ -49,7 +49,7 @@ export function acknowledgingClient(
     if (cmd === 'pingresp') for (const resolve of pings) resolve()
     if (cmd === 'disconnect') {
       reason = reasonCode
-      // It may leave the connection open, as a server that shuts down or moves and waits for us to go.
+      // A server that shuts down or moves may leave the connection open and wait for us to close it.
       onClose()
       onUseless()
     }
@@ -60,7 +60,7 @@ export function acknowledgingClient(
   const onError = (error: unknown): void => {
     failure ??= error
   }
-  /** The client does not tell those that wait for an acknowledgement. */
+  /** The client does not tell callers that wait for an acknowledgement. */
   const onClose = (): void => {
     isClosed = true
     for (const waiting of inFlight) waiting.settle({ kind: 'lost', because: 'closed' })
@@ -151,7 +151,7 @@ export function acknowledgingClient(
       waiting.settle({ kind: 'lost', because: 'silent' })
     }
     if (!silent) return
-    // Nothing more may be written to it, and the socket's own end is told later.
+    // Nothing more may be written to it, and the end of the socket is reported only later.
     onClose()
     onUseless()
   }

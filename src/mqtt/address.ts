@@ -17,7 +17,9 @@ export interface Address {
 const PORTS = { mqtt: 1883, mqtts: 8883, ws: 80, wss: 443 } as const
 const DEFAULT: Address = { protocol: 'mqtt', host: '127.0.0.1', port: PORTS.mqtt }
 
-/** What of the client's options is not up to the user: the address has its own, and the rest is how we lose nothing. */
+/**
+ * Client options that the user may not set: the address has its own, and on the others it depends that nothing is lost.
+ */
 const OURS: ReadonlySet<string> = new Set([
   ...['protocol', 'host', 'hostname', 'port', 'path', 'servers', 'query', 'auth', 'unixSocket'],
   ...['protocolVersion', 'protocolId', 'clientId', 'clean', 'keepalive', 'connectTimeout', 'manualConnect'],
@@ -37,7 +39,7 @@ function readAddress(value: unknown): Address | undefined {
   if (!url || url.host === '') return undefined
   const protocol = url.scheme as keyof typeof PORTS
   const web = protocol === 'ws' || protocol === 'wss'
-  // The client would take its name from there.
+  // The client would take its client id from there.
   const extra = web ? new URLSearchParams(url.query).has('clientId') : url.query !== '' || !/^\/?$/.test(url.path)
   if (extra) return undefined
   return {

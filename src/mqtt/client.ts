@@ -13,7 +13,7 @@ export interface MqttPublishOptions {
   }
 }
 
-/** What a server says about itself when it accepts a connection; what is missing has no limit. */
+/** A server's limits, which it states when it accepts a connection; a missing one means no limit. */
 export interface ServerProperties {
   /** Messages that may wait for their acknowledgement. */
   readonly receiveMaximum?: number

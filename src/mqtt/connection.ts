@@ -20,8 +20,8 @@ export interface OpenMqtt {
 export type MqttConnection = Connection<OpenMqtt>
 
 /**
- * The connection of one backend. With an injected client it only hands that out. `clientId`: undefined = a new random one each
- * time.
+ * The connection of one backend. With an injected client it only hands that out. `clientId`: undefined = a new random
+ * one each time.
  */
 export function mqttConnection(options: ResolvedMqttOptions, clientId = options.clientId): MqttConnection {
   const { connectTimeout, timeout, concurrency } = options
@@ -51,20 +51,20 @@ export function mqttConnection(options: ResolvedMqttOptions, clientId = options.
       acknowledging.release()
       if (own) dropClient(own)
     },
-    // What nobody waits for any more would hold up a polite end.
+    // With messages in flight that nobody waits for, a clean end would hang.
     close: async ({ acknowledging, own }) => own && acknowledging.idle && endClient(own, connectTimeout),
     interrupted: (reason) => errorOfConnection(reason, 'ended before the MQTT server answered'),
   })
 }
 
-/** Opens the connection, and looks whether the server answers. Rejects with an `OutageError`, or `MISSING_DEPENDENCY`. */
+/** Opens the connection and pings the server. Rejects with an `OutageError` or `MISSING_DEPENDENCY`. */
 export async function probe(connection: MqttConnection, timeout: number, signal: AbortSignal): Promise<void> {
   const { acknowledging } = await connection.get(signal)
   await untilAborted(within(timeout, acknowledging.ping()), signal)
   if (acknowledging.closed) throw errorOfConnection(acknowledging.error, 'the connection was lost')
 }
 
-/** A message that the server has said not to support would end the connection. */
+/** A message that uses what the server does not support would end the connection. */
 function checkServer(
   { maximumQoS = 2, retainAvailable = true }: ServerProperties,
   { qos, retain }: ResolvedMqttOptions,

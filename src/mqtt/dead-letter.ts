@@ -16,14 +16,14 @@ export const LETTER = 'broadcaster-letter'
 const LARGEST = 268_435_455
 /** How much of an error's text stays where there is no room for all of it, in characters. */
 const SHORT = 100
-/** What it takes at most to name what was left out, in bytes: characters of four, and the property's own name. */
+/** The most that naming what was left out may take, in bytes: four a character, and the property's own name. */
 const ROOM_TO_SAY_SO = 4 * SHORT + 30
 
 /**
- * A dead letter: the message that was given up, with its properties and the reason among them. Where the server permits no
- * packet of that size, which would end the connection and bring the message back for ever, the reason is shortened, then the
- * largest properties are left out (`broadcaster-left-out` names them), and at last the end of the payload
- * (`broadcaster-truncated`: the bytes it had).
+ * A dead letter: the message that was given up, with its properties and the reason among them. A packet that is too
+ * large for the server would end the connection, and the message would come back for ever. So the reason is shortened,
+ * then the largest properties are left out (`broadcaster-left-out` names them), and finally the end of the payload is
+ * cut off (`broadcaster-truncated`: the bytes it had).
  */
 export function deadLetterMessage(
   topic: string,
@@ -33,7 +33,7 @@ export function deadLetterMessage(
 ): Message {
   const payload = Buffer.from(packet.payload)
   const error = fitText(errorText(reason.error))
-  // One that was requeued and is given up again has no more than one reason.
+  // A message that was requeued and is given up again has only one reason.
   const given: Properties = Object.fromEntries(
     Object.entries(packet.properties?.userProperties ?? {}).filter(([name]) => !isReasonHeader(name)),
   )

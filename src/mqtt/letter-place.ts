@@ -21,10 +21,10 @@ import { takesTopic } from './topic.ts'
 type PublishPacket = import('mqtt').IPublishPacket
 type MqttJsClient = import('mqtt').MqttClient
 
-/** No more letters come when none has come for this long, in milliseconds. */
+/** When no letter has come for this long, in milliseconds, there are no more. */
 const QUIET = 200
 
-/** What the session holds, while we are connected to it; what is not acknowledged stays there. */
+/** The session while we are connected to it; what is not acknowledged stays in it. */
 interface OpenSession {
   readonly client: MqttJsClient
   readonly letters: readonly PublishPacket[]
@@ -32,16 +32,16 @@ interface OpenSession {
 }
 
 /**
- * The dead letters of one consumer, in a session of their own: a topic keeps nothing by itself. The server delivers as many
- * at once as it allows a client (Mosquitto: `max_inflight_messages`, 20 if not changed), so no more than those are seen.
+ * The dead letters of one consumer, in their own session: a topic keeps nothing by itself. The server delivers as many
+ * at once as it allows a client (Mosquitto: `max_inflight_messages`, default 20), so no more than those are visible.
  */
 export function mqttLetterPlace(options: ResolvedMqttSubscriptionOptions, consumer: string) {
-  /** One connection at a time: a second one of the same name ends the first. */
+  /** One connection at a time: a second one with the same client id ends the first. */
   let last: Promise<unknown> = Promise.resolve()
   const dead = deadTopicOf(options, consumer)
   const { timeout, connectTimeout, sessionExpiry } = options
 
-  /** Makes the session, so that letters have somewhere to go from now on. */
+  /** Makes the session, which keeps letters from now on. */
   function prepare(): Promise<void> {
     return visit('go', async () => undefined)
   }
@@ -118,7 +118,7 @@ export function mqttLetterPlace(options: ResolvedMqttSubscriptionOptions, consum
   return { ...place, prepare }
 }
 
-/** Where a consumer's dead letters go. Throws `INVALID_OPTION` when it would read them itself. */
+/** The topic of a consumer's dead letters. Throws `INVALID_OPTION` when the consumer would read them itself. */
 export function deadTopicOf({ deadLetter, topics }: ResolvedMqttSubscriptionOptions, consumer: string): string {
   const topic = deadLetter.topic ?? `dead/${consumer}`
   const filter = topics.find((each) => takesTopic(each, topic))
@@ -137,7 +137,7 @@ function read(letter: PublishPacket): DeadLetter {
 
 function idOf({ payload, properties }: PublishPacket): string {
   const given = textOf(properties?.userProperties?.[LETTER])
-  // One of an earlier version has no id of its own.
+  // A letter of an earlier version has no id.
   return given === '' ? createHash('sha256').update(payload).digest('hex') : given
 }
 

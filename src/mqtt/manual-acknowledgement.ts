@@ -6,15 +6,15 @@ interface Packet {
   readonly reasonCode?: number
 }
 
-/** What the client sends packets with; all that it writes after the connection was accepted passes here. */
+/** How the client sends packets; all that it writes once connected passes here. */
 interface PacketSender {
   _sendPacket(packet: Packet, callback?: (error?: Error) => void, ...more: readonly unknown[]): unknown
 }
 
 /**
- * Keeps a client from acknowledging messages by itself, and returns how to do it by packet identifier. The client has an
- * option for that, `customHandleAcks`, but reads nothing more of the connection until the acknowledgement is decided: one
- * message at a time. So it is let go on at once, and the packet is held back on its way out.
+ * Keeps a client from acknowledging messages by itself, and returns how to do it by packet identifier. The client has
+ * an option for that, `customHandleAcks`, but then reads nothing more from the connection until the acknowledgement is
+ * decided: one message at a time. So the client goes on at once, and its packet is held back on the way out.
  */
 export function acknowledgeByHand(client: MqttJsClient): (messageId: number) => void {
   const sender = client as unknown as PacketSender

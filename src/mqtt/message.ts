@@ -13,12 +13,12 @@ export interface Message {
   readonly options: MqttPublishOptions
 }
 
-/** Whether binary mode has room and characters for the event. Throws a `PermanentError` with the attribute as its field. */
+/** Throws a `PermanentError` that names the attribute when binary mode cannot carry the event. */
 export function checkProperties(event: OutgoingEvent): void {
   refuseUnfit(encodeBinaryMqtt(event.toEncodable()).userProperties)
 }
 
-/** The client would end the connection over a user property that cannot be written as one. */
+/** The client would end the connection over a user property that cannot be written. */
 function refuseUnfit(properties: Readonly<Record<string, string>>): void {
   for (const [field, value] of Object.entries(properties)) {
     if (isText(field) && isText(value)) continue
@@ -63,7 +63,7 @@ export function packetSize({ topic, payload, options: { properties } }: Message)
   for (const [name, values] of Object.entries(properties.userProperties ?? {})) {
     for (const value of typeof values === 'string' ? [values] : values) own += 1 + text(name) + text(value)
   }
-  // With the packet identifier.
+  // 2: the packet identifier.
   const rest = text(topic) + 2 + sizeOfInteger(own) + own + payload.length
   return 1 + sizeOfInteger(rest) + rest
 }

@@ -1,4 +1,4 @@
-/** A server may close the connection for any of these; Mosquitto does. */
+/** A server may close the connection over any of these; Mosquitto does. */
 const UNFIT = /[\p{Cc}\p{Cs}\p{Noncharacter_Code_Point}]/gu
 /** Its length is written in two bytes. */
 const LONGEST = 65_535

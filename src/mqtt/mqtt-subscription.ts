@@ -27,8 +27,8 @@ type MqttJsClient = import('mqtt').MqttClient
 type PublishPacket = import('mqtt').IPublishPacket
 
 /**
- * Receives from a subscription of an MQTT 5 server, shared by the processes of a consumer unless told otherwise. Guarantees
- * and advice for production are in `docs/backends/mqtt.md`.
+ * Receives from a subscription of an MQTT 5 server, shared by the processes of a consumer unless told otherwise.
+ * Guarantees and advice for production are in `docs/backends/mqtt.md`.
  *
  * @example mqttSubscription({ url: 'mqtt://localhost', clientId: 'billing-1', topics: 'events/#' })
  */
@@ -45,7 +45,7 @@ interface Attached {
   readonly client: MqttJsClient
   readonly received: Received<PublishPacket>
   acknowledge: (messageId: number) => void
-  /** Shows that the server has read what was written before. */
+  /** Proves that the server has read what was written before. */
   readonly roundTrip: Pinger
   /** In bytes; undefined = no limit. */
   largestPacket: number | undefined
@@ -62,7 +62,7 @@ function subscribe(options: ResolvedMqttSubscriptionOptions): Subscription {
       dropClient(client)
       received.lose()
     },
-    // What is not acknowledged stays in the session, for whoever comes next under this name.
+    // What is not acknowledged stays in the session for the next client with this id.
     close: ({ client }) => endClient(client, options.connectTimeout),
     interrupted: (reason) => errorOfConnection(reason, 'ended before the MQTT server answered'),
   })
@@ -110,7 +110,7 @@ function subscribe(options: ResolvedMqttSubscriptionOptions): Subscription {
       made.on('error', (error) => received.blame(error))
       made.on('disconnect', ({ reasonCode = 0 }) => {
         received.blame(new Error(describeReason(reasonCode)))
-        // A server that shuts down or moves may leave it open, and wait for us to go.
+        // A server that shuts down or moves may leave the connection open and wait for us to close it.
         dropClient(made)
       })
       made.on('close', () => received.lose())
@@ -156,7 +156,7 @@ function subscribe(options: ResolvedMqttSubscriptionOptions): Subscription {
     return {
       ...decoded,
       key: orderKeyOf(decoded.event),
-      // The server says only that it is not the first time.
+      // The server says only that this is not the first time.
       count: packet.dup ? 2 : 1,
       position: `${packet.topic} ${packet.messageId ?? ''}`.trim(),
       lost: received.lost,
@@ -166,7 +166,7 @@ function subscribe(options: ResolvedMqttSubscriptionOptions): Subscription {
       },
       release: async () => {
         refuseUnlessHeld(attached, packet)
-        // MQTT has no way to give a message back while the connection lasts: it is kept here, before later ones.
+        // MQTT cannot give a message back while the connection lasts: it is kept here, ahead of later ones.
         received.putBack(packet)
       },
       deadLetter: (reason) => putDead(attached, packet, reason),

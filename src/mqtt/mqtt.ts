@@ -40,13 +40,13 @@ export type { MqttOptions } from './options.ts'
  */
 export function mqtt(options: MqttOptions = {}): Backend {
   const settings = resolveOptions(options)
-  /** Connections that ended since the server is down. */
+  /** Connections that ended because the server is down. */
   const away = new WeakSet<AcknowledgingClient>()
   const { topic, clientId } = settings
   const connection = mqttConnection(settings)
   const eachOwnTopic = typeof topic === 'function' || topic.includes('{type}')
   const name = clientId === undefined ? undefined : `${clientId}-alone`
-  /** For messages of which one closed the connection: on one of their own, one at a time, it is known which. */
+  /** For messages one of which closed the connection: sent one at a time on this one, the culprit shows. */
   const alone = { gate: new Gate(1), connection: mqttConnection(settings, name) }
 
   function send(
@@ -87,9 +87,10 @@ export function mqtt(options: MqttOptions = {}): Backend {
   }
 
   /**
-   * For a message whose connection ended, with a reason that one message may have given or without a word: a server's word can
-   * be lost when we were still writing. What closes a connection twice while nothing else is in flight on it, of a server that
-   * answers on the next one, is to blame itself. An outage found so is that of all that were lost together.
+   * For a message whose connection ended for a reason that may lie in one message, or without one: the server's reason
+   * can be lost while we are still writing. A message is to blame if it closes a connection twice while nothing else is
+   * in flight on it and the server answers on the next one. An outage found this way applies to all that were lost
+   * together.
    */
   async function sendAlone(first: Published, message: Message, signal: AbortSignal): Promise<SendResult> {
     if (signal.aborted) return notAttempted

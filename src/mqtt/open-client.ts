@@ -16,7 +16,7 @@ export interface ClientSettings {
   readonly connectTimeout: number
 }
 
-/** Who connects, and what the server keeps of it. */
+/** Who connects, and what the server keeps for it. */
 export interface Session {
   readonly clientId: string
   /** Whether the server forgets what it kept under this name. */
@@ -31,9 +31,9 @@ export interface OpenClient {
 }
 
 /**
- * Connects once: the client never does so again by itself, since it would then publish again what we have reported as not
- * delivered, after events that came later. `prepare` gets the client before the server can have said anything. Rejects
- * with an `OutageError`, or `MISSING_DEPENDENCY`.
+ * Connects once: the client never reconnects by itself, since it would then publish again what we have reported as not
+ * delivered, after later events. `prepare` gets the client before the server can have sent anything. Rejects with an
+ * `OutageError`, or `MISSING_DEPENDENCY`.
  */
 export async function openClient(
   { address, connection, keepalive, connectTimeout }: ClientSettings,
@@ -57,7 +57,7 @@ export async function openClient(
       queueQoSZero: false,
     })
   } catch (error) {
-    // As for a certificate that cannot be read.
+    // For example for a certificate that cannot be read.
     throw errorOfConnection(error)
   }
   prepare(client)
@@ -66,7 +66,7 @@ export async function openClient(
   client.on('connect', (connack) => resolve({ client, connack }))
   try {
     const open = await promise
-    // Otherwise the last piece of what is written waits until the server has confirmed those before it.
+    // Otherwise the last segment of a write waits until the server has confirmed those before it.
     const { stream } = client as { readonly stream: { setNoDelay?: (noDelay: boolean) => void } }
     stream.setNoDelay?.(true)
     return open
@@ -76,13 +76,13 @@ export async function openClient(
   }
 }
 
-/** Ends a connection at once, its socket too: nothing of it arrives after what is sent later on another one. */
+/** Ends a connection at once, its socket too: nothing sent on it arrives after what is sent later on another one. */
 export function dropClient(client: MqttJsClient): void {
   client.end(true)
   client.stream.destroy()
 }
 
-/** Says goodbye to the server, and ends the connection; at once when that takes longer than `timeout` ms. */
+/** Disconnects cleanly, or at once when that takes longer than `timeout` ms. */
 export async function endClient(client: MqttJsClient, timeout: number): Promise<void> {
   if (!client.connected) return dropClient(client)
   const closed = new Promise((resolve) => client.on('close', () => resolve(undefined)))

@@ -10,11 +10,11 @@ import { isTopic } from './topic.ts'
 export const MQTT_CONNECTION = {
   /** `mqtt[s]://[user:password@]host[:port]`, or `ws[s]://...`. Default 'mqtt://127.0.0.1:1883'. */
   url: place(addressOption),
-  /** Further options for the `connect` of the package `mqtt`: `ca`, `cert`, `key`, `will`, `wsOptions`, ... Default: none. */
+  /** More options for `connect` of the package `mqtt`: `ca`, `cert`, `key`, `will`, `wsOptions`, ... Default: none. */
   connection: connectionOption,
   /** After this many seconds of silence we ask the server for a sign of life. Default 10. */
   keepalive: integer(10, { min: 1, max: 65_535 }),
-  /** Until the server has accepted the connection, in milliseconds. Default 5000. */
+  /** How long the server may take to accept the connection, in milliseconds. Default 5000. */
   connectTimeout: duration(5_000),
   /** How long an acknowledgement, or any other answer, may take, in milliseconds. Default 10000. */
   timeout: duration(10_000),
@@ -25,19 +25,20 @@ const SECONDS = { min: 1, max: 2 ** 32 - 1 }
 export const MQTT = {
   ...MQTT_CONNECTION,
   /**
-   * A client of your own, which you connect and end, made with `protocolVersion: 5` and `reconnectPeriod: 0`. When it has
-   * lost its connection, every event is an outage. Default: one is made from the options, and again after it was lost.
+   * A client of your own, which you connect and end, made with `protocolVersion: 5` and `reconnectPeriod: 0`. When it
+   * has lost its connection, every event is an outage. Default: one is made from the options, and again after it was
+   * lost.
    */
   client: place(
     secret(option<MqttClient, MqttClient | undefined>('an MqttClient of the package mqtt', undefined, isMqttClient)),
   ),
-  /** The name of our connection; a second one of the same name ends the first. Default: a new random one each time. */
+  /** The client id; a second connection with the same one ends the first. Default: a new random one each time. */
   clientId: option<string, string | undefined>('a text that MQTT takes', undefined, (value) => {
     return isText(value) && value !== ''
   }),
   /**
-   * The topic, in which `{type}` stands for the event's type with `/` for its dots, or a function that names it. Default
-   * 'events/{type}'.
+   * The topic, in which `{type}` stands for the event's type with `/` for its dots, or a function that names it.
+   * Default 'events/{type}'.
    */
   topic: option<string | ((event: OutgoingEvent) => string)>(
     'a function, or a topic without wildcards',
@@ -68,7 +69,7 @@ export function resolveOptions(options: MqttOptions) {
     const { url: address, ...others } = read
     alone('client', ['url', 'connection', 'clientId', 'keepalive', 'connectTimeout'])
     const { protocolVersion, reconnectPeriod } = read.client?.options ?? { protocolVersion: 5, reconnectPeriod: 0 }
-    // It would publish again by itself what we have reported as not delivered, after events that came later.
+    // It would publish again by itself what we have reported as not delivered, after later events.
     if (protocolVersion !== 5 || reconnectPeriod !== 0) {
       refuse('client', 'must be made with protocolVersion: 5 and reconnectPeriod: 0')
     }

@@ -9,7 +9,7 @@ export function readMessage({ payload, properties }: Pick<PublishPacket, 'payloa
   return readEvent(() => decodeMqtt(properties?.contentType, properties?.userProperties, payload))
 }
 
-/** Whether a dead letter of another consumer was requeued as this message. */
+/** Whether this message is a requeued dead letter of another consumer. */
 export function isForAnother({ properties }: PublishPacket, consumer: string): boolean {
   const given = properties?.userProperties?.[REQUEUED_FOR]
   return given !== undefined && given !== consumer

@@ -1,4 +1,4 @@
-/** What MQTT 5 calls its reason codes, of those that refuse something (0x80 and up). */
+/** MQTT 5's names for the reason codes that refuse something (0x80 and up). */
 const REASONS: Readonly<Record<number, string>> = {
   128: 'unspecified error',
   129: 'malformed packet',

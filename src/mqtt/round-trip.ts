@@ -6,7 +6,7 @@ type MqttJsClient = import('mqtt').MqttClient
 export type Pinger = ReturnType<typeof pinger>
 
 /**
- * Pings a server, to know that it has read all that was written before. One ping at a time, for all that ask meanwhile.
+ * Pings a server, to know that it has read all that was written before. One ping at a time, shared by its callers.
  * `timeout` in milliseconds. `lost` aborts when the connection is gone.
  */
 export function pinger(client: MqttJsClient, timeout: number, lost: AbortSignal) {

@@ -11,7 +11,7 @@ const PAYLOAD_FORMAT_INVALID = 0x99
 /** The server will never take this message. */
 const PERMANENT: ReadonlySet<number> = new Set([TOPIC_NAME_INVALID, PACKET_TOO_LARGE, PAYLOAD_FORMAT_INVALID])
 
-/** Reason codes with which a server ends a connection because of what one of the messages on it was like. */
+/** Reason codes with which a server ends a connection because of one of the messages on it. */
 const ONE_MESSAGE: ReadonlySet<number> = new Set([
   0x81, // malformed packet
   0x82, // protocol error
@@ -20,20 +20,20 @@ const ONE_MESSAGE: ReadonlySet<number> = new Set([
   0x9b, // QoS not supported
 ])
 
-/** What the reason code of an acknowledgement means for its event. `eachOwnTopic`: the topic is chosen for each event. */
+/** What an acknowledgement's reason code means for its event. `eachOwnTopic`: the topic is chosen per event. */
 export function errorOfReason(reasonCode: number, topic: string, eachOwnTopic: boolean): BroadcasterError {
   const text = `the server did not take the event for the topic '${topic}': ${describeReason(reasonCode)}`
   const details = { field: 'topic', value: topic }
   if (PERMANENT.has(reasonCode)) return new PermanentError(text, details)
   if (reasonCode === QUOTA_EXCEEDED) return new OutageError(text, details)
-  // No event would pass.
+  // The topic is the same for every event.
   if (reasonCode === NOT_AUTHORIZED && !eachOwnTopic) return new OutageError(text, details)
   return new BroadcasterError('SEND_FAILED', text, details)
 }
 
 /**
- * Whether a connection that ended with this reason code, or without one, may have ended because of one of the messages in flight
- * on it, so that they must be sent one by one to find out which.
+ * Whether a connection that ended with this reason code, or without one, may have ended because of one of the messages
+ * in flight on it, so that they must be sent one by one to find out which.
  */
 export function maybeByOneMessage(reasonCode: number | undefined): boolean {
   return reasonCode === undefined || ONE_MESSAGE.has(reasonCode)
@@ -46,7 +46,7 @@ export function errorOfClosing(reasonCode: number | undefined, error: unknown, a
   return alone && ONE_MESSAGE.has(reasonCode) ? new PermanentError(text) : new OutageError(text)
 }
 
-/** A message, alone on its connection, that ended it more than once although the server answers on the next one. */
+/** A message that, alone on its connection, ended it more than once although the server answers on the next one. */
 export function errorOfSilentClosing(topic: string): BroadcasterError {
   const text = `the server closes the connection on a message to the topic '${topic}' without a reason; see its log`
   return new BroadcasterError('SEND_FAILED', text, { field: 'topic', value: topic })

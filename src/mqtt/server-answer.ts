@@ -7,7 +7,7 @@ export function within<T>(timeout: number, promise: Promise<T>): Promise<T> {
   return waitFor(promise, { timeout }, () => new OutageError(`no answer from the MQTT server within ${timeout} ms`))
 }
 
-/** Until a promise settles, or `signal` aborts: the promise then goes on alone. */
+/** Waits for a promise until `signal` aborts: the promise then goes on by itself. */
 export function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   return waitFor(promise, { signal }, () => errorOfConnection(signal.reason, 'ended before the MQTT server answered'))
 }

@@ -9,11 +9,11 @@ import { isTopic, isTopicFilter, takesTopic } from './topic.ts'
 export const MQTT_DEAD_LETTER = {
   /** Default `dead/<consumer>`. */
   topic: option<string, string | undefined>('a topic without wildcards', undefined, isTopic),
-  /** Whether a dead letter without a subscriber is not given up, but tried again. Default true. */
+  /** Whether a dead letter that has no subscriber is tried again instead of dropped. Default true. */
   requireSubscriber: flag(true),
   /**
-   * Whether the server keeps them in a session `<consumer>-dead`, for as long as `sessionExpiry`, so that they can be listed
-   * and requeued; otherwise a subscriber of yours must exist. Default false.
+   * Whether the server keeps them in a session `<consumer>-dead`, for as long as `sessionExpiry`, so that they can be
+   * listed and requeued; otherwise a subscriber of yours must exist. Default false.
    */
   keep: flag(false),
 }
@@ -23,8 +23,8 @@ export type MqttDeadLetter = OptionsOf<typeof MQTT_DEAD_LETTER>
 export const MQTT_SUBSCRIPTION = {
   ...MQTT_CONNECTION,
   /**
-   * The name of this process: the same after a restart, and unique among processes. Under it the server keeps what was not
-   * acknowledged, and delivers it again only to that name.
+   * The client id of this process: the same after a restart, and unique among processes. The server keeps what was not
+   * acknowledged under this id, and delivers it again only to it.
    */
   clientId: required(
     option<string, string | undefined>(
@@ -63,7 +63,7 @@ export function resolveSubscriptionOptions(options: MqttSubscriptionOptions) {
   })
 }
 
-/** What is wrong with a topic for dead letters that a filter of ours takes. */
+/** What is wrong with a dead-letter topic that one of our filters matches. */
 export function ownDeadLetters(filter: string, topic: string): string {
   return `must have a topic that topics does not take: '${filter}' takes '${topic}', ${LOOP}`
 }

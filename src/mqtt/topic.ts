@@ -2,11 +2,11 @@ import { PermanentError } from '../backend/send-error.ts'
 import type { OutgoingEvent } from '../event/outgoing-event.ts'
 import { fitText, isText } from './mqtt-string.ts'
 
-/** What subscribers write for any level. */
+/** The wildcards of subscribers. */
 const WILDCARDS = /[+#]/g
 
 /**
- * A text as levels of a topic: its dots part levels, as `/` does. `+`, `#` and characters that MQTT has no place for
+ * A text as levels of a topic: dots separate levels, as `/` does. `+`, `#` and characters that MQTT has no place for
  * become `_`, and so do an empty level and a `$` at the beginning. `a..b#` is `a/_/b_`.
  */
 export function topicLevels(text: string): string {
@@ -45,7 +45,7 @@ export function isTopicFilter(filter: unknown): filter is string {
 
 /** Whether whoever has subscribed to the filter gets what is published to the topic (MQTT 5, section 4.7). */
 export function takesTopic(filter: string, topic: string): boolean {
-  // The server's own topics are for those who name them.
+  // A leading wildcard does not match the server's own topics.
   if (topic.startsWith('$') && /^[+#]/.test(filter)) return false
   const wanted = filter.split('/')
   const levels = topic.split('/')

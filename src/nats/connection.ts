@@ -17,21 +17,21 @@ export interface OpenNats {
   readonly jetstream: JetStreamClient
   readonly manager: JetStreamManager
   /**
-   * Asks JetStream what may be asked twice, again and again until it answers or `timeout` is over. While a stream has no
-   * leader no request is answered, and what was asked before the election is not answered after it.
+   * Repeats an idempotent question to JetStream until it answers or `timeout` is over. While a stream has no leader no
+   * request is answered, and a request made before the election is not answered after it.
    */
   ask<T>(question: (manager: JetStreamManager) => Promise<T>): Promise<T>
   readonly headers: () => MsgHdrs
 }
 
-/** How long one question to JetStream waits before it is asked again, in milliseconds; `docs/guarantees.md` has what it saves. */
+/** When a question to JetStream is asked again, in milliseconds; `docs/guarantees.md` says what that saves. */
 const ASK_AGAIN = 500
 
 export type NatsConnection = Connection<OpenNats>
 
 /**
- * The connection of one backend. Our own does not reconnect, since the client would then publish later what we have
- * reported as an outage meanwhile.
+ * The connection of one backend. One that we open does not reconnect: the client would then publish what we have
+ * already reported as an outage.
  */
 export function natsConnection(options: ResolvedNatsOptions): NatsConnection {
   const isOurs = options.client === undefined
@@ -64,7 +64,7 @@ async function connect(options: ResolvedNatsOptions, end: (nats: NatsIoConnectio
           servers: [...url],
           timeout: connectTimeout,
           reconnect: false,
-          // A stack for each publish would be half of its cost.
+          // A stack trace for each publish would be half of its cost.
           noAsyncTraces: true,
         })
     if (nats.isClosed()) throw new OutageError('the injected connection is closed')
@@ -80,12 +80,12 @@ async function connect(options: ResolvedNatsOptions, end: (nats: NatsIoConnectio
   }
 }
 
-/** A server in lame duck mode takes no new connections, and will end this one: the next send goes to another server. */
+/** A server in lame duck mode takes no new connections and will end this one: the next send goes to another. */
 async function leaveWhenLame(connection: NatsConnection, open: OpenNats, timeout: number): Promise<void> {
   for await (const { type } of open.nats.status()) {
     if (type !== 'ldm') continue
     connection.forget(open)
-    // What is in flight on it has its time.
+    // Time for what is in flight on it.
     await settles(open.nats.closed(), { timeout, signal: connection.ended })
     open.nats.close().catch(() => undefined)
     return

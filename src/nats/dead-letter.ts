@@ -17,9 +17,8 @@ const FRAME = 1_024
 const NAMES = 4_096
 
 /**
- * The headers of a dead letter: why it was given up, and those of the message as far as there is room for them: the
- * largest are left out. Undefined = there is no room for any, so that the message has to
- * go without. `maxPayload`: what the server takes, message and headers together.
+ * The headers of a dead letter: why it was given up, and those of the message as far as there is room: the largest are
+ * left out. Undefined = there is no room for any. `maxPayload`: what the server takes, message and headers together.
  */
 function deadLetterHeaders(
   message: JsMsg,
@@ -38,13 +37,13 @@ function deadLetterHeaders(
   const left = room - ours.reduce((sum, pair) => sum + headerBytes(pair), 0)
   if (left < 0) return undefined
   const text = errorText(error)
-  // Escaping makes it nine times as long, at worst. What of it fits is kept.
+  // Escaping makes the text up to nine times as long. The part that fits is kept.
   let shown = text.slice(0, Math.max(0, left))
   while (headerBytes(['broadcaster-error', encodeHeaderValue(shown)]) > left && shown !== '') {
     shown = shown.slice(0, Math.floor(shown.length / 2))
   }
   ours.push(['broadcaster-error', encodeHeaderValue(shown.toWellFormed())])
-  // What speaks of the first stream is not of the dead letter.
+  // Headers about the first stream do not apply to the dead letter.
   const { pairs: all, problem } = readHeaders(message)
   const pairs = all.filter(([name]) => !/^nats-/i.test(name))
   const spare = left - headerBytes(ours.at(-1) ?? ['', ''])
@@ -70,17 +69,17 @@ export async function writeDeadLetter(
   const id = `${options.stream} ${message.seq}`
   const most = open.nats.info?.max_payload ?? Number.POSITIVE_INFINITY
   const headers = deadLetterHeaders(message, id, reason, open.headers, most)
-  // A message that fills the server's limit by itself goes as it is: better without a reason than never.
+  // A message as large as the server's limit goes as it is: better without a reason than never.
   const details = headers && {
     headers,
-    // Given up again after a crash, it is stored once.
+    // Given up again after a crash, it is stored only once.
     msgID: `${durable.name} ${id}`,
     expect: { streamName: options.deadLetter.stream },
   }
   try {
     await open.jetstream.publish(durable.deadLetterSubject, message.data, details)
   } catch (error) {
-    // Deleted meanwhile, perhaps: it is made again, for the next try.
+    // The stream may have been deleted: it is made again for the next try.
     await ensureDeadLetters(open, options).catch(() => undefined)
     throw error
   }

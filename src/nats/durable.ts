@@ -14,15 +14,15 @@ export interface Durable {
   /** Milliseconds. */
   readonly ackWait: number
   readonly deadLetterSubject: string
-  /** Whether nobody else asked for messages when it was found. */
+  /** Whether no other process was pulling when it was found. */
   readonly alone: boolean
-  /** How far it had come; undefined where it skips messages of other subjects. */
+  /** Its position; undefined where it skips messages of other subjects. */
   readonly progress: Progress | undefined
 }
 
 const CONSUMER_NOT_FOUND = 10014
 const STREAM_NOT_FOUND = 10059
-/** Another process was faster, with other options. */
+/** Another process made it first, with other options. */
 const NAME_IN_USE: readonly unknown[] = [10058, 10105, 10148]
 
 /** Finds the durable consumer, or makes it. Rejects with an `OutageError`, or `INVALID_OPTION`. */
@@ -80,13 +80,13 @@ export async function ensureDurable(
   }
 }
 
-/** Whether only the stream's limits drop messages, so that what it lacks was dropped by them, and not read by others. */
+/** Whether only the stream's limits delete messages: one that is gone was then dropped, not read by others. */
 async function keepsForAll(ask: OpenNats['ask'], stream: string): Promise<boolean> {
   const { config } = await ask((manager) => manager.streams.info(stream))
   return config.retention === 'limits'
 }
 
-/** Finds the stream of dead letters, or makes one that is kept as safely as the stream itself. Rejects with an `OutageError`. */
+/** Finds the stream of dead letters, or makes one as safe as the stream itself. Rejects with an `OutageError`. */
 export async function ensureDeadLetters(
   { ask }: OpenNats,
   { stream, deadLetter }: ResolvedNatsSubscriptionOptions,

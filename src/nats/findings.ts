@@ -1,13 +1,13 @@
 import type { BackendFinding } from '../backend/backend.ts'
 import type { OpenNats } from './connection.ts'
 
-/** What a person should know of a stream: which of its consumers were not given what it dropped. */
+/** What a person should know about a stream: which consumers had not been given what it dropped. */
 export async function findingsOf({ ask, manager }: OpenNats, stream: string): Promise<readonly BackendFinding[]> {
-  // First: what consumers are given in between is no gap.
+  // The stream first: what consumers are given between the two looks is then no gap.
   const { state } = await ask((each) => each.streams.info(stream))
   const findings: BackendFinding[] = []
   for await (const { name, config, delivered } of manager.consumers.list(stream)) {
-    // Of one that takes some subjects only, nobody knows whether they were among what is gone.
+    // For a filtered consumer it is not known whether its subjects were among what is gone.
     const takesAll = (config.filter_subject || '>') === '>' && config.filter_subjects === undefined
     const missed = state.first_seq - 1 - delivered.stream_seq
     if (!takesAll || missed <= 0) continue

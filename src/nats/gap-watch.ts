@@ -1,22 +1,22 @@
 import type { SubscriptionContext } from '../consumer/subscription.ts'
 import { BroadcasterError } from '../errors.ts'
 
-/** How far a consumer has come: how often it was handed a message, and the last of these in the stream. */
+/** A consumer's position: how many messages it was handed, and the stream sequence of the last one. */
 export interface Progress {
   readonly deliveries: number
   readonly sequence: number
 }
 
 /**
- * Reports messages that the stream dropped before the consumer was handed them. Both numbers go up by one with each message
- * that is handed out for the first time, to whichever process; where the stream's goes up by more, some are gone. Redeliveries
- * to others may hide some, and never make one up.
+ * Reports messages that the stream dropped before the consumer was handed them. Both numbers go up by one with each
+ * message that is handed out for the first time, to any process; where the stream's goes up by more, messages are gone.
+ * Redeliveries to other processes can hide a gap, but never make one up.
  */
 export function gapWatch(stream: string) {
   let onGap: SubscriptionContext['onGap']
   let last: Progress | undefined
 
-  /** The consumer's position; fewer deliveries than before are those of a consumer that was made again. */
+  /** The consumer's position; a lower count of deliveries means that the consumer was made anew. */
   function reach(next: Progress): void {
     const before = last
     last = next

@@ -53,7 +53,7 @@ export function natsLetterPlace(options: ResolvedNatsSubscriptionOptions, consum
         for (const value of values) own.append(name, value)
       }
       own.set(REQUEUED_FOR, consumer)
-      // Without the id of the first one: the stream would take it for a repetition, and drop it.
+      // Without the original id: the stream would take it for a duplicate and drop it.
       const details = { headers: own, expect: { streamName: stream } }
       await jetstream.publish(stored.header.get('broadcaster-subject'), stored.data, details)
       await manager.streams.deleteMessage(deadLetter.stream, seq, false)
@@ -74,7 +74,7 @@ export function natsLetterPlace(options: ResolvedNatsSubscriptionOptions, consum
   return { description, list, requeue, close: () => connection.close() }
 }
 
-/** Null for what is not there. */
+/** Null where there is no such message or stream. */
 async function missing<T>(asked: Promise<T>): Promise<T | null> {
   try {
     return await asked
@@ -92,7 +92,7 @@ function read({ seq, data, header }: StoredMsg): DeadLetter {
   return letterOf(String(seq), data, event, reason('position'), reason)
 }
 
-/** A shortened one may end in the middle of an escaped character. */
+/** A shortened text may end in the middle of an escaped character. */
 function decoded(text: string): string {
   try {
     return decodeHeaderValue(text)

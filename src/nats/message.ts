@@ -13,7 +13,7 @@ export interface NatsMessage {
   readonly id: string
   readonly headers: readonly (readonly [string, string])[]
   readonly payload: Uint8Array
-  /** Bytes of payload and headers, as the server counts them (a few more at most). */
+  /** Bytes of payload and headers as the server counts them, or a few more. */
   readonly size: number
 }
 
@@ -23,8 +23,8 @@ const FRAME = 128
 /** JetStream takes no more headers than that in a message. */
 export const MOST_HEADER_BYTES = 64 * 1024
 /**
- * A subject stands in the line before the message, of at most 4 KiB unless the server is told otherwise: it ends the
- * connection of a client that sends a longer one, and with it all that is in flight.
+ * The subject is in the protocol line before the message, which the server limits to 4 KiB by default: for a longer one
+ * it ends the connection, and with it all that is in flight.
  */
 const MOST_SUBJECT_BYTES = 3_800
 
@@ -56,7 +56,7 @@ export function messageOf(event: OutgoingEvent, { subject: choice, mode, stream 
   return { subject, id, headers, payload, size: payload.byteLength + headerSize }
 }
 
-/** Whether an event can be written at all; for `publish`, which calls no function of the user's. Throws a `PermanentError`. */
+/** For `publish`, which calls no function of the user's. Throws a `PermanentError` for what cannot be written. */
 export function checkMessage(event: OutgoingEvent, { mode }: ResolvedNatsOptions): void {
   if (mode !== 'binary') return
   const { headers } = encodeBinaryNats(event.toEncodable())
@@ -78,7 +78,7 @@ export function headerBytes([name, value]: readonly [string, string]): number {
   return name.length + Buffer.byteLength(value) + 4
 }
 
-/** CloudEvents call an event the same when source and id are: both, escaped as in headers, with a space between them. */
+/** CloudEvents are the same when source and id are: both, escaped as in headers, with a space between. */
 export function messageId(source: string, id: string): string {
   return `${encodeHeaderValue(source)} ${encodeHeaderValue(id)}`
 }

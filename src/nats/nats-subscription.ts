@@ -44,33 +44,33 @@ interface Attached {
 const ACK = '+ACK'
 const NAK = '-NAK'
 const WORKING = '+WPI'
-/** A connection on which this many requests in a row end before their time is left. */
+/** A connection is left after this many requests in a row that ended early. */
 const MOST_BROKEN = 2
-/** We count less than the server does, for the way there. */
+/** We count on less time than the server gives, for the way there. */
 const MARGIN = 0.9
 
 function subscribe(options: ResolvedNatsSubscriptionOptions, closing: AbortSignal): Subscription {
   const connection = natsConnection(options.connection)
   const inHand = new HeldDeliveries<JsMsg>((late) => {
     overdue.push(...late)
-    // Nothing newer may come on it before these.
+    // Nothing newer may arrive on it before these.
     leave()
   })
-  /** Lost by time on a connection that we have left. */
+  /** Messages whose time ran out, on a connection that we have left. */
   const overdue: HeldJsMsg[] = []
   const gaps = gapWatch(options.stream)
   let consumer = ''
   let attached: Attached | undefined
-  /** The stream of dead letters was there. Its node may be down later, which is no reason to receive nothing. */
+  /** Whether the stream of dead letters was found. Its node may be down later, which is no reason to stop receiving. */
   let hasDeadLetters = false
   let pull: Pull | undefined
-  /** Requests for messages that ended before their time, in a row. */
+  /** Requests for messages in a row that ended early. */
   let broken = 0
   /** Received and not delivered yet. */
   const waiting: HeldJsMsg[] = []
   let flushing: Promise<void> | undefined
   let signs: NodeJS.Timeout | undefined
-  /** Nothing is asked for any more, and what is in hand goes back. */
+  /** Nothing more is requested, and what is in hand goes back. */
   let ended = false
 
   async function open(context: SubscriptionContext, signal: AbortSignal): Promise<void> {
@@ -101,13 +101,13 @@ function subscribe(options: ResolvedNatsSubscriptionOptions, closing: AbortSigna
   function passesOver(held: HeldJsMsg): boolean {
     const [, forWhom = consumer] = readHeaders(held.message).pairs.find(([name]) => name === REQUEUED_FOR) ?? []
     if (forWhom === consumer) return false
-    // Not told, it comes again and is skipped again.
+    // If that fails, it comes again and is skipped again.
     conclude(held, ACK).catch(() => undefined)
     return true
   }
 
   async function close(): Promise<void> {
-    // Signs of life go on meanwhile: nothing in hand may go out again before all of it.
+    // Renewals go on meanwhile: nothing in hand may be redelivered before all of it is given back.
     await pull?.end()
     ended = true
     clearTimeout(signs)
@@ -127,7 +127,7 @@ function subscribe(options: ResolvedNatsSubscriptionOptions, closing: AbortSigna
     attached = { open, durable }
     if (durable.progress) gaps.reach(durable.progress)
     await giveBackLate(durable)
-    // What is in hand is still ours, on the new connection too, if it hears of us in time.
+    // What is in hand is still ours on the new connection, if the server hears of us in time.
     await giveSigns()
     return attached
   }
@@ -144,13 +144,13 @@ function subscribe(options: ResolvedNatsSubscriptionOptions, closing: AbortSigna
     }
     try {
       const found = open.jetstream.consumers.get(options.stream, durable.name)
-      // A stopped one asks for nothing more.
+      // A stopped subscription requests nothing more.
       const durableConsumer = await answerOf(open, signal, found)
       refuseIfClosing()
       return await startPulling(durableConsumer, limit, open.nats, onMessage)
     } catch (error) {
       if (signal.aborted || closing.aborted) throw error
-      // Deleted meanwhile, perhaps: it is looked for again.
+      // The consumer may have been deleted: it is looked for again.
       attached = undefined
       throw new OutageError(`the consumer ${durable.name} does not answer`, { cause: error })
     }
@@ -162,7 +162,7 @@ function subscribe(options: ResolvedNatsSubscriptionOptions, closing: AbortSigna
     if (attached) connection.drop(attached.open)
   }
 
-  /** Waits until `signal` aborts. A connection on which no answer comes is left, though it is open. */
+  /** Waits for an answer until `signal` aborts. A connection on which none comes is left, although it is open. */
   async function answerOf<T>(open: OpenNats, signal: AbortSignal, answer: Promise<T>): Promise<T> {
     try {
       return await waitFor(answer, { signal }, () => signal.reason)
@@ -173,8 +173,9 @@ function subscribe(options: ResolvedNatsSubscriptionOptions, closing: AbortSigna
   }
 
   /**
-   * What was lost comes at once, before what is newer: the server brings it back only when its time is over, after a start
-   * even later. Where others ask for messages, one of them may have it by now.
+   * Lost messages are given back, so that they come at once and before newer ones: by itself the server redelivers them
+   * only when their time is over, after its restart even later. Not where others pull: one of them may have a message
+   * by now.
    */
   async function giveBackLate({ alone }: Durable): Promise<void> {
     const late = [...overdue]
@@ -190,7 +191,7 @@ function subscribe(options: ResolvedNatsSubscriptionOptions, closing: AbortSigna
     return flush()
   }
 
-  /** Tells the server that what is in hand is being worked on; again and again, three times in `ackWait`. */
+  /** Tells the server that what is in hand is being worked on, three times in each `ackWait`. */
   async function giveSigns(): Promise<void> {
     clearTimeout(signs)
     const { open, durable } = attached ?? {}
@@ -235,7 +236,7 @@ function subscribe(options: ResolvedNatsSubscriptionOptions, closing: AbortSigna
       nats.publish(replyOf(held.message), answer)
       await flush()
     } catch (error) {
-      // It may come again after its time, as another copy: whoever has this one must know that it is not ours any more.
+      // It may be redelivered as another copy: whoever has this one must know that it is no longer ours.
       held.lost.abort()
       throw error
     }
@@ -249,7 +250,7 @@ function subscribe(options: ResolvedNatsSubscriptionOptions, closing: AbortSigna
     await conclude(held, ACK)
   }
 
-  /** Until the server has read all that was published; one round trip for all that ask at the same time. */
+  /** Waits until the server has read all that was published; one round trip for concurrent callers. */
   function flush(): Promise<void> {
     flushing ??= Promise.resolve().then(() => {
       flushing = undefined

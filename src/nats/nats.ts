@@ -48,7 +48,7 @@ export function natsJetStream(options: NatsJetStreamOptions): Backend {
     try {
       open = await connection.get(signal)
     } catch (error) {
-      // A closed backend attempted nothing; all else is an outage, a package that is not installed too.
+      // A closed backend attempted nothing; everything else is an outage, a missing package included.
       const failure = connection.closed ? backendClosed : notDelivered(errorOfOpening(error))
       return events.map(() => failure)
     }
@@ -104,7 +104,7 @@ export function natsJetStream(options: NatsJetStreamOptions): Backend {
         return notDelivered(new BroadcasterError('SEND_FAILED', text, { field: 'subject', value: subject, cause }))
       }
       const failure = noResponders ? await errorOfNoResponders(open.ask, stream, subject) : error
-      // Another server may have the JetStream that this one has lost. A stream that is gone is gone everywhere.
+      // Another server may still have the JetStream that this one has lost. A deleted stream is gone everywhere.
       if (broken || (noResponders && failure instanceof OutageError && failure.field === undefined)) onBroken()
       return notDelivered(failure)
     }

@@ -18,9 +18,9 @@ import {
 import { type OptionsOf, type ResolvedOf, readOptions } from '../foundation/option-table.ts'
 import { isSubject } from './subject.ts'
 
-/** What we call of a NATS connection: that of `@nats-io/transport-node` or any other transport of `@nats-io/nats-core`. */
+/** The members of a NATS connection that we call, whatever transport of `@nats-io/nats-core` it has. */
 export interface NatsClient {
-  /** What the server says about itself. */
+  /** The server's own data. */
   readonly info?: { readonly max_payload: number }
   isClosed(): boolean
   request(subject: string, payload?: Uint8Array | string): Promise<unknown>
@@ -28,7 +28,7 @@ export interface NatsClient {
 
 type Anything = Readonly<Record<string, unknown>>
 
-/** The server's rule for the names of streams and consumers: they are a token of the subjects of its API. */
+/** The server's rule for names of streams and consumers: each is a token in the subjects of its API. */
 export const NATS_NAME = 'a name without spaces and without . * > / \\'
 
 export function isNatsName(name: unknown): name is string {
@@ -40,8 +40,8 @@ export const NATS_CONNECTION = {
   /** `nats://host:port`, or several; the first that answers. Default 'nats://127.0.0.1:4222'. */
   url: place(texts('a url', ['nats://127.0.0.1:4222'], (url) => url !== '')),
   /**
-   * Options for the `connect` of `@nats-io/transport-node`: `user`, `pass`, `token`, `authenticator`, `tls`, `name`, ...
-   * Default: none.
+   * Options for the `connect` of `@nats-io/transport-node`: `user`, `pass`, `token`, `authenticator`, `tls`, `name`,
+   * ... Default: none.
    */
   connection: withCredentials(passedOn<Anything, Anything>('an object of options of @nats-io/transport-node', {})),
   /** A connection of your own, which you open and close. Default: one is opened from the options. */
@@ -63,11 +63,11 @@ export const NATS_STREAM = {
   subjects: option<readonly string[], readonly string[] | undefined>('a list of subjects', undefined, (value) => {
     return Array.isArray(value) && value.length > 0
   }),
-  /** How long a created stream knows an event again, in milliseconds. Default 120000. */
+  /** How long a created stream recognises a duplicate, in milliseconds. Default 120000. */
   duplicateWindow: duration(120_000, { min: 100, max: Number.MAX_SAFE_INTEGER }),
   /**
-   * Anything else of a created stream's configuration, as the server names it: `{ storage, num_replicas, max_age, ... }`.
-   * Default: the server's own.
+   * More configuration of a created stream, as the server names it: `{ storage, num_replicas, max_age, ... }`. Default:
+   * the server's own.
    */
   config: passedOn<Anything, Anything>("an object of the server's options of a stream", {}),
 }
@@ -79,13 +79,13 @@ export const NATS = {
   ...NATS_CONNECTION,
   /** The stream that must store the events: its name, or how to create it. */
   stream: required(shorthand(nested(NATS_STREAM), (name): NatsStream => ({ name }))),
-  /** The subject, in which `{type}` stands for the event's type, or a function that names it. Default 'events.{type}'. */
+  /** The subject, with `{type}` for the event's type, or a function that names it. Default 'events.{type}'. */
   subject: option<string | ((event: OutgoingEvent) => string)>(
     'a function, or a subject without wildcards, spaces and empty tokens',
     'events.{type}',
     (value) => typeof value === 'function' || (typeof value === 'string' && isSubject(value.replaceAll('{type}', 'x'))),
   ),
-  /** One message holds the whole CloudEvent as JSON, or its data with the attributes as headers. Default 'structured'. */
+  /** The whole CloudEvent as JSON, or its data with the attributes as headers. Default 'structured'. */
   mode: oneOf('structured', 'structured', 'binary'),
   /** How many events may wait for their acknowledgement at once, in one send. Default 1000. */
   concurrency: integer(1_000, { min: 1, max: 100_000 }),

@@ -1,14 +1,14 @@
 import { isMissingDependency, OutageError, PermanentError } from '../backend/send-error.ts'
 import { BroadcasterError } from '../errors.ts'
 
-/** What an error of the client comes to. */
+/** What an error of the client means. */
 export interface PublishFailure {
   readonly error: BroadcasterError
-  /** The connection is gone, or is not to be trusted any more. */
+  /** The connection is gone, or can no longer be trusted. */
   readonly broken: boolean
   /** The message was not stored: no stream has its subject, or JetStream is not there. */
   readonly noResponders: boolean
-  /** The stream is full, as a whole or for one subject: it says the same of both. */
+  /** The stream is full, as a whole or for one subject: the error does not say which. */
   readonly full: boolean
 }
 
@@ -20,7 +20,7 @@ const PERMANENT: Readonly<Record<number, string>> = {
   10097: 'its headers are larger than 64 KiB',
 }
 
-/** The stream refuses every message for now, beside all that JetStream itself calls unavailable (status 503). */
+/** The stream refuses every message for now, besides all that JetStream itself reports as unavailable (status 503). */
 const OUTAGE: Readonly<Record<number, string>> = {
   10002: "the account's JetStream resources are used up",
   10009: 'the server is not the leader',
@@ -34,7 +34,7 @@ const OUTAGE: Readonly<Record<number, string>> = {
   10194: 'the stream is offline',
 }
 
-/** What a server says that has lost its cluster, or is losing it: another one may know better. */
+/** Errors of a server that has lost its cluster or is losing it: another server may still serve. */
 const ELSEWHERE: ReadonlySet<number> = new Set([10004, 10008, 10009, 10041, 10118, 10194])
 /** The subject belongs to another stream. */
 const OTHER_STREAM = 10060
@@ -53,8 +53,8 @@ const CONNECTION: ReadonlySet<string> = new Set([
 
 /**
  * The class of an error, by JetStream's `err_code` and by the names of the client's error classes: an injected
- * connection may come from another copy of the package, whose classes are not ours. `eachOwnSubject`: the subject follows
- * from the event, so what is said of a subject is said of the events that have it.
+ * connection may come from another copy of the package, whose classes are not ours. `eachOwnSubject`: the subject
+ * follows from the event, so what is said of a subject is said of the events that have it.
  */
 export function failureOf(error: unknown, eachOwnSubject = true): PublishFailure {
   const result = (made: BroadcasterError, broken = false, noResponders = false, full = false): PublishFailure => ({
@@ -77,7 +77,7 @@ export function failureOf(error: unknown, eachOwnSubject = true): PublishFailure
     if (advice !== undefined) {
       return result(new OutageError(`${text} (${advice})`, { cause: error }), elsewhere, false, code === FULL)
     }
-    // From 500 on it is the server's trouble, below that the message's.
+    // From 500 on the server is at fault, below that the message.
     if (status >= 500) return result(new OutageError(text, { cause: error }), elsewhere)
     if (code === OTHER_STREAM && !eachOwnSubject) return result(new OutageError(text, { cause: error }))
     return result(new BroadcasterError('SEND_FAILED', text, { cause: error }))
@@ -104,7 +104,7 @@ export function failureOf(error: unknown, eachOwnSubject = true): PublishFailure
   return result(new BroadcasterError('SEND_FAILED', `the event was not acknowledged: ${said}`, { cause: error }))
 }
 
-/** The error of connecting, or of finding the stream: nothing works, whatever it is. */
+/** An error while connecting or looking up the stream: whatever it is, nothing works. */
 export function errorOfOpening(error: unknown): BroadcasterError {
   if (error instanceof OutageError || isMissingDependency(error)) return error
   const said = error instanceof Error ? failureOf(error).error.message : String(error)

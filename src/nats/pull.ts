@@ -3,12 +3,12 @@ import { settles } from '../foundation/waiting.ts'
 type Consumer = import('@nats-io/jetstream').Consumer
 type JsMsg = import('@nats-io/jetstream').JsMsg
 
-/** How long a request for messages stands, in milliseconds: the client's least, since a close waits for its end. */
+/** How long a request for messages stands, in milliseconds: the client's minimum, since a close waits for its end. */
 const STANDS = 1_000
 
 export type Pull = Awaited<ReturnType<typeof startPulling>>
 
-/** One request for a number of messages, which come as they are there. */
+/** Makes one request for a number of messages, which arrive as they become available. */
 export async function startPulling(
   consumer: Consumer,
   count: number,
@@ -45,19 +45,20 @@ export async function startPulling(
   const running = run()
   return {
     /**
-     * Resolves when messages have come, or it has ended, or `signal` aborts: with whether it has ended, and why, if before its
-     * time.
+     * Resolves when messages have come, the request has ended, or `signal` aborts: with whether it has ended, and why
+     * if it ended early.
      */
     async next(signal: AbortSignal): Promise<{ readonly ended: boolean; readonly error: unknown }> {
       if (!some && !ended) await settles(changed.promise, { signal })
-      // What came in the same piece of the connection is delivered together.
+      // What arrived in the same read of the socket is delivered together.
       if (!signal.aborted && !ended) await new Promise((resolve) => setImmediate(resolve))
       some = false
       return { ended, error }
     },
     /**
-     * Waits until the server has dropped the request; what it delivers until then still comes. Nothing takes a request
-     * back: what is given back while it stands is delivered into it, received by no one, and hidden for `ackWait`.
+     * Waits until the server has dropped the request; what it delivers until then still arrives. A request cannot be
+     * withdrawn: what is given back while it stands would be delivered into it, received by no one, and hidden for
+     * `ackWait`.
      */
     async end(): Promise<void> {
       if (!(await settles(running, { timeout: 2 * STANDS }))) messages.stop()

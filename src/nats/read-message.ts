@@ -17,7 +17,7 @@ export function isSilence(error: unknown): boolean {
   return false
 }
 
-/** Where acknowledgements go. The client has it, and does not say so in its types. */
+/** Where acknowledgements go. The client has it, but its types do not. */
 export function replyOf(message: JsMsg): string {
   return 'reply' in message && typeof message.reply === 'string' ? message.reply : ''
 }
@@ -30,7 +30,7 @@ export interface ReadHeaders {
   readonly problem?: unknown
 }
 
-/** The client reads headers when they are asked for, and throws for what another one has written: one of `a b`, say. */
+/** The client reads headers on first use, and throws for some that other clients write, such as one named `a b`. */
 export function readHeaders(message: { readonly headers?: MsgHdrs | undefined }): ReadHeaders {
   try {
     const pairs = Array.from(message.headers ?? []).flatMap(([name, values]) =>

@@ -12,7 +12,7 @@ type StreamConfig = import('@nats-io/jetstream').StreamConfig
 const STREAM_NOT_FOUND = 10059
 const STREAM_NAME_IN_USE = 10058
 
-/** Finds the stream, or creates it when that is wanted. Rejects when it is not there or does not take its subjects. */
+/** Finds the stream, or creates it if wanted. Rejects when it is missing or does not take its subjects. */
 export async function checkStream(ask: Ask, stream: ResolvedNatsStream): Promise<void> {
   let info = await find(ask, stream.name)
   if (info === undefined && stream.create) {
@@ -37,8 +37,8 @@ export async function checkStream(ask: Ask, stream: ResolvedNatsStream): Promise
 }
 
 /**
- * Why no stream took a message: an outage, unless the stream exists and merely does not have the subject. That is the
- * trouble of one event, and must not hold up the others.
+ * Why no stream took a message: an outage, unless the stream exists and merely lacks the subject. That is a failure of
+ * one event, and must not hold up the others.
  */
 export async function errorOfNoResponders(
   ask: Ask,
@@ -58,7 +58,7 @@ export async function errorOfNoResponders(
   }
 }
 
-/** Whether the stream refuses what is too much for one subject: then being full is the trouble of some events alone. */
+/** Whether the stream refuses what is too much for one subject: being full then concerns some events only. */
 export async function refusesBySubject(ask: Ask, { name }: ResolvedNatsStream): Promise<boolean> {
   try {
     const { config, state } = await ask((manager) => manager.streams.info(name))

@@ -1,11 +1,11 @@
 import type { OutgoingEvent } from '../event/outgoing-event.ts'
 
-/** What a subject may not have: white space and control characters, which end it, and the wildcards of subscribers. */
+/** What a subject may not contain: white space and control characters, which end it, and wildcards. */
 const FORBIDDEN = /[\s\p{Cc}*>]/gu
 const VALID = /^[^.]+(?:\.[^.]+)*$/
 
 /**
- * A text as tokens of a subject: its dots part tokens; white space, control characters, `*` and `>` become `_`, and so
+ * A text as tokens of a subject: dots separate tokens; white space, control characters, `*` and `>` become `_`, and so
  * does an empty token. `a..b c` is `a._.b_c`.
  */
 export function subjectTokens(text: string): string {

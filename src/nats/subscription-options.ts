@@ -30,11 +30,11 @@ export const NATS_SUBSCRIPTION = {
   /** Where a consumer that is made begins: with all that the stream has, or with what comes. Default 'all'. */
   start: oneOf('all', 'all', 'new'),
   /**
-   * A message whose process gives no sign of life for this long, in milliseconds, is delivered again; at least 1,000; we
-   * give one three times as often. An existing consumer keeps its own. Default 30000.
+   * A message that its process has not renewed for this long, in milliseconds, is delivered again; at least 1,000; we
+   * renew three times as often. An existing consumer keeps its own. Default 30000.
    */
   ackWait: duration(30_000, { min: 1_000 }),
-  /** Messages delivered to all processes together and not acknowledged, of a consumer that is made. Default 10000. */
+  /** The most unacknowledged messages of all processes together, for a consumer that is made. Default 10000. */
   maxAckPending: integer(10_000, { min: 1, max: 1_000_000 }),
   /** Where messages go that were given up. Default: the stream `<stream>_DEAD`, created when it is missing. */
   deadLetter: nested(NATS_DEAD_LETTER),

@@ -4,7 +4,7 @@ export const SPAN_KIND = { producer: 3, consumer: 4 } as const
 /** The number of the status of a span that failed. */
 export const STATUS_ERROR = 2
 
-/** What OpenTelemetry's API calls a context: which span is the current one, among other things. Nobody looks into it here. */
+/** What OpenTelemetry's API calls a context: the current span, among other things. Opaque here. */
 export type OtelContext = object
 
 /** Values of attributes as they are set here. */
@@ -36,7 +36,7 @@ export interface OtelSpan {
   end(): void
 }
 
-/** With what a span begins. */
+/** How a span begins. */
 export interface OtelSpanOptions {
   kind?: number
   attributes?: OtelAttributes
@@ -48,7 +48,7 @@ export interface OtelTracer {
   startSpan(name: string, options?: OtelSpanOptions, context?: OtelContext): OtelSpan
 }
 
-/** The package `@opentelemetry/api`, in the members that are used: `import * as api from '@opentelemetry/api'`. */
+/** The members of `@opentelemetry/api` that are used: `import * as api from '@opentelemetry/api'`. */
 export interface OpenTelemetryApi {
   readonly ROOT_CONTEXT: OtelContext
   readonly trace: {

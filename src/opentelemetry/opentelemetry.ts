@@ -18,18 +18,18 @@ import {
 import { eventAttributes, operationAttributes, placeAttributes } from './span-attributes.ts'
 import { attributesOf, spanContextOf } from './trace-context.ts'
 
-/** For `hooks` of a Broadcaster, of `handlers()`, of a Consumer and of a webhook's receiver. */
+/** For the option `hooks` of a Broadcaster, `handlers()`, a Consumer and a webhook receiver. */
 export interface OpenTelemetryHooks extends PublishHooks, RelayHooks, HandlerHooks {}
 
 /** The name of the tracer. */
 const TRACER = 'ts-broadcaster'
-/** What an event is created for before its backend is known. */
+/** The place of an event before its backend is known. */
 const OUTBOX = { system: 'ts-broadcaster' }
 
 /**
- * Traces events on their whole way: the trace in which one was published travels with it, as `traceparent`, and goes on in its send
- * and in its handlers. Spans are those of the messaging conventions: `create`, `send` and `process`. Without an SDK that is
- * registered nothing is done. Throws `INVALID_OPTION`.
+ * Traces events all the way: the trace in which an event was published travels with it as `traceparent` and continues
+ * in its send and its handlers. Spans follow the messaging conventions: `create`, `send` and `process`. Without a
+ * registered SDK nothing is done. Throws `INVALID_OPTION`.
  *
  * @example
  * import * as api from '@opentelemetry/api'
@@ -40,14 +40,14 @@ export function openTelemetry(api: OpenTelemetryApi): OpenTelemetryHooks {
   const { trace, context } = api
   const tracer = trace.getTracer(TRACER)
   let isRegistered = false
-  /** Whether a span would be recorded. Once there is an SDK, there is. */
+  /** Whether a span would be recorded. An SDK, once registered, stays. */
   const isTraced = (): boolean => (isRegistered ||= hasSdk(trace.getTracerProvider()))
   const origin = ({ extensions }: DeliveryEvent): OtelSpanContext | undefined => spanContextOf(api, extensions)
   const under = (parent: OtelSpanContext | undefined, otherwise: OtelContext): OtelContext =>
     parent ? trace.setSpanContext(otherwise, parent) : otherwise
 
   const enrich = (event: DraftEvent): AddedAttributes | undefined => {
-    // An event that has a trace of its own keeps it.
+    // An event with a trace of its own keeps it.
     if (!isTraced() || event.extensions['traceparent'] !== undefined) return undefined
     const span = tracer.startSpan(`create ${event.type}`, {
       kind: SPAN_KIND.producer,
@@ -111,7 +111,7 @@ export function openTelemetry(api: OpenTelemetryApi): OpenTelemetryHooks {
     return within(span, call, () => undefined)
   }
 
-  /** Calls with the span as the current one, and ends it. */
+  /** Calls with the span as the current one, then ends it. */
   const within = async <T>(span: OtelSpan, call: () => Promise<T>, note: (result: T) => void): Promise<T> => {
     try {
       const result = await context.with(trace.setSpan(context.active(), span), call)
@@ -129,13 +129,13 @@ export function openTelemetry(api: OpenTelemetryApi): OpenTelemetryHooks {
   return { enrich: [enrich], aroundSend, aroundHandler }
 }
 
-/** Whether an SDK is registered. Before that the API's own provider, which passes on to the SDK's, has nobody to ask. */
+/** Whether an SDK is registered. Until then the API's own provider has no delegate. */
 function hasSdk(provider: object): boolean {
   const delegate: unknown = Reflect.get(provider, 'getDelegateTracer')
   return typeof delegate !== 'function' || Reflect.apply(delegate, provider, [TRACER]) !== undefined
 }
 
-/** A send that brought no event further failed; of one that failed in part the span tells how many did. */
+/** A send that delivered nothing failed; where some events failed, the span says how many. */
 function noteResults(span: OtelSpan, answer: unknown): void {
   const results = [answer].flat() as readonly (SendResult | undefined)[]
   const failed = results.flatMap((result) => (result?.ok === false && !isNotAttempted(result.error) ? [result] : []))
@@ -154,7 +154,7 @@ function fail(span: OtelSpan, error: unknown): void {
   span.setStatus({ code: STATUS_ERROR, message: describeError(error) })
 }
 
-/** The code, as ours and those of the system have one, or the class: of few different values. */
+/** The code, which our errors and system errors have, or else the class: few different values. */
 function typeOf(error: unknown): string {
   if (!(error instanceof Error)) return '_OTHER'
   return 'code' in error && typeof error.code === 'string' ? error.code : error.name

@@ -2,7 +2,7 @@ import type { DeliveryEvent } from '../event/delivery-event.ts'
 import type { Messaging } from '../event/messaging.ts'
 import type { OtelAttributes } from './api.ts'
 
-/** What is told of the place: by its name of today, and by the one of the next conventions. */
+/** The attributes of the place: by today's name, and by that of the next conventions. */
 export function placeAttributes({ system, destination }: Messaging): OtelAttributes {
   return {
     'messaging.system': system,
@@ -11,7 +11,7 @@ export function placeAttributes({ system, destination }: Messaging): OtelAttribu
   }
 }
 
-/** What is done: `type` is one of the conventions, `name` what it is called here. */
+/** The operation: `type` as the conventions name it, `name` as it is called here. */
 export function operationAttributes(type: 'create' | 'send' | 'process', name: string): OtelAttributes {
   return { 'messaging.operation.type': type, 'messaging.operation.name': name }
 }

@@ -2,13 +2,13 @@ import type { AttributeValue } from '../event/cloud-event.ts'
 import type { OpenTelemetryApi, OtelSpanContext } from './api.ts'
 
 /**
- * The CloudEvents extension "distributed tracing": `traceparent` and `tracestate` as W3C Trace Context has them, whatever format the
- * application uses between its services.
+ * The CloudEvents extension "distributed tracing": `traceparent` and `tracestate` as W3C Trace Context has them,
+ * whatever format the application uses between its services.
  */
 
 /** The parts of `traceparent`. A later version may have more of them. */
 const TRACEPARENT = /^(?!ff)([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?$/
-/** The only flag that is passed on: it is sampled. */
+/** The only flag that is passed on: sampled. */
 const SAMPLED = 1
 
 /** The attributes for the identity of a span. */

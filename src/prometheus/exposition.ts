@@ -1,7 +1,7 @@
 import type { MetricSpec } from './metric-table.ts'
 import type { LabelValues, Samples, Series } from './samples.ts'
 
-/** What the answer to a scrape says of itself. */
+/** The content type of the answer to a scrape. */
 export const CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
 
 /** Metrics in Prometheus' text format 0.0.4. One without a series is left out. Pure. */
@@ -33,7 +33,7 @@ function sample(name: string, names: readonly string[], values: LabelValues, val
   return `${name}${labels.length === 0 ? '' : `{${labels.join(',')}}`} ${numberText(value)}`
 }
 
-/** JavaScript's own text of a number, which Go reads, but for the infinite. */
+/** JavaScript's own text of a number, which Go can read, except for infinity. */
 function numberText(value: number): string {
   if (Number.isFinite(value)) return String(value)
   return Number.isNaN(value) ? 'NaN' : value > 0 ? '+Inf' : '-Inf'
@@ -43,7 +43,7 @@ function escapeHelp(text: string): string {
   return text.replaceAll('\\', '\\\\').replaceAll('\n', '\\n')
 }
 
-/** A lone surrogate has no UTF-8, and other line ends are none to Prometheus. */
+/** A lone surrogate cannot be written as UTF-8, and Prometheus knows no line end but LF. */
 function escapeLabel(text: string): string {
   return escapeHelp(text.toWellFormed()).replaceAll('"', '\\"')
 }

@@ -1,10 +1,10 @@
 /** What kind of metric it is, as Prometheus calls it. */
 export type MetricKind = 'counter' | 'gauge' | 'histogram'
 
-/** A label: the outbox, a backend, a consumer or a signal. Never a key, an id, a type or a destination: those have no bound. */
+/** A label. Never a key, an id, a type or a destination: their number has no bound. */
 export type MetricLabel = 'outbox' | 'backend' | 'consumer' | 'signal'
 
-/** The label of events for the default backend that do not name it: one that is empty is none to Prometheus. */
+/** The label for the default backend where events do not name it: Prometheus takes an empty label for none. */
 export const NAMELESS_BACKEND = '(default)'
 
 /** One metric. */
@@ -37,7 +37,7 @@ const histogram = <const Labels extends readonly MetricLabel[]>(
   buckets: readonly number[],
 ) => ({ kind: 'histogram', labels, help, buckets }) as const
 
-/** What is counted from the signals of this process. `docs/metrics.md` lists the same; a test says so. */
+/** What is counted from the signals of this process. `docs/metrics.md` lists the same; a test compares. */
 export const PROCESS_METRICS = {
   broadcaster_events_inserted_total: counter(
     BACKEND,

@@ -14,8 +14,8 @@ const consumerOf = ({ consumer }: { readonly consumer: string }): LabelValues =>
 const seconds = (milliseconds: number): number => milliseconds / 1_000
 
 /**
- * What each signal moves. Not `event.published`, `event.retried`, `event.failed` and `event.blocked`: while there is a listener
- * to those, each row is read again, and `batch.settled` counts the same.
+ * What each signal changes. Not `event.published`, `event.retried`, `event.failed` and `event.blocked`: a listener to
+ * those makes the worker read each row again, and `batch.settled` counts the same.
  */
 const METERS: Meters = {
   'event.created': (count, { outbox, record }) =>
@@ -87,7 +87,7 @@ const METERS: Meters = {
   'delivery.failed': (count, message) => count.add('broadcaster_deliveries_failed_total', consumerOf(message)),
 }
 
-/** Signals of single events that a consumer sends: they name it, and no outbox. */
+/** Signals that consumers send: they name the consumer, and no outbox. */
 const isConsumers = (name: SignalName): boolean => name.startsWith('consumer.') || name.startsWith('delivery.')
 
 /** Counts what the outboxes of this process do, by their signals, and what all of its consumers do. */
@@ -103,7 +103,7 @@ export class ProcessMetrics {
     this.samples = new Map(NAMES.map((name) => [name, new Samples(PROCESS_METRICS[name])]))
     this.clockAhead = clockAhead
     for (const outbox of outboxes) this.begin('outbox', [outbox])
-    // What runs already reported it before there was a listener.
+    // What runs already reported its start before there was a listener.
     const isOurs = ({ outbox }: { readonly outbox: string }): boolean => outboxes.includes(outbox)
     for (const message of running.workers.filter(isOurs)) METERS['worker.started']?.(this, message)
     for (const message of running.consumers) METERS['consumer.started']?.(this, message)
@@ -135,7 +135,7 @@ export class ProcessMetrics {
     this.#of(name).observe(labels, values)
   }
 
-  /** Its counters stand at 0 from now on: a rate sees only what comes after the first value. */
+  /** Its counters are at 0 from now on: a rate sees only what comes after the first value. */
   begin(whose: 'outbox' | 'backend' | 'consumer', labels: LabelValues): void {
     for (const [name, samples] of this.samples) {
       const { kind, labels: names }: MetricSpec = PROCESS_METRICS[name]
@@ -143,7 +143,7 @@ export class ProcessMetrics {
     }
   }
 
-  /** Lanes one by one: one that was given back with an error is gained again, and never lost. */
+  /** Lanes one by one: a lane whose release failed is gained again without a `lane.lost`. */
   holds(message: SignalMessage<'lane.gained'>): void {
     this.#changeLanes(message, (held, lane) => held.add(lane))
   }
@@ -152,7 +152,7 @@ export class ProcessMetrics {
     this.#changeLanes(message, (held, lane) => held.delete(lane))
   }
 
-  /** A clean-up that never ends is seen by the age of its first beginning. */
+  /** A clean-up that never ends shows by the age of its first start. */
   retentionBegan(labels: LabelValues): void {
     const finished = this.#of('broadcaster_retention_finished_timestamp_seconds')
     if (!finished.has(labels)) finished.set(labels, seconds(Date.now()))

@@ -11,19 +11,18 @@ import { storeMetrics } from './store-metrics.ts'
 
 export const PROMETHEUS = {
   /**
-   * How long what was read from the database serves further scrapes, in milliseconds; 0 = each scrape queries again.
-   * Default 5,000.
+   * How long what was read from the database is reused, in milliseconds; 0 = each scrape queries again. Default 5,000.
    */
   maxAge: duration(5_000, { min: 0, max: LONGEST_TIMER }),
-  /** How long a scrape waits for the database, in milliseconds; then it tells what this process counted. Default 2,000. */
+  /** How long a scrape waits for the database, in milliseconds; then it has only this process. Default 2,000. */
   timeout: duration(2_000),
 }
 /** Options of `prometheus()`. */
 export type PrometheusOptions = OptionsOf<typeof PROMETHEUS>
 
-/** What is needed of a Broadcaster: its name, and its store to look at. */
+/** What is needed of a Broadcaster: its name and its store. */
 export interface MeasuredOutbox {
-  /** What the label `outbox` says. */
+  /** The value of the label `outbox`. */
   readonly name: string
   /** What is read. */
   readonly store: { readonly admin: Pick<Store['admin'], 'look'> }
@@ -39,8 +38,8 @@ export interface Prometheus {
    */
   metrics(): Promise<string>
   /**
-   * The same as the answer to a request: 200 to GET and HEAD, 405 to others, whatever the path. A function that can be handed on
-   * alone: `toNodeListener(metrics.handle)`.
+   * The same as the answer to a request: 200 to GET and HEAD, 405 to others, whatever the path. Needs no `this`:
+   * `toNodeListener(metrics.handle)`.
    */
   readonly handle: (request: Request) => Promise<Response>
   /** Stops counting. What was counted stays. */
@@ -50,8 +49,9 @@ export interface Prometheus {
 }
 
 /**
- * Counts what happens in this process from now on, and looks at the database when it is scraped. Workers and consumers that run already are
- * there as running; what they did before is not counted. For a process that only consumes, give an empty list. Throws `INVALID_OPTION`.
+ * Counts what happens in this process from now on, and queries the database when it is scraped. Workers and consumers
+ * that already run show as running; what they did before is not counted. For a process that only consumes, pass an
+ * empty list. Throws `INVALID_OPTION`.
  *
  * @example
  * const metrics = prometheus(broadcaster)

@@ -8,11 +8,11 @@ export interface Series {
   readonly labels: LabelValues
   /** Of a histogram: the sum of all that was observed. */
   value: number
-  /** Of a histogram: observations in each bucket, without those below it; the last is beyond all bounds. */
+  /** Of a histogram: observations in each bucket, not cumulative; the last bucket is beyond all bounds. */
   readonly counts: number[]
 }
 
-/** Series of one metric that are kept; what comes beyond is added to one whose labels are all `other`. */
+/** Series kept for one metric; further ones are added to one whose labels are all `other`. */
 const MOST_SERIES = 1_000
 
 /** The values of one metric, by its labels. */
@@ -28,7 +28,7 @@ export class Samples {
     return [...this.#series.values()]
   }
 
-  /** Of a counter or a gauge. With 0 the series is there from now on. */
+  /** Of a counter or a gauge. Adding 0 makes the series appear. */
   add(labels: LabelValues, amount = 1): void {
     this.#at(labels).value += amount
   }

@@ -13,15 +13,15 @@ export interface Seen {
 
 /** Durations are in milliseconds. */
 export interface StoreLookOptions {
-  /** How old an answer may be that is reused. */
+  /** How old a reused answer may be. */
   readonly maxAge: number
   /** How long a caller waits. */
   readonly timeout: number
 }
 
 /**
- * Queries the database for all callers: one query at a time, and an answer, or the lack of one, serves all for `maxAge`. While
- * a query hangs no other starts; callers get no answer meanwhile.
+ * Queries the database for all callers: one query at a time, and its answer, or the lack of one, serves all for
+ * `maxAge`. While a query hangs no other starts, and callers get no answer.
  */
 export class StoreLook {
   readonly #look: AdminStore['look']
@@ -35,7 +35,7 @@ export class StoreLook {
     this.#options = options
   }
 
-  /** As the last look that succeeded told it; 0 = there was none. */
+  /** As the last successful look saw it; 0 = there was none. */
   get clockAhead(): number {
     return this.#clockAhead
   }
@@ -56,14 +56,14 @@ export class StoreLook {
     const start = performance.now()
     let seen: Seen | undefined
     try {
-      // Not before `#running` is set, or what throws at once would leave it set for good.
+      // After `#running` is set, or a look that throws at once would leave it set for good.
       const look = await Promise.resolve().then(() => this.#look())
       const duration = performance.now() - start
       // The database read its clock between the two.
       seen = { look, duration, clockAhead: look.now.getTime() - (before + duration / 2) }
       this.#clockAhead = seen.clockAhead
     } catch {
-      // Told by its absence. Those who work with the database report why.
+      // The missing answer says so. Those who work with the database report why.
     }
     this.#last = { at: performance.now(), seen }
     this.#running = undefined

@@ -42,7 +42,7 @@ function backendValues(
     return [
       backend,
       {
-        // Workers name the default backend, and its rows may not: it is not known who serves those.
+        // Workers name the default backend, but its rows may not: who serves those is not known.
         ...(backend !== '' && { broadcaster_backend_workers: servers(look, backend) }),
         broadcaster_lanes_orphaned: lanes.filter((lane) => lane.backend === backend && lane.orphaned).length,
         broadcaster_waiting_events: waiting.count,
@@ -64,7 +64,7 @@ function servers({ workers }: OutboxLook, backend: string): number {
   return workers.filter(({ backends }) => backends.includes(backend)).length
 }
 
-/** Milliseconds for which the longest of what is held has been. */
+/** For how long, in milliseconds, what is held longest has been held. */
 function heldFor(look: OutboxLook, backend: string, isOpen: boolean): number {
   const ready = isOpen ? look.backends.find((one) => one.backend === backend)?.oldestReadyAge : undefined
   const keys = look.blockedKeys.filter((one) => one.backend === backend).map(({ since }) => since)

@@ -26,7 +26,7 @@ export interface Draft {
   readonly data: unknown
 }
 
-/** CloudEvents names and ours for the members of an event input. */
+/** The members of an event input: CloudEvents' names by ours. */
 const MEMBERS: Readonly<Record<string, string>> = {
   type: 'type',
   source: 'source',
@@ -39,7 +39,7 @@ const MEMBERS: Readonly<Record<string, string>> = {
 }
 const KNOWN_MEMBERS = [...Object.values(MEMBERS), 'data', 'extensions']
 
-/** What others call them. */
+/** What other libraries call them. */
 const MEANT: ReadonlyMap<string, string> = new Map(
   Object.entries({
     key: '; the key is `partitionKey`',
@@ -61,7 +61,7 @@ const WIDTHS: Readonly<Record<string, number>> = {
   partitionkey: 255,
 }
 
-/** Whether an attribute is longer than its column, continuing its name. */
+/** What is wrong with an attribute that is longer than its column, continuing its name. */
 export function widthProblem(name: string, value: unknown): string | undefined {
   const width = WIDTHS[name] ?? Number.POSITIVE_INFINITY
   // Code points, as databases count; the cheap length first, since it is never smaller.
@@ -114,8 +114,8 @@ export function readDraft(input: unknown, at: string, problems: Problem[]): Draf
 }
 
 /**
- * The own members of an input, each read once: a getter or a proxy that throws is reported. The prototype's are not
- * looked at, except for `specversion`, by which an object of the official class is known.
+ * The own members of an input, each read once: a getter or proxy that throws is reported. The prototype is ignored,
+ * except for `specversion`, by which an object of the official class is recognised.
  */
 function readMembers(
   input: object,
@@ -129,7 +129,7 @@ function readMembers(
   }
 }
 
-/** Of a CloudEvent everything is kept as it is. Own properties only: the official class carries methods. */
+/** A CloudEvent is kept as it is. Own properties only: the official class has methods. */
 function fromCloudEvent(
   event: Readonly<Record<string, unknown>>,
   report: (field: string, value: unknown, message: string) => void,
@@ -142,7 +142,7 @@ function fromCloudEvent(
     report('data_base64', base64, `is ${showValue(base64)}, not Base64 (RFC 4648, with padding)`)
     return { attributes, data: undefined, hasId: true, label }
   }
-  // An event of the official package holds the bytes a second time, as `data`.
+  // An event of the official package holds the bytes twice, once as `data`.
   if (data !== undefined && data !== null && asBytes(data) === undefined) {
     report('data_base64', base64, 'stands beside data; an event has one of them')
   }
@@ -161,7 +161,7 @@ function fromInput(
       `is not a member of an event${MEANT.get(name) ?? suggestion(name, KNOWN_MEMBERS)}; extensions go in \`extensions\``,
     )
   }
-  // Without a prototype: an extension named __proto__ is a name like another, and refused as such.
+  // Without a prototype: an extension named __proto__ is then a name like any other, and refused.
   const attributes: Record<string, unknown> = Object.assign(Object.create(null), { specversion: '1.0' })
   for (const [name, member] of Object.entries(MEMBERS)) {
     const value = input[member]
@@ -169,7 +169,7 @@ function fromInput(
     const isNone = value === undefined || (value === '' && (name === 'subject' || name.startsWith('data')))
     if (!isNone) attributes[name] = name === 'time' && isValidDate(value) ? value.toISOString() : value
   }
-  // The rules require an id; the row's own is made later.
+  // The rules require an id; the row's id is made later.
   const hasId = attributes['id'] !== undefined
   if (!hasId) attributes['id'] = 'none'
   if (input['dataContentType'] === undefined) {
@@ -231,7 +231,7 @@ function isValidDate(value: unknown): value is Date {
   return value instanceof Date && !Number.isNaN(value.getTime())
 }
 
-/** Bytes given as any view or buffer. */
+/** Bytes of any view or buffer; undefined for anything else. */
 function asBytes(data: unknown): Uint8Array | undefined {
   if (data instanceof Uint8Array) return data
   if (data instanceof ArrayBuffer) return new Uint8Array(data)

@@ -2,8 +2,8 @@ import type { Catalogue, DataInput, EventType, NoCatalogue, UnlistedEvents } fro
 import type { AttributeValue } from '../event/cloud-event.ts'
 
 /**
- * Extension attributes: any name of a-z and 0-9 but those that are part of every CloudEvent. `publish` refuses these, so
- * that they do not compile here either.
+ * Extension attributes: any name of a-z and 0-9 except those of CloudEvents itself, which `publish` refuses, so they do
+ * not compile here either.
  */
 export interface ExtensionsInput {
   /** An attribute: a name of a-z and 0-9, and its value; undefined = not there. */
@@ -23,8 +23,8 @@ export interface ExtensionsInput {
 }
 
 /**
- * The members that a CloudEvent has and an event input has under another name, or not at all. Beside `CloudEventInput` they
- * would compile here, too: TypeScript takes a member of either for one that is known.
+ * CloudEvent members that an event input has under another name, or not at all. Without this they would compile here:
+ * in a union with `CloudEventInput` TypeScript accepts the members of either.
  */
 interface NotOfAnInput {
   readonly specversion?: undefined
@@ -79,8 +79,9 @@ type DataField<Data> = unknown extends Data
       }
 
 /**
- * An event as `publish` takes it. `data` is anything that JSON can hold (`bigint` too, and `JSON.rawJSON`; `NaN`, an invalid
- * `Date`, a `Map`, `Set`, `Error`, `Promise` or `RegExp` is refused), a text for a content type that is not JSON, or bytes.
+ * An event as `publish` takes it. `data` is anything that JSON can hold (`bigint` too, and `JSON.rawJSON`; `NaN`, an
+ * invalid `Date`, a `Map`, `Set`, `Error`, `Promise` or `RegExp` is refused), a text for a content type that is not
+ * JSON, or bytes.
  */
 export type EventInput<Events = NoCatalogue, Type extends string = string> = EventFields<Type> &
   DataField<DataInput<Events, Type>>
@@ -100,8 +101,8 @@ export type CreateInput<Events extends Catalogue | NoCatalogue, Unlisted extends
   | CloudEventInput<EventType<Events, Unlisted>>
 
 /**
- * The members of an event input that a CloudEvent does not have. Of two types of which either may be given the compiler
- * suggests names that both have, and so for `partionKey` only the wrong `partitionkey`, were they not here.
+ * Members of an event input that a CloudEvent does not have. For a union the compiler suggests only names that both
+ * have: without this, for `partionKey`, only the wrong `partitionkey`.
  */
 interface NotOfACloudEvent {
   readonly partitionKey?: undefined
@@ -117,11 +118,11 @@ interface NotOfACloudEvent {
 export interface CloudEventInput<Type extends string = string> extends NotOfACloudEvent {
   /** The version of CloudEvents: `1.0`. */
   readonly specversion: string
-  /** Publishing is idempotent by it: the same source and id for the same backend is stored once. At most 255 characters. */
+  /** Makes publishing idempotent: the same source and id is stored once per backend. At most 255 characters. */
   readonly id: string
   /** A URI-reference such as `/orders`; at most 255 characters. */
   readonly source: string
-  /** Any text. Beside a plain `string` a template such as `order.${name}` would be taken for one, and not for an event's type. */
+  /** Any text. With plain `string` here a template such as `order.${name}` would no longer be inferred as a type. */
   readonly type: NoInfer<Type> | (string & Record<never, never>)
   /** At most 255 characters. Default: none. */
   readonly subject?: string | undefined
@@ -147,7 +148,7 @@ export interface PublishOptions {
   readonly scheduledAt?: Date | undefined
   /** Not delivered before this many milliseconds have passed by the database's clock. Default: 0. */
   readonly delay?: number | undefined
-  /** How often delivery is tried again after the first attempt before it is `failed`. Default: the Broadcaster's `maxRetries`. */
+  /** Retries after the first attempt before the event is `failed`. Default: the Broadcaster's `maxRetries`. */
   readonly maxRetries?: number | undefined
   /** Options of this event for its backend, such as a stream name. Default: none. */
   readonly backendConfig?: Readonly<Record<string, unknown>> | undefined

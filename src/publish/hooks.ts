@@ -14,21 +14,21 @@ export type DraftEvent = Pick<
 /** Extension attributes by name; undefined = none of that name. */
 export type AddedAttributes = Readonly<Record<string, AttributeValue | undefined>>
 
-/** Data as it is to be stored, and what tells the reader so. */
+/** Data as it is to be stored, and attributes that tell the reader how. */
 export interface EncodedData {
   /** Undefined or null = none. */
   readonly data: unknown
   /** Default: as it was. */
   readonly dataContentType?: string
-  /** Extension attributes beside the event's own, such as the name of a key. Default: none. */
+  /** Extension attributes to add to the event's own, such as a key's name. Default: none. */
   readonly extensions?: AddedAttributes
 }
 
-/** What is done to each event between `publish` and its row. What one of them throws, publish throws. */
+/** What is done to each event between `publish` and its row. `publish` throws what a hook throws. */
 export interface PublishHooks {
-  /** Extension attributes to add, such as `traceparent`. One that the event has already stays as it is. */
+  /** Extension attributes to add, such as `traceparent`. One that the event already has stays as it is. */
   readonly enrich?: readonly ((event: DraftEvent) => AddedAttributes | undefined)[]
-  /** Data to store in place of the event's, once its schema has accepted that. `publishSync` refuses one that is asynchronous. */
+  /** Data to store instead of the event's, which its schema has accepted. `publishSync` refuses an async hook. */
   readonly encode?: (event: DraftEvent) => EncodedData | PromiseLike<EncodedData>
 }
 
@@ -65,7 +65,7 @@ export function withEncoded(draft: Draft, encoded: EncodedData, problems: Proble
       message: `as encoded ${message}`,
     })
   }
-  // Empty: it had none, and has none.
+  // Empty = none, before and after.
   if (dataContentType !== '') {
     const name = 'datacontenttype'
     report('dataContentType', attributeProblem(name, dataContentType) ?? widthProblem(name, dataContentType))

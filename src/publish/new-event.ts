@@ -17,8 +17,8 @@ import type { CheckedPublishOptions } from './publish-options.ts'
 const MOST_EVENT_BYTES = 67_108_864
 
 /**
- * The rows of one event, one for each backend it goes to. The event id is kept apart from the row's id when the
- * caller gave one, or when several rows are one event. Problems are added to the list.
+ * The rows of one event, one for each of its backends. The event id differs from the row's id when the caller gave one,
+ * or when several rows are one event. Problems are added to the list.
  */
 export function newOutboxEvents(
   draft: Draft,
@@ -85,7 +85,7 @@ function readKey(draft: Draft, delivery: CheckedPublishOptions, problems: Proble
   return own ?? given
 }
 
-/** A value that JSON cannot hold, such as a bigint, was reported with the attributes. */
+/** A value that JSON cannot hold, such as a bigint, has been reported with the attributes. */
 function writeExtensions({ extensions }: Draft): string | null {
   try {
     return JSON.stringify(extensions)
@@ -112,7 +112,7 @@ function writeData({ data, at }: Draft, problems: Problem[]): string | null {
 /** Only the database knows `createdAt`; any instant has the same length when encoded. */
 const ANY_INSTANT = new Date(0)
 
-/** The event of a row that is not inserted yet, as its backend will get it. */
+/** The event of a row that is not yet inserted, as its backend will get it. */
 function unstored(row: NewOutboxEvent): OutgoingEvent {
   const unknown = { createdAt: ANY_INSTANT, updatedAt: ANY_INSTANT, scheduledAt: ANY_INSTANT, availableAt: null }
   return new FetchedEvent(insertedColumns(row, { id: row.id, seq: 0, lane: 0, ...unknown }))
@@ -125,7 +125,7 @@ function checkSize(event: OutgoingEvent, backend: string, limit: number, at: str
   problems.push({ code: 'EVENT_TOO_LARGE', field: `${at}data`, value: bytes, message })
 }
 
-/** For a backend without a limit of its own: what a worker cannot read in the time of a statement would never be delivered. */
+/** For a backend without a size limit: what one statement cannot read in time would never be delivered. */
 function checkData(row: NewOutboxEvent, backend: string, at: string, problems: Problem[]): void {
   const bytes = row.dataBinary?.byteLength ?? row.data?.length ?? 0
   if (bytes <= MOST_EVENT_BYTES) return
@@ -133,7 +133,7 @@ function checkData(row: NewOutboxEvent, backend: string, at: string, problems: P
   problems.push({ code: 'EVENT_TOO_LARGE', field: `${at}data`, value: bytes, message })
 }
 
-/** Lets a backend say that it could never carry this event. */
+/** Lets a backend refuse an event that it could never carry. */
 function eventProblem(backend: Backend, name: string, event: OutgoingEvent, draft: Draft): Problem | undefined {
   try {
     backend.checkEvent?.(event)

@@ -21,7 +21,7 @@ export interface CheckedPublishOptions {
   readonly partitionKey: string | null
 }
 
-/** What others call them. */
+/** What other libraries call them. */
 const MEANT: ReadonlyMap<string, string> = new Map([
   ['key', '; the key is `partitionKey`'],
   ['at', '; the due time is `scheduledAt`'],
@@ -76,12 +76,12 @@ export function readPublishOptions(
     maxRetries: retries + 1,
     config: backendConfig,
     configJson: readConfig(backendConfig, report),
-    // A wrong one is reported, and must not reach the hash.
+    // A wrong key is reported, and must not be hashed.
     partitionKey: wrongKey === undefined ? partitionKey : null,
   }
 }
 
-/** Lets a backend judge the options meant for it. */
+/** Lets a backend check the options meant for it. */
 export function configProblem(
   backend: Backend,
   name: string,
@@ -92,7 +92,7 @@ export function configProblem(
     return undefined
   } catch (error) {
     if (!(error instanceof BroadcasterError)) throw error
-    // Some backends name the option, others what is in it.
+    // Some backends name the option itself, others a member of it.
     const { field: named = 'backendConfig' } = error
     const field = /^backendConfig(\.|$)/.test(named) ? named : `backendConfig.${named}`
     return {
@@ -104,7 +104,7 @@ export function configProblem(
   }
 }
 
-/** What is wrong with an order key, continuing its name: the column's width, and what CloudEvents forbids in a text. */
+/** What is wrong with an order key, continuing its name: its length, or characters that CloudEvents forbids. */
 export function keyProblem(key: unknown): string | undefined {
   if (typeof key !== 'string' || key === '') return `is ${showValue(key)}; it must be a text, or left out`
   const length = key.length <= KEY_WIDTH ? key.length : [...key].length
@@ -112,7 +112,7 @@ export function keyProblem(key: unknown): string | undefined {
   return attributeProblem('partitionkey', key)
 }
 
-/** The options as a plain object: what is not one, or throws when it is read, is reported. */
+/** The options as a plain object: anything else, or one that throws when it is read, is reported. */
 function readOptions(
   options: unknown,
   report: (field: string, value: unknown, message: string) => void,

@@ -24,7 +24,7 @@ export interface PublisherParts<Tx> {
   readonly dialect: Dialect
   readonly adapter: TransactionAdapter<Tx>
   readonly backends: ReadonlyMap<string, Backend>
-  /** Where events go that no route takes; undefined = there is no backend. */
+  /** Where events go that match no route; undefined = there is no backend. */
   readonly defaultBackend: () => string | undefined
   readonly routes: readonly Route[]
   readonly catalogue: Catalogue | undefined
@@ -33,13 +33,13 @@ export interface PublisherParts<Tx> {
   readonly signals: SignalSource
   /** Default: none. */
   readonly hooks?: PublishHooks | undefined
-  /** Gives the records that publish returns their `load`, `refresh` and the like. */
+  /** Lets the records that `publish` returns `load`, `refresh` and the like. */
   readonly records?: RecordSource
   /** Called after an insert with what was inserted; the caller's transaction has not committed yet. */
   readonly onPublished?: (events: readonly OutboxEvent[]) => void
 }
 
-/** How long an asynchronous schema, or `encode`, may take, in ms: the caller's transaction is open meanwhile. */
+/** How long an asynchronous schema or `encode` may take, in ms: the caller's transaction is open meanwhile. */
 const PATIENCE = 30_000
 
 /** Events that were read and await their schemas. */
@@ -51,9 +51,9 @@ interface Prepared {
 }
 
 /**
- * Inserts outbox events on the caller's transaction. Everything is checked before the insert and reported in one
- * error. With synchronous schemas the statement is sent before `publish` first yields, so it keeps its place among
- * the caller's own. What may be given, and what comes back, is typed by the methods of `Broadcaster`.
+ * Inserts outbox events on the caller's transaction. Everything is checked before the insert and reported in one error.
+ * With synchronous schemas the statement is sent before `publish` first yields, so it keeps its place among the
+ * caller's own. The methods of `Broadcaster` give it its types.
  */
 export class Publisher<Tx> {
   readonly #parts: PublisherParts<Tx>
@@ -86,9 +86,9 @@ export class Publisher<Tx> {
   }
 
   /**
-   * The row for one backend that `publish` would insert, with all of its checks and errors; inserts nothing. An empty name is the
-   * default backend. `isStored`: the data is as it was stored. Where a hook encodes it, it is what no schema knows, and is not
-   * encoded again.
+   * The row that `publish` would insert for one backend, with all of its checks and errors; inserts nothing. An empty
+   * name is the default backend. `isStored`: the data comes from a row, so what a hook encoded is neither checked by a
+   * schema nor encoded again.
    */
   async check(
     event: unknown,
@@ -101,7 +101,7 @@ export class Publisher<Tx> {
     return row as NewOutboxEvent
   }
 
-  /** A row that somebody else inserted and committed after `check`. */
+  /** Reports a row that another component inserted and committed after `check`. */
   announce(event: OutboxEvent): void {
     this.#announce([event])
   }
@@ -163,7 +163,7 @@ export class Publisher<Tx> {
 
   #enrich(draft: Draft, { partitionKey }: CheckedPublishOptions, problems: Problem[]): Draft {
     let enriched = draft
-    // Of an event that is refused a hook need not make sense.
+    // Hooks need not cope with an event that is refused.
     if (problems.length > 0) return draft
     for (const enrich of this.#parts.hooks?.enrich ?? []) {
       enriched = withAttributes(enriched, enrich(draftEvent(enriched, partitionKey)), problems)
@@ -233,13 +233,13 @@ function within(what: string, field: string): WaitTime {
   return { timeout: PATIENCE, late: () => new BroadcasterError('PUBLISH_TIMEOUT', message, { field }) }
 }
 
-/** The error where `publishSync` cannot wait. */
+/** The error where `publishSync` would have to wait. */
 function isAsynchronous(what: string, field: string, value: unknown): BroadcasterError {
   const message = `${what} is asynchronous; use publish instead of publishSync`
   return new BroadcasterError('INVALID_OPTION', message, { field, value })
 }
 
 function firstOf<Data>(events: readonly OutboxEvent[]): OutboxEvent<Data> {
-  // One event goes to one backend at least, or it was refused.
+  // An event goes to at least one backend, or it was refused.
   return events[0] as OutboxEvent<Data>
 }

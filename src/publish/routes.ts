@@ -16,12 +16,12 @@ export type Route = OptionsOf<typeof ROUTE>
 
 const ROUTES = { routes: listOf(nested(ROUTE)) }
 
-/** Answers which backends an event type goes to; undefined = no route takes it. */
+/** The backends that an event type goes to; undefined = no route matches. */
 export type Router = (type: string) => readonly string[] | undefined
 
 /**
- * A router of these routes: the first route that takes a type decides, so put the narrow ones first. Throws
- * `UNKNOWN_BACKEND` for a name that is not configured, `INVALID_OPTION` for a route without a type or a backend.
+ * A router of these routes: the first that matches a type decides, so put narrow ones first. Throws `UNKNOWN_BACKEND`
+ * for a name that is not configured, `INVALID_OPTION` for a route without a type or a backend.
  */
 export function router(routes: readonly Route[], backends: Iterable<string>): Router {
   const known = new Set(backends)
@@ -33,7 +33,7 @@ export function router(routes: readonly Route[], backends: Iterable<string>): Ro
   return (type) => compiled.find((route) => route.takes.some((takes) => takes(type)))?.to
 }
 
-/** The error for a backend name that is not configured, with the nearest that is. */
+/** The error for a backend name that is not configured, with the most similar one that is. */
 export function unknownBackend(name: string, known: Iterable<string>, field: string): BroadcasterError {
   return new BroadcasterError('UNKNOWN_BACKEND', `${field} ${unknownBackendMessage(name, known)}`, {
     field,

@@ -11,8 +11,8 @@ export interface PublishProperties {
 }
 
 /**
- * What we call of amqplib's `ConfirmChannel`. A plain channel has no `waitForConfirms`, so that it does not compile
- * here: without confirms it is not known what arrived.
+ * What we call of amqplib's `ConfirmChannel`. A plain channel has no `waitForConfirms` and so does not compile here:
+ * without confirms it is not known what arrived.
  */
 export interface RabbitMqConfirmChannel {
   publish(
@@ -28,7 +28,7 @@ export interface RabbitMqConfirmChannel {
   removeListener(event: string, listener: (value: unknown) => void): unknown
 }
 
-/** A message that came back, since nothing is bound for it. */
+/** A message that came back because no binding matches it. */
 export interface ReturnedMessage {
   readonly fields: { readonly exchange: string; readonly routingKey: string; readonly replyCode?: number }
   readonly properties: { readonly messageId?: string }

@@ -6,7 +6,7 @@ import type { Message } from './message.ts'
 /** The outcome of a message. */
 export type Confirmation =
   | { readonly kind: 'confirmed' | 'nacked' }
-  /** Confirmed as well, but no queue has it. */
+  /** Confirmed, but no queue has it. */
   | { readonly kind: 'returned'; readonly message: ReturnedMessage }
   /** It is not known whether it arrived. */
   | { readonly kind: 'lost'; readonly because: 'closed' | 'blocked' | 'silent' | 'aborted' }
@@ -28,8 +28,8 @@ const OTHER_PROPERTIES = 2_304
 export type ConfirmingChannel = ReturnType<typeof confirmingChannel>
 
 /**
- * A channel that says what the outcome of each message is, within a time: `timeout` in milliseconds for each. `onSilent` is
- * called when one is not confirmed in time.
+ * A channel that tells the outcome of each message within `timeout` ms. `onSilent` is called when one is not confirmed
+ * in time.
  */
 export function confirmingChannel(channel: RabbitMqConfirmChannel, timeout: number, onSilent: () => void) {
   /** In the order in which they were handed over, which is that of their deadlines. */
@@ -51,7 +51,7 @@ export function confirmingChannel(channel: RabbitMqConfirmChannel, timeout: numb
     ['return', (message) => onReturn(message as ReturnedMessage)],
   ]
   for (const [event, listener] of listeners) channel.on(event, listener)
-  // Before amqplib's own listener, which fails each callback: only so a nack and a lost channel are told apart.
+  // Before amqplib's own listener, which fails each callback: only then can a nack be told from a lost channel.
   channel.prependListener('close', onClose)
 
   /** Publishes a message, once there is room to write, and resolves when its outcome is known. Never rejects. */
@@ -115,7 +115,7 @@ export function confirmingChannel(channel: RabbitMqConfirmChannel, timeout: numb
       const room = channel.publish(exchange, routingKey, content, properties, onConfirm)
       if (!room) draining ??= Promise.withResolvers<void>()
     } catch (error) {
-      // A channel that was closed before it came to us told nobody.
+      // A channel that was closed before we got it emits nothing.
       const closed = isClosed || (error instanceof Error && error.name === 'IllegalOperationError')
       if (!closed) withdraw(onConfirm)
       waiting.settle(closed ? { kind: 'lost', because: 'closed' } : { kind: 'unwritable', error })
@@ -123,8 +123,8 @@ export function confirmingChannel(channel: RabbitMqConfirmChannel, timeout: numb
   }
 
   /**
-   * amqplib counts a message before it writes it. One that it would not write must not be counted: each confirm after it
-   * would be taken for that of the message before, and the last message would wait for ever.
+   * amqplib counts a message before it writes it. One that it failed to write must not be counted: each confirm after
+   * it would be taken for that of the message before, and the last message would wait for ever.
    */
   function withdraw(callback: unknown): void {
     const { unconfirmed } = channel as { readonly unconfirmed?: unknown[] }
@@ -136,7 +136,7 @@ export function confirmingChannel(channel: RabbitMqConfirmChannel, timeout: numb
     draining = undefined
   }
 
-  /** It comes before the confirm of the same message, and names it by its properties only. */
+  /** A return comes before the confirm of the same message, and identifies it by its properties only. */
   function onReturn(message: ReturnedMessage): void {
     for (const waiting of inFlight) {
       const { exchange, routingKey, content, properties } = waiting.message
@@ -196,7 +196,7 @@ export function confirmingChannel(channel: RabbitMqConfirmChannel, timeout: numb
     if (silent) onSilent()
   }
 
-  /** What the headers of a message may take, in bytes: properties go in one frame, and amqplib has one buffer for headers. */
+  /** The most bytes of headers: properties go in one frame, and amqplib has one buffer for headers. */
   function mostHeaderBytes(): number {
     const { connection } = channel as { readonly connection?: { readonly frameMax?: unknown } }
     const frame = connection?.frameMax
@@ -219,8 +219,8 @@ export function confirmingChannel(channel: RabbitMqConfirmChannel, timeout: numb
       return inFlight.size === 0
     },
     /**
-     * Whether it has refused a message, and none is in flight on it. A channel that was opened while a quorum queue had no
-     * leader goes on refusing all for that queue, long after it has a new one.
+     * Whether it has refused a message and none is in flight on it. A channel that was opened while a quorum queue had
+     * no leader keeps refusing everything for that queue, long after it has a new one.
      */
     get spent() {
       return hasNacked && inFlight.size === 0

@@ -32,7 +32,7 @@ export class RabbitMqConnection {
   readonly #link: Connection<Link>
   /** Why the last connection was lost. */
   #lost: unknown
-  /** The address that is next to be tried, counted on without an end. */
+  /** A counter, of which the next address to try follows. */
   #turn = 0
 
   constructor(options: ResolvedRabbitMqOptions) {
@@ -55,10 +55,7 @@ export class RabbitMqConnection {
     return this.#lost
   }
 
-  /**
-   * The channel of this name, which is opened when there is none. Rejects with an `OutageError`, or
-   * `MISSING_DEPENDENCY`.
-   */
+  /** The channel of this name, opened when there is none. Rejects with an `OutageError` or `MISSING_DEPENDENCY`. */
   async channel(name: string, signal: AbortSignal): Promise<ConfirmingChannel> {
     if (this.#injected && !this.closed) return this.#injected
     const link = await this.#link.get(signal)
@@ -74,7 +71,7 @@ export class RabbitMqConnection {
     return (await this.#link.get(signal)).model
   }
 
-  /** Opens the connection, and looks whether RabbitMQ answers; `exchange` must exist. Rejects as `channel` does. */
+  /** Opens the connection, and checks that RabbitMQ answers; `exchange` must exist. Rejects as `channel` does. */
   async probe(exchange: string | undefined, signal: AbortSignal): Promise<void> {
     if (this.#injected && !this.closed) {
       if (this.#injected.closed) throw new OutageError('the channel has closed', { cause: this.#injected.error })
@@ -85,7 +82,7 @@ export class RabbitMqConnection {
     await untilAborted(
       this.#within(link, async () => {
         const channel = await link.model.createChannel()
-        // What it says is in the rejection too.
+        // The rejection carries the same error.
         channel.on('error', () => undefined)
         if (exchange !== undefined) await channel.checkExchange(exchange)
         await channel.close()
@@ -105,8 +102,8 @@ export class RabbitMqConnection {
   }
 
   /**
-   * To the first address that serves, each tried once, beginning with the one whose turn it is. All of them together have
-   * `connectTimeout`: one that is silent may use it up, and the next attempt then begins with the one after it.
+   * Connects to the first address that serves, each tried once, beginning with the one whose turn it is. They share
+   * `connectTimeout`: a silent one may use it up, and the next attempt then begins with the one after it.
    */
   async #connect(): Promise<Link> {
     const { addresses, connectTimeout } = this.#options
@@ -133,7 +130,7 @@ export class RabbitMqConnection {
     const { heartbeat, create } = this.#options
     const { tls, vhost, ...rest } = address
     const connecting = connect(
-      // amqplib takes the name of the vhost as it is in a url.
+      // amqplib takes the vhost's name as it would be in a url.
       { protocol: tls === false ? 'amqp' : 'amqps', vhost: encodeURIComponent(vhost), heartbeat, ...rest },
       {
         ...(typeof tls === 'object' ? tls : {}),
@@ -149,7 +146,7 @@ export class RabbitMqConnection {
     model.on('close', (error) => this.#drop(link, error))
     model.on('blocked', (reason) => {
       link.blocked = reason
-      // They may still arrive, before all that is sent when RabbitMQ takes messages again.
+      // These may still arrive, but before anything that is sent once RabbitMQ accepts messages again.
       for (const { confirming } of link.open) confirming.giveUp('blocked')
     })
     model.on('unblocked', () => {
@@ -182,7 +179,7 @@ export class RabbitMqConnection {
   /** Closes a channel on which nothing is in flight; the next send opens another. */
   #retire(link: Link, name: string, confirming: ConfirmingChannel): void {
     for (const opened of link.open) {
-      // Another caller that waited for the same channel may have done it already.
+      // Another caller that waited for the same channel may have retired it already.
       if (opened.confirming !== confirming) continue
       link.open.delete(opened)
       link.channels.delete(name)
@@ -218,14 +215,14 @@ export class RabbitMqConnection {
     }
   }
 
-  /** Asks something of a connection, which is dropped when it does not answer in time. */
+  /** Makes a request on a connection, which is dropped when no answer comes in time. */
   async #within<T>(link: Link, ask: () => Promise<T>): Promise<T> {
     return await within(this.#options.connectTimeout, ask(), () => {
       this.#drop(link, new Error(`no answer within ${this.#options.connectTimeout} ms`))
     })
   }
 
-  /** Forgets a connection and ends its socket at once: nothing of it may arrive later. */
+  /** Forgets a connection and ends its socket at once: nothing sent on it may arrive later. */
   #drop(link: Link, error: unknown): void {
     // Whatever ended it, another node may do better.
     if (this.#link.forget(link)) this.#turn++

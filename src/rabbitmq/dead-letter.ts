@@ -8,17 +8,17 @@ import type { Message } from './message.ts'
 
 type ConsumeMessage = import('amqplib').ConsumeMessage
 
-/** Not of a dead letter: it would end one day, and RabbitMQ takes a user's id from that user alone. */
+/** Not copied: a dead letter must not expire, and RabbitMQ accepts a user's id only from that user. */
 const PROPERTIES_LEFT_OUT: ReadonlySet<string> = new Set(['expiration', 'userId'])
-/** RabbitMQ sends a message to the queues that these name, too: it would go to them a second time. */
+/** RabbitMQ also routes a message by these: it would go to those queues a second time. */
 const ROUTING: ReadonlySet<string> = new Set(['CC', 'BCC'])
 
-/** What names a dead letter, in a queue that has no names for its messages. It begins with the time. */
+/** The header with a dead letter's id, since messages in a queue have none. It begins with the time. */
 export const LETTER_ID = 'broadcaster-id'
 
 /**
- * The message of a dead letter: the one that was given up, with the reason among its headers. What of the message's own
- * headers does not fit in `room` bytes beside ours is left out, the largest first.
+ * A dead letter: the message that was given up, with the reason among its headers. Headers of the message that do not
+ * fit in `room` bytes beside ours are left out, the largest first.
  */
 export function deadLetterOf(
   { content, fields, properties }: ConsumeMessage,
@@ -46,14 +46,14 @@ export function deadLetterOf(
   const whole = room - tableBytes(ours)
   let { kept, leftOut } = fitHeaders(others, whole, headerBytes)
   if (leftOut.length > 0) {
-    // Their names have to fit, too.
+    // The names of what was left out have to fit as well.
     ;({ kept, leftOut } = fitHeaders(others, whole - headerBytes(LEFT_OUT, 'x'.repeat(4_000)), headerBytes))
     ours[LEFT_OUT] = leftOutText(leftOut)
   }
   return messageTo(queues.deadLetters, content, given, [...kept, ...Object.entries(ours)])
 }
 
-/** A message for one queue alone, past all exchanges, and kept on disk. */
+/** A persistent message directly to one queue, through the default exchange. */
 export function messageTo(
   queue: string,
   content: Buffer,

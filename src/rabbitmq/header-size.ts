@@ -1,9 +1,9 @@
-/** What amqplib can write as headers, in bytes: it has one buffer for them. A larger table throws in the middle of a publish. */
+/** amqplib's one buffer for headers, in bytes. A larger table throws in the middle of a publish. */
 export const MOST_HEADER_BYTES = 64 * 1024
 
 /**
- * The bytes of a table of headers as AMQP writes it: its length, and for each header the name, a letter for the type, and
- * the value. Numbers are counted as the longest that they may be.
+ * The bytes of a table of headers as AMQP writes it: its length, and for each header the name, a letter for the type,
+ * and the value. Numbers are counted at their maximum size.
  */
 export function tableBytes(table: object): number {
   let size = 4

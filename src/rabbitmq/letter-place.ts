@@ -21,8 +21,8 @@ type GetMessage = import('amqplib').GetMessage
 type AmqpChannel = import('amqplib').Channel
 
 /**
- * A queue has no list: its messages are fetched without acknowledging them, and go back. A quorum queue puts them at its end
- * then, so the order is that of their ids, which begin with the time.
+ * A queue cannot be listed: its messages are fetched without acknowledging them, and go back. A quorum queue then puts
+ * them at its end, so the order is that of their ids, which begin with the time.
  */
 export function rabbitMqLetterPlace(options: ResolvedRabbitMqSubscriptionOptions, consumer: string): DeadLetterPlace {
   const { queue, deadLetters } = queuesOf(options, consumer)
@@ -52,7 +52,7 @@ export function rabbitMqLetterPlace(options: ResolvedRabbitMqSubscriptionOptions
     })
   }
 
-  /** To the consumer's queue alone, past all exchanges: no other consumer gets it again. */
+  /** Directly to the consumer's queue: no other consumer gets it again. */
   async function putBack({ content, properties }: GetMessage, signal: AbortSignal): Promise<void> {
     const given = Object.entries(properties).filter(([, value]) => value !== undefined)
     const headers = Object.entries((properties.headers ?? {}) as PublishProperties['headers'])
@@ -67,7 +67,7 @@ export function rabbitMqLetterPlace(options: ResolvedRabbitMqSubscriptionOptions
     for (;;) {
       signal.throwIfAborted()
       const message = await channel.get(deadLetters).catch((error: unknown) => {
-        // It is made when the consumer first starts: until then there are none.
+        // The queue is made when the consumer first starts: until then there are no letters.
         if (replyCode(error) === NOT_FOUND) return false as const
         throw error
       })
@@ -76,7 +76,7 @@ export function rabbitMqLetterPlace(options: ResolvedRabbitMqSubscriptionOptions
     }
   }
 
-  /** What was fetched and not acknowledged goes back, and is there again when this resolves. */
+  /** Runs `work`. What it fetched and did not acknowledge is back in the queue when this resolves. */
   async function onChannel<T>(signal: AbortSignal, work: (channel: AmqpChannel) => Promise<T>): Promise<T> {
     try {
       const model = await connection.model(signal)
@@ -103,12 +103,12 @@ function firstOf(letters: readonly DeadLetter[], limit: number): DeadLetter[] {
 
 async function giveBack(channel: AmqpChannel, queue: string): Promise<void> {
   channel.nackAll(true)
-  // An answer of the queue itself: it has heard of what came before.
+  // The queue itself answers, so it has processed what came before.
   await channel.checkQueue(queue)
   await channel.close()
 }
 
-/** Ours has a name; that of somebody else is known by what it is, and comes first. */
+/** Our letters have an id; another's is identified by its content, and comes first. */
 function idOf({ content, properties: { headers, messageId } }: GetMessage): string {
   const id: unknown = headers?.[LETTER_ID]
   if (typeof id === 'string') return id

@@ -14,12 +14,9 @@ export interface Message {
   readonly properties: PublishProperties
 }
 
-/** AMQP's short strings; a longer one would break the connection, with all events in flight. */
+/** The limit of AMQP's short strings, in bytes; a longer one would break the connection, with all events in flight. */
 const SHORT_STRING = 255
-/**
- * Whether an event can be written at all; for `publish`, which calls no function of the user's. Throws what `messageOf`
- * would.
- */
+/** For `publish`, which calls no function of the user's. Throws as `messageOf` does for what cannot be written. */
 export function checkMessage(event: OutgoingEvent, { mode, routingKey }: ResolvedRabbitMqOptions): void {
   const encodable = event.toEncodable()
   const type = encodable.attributes['datacontenttype']
@@ -53,7 +50,7 @@ export function messageOf(event: OutgoingEvent, options: ResolvedRabbitMqOptions
         timestamp: Math.floor(event.createdAt.getTime() / 1000),
         headers: message.headers,
         ...(message.contentType === undefined ? {} : { contentType: message.contentType }),
-        // Both are in the event itself too; what is too long for a property is found there only.
+        // Both are in the event too; one that is too long for a property is only there.
         ...(Buffer.byteLength(id) <= SHORT_STRING ? { messageId: id } : {}),
         ...(Buffer.byteLength(event.type) <= SHORT_STRING ? { type: event.type } : {}),
       },
@@ -70,7 +67,7 @@ function short(value: string, field: string): string {
   throw new PermanentError(`the event's ${field} is not a text of at most ${SHORT_STRING} bytes`, { field, value })
 }
 
-/** Names the largest: an attribute, without the prefix that it has as a header. */
+/** The error names the largest attribute, without its header prefix. */
 function checkHeaders(headers: PublishProperties['headers']): void {
   for (const name of Object.keys(headers)) short(name, name)
   const size = tableBytes(headers)

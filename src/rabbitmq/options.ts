@@ -23,8 +23,8 @@ import { isConfirmChannel, type RabbitMqConfirmChannel } from './client.ts'
 /** Where RabbitMQ is, and as whom; shared by backend and subscription. */
 export const RABBITMQ_CONNECTION = {
   /**
-   * `amqp[s]://[user:password@]host[:port][/vhost]`, or one for each node of a cluster: instead of host, port, vhost,
-   * username, password and tls. The first is tried first, and the next one whenever a node cannot be reached or was lost.
+   * `amqp[s]://[user:password@]host[:port][/vhost]`, or one for each node of a cluster, instead of host, port, vhost,
+   * username, password and tls. The first is tried first, the next one whenever a node cannot be reached or was lost.
    * Default: by those.
    */
   url: place(
@@ -40,15 +40,15 @@ export const RABBITMQ_CONNECTION = {
   port: integer(undefined, { min: 1, max: 65_535 }),
   /** Default '/'. */
   vhost: text('/'),
-  /** Default 'guest', whom RabbitMQ lets in from its own machine only. */
+  /** Default 'guest', whom RabbitMQ admits only from its own machine. */
   username: credential(text('guest')),
   /** Default 'guest'. */
   password: credential(secret(text('guest'))),
   /** True, or Node's TLS options. Default: true for an `amqps:` url, otherwise false. */
   tls: tlsOption(undefined),
-  /** After this many seconds of silence RabbitMQ and we ask for a sign of life. Default 10. */
+  /** The interval of AMQP heartbeats, in seconds. Default 10. */
   heartbeat: integer(10, { min: 1, max: 65_535 }),
-  /** Until RabbitMQ is ready for messages, in milliseconds. Default 5000. */
+  /** How long it may take until RabbitMQ is ready for messages, in milliseconds. Default 5000. */
   connectTimeout: duration(5_000),
   /** How long a confirm may take, in milliseconds. Default 10000. */
   timeout: duration(10_000),
@@ -78,8 +78,8 @@ type Named = string | ((event: OutgoingEvent) => string)
 export const RABBITMQ = {
   ...RABBITMQ_CONNECTION,
   /**
-   * A confirm channel of your own (amqplib's `createConfirmChannel`), which you open and close. When it has closed, every
-   * event is an outage. Default: a connection is opened from the options, and again after it was lost.
+   * A confirm channel of your own (amqplib's `createConfirmChannel`), which you open and close. When it has closed,
+   * every event is an outage. Default: a connection is opened from the options, and again after it was lost.
    */
   channel: place(
     secret(
@@ -94,7 +94,7 @@ export const RABBITMQ = {
   exchange: named(),
   /** The routing key, or a function that makes it for each event. Default: the event's type. */
   routingKey: named(),
-  /** Declared (made when it is missing) whenever a connection is opened. Default: nothing; what is used must exist. */
+  /** Declared (made if missing) whenever a connection is opened. Default: nothing; what is used must exist. */
   create: optional(nested(RABBITMQ_CREATED)),
   /** `structured`: the whole event as JSON. `binary`: attributes as `cloudEvents_` headers. Default 'structured'. */
   mode: oneOf('structured', 'structured', 'binary'),

@@ -15,10 +15,10 @@ export interface Queues {
 
 const ACCESS_REFUSED = 403
 const PRECONDITION_FAILED = 406
-/** So often may dead letters in a quorum queue be listed. */
+/** How often dead letters in a quorum queue may be listed. */
 const MOST_LOOKS = 1_000_000_000
 
-/** The names, for a consumer. Throws `INVALID_OPTION` when they are one. */
+/** The names for a consumer. Throws `INVALID_OPTION` when both are the same. */
 export function queuesOf(options: ResolvedRabbitMqSubscriptionOptions, consumer: string): Queues {
   const queue = options.queue ?? consumer
   const deadLetters = options.deadLetter.queue ?? `${queue}.dead`
@@ -27,7 +27,7 @@ export function queuesOf(options: ResolvedRabbitMqSubscriptionOptions, consumer:
   throw new BroadcasterError('INVALID_OPTION', message, { field: 'deadLetter', value: queue })
 }
 
-/** Declares what is to be declared, and looks whether the rest exists. Rejects with RabbitMQ's error. */
+/** Declares what `create` names, and checks that the rest exists. Rejects with RabbitMQ's error. */
 export async function ensureQueues(
   model: AmqpModel,
   queues: Queues,
@@ -62,7 +62,7 @@ export async function ensureQueues(
   await ensureDeadLetters(model, queues, options)
 }
 
-/** RabbitMQ's error, or where it means that something is not there, one that says how it gets there. */
+/** RabbitMQ's error, or, where it means that something is missing, one that says how to make it. */
 function absent(error: unknown, message: string): unknown {
   return replyCode(error) === NOT_FOUND ? new OutageError(message, { cause: error }) : error
 }
@@ -72,7 +72,7 @@ async function ensureDeadLetters(
   { queue, deadLetters }: Queues,
   { createdQueue, deadLetter }: ResolvedRabbitMqSubscriptionOptions,
 ): Promise<void> {
-  // One that exists is taken as it is, whatever its type and its arguments.
+  // An existing queue is used as it is, whatever its type and arguments.
   const look = () => onChannel(model, (channel) => channel.checkQueue(deadLetters))
   try {
     return await look()
@@ -80,22 +80,22 @@ async function ensureDeadLetters(
     if (!deadLetter.create || replyCode(error) !== NOT_FOUND) throw error
   }
   const type = deadLetter.type ?? createdQueue?.type ?? (await typeOf(model, queue))
-  // Whoever looks at dead letters is handed them, and gives them back: RabbitMQ 4 drops one after 20 times.
+  // Listing dead letters fetches them and gives them back: RabbitMQ 4 drops one after 20 deliveries.
   const limit = type === 'quorum' ? { 'x-delivery-limit': MOST_LOOKS } : {}
   const options = { durable: true, arguments: { 'x-queue-type': type, ...limit } }
   try {
     await onChannel(model, (channel) => channel.assertQueue(deadLetters, options))
   } catch (error) {
     if (replyCode(error) !== PRECONDITION_FAILED) throw error
-    // Another process has made it meanwhile, of another type.
+    // Another process has just made it, with another type.
     await look()
   }
 }
 
 /**
- * The type of a queue that exists. AMQP does not say it, but RabbitMQ refuses to declare a queue that differs from the one that
- * is there. One with further arguments, or that this user may not declare, stays unknown: what is made beside it had
- * better survive the loss of a node.
+ * The type of an existing queue. AMQP does not tell, but RabbitMQ refuses to declare a queue that differs from the
+ * existing one. Where it has further arguments, or this user may not declare it, the type stays unknown, and the safe
+ * choice for a queue beside it is one that survives the loss of a node.
  */
 async function typeOf(model: AmqpModel, queue: string): Promise<'quorum' | 'classic'> {
   for (const type of ['quorum', 'classic'] as const) {
@@ -114,10 +114,10 @@ async function typeOf(model: AmqpModel, queue: string): Promise<'quorum' | 'clas
   return 'quorum'
 }
 
-/** A refusal closes the channel, so each question has its own. */
+/** A refusal closes the channel, so each request has its own. */
 async function onChannel(model: AmqpModel, work: (channel: AmqpChannel) => Promise<unknown>): Promise<void> {
   const channel = await model.createChannel()
-  // What it says is in the rejection, too.
+  // The rejection carries the same error.
   channel.on('error', () => undefined)
   await work(channel)
   await channel.close()

@@ -47,7 +47,7 @@ function subscribe(options: ResolvedRabbitMqSubscriptionOptions): Subscription {
     open: attach,
     isUsable: ({ received }) => !received.lost.aborted,
     end: detach,
-    // Before the connection, whose close would overtake acknowledgements. What is not acknowledged goes back with it.
+    // Closed before the connection, whose close would overtake acknowledgements. What is not acknowledged goes back.
     close: ({ channel }) => channel.close(),
     interrupted: (reason) => errorOfConnection(reason, 'ended before RabbitMQ answered'),
   })
@@ -69,7 +69,7 @@ function subscribe(options: ResolvedRabbitMqSubscriptionOptions): Subscription {
   async function close(): Promise<void> {
     const received = consuming.current?.received
     received?.wake()
-    // A server that does not answer keeps it open: with the connection it ends all the same.
+    // With a server that does not answer it stays open: it then ends with the connection.
     await settles(consuming.close(), { timeout: options.connection.connectTimeout })
     await connection.close()
     received?.lose()
@@ -98,7 +98,7 @@ function subscribe(options: ResolvedRabbitMqSubscriptionOptions): Subscription {
   function deliveryOf(attached: Attached, message: ConsumeMessage): Delivery {
     const { contentType, headers } = message.properties
     const decoded = readEvent(() => decodeAmqp(contentType, headers, message.content))
-    // Quorum queues count; a classic one says only that it is not the first time.
+    // Quorum queues count; a classic queue says only that this is not the first time.
     const before: unknown = headers?.['x-delivery-count']
     const earlier = typeof before === 'number' ? before : message.fields.redelivered ? 1 : 0
     return {
@@ -126,7 +126,7 @@ function subscribe(options: ResolvedRabbitMqSubscriptionOptions): Subscription {
     const channel = await connection.channel('dead letters', signal)
     const letter = (room: number) => deadLetterOf(message, queues, reason, room)
     let confirmation = await channel.publish(letter(channel.mostHeaderBytes), signal)
-    // Whatever it is that the client does not write: ours alone are plain text.
+    // Whatever the client could not write was in the message's headers: ours are plain text.
     if (confirmation.kind === 'unwritable') confirmation = await channel.publish(letter(0), signal)
     if (confirmation.kind !== 'confirmed') {
       const said = confirmation.kind === 'unwritable' ? { cause: confirmation.error } : {}
@@ -153,7 +153,7 @@ function detach({ channel, received }: Attached): void {
   received.lose()
 }
 
-/** Null: RabbitMQ has ended the consumer, as when its queue was deleted. */
+/** Null: RabbitMQ has cancelled the consumer, as when its queue was deleted. */
 function onMessage(channel: AmqpChannel, received: Received<ConsumeMessage>, message: ConsumeMessage | null): void {
   if (message === null) {
     received.blame(new Error('RabbitMQ has ended the consumer: its queue was deleted, or moved'))

@@ -33,7 +33,7 @@ export type { RabbitMqExchange, RabbitMqOptions } from './options.ts'
  */
 export function rabbitmq(options: RabbitMqOptions = {}): Backend {
   const settings = resolveOptions(options)
-  /** For messages of which one closed a channel: on a channel of their own, one at a time, it is known which. */
+  /** For messages one of which closed a channel: sent one at a time on this one, the culprit shows. */
   const alone = new Gate(1)
   const connection = new RabbitMqConnection(settings)
   const eachOwnExchange = typeof settings.exchange === 'function' && settings.channel === undefined
@@ -59,7 +59,7 @@ export function rabbitmq(options: RabbitMqOptions = {}): Backend {
 
   async function sendOne(event: OutgoingEvent, signal: AbortSignal): Promise<SendResult> {
     const message = messageOf(event, settings)
-    // A channel of its own for each exchange: one that is missing closes only its own.
+    // Each exchange has its own channel: a missing one closes only that.
     const name = eachOwnExchange ? message.exchange : ''
     const first = await publish(`shared:${name}`, message, signal)
     if (first.confirmation.kind !== 'lost' || first.confirmation.because !== 'closed') return resultOf(first, false)
@@ -125,7 +125,7 @@ export function rabbitmq(options: RabbitMqOptions = {}): Backend {
     connect: (signal) => connection.probe(undefined, signal),
     eventTimeout: settings.timeout,
     ...{ send, healthCheck },
-    // Lets the messages in flight be confirmed, each within its timeout, starts none, and closes the connection.
+    // Waits for messages in flight, each within its timeout, starts none, and closes the connection.
     close: () => closeWithin('rabbitmq()', () => connection.close()),
   }
 }

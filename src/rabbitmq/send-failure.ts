@@ -13,8 +13,8 @@ export function replyCode(error: unknown): number | undefined {
 }
 
 /**
- * Whether a channel that closed with this error closed because of one of the messages in flight on it, so that they must
- * be sent one by one to find out which. `eachOwnExchange`: the exchange is chosen for each event.
+ * Whether a channel closed because of one of the messages in flight on it, so that they must be sent one by one to find
+ * out which. `eachOwnExchange`: the exchange is chosen for each event.
  */
 export function closedByOneMessage(error: unknown, eachOwnExchange: boolean): boolean {
   const code = replyCode(error)
@@ -48,7 +48,7 @@ export function errorOfClosedChannel(
   return errorOfConnection(error, 'the connection to RabbitMQ was lost before the event was confirmed')
 }
 
-/** The client would not write the message, and never will: that event's own trouble. */
+/** The client cannot write this message, and never will: a failure of this event. */
 export function errorOfUnwritable(error: unknown): PermanentError {
   if (error instanceof PermanentError) return error
   return new PermanentError(`the event cannot be written as a message: ${messageOf(error)}`, { cause: error })

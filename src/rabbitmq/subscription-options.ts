@@ -17,7 +17,7 @@ import { addressesOf, RABBITMQ_ADDRESS, RABBITMQ_CONNECTION, resolveOptions } fr
 type Arguments = Readonly<Record<string, unknown>>
 
 export const RABBITMQ_QUEUE = {
-  /** Replicated and always on disk, or not; a quorum queue counts deliveries. Default 'quorum'. */
+  /** A quorum queue is replicated, always on disk, and counts deliveries. Default 'quorum'. */
   type: oneOf('quorum', 'quorum', 'classic'),
   /**
    * One process at a time gets messages, the others stand by: keys keep their order whatever the number of processes.
@@ -27,7 +27,7 @@ export const RABBITMQ_QUEUE = {
   /** Further arguments, as RabbitMQ names them: `{ 'x-max-length': 100000 }`. Default: none. */
   arguments: passedOn<Arguments, Arguments>('an object of arguments as RabbitMQ names them', {}),
 }
-/** What of the queue is declared whenever we connect. */
+/** How the queue is declared whenever we connect. */
 export type RabbitMqQueue = OptionsOf<typeof RABBITMQ_QUEUE>
 
 export const RABBITMQ_BINDING = {
@@ -49,9 +49,9 @@ export const RABBITMQ_CONSUMED = {
 export const RABBITMQ_DEAD_LETTER = {
   /** The queue that keeps them. Default `<queue>.dead`. */
   queue: queueName(),
-  /** Whether it is declared (durable) when it is missing. Default true. */
+  /** Whether a durable one is declared if it is missing. Default true. */
   create: flag(true),
-  /** As what it is declared. Default: as the queue itself, if that can be known, or 'quorum'. */
+  /** Its type when it is declared. Default: that of the queue itself, where it can be found out, or 'quorum'. */
   type: oneOf(undefined, 'quorum', 'classic'),
 }
 
@@ -59,7 +59,7 @@ export const RABBITMQ_SUBSCRIPTION = {
   ...RABBITMQ_CONNECTION,
   /** The queue. Default: the consumer's name. */
   queue: queueName(),
-  /** Declared (made when it is missing) whenever we connect. Default: nothing; the queue must exist. */
+  /** Declared (made if missing) whenever we connect. Default: nothing; the queue must exist. */
   create: nested(RABBITMQ_CONSUMED),
   /** Messages that RabbitMQ hands us before we acknowledge, 1 to 65,535. Default 250. */
   prefetch: integer(250, { min: 1, max: 65_535 }),

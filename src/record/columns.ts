@@ -50,8 +50,8 @@ export interface OutboxEventColumns {
   /** How many attempts have failed. */
   readonly retryCount: number
   /**
-   * How many attempts it has in all, the first included: one more than the option `maxRetries` of `publish`, since the column
-   * is Django's.
+   * How many attempts it has in all, the first included: one more than the option `maxRetries` of `publish`, since the
+   * column is Django's.
    */
   readonly maxRetries: number
   /** Text of the last error; empty = none. */
@@ -71,7 +71,7 @@ export interface OutboxEventColumns {
 /** The name of a column, as records have it. */
 export type ColumnName = keyof OutboxEventColumns
 
-/** What a column holds: how a dialect selects it, reads it, compares it and sorts by it follows from this. */
+/** What a column holds; a dialect's way to select, read, compare and sort by it follows from this. */
 export type ColumnKind = 'id' | 'number' | 'instant' | 'status' | 'text' | 'json' | 'bytes'
 
 interface Column<Value> {
@@ -80,7 +80,7 @@ interface Column<Value> {
   readonly nullable: null extends Value ? true : false
   /** Characters that fit. */
   readonly width?: number
-  /** The table that Django Broadcaster makes has none. */
+  /** Django Broadcaster's table lacks it. */
   readonly added?: true
 }
 
@@ -138,7 +138,7 @@ export const FILTER_COLUMNS = COLUMN_NAMES.filter(
   (name) => COLUMNS[name].kind !== 'json' && COLUMNS[name].kind !== 'bytes',
 ) as readonly FilterColumn[]
 
-/** What no backend needs of a row, and the relay does not fetch. */
+/** Columns that no backend needs, so the relay does not fetch them. */
 const UNSENT = [
   'updatedAt',
   'scheduledAt',
@@ -148,16 +148,16 @@ const UNSENT = [
   'attempts',
 ] as const satisfies readonly ColumnName[]
 
-/** A row with what a backend needs of it. */
+/** A row with the columns that a backend needs. */
 export type SendRow = Readonly<Omit<OutboxEventColumns, (typeof UNSENT)[number]>>
 export const SEND_COLUMNS = COLUMN_NAMES.filter(
   (name) => !UNSENT.some((each) => each === name),
 ) as readonly (keyof SendRow)[]
 
-/** A row with what a backend needs of it but for the data, which can be large. */
+/** The columns that a backend needs, except the data, which can be large. */
 export const NARROW_COLUMNS = SEND_COLUMNS.filter((name) => name !== 'data' && name !== 'dataBinary')
 
-/** The event's data, and whose it is. */
+/** The event's data, and the row's id. */
 export const DATA_COLUMNS = ['id', 'data', 'dataBinary'] as const satisfies readonly ColumnName[]
 
 /** Columns that a list leaves out and a record loads on demand, since they can be large. */
@@ -169,8 +169,8 @@ export function sqlName(column: ColumnName): string {
 }
 
 /**
- * The instant that `availableAt` holds for "until released by hand": behind a key whose event failed for good.
- * A real instant, since Django, MySQL and SQLite know no infinity.
+ * The instant in `availableAt` that means "until released by hand": behind a key whose event failed for good. A real
+ * instant, since Django, MySQL and SQLite have no infinity.
  */
 export const FAR_FUTURE = new Date('9999-12-31T00:00:00.000Z')
 
@@ -190,7 +190,7 @@ export interface InsertedRow extends Pick<OutboxEventColumns, (typeof INSERTED_C
   readonly lane: number
 }
 
-/** What a publish does not give: the database makes it, or it is the same in each new row. */
+/** Columns that a publish does not give: the database makes them, or they are the same in each new row. */
 const NOT_GIVEN = [
   ...INSERTED_COLUMNS.filter((name) => name !== 'id' && name !== 'scheduledAt'),
   'status',
@@ -202,7 +202,7 @@ const NOT_GIVEN = [
   'generation',
 ] as const satisfies readonly ColumnName[]
 
-/** One row of a publish, before the database has given it the rest. */
+/** One row of a publish, before the database adds the rest. */
 export interface NewOutboxEvent extends Omit<OutboxEventColumns, (typeof NOT_GIVEN)[number] | 'scheduledAt'> {
   /** The first 32 bits of SHA-256 of the partition key; the database takes it modulo its lanes. Null = any lane. */
   readonly keyHash: number | null
@@ -212,7 +212,7 @@ export interface NewOutboxEvent extends Omit<OutboxEventColumns, (typeof NOT_GIV
   readonly delay: number
 }
 
-/** Its members, in one order. */
+/** Its members, in a fixed order. */
 export const NEW_MEMBERS = [
   ...COLUMN_NAMES.filter((name) => !NOT_GIVEN.some((each) => each === name)),
   'keyHash',

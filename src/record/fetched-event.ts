@@ -7,8 +7,8 @@ import type { SendRow } from './columns.ts'
 import { encodeRow, readObject, timeOf } from './encode-row.ts'
 
 /**
- * The event of a row that the relay fetched. Nothing is copied or parsed before somebody asks: there is one for each event on
- * its way, and most backends need little of it.
+ * The event of a row that the relay fetched. Nothing is copied or parsed before it is asked for: there is one for each
+ * event in flight, and most backends need little of it.
  */
 export class FetchedEvent<Type extends string = string, Data = unknown> implements OutgoingEvent<Type, Data> {
   readonly #row: SendRow

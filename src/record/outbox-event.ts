@@ -15,12 +15,12 @@ import { displayStatus, type Status } from './status.ts'
  * deferred: reading it throws `DEFERRED_COLUMN` until `load` has fetched it.
  */
 export class OutboxEvent<Data = unknown> {
-  /** The error of `get` when nothing matches, as Django has it on the model. */
+  /** The error of `get` when nothing matches; on the class as in Django. */
   static readonly DoesNotExist = DoesNotExistError
-  /** The error of `get` when several match, as Django has it on the model. */
+  /** The error of `get` when several match; on the class as in Django. */
   static readonly MultipleObjectsReturned = MultipleObjectsReturnedError
 
-  /** True when `publish` found this event stored already, and inserted nothing. */
+  /** True when `publish` found this event already stored and inserted nothing. */
   readonly duplicate: boolean
   #columns: Partial<OutboxEventColumns>
   readonly #source: RecordSource | undefined
@@ -127,8 +127,8 @@ export class OutboxEvent<Data = unknown> {
     return this.#column('retryCount')
   }
   /**
-   * How many attempts it has in all, the first included: one more than the option `maxRetries` of `publish`, since the column
-   * is Django's.
+   * How many attempts it has in all, the first included: one more than the option `maxRetries` of `publish`, since the
+   * column is Django's.
    */
   get maxRetries(): number {
     return this.#column('maxRetries')
@@ -224,7 +224,7 @@ export class OutboxEvent<Data = unknown> {
     return this.#columns[name] !== undefined
   }
 
-  /** Reads deferred columns (default: all that are missing) from the store. Throws `DoesNotExist` when the row is gone. */
+  /** Reads deferred columns (default: all missing ones). Throws `DoesNotExist` when the row is gone. */
   async load(...names: readonly ColumnName[]): Promise<this> {
     const wanted = names.length > 0 ? names : COLUMN_NAMES.filter((name) => !this.isLoaded(name))
     if (wanted.length === 0) return this

@@ -44,11 +44,11 @@ export type RecordFilter = {
   readonly [Name in keyof Filterable]?: Filterable[Name] | readonly Filterable[Name][] | Comparison<Filterable[Name]>
 }
 
-/** What a record needs of the store it came from. */
+/** What a record needs from its store. */
 export interface RecordSource {
   /** Reads these columns of one row. Throws `DOES_NOT_EXIST`. */
   load(id: string, columns: readonly ColumnName[]): Promise<Partial<OutboxEventColumns>>
-  /** Of those that are there, by id. */
+  /** Reads columns of those rows that exist, by id. */
   loadMany(
     ids: readonly string[],
     columns: readonly ColumnName[],

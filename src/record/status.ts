@@ -1,9 +1,9 @@
 import { BroadcasterError } from '../errors.ts'
 
 /**
- * The delivery states of an outbox event. The first five are Django Broadcaster's; `cancelled` is ours.
- * `processing` only marks an event whose send is recorded before it starts (see `docs/architecture.md`,
- * "crash suspicion"), and rows that a Django worker left behind.
+ * The delivery states of an outbox event. The first five are Django Broadcaster's; `cancelled` is ours. `processing`
+ * marks only an event whose send was recorded before it started (see `docs/architecture.md`, "crash suspicion"), and
+ * rows that a Django worker left behind.
  */
 export const STATUSES = ['pending', 'processing', 'published', 'failed', 'retry', 'cancelled'] as const
 
@@ -40,7 +40,7 @@ export function isStatus(value: unknown): value is Status {
   return typeof value === 'string' && Object.hasOwn(DISPLAY, value)
 }
 
-/** Whether an event may go from one status to the other: `failed -> pending` is a requeue, `published -> pending` a replay. */
+/** Whether a move is legal: `failed -> pending` is a requeue, `published -> pending` a replay. */
 export function canMove(from: Status, to: Status): boolean {
   return MOVES[from].includes(to)
 }

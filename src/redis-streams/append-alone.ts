@@ -8,17 +8,17 @@ import { errorOfConnection, troubleOfServer } from './reply-error.ts'
 import { settleWithin } from './settle-within.ts'
 
 /**
- * What is larger than this goes alone: the least that Redis's `proto-max-bulk-len` can be set to. It closes the connection
- * of a client that sends a larger value, and what else was in flight on it is lost with it.
+ * Larger entries go alone: Redis closes the connection of a client that sends a value beyond `proto-max-bulk-len`,
+ * whose minimum this is, and what else was in flight on it is lost with it.
  */
 export const ALONE_SIZE = 1024 * 1024
 
-/** How long a server that closed a connection may take to answer on the next one, in milliseconds. */
+/** How long Redis may take to answer on a new connection after it closed one, in milliseconds. */
 const PATIENCE = 1_000
 
 /**
- * Appends one large entry, on a connection that nothing else is in flight on where we open it ourselves. When Redis closes
- * it twice and answers at once on another one, the entry is to blame and no other.
+ * Appends one large entry; where we open the connections, on one with nothing else in flight. When Redis closes that
+ * twice and answers at once on another one, this entry is to blame.
  */
 export async function appendAlone(
   connection: RedisConnection,

@@ -9,7 +9,7 @@ import type { TrimClause } from './options.ts'
  *
  * ARGV: trim kind, operator and bound; then for each entry its key, the number of its extra arguments, the five values,
  * the extra arguments. Returns nil when every entry was added, otherwise for each: 1 = added, 0 = not attempted, or the
- * text of Redis's error. Only the last entry of a batch trims. MINID is counted from Redis's own clock: a host whose
+ * text of Redis's error. Only the last entry of a batch trims. MINID is taken from Redis's own clock: a host whose
  * clock is ahead would trim unread entries.
  */
 export const APPEND_SCRIPT = `
@@ -65,7 +65,7 @@ return results or false
 /** The digest under which Redis keeps the script. */
 export const APPEND_SCRIPT_SHA = createHash('sha1').update(APPEND_SCRIPT).digest('hex')
 
-/** One entry of a batch and the key that it must stay in order with. */
+/** One entry of a batch, and its partition key. */
 export interface KeyedEntry {
   readonly key: string | null
   readonly entry: Entry
@@ -99,7 +99,7 @@ export function appendCommand(
 /** What the script says of one entry. */
 export type Appended = 'added' | 'not-attempted' | { readonly error: string }
 
-/** Reads the script's reply. Undefined when it has another shape, as from a proxy that answers in Redis's stead. */
+/** Reads the script's reply. Undefined when it has another shape, as from a proxy that answers for Redis. */
 export function readAppended(reply: unknown, count: number): readonly Appended[] | undefined {
   if (reply === null) return new Array<Appended>(count).fill('added')
   if (!Array.isArray(reply) || reply.length !== count) return undefined

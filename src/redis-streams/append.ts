@@ -22,7 +22,7 @@ export interface Appender {
   readonly signal: AbortSignal
   /** Called when the connection broke, or a reply is overdue. */
   readonly onBroken: () => void
-  /** Called with the code word of an error reply, which may say that this server cannot serve now. */
+  /** Called with the code of an error reply, which may mean that this server cannot serve now. */
   readonly onRefused: (code: string | undefined) => void
 }
 
@@ -42,7 +42,7 @@ export async function appendByScript(
   if (reply?.kind !== 'value') {
     const code = reply?.kind === 'error' ? replyCode(reply.error) : undefined
     if (code === 'NOPERM' || code === 'ERR') {
-      // No scripts for this user, or on this server. The script itself never fails as a whole: nothing was added.
+      // This user or server may not run scripts. The script never fails as a whole, so nothing was added.
       connection.scripting = false
       return all('plain')
     }
@@ -52,8 +52,8 @@ export async function appendByScript(
   if (appended === undefined) {
     return all(notDelivered(errorOfReply(`unexpected reply ${JSON.stringify(reply.value)}`, stream, false)))
   }
-  // Inside a script an ACL violation is a mere ERR: a plain XADD of the same entry gets the true code word. It goes
-  // with those of its key that were not attempted because of it.
+  // Inside a script an ACL violation is a mere ERR: a plain XADD of the same entry gets the real code. It is sent with
+  // the entries of its key that were not attempted because of it.
   const unclear = new Set<string | null>()
   const results = appended.map((each, n): AppendResult => {
     const key = batch[n]?.key ?? null
@@ -91,7 +91,7 @@ export async function appendPlainly(
   )
 }
 
-/** What fewer replicas have than were asked for is an outage: it is sent again, here or to who is the master then. */
+/** An entry on too few replicas counts as an outage: it is sent again, to whichever server is then the master. */
 async function replicated<Result extends AppendResult>(
   appender: Appender,
   stream: string,
@@ -110,7 +110,7 @@ async function replicated<Result extends AppendResult>(
   return results.map((result) => (added(result) ? failure : result))
 }
 
-/** The trimming arguments for XADD; an age becomes an id by Redis's own clock. */
+/** The trimming arguments of XADD; an age becomes an id by Redis's clock. */
 async function fixTrim(appender: Appender, stream: string): Promise<[readonly string[], SendResult | undefined]> {
   const { trim } = appender.options
   if (trim === undefined) return [[], undefined]
@@ -138,7 +138,7 @@ async function ask(
   return settled
 }
 
-/** A send that ends says nothing of its connection; replies that are still missing when they are due do. */
+/** A send that was cut short says nothing about its connection; replies that are overdue do. */
 async function watch(appender: Appender, replies: readonly Promise<unknown>[], due: number): Promise<void> {
   const settled = await settleWithin(replies, due - performance.now(), new AbortController().signal)
   if (settled.some(({ kind }) => kind === 'open')) appender.onBroken()
@@ -160,13 +160,13 @@ function resultOf(appender: Appender, stream: string, reply: Settlement<unknown>
       appender.onRefused(replyCode(error))
       return notDelivered(errorOfReply(text, stream, typeof appender.options.stream === 'function', error))
     }
-    // The client refused to write it, as a string that is too long: the connection is not to blame.
+    // The client refused to write it, for example a string that is too long: the connection is not to blame.
     if (error instanceof TypeError || error instanceof RangeError) return notDelivered(error)
     appender.onBroken()
     return notDelivered(errorOfConnection(error))
   }
   if (reply?.because === 'aborted') {
-    // Other sends may share the connection: an abort is not a sign that it is broken; `watch` waits for one.
+    // Other sends may share the connection, and an abort does not mean that it is broken; `watch` finds out.
     return notDelivered(new OutageError('the send ended before Redis replied', { cause: appender.signal.reason }))
   }
   appender.onBroken()

@@ -7,8 +7,8 @@ import type { ResolvedRedisSubscriptionOptions } from './subscription-options.ts
 const never = new AbortController().signal
 
 /**
- * Runs one command and waits for its reply, at most `timeout` ms. Rejects with Redis's own error reply, or an `OutageError`
- * when there is no answer; a connection that is of no use is left.
+ * Runs one command and waits at most `timeout` ms for its reply. Rejects with Redis's own error reply, or an
+ * `OutageError` when there is none; leaves a connection that is of no use.
  */
 export async function ask(
   connection: RedisConnection,
@@ -30,8 +30,8 @@ export async function ask(
 }
 
 /**
- * One way to Redis: a connection of our own that is opened again after trouble, or the injected client. `patience`: what a
- * reply may take beside the command timeout, in milliseconds.
+ * A connection of our own that is opened again after trouble, or the injected client. `patience`: what a reply may take
+ * beyond the command timeout, in milliseconds.
  */
 export function redisLink({ connection: options }: ResolvedRedisSubscriptionOptions, patience: number) {
   const connection = redisConnection(options)

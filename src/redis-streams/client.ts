@@ -31,25 +31,24 @@ export function isRedisClient(value: unknown): value is RedisClient {
 export function runWith(client: RedisClient): RunCommand {
   if ('call' in client) return (_key, [command, ...args]) => client.call(command, args)
   if ('masters' in client) return (key, args) => client.sendCommand(key, false, [...args])
-  // The array is ours and not used again: no copy for a batch of thousands of strings.
+  // The array is ours and not used again, so thousands of strings need no copy.
   return (_key, args) => client.sendCommand(args as unknown as string[])
 }
 
 /**
- * How to have an injected client reconnect, where it connects to one server: a client of a cluster follows its changes by
- * itself.
+ * Makes an injected client reconnect, where it connects to one server: a cluster client follows its cluster by itself.
  */
 export function reconnectWith(client: RedisClient): () => void {
   if ('masters' in client) return () => undefined
   if ('call' in client) return () => client.disconnect?.(true)
-  // node-redis has no call for it that does not end the client; so we ask Redis to close the connection.
+  // node-redis has no call for this that does not end the client, so we ask Redis to close the connection.
   return () => void client.sendCommand(['QUIT']).catch(() => undefined)
 }
 
 /**
- * What an injected client does by itself that we cannot allow, or undefined. A client that keeps commands while Redis
- * is down, or sends them again, delivers them after we have reported them as not delivered and sent them again: later
- * events of the same key would be overtaken by earlier ones.
+ * What an injected client does by itself that we cannot allow, or undefined. A client that queues commands while Redis
+ * is down, or resends them, delivers them after we have reported them as not delivered and sent them again: earlier
+ * events of a key would arrive after later ones.
  */
 export function retriesByItself(client: RedisClient): string | undefined {
   const options = optionsOf(client)
@@ -66,7 +65,7 @@ export function retriesByItself(client: RedisClient): string | undefined {
 }
 
 function optionsOf(client: object): Readonly<Record<string, unknown>> {
-  // A node-redis cluster shows its options under another name than everybody else.
+  // A node-redis cluster keeps its options under another name than all others.
   for (const name of ['options', '_options', '_clientOptions']) {
     const options: unknown = Reflect.get(client, name)
     if (isObject(options)) return options

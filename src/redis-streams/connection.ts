@@ -14,8 +14,8 @@ export interface OpenRedis {
   /** False once Redis has refused to run our script. */
   scripting: boolean
   /**
-   * Leaves a server that cannot serve now: the next one to open a connection may reach another. Of an injected client only
-   * the connection to a replica is ended, as if it had been lost: all else may still serve the application's reads.
+   * Leaves a server that cannot serve now: the next connection may reach another. An injected client's connection is
+   * ended (as if it had been lost) only if it leads to a replica: any other may still serve the application's reads.
    */
   leave(trouble: 'replica' | 'unable'): void
 }
@@ -32,7 +32,7 @@ export type RedisConnection = Connection<OpenRedis>
 
 /**
  * The connection of one backend. With an injected client it only hands that out, and ends nothing. Otherwise it opens a
- * node-redis client that neither queues nor repeats nor reconnects.
+ * node-redis client that neither queues, resends nor reconnects.
  */
 export function redisConnection(options: ResolvedRedisConnection): RedisConnection {
   const { client: given, timeout } = options
@@ -51,7 +51,7 @@ export function redisConnection(options: ResolvedRedisConnection): RedisConnecti
       return open
     },
     end: ({ own }) => own && destroy(own),
-    // For the replies that are due.
+    // Waits for outstanding replies.
     close: async ({ own }) => own && settles(own.close(), { timeout: timeout }),
     interrupted: (cause) => new OutageError('the send ended before Redis was connected', { cause }),
   })
@@ -77,8 +77,8 @@ async function connect(client: OwnClient, timeout: number, onTrouble: () => void
     onTrouble()
   })
   try {
-    // node-redis's own connectTimeout ends with the TCP connection; a server that accepts and then says nothing
-    // would keep us in the handshake for ever.
+    // node-redis's own connectTimeout covers only the TCP connection; a server that accepts and then stays silent would
+    // keep us in the handshake for ever.
     await waitFor(client.connect(), { timeout }, () => new Error(`not connected within ${timeout} ms`))
     if (trouble !== undefined) throw trouble
   } catch (error) {

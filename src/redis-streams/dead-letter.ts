@@ -3,9 +3,9 @@ import type { DeadLetterReason } from '../consumer/subscription.ts'
 import type { GroupEntry } from './group.ts'
 import type { ResolvedRedisSubscriptionOptions } from './subscription-options.ts'
 
-/** Fields that we add to an entry begin so. */
+/** The prefix of fields that we add to an entry. */
 export const REASON_FIELD = 'broadcaster_'
-/** For which consumer an entry was requeued: those of other names skip it. */
+/** The field with the consumer that an entry was requeued for: those of other names skip it. */
 export const REQUEUED_FOR_FIELD = `${REASON_FIELD}requeued_for`
 
 /** The command that appends an entry that was given up to the dead-letter stream, its fields first. */

@@ -27,7 +27,7 @@ export function entryOf(event: OutgoingEvent): Entry {
   }
 }
 
-/** Exact where it matters: counting costs time, and a short text is small however it is written. */
+/** Counts long texts only: that takes time, and a short text is small in any encoding. */
 function bytesOf(text: string): number {
   return text.length < 64 * 1024 ? text.length : Buffer.byteLength(text)
 }

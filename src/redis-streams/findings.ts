@@ -4,10 +4,10 @@ import type { ResolvedRedisStreamsOptions } from './options.ts'
 import { standstills } from './standstill.ts'
 import { type GroupState, missedBy, readGroups, readStream, type StreamState } from './stream-state.ts'
 
-/** A stream that is not trimmed is reported from this many entries. */
+/** A stream that is not trimmed is reported from this many entries on. */
 const LARGE = 100_000
 
-/** What a person should know of a stream: what was trimmed unread, which groups are idle, and whether it grows for ever. */
+/** What a person should know about a stream: entries trimmed unread, idle groups, unlimited growth. */
 export async function findingsOf(
   run: RunCommand,
   stream: string,

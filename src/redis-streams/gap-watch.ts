@@ -1,12 +1,12 @@
 import type { SubscriptionContext } from '../consumer/subscription.ts'
 import { BroadcasterError } from '../errors.ts'
 
-/** How often a reader that lags looks whether it was overtaken, in milliseconds. */
+/** How often a lagging reader checks whether trimming overtook it, in milliseconds. */
 const INTERVAL = 1_000
 
 /**
- * Reports entries that were trimmed before the group was given them, each gap once. `countMissed`: how many entries the group
- * has missed; undefined = not known.
+ * Reports entries that were trimmed before the group was given them, each gap once. `countMissed`: how many entries the
+ * group has missed; undefined = not known.
  */
 export function gapWatch(stream: string, countMissed: () => Promise<number | undefined>) {
   let onGap: SubscriptionContext['onGap']
@@ -14,7 +14,7 @@ export function gapWatch(stream: string, countMissed: () => Promise<number | und
   let before = 0
   let looked = Number.NEGATIVE_INFINITY
 
-  /** Never rejects: a user may lack the right to look. */
+  /** Never rejects: the user may lack the right to look. */
   async function look(): Promise<void> {
     if (onGap === undefined) return
     looked = performance.now()
@@ -32,7 +32,7 @@ export function gapWatch(stream: string, countMissed: () => Promise<number | und
     begin(tell: SubscriptionContext['onGap']): void {
       onGap = tell
     },
-    /** For one that lags and reads often. */
+    /** For a reader that lags and reads often. */
     async lookNowAndThen(): Promise<void> {
       if (performance.now() - looked > INTERVAL) await look()
     },

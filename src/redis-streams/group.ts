@@ -14,13 +14,12 @@ export interface GroupEntry {
   readonly count: number
 }
 
-/** The name that holds what is given back, until a member claims it. */
+/** The group member that holds what is given back until another claims it. */
 const NOBODY = 'released'
-/** So long idle that everybody may claim it, in milliseconds: ten years. */
+/** An idle time with which everybody may claim an entry, in milliseconds: ten years. */
 const FOR_AGES = '315576000000'
 /**
- * One step, so that a member that comes back in between does not lose what it is given: Redis forgets it with the
- * member.
+ * A script, since a member that comes back in between would lose what it is given: Redis removes that with the member.
  */
 const REMOVE_DEAD = `
 local removed = 0
@@ -35,24 +34,24 @@ for _, consumer in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])) do
 end
 return removed
 `
-/** As many as Redis is asked for, and as are acknowledged, in one command. */
+/** The most entries that one command reads or acknowledges. */
 const PAGE = 10_000
 
 export type GroupMember = ReturnType<typeof groupMember>
 
-/** The commands of one member of a consumer group. `run` runs all of them but the read that waits. */
+/** The commands of one member of a consumer group. `run` runs all of them except the blocking read. */
 export function groupMember(
   run: GroupCommand,
   { stream, start }: Pick<ResolvedRedisSubscriptionOptions, 'stream' | 'start'>,
   group: string,
   name: string,
 ) {
-  /** With `start: 'new'`: where the group begins when it must be made again. */
+  /** With `start: 'new'`: where the group begins if it has to be made again. */
   let beginning: string | undefined
 
   /**
-   * Makes stream and group, unless they are there. A group that is gone, as after Redis lost its data, is made again where this
-   * member found it, and not at the end of the stream: what came in between is new to it.
+   * Makes stream and group, unless they exist. A group that is gone, as after Redis lost its data, is made again where
+   * this member first found it and not at the end of the stream: what came in between is new to it.
    */
   async function ensureGroup(): Promise<void> {
     const from = start === 'all' ? '0' : beginning === undefined ? '$' : await whereItBegan(beginning)
@@ -64,13 +63,13 @@ export function groupMember(
     if (start === 'new') beginning ??= await firstNeeded()
   }
 
-  /** How many entries were trimmed that the group had not been given; undefined = not known. */
+  /** How many entries were trimmed before the group was given them; undefined = not known. */
   async function missed(): Promise<number | undefined> {
     const [whole, ours] = [await readStream(run, stream), await state()]
     return whole && ours && missedBy(ours, whole)
   }
 
-  /** Removes members that died: they hold nothing, and have given no sign of life for `idle` ms. */
+  /** Removes dead members: they hold nothing, and have been idle for `idle` ms. */
   async function removeDead(idle: number): Promise<void> {
     await run(stream, ['EVAL', REMOVE_DEAD, '1', stream, group, name, String(idle)])
   }
@@ -80,7 +79,7 @@ export function groupMember(
     return groups.find((each) => each.name === group)
   }
 
-  /** The id before all that the group has still to handle. */
+  /** The id before the first entry that the group still has to handle. */
   async function firstNeeded(): Promise<string | undefined> {
     const found = await state()
     if (found === undefined || found.pending === 0) return found?.lastId
@@ -88,19 +87,19 @@ export function groupMember(
     return first === null ? found.lastId : nextId(first, -1)
   }
 
-  /** The beginning when the stream is a younger one than the group was made for. */
+  /** `from`, or the beginning when the stream is younger than the group was. */
   async function whereItBegan(from: string): Promise<string> {
     const whole = await readStream(run, stream)
     return whole === undefined || compareIds(whole.lastId, from) < 0 ? '0' : from
   }
 
-  /** Entries that were not handed out before, to `reader`; waits `block` ms for the first (0 = not at all). */
+  /** Reads new entries with `reader`; waits `block` ms for the first (0 = not at all). */
   async function readNew(reader: GroupCommand, limit: number, block: number): Promise<readonly GroupEntry[]> {
     const found = await read(reader, limit, '>', block === 0 ? [] : ['BLOCK', String(block)])
     return found.map((entry) => ({ ...entry, count: 1 }))
   }
 
-  /** Entries that are ours already, after an id: those whose delivery never reached us are among them. */
+  /** Entries that are ours already, after an id, including those whose delivery never reached us. */
   async function readOwn(limit: number, after: string): Promise<readonly GroupEntry[]> {
     return counted(await read(run, limit, after))
   }
@@ -110,7 +109,7 @@ export function groupMember(
     return entriesOf(await by(stream, ['XREADGROUP', 'GROUP', group, name, ...how]))
   }
 
-  /** Takes over what was idle for `idle` ms; `next` is where to go on, undefined at the end. */
+  /** Takes over what has been idle for `idle` ms; `next` is where to continue, undefined at the end. */
   async function claim(
     limit: number,
     idle: number,
@@ -118,15 +117,15 @@ export function groupMember(
   ): Promise<{ readonly entries: readonly GroupEntry[]; readonly next: string | undefined }> {
     const reply = await run(stream, ['XAUTOCLAIM', stream, group, name, String(idle), from, 'COUNT', String(limit)])
     const [next, claimed, deleted] = reply as [string, readonly RawEntry[], (readonly string[])?]
-    // Redis 6.2 gives nothing at all for an entry that was trimmed.
+    // Redis 6.2 returns nothing for an entry that was trimmed.
     const entries = claimed.flatMap((entry) => (entry ? [{ id: entry[0], fields: entry[1] }] : []))
     const trimmed = (deleted ?? []).map((id) => ({ id, fields: null, count: 1 }))
     return { entries: [...(await counted(entries)), ...trimmed], next: next === '0-0' ? undefined : next }
   }
 
   /**
-   * Which of those in hand are still ours. They count as busy from now. `inHand` is asked at the last moment: what was
-   * released meanwhile would be taken back, and not handled.
+   * Which of those in hand are still ours; their idle time starts anew. `inHand` is asked at the last moment: what was
+   * just released would be taken back and never handled.
    */
   async function keep(inHand: (id: string) => boolean): Promise<ReadonlySet<string>> {
     const kept = new Set<string>()
@@ -142,12 +141,12 @@ export function groupMember(
     await run(stream, ['XACK', stream, group, ...ids])
   }
 
-  /** Gives entries back: whoever looks for idle ones next takes them. */
+  /** Gives entries back: whoever next looks for idle ones takes them. */
   async function release(ids: readonly string[]): Promise<void> {
     await run(stream, ['XCLAIM', stream, group, NOBODY, '0', ...ids, 'IDLE', FOR_AGES, 'JUSTID'])
   }
 
-  /** Gives all back that Redis counts as ours, and leaves the group. Nothing may be in flight. */
+  /** Gives back all that Redis counts as ours, and leaves the group. Nothing may be in flight. */
   async function leave(): Promise<void> {
     for await (const page of pending('-', '+')) await release(page.map(([id]) => id))
     await run(stream, ['XGROUP', 'DELCONSUMER', stream, group, name])
@@ -182,7 +181,7 @@ export function groupMember(
 type RawEntry = readonly [id: string, fields: readonly string[] | null]
 type Pending = readonly [id: string, consumer: string, idle: number, count: number]
 
-/** One stream's entries of the reply to XREADGROUP: null, a list of pairs (RESP2), a map, or a map laid flat (ioredis). */
+/** One stream's entries in a reply to XREADGROUP: null, a list of pairs (RESP2), a map, or a flat map (ioredis). */
 function entriesOf(reply: unknown): readonly Omit<GroupEntry, 'count'>[] {
   if (reply === null || reply === undefined) return []
   const [first] = Array.isArray(reply) ? reply : reply instanceof Map ? reply : Object.entries(reply)
@@ -190,15 +189,15 @@ function entriesOf(reply: unknown): readonly Omit<GroupEntry, 'count'>[] {
   return ((entries ?? []) as readonly RawEntry[]).map(([id, fields]) => ({ id, fields }))
 }
 
-/** Compare and act in one step, so that nobody renews or ends the lease of another. */
+/** Compares and acts in one step, so that nobody renews or ends another's lease. */
 const RENEW = "return redis.call('GET', KEYS[1]) == ARGV[1] and redis.call('PEXPIRE', KEYS[1], ARGV[2]) or 0"
 const END = "return redis.call('GET', KEYS[1]) == ARGV[1] and redis.call('DEL', KEYS[1]) or 0"
 
-/** Who alone may read, kept in Redis for `duration` ms. */
+/** The right to be the only reader, kept in Redis for `duration` ms. */
 export function readerLease(run: GroupCommand, key: string, holder: string, duration: number) {
   const time = String(duration)
   return {
-    /** Takes it when it is free, or renews our own; whether it is ours now. */
+    /** Takes the lease if it is free, or renews ours; whether it is ours now. */
     async take(): Promise<boolean> {
       const taken = await run(key, ['SET', key, holder, 'NX', 'PX', time])
       return taken !== null || Number(await run(key, ['EVAL', RENEW, '1', key, holder, time])) === 1

@@ -1,6 +1,6 @@
 /**
- * Gathers the ids of one moment, so that a thousand acknowledgements are one command. What it returns settles with the command
- * that the id went out with.
+ * Gathers ids of the same moment, so that a thousand acknowledgements are one command. The result settles with the
+ * command that carried the id.
  */
 export function idBatch(send: (ids: readonly string[]) => Promise<void>): (id: string) => Promise<void> {
   let ids: string[] = []

@@ -7,7 +7,7 @@ import type { ResolvedRedisSubscriptionOptions } from './subscription-options.ts
 
 type RawEntry = readonly [id: string, fields: readonly string[]]
 
-/** As many as are read at once: consumers of other names may put theirs into the same stream. */
+/** The most read at once: the stream may hold letters of other consumers too. */
 const PAGE = 500
 
 /** The dead letters of one consumer, in their stream; the id of one is that of its entry there. */
@@ -68,7 +68,7 @@ function read([id, fields]: RawEntry): DeadLetter {
   return letterOf(id, body, event, `${reason('stream')} ${reason('entry')}`, reason)
 }
 
-/** Ours come last. */
+/** Our fields come last. */
 function reasonOf(fields: readonly string[], name: string): string {
   const at = fields.findLastIndex((each, n) => n % 2 === 0 && each === `${REASON_FIELD}${name}`)
   return (at < 0 ? undefined : fields[at + 1]) ?? ''

@@ -40,8 +40,8 @@ export const REDIS_CLUSTER = {
 /** Where Redis is, and as whom; shared by backend and subscription. */
 export const REDIS_CONNECTION = {
   /**
-   * `redis[s]://[[user]:password@]host[:port][/db]`; instead of host, port, db, username, password and cluster. Default: by
-   * those.
+   * `redis[s]://[[user]:password@]host[:port][/db]`, instead of host, port, db, username, password and cluster.
+   * Default: by those.
    */
   url: place(
     parsed<string, UrlParts | undefined>(
@@ -85,9 +85,9 @@ const client = place(
 export const REDIS_TRIM = {
   /** How many entries. Default: as many as `maxAge` says. */
   maxLength: integer(undefined, { min: 1 }),
-  /** How old they become by Redis's clock, in milliseconds. Default: as many as `maxLength` says. */
+  /** How long entries are kept, by Redis's clock, in milliseconds. Default: as many as `maxLength` says. */
   maxAge: duration(undefined, { min: 1, max: Number.MAX_SAFE_INTEGER }),
-  /** Drop whole nodes of the stream only, which is much cheaper and keeps up to a few hundred entries more. Default true. */
+  /** Drop only whole nodes of the stream: much cheaper, and keeps up to a few hundred entries more. Default true. */
   approximate: flag(true),
 }
 /** What is kept in a stream: about the last `maxLength` entries, or those younger than `maxAge`. */
@@ -100,15 +100,15 @@ export interface TrimClause {
   readonly bound: number
 }
 
-/** A value of JavaScript's string has at most 2^29 - 24 characters, and Redis's bulk string 512 MB. */
+/** A JavaScript string has at most 2^29 - 24 characters, a Redis bulk string 512 MB. */
 const MOST_BYTES = 2 ** 29 - 1024
 
 export const REDIS_STREAMS = {
   ...REDIS_CONNECTION,
   /**
    * A client of your own, which you open and close: node-redis (`createClient`, `createCluster`) or ioredis (`Redis`,
-   * `Cluster`). It must not keep or repeat commands by itself: `disableOfflineQueue: true`, or `enableOfflineQueue: false`
-   * and `autoResendUnfulfilledCommands: false`. Default: one is opened from the options.
+   * `Cluster`). It must not queue or resend commands by itself: `disableOfflineQueue: true`, or
+   * `enableOfflineQueue: false` and `autoResendUnfulfilledCommands: false`. Default: one is opened from the options.
    */
   client,
   /** The stream, or a function that names it for each event. Default 'events'. */
@@ -120,18 +120,18 @@ export const REDIS_STREAMS = {
     },
   ),
   /**
-   * What is dropped from the stream. `acknowledged`: what every consumer group has acknowledged, and nothing while there is no
-   * group. Or all but the last entries, whether they were read or not. Default false = nothing.
+   * What is dropped from the stream. `acknowledged`: what every consumer group has acknowledged, and nothing while
+   * there is no group. Or all but the latest entries, read or not. Default false = nothing.
    */
   trim: byDefault(false, or(nested(REDIS_TRIM), 'acknowledged', false)),
   /**
-   * With `trim: 'acknowledged'`: how long, in milliseconds, a group may have something to read or acknowledge, and do neither,
-   * before it no longer keeps entries back. Default 604800000 (seven days).
+   * With `trim: 'acknowledged'`: after how long, in milliseconds, a group that has something to read or acknowledge and
+   * does neither no longer keeps entries from being trimmed. Default 604800000 (seven days).
    */
   groupExpiry: duration(7 * 24 * 3600 * 1000, { min: 1000, max: Number.MAX_SAFE_INTEGER }),
   /**
-   * How many replicas must have an event before it counts as delivered (`WAIT`), so that a failover to the replica that has
-   * most loses none. Default 0: Redis's own answer is enough.
+   * How many replicas must have an event before it counts as delivered (`WAIT`), so that a failover to the most
+   * advanced replica loses none. Default 0: Redis's own answer is enough.
    */
   replicas: integer(0, { min: 0, max: 1000 }),
   /** The largest event, in bytes of its JSON. Default 8388608 (8 MiB). */

@@ -21,7 +21,7 @@ export function readEntry({ fields }: Pick<GroupEntry, 'fields'>): ReadEvent {
   })
 }
 
-/** Whether a dead letter of another consumer was requeued as this entry. */
+/** Whether this entry is a requeued dead letter of another consumer. */
 export function isForAnother({ fields }: Pick<GroupEntry, 'fields'>, consumer: string): boolean {
   const at = fields?.findLastIndex((name, n) => n % 2 === 0 && name === REQUEUED_FOR_FIELD) ?? -1
   return at >= 0 && fields?.[at + 1] !== consumer

@@ -23,8 +23,8 @@ import {
 export type { RedisStreamsSubscriptionOptions } from './subscription-options.ts'
 
 /**
- * Receives from a consumer group of a Redis stream. Needs Redis 6.2, Valkey, or what speaks their protocol. Guarantees and
- * advice for production are in `docs/backends/redis-streams.md`.
+ * Receives from a consumer group of a Redis stream. Needs Redis 6.2, Valkey, or what speaks their protocol. Guarantees
+ * and advice for production are in `docs/backends/redis-streams.md`.
  *
  * @example redisStreamsSubscription({ url: 'redis://localhost:6379/0', stream: 'events' })
  */
@@ -33,13 +33,13 @@ export function redisStreamsSubscription(options: RedisStreamsSubscriptionOption
   return subscriptionOf((closing) => subscribe(resolved, closing))
 }
 
-/** How long Redis holds a read open that finds nothing, and how often an injected client looks; in milliseconds. */
+/** How long Redis holds a read that finds nothing, in milliseconds. */
 const BLOCK = 1_000
 const POLL = 100
 /** For this many milliseconds, or until `signal` aborts. */
 const pause = (duration: number, signal: AbortSignal): Promise<void> =>
   delay(duration, undefined, { signal }).catch(() => undefined)
-/** We count less than Redis does, for the way there. */
+/** We count on less time than Redis gives, for the way there. */
 const MARGIN = 0.9
 
 function subscribe(options: ResolvedRedisSubscriptionOptions, closing: AbortSignal): Subscription {
@@ -47,7 +47,7 @@ function subscribe(options: ResolvedRedisSubscriptionOptions, closing: AbortSign
   const reader = redisLink(options, BLOCK)
   const writer = redisLink(options, 0)
   const { run } = writer
-  /** A name that nobody had before: what Redis counts as ours, we were given. */
+  /** A new name: whatever Redis counts as ours was given to us. */
   const name = `broadcaster-${randomUUID()}`
   const inHand = new HeldDeliveries<GroupEntry>(() => {
     // What Redis still counts as ours is read again, before what is new.
@@ -58,19 +58,19 @@ function subscribe(options: ResolvedRedisSubscriptionOptions, closing: AbortSign
   let member = groupMember(run, options, options.group ?? '', name)
   const gaps = gapWatch(stream, () => member.missed())
   let lease: ReturnType<typeof readerLease> | undefined
-  /** Until when we alone may read, by the monotonic clock. */
+  /** When our lease to read ends, by the monotonic clock. */
   let leaseUntil = 0
   /** Received and not delivered yet. */
   let waiting: HeldMessage<GroupEntry>[] = []
   let consumer = ''
   let isAttached = false
   let reading: Promise<void> | undefined
-  /** Where to go on with our own entries; undefined = there are none that we do not know. */
+  /** Where to continue with our own entries; undefined = we know all of them. */
   let ownAfter: string | undefined
-  /** Idle entries are looked for from here, at this time, when they are idle for this long. */
+  /** Where and when to look next for idle entries, and how long they must have been idle. */
   let idleFrom = { from: '0-0', at: 0, idle: 0 }
   let signs: NodeJS.Timeout | undefined
-  /** Whether the last read may have left some. */
+  /** Whether the last read may have left entries. */
   let lags = false
 
   async function open(context: SubscriptionContext): Promise<void> {
@@ -90,7 +90,7 @@ function subscribe(options: ResolvedRedisSubscriptionOptions, closing: AbortSign
     try {
       await fill(limit, signal)
     } catch (error) {
-      // What a reply that was lost had for us is looked for once Redis answers again.
+      // The entries of a lost reply are looked for once Redis answers again.
       isAttached = false
       ownAfter = '0'
       throw errorOfConnection(error)
@@ -102,7 +102,7 @@ function subscribe(options: ResolvedRedisSubscriptionOptions, closing: AbortSign
   /** A dead letter of another consumer that was requeued. */
   function passesOver(held: HeldMessage<GroupEntry>): boolean {
     if (!isForAnother(held.message, consumer)) return false
-    // Not told, it comes again and is skipped again.
+    // If that fails, it comes again and is skipped again.
     conclude(held, acknowledge).catch(() => undefined)
     return true
   }
@@ -110,7 +110,7 @@ function subscribe(options: ResolvedRedisSubscriptionOptions, closing: AbortSign
   async function close(): Promise<void> {
     clearTimeout(signs)
     await reading?.catch(() => undefined)
-    // What is in hand is known to Redis, though the last reply was lost.
+    // Redis knows what is in hand, even if the last reply was lost.
     if (isAttached || inHand.all().length > 0) {
       await member.leave().catch(() => undefined)
       if (leaseUntil > 0) await lease?.end().catch(() => undefined)
@@ -147,7 +147,7 @@ function subscribe(options: ResolvedRedisSubscriptionOptions, closing: AbortSign
           ? { from: '0-0', at: performance.now() + claimAfter / 3, idle: claimAfter }
           : { ...idleFrom, from: next }
       take(entries)
-      // Where scripts are forbidden they stay.
+      // Where scripts are forbidden, dead members stay.
       if (next === undefined) await member.removeDead(claimAfter).catch(() => undefined)
       if (waiting.length > 0) return
     }
@@ -157,7 +157,7 @@ function subscribe(options: ResolvedRedisSubscriptionOptions, closing: AbortSign
 
   async function readNew(limit: number, signal: AbortSignal): Promise<void> {
     const polls = options.client !== undefined
-    // A read that was waited for in vain goes on, and what it brings is ours.
+    // A read that outlasts its wait goes on, and what it brings is delivered later.
     reading ??= member
       .readNew(reader.run, limit, polls ? 0 : BLOCK)
       .then((entries) => {
@@ -179,7 +179,7 @@ function subscribe(options: ResolvedRedisSubscriptionOptions, closing: AbortSign
     }
   }
 
-  /** Whether we alone may read; takes the lease when it is free. */
+  /** Whether we may read; takes the lease if it is free. */
   async function leads(): Promise<boolean> {
     if (leaseUntil > performance.now()) return true
     return takeLease()
@@ -191,7 +191,7 @@ function subscribe(options: ResolvedRedisSubscriptionOptions, closing: AbortSign
     const ours = await lease?.take()
     leaseUntil = ours ? started + claimAfter * MARGIN : 0
     if (ours && before <= started) {
-      // Whoever read before us is gone: all that it held is ours, first of all.
+      // Whoever read before us is gone: all that it held is now ours, and comes first.
       for (const held of inHand.all()) inHand.lose(held)
       waiting = []
       ownAfter = undefined
@@ -200,7 +200,7 @@ function subscribe(options: ResolvedRedisSubscriptionOptions, closing: AbortSign
     return ours === true
   }
 
-  /** Tells Redis that what is in hand is being worked on; three times in `claimAfter`. */
+  /** Tells Redis that what is in hand is being worked on, three times in each `claimAfter`. */
   async function giveSigns(): Promise<void> {
     const started = performance.now()
     const held = inHand.all()
@@ -246,7 +246,7 @@ function subscribe(options: ResolvedRedisSubscriptionOptions, closing: AbortSign
     try {
       await tell(held.id)
     } catch (error) {
-      // Redis may hold it as ours still: it is read again, and whoever has this copy must know that it is not the one.
+      // Redis may still count it as ours: it is read again, and whoever has this copy must know that it is stale.
       ownAfter ??= '0'
       held.lost.abort()
       throw errorOfConnection(error)

@@ -35,8 +35,8 @@ const BATCH_SIZE = 4 * 1024 * 1024
 
 /**
  * Appends each event as an entry to a Redis stream: the fields `event_id`, `event_type`, `source`, `timestamp`,
- * `cloud_event`, and every key of the event's own config. Needs Redis 5 (6.2 to trim by age), or what speaks its
- * protocol. Guarantees, errors and advice for production are in `docs/backends/redis-streams.md`.
+ * `cloud_event`, and every key of the event's own config. Needs Redis 5 (6.2 to trim by age), or a server that speaks
+ * its protocol. Guarantees, errors and advice for production are in `docs/backends/redis-streams.md`.
  *
  * @example redisStreams({ url: 'redis://localhost:6379/0', stream: 'events', trim: { maxLength: 1_000_000 } })
  */
@@ -55,7 +55,7 @@ export function redisStreams(options: RedisStreamsOptions = {}): Backend {
     try {
       open = await connection.get(signal)
     } catch (error) {
-      // A closed backend attempted nothing; all else is an outage, a package that is not installed too.
+      // A closed backend attempted nothing; everything else is an outage, a missing package included.
       const failure = connection.closed ? backendClosed : notDelivered(errorOfConnection(error))
       for (const { at } of waiting) results[at] = failure
       return results
@@ -108,7 +108,7 @@ export function redisStreams(options: RedisStreamsOptions = {}): Backend {
     return results
   }
 
-  /** The entries to send; an event that cannot be written as one is settled here, and stops its key. */
+  /** The entries to send; an event that cannot be written as one gets its result here, and stops its key. */
   function prepare(events: readonly OutgoingEvent[], results: SendResult[]): readonly WaitingEntry[] {
     const waiting: WaitingEntry[] = []
     const stopped = new Set<string>()
@@ -148,7 +148,7 @@ export function redisStreams(options: RedisStreamsOptions = {}): Backend {
     }
   }
 
-  /** Whether the server is a replica, as far as it lets us know: a user may lack the right to ask. */
+  /** Whether the server is a replica, as far as can be known: the user may lack the right to ask. */
   async function isReplica(open: OpenRedis, signal: AbortSignal): Promise<boolean> {
     if (resolved.address.nodes.length > 0) return false
     const [role] = await settleWithin([open.run(undefined, ['ROLE'])], resolved.timeout, signal)
@@ -163,7 +163,7 @@ export function redisStreams(options: RedisStreamsOptions = {}): Backend {
     ),
     capabilities: { ordersWithinSend: true },
     maxEventBytes: resolved.maxEventBytes,
-    // Longer than the waits within it, so that these end first and say what is wrong with the connection.
+    // Longer than the waits within it, so that they end first and say what is wrong with the connection.
     timeout: Math.max(resolved.timeout, resolved.connectTimeout) + 250,
     checkConfig: (config) => void extraFields(config),
     connect: async (signal) => void (await connection.get(signal)),

@@ -7,7 +7,7 @@ import { BroadcasterError } from '../errors.ts'
  */
 const CODE_WORD = /^-?([A-Z][A-Z0-9_]+)(?: |$)/
 
-/** This server refuses every write for now, or refuses us: each is an outage, and costs no retries. */
+/** This server refuses all writes for now, or refuses us: an outage, which costs no retries. */
 const OUTAGE_CODES: Readonly<Record<string, string>> = {
   OOM: 'Redis is at its maxmemory and evicts nothing; free memory, raise maxmemory, or trim more',
   LOADING: 'Redis is loading its data set',
@@ -27,14 +27,14 @@ const OUTAGE_CODES: Readonly<Record<string, string>> = {
   DENIED: 'Redis runs in protected mode',
 }
 
-/** Troubles that a new connection would meet as well. */
+/** Troubles that a new connection would meet too. */
 const STAYS: ReadonlySet<string> = new Set(['OOM', 'NOPERM'])
-/** What only a replica says: whoever is to be written to is elsewhere now. */
+/** Errors of replicas only: the master is elsewhere now. */
 const REPLICA: ReadonlySet<string> = new Set(['READONLY', 'MASTERDOWN', 'UNBLOCKED'])
 
 /**
- * What an error reply says of the server that gave it: `replica` and `unable`: it cannot serve now, and whoever connects
- * again may reach one that can; undefined: nothing.
+ * What an error reply says about its server. `replica`, `unable`: it cannot serve now, and a new connection may reach
+ * one that can; undefined: nothing.
  */
 export function troubleOfServer(code: string | undefined): 'replica' | 'unable' | undefined {
   if (code === undefined || !Object.hasOwn(OUTAGE_CODES, code) || STAYS.has(code)) return undefined
@@ -55,14 +55,14 @@ export function codeOf(reply: string): string | undefined {
 }
 
 /**
- * What an error reply to one event means. `eachOwnStream`: the stream is chosen for each event, so that one which is
- * not a stream, or is forbidden, is this event's trouble alone; a single such stream refuses everything.
+ * What an error reply to one event means. `eachOwnStream`: the stream is chosen for each event, so a key that is not a
+ * stream, or is forbidden, is a failure of this event alone; a single stream for all would refuse everything.
  */
 export function errorOfReply(reply: string, stream: string, eachOwnStream: boolean, cause?: unknown): BroadcasterError {
   const details = cause === undefined ? {} : { cause }
   const code = codeOf(reply) ?? 'ERR'
   if (code === 'NOPERM' && eachOwnStream) {
-    // Not permanent: rights are mended by people, and a wrong rule must not fail a backlog for good.
+    // Not permanent: people can correct rights, and a wrong rule must not fail a backlog for good.
     const message = `${reply}: this Redis user may not write the stream '${stream}'`
     return new BroadcasterError('SEND_FAILED', message, { ...details, field: 'stream', value: stream })
   }

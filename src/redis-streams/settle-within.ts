@@ -6,7 +6,7 @@ export type Settlement<T> =
   | { readonly kind: 'error'; readonly error: unknown }
   | { readonly kind: 'open'; readonly because: 'timeout' | 'aborted' }
 
-/** Waits for all promises, at most `timeout` ms and until `signal` aborts; then tells of each what is known. */
+/** Waits for all promises, at most `timeout` ms or until `signal` aborts; then returns what is known of each. */
 export async function settleWithin<T>(
   promises: readonly Promise<T>[],
   timeout: number,

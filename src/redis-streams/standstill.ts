@@ -1,21 +1,21 @@
 import type { RunCommand } from './client.ts'
 import { compareIds, type GroupState, readIdle, type StreamState } from './stream-state.ts'
 
-/** Since when a group has not moved although it has something to do, and how that looked. */
+/** Since when a group has not moved although it has something to do, and its state then. */
 interface Standstill {
   readonly state: string
   /** By Redis's clock, in milliseconds. */
   readonly since: number
 }
 
-/** Where is written since when groups stand still: it must outlive the processes that trim. */
+/** The key under which standstills are recorded: they must outlive the processes that trim. */
 export function standstillKey(stream: string): string {
   return `${stream}:groups`
 }
 
 /**
- * Which groups have stood still for `expiry` ms although they have something to read or to acknowledge, and how long each has.
- * One that has nothing to do is not idle, and neither is one with a consumer that asks. With `record` it is written down.
+ * Which groups have stood still for `expiry` ms although they have something to read or acknowledge, and for how long.
+ * One that has nothing to do does not count, nor does one with a consumer that still asks. `record` stores it in Redis.
  */
 export async function standstills(
   run: RunCommand,

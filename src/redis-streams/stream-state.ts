@@ -3,7 +3,7 @@ import type { RunCommand } from './client.ts'
 /** What Redis says of a stream. */
 export interface StreamState {
   readonly length: number
-  /** How many were ever added; undefined before Redis 7, and where entries were deleted one by one: nothing follows then. */
+  /** How many were ever added; undefined before Redis 7, and where single entries were deleted. */
   readonly added: number | undefined
   /** Undefined when it is empty. */
   readonly firstId: string | undefined
@@ -16,7 +16,7 @@ export interface GroupState {
   readonly consumers: number
   readonly pending: number
   readonly lastId: string
-  /** How many entries come before the next one that it reads; undefined = unknown. */
+  /** How many entries precede the next one that it reads; undefined = unknown. */
   readonly read: number | undefined
 }
 
@@ -35,7 +35,7 @@ export async function readStream(run: RunCommand, stream: string): Promise<Strea
   }
 }
 
-/** The groups of a stream that is there. */
+/** The groups of an existing stream. */
 export async function readGroups(run: RunCommand, stream: string): Promise<readonly GroupState[]> {
   const reply = await run(stream, ['XINFO', 'GROUPS', stream])
   return (Array.isArray(reply) ? reply : []).map((each: unknown) => {
@@ -51,7 +51,7 @@ export async function readGroups(run: RunCommand, stream: string): Promise<reado
   })
 }
 
-/** How long ago any consumer of the group gave a sign of life, in milliseconds; undefined when it has none. */
+/** How long ago any consumer of the group was active, in milliseconds; undefined when it has none. */
 export async function readIdle(run: RunCommand, stream: string, group: string): Promise<number | undefined> {
   const reply = await run(stream, ['XINFO', 'CONSUMERS', stream, group])
   const idle = (Array.isArray(reply) ? reply : []).map((each: unknown) => Number(fieldsOf(each)['idle']))
@@ -59,8 +59,8 @@ export async function readIdle(run: RunCommand, stream: string, group: string): 
 }
 
 /**
- * How many entries the stream dropped that the group had not been given: as many at least as it would skip now. Redis 7 may
- * count those of an earlier gap again. Undefined = not known.
+ * How many entries the stream dropped before the group was given them: at least as many as it would skip now. Redis 7
+ * may count those of an earlier gap again. Undefined = not known.
  */
 export function missedBy(group: GroupState, { added, length, firstId, lastId }: StreamState): number | undefined {
   if (added === undefined) return undefined

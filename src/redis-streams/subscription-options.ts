@@ -12,8 +12,8 @@ export const REDIS_DEAD_LETTER = {
 export const REDIS_STREAMS_SUBSCRIPTION = {
   ...REDIS_CONNECTION,
   /**
-   * A client of your own (node-redis or ioredis), which you open and close. It is never blocked: the stream is polled
-   * every 100 ms instead. Default: two connections are opened from the options.
+   * A client of your own (node-redis or ioredis), which you open and close. It is never used for blocking reads: the
+   * stream is polled every 100 ms instead. Default: two connections are opened from the options.
    */
   client: REDIS_STREAMS.client,
   /** The stream. Default 'events'. */
@@ -23,8 +23,8 @@ export const REDIS_STREAMS_SUBSCRIPTION = {
   /** Where a group that is made begins: with all that the stream has, or with what comes. Default 'all'. */
   start: oneOf('all', 'all', 'new'),
   /**
-   * An entry whose process gives no sign of life for this long, in milliseconds, goes to another one; at least 300; we
-   * give one three times as often. The same in all processes. Default 30000.
+   * An entry that its process has not renewed for this long, in milliseconds, goes to another one; at least 300; we
+   * renew three times as often. Must be the same in all processes. Default 30000.
    */
   claimAfter: duration(30_000, { min: 300 }),
   /** One process at a time reads, the others stand by: keys keep their order whatever the number. Default false. */

@@ -5,12 +5,12 @@ import { compareIds, type GroupState, nextId, readGroups, readStream } from './s
 
 /** How often a stream is trimmed at most, in milliseconds. */
 const INTERVAL = 1_000
-/** XTRIM drops 10,000 entries at a time; this many times for each look at the groups. */
+/** How many XTRIMs, of 10,000 entries each, follow one look at the groups. */
 const ROUNDS = 100
-/** Streams that are remembered; where each event has one of its own there is nothing to gain. */
+/** How many streams are remembered; where each event has its own there is nothing to gain. */
 const MOST_STREAMS = 10_000
 
-/** Trims streams to what some group has still to acknowledge, now and then after something was added to them. */
+/** Trims streams to what some group still has to acknowledge, from time to time after entries were added. */
 export class AcknowledgedTrim {
   readonly #options: ResolvedRedisStreamsOptions
   readonly #run: RunCommand
@@ -24,12 +24,12 @@ export class AcknowledgedTrim {
     this.#run = run
   }
 
-  /** Why the last pass trimmed nothing, if it failed. */
+  /** Why the last trim failed, if it did. */
   get trouble(): unknown {
     return this.#trouble
   }
 
-  /** Something was added to the stream. Never throws, and holds up nothing. */
+  /** Call after adding to a stream. Never throws, and holds up nothing. */
   added(stream: string): void {
     if (this.#closed) return
     const known = this.#streams.get(stream)
@@ -41,7 +41,7 @@ export class AcknowledgedTrim {
       entry.last = performance.now()
       this.#running = this.#running.then(() => this.#pass(stream))
     }, wait)
-    // What it would trim can wait for the next process.
+    // The trim can wait for the next process.
     entry.timer.unref()
     this.#streams.set(stream, entry)
     if (this.#streams.size > MOST_STREAMS) this.#forgetOldest()
@@ -64,7 +64,7 @@ export class AcknowledgedTrim {
         if (Number(await run(stream, ['XTRIM', stream, 'MINID', '~', from])) === 0) return
       }
     } catch (error) {
-      // Said by the health check and by `doctor`; sends report an outage.
+      // The health check and `doctor` report it; an outage shows in sends.
       this.#trouble = error
     }
   }
@@ -77,7 +77,7 @@ export class AcknowledgedTrim {
   }
 }
 
-/** The first id that some group still needs; undefined = all, since no group reads. */
+/** The first id that some group still needs; undefined = all, since there is no group. */
 async function firstNeeded(run: RunCommand, stream: string, expiry: number): Promise<string | undefined> {
   const state = await readStream(run, stream)
   if (state === undefined) return undefined
@@ -95,7 +95,7 @@ async function firstNeeded(run: RunCommand, stream: string, expiry: number): Pro
 async function firstNeededBy(run: RunCommand, stream: string, group: GroupState): Promise<string> {
   const next = nextId(group.lastId)
   if (group.pending === 0) return next
-  // Asked after the state was read: what was delivered in between is later than all that was pending.
+  // Asked after the state was read: what was delivered in between comes after all that was pending.
   const [, first] = (await run(stream, ['XPENDING', stream, group.name])) as readonly [number, string | null]
   return first === null || first === undefined || compareIds(first, next) > 0 ? next : first
 }

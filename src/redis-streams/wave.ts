@@ -1,4 +1,4 @@
-/** An event that is still to be sent: its position in the send, and what decides when it may go. */
+/** An event still to be sent: its position in the send, and what decides when it may go. */
 export interface Waiting {
   readonly at: number
   /** Its partition key; null = it waits for no other. */
@@ -20,9 +20,9 @@ export interface WaveLimits {
 }
 
 /**
- * Chooses what may be sent at the same time: for each stream a batch in order, such that a key is in one batch only.
- * What is left goes with a later wave, when it is known whether the earlier events of its key arrived. An event that
- * is left keeps the later ones of its key.
+ * Chooses what may be sent at the same time: a batch in order for each stream, with each key in one batch only. The
+ * rest goes with a later wave, when it is known whether the earlier events of its key arrived. An event that is left
+ * over holds back the later ones of its key.
  */
 export function planWave<Event extends Waiting>(
   waiting: readonly Event[],

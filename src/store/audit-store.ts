@@ -1,9 +1,9 @@
 import type { Row } from './statement.ts'
 
-/** How an action ended. `running`: not yet; or its process ended in the middle of it, and the outcome is unknown. */
+/** How an action ended. `running`: it has not, or its process died in the middle and the outcome is unknown. */
 export type AuditOutcome = 'running' | 'done' | 'stopped' | 'failed'
 
-/** What a person begins to do. */
+/** An action that a person begins. */
 export interface NewAuditEntry {
   /** Who: at most 255 characters. */
   readonly who: string
@@ -13,7 +13,7 @@ export interface NewAuditEntry {
   readonly target: string
   /** Why; empty = not said. */
   readonly reason: string
-  /** The number of the operation that does it; null = it is done at once. */
+  /** The number of the background operation that does it; null = done at once. */
   readonly operation: number | null
 }
 
@@ -28,7 +28,7 @@ export interface AuditEnd {
 
 /** A row of the audit. */
 export interface StoredAuditEntry extends NewAuditEntry, AuditEnd {
-  /** Goes up with each. */
+  /** Ascending. */
   readonly id: number
   /** When it began. */
   readonly at: Date
@@ -40,21 +40,21 @@ export interface AuditQuery {
   readonly who?: string | undefined
   readonly what?: string | undefined
   readonly operation?: number | undefined
-  /** Those whose target has this text in it, of the newest `TARGETS_READ`. */
+  /** Only entries whose target contains this text, among the newest `TARGETS_READ`. */
   readonly naming?: string | undefined
-  /** Those before this one; null = from the newest. */
+  /** Only entries before this one; null = from the newest. */
   readonly before: number | null
   readonly limit: number
 }
 
-/** Rows of which targets are searched: no index answers that. */
+/** How many rows are searched for a target: no index helps there. */
 export const TARGETS_READ = 10_000
 
-/** What operators did: a row is written before the action and once more after it, so an action that nobody knows the end of is there. */
+/** What operators did. Written before the action and updated after it, so that one with an unknown end shows. */
 export interface AuditStore {
-  /** Writes down that something begins. Returns its number. */
+  /** Records that an action begins. Returns its number. */
   begin(entry: NewAuditEntry): Promise<number>
-  /** Writes down how it ended. */
+  /** Records how it ended. */
   end(id: number, end: AuditEnd): Promise<void>
   /** The newest first. */
   list(query: AuditQuery): Promise<readonly StoredAuditEntry[]>

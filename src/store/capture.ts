@@ -22,7 +22,7 @@ export const CAPTURE = {
   key: anyText('id'),
   /** The backend, at most 100 characters. Default: the default backend. */
   backend: anyText(''),
-  /** Columns that no event shows. Default: none. */
+  /** Columns to leave out of events. Default: none. */
   omit: option<readonly string[]>('a list of names', [], (value) => {
     return Array.isArray(value) && value.every((name) => typeof name === 'string')
   }),
@@ -30,7 +30,7 @@ export const CAPTURE = {
 /** How changes of a table's rows become events, for `broadcaster capture`. */
 export type CaptureOptions = OptionsOf<typeof CAPTURE>
 
-/** Beside these a type must fit, too. */
+/** The longest ending: a type must fit its column together with it. */
 const LONGEST_ENDING = '.updated'
 /** The width of the column. */
 const TYPE_WIDTH = 255
@@ -38,8 +38,8 @@ const SOURCE_WIDTH = 255
 const BACKEND_WIDTH = 100
 
 /**
- * The options, each with a value. Throws `INVALID_OPTION` for a type, a source or a backend with which every change of
- * the table would be refused: a trigger would tell that only when it fires, in somebody's transaction.
+ * The options, each with a value. Throws `INVALID_OPTION` for a type, source or backend with which every change of the
+ * table would be refused: otherwise that would show only when the trigger fires, in somebody's transaction.
  */
 export function resolveCapture(options: CaptureOptions) {
   return readOptions('the capture', CAPTURE, options, (read, { refuse }) => {
@@ -66,15 +66,15 @@ export function literalOf(text: string, backslashes: boolean): string {
   return `'${backslashes ? quoted.replaceAll('\\', '\\\\') : quoted}'`
 }
 
-/** A column of the table, `type` as the database tells it. */
+/** A column of the table, `type` as the database names it. */
 export interface CapturedColumn {
   readonly name: string
   readonly type: string
 }
 
 /**
- * The columns that events show, of rows of (name, type) in the table's order. Throws `INVALID_OPTION` for a table or a column
- * that is not there.
+ * The columns that events show, from rows of (name, type) in the table's order. Throws `INVALID_OPTION` for a table or
+ * column that does not exist.
  */
 export function captureColumns(
   rows: readonly Readonly<Record<string, unknown>>[],

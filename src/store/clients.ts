@@ -7,7 +7,7 @@ export interface StoreClients<Client, Runs> {
   readonly worker: Client
   readonly heartbeat: Client
   readonly operator: Client
-  /** For the look at the schema before a start, which waits for nothing that an operator has asked for. */
+  /** For the check of the schema before a start, which must not wait for what an operator has asked for. */
   readonly check: Client
   readonly migration: Client
   /** For transactional handlers. */
@@ -22,14 +22,14 @@ export interface StoreClients<Client, Runs> {
 export interface ClientKind<C extends object, Client, Runs> {
   /** For statements of our own, each within `limits`. */
   client(share: ConnectionShare<C>, limits: Limits): Client
-  /** For transactions in which the code of others runs; `conclusion`: the limits of what we do at their end. */
+  /** For transactions in which users' code runs; `conclusion`: the limits of what we do at their end. */
   lender(share: ConnectionShare<C>, wait: number, conclusion: Limits): Lender<Runs>
 }
 
 /** How long a transaction of the application may wait for a connection, in ms. */
 const APPLICATION_WAIT = 30_000
 
-/** Each use with connections of its own, so that what hangs in one keeps no other waiting. */
+/** Each use gets its own connections, so that what hangs in one holds up no other. */
 export function clientsOn<C extends object, Client, Runs>(
   { connections, end }: { readonly connections: Connections<C>; end(): Promise<void> },
   options: ResolvedStatementOptions,

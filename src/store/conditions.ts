@@ -4,27 +4,27 @@ import type { Condition, FilterValue } from './admin-store.ts'
 export type Operator = '=' | '<' | '<=' | '>' | '>='
 export type TextTest = 'contains' | 'icontains' | 'startsWith' | 'endsWith' | 'iexact'
 
-/** In what the conditions of the dialects differ: pieces of SQL. */
+/** Where the dialects' conditions differ: pieces of SQL. */
 export interface ConditionSql {
   nameOf(column: FilterColumn): string
-  /** Compares a column with a value. Null is never one; a Date only with a column of instants. */
+  /** Compares a column with a value, which is never null, and a Date only for a column of instants. */
   compare(column: FilterColumn, operator: Operator, value: string | number | Date): string
   /** By position and length and not by LIKE: `%`, `_` and backslash need no escape then. */
   test(column: FilterColumn, test: TextTest, text: string): string
-  /** The column has one of these values, in one term. Undefined: compare with each. */
+  /** The column has one of these values, as one term. Undefined: compare with each. */
   oneOf(column: FilterColumn, values: readonly (string | number)[]): string | undefined
-  /** The row is after (`>`) or before the row `id`. Compared in the database: it knows microseconds, a Date does not. */
+  /** The row is after (`>`) or before the row `id`. Compared in the database, which has microseconds. */
   beside(column: FilterColumn, operator: '<' | '>', id: string): string
 }
 
 const OPERATORS = { eq: '=', lt: '<', lte: '<=', gt: '>', gte: '>=' } as const
 
-/** The conjunction of conditions, as SQL. The pieces are asked for in the order in which they occur in it. */
+/** The conjunction of conditions, as SQL. `sql` is called in the order in which the pieces occur in it. */
 export function allOf(where: readonly Condition[], sql: ConditionSql): string {
   return where.map((condition) => `(${clauseOf(condition, sql)})`).join(' AND ') || 'TRUE'
 }
 
-/** Null is a value here: `ne` and `notIn` find rows with null, as people expect, and as SQL does not. */
+/** Null is a value here: `ne` and `notIn` find rows with null, as people expect, unlike in SQL. */
 function clauseOf(condition: Condition, sql: ConditionSql): string {
   switch (condition.op) {
     case 'any':
@@ -71,8 +71,9 @@ function compare(column: FilterColumn, operator: Operator, value: FilterValue, s
 }
 
 /**
- * A Date shows the millisecond that a row's instant is in, so a comparison with a Date compares milliseconds: the
- * filter `createdAt: event.createdAt` finds the event. Written so that no function hides the column.
+ * A Date has the millisecond of a row's instant, so a comparison with a Date compares milliseconds: the filter
+ * `createdAt: event.createdAt` finds the event. Written without a function on the column, which would rule out an
+ * index.
  */
 function compareDate(column: FilterColumn, operator: Operator, value: Date, sql: ConditionSql): string {
   const next = new Date(value.getTime() + 1)

@@ -3,14 +3,14 @@ import { waitFor } from '../foundation/waiting.ts'
 
 /** What an error says about the connection that it came over. */
 export type ConnectionFate =
-  /** Nothing: the statement was refused, and the next one may do. */
+  /** Nothing: the statement was refused, and the next one may succeed. */
   | 'keep'
   /** It is lost, or in an unknown state. */
   | 'drop'
-  /** It is well, but its server cannot serve (read-only, shutting down): nor can any that was opened before. */
+  /** It works, but its server cannot serve (read-only, shutting down): nor can any connection opened earlier. */
   | 'leave-server'
 
-/** How connections are had, given back, and got rid of. */
+/** How connections are acquired, released and destroyed. */
 export interface ConnectionSource<C extends object> {
   /** For messages: `PostgreSQL`. */
   readonly database: string
@@ -19,21 +19,21 @@ export interface ConnectionSource<C extends object> {
   release(connection: C): void
   /** Closes it at once, whatever runs on it. */
   destroy(connection: C): void
-  /** What stays the same however often the pool hands it out. */
+  /** The object that stays the same however often the pool hands the connection out. */
   identity(connection: C): object
   /** When it was opened, by the monotonic clock; undefined = the pool does not tell. */
   openedAt(identity: object): number | undefined
   fateAfter(error: unknown): ConnectionFate
-  /** What an error of it means to us. */
+  /** What one of its errors means to us. */
   storeError(error: unknown): unknown
 }
 
-/** How long a request that was given up may keep its place while the pool still tries to connect, in ms. */
+/** How long an abandoned request keeps its place while the pool still tries to connect, in ms. */
 const LONGEST_CONNECT = 60_000
 
 /**
- * The connections of one pool, as far as a store uses them. After a failover the pool may still be full of connections to
- * the server that was demoted: once one of them has said so, none that was opened before is used again.
+ * The connections of one pool, as far as a store uses them. After a failover the pool may still be full of connections
+ * to the server that was demoted: once one of them has said so, none that was opened before is used again.
  */
 export class Connections<C extends object> {
   readonly source: ConnectionSource<C>
@@ -63,7 +63,7 @@ export class Connections<C extends object> {
     return opened
   }
 
-  /** Gives it back, or gets rid of it when the error says so. `sound`: it has answered since. */
+  /** Releases it, or destroys it when the error says so. `sound`: it has answered since. */
   giveBack(connection: C, error: unknown, sound: boolean): void {
     const fate = error === undefined ? 'keep' : this.source.fateAfter(error)
     if (fate === 'keep' || (fate === 'drop' && sound)) {
@@ -75,24 +75,22 @@ export class Connections<C extends object> {
   }
 }
 
-/**
- * A number of connections that may be used at once; when none is left, requests wait in turn, first come, first served.
- */
+/** A number of connections that may be used at once; when none is left, requests wait, first come, first served. */
 export class ConnectionShare<C extends object> {
   readonly #connections: Connections<C>
   readonly #size: number
   readonly #waiting: (() => void)[] = []
   #used = 0
 
-  /** `size`: Infinity = as many as are asked for. */
+  /** `size`: Infinity = no limit. */
   constructor(connections: Connections<C>, size: number) {
     this.#connections = connections
     this.#size = size
   }
 
   /**
-   * Runs `work` on a connection, waiting for one and working at most `limit` ms; what `loan.ask` waits for in vain costs the
-   * connection. Throws `STORE_UNAVAILABLE`, and what `work` throws.
+   * Runs `work` on a connection, waiting for it and working at most `limit` ms. When `loan.ask` gets no answer the
+   * connection is destroyed. Throws `STORE_UNAVAILABLE`, and what `work` throws.
    */
   async use<T>(limit: number, work: (loan: Loan<C>) => Promise<T>, wait = limit): Promise<T> {
     const loan = await this.#borrow(limit, wait)
@@ -115,7 +113,7 @@ export class ConnectionShare<C extends object> {
       const connection = await inTime(connecting, deadline - performance.now(), () => this.#late(wait))
       return new Loan(this.#connections, connection, end, leave)
     } catch (error) {
-      // Comes after all, perhaps: then it goes straight back, and until then it takes up the room of one.
+      // The connection may still come: it then goes straight back, and takes up its place until then.
       const timer = setTimeout(leave, LONGEST_CONNECT)
       timer.unref()
       const settled = (): void => {
@@ -127,7 +125,7 @@ export class ConnectionShare<C extends object> {
     }
   }
 
-  /** Resolves with the function that ends the turn. */
+  /** Resolves with the function that ends this turn. */
   async #turn(wait: number): Promise<() => void> {
     if (this.#used >= this.#size) {
       const turn = Promise.withResolvers<void>()
@@ -142,7 +140,7 @@ export class ConnectionShare<C extends object> {
       if (ended) return
       ended = true
       const next = this.#waiting.shift()
-      // Its turn is handed on.
+      // The turn is handed on.
       if (next) next()
       else this.#used--
     }
@@ -173,19 +171,19 @@ export class Loan<C extends object> {
     this.#leave = leave
   }
 
-  /** Milliseconds that are left of the time for all that is done on it. */
+  /** What is left of the time for all that is done on it, in milliseconds. */
   get left(): number {
     return Math.max(0, this.#end - performance.now())
   }
 
-  /** True once it was given back or destroyed. */
+  /** Whether it was released or destroyed. */
   get isOver(): boolean {
     return this.#over
   }
 
   /**
-   * The answer to what `send` sends over it; when none comes in time the connection is destroyed. Throws `STORE_UNAVAILABLE`, and
-   * the store's error of what the server says.
+   * The answer to what `send` sends over it; when none comes in time the connection is destroyed. Throws
+   * `STORE_UNAVAILABLE`, or the store's error for what the server says.
    */
   async ask<T>(send: (connection: C) => Promise<T>, limit = this.left): Promise<T> {
     if (this.#over) throw new BroadcasterError('STORE_UNAVAILABLE', 'the connection of the transaction was destroyed')
@@ -203,7 +201,7 @@ export class Loan<C extends object> {
     }
   }
 
-  /** It has rolled back after an error: that of somebody's code says nothing about it. */
+  /** The transaction has rolled back: an error thrown by user code says nothing about the connection. */
   rolledBack(): void {
     this.#sound = true
   }
@@ -215,7 +213,7 @@ export class Loan<C extends object> {
     this.#leave()
   }
 
-  /** Gives it back, unless `error` says that it is of no use any more. */
+  /** Releases it, or destroys it when `error` says that it is no longer of use. */
   end(error?: unknown): void {
     if (this.#over) return
     this.#over = true

@@ -2,7 +2,7 @@ import type { Hold } from './admin-store.ts'
 import type { LaneRow } from './coordination-store.ts'
 import type { Row } from './statement.ts'
 
-/** A lane, of a row of its table; `holdLeft` in ms. */
+/** A lane from a row of its table; `holdLeft` in ms. */
 export function laneOfRow(row: Row, holdLeft: number | null): LaneRow {
   return {
     ...laneKey(row),
@@ -15,17 +15,17 @@ export function laneOfRow(row: Row, holdLeft: number | null): LaneRow {
   }
 }
 
-/** What names a lane: of a row of (backend, lane). */
+/** A lane's key from a row of (backend, lane). */
 export function laneKey(row: Row): Pick<LaneRow, 'backend' | 'lane'> {
   return { backend: String(row['backend']), lane: Number(row['lane']) }
 }
 
-/** A hold, of a row of (backend, lane, hold). */
+/** A hold from a row of (backend, lane, hold). */
 export function holdOfRow(row: Row): Hold {
   return { ...laneKey(row), number: Number(row['hold']) }
 }
 
-/** The holds that are on none of these lanes. */
+/** The holds on none of these lanes. */
 export function holdsBeside(
   lanes: readonly Pick<LaneRow, 'backend' | 'lane'>[],
   holds: readonly Hold[],

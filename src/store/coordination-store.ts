@@ -1,7 +1,7 @@
 /**
- * No lease and no hold is longer, in ms: one that ends later was left behind by a clock that was set back. A lease is then
- * cut to this, since the table does not say how long it was, and right after the jump its worker lives as a rule. A hold is
- * over.
+ * No lease and no hold is longer, in ms: one that ends later was left behind by a clock that was set back. A lease is
+ * then cut to this, since the table does not say how long it was, and its worker is usually alive right after the jump.
+ * A hold is then over.
  */
 export const LONGEST_LEASE = 600_000
 export const LONGEST_HOLD = 60_000
@@ -16,13 +16,13 @@ export interface LaneRow {
   readonly fence: number
   /** Goes up when an operator changed events of this lane: the owner reconciles and sweeps. */
   readonly attention: number
-  /** Goes up each time an operator asks the owner to take its hands off this lane. */
+  /** Goes up each time an operator asks the owner to leave this lane alone. */
   readonly hold: number
-  /** Milliseconds for which it is still held; <= 0 = whoever held it did not come back, or the clock was set back; null = not held. */
+  /** Milliseconds left of the hold; <= 0 = its holder did not come back, or the clock was set back; null = not held. */
   readonly holdLeft: number | null
   /**
-   * The last hold that an owner answered: nothing of the lane was in its hands then. -n: the hold that stands began after
-   * number n, and no answer has come since; those to n and before say nothing about it.
+   * The last hold that an owner answered: nothing of the lane was in flight then. -n: the current hold began after
+   * number n, and no answer has come since; answers to n and earlier say nothing about it.
    */
   readonly quietFor: number
 }
@@ -51,7 +51,7 @@ export interface BreakerRow {
   readonly open: boolean
   /** Milliseconds until the next probe may start (<= 0: now). */
   readonly probeIn: number
-  /** Milliseconds since it opened or closed; null = never moved. */
+  /** Milliseconds since it opened or closed; null = it never did. */
   readonly since: number | null
   /** Why it opened. */
   readonly error: string
@@ -59,7 +59,7 @@ export interface BreakerRow {
   readonly paused: PauseRow | null
 }
 
-/** A backend to which an operator lets nothing be sent. */
+/** A backend that an operator paused: nothing is sent to it. */
 export interface PauseRow {
   /** Who paused it. */
   readonly by: string
@@ -70,8 +70,8 @@ export interface PauseRow {
 }
 
 /**
- * How workers on many machines share the work: they meet only here. Conditional single-statement updates only; the
- * lease is on the worker's row, a lane is free when its owner is null or no longer among the workers.
+ * How workers on many machines share the work: they meet only here. Only conditional single-statement updates; the
+ * lease is on the worker's row; a lane is free when its owner is null or no longer among the workers.
  */
 export interface CoordinationStore {
   /**
@@ -84,25 +84,25 @@ export interface CoordinationStore {
     readonly lease: number
     readonly transient?: boolean
   }): Promise<string>
-  /** Extends the lease by `lease` ms from the database's now. False: it had ended; all lanes are lost. */
+  /** Extends the lease to `lease` ms from the database's now. False: it had ended; all lanes are lost. */
   renew(workerId: string, lease: number): Promise<boolean>
-  /** Removes workers whose lease has ended, cuts leases beyond `LONGEST_LEASE`, then reads workers, lanes and breakers. */
+  /** Removes workers whose lease has ended, cuts leases to `LONGEST_LEASE`, then reads workers, lanes and breakers. */
   survey(backends: readonly string[]): Promise<Survey>
-  /** Reads what `survey` reads, and changes nothing: for people, who may have no right to more than SELECT. */
+  /** Reads what `survey` reads, and changes nothing: for people, whose role may only SELECT. */
   look(backends: readonly string[]): Promise<Survey>
   /** Takes lanes whose fence is still the one seen. Returns those taken, with their new fence. */
   claim(workerId: string, lanes: readonly LaneRow[]): Promise<readonly LaneRow[]>
   /**
-   * Says that nothing of these lanes is in our hands, and that we read none of them while they are held. It answers the
-   * lane's hold as it was given (`Lane.hold`) and those before, not one that came since: the answer may run late, while we
-   * send again. Each gets a new fence, so that no statement from before can come late; a hold whose time is over ends.
-   * Returns those still ours, as they are now: one that is not held any more may be read again, and one with a newer hold
-   * (`hold > quietFor`) is to be answered again.
+   * Says that nothing of these lanes is in flight, and that we read none of them while they are held. It answers the
+   * lane's hold as given (`Lane.hold`) and earlier ones, but no later one: the answer may arrive late, when we are
+   * sending again. Each lane gets a new fence, so that no earlier statement can take effect late; a hold whose time is
+   * over ends. Returns the lanes still ours, as they are now: one that is no longer held may be read again, and one
+   * with a newer hold (`hold > quietFor`) has to be answered again.
    */
   quiet(workerId: string, lanes: readonly LaneRow[]): Promise<readonly LaneRow[]>
-  /** Gives lanes back, if still ours, and tells the others. */
+  /** Gives back those lanes that are still ours, and wakes the other workers. */
   release(workerId: string, lanes: readonly LaneRow[]): Promise<void>
-  /** Gives all lanes back, removes the worker and tells the others. */
+  /** Gives all lanes back, removes the worker and wakes the others. */
   leave(workerId: string): Promise<void>
   readonly breakers: BreakerStore
   readonly destinations: DestinationStore
@@ -112,7 +112,7 @@ export interface CoordinationStore {
 export interface BreakerStore {
   /** Opens it unless open already, the first probe after `probeAfter` ms. True: this call opened it. */
   open(backend: string, probeAfter: number, error: string): Promise<boolean>
-  /** Takes the right to probe, if due; the next probe is due `again` ms later. One caller at a time gets true. */
+  /** Claims the right to probe, if due; the next probe is due `again` ms later. Only one caller gets true. */
   tryProbe(backend: string, again: number): Promise<boolean>
   /** Puts the next probe off: `probeAfter` ms from now. */
   postpone(backend: string, probeAfter: number, error: string): Promise<void>
@@ -130,12 +130,12 @@ export interface BreakerStore {
  */
 export const LONGEST_BREAKER_WAIT = 900_000
 
-/** Open breakers of destinations that are kept for each backend; one more drops the oldest. */
+/** How many open breakers of destinations are kept per backend; one more drops the oldest. */
 export const MOST_DESTINATIONS = 1_000
 /** A probe of a destination is never put off for longer, in ms: an instant beyond it is due. */
 export const LONGEST_PROBE_WAIT = 3_600_000
 
-/** An open breaker of a place behind a backend. */
+/** An open breaker of a destination behind a backend. */
 export interface DestinationRow {
   readonly destination: string
   /** Milliseconds until the next probe may start (<= 0: now). */
@@ -146,13 +146,13 @@ export interface DestinationRow {
   readonly error: string
 }
 
-/** The breakers of the places behind a backend (`Backend.destination`), shared by all workers. Only open ones are kept. */
+/** The breakers of a backend's destinations (`Backend.destination`), shared by all workers. Only open ones are kept. */
 export interface DestinationStore {
   /** The open ones of a backend. */
   list(backend: string): Promise<readonly DestinationRow[]>
   /** Opens it unless open already, the first probe after `probeAfter` ms. True: this call opened it. */
   open(backend: string, destination: string, probeAfter: number, error: string): Promise<boolean>
-  /** Takes the right to probe, if due; the next probe is due `again` ms later. One caller at a time gets true. */
+  /** Claims the right to probe, if due; the next probe is due `again` ms later. Only one caller gets true. */
   tryProbe(backend: string, destination: string, again: number): Promise<boolean>
   /** Puts the next probe off: `probeAfter` ms from now. */
   postpone(backend: string, destination: string, probeAfter: number, error: string): Promise<void>

@@ -20,11 +20,11 @@ export type DatabaseErrorCode = Extract<
 
 type Table = Readonly<Partial<Record<DatabaseErrorCode, readonly string[]>>>
 
-/** SQLSTATEs of PostgreSQL. A class (two characters) stands for what is not named. */
+/** SQLSTATEs of PostgreSQL. A class (two characters) covers those that are not listed. */
 const POSTGRES: Table = {
   TRANSACTION_CONFLICT: ['40', '40001', '40P01'],
   TRANSACTION_ABORTED: ['25P02'],
-  // Lock not available, cancelled or over its time, no memory, no disk, too many connections, a prepared statement forgotten.
+  // Lock not available, cancelled or timed out, no memory, no disk, too many connections, a lost prepared statement.
   STORE_BUSY: ['55P03', '57014', '53', '25P03', '25P04', '26000'],
   STORE_UNAVAILABLE: ['08', '57'],
   STORE_READ_ONLY: ['25006'],
@@ -35,10 +35,10 @@ const POSTGRES: Table = {
   EVENT_TOO_LARGE: ['54000'],
 }
 
-/** Error numbers of MySQL and MariaDB; those of 45,000 and more are of the client `mariadb`. */
+/** Error numbers of MySQL and MariaDB; from 45,000 on they are the client `mariadb`'s. */
 const MYSQL: Table = {
   TRANSACTION_CONFLICT: ['1213', '1020', '3101', '1614'],
-  // Lock wait, memory, disk, connections, interrupted or over its time.
+  // Lock wait, memory, disk, connections, interrupted or timed out.
   STORE_BUSY: [
     '1205',
     '1021',
@@ -97,7 +97,7 @@ const SQLITE: Table = {
   EVENT_TOO_LARGE: ['18', 'SQLITE_TOOBIG'],
 }
 
-/** What clients say of the connection, and Prisma of the database whatever it is. */
+/** Clients' codes about the connection, and Prisma's about any database. */
 const CLIENT: Table = {
   TRANSACTION_CONFLICT: ['P2034', 'TransactionWriteConflict'],
   STORE_BUSY: ['P2024', 'P1008', 'TooManyConnections', 'SocketTimeout'],
@@ -150,16 +150,18 @@ const BY_CODE: Readonly<Record<Dialect, ReadonlyMap<string, DatabaseErrorCode>>>
 }
 const BY_CLIENT_CODE = byCode(CLIENT)
 
-/** Where the codes stand: PostgreSQL's SQLSTATE in `code`, MySQL's in `errno`, SQLite's in `errcode`, Prisma's `originalCode`. */
+/**
+ * Where codes are found: PostgreSQL's SQLSTATE in `code`, MySQL's `errno`, SQLite's `errcode`, Prisma's `originalCode`.
+ */
 const CODE_MEMBERS = ['code', 'errno', 'errcode', 'rawCode', 'originalCode', 'kind'] as const
 
-/** Faults of a program, which no database made. */
+/** Bugs in a program, not errors of a database. */
 const PROGRAM_ERRORS = [TypeError, RangeError, SyntaxError, ReferenceError]
 
 /**
- * What an error of a database, thrown by whichever library, means: a `BroadcasterError` with that error as its cause. By
- * the codes in it or in those inside it, never by its text. One of ours is returned as it is; one that has no code of a
- * server is the connection's: unavailable.
+ * What a database error means, whichever library threw it: a `BroadcasterError` with that error as its cause. Decided
+ * by the codes in it and in the errors inside it, never by its text. One of ours is returned as it is; one without a
+ * server's code is the connection's: unavailable.
  */
 export function databaseError(dialect: Dialect, error: unknown, statement?: Statement): BroadcasterError {
   if (error instanceof BroadcasterError) return error
@@ -167,13 +169,13 @@ export function databaseError(dialect: Dialect, error: unknown, statement?: Stat
   return errorOf(code, driver, error, statement)
 }
 
-/** Whether an error is one of ours, or has a code of the database or of the connection to it: what a library says by itself has none. */
+/** Whether an error is ours or has a code of the database or its connection; a library's own errors have none. */
 export function isFromDatabase(dialect: Dialect, error: unknown): boolean {
   if (error instanceof BroadcasterError || codeWithin(dialect, error)) return true
   return innerErrors(error).some((each) => hasServerCode(dialect, each))
 }
 
-/** That the outbox is not there, where the error itself does not say it. */
+/** The error when the outbox is missing, where the driver's error does not say so. */
 export function schemaMissing(error: unknown, statement?: Statement): BroadcasterError {
   return errorOf('SCHEMA_MISSING', innerErrors(error).at(-1), error, statement)
 }
@@ -190,8 +192,8 @@ function errorOf(
 }
 
 /**
- * Whether the transaction may simply be run again: a race that was lost, a lock, a server that was down. For the loop
- * around a transaction of your own, with whichever library: it knows our errors and those of the databases.
+ * Whether the transaction may simply be run again: a lost race, a lock, a server that was down. For a retry loop around
+ * your own transaction, with any library: it knows our errors and those of the databases.
  */
 export function isRetryable(error: unknown): boolean {
   for (const each of innerErrors(error)) {
@@ -250,7 +252,7 @@ function clientMeaning(code: unknown): DatabaseErrorCode | undefined {
   return typeof code === 'string' ? BY_CLIENT_CODE.get(code) : undefined
 }
 
-/** Whether the server itself said something: then it can be reached. */
+/** Whether the server itself answered: then it can be reached. */
 function hasServerCode(dialect: Dialect, error: unknown): boolean {
   if (dialect === 'postgres') return ['code', 'originalCode'].some((name) => isSqlState(memberOf(error, name)))
   const number = Number(memberOf(error, 'errno') ?? memberOf(error, 'originalCode'))
@@ -258,12 +260,12 @@ function hasServerCode(dialect: Dialect, error: unknown): boolean {
 }
 
 function isSqlState(code: unknown): code is string {
-  // System error codes such as EPIPE can look like one, but only those begin with E and a letter; Prisma's have no class P0,
-  // and that is what RAISE in a trigger gives.
+  // System error codes such as EPIPE look similar, but begin with E and a letter. Prisma's begin with P, but never P0,
+  // the class that RAISE in a trigger gives.
   return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) && !/^(E[A-Z]|P[1-9])/.test(code)
 }
 
-/** What the driver says, in one line, without the statement that Knex puts before it with ` - `. */
+/** The driver's message on one line, without the statement that Knex prepends with ` - `. */
 function textOf(error: unknown, statement: Statement | undefined): string {
   const said = ['sqlMessage', 'message', 'originalMessage'].map((name) => memberOf(error, name))
   const all = [...said, error].find((text) => typeof text === 'string') ?? ''

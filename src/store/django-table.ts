@@ -7,14 +7,14 @@ const DJANGO = COLUMN_NAMES.filter((name) => !('added' in COLUMNS[name]))
 /** Their names. */
 export const DJANGO_COLUMNS: readonly string[] = DJANGO.map(sqlName)
 
-/** What a column must be, for what is in it to be ours to deliver. */
+/** The type that a column must have for us to deliver its rows. */
 export interface WantedType {
   /** For the message. */
   readonly said: string
   fits(type: string): boolean
 }
 
-/** What Django makes of each kind in a database; `text` is the text of any length. */
+/** The type that Django gives each kind in a database; `text` is text of any length. */
 export interface DjangoTypes extends Readonly<Record<'id' | 'number' | 'instant' | 'json' | 'text', WantedType>> {
   varchar(width: number): WantedType
 }
@@ -29,18 +29,18 @@ export function exactly(type: string): WantedType {
   return { said: type, fits: (found) => found === type }
 }
 
-/** A column as the database tells it. */
+/** A column as the database describes it. */
 export interface FoundColumn {
   readonly name: string
   readonly type: string
   readonly required: boolean
-  /** It is the primary key, or a part of it. */
+  /** Whether it is the primary key, or part of it. */
   readonly isKey: boolean
 }
 
 /**
- * Throws `TAKEOVER_REFUSED`, naming the column, unless these are the columns of a table that Django Broadcaster made. `refuse`
- * says what is wrong with one that is not Django's; undefined = nothing.
+ * Throws `TAKEOVER_REFUSED`, naming the column, unless these are the columns of a table that Django Broadcaster made.
+ * `refuse` says what is wrong with one that is not Django's; undefined = nothing.
  */
 export function recogniseColumns<Column extends FoundColumn>(
   table: string,

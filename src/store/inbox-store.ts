@@ -10,19 +10,19 @@ export interface InboxEntry {
   readonly eventId: string
 }
 
-/** What the inbox needs: programs to run on the caller's transaction, and the clean-up. */
+/** What the inbox needs: programs for the caller's transaction, and the clean-up. */
 export interface InboxStore {
   /**
-   * Enters it, unless it is there: true when it was entered. Of two transactions that enter the same, the second waits until the
-   * first has ended, and enters it only if that rolled back.
+   * Enters it unless it exists: true when it was entered. Of two transactions that enter the same, the second waits
+   * until the first has ended, and enters it only if that rolled back.
    */
   enter(entry: InboxEntry): Program<boolean>
   /**
-   * Where a COMMIT may succeed although the database has rolled the transaction back (PostgreSQL, MySQL): whether the entry stands.
-   * To be run after user code, which may have caught the error that told so.
+   * Whether the entry still stands; only where a COMMIT may succeed although the database has rolled the transaction
+   * back (PostgreSQL, MySQL). Run after user code, which may have caught the error that said so.
    */
   find?(entry: InboxEntry): Program<boolean>
-  /** Takes an entry back, of this transaction or an earlier one. */
+  /** Removes an entry of this transaction or an earlier one. */
   withdraw(entry: InboxEntry): Program<void>
   /** Deletes at most `limit` entries made `age` ms ago or earlier; resolves with their number. */
   prune(options: { readonly age: number; readonly limit: number }): Promise<number>

@@ -1,22 +1,22 @@
 import type { InsertedRow, NewOutboxEvent } from '../record/columns.ts'
 import type { Program } from './program.ts'
 
-/** What one statement of a store takes, and the order that it needs. */
+/** The limits of one statement of a store, and the order that it needs. */
 export interface InsertLimits {
   /** Rows of one statement, at most. Default: any number. */
   readonly rows?: number
-  /** Bytes of data of one statement, about; more than one row only. Default: any number. */
+  /** About how many bytes of data one statement of several rows has. Default: any number. */
   readonly bytes?: number
   /**
-   * Where an insert that waits locks the gap beside what it waits for (InnoDB): a text that sorts as the index does, so that
-   * its holder goes on above the gap. Default: by source, id and backend.
+   * Where a waiting insert locks the gap beside what it waits for (InnoDB): a text that sorts as the index does, so
+   * that the lock's holder continues above the gap. Default: by source, id and backend.
    */
   readonly orderOf?: (row: NewOutboxEvent) => string
 }
 
 /**
- * The program of a publish: inserts rows, those of a key in their order, in groups that fit into one statement each; `insert` is
- * the program of such a group. Returns the rows that were added.
+ * The program of a publish: inserts rows, those of a key in their order, in groups that each fit one statement;
+ * `insert` is the program of a group. Returns the rows that were added.
  */
 export function* insertRows(
   given: readonly NewOutboxEvent[],
@@ -28,12 +28,12 @@ export function* insertRows(
   return added
 }
 
-/** Bytes of a row beside its texts: column values of fixed size, quotes, names in a JSON parameter. */
+/** Bytes of a row besides its texts: columns of fixed size, quotes, names in a JSON parameter. */
 const OVERHEAD = 600
 
 /**
- * Rows in groups, in their order, each within the limits: by its number of rows, and by their size. A row that is larger than
- * the limit by itself stands alone, for the database to judge.
+ * Rows in groups, in their order, each within the limits of number and size. A row that is larger than the limit is a
+ * group by itself, for the database to accept or refuse.
  */
 export function insertChunks(
   { rows: mostRows = Number.POSITIVE_INFINITY, bytes: mostBytes = Number.POSITIVE_INFINITY }: InsertLimits,
@@ -63,9 +63,9 @@ function sizeOf({ data, dataBinary, extensions, publisherConfig }: NewOutboxEven
 }
 
 /**
- * The order in which rows are inserted: two transactions that publish the same events wait for each other row by row, and in a circle
- * if each has its own order. Events of a key stay in the order in which they were given, since it is that of their delivery. Where
- * every id is one that publish made, nobody else has it, and all stay as they are.
+ * The order in which rows are inserted: two transactions that publish the same events wait for each other row by row,
+ * and deadlock if each has its own order. Events of a key stay in the given order, in which they are delivered. Where
+ * publish made all ids, nobody else has them, and the order stays as given.
  */
 export function inInsertOrder(
   rows: readonly NewOutboxEvent[],
@@ -84,7 +84,7 @@ function identityText({ source, eventId, id, publisherBackend }: NewOutboxEvent)
   return JSON.stringify([source, eventId ?? id, publisherBackend])
 }
 
-/** Whether the caller may have chosen it: what publish makes is of version 7. */
+/** Whether the caller may have chosen the id: publish makes version 7. */
 function hasOwnId({ id, eventId }: NewOutboxEvent): boolean {
   return eventId !== null || id[14] !== '7'
 }

@@ -1,7 +1,7 @@
 import { STATUSES } from '../record/status.ts'
 import type { ServerLook } from './server-look.ts'
 
-/** An index on the events table that is not ours. */
+/** An index on the events table that is not one of ours. */
 export interface ExtraIndex {
   /** The name of the index. */
   readonly name: string
@@ -11,21 +11,21 @@ export interface ExtraIndex {
   readonly drop: string
 }
 
-/** What a look at the database itself finds, for `broadcaster doctor`. */
+/** What an inspection of the database finds, for `broadcaster doctor`. */
 export interface Inspection {
   /** The database's clock. */
   readonly now: Date
-  /** Indexes on the events table that are not ours, such as those of Django: each insert and each settle pays for them. */
+  /** Indexes on the events table that are not ours, such as Django's: each insert and settle pays for them. */
   readonly extraIndexes: readonly ExtraIndex[]
-  /** Indexes of ours that are not there, or that a build left unusable: each fetch reads the whole table, or fails. */
+  /** Our indexes that are missing, or that a failed build left unusable: each fetch reads the whole table, or fails. */
   readonly missingIndexes: readonly string[]
-  /** Rows that no worker will ever see. Empty where an index is missing that they would be looked for by. */
+  /** Rows that no worker will ever see. Empty where the index to look them up is missing. */
   readonly unreachable: readonly Unreachable[]
   /** What the server itself says. */
   readonly server: ServerLook
 }
 
-/** Rows that no worker will ever see, written past this package: nothing else would show them. */
+/** Rows that no worker will ever see, written by other programs: nothing else would show them. */
 export interface Unreachable {
   /** What is wrong with them: their status, or their lane. */
   readonly what: 'status' | 'lane'
@@ -37,39 +37,41 @@ export interface Unreachable {
   readonly mend: string
 }
 
-/** Rows read from each end of the table for their status, which no index holds: it costs the same of ten million. */
+/**
+ * Rows read from each end of the table for their status, which no index holds: the cost does not grow with the table.
+ */
 export const LOOKED_AT = 10_000
-/** Rows of a wrong lane counted for each name and range of the index. */
+/** How many rows of a wrong lane are counted for each name and range of the index. */
 export const COUNTED = 1_000
-/** Names of backends whose rows are read. */
+/** How many backend names are read. */
 export const NAMES = 100
 
-/** The statuses that there are, as an SQL list. */
+/** All statuses, as an SQL list. */
 const KNOWN_STATUSES = `(${STATUSES.map((status) => `'${status}'`).join(', ')})`
 
-/** The statement that finds statuses that do not exist; `end` reads (a key, status) of `LOOKED_AT` rows at one end of the table. */
+/** Finds statuses that do not exist; `end` reads (a key, status) of `LOOKED_AT` rows at one end of the table. */
 export function wrongStatuses(end: (direction: 'ASC' | 'DESC') => string): string {
   return `
 SELECT status, COUNT(*) AS found FROM (${end('ASC')} UNION ${end('DESC')}) AS ends
 WHERE status NOT IN ${KNOWN_STATUSES} GROUP BY status ORDER BY status LIMIT 10`
 }
 
-/** Rows met that no worker sees. */
+/** Rows found that no worker sees. */
 export interface FoundRows {
   /** What `wrongStatuses` found. */
   readonly statuses: readonly Readonly<Record<string, unknown>>[]
-  /** How many of a lane that does not exist. */
+  /** How many have a lane that does not exist. */
   readonly beyond: number
   readonly lanes: number
   /** The right lane of a row, as an expression. */
   readonly lane: string
 }
 
-/** What they are, and how they are mended. */
+/** Describes them, and how to correct them. */
 export function unreachableRows(events: string, { statuses, beyond, lanes, lane }: FoundRows): readonly Unreachable[] {
   const wrong = statuses.map((row): Unreachable => {
     const status = String(row['status'])
-    // As bytes in a backslash dialect and in another: what others wrote may be anything.
+    // Others may have written any text, which dialects with and without backslash escapes would quote differently.
     const where = /^[\w -]*$/.test(status) ? `status = '${status}'` : `status NOT IN ${KNOWN_STATUSES}`
     const mend = `UPDATE ${events} SET status = 'pending' WHERE ${where}`
     return { what: 'status', status, found: Number(row['found']), mend }

@@ -1,18 +1,18 @@
 import { BroadcasterError } from '../errors.ts'
 
-/** A transaction lent to code outside of ours. */
+/** A transaction lent to user code. */
 export interface LentHandle<T> {
   readonly handle: T
   /**
-   * From now on every use of it throws `TRANSACTION_ENDED`. True when something that was asked through it has not been answered:
-   * whoever had it goes on working, and its connection is of no use to others.
+   * From now on every use of it throws `TRANSACTION_ENDED`. True when a call through it is still unanswered: its user
+   * goes on working, and the connection cannot be reused.
    */
   end(): boolean
 }
 
 /**
- * A handle to `target` that refuses once its time is up. The connection behind it goes on to other work, and a late
- * statement of code that outlived its timeout must not end up there.
+ * A handle to `target` that refuses once its time is up. The connection behind it goes on to other work, where a late
+ * statement of code that outlived its timeout must not end up.
  */
 export function lentHandle<T extends object>(target: T): LentHandle<T> {
   let ended = false
@@ -32,9 +32,9 @@ export function lentHandle<T extends object>(target: T): LentHandle<T> {
   }
   const call = (work: (...given: unknown[]) => unknown, self: unknown, given: unknown[]): unknown => {
     check()
-    // With the target itself as `this`: it may have private fields.
+    // With the target as `this`: it may have private fields.
     const result = Reflect.apply(work, self === handle ? target : self, given)
-    // No kind of a library's own: a query of postgres.js is sent when somebody waits for it, and may be a part of another.
+    // Only plain promises: a query of postgres.js is sent when it is awaited, and may be part of another.
     if (result instanceof Promise && result.constructor === Promise) {
       underWay++
       result.then(done, done)
@@ -43,7 +43,7 @@ export function lentHandle<T extends object>(target: T): LentHandle<T> {
   }
   const handle: T = new Proxy(target, {
     get(_target, name) {
-      // Looked for on whatever is awaited or printed.
+      // Read from whatever is awaited or printed.
       if (typeof name === 'symbol' || name === 'then' || name === 'constructor')
         return Reflect.get(target, name, target)
       check()
@@ -69,7 +69,7 @@ export function lentHandle<T extends object>(target: T): LentHandle<T> {
   }
 }
 
-/** A proxy may not give anything else for such a property. */
+/** A proxy must return the original value of such a property. */
 function isFixed(target: object, name: PropertyKey): boolean {
   const property = Reflect.getOwnPropertyDescriptor(target, name)
   return property?.configurable === false && property.writable === false

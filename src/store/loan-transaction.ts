@@ -2,14 +2,13 @@ import type { ConnectionShare, Loan } from './connections.ts'
 import { lentHandle } from './lent-handle.ts'
 
 /**
- * How long the server may take for what begins a transaction around the code of others, or rolls it back, in ms: it
- * waits for no other.
+ * How long the server may take to begin or roll back a transaction around user code, in ms: neither waits for others.
  */
 const CONTROL = 8_000
-/** And for COMMIT, which may wait for the disk or a replica. */
+/** The same for COMMIT, which may wait for the disk or a replica. */
 const COMMIT = 60_000
 
-/** The statements by which a transaction begins and ends. Each resolves when it has answered, and takes `limit` ms at most. */
+/** How a transaction begins and ends. Each call resolves with the server's answer, within `limit` ms. */
 export interface TransactionControl<C extends object> {
   begin(loan: Loan<C>, limit: number): Promise<unknown>
   commit(loan: Loan<C>, limit: number): Promise<unknown>
@@ -22,7 +21,7 @@ export async function transactionOn<C extends object, T>(
   { begin, commit, rollBack }: TransactionControl<C>,
   work: () => Promise<T>,
 ): Promise<T> {
-  // Of a loan that has a time of its own that alone counts.
+  // Where the loan has its own time limit, only that counts.
   const within = (limit: number): number => (loan.left === Number.POSITIVE_INFINITY ? limit : loan.left)
   try {
     await begin(loan, within(CONTROL))
@@ -33,7 +32,7 @@ export async function transactionOn<C extends object, T>(
     if (!loan.isOver) {
       try {
         await rollBack(loan, CONTROL)
-        // What rolls back is well, unless its server cannot serve.
+        // A connection that rolls back works, unless its server cannot serve.
         loan.rolledBack()
       } catch {
         loan.destroy()
@@ -43,12 +42,12 @@ export async function transactionOn<C extends object, T>(
   }
 }
 
-/** What runs the code of others in a transaction. */
+/** Runs user code in a transaction. */
 export interface Lender<Runs> {
   /**
-   * Runs `work` in a transaction, with no limits on what it does; rolls back when it throws. The handle in it refuses once
-   * `work` has ended, and the connection is destroyed when something that was asked through it has not been answered.
-   * Throws `TRANSACTION_ABORTED` when the commit turned out to be a rollback.
+   * Runs `work` in a transaction, without limits on what it does; rolls back when it throws. Its handle refuses once
+   * `work` has ended, and the connection is destroyed when a call through it is still unanswered. Throws
+   * `TRANSACTION_ABORTED` when the commit turned out to be a rollback.
    */
   lend<T>(work: (tx: LentTransaction<Runs>) => Promise<T>): Promise<T>
 }
@@ -57,16 +56,16 @@ export interface LentTransaction<Runs> {
   /** The library's own transaction, for user code. */
   readonly native: unknown
   /**
-   * From now on `native` refuses. For statements of ours within limits, after user code. Throws `TRANSACTION_ENDED` when the
-   * transaction is over, as MySQL ends one by a DDL statement or by a deadlock whose error was caught: what is written then
-   * would commit by itself.
+   * From now on `native` refuses; runs our own statements within limits, after user code. Throws `TRANSACTION_ENDED`
+   * when the transaction is over, as on MySQL after a DDL statement or a deadlock whose error was caught: what is
+   * written then would commit by itself.
    */
   conclude<T>(settle: (tx: Runs) => Promise<T>): Promise<T>
 }
 
-/** How a database lends a transaction to the code of others. */
+/** How a database lends a transaction to user code. */
 export interface LendControl<C extends object, Runs> extends TransactionControl<C> {
-  /** On the connection, before the transaction. Optional. */
+  /** Called on the connection before the transaction. Optional. */
   prepare?(loan: Loan<C>, limit: number): Promise<unknown>
   /** What runs our own statements at its end. */
   concluding(loan: Loan<C>): Promise<Runs>
@@ -91,7 +90,7 @@ export function lender<C extends object, Runs>(
           },
         })
       } catch (error) {
-        // Its code goes on: what it has asked for must neither be waited for nor end up elsewhere.
+        // The user code goes on: its calls must neither be waited for nor end up elsewhere.
         if (end()) loan.destroy()
         throw error
       } finally {

@@ -1,12 +1,9 @@
-/**
- * After a row was found locked none is waited for for this long, in ms: its outcome is tried again with those of
- * others.
- */
+/** How long, in ms, no locked row is waited for after one was found: its outcome is tried again with later ones. */
 const MEMORY = 10_000
 
 /**
- * Writes rows in one of two ways. `plainly` waits for locked rows, for a short time: as long as none is, it costs nothing more.
- * When it has waited in vain, and for a while after that, `around` leaves those rows out and tells which.
+ * Writes rows in one of two ways. `plainly` waits briefly for locked rows, and costs nothing extra while there are
+ * none. Once it has waited in vain, and for a while after that, `around` leaves locked rows out and reports them.
  */
 export function aroundLocked<T>(isLocked: (error: unknown) => boolean) {
   let until = Number.NEGATIVE_INFINITY
@@ -23,5 +20,5 @@ export function aroundLocked<T>(isLocked: (error: unknown) => boolean) {
   }
 }
 
-/** When what could not be brought back, since it was locked, is looked at again, in ms. */
+/** When parked rows that were locked are looked at again, in ms. */
 export const LOCKED_AGAIN = 100

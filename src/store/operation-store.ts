@@ -2,7 +2,7 @@ import type { OperationMove } from './admin-store.ts'
 import type { AuditOutcome, NewAuditEntry } from './audit-store.ts'
 import type { Row } from './statement.ts'
 
-/** `running`: a worker goes on with it. All others but `paused` are ends. */
+/** `running`: a worker works on it. All others except `paused` are final. */
 export type OperationState = 'running' | 'paused' | 'done' | 'cancelled' | 'failed'
 
 /** What is to be done, in the background, to all events that match. */
@@ -11,7 +11,7 @@ export interface NewOperation {
   readonly kind: string
   readonly who: string
   readonly reason: string
-  /** The filter as a person wrote it. */
+  /** The filter as the person wrote it. */
   readonly filter: string
   /** What it means, as JSON text. */
   readonly conditions: string
@@ -19,7 +19,7 @@ export interface NewOperation {
   readonly params: string
   /** Events a second at most; null = as fast as it goes. */
   readonly rate: number | null
-  /** How many matched when it began, as far as they were counted; null = more than were counted. */
+  /** How many matched when it began; null = more than are counted. */
   readonly matched: number | null
 }
 
@@ -41,7 +41,7 @@ export interface StoredOperation extends NewOperation {
   readonly error: string | null
 }
 
-/** One step forward. */
+/** The progress of one step. */
 export interface OperationStep {
   readonly moved: number
   readonly leftAlone: number
@@ -49,13 +49,13 @@ export interface OperationStep {
   readonly position: string | null
   /** Milliseconds before the next step may be made. */
   readonly pause: number
-  /** Milliseconds for which the operation stays ours after that. */
+  /** Milliseconds for which the operation stays ours after the pause. */
   readonly lease: number
 }
 
-/** Operations in the background: one who has taken it works on it, under a lease, and any other goes on when that ends. */
+/** Background operations: whoever has taken one works on it under a lease; when that ends another may go on. */
 export interface OperationStore {
-  /** Begins it, and its entry in the audit, in one transaction. Returns its number. */
+  /** Adds it and its audit entry in one transaction. Returns its number. */
   add(operation: NewOperation, entry: Omit<NewAuditEntry, 'operation'>): Promise<number>
   /** The newest first, those before one; or the one with an id. */
   list(query: {
@@ -63,18 +63,18 @@ export interface OperationStore {
     readonly before: number | null
     readonly limit: number
   }): Promise<readonly StoredOperation[]>
-  /** Takes one that is running, whose next step is due, and that nobody else has; for `lease` ms. */
+  /** Takes for `lease` ms one that is running, whose next step is due, and that nobody else has. */
   take(owner: string, lease: number): Promise<StoredOperation | undefined>
-  /** Writes a step down and keeps it. False: it is not ours or not running any more. */
+  /** Records a step and extends the lease. False: the operation is no longer ours, or not running. */
   advance(id: number, owner: string, step: OperationStep): Promise<boolean>
   /**
-   * Changes the state, where it is one of `from`; an end is an end for whoever works on it, and is written into its entry in the
-   * audit in the same transaction. True: this call changed it.
+   * Changes the state if it is one of `from`. A final state stops whoever works on it, and is written into its audit
+   * entry in the same transaction. True: this call changed it.
    */
   change(id: number, from: readonly OperationState[], to: OperationState, error?: string): Promise<boolean>
 }
 
-/** What the audit says of an operation that ended so; undefined = it has not ended. */
+/** The audit outcome of an operation in this state; undefined = it has not ended. */
 export function auditOutcomeOf(state: OperationState): AuditOutcome | undefined {
   switch (state) {
     case 'done':
@@ -88,16 +88,16 @@ export function auditOutcomeOf(state: OperationState): AuditOutcome | undefined 
   }
 }
 
-/** So many of the ids, from the first, a step deals with. */
+/** How many of the ids, from the first, a step deals with. */
 export function passable(ids: readonly string[], busy: readonly string[], { leaveBusy, end }: OperationMove): number {
   const isBusy = new Set(busy)
   const first = leaveBusy || end === null ? -1 : ids.findIndex((id) => isBusy.has(id))
   return first === -1 ? ids.length : first
 }
 
-/** What is written down when it has dealt with them. */
+/** What is recorded once it has dealt with them. */
 export function stepTaken(ids: readonly string[], passed: number, moved: number, step: OperationMove): OperationStep {
-  // What is left alone is known when all moves of the step are made.
+  // How many were left alone is known only after all moves of the step.
   if (step.end === null) return { moved, leftAlone: 0, position: null, pause: 0, lease: step.lease }
   return {
     moved,

@@ -1,6 +1,6 @@
 import type { BreakerRow, DestinationRow, LaneRow, LiveWorker } from './coordination-store.ts'
 
-/** This many, counted one by one up to `COUNTED`; not exact = at least this many. */
+/** A number of rows, counted one by one up to `COUNTED`; not exact = at least this many. */
 export interface Count {
   /** How many were counted. */
   readonly count: number
@@ -14,7 +14,7 @@ export const COUNTED = 10_000
 export const ROWS_READ = COUNTED + 1
 /** At most this many blocked keys are named for each backend. */
 export const BLOCKED_KEYS_NAMED = 100
-/** Heads of keys that are read for them: a key may have several. */
+/** How many heads of keys are read for that: a key may have several. */
 export const HEADS_READ = 10 * BLOCKED_KEYS_NAMED
 /** Names of backends that are read. */
 export const BACKENDS_LOOKED_AT = 100
@@ -22,32 +22,32 @@ export const BACKENDS_LOOKED_AT = 100
 /** The rows of one backend. Each unsettled one is ready, delayed, blocked or scheduled. */
 export interface BackendCounts {
   readonly backend: string
-  /** Due, and held by nothing of its own. */
+  /** Due, and not parked. */
   readonly ready: Count
-  /** Due, and parked until a time: behind a retry of its key, or for a destination that is down. */
+  /** Due, but parked for a time: behind a retry of its key, or for a destination that is down. */
   readonly delayed: Count
   /** Parked behind a key whose event failed for good. */
   readonly blocked: Count
   /** Not due yet: scheduled for later, or between retries. */
   readonly scheduled: Count
-  /** Of all these, those tried before. */
+  /** Those among all these that were tried before. */
   readonly retrying: Count
   readonly failed: Count
   /** Keys held by a failed event. */
   readonly blockedKeys: Count
-  /** Age of the oldest ready one since it was due, in milliseconds; null = none. Of each lane only the first are read. */
+  /** How long the oldest ready one has been due, in ms; null = none. Only the first rows of each lane are read. */
   readonly oldestReadyAge: number | null
 }
 
-/** A key, and the event that failed for good and holds it. */
+/** A key, and the event that failed for good and blocks it. */
 export interface BlockedKey {
   /** The name of the backend. */
   readonly backend: string
   /** The key whose events wait. */
   readonly partitionKey: string
-  /** The row of the event that holds it. */
+  /** The row id of the event that blocks it. */
   readonly heldBy: string
-  /** Milliseconds since that failed. */
+  /** Milliseconds since that event failed. */
   readonly since: number
 }
 
@@ -55,13 +55,13 @@ export interface BlockedKey {
 export interface OutboxLook {
   /** The database's clock. */
   readonly now: Date
-  /** Those that events wait for or failed for, and those that workers know; at most `BACKENDS_LOOKED_AT`, by name. */
+  /** Backends with waiting or failed events, and those that workers serve; at most `BACKENDS_LOOKED_AT`, by name. */
   readonly backends: readonly BackendCounts[]
   /** Workers whose lease has not ended. */
   readonly workers: readonly LiveWorker[]
   readonly lanes: readonly LaneRow[]
   readonly breakers: readonly BreakerRow[]
-  /** The open breakers of places behind backends. */
+  /** The open breakers of destinations behind backends. */
   readonly destinations: readonly (DestinationRow & { readonly backend: string })[]
   /** At most `BLOCKED_KEYS_NAMED` of each backend. */
   readonly blockedKeys: readonly BlockedKey[]
@@ -70,14 +70,14 @@ export interface OutboxLook {
   readonly totalRowsIsEstimate: boolean
 }
 
-/** What a store counted of one backend: rows read, each kind at most `ROWS_READ` of them. */
+/** What a store counted for one backend: at most `ROWS_READ` rows of each kind. */
 export interface RowsRead {
-  /** In the hot index, and parked until an instant that has come. */
+  /** In the hot index, or parked until an instant that has passed. */
   readonly ready: number
   readonly blocked: number
-  /** Parked until an instant that lies ahead. */
+  /** Parked until a later instant. */
   readonly later: number
-  /** Of those, due by their own time. */
+  /** Those of them that are due by their own time. */
   readonly delayed: number
   /** With the status `retry` or `failed`. */
   readonly troubled: number
@@ -87,7 +87,7 @@ export interface RowsRead {
   readonly oldestReadyAge: number | null
 }
 
-/** Of a backend that nobody has used yet. */
+/** The counts of a backend that nobody has used yet. */
 export const NO_ROWS: RowsRead = {
   ready: 0,
   blocked: 0,
@@ -100,7 +100,7 @@ export const NO_ROWS: RowsRead = {
   oldestReadyAge: null,
 }
 
-/** The counts that these rows are: a part of rows that were not all read may be greater. */
+/** The counts from these rows. Where not all rows of a kind were read, the counts within it are lower bounds. */
 export function backendCounts(backend: string, rows: RowsRead): BackendCounts {
   const part = (count: number, of: number): Count => ({ count: Math.min(COUNTED, count), exact: of <= COUNTED })
   const whole = (count: number): Count => part(count, count)
@@ -117,7 +117,7 @@ export function backendCounts(backend: string, rows: RowsRead): BackendCounts {
   }
 }
 
-/** The first head of each key, of each backend no more than are named. */
+/** The first head of each key, for each backend no more than are named. */
 export function keysHeld(heads: readonly BlockedKey[]): readonly BlockedKey[] {
   const named = new Map<string, Set<string>>()
   return heads.filter(({ backend, partitionKey }) => {

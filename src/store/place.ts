@@ -1,11 +1,11 @@
-/** What of a connection may be shown: never the user, the password or an option. */
+/** What may be shown of a connection: never the user, the password or an option. */
 export interface Place {
   readonly host?: unknown
   readonly port?: unknown
   readonly database?: unknown
 }
 
-/** `127.0.0.1:5432/shop`; what the client was not told it takes from its own defaults and environment. */
+/** `127.0.0.1:5432/shop`; missing parts come from the client's own defaults and environment. */
 export function placeOf({ host, port, database }: Place): string {
   const where = host === undefined || host === '' ? 'the host of the environment' : String(host)
   return `${where}${port === undefined || port === '' ? '' : `:${port}`}/${database === undefined || database === '' ? '(the default database)' : database}`
@@ -24,7 +24,7 @@ export function placeOfUrl(url: string): string {
   } catch {
     return UNNAMED
   }
-  // A password with a slash or a question mark that was not escaped: what was read as host and path is a part of it.
+  // A password with an unescaped slash or question mark: what was parsed as host and path is part of it.
   if (`${parsed.pathname}${parsed.search}${parsed.hash}`.includes('@')) return UNNAMED
   return placeOf({
     host: parsed.hostname || (parsed.searchParams.get('host') ?? undefined),

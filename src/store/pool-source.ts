@@ -6,7 +6,7 @@ export const CONNECT = 8_000
 /** How long closing waits for the server, in ms. */
 const CLOSE = 2_000
 
-/** A pool that announces its connections. */
+/** A pool that emits an event for each new connection. */
 export interface TellingPool {
   on?(event: string, listener: (given: object) => void): unknown
 }
@@ -14,7 +14,7 @@ export interface TellingPool {
 /** Where the pool of a store comes from. */
 export interface PoolSource<Pool> {
   get(): Promise<Pool>
-  /** When a connection was opened, by the monotonic clock; before we listened = 0. Undefined when the pool does not tell. */
+  /** When a connection was opened (monotonic clock); 0 = before we listened; undefined = the pool does not tell. */
   openedAt(connection: object): number | undefined
   /** Closes it if it is ours. Idempotent. */
   end(): Promise<void>
@@ -25,7 +25,7 @@ export function given<Pool extends TellingPool>(pool: Pool, event: string): Pool
   return { get: async () => pool, openedAt: openings(pool, event), end: async () => undefined }
 }
 
-/** How a pool of our own is opened, and closed when its server says nothing. */
+/** How a pool of our own is opened, and closed even when its server is silent. */
 export interface OwnPool<Pool> {
   /** For messages: `PostgreSQL`. */
   readonly database: string
@@ -33,7 +33,7 @@ export interface OwnPool<Pool> {
   readonly event: string
   /** Opens it, and keeps the set of its connections. */
   open(opened: Set<object>): Promise<Pool>
-  /** Ends a connection whose server says nothing. */
+  /** Ends a connection whose server is silent. */
   cutOff(connection: object): unknown
 }
 

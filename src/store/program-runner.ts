@@ -6,8 +6,8 @@ import type { Dialect, Row, Statement } from './statement.ts'
 import type { TransactionAdapter } from './transaction-adapter.ts'
 
 /**
- * Runs programs on the caller's transactions. What a statement throws is ours, whatever the library: `databaseError` says what it
- * means.
+ * Runs programs on the caller's transactions. What a statement throws becomes one of our errors, whatever the library:
+ * see `databaseError`.
  */
 export class ProgramRunner<Tx> {
   readonly #adapter: TransactionAdapter<Tx>
@@ -39,8 +39,8 @@ export class ProgramRunner<Tx> {
   }
 
   /**
-   * Checks `tx`, then runs; after a wait it is checked again. The first statement is sent before this yields, so that it keeps its
-   * place among the caller's own.
+   * Checks `tx`, then runs; checks it again after a wait. The first statement is sent before this yields, so that it
+   * keeps its place among the caller's own.
    */
   async run<Result>(tx: Tx, program: WaitingProgram<Result>): Promise<Result> {
     this.check(tx)
@@ -55,7 +55,7 @@ export class ProgramRunner<Tx> {
     return step.value
   }
 
-  /** The same without a promise. Throws `INVALID_OPTION` where the library has none; `method` is what was called: `publishSync`. */
+  /** The synchronous form. Throws `INVALID_OPTION` where the library has none; `method` was called: `publishSync`. */
   runSync<Result>(method: string, tx: Tx, program: WaitingProgram<Result>): Result {
     const { name, executeSync } = this.#adapter
     if (!executeSync) {
@@ -96,7 +96,7 @@ export class ProgramRunner<Tx> {
     return databaseError(this.#adapter.dialect, error, asked)
   }
 
-  /** What the adapter says of `tx` when it has ended since the program began: a library that refuses what comes late gives no code. */
+  /** The adapter's error if `tx` has ended since the program began: libraries refuse late statements without a code. */
   #endedMeanwhile(tx: Tx): BroadcasterError | undefined {
     try {
       this.#adapter.check(tx)
@@ -106,7 +106,7 @@ export class ProgramRunner<Tx> {
     return undefined
   }
 
-  /** Says whose transactions are taken: the store's own are refused where an ORM's adapter is given, too. */
+  /** Adds which transactions are accepted: with an ORM's adapter even the store's own are refused. */
   #refusal(cause: BroadcasterError, tx: Tx): BroadcasterError {
     const message = isEvent(Array.isArray(tx) ? tx[0] : tx)
       ? 'tx is an event; the transaction comes first, and the event after it'
@@ -115,7 +115,7 @@ export class ProgramRunner<Tx> {
   }
 }
 
-/** Runs a program that is not to ask the database anything: only its waits are answered. */
+/** Runs a program that must not query the database: only its waits are answered. */
 export async function runChecks<Result>(program: WaitingProgram<Result>): Promise<Result> {
   let step = program.next()
   while (!step.done) {
@@ -135,7 +135,7 @@ function isEvent(value: unknown): boolean {
   return typeof type === 'string' && typeof source === 'string'
 }
 
-/** The promise is no longer awaited, and its rejection must not end the process. */
+/** Nobody awaits the promise now, and its rejection must not end the process. */
 function refuse({ promise, refusal }: Wait): never {
   promise.catch(() => undefined)
   throw refusal()

@@ -2,31 +2,31 @@ import type { BroadcasterError } from '../errors.ts'
 import type { Row, Statement } from './statement.ts'
 
 /**
- * What to do on a transaction, whoever runs it, with promises or without: yields each statement, is given its rows, and returns
- * what came of it. An error of the database is thrown where the statement was yielded.
+ * What to do on a transaction, independent of who runs it, with or without promises: yields each statement, is given
+ * its rows, and returns a result. A database error is thrown where the statement was yielded.
  */
 export type Program<Result> = Generator<Statement, Result, readonly Row[]>
 
-/** A program of somebody who also calls code that may be asynchronous. */
+/** A program that also calls code that may be asynchronous. */
 export type WaitingProgram<Result> = Generator<Statement | Wait, Result, readonly Row[]>
 
-/** Something to wait for, which a synchronous run cannot. */
+/** Something to wait for, which a synchronous run cannot do. */
 export interface Wait {
   readonly promise: Promise<unknown>
   /** The error of a synchronous run. */
   readonly refusal: () => BroadcasterError
-  /** How long it may take. Default: as long as it likes. */
+  /** How long it may take. Default: no limit. */
   readonly limit?: WaitTime | undefined
 }
 
-/** How long something of the user's may take. */
+/** How long user code may take. */
 export interface WaitTime {
   /** Milliseconds. */
   readonly timeout: number
   readonly late: () => BroadcasterError
 }
 
-/** Runs a program of statements where `answer` runs each. What that throws ends it. */
+/** Runs a program; `answer` runs each statement. What it throws is thrown into the program. */
 export async function runProgram<Result>(
   program: Program<Result>,
   answer: (statement: Statement) => Promise<readonly Row[]>,

@@ -5,16 +5,16 @@ export type FetchedRow = SendRow & {
   readonly seq: number
   readonly lane: number
   /**
-   * Null = the row has its data. Otherwise that was more than was asked for, and is left out (`data` and `dataBinary` are null): it
-   * has about so many bytes, in PostgreSQL at least so many, since it may be compressed there.
+   * Null = the row has its data. Otherwise the data was larger than asked for and is left out (`data` and `dataBinary`
+   * are null): about this many bytes, in PostgreSQL at least this many, since it may be compressed there.
    */
   readonly withheld: number | null
 }
 
-/** The data of a row that was fetched without. */
+/** The data of a row that was fetched without it. */
 export type FetchedData = Pick<FetchedRow, 'id' | 'data' | 'dataBinary'>
 
-/** Of these rows the first ones that, by what `fetch` said of their data, have no more than `bytes` of it together. */
+/** The first of these rows whose data, by the sizes that `fetch` gave, has no more than `bytes` together. */
 export function firstThatFit<Row extends Pick<FetchedRow, 'withheld'>>(
   rows: readonly Row[],
   bytes: number,
@@ -28,14 +28,14 @@ export function firstThatFit<Row extends Pick<FetchedRow, 'withheld'>>(
 }
 
 /**
- * A row that says it was changed more than so many ms from now was written while the clock was ahead: what it waits for is
- * counted from now. Less is not a jump: a statement that waited for a lock may be older than the row that it then reads.
+ * A row changed more than this many ms in the future was written while the clock was ahead: its delay is counted from
+ * now. Less is not a clock jump: a statement that waited for a lock may be older than the row that it then reads.
  */
 export const CLOCK_AHEAD = 1_000
 
 /**
- * An event without a key that waits for nothing of its own, only for a destination behind the backend that is down, is
- * parked for no longer, in ms: an instant beyond it was left behind by a clock that was set back, and is over.
+ * An event without a key that waits only for a destination that is down is parked for no longer, in ms: an instant
+ * beyond that was left behind by a clock that was set back, and counts as over.
  */
 export const LONGEST_PARKING = 60_000
 
@@ -48,7 +48,7 @@ export interface LaneCursor {
   readonly limit: number
 }
 
-/** An event at the head of its key and keeps the later ones waiting: a retry, or one that failed for good. */
+/** An event at the head of its key that keeps the later ones waiting: a retry, or one that failed for good. */
 export interface HeldHead {
   readonly id: string
   readonly seq: number
@@ -59,7 +59,7 @@ export interface HeldHead {
   readonly dueIn: number | null
 }
 
-/** The attempt that an outcome belongs to: this row, as it was fetched. */
+/** The attempt that an outcome belongs to: the row as it was fetched. */
 interface Attempt {
   readonly id: string
   readonly lane: number
@@ -75,17 +75,17 @@ export type Outcome =
   | (Attempt & {
       readonly kind: 'published'
       readonly progress?: string
-      /** Of one whose attempt was counted before the send: the count without it. Default: it stays. */
+      /** Where the attempt was counted before the send: the count without it. Default: unchanged. */
       readonly retryCount?: number
-      /** The row is deleted in place of being kept as published. */
+      /** Delete the row instead of keeping it as published. */
       readonly erase?: true
     })
   | (Attempt & {
       /** One more attempt was spent: try again in `delay` ms. */
       readonly kind: 'retry'
       /**
-       * The one that is stored already = none was spent, the event only waits: unless a send of it was recorded as begun, its
-       * history stays as it is.
+       * Equal to the stored count = no attempt was spent, the event only waits: its history stays as it is, unless a
+       * send of it was recorded as begun.
        */
       readonly retryCount: number
       /** Milliseconds. */
@@ -102,26 +102,27 @@ export type Outcome =
       readonly progress?: string
     })
   | (Attempt & {
-      /** Cannot go now: out of the hot index for `delay` ms; null = until its key is released. */
+      /** Cannot go now: parked for `delay` ms; null = until its key is released. */
       readonly kind: 'park'
       readonly delay: number | null
       /**
        * The unsettled event of its key that it waits for: with a `delay`, it is due at the same instant as that one,
-       * and not parked when that one is not. By `delay` alone it would be due a moment later or earlier, and a third
+       * and not parked when that one is not. By `delay` alone it would be due a moment earlier or later, and a third
        * event of the key could go in between.
        */
       readonly behind?: string
     })
   | (Attempt & {
       /**
-       * Recorded before a send under crash suspicion: status `processing`, with the attempt counted or not. Like `returned`, only
-       * of an event that is not parked: a parked event is not in flight, and the statement ran late.
+       * Recorded before a send under crash suspicion: status `processing`, with the attempt counted or not. Like
+       * `returned`, recorded only if the event is not parked: a parked event is not in flight, and the statement came
+       * late.
        */
       readonly kind: 'sending'
       readonly retryCount: number
     })
   | (Attempt & {
-      /** An interrupted or never started attempt given back: pending (or retry) again, as before. */
+      /** An attempt that was interrupted or never started: pending (or retry) again, as before. */
       readonly kind: 'returned'
       readonly retryCount: number
     })
@@ -131,48 +132,49 @@ export interface Ownership {
   readonly workerId: string
   /** The fence under which each lane was taken. */
   readonly fences: ReadonlyMap<number, number>
-  /** The lane's own name of the backend: see `CoordinationStore`. */
+  /** The backend's name in the lanes table: see `CoordinationStore`. */
   readonly backend: string
 }
 
 export interface SettleReport {
-  /** Ids whose outcome was not recorded: the row is gone, settled or moved otherwise, or the lane is no longer ours. */
+  /** Ids whose outcome was not recorded: the row is gone, settled or moved by others, or the lane is no longer ours. */
   readonly lost: readonly string[]
-  /** Ids whose row is locked just now: nothing is recorded of them, try these again. */
+  /** Ids whose row is locked: nothing was recorded for them, try again. */
   readonly busy: readonly string[]
 }
 
 export interface UnparkReport {
   /** Lanes in which parked events became due, with the lowest `seq` among them and how many. */
   readonly woken: readonly { readonly lane: number; readonly firstSeq: number; readonly count: number }[]
-  /** Ids of those of them that have a key and were between retries: what is due of what waits for one came back with it. */
+  /** Ids of those that have a key and were between retries: due events that waited for one came back with it. */
   readonly heads: readonly string[]
-  /** Of each key that stays parked since a row of it is locked, the first due one: later events wait for it. */
+  /** For each key that stays parked because of a locked row, the first due event: later ones wait for it. */
   readonly locked: readonly HeldHead[]
-  /** Lanes in which more is due than the limit let it look at: before all of it is back, later events might overtake. */
+  /** Lanes with more due events than the limit covered: until all are back, later events might overtake them. */
   readonly more: readonly number[]
   /** Milliseconds until the next parked event of these lanes is due (>= 0); null = none. */
   readonly nextDueIn: number | null
 }
 
 /**
- * What the relay does with events. `names` are the backend names a relay answers to: its own, and '' for the default
+ * What the relay does with events. `names` are the backend names that a relay serves: its own, and '' for the default
  * backend (rows that Django wrote). All methods act on the given lanes only.
  */
 export interface RelayStore {
   /**
-   * Due, unparked, unsettled rows in `seq` order (over all lanes given). Reads only; costs the same for any backlog. What was
-   * due when its row was last written is due, although that instant lies ahead of a clock that was set back since. The data of an
-   * event that has more than `mostData` bytes of it is not read. Default: all is.
+   * Due, unparked, unsettled rows in `seq` order (over all lanes given). Reads only; costs the same for any backlog.
+   * What was due when its row was last written stays due, even if the clock was set back since. Data of more than
+   * `mostData` bytes is not read. Default: all is.
    */
   fetch(names: readonly string[], lanes: readonly LaneCursor[], mostData?: number): Promise<readonly FetchedRow[]>
   /**
-   * The data that `fetch` withheld: of the first of these rows that have no more than `bytes` of it together. In no particular order;
-   * rows that are gone are left out.
+   * The data that `fetch` withheld, for the first of these rows that have no more than `bytes` together. In no
+   * particular order; rows that are gone are left out.
    */
   fetchData(rows: readonly Pick<FetchedRow, 'id' | 'withheld'>[], bytes: number): Promise<readonly FetchedData[]>
   /**
-   * The greatest `seq` of the unparked, unsettled rows of a lane; undefined = there are none. Costs the same for any backlog.
+   * The greatest `seq` of the unparked, unsettled rows of a lane; undefined = there are none. Costs the same for any
+   * backlog.
    */
   lastSeq(names: readonly string[], lane: number): Promise<number | undefined>
   /** Brings due parked rows back into the hot index, at most `limitPerLane` for each lane, earliest due first. */
@@ -183,10 +185,9 @@ export interface RelayStore {
    */
   settle(ownership: Ownership, outcomes: readonly Outcome[]): Promise<SettleReport>
   /**
-   * For lanes just taken, or that need attention: releases rows that wait behind a key whose failed event is no longer
-   * there or no longer blocks, brings retries of a key back that are due, and returns the heads that do hold their key. A
-   * retry written while the clock was ahead waits for its delay from now, and what waits behind it no longer than it
-   * does.
+   * For lanes just taken, or that need attention: releases rows that wait behind a key whose failed event is gone or no
+   * longer blocks, unparks a key's retries that are due, and returns the heads that do hold their key. A retry written
+   * while the clock was ahead waits for its delay from now, and what waits behind it no longer than that.
    */
   reconcile(names: readonly string[], lanes: readonly number[]): Promise<readonly HeldHead[]>
   /**
@@ -199,8 +200,8 @@ export interface RelayStore {
     work: (tx: unknown) => Promise<Outcome | undefined>,
   ): Promise<{ readonly outcome: Outcome | undefined; readonly recorded: boolean }>
   /**
-   * The backend names that unsettled events wait for, whoever serves them: at most `limit`, '' among them. Costs a jump along
-   * an index for each name, whatever the backlog.
+   * The backend names of unsettled events, whoever serves them: at most `limit`, '' among them. Costs one index lookup
+   * per name, whatever the backlog.
    */
   waitingNames(limit: number): Promise<readonly string[]>
 }

@@ -32,8 +32,8 @@ export interface SettledWalk {
   /** Events of more than so many milliseconds are returned, by status; null = none for their age. */
   readonly ages: PerStatus<number | null>
   /**
-   * So are events that count up to this place, by status; null = none for their number. Where the table is walked by id, one
-   * whose id does not begin with a time does not count.
+   * So are events that count up to this place, by status; null = none for their number. Where the table is walked by
+   * id, one whose id does not begin with a time does not count.
    */
   readonly upTo: PerStatus<string | null>
 }
@@ -54,15 +54,15 @@ export interface Census {
 }
 
 /**
- * What deletes settled events when their time is over: no business of the relay's. A walk finds them, and what it found is
- * deleted by a statement of its own, so that it can be kept elsewhere in between.
+ * What deletes settled events when their time is over: no business of the relay's. A walk finds them, and what it found
+ * is deleted by a statement of its own, so that it can be kept elsewhere in between.
  */
 export interface RetentionStore {
   /** Looks at the next rows, and returns those that may go. */
   walk(walk: SettledWalk): Promise<SettledPage>
   /**
-   * Deletes those that are still as they were read, and that nobody has locked; what waits behind a failed one is released by
-   * the owner of its lane. Resolves with how many.
+   * Deletes those that are still as they were read, and that nobody has locked; what waits behind a failed one is
+   * released by the owner of its lane. Resolves with how many.
    */
   remove(events: readonly SettledEvent[]): Promise<number>
   /** Counts so many rows from before a place towards the oldest; null = from the newest. */

@@ -9,17 +9,17 @@ import {
 import type { FetchedRow } from './relay-store.ts'
 import type { Row } from './statement.ts'
 
-/** How a dialect reads what it selected, by the kind of column; never asked for a null. Left out = it comes as it is. */
+/** How a dialect reads values by the kind of their column; not called for null. Left out = unchanged. */
 export type Readers = { readonly [Kind in ColumnKind]?: (value: unknown) => unknown }
 
-/** A name for a column in rows that come through other people's clients: those that turn snake_case into camelCase leave it alone. */
+/** A column's name in rows from users' clients, which is safe from those that turn snake_case into camelCase. */
 export function plainName(column: ColumnName): string {
   return column.toLowerCase()
 }
 
 /**
- * Reads rows whose columns have their own names, in place: one object a row. Made once for a statement: what each column needs
- * is worked out here.
+ * Reads rows with the columns' own names, in place: no new object per row. Made once per statement: works out here what
+ * each column needs.
  */
 export function rowReader<Name extends ColumnName>(
   columns: readonly Name[],
@@ -39,8 +39,8 @@ export function rowReader<Name extends ColumnName>(
 }
 
 /**
- * Rows of a fetch, in place: the columns that are sent, and `withheld`. `usual`: what a null stands for in columns that hold none,
- * where the statement leaves out what is the same in nearly all rows.
+ * Reads rows of a fetch in place: the columns that are sent, and `withheld`. `usual`: what a null stands for in columns
+ * that hold none, where the statement leaves out what is the same in nearly all rows.
  */
 export function fetchedReader(readers: Readers, usual: Partial<SendRow> = {}): (row: object) => FetchedRow {
   const read = rowReader(SEND_COLUMNS, readers)
@@ -53,7 +53,7 @@ export function fetchedReader(readers: Readers, usual: Partial<SendRow> = {}): (
   }
 }
 
-/** The same as `rowReader` for rows whose columns are named by `nameOf`. */
+/** Like `rowReader`, for rows whose columns are named by `nameOf`. */
 export function namedRowReader<Name extends ColumnName>(
   columns: readonly Name[],
   readers: Readers,

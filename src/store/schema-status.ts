@@ -1,7 +1,7 @@
 import { BroadcasterError } from '../errors.ts'
 import type { MigrationStatus } from './store.ts'
 
-/** One step of a schema, as far as it is not SQL. Steps are never changed once released, only added. */
+/** One migration step, without its SQL. Released steps are never changed, only added to. */
 export interface SchemaStep {
   /** 1, 2, 3 ... without gaps. */
   readonly version: number
@@ -10,15 +10,15 @@ export interface SchemaStep {
   readonly breaking: boolean
 }
 
-/** What of an outbox is in the database. */
+/** What exists of an outbox in the database. */
 export interface FoundSchema {
-  /** The steps that it has, as its own table of them tells. */
+  /** The steps that its own table of steps lists. */
   readonly steps: readonly Pick<SchemaStep, 'version' | 'breaking'>[]
   /** The number of lanes in its settings; null = there are none. */
   readonly lanes: number | null
-  /** The events table is there, and not ours, or only in part. */
+  /** The events table exists, but is not ours, or only partly. */
   readonly foreign: boolean
-  /** Parts of an outbox are there, and the record of its steps is not. */
+  /** Parts of an outbox exist, but not the record of its steps. */
   readonly lost: boolean
 }
 
@@ -26,7 +26,7 @@ export function versionOf({ steps }: Pick<FoundSchema, 'steps'>): number {
   return Math.max(0, ...steps.map(({ version }) => version))
 }
 
-/** The known steps that what is there should have: all where their record is lost, none where a newer package made it. */
+/** The known steps that it should have: all where the record is lost, none where a newer package made it. */
 export function stepsThere<Step extends SchemaStep>(
   found: Pick<FoundSchema, 'steps' | 'lost'>,
   known: readonly Step[],
@@ -37,7 +37,7 @@ export function stepsThere<Step extends SchemaStep>(
   return version > latest ? [] : known.filter((step) => step.version <= version)
 }
 
-/** What is there, beside the steps that this package knows. */
+/** The status of what exists, compared with the steps that this package knows. */
 export function statusOf(found: FoundSchema, known: readonly SchemaStep[]): MigrationStatus {
   const version = versionOf(found)
   return {
@@ -52,7 +52,7 @@ export function statusOf(found: FoundSchema, known: readonly SchemaStep[]): Migr
 }
 
 /**
- * The status, where this code can work with what is there. Throws `SCHEMA_OUTDATED`, `SCHEMA_MISSING` and
+ * The status, if this code can work with the schema. Otherwise throws `SCHEMA_OUTDATED`, `SCHEMA_MISSING` or
  * `SCHEMA_TOO_NEW`, each with its cure; `table` is the events table.
  */
 export function requireUsable(found: FoundSchema, known: readonly SchemaStep[], table: string): MigrationStatus {

@@ -8,27 +8,27 @@ import type { SchemaStore } from './store.ts'
 const DEFAULT_LANES = 64
 const MOST_LANES = 1_024
 
-/** What a database does itself for its migrations. */
+/** What each database does in its own way for migrations. */
 export interface SchemaParts<Step extends SchemaStep> {
   /** The events table, for messages, quoted or not. */
   readonly table: string
   /** The steps that this package knows, in order. */
   readonly steps: readonly Step[]
-  /** Looks at what is there; `check`: waits for nothing that an operator has asked for. */
+  /** Reads what exists; `check`: must not wait for what an operator has asked for. */
   read(use: 'operator' | 'check'): Promise<FoundSchema>
-  /** Does what is missing, one process at a time; returns what was dropped and made again, for people. */
+  /** Applies missing steps, one process at a time; returns what had been dropped and was made again, for people. */
   migrate(lanes: number, onProgress: ((message: string) => void) | undefined): Promise<readonly string[]>
-  /** What comes before all scripts. */
+  /** A preamble of all scripts. */
   readonly beforeScripts?: string
-  /** A step as a script, its record with it. */
+  /** A step as a script, including the record of it. */
   script(step: Step, lanes: number): string
-  /** Of a table that Django Broadcaster made, the script that does the work of step 1. */
+  /** The script that replaces step 1 for a table that Django Broadcaster made. */
   takeOverScript(lanes: number): string
   inspect(options?: InspectOptions): Promise<Inspection>
   capture(options: CaptureOptions): Promise<string>
 }
 
-/** The migrations of a database, from what it does itself. */
+/** A database's `SchemaStore`, from these parts. */
 export function schemaStore<Step extends SchemaStep>(parts: SchemaParts<Step>): SchemaStore {
   const { steps } = parts
   const status = async () => statusOf(await parts.read('operator'), steps)

@@ -8,7 +8,7 @@ export interface OpenTransaction {
   readonly end: string
 }
 
-/** Versions of rows that nobody can see any more, and that are still in the table. */
+/** Row versions that nobody can see any more, but that are still in the table. */
 export interface DeadRows {
   /** How many, as the server estimates. */
   readonly dead: number
@@ -16,29 +16,29 @@ export interface DeadRows {
   readonly live: number
   /** When they were last cleaned up; null = never, as far as is known. */
   readonly cleanedAt: Date | null
-  /** The statement that cleans them away. */
+  /** The statement that cleans them up. */
   readonly mend: string
 }
 
-/** What the server itself says that matters to an outbox. What is missing is not known here, or this role may not see it. */
+/** What the server reports that matters to an outbox. A missing member: not known, or this role may not see it. */
 export interface ServerLook {
   /** It accepts no writes: a standby, or set read-only. */
   readonly readOnly?: boolean
-  /** Transactions open for longer than was asked for, the oldest first; ten at most. */
+  /** Transactions open for longer than `transactionAge`, the oldest first; at most ten. */
   readonly openTransactions?: readonly OpenTransaction[]
   /** Of the events table. */
   readonly deadRows?: DeadRows
-  /** Cleaning by itself is switched off for the events table, or at all: the statement that switches it on. */
+  /** Autovacuum is off, for the events table or altogether: the statement that switches it on. */
   readonly autovacuumOff?: string
 }
 
-/** What `inspect` may be told. */
+/** The options of `inspect`. */
 export interface InspectOptions {
-  /** A transaction that has been open for longer than this is told, in milliseconds. Default 300,000 (five minutes). */
+  /** Transactions open for longer than this are reported, in milliseconds. Default 300,000 (five minutes). */
   readonly transactionAge?: number | undefined
 }
 
-/** As long as it takes until sweeps of a busy table become dear. */
+/** By then sweeps of a busy table begin to cost noticeably more. */
 export const TRANSACTION_AGE = 300_000
-/** Transactions told. */
+/** How many open transactions are reported. */
 export const MOST_TRANSACTIONS = 10

@@ -11,7 +11,7 @@ class NotRecordedError extends Error {
   }
 }
 
-/** Records one event as published if its lane is ours still; resolves with whether it is recorded. */
+/** Records one event as published if its lane is still ours; resolves with whether it was recorded. */
 export type SettleByOwner<Runs> = (
   tx: Runs,
   ownership: Ownership,

@@ -1,21 +1,22 @@
 import { duration, integer } from '../foundation/option-kinds.ts'
 import type { OptionsOf, ResolvedOf } from '../foundation/option-table.ts'
 
-/** How long a statement of the store's own may take, and how many connections of the pool are used for them. */
+/** How long the store's own statements may take, and how many of the pool's connections they use. */
 export const STATEMENTS = {
   /**
-   * Connections of the pool that a worker's statements use at once; one of them is kept for its heartbeat. What your code
-   * asks for (`events`, `migrate`) has at most two more, and transactional handlers those of `transactions`. Default 3.
+   * Connections of the pool that a worker's statements use at once; one of them is kept for its heartbeat. What your
+   * code calls (`events`, `migrate`) uses at most two more, and transactional handlers those of `transactions`. Default
+   * 3.
    */
   connections: integer(3, { min: 1, max: 1_000 }),
   /**
-   * Connections of the pool on which transactional handlers work at once, up to what the pool has beside one that listens and one
-   * that stays free; at least 1. Default: 4, or as many as those are.
+   * Connections of the pool on which transactional handlers work at once: at least 1, at most the pool's size less one
+   * that listens and one that stays free. Default: 4, or that maximum if it is less.
    */
   transactions: integer(undefined, { min: 1, max: 1_000 }),
   /**
-   * How long a statement of a worker may take, with the wait for its connection, in milliseconds. One that takes longer is
-   * cancelled by the server, and its connection destroyed when even that brings no answer. Default 8,000.
+   * How long a worker's statement may take, including the wait for its connection, in milliseconds. A longer one is
+   * cancelled by the server; if even that brings no answer, its connection is destroyed. Default 8,000.
    */
   statementTimeout: duration(8_000, { min: 100, max: 3_600_000 }),
 }
@@ -24,7 +25,7 @@ export type ResolvedStatementOptions = { readonly [Name in keyof typeof STATEMEN
 
 const MOST_TRANSACTIONS = 4
 
-/** A pool of the application, as far as we can see into it. */
+/** An application's pool, as far as we can see into it. */
 export interface PoolRoom {
   /** How many connections it has at most; undefined = it does not tell. */
   readonly size: number | undefined
@@ -32,20 +33,24 @@ export interface PoolRoom {
   readonly listens: boolean
 }
 
-/** How many connections a pool of our own has, so that no use of it waits for another, and the application has one or more. */
+/** The size of a pool of our own: no use waits for another, and the application has at least one connection. */
 export function ownPoolSize({ connections, transactions }: ResolvedStatementOptions): number {
   return Math.max(10, connections + transactions + 4)
 }
 
 /**
- * How many handlers may have a connection each. One more stays free: else handlers that ask the same pool for another one would
- * wait for each other, and no heartbeat would get through. Of the smallest pools nothing is left, and one handler works at a time.
+ * How many handlers may have a connection each. One more stays free: otherwise handlers that ask the same pool for a
+ * second one would wait for each other, and no heartbeat would get through. The smallest pools leave none, so one
+ * handler works at a time.
  */
 function mostTransactions({ size, listens }: PoolRoom): number {
   return size === undefined ? Number.POSITIVE_INFINITY : Math.max(1, size - (listens ? 1 : 0) - 1)
 }
 
-/** What fits the pool; tells `refuse` of what does not. `room`: undefined = a pool of our own, made to fit. */
+/**
+ * The options as far as they fit the pool; calls `refuse` for what does not. `room`: undefined = a pool of our own,
+ * made to fit.
+ */
 export function resolveStatementOptions(
   { connections, transactions, statementTimeout }: ResolvedOf<typeof STATEMENTS>,
   refuse: (name: 'transactions', message: string) => void,
@@ -69,13 +74,13 @@ export interface Limits {
   readonly lock: number
 }
 
-/** A row or table that somebody has locked delays what needs it by this much, in ms; then others get their turn. */
+/** How long a statement waits for a locked row or table, in ms; then others get their turn. */
 const LOCK_WAIT = 2_000
-/** What a worker records goes around locked rows after this time, in ms; MySQL counts in seconds, and may take one more. */
+/** After this time recording goes around locked rows, in ms; MySQL counts in seconds, and may take one more. */
 const ROW_WAIT = 1_000
-/** A heartbeat must be answered well within a lease, or be tried on another connection. */
+/** A heartbeat must be answered well within a lease, or it is tried on another connection. */
 const HEARTBEAT = 4_000
-/** What an operator asks for may read all of a large table. */
+/** An operator's request may read all of a large table. */
 const OPERATOR = 60_000
 
 /** The limits of each use that a store makes of its database. */
@@ -83,7 +88,7 @@ export interface UseLimits {
   readonly worker: Limits
   readonly heartbeat: Limits
   readonly operator: Limits
-  /** The look at the schema, by a start and by probes: one that hangs must not keep the next waiting for long. */
+  /** The check of the schema, by a start and by probes: one that hangs must not hold up the next for long. */
   readonly check: Limits
   readonly migration: Limits
 }
@@ -98,5 +103,5 @@ export function limitsOf({ statementTimeout }: ResolvedStatementOptions): UseLim
   }
 }
 
-/** How much sooner the server is to give up than we do, in ms: then its answer says why. */
+/** How much earlier the server gives up than we do, in ms: its answer then says why. */
 export const SERVER_FIRST = 500

@@ -11,13 +11,13 @@ export interface Statement {
   /** The values between the strings, in their order. */
   readonly values: readonly unknown[]
   /**
-   * `reads`: it changes nothing, so it does no harm where the transaction has ended, and may go without asking the server first
-   * whether that is still open.
+   * `reads`: it changes nothing, so it does no harm where the transaction has ended, and the server need not be asked
+   * first whether that is still open.
    */
   readonly effect?: 'reads'
   /**
-   * One of a few texts that are run often: an adapter may have the server keep its plan, where its library can and the session is
-   * the caller's own. Planning it is most of what it costs.
+   * One of a few texts that run often: an adapter may have the server keep its plan, where its library can and the
+   * session is the caller's own. Planning is most of its cost.
    */
   readonly keep?: true
 }

@@ -3,7 +3,7 @@ import type { ConnectionFate } from './connections.ts'
 import { databaseError } from './database-error.ts'
 import type { Dialect } from './statement.ts'
 
-/** How a server tells what went wrong, where that decides what is done next. */
+/** A server's error codes, as far as they decide what is done next. */
 export interface ServerErrors<Code> {
   readonly dialect: Dialect
   /** For messages: `PostgreSQL`. */
@@ -14,13 +14,13 @@ export interface ServerErrors<Code> {
   readonly conflict: ReadonlySet<Code>
   /** It waited for a lock as long as it may. */
   readonly locked: Code
-  /** This server cannot do it now, and another may: it only reads, shuts down, or has left its cluster. */
+  /** This server cannot do it now, but another may: it is read-only, shutting down, or has left its cluster. */
   readonly cannotServe: ReadonlySet<Code>
   /** The connection is lost, or in an unknown state. */
   isLost(code: Code): boolean
 }
 
-/** How often a statement that lost a race is run. */
+/** How often a statement that loses races is run. */
 const TRIES = 5
 
 /** What errors of a server mean to a store: decided by their codes, never by their text. */
@@ -33,7 +33,7 @@ export function storeErrors<Code>({
   cannotServe,
   isLost,
 }: ServerErrors<Code>) {
-  /** Of an error of ours, the code of what caused it. */
+  /** For one of our errors, the code of its cause. */
   const serverCode = (error: unknown): Code | undefined =>
     codeOf(error instanceof BroadcasterError ? error.cause : error)
 
@@ -42,7 +42,7 @@ export function storeErrors<Code>({
     return code !== undefined && conflict.has(code)
   }
 
-  /** What a failed statement means to us. An error without a code is the connection's: unavailable. */
+  /** What a failed statement means. An error without a code is the connection's: unavailable. */
   const storeError = (error: unknown): unknown => {
     if (error instanceof BroadcasterError || error instanceof TypeError || error instanceof RangeError) return error
     const code = codeOf(error)
@@ -54,7 +54,7 @@ export function storeErrors<Code>({
       return unavailable(`this ${database} server cannot do it now, and its connections are dropped`)
     const meaning = databaseError(dialect, error)
     if (meaning.code === 'STORE_UNAVAILABLE') return unavailable(`${database} cannot be reached`)
-    // A conflict was tried again already.
+    // A conflict has been retried already.
     if (meaning.code !== 'STORE_BUSY' && meaning.code !== 'TRANSACTION_CONFLICT') return meaning
     return new BroadcasterError('STORE_BUSY', `${database} could not do it just now: ${said}`, { cause: error })
   }
@@ -70,7 +70,7 @@ export function storeErrors<Code>({
       if (cannotServe.has(code)) return 'leave-server'
       return isLost(code) ? 'drop' : 'keep'
     },
-    /** Runs a statement or transaction that may lose races; what it finally throws is a store's error. */
+    /** Runs a statement or transaction that may lose races; what it finally throws is a store error. */
     async runAgainOnConflict<T>(run: () => Promise<T>): Promise<T> {
       for (let tries = 1; ; tries++) {
         try {

@@ -3,7 +3,7 @@ import type { RelayStore } from './relay-store.ts'
 import { type SettleByOwner, settleInTransaction } from './settle-in-transaction.ts'
 import type { PublishStore, SchemaStore, Store } from './store.ts'
 
-/** Functions that make each member of `Seam` for statements on a client. */
+/** Functions that make each member of `Seam` on a client. */
 type Makers<Seam, Client, Tables> = { readonly [Name in keyof Seam]: (client: Client, t: Tables) => Seam[Name] }
 
 /** The parts of a store that talks to a server. */
@@ -15,7 +15,7 @@ export interface StoreParts<Client, Runs, Tables>
   schema(clients: StoreClients<Client, Runs>, t: Tables): SchemaStore
 }
 
-/** A store out of its parts: each on the client of its use, so that none of them waits for another. */
+/** Makes a store from its parts, each on the client for its use, so that none waits for another. */
 export function storeOf<Client, Runs, Tables>(
   parts: StoreParts<Client, Runs, Tables>,
   clients: StoreClients<Client, Runs>,

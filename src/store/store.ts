@@ -14,14 +14,14 @@ import type { Dialect } from './statement.ts'
 import type { TransactionAdapter } from './transaction-adapter.ts'
 
 /**
- * The database that holds the outbox, as narrow interfaces by consumer. `Tx` is the native transaction of the client
- * it was made with. Every instant in it is the database's own; callers pass durations.
+ * The database that holds the outbox, as narrow interfaces by consumer. `Tx` is the native transaction type of the
+ * client it was made with. Every instant in it comes from the database; callers pass durations.
  *
- * Until 1.0 an internal seam: its conformance suite is published (`ts-broadcaster/testing`), and its members may still change with
- * any version. What you hold is a `Store` that one of our factories made.
+ * An internal seam until 1.0: its conformance suite is published (`ts-broadcaster/testing`), but its members may change
+ * with any version. Use one that one of our factories made.
  */
 export interface Store<Tx = unknown> {
-  /** What its SQL is written in. */
+  /** The dialect of its SQL. */
   readonly dialect: Dialect
   /** For messages: `postgres outbox_events`. */
   readonly description: string
@@ -51,46 +51,47 @@ export interface Store<Tx = unknown> {
   transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T>
   /** Closes what the store itself opened, and nothing that was injected. Idempotent. */
   close(): Promise<void>
-  /** How long one of its statements takes at most, in milliseconds, when it has a limit of its own. */
+  /** The longest that one of its statements takes, in milliseconds, if it limits them. */
   readonly statementTimeout?: number
-  /** Announces commits by other processes. Optional: without it relays poll. */
+  /** Announces commits of other processes. Optional: without it relays poll. */
   readonly wake?: WakeStore
 }
 
 /** What `publish` needs: programs to run on the caller's transaction. */
 export interface PublishStore {
   /**
-   * Inserts all rows, those of a key in their order, with one statement unless they take more. Returns those that were added: a
-   * row whose (source, event id, backend) or id exists already is left out.
+   * Inserts all rows, those of a key in their order, with one statement unless they are too many. Returns those that
+   * were added: a row whose (source, event id, backend) or id already exists is left out.
    */
   insert(rows: readonly NewOutboxEvent[]): Program<readonly InsertedRow[]>
-  /** The stored row of a row that was left out, by its identity. Undefined: it is gone again. */
+  /** The stored row because of which a row was left out. Undefined: it is gone again. */
   findDuplicate(row: NewOutboxEvent): Program<Partial<OutboxEventColumns> | undefined>
 }
 
 /** Wake-up by the database. */
 export interface WakeStore {
   /**
-   * Calls `onWake` after commits of due events, and when lanes need attention; with `events` when it knows that no lane does.
-   * Resolves when listening; rejects when this connection cannot listen (the worker then polls). `onLost` is called when
-   * listening ended by itself.
+   * Calls `onWake` after commits of due events and when lanes need attention; with `events` where it knows that no lane
+   * does. Resolves once it listens; rejects when this connection cannot listen (the worker then polls). `onLost` is
+   * called when listening ends by itself.
    */
   listen(onWake: (about?: 'events') => void, onLost: (error: unknown) => void): Promise<WakeListener>
 }
 
 export interface WakeListener {
   /**
-   * From now on a commit of a due event wakes us. Resolves to false when it could not be arranged just now. One wake-up may
-   * stand for several commits, the last of which end a moment later: armed once more, it resolves when those have ended.
+   * From now on a commit of a due event wakes us. Resolves to false when that could not be arranged now. One wake-up
+   * may stand for several commits, the last of which end a moment later: armed again, it resolves once those have
+   * ended.
    */
   arm(): Promise<boolean>
-  /** We are awake: commits need not tell us. */
+  /** We are awake: commits need not notify us. */
   disarm(): Promise<void>
   /** Stops listening. Idempotent. */
   close(): Promise<void>
 }
 
-/** The schema in the database, beside what this package knows. */
+/** The schema in the database, compared with what this package knows. */
 export interface MigrationStatus {
   /** The schema version in the database; 0 = no outbox there. */
   readonly version: number
@@ -99,13 +100,13 @@ export interface MigrationStatus {
   /** Number of lanes, fixed at the first migration; null before it. */
   readonly lanes: number | null
   /**
-   * True: the events table is there and not ours, or only in part. `migrate` takes it over if Django Broadcaster made
+   * True: the events table exists but is not ours, or only partly. `migrate` takes it over if Django Broadcaster made
    * it.
    */
   readonly foreign?: true
   /** The steps that are still to be done, in order; old code refuses a schema with a newer breaking one. */
   readonly pending: readonly { readonly version: number; readonly name: string; readonly breaking: boolean }[]
-  /** Of `migrate`: what was missing of the steps that were done before, and was made again. For people. */
+  /** From `migrate`: what was missing of earlier steps and was made again, for people. */
   readonly mended?: readonly string[]
 }
 
@@ -113,7 +114,7 @@ export interface MigrationStatus {
 export interface MigrateOptions {
   /** The number of lanes, 1 to 1024. Default: 64. */
   readonly lanes?: number | undefined
-  /** Called with what is being done, where that may take long. Default: none. */
+  /** Called with messages about what may take long. Default: none. */
   readonly onProgress?: ((message: string) => void) | undefined
 }
 
@@ -131,15 +132,15 @@ export interface PrintOptions {
 export interface SchemaStore {
   status(): Promise<MigrationStatus>
   /**
-   * Applies what is missing, each step in its own transaction. `lanes` counts only at the very first. A table that
-   * Django Broadcaster made is taken over in place; `onProgress` is called with its steps. Throws `TAKEOVER_REFUSED`.
+   * Applies missing steps, each in its own transaction. `lanes` counts only at the first migration. A table that Django
+   * Broadcaster made is taken over in place; `onProgress` is called with its steps. Throws `TAKEOVER_REFUSED`.
    */
   migrate(options?: MigrateOptions): Promise<MigrationStatus>
   /** The SQL that `migrate` would run, for people who run it themselves. */
   print(options?: PrintOptions): string
-  /** What is there that costs, or misleads. Optional: without it nothing is known. */
+  /** Finds what costs performance or hides events. Optional. */
   inspect?(options?: InspectOptions): Promise<Inspection>
-  /** The SQL of triggers that turn changes of a table into events. Optional: where there are triggers. */
+  /** The SQL of triggers that turn changes of a table into events. Optional: only where there are triggers. */
   capture?(options: CaptureOptions): Promise<string>
   /** Throws `SCHEMA_MISSING`, `SCHEMA_OUTDATED` or `SCHEMA_TOO_NEW` unless this code can work with the schema. */
   check(): Promise<MigrationStatus>

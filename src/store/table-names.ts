@@ -1,6 +1,6 @@
 import { type Problem, throwProblems } from '../foundation/problem.ts'
 
-/** The tables of one outbox beside its events, by the suffix of their names. */
+/** The tables of an outbox besides its events, by the suffix of their names. */
 const BESIDE = [
   'lanes',
   'workers',
@@ -16,20 +16,20 @@ const BESIDE = [
 /** The tables of one outbox, each as a dialect writes a name in SQL. */
 export type TableNames<Name> = { readonly [Table in 'events' | (typeof BESIDE)[number]]: Name }
 
-/** What the names of an outbox begin with: `outbox_events` has `outbox_lanes`, `outbox_workers` and so on beside it. */
+/** The common prefix of an outbox: beside `outbox_events` stand `outbox_lanes`, `outbox_workers` and so on. */
 export function prefixOf(table: string): string {
   return table.replace(/_events$/, '')
 }
 
-/** All tables, named after the events table; `written` quotes and qualifies a name. */
+/** The names of all tables, from that of the events table; `written` quotes and qualifies a name. */
 export function tableNames<Name>(table: string, written: (name: string) => Name): TableNames<Name> {
   const beside = BESIDE.map((suffix) => [suffix, written(`${prefixOf(table)}_${suffix}`)])
   return { events: written(table), ...Object.fromEntries(beside) }
 }
 
 /**
- * Throws `INVALID_OPTION` for a name that is not a plain identifier of at most `longest` characters; `what` takes the options, such
- * as `postgres()`.
+ * Throws `INVALID_OPTION` for a name that is not a plain identifier of at most `longest` characters. `what` takes the
+ * options: `postgres()`.
  */
 export function requireNames(what: string, longest: number, names: Readonly<Record<string, string | undefined>>): void {
   const problems: Problem[] = []

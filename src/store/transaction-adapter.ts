@@ -10,17 +10,17 @@ export interface TransactionAdapter<Tx> {
   /** What the transaction speaks; must be the store's own dialect. */
   readonly dialect: Dialect
   /**
-   * Throws `NOT_A_TRANSACTION`, `TRANSACTION_ENDED` or `TRANSACTION_ABORTED` when `tx` is not an open transaction,
-   * as far as the library lets us see it without a round trip.
+   * Throws `NOT_A_TRANSACTION`, `TRANSACTION_ENDED` or `TRANSACTION_ABORTED` when `tx` is not an open transaction, as
+   * far as the library can tell without a round trip.
    */
   check(tx: Tx): void
   /** Runs one statement on the transaction and resolves with its rows. */
   execute(tx: Tx, statement: Statement): Promise<readonly Row[]>
-  /** The same without a promise, where the library is synchronous. Needed for `publishSync`. */
+  /** The synchronous form, where the library is synchronous. Needed for `publishSync`. */
   executeSync?(tx: Tx, statement: Statement): readonly Row[]
   /**
-   * True where the library itself knows, now and without a round trip, that `tx` is open and that no error has aborted it.
-   * Left out, or false: the server has to be asked.
+   * True where the library itself knows, without a round trip, that `tx` is open and not aborted. Left out, or false:
+   * the server has to be asked.
    */
   isIntact?(tx: Tx): boolean
 }

@@ -1,12 +1,12 @@
 import { BroadcasterError } from '../errors.ts'
 import type { Store } from './store.ts'
 
-/** Their members return programs, which are run by whoever asked: they throw. All others return promises, and reject. */
+/** Members of these return programs, so they throw. All others return promises, and reject. */
 const OF_PROGRAMS: ReadonlySet<PropertyKey> = new Set(['publish', 'inbox'])
 
 /**
- * The store as one Broadcaster has it: once that is closed everything says `CLOSED`, though the store goes on, in the hands of another
- * Broadcaster or on a pool that was injected.
+ * A store as one Broadcaster sees it: once that is closed every call fails with `CLOSED`, although the store may go on
+ * for another Broadcaster.
  */
 export function untilClosed<Tx>(store: Store<Tx>, isClosed: () => boolean): Store<Tx> {
   const seams = new Map<PropertyKey, object>()
@@ -25,7 +25,7 @@ export function untilClosed<Tx>(store: Store<Tx>, isClosed: () => boolean): Stor
   })
 }
 
-/** What to say from now on. */
+/** The error after the close. */
 export function broadcasterClosed(): BroadcasterError {
   return new BroadcasterError('CLOSED', 'this Broadcaster is closed; make a new one')
 }

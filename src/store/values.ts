@@ -2,12 +2,12 @@ import type { Status } from '../record/status.ts'
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 
-/** Whether a text is a UUID: one that is not is nobody's id, and no error. */
+/** Whether a text is a UUID: any other text is the id of no row, which is not an error. */
 export function isUuid(text: string): boolean {
   return UUID.test(text)
 }
 
-/** A UUID where a database has no type for it: 32 hexadecimal digits, as Django writes it. A native `uuid` column reads that, too. */
+/** A UUID as 32 hexadecimal digits, as Django writes it where there is no `uuid` type; `uuid` columns read it too. */
 export function toSqlId(id: string): string {
   return id.replaceAll('-', '').toLowerCase()
 }
@@ -18,14 +18,14 @@ export function fromSqlId(stored: string): string {
   return `${stored.slice(0, 8)}-${stored.slice(8, 12)}-${stored.slice(12, 16)}-${stored.slice(16, 20)}-${stored.slice(20)}`
 }
 
-/** An instant as text, in UTC and as Django writes it. All of one length, so that it sorts by time. */
+/** An instant as text, in UTC and as Django writes it. All have the same length, so they sort by time. */
 export function toSqlDate(date: Date): string {
   return `${date.toISOString().slice(0, 23).replace('T', ' ')}000`
 }
 
 /**
- * Reads one. Microseconds are cut off, not rounded: a row shows the millisecond it is in. Django and some servers leave a fraction
- * of zero out.
+ * Reads such an instant. Microseconds are cut off, not rounded: the millisecond it is in. Django and some servers omit
+ * a fraction of zero.
  */
 export function fromSqlDate(text: string): Date {
   return new Date(`${text.slice(0, 10)}T${text.slice(11, 23)}Z`)

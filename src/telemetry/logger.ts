@@ -3,9 +3,9 @@ import { showValue } from '../foundation/problem.ts'
 
 /** Where lines for people go: `console`, or a logger of the shape of pino's or winston's. */
 export interface Logger {
-  /** Takes a line that a person should see, and that needs nothing at once. */
+  /** Takes a line that a person should see, but need not act on at once. */
   warn(line: string): void
-  /** Takes a line on something that went wrong. */
+  /** Takes a line about something that went wrong. */
   error(line: string): void
 }
 
@@ -13,8 +13,8 @@ export interface Logger {
 export type LoggerOption = Logger | false
 
 /**
- * The logger of an option; undefined = say nothing. `owner` names the option in the message: `Broadcaster`.
- * Throws `INVALID_OPTION` for anything that has no `warn` and `error`.
+ * The logger of an option; undefined = log nothing. `owner` names the option in the message: `Broadcaster`. Throws
+ * `INVALID_OPTION` for anything that has no `warn` and `error`.
  */
 export function resolveLogger(owner: string, given: unknown): Logger | undefined {
   if (given === false) return undefined

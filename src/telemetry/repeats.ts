@@ -1,10 +1,10 @@
-/** A topic that had a line lately, and what has happened of it since. */
+/** A topic that was logged lately, and what has come since. */
 interface Told<Line> {
   /** When the first of the lines was said. */
   since: number
   said: number
   unsaid: number
-  /** The latest of those. */
+  /** The latest of the lines held back. */
   latest: Line | undefined
 }
 
@@ -12,8 +12,8 @@ interface Told<Line> {
 const MOST_TOPICS = 1_000
 
 /**
- * Keeps a log readable when the same thing goes wrong a thousand times: of a topic one line in a while, which says how many it stands
- * for. What was held back is said when that time is over, or at `flush`: nothing is held back for good.
+ * Keeps a log readable when the same thing goes wrong a thousand times: one line per topic and period, which says how
+ * many it stands for. What was held back is said when the period ends, or at `flush`: nothing is held back for good.
  */
 export class Repeats<Line> {
   readonly #quiet: number
@@ -21,18 +21,18 @@ export class Repeats<Line> {
   readonly #told = new Map<string, Told<Line>>()
   #timer: NodeJS.Timeout | undefined
 
-  /** `quiet`: how long a topic that has had its lines is only counted, in milliseconds. `say` is given what to append. */
+  /** `quiet`: the period, in milliseconds. `say` gets a line, and what to append to it. */
   constructor(quiet: number, say: (line: Line, more: string) => void) {
     this.#quiet = quiet
     this.#say = say
   }
 
-  /** Says the line, unless its topic has had `most` (default 1) just now: then it is counted. */
+  /** Says the line, or counts it where its topic has had `most` (default 1) in this period. */
   tell(topic: string, line: Line, most = 1): void {
     const now = performance.now()
     const told = this.#told.get(topic)
     if (told === undefined || now - told.since >= this.#quiet) {
-      // Set again, so that the first of the map is the one that was reported longest ago.
+      // Set again, so that the first of the map is the one logged longest ago.
       this.#told.delete(topic)
       this.#told.set(topic, { since: now, said: 1, unsaid: 0, latest: undefined })
       this.#forgetOldest()
@@ -43,7 +43,7 @@ export class Repeats<Line> {
     } else {
       told.unsaid++
       told.latest = line
-      // Nobody waits for a log.
+      // A log must not keep the process alive.
       this.#timer ??= setTimeout(() => this.flush(), this.#quiet).unref()
     }
   }

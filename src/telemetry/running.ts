@@ -26,7 +26,7 @@ const workers: RunningWorker[] = []
 const consumers: RunningConsumer[] = []
 const lanes = new Map<string, HeldLanes>()
 
-/** Who runs in this process, for those who begin to listen later: as its signals would have told. */
+/** What runs in this process, as its signals told it, for those who begin to listen later. */
 export const running = {
   workers: workers as readonly RunningWorker[],
   consumers: consumers as readonly RunningConsumer[],
@@ -36,12 +36,12 @@ export const running = {
   },
 }
 
-/** What changes it, by signal. */
+/** How signals change it. */
 export const RUNNING_CHANGES = {
   'worker.started': (message: RunningWorker): void => void workers.push(message),
   'worker.stopped': ({ outbox, worker }: WorkerSignal): void => {
     remove(workers, (one) => one.outbox === outbox && one.worker === worker)
-    // One that could not be given back was never told to be lost.
+    // A lane whose release failed had no `lane.lost`.
     for (const [key, held] of lanes) if (held.outbox === outbox && held.worker === worker) lanes.delete(key)
   },
   'consumer.started': (message: RunningConsumer): void => void consumers.push(message),

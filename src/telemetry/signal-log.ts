@@ -14,20 +14,20 @@ interface Line {
 
 type Lines = { readonly [Name in SignalName]?: (message: Signals[Name]) => Line | undefined }
 
-/** Of one signal and topic at most one line in this time, in ms. */
+/** One line at most per signal and topic in this time, in ms. */
 const QUIET = 10_000
 
 const warn = (topic: string, text: string): Line => ({ level: 'warn', topic, text })
 const error = (topic: string, text: string): Line => ({ level: 'error', topic, text })
 
-/** Each is an event that nobody will try again, so that the line is to name it; a flood of them is counted, too. */
+/** Each is an event that is not tried again, so a line names it; only a flood of them is counted. */
 const FOR_GOOD: ReadonlySet<SignalName> = new Set(['event.failed', 'delivery.failed'])
 const MOST_FOR_GOOD = 100
 
 /** After these nothing may come for long. */
 const ENDS: ReadonlySet<SignalName> = new Set(['worker.stopped', 'consumer.stopped'])
 
-/** What a person must know who has not chosen a logger: what went wrong, and that it works again. */
+/** What a person must know without asking: what went wrong, and that it works again. */
 const LINES: Lines = {
   'event.retried': ({ record, backend, retryCount, delay, error: why }) =>
     warn(
@@ -73,8 +73,9 @@ const LINES: Lines = {
 }
 
 /**
- * Writes a line for each signal that reports trouble, or the end of it. A topic that has just had a line is counted, and one after ten
- * seconds, or when the worker or consumer stops, says how many there were. A logger that throws harms nobody.
+ * Writes a line for each signal that reports trouble, or the end of it. While a topic has just had a line, more of it
+ * are counted; after ten seconds, or when the worker or consumer stops, a line says how many. A logger that throws does
+ * no harm.
  */
 export class SignalLog {
   readonly #logger: Logger
@@ -104,7 +105,7 @@ export class SignalLog {
     try {
       this.#logger[level](`broadcaster: ${onOneLine(text)}${more}`)
     } catch {
-      // Nobody is left to tell.
+      // There is nobody left to tell.
     }
   }
 }

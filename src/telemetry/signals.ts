@@ -51,9 +51,9 @@ export interface Signals {
     readonly duration: number
   }
   /**
-   * What one send came to was recorded: how many events of each kind. `lost` were not ours to record any more. `ages`: of each
-   * published one, how long ago it was inserted, by the database's clock then and this host's now. `duration`: of the settle;
-   * null = in one transaction with what the handler wrote.
+   * The outcome of one send was recorded: how many events of each kind. `lost` were no longer ours to record. `ages`:
+   * for each published one, the time from its insert (database's clock) to now (this host's). `duration`: of the
+   * settle; null = in one transaction with what the handler wrote.
    */
   'batch.settled': {
     readonly backend: string
@@ -70,7 +70,7 @@ export interface Signals {
   'backend.down': { readonly backend: string; readonly worker: string; readonly error: unknown }
   /** A probe succeeded and closed the breaker. */
   'backend.up': { readonly backend: string; readonly worker: string }
-  /** Events wait for a backend that no living worker serves. Told once for each name. */
+  /** Events wait for a backend that no live worker serves. Sent once for each name. */
   'backend.unserved': { readonly backend: string; readonly worker: string }
   /** A destination behind a backend is down: its events wait, those of other destinations go on. */
   'destination.down': {
@@ -88,7 +88,7 @@ export interface Signals {
     readonly backend: string
     readonly worker: string
     readonly lanes: readonly number[]
-    /** `released`: given back after finishing what was in flight; `lease-ended`: another worker may own them already. */
+    /** `released`: given back once nothing was in flight; `lease-ended`: another worker may already own them. */
     readonly reason: 'released' | 'lease-ended'
   }
   /** A worker has started, for these backends. */
@@ -105,7 +105,7 @@ export interface Signals {
   'events.purged': { readonly worker: string; readonly count: number }
   /** A worker begins to delete what is past its time. */
   'retention.started': { readonly worker: string }
-  /** Nothing is left that is past its time: how many events and inbox entries this clean-up deleted, and how long it took. */
+  /** Nothing past its time is left: what this clean-up deleted, and how long it took. */
   'retention.finished': {
     readonly worker: string
     readonly events: number
@@ -120,7 +120,7 @@ export interface Signals {
   'consumer.stopped': { readonly consumer: string }
   /** Something went wrong that the consumer survives, such as a broker that cannot be reached. */
   'consumer.error': { readonly consumer: string; readonly error: unknown }
-  /** Messages are gone that this consumer was not given, as entries of a stream that were trimmed unread. */
+  /** Messages are gone before this consumer was given them, such as entries of a stream that were trimmed unread. */
   'consumer.gap': { readonly consumer: string; readonly subscription: string; readonly error: unknown }
   /** The handlers of a received event have succeeded, and that is committed. */
   'delivery.handled': DeliverySignal
@@ -136,7 +136,7 @@ export interface Signals {
     readonly delay: number
     readonly error: unknown
   }
-  /** Gave up: the message is in the dead-letter place, or a webhook's sender was told. `event` is undefined when unreadable. */
+  /** Gave up: it was dead-lettered, or the webhook's sender was told. `event` is undefined when unreadable. */
   'delivery.failed': {
     readonly consumer: string
     readonly event: DeliveryEvent | undefined
@@ -203,12 +203,12 @@ export type SignalMessage<Name extends SignalName> = Signals[Name] & {
   readonly outbox: string
 }
 
-/** Kept whoever listens: one who begins later asks who runs. */
+/** Kept up to date even without listeners: one that begins later asks what runs. */
 const CHANGES: { readonly [Name in SignalName]?: (message: SignalMessage<Name>) => void } = RUNNING_CHANGES
 
 const channels = new Map<SignalName, Channel>(SIGNAL_NAMES.map((name) => [name, channel(`broadcaster:${name}`)]))
 
-/** Who sends the signal that is being heard just now: listeners run at once. */
+/** The source of the signal that is being sent right now: listeners run synchronously. */
 let sender: SignalSource | undefined
 
 /** Sends signals of one outbox, and has those that report trouble written to its logger. */
@@ -223,12 +223,12 @@ export class SignalSource {
     this.#log = logger && new SignalLog(logger)
   }
 
-  /** Whether there is a listener or a log: ask before building a message on a hot path. */
+  /** Whether there is a listener or a log: check before building a message on a hot path. */
   has(name: SignalName): boolean {
     return channels.get(name)?.hasSubscribers === true || this.#log?.writes(name) === true
   }
 
-  /** Nothing may come for long: writes what the log has held back. */
+  /** Writes what the log has held back, since nothing may follow for long. */
   flush(): void {
     this.#log?.flush()
   }
@@ -251,8 +251,7 @@ export class SignalSource {
 
 /**
  * Listens to a signal of every outbox in this process. Returns the function that stops listening. What the listener
- * throws, or a promise of its rejects with, harms nothing: it is reported by the signal `listener.failed` and in the
- * log.
+ * throws, or rejects with, does no harm: it is reported by the signal `listener.failed` and in the log.
  */
 export function onSignal<Name extends SignalName>(
   name: Name,
@@ -261,7 +260,7 @@ export function onSignal<Name extends SignalName>(
   const to = channel(`broadcaster:${name}`)
   const receive = (message: unknown): void => {
     const source = sender
-    // A listener that fails on this very signal is not reported: that would not end.
+    // A listener that fails on this very signal is not reported: that would never end.
     const failed = (error: unknown): void => {
       if (name !== 'listener.failed') source?.emit('listener.failed', { signal: name, error })
     }

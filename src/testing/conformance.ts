@@ -13,9 +13,9 @@ export function caseWriter<Fixture, Ability extends string>() {
   type Case = ConformanceCase<Fixture> & { readonly requires?: Ability }
   return {
     it: (name: string, run: (fixture: Fixture) => Promise<void>): Case => ({ name, run }),
-    /** For a fixture that offers something: `requires('another')('of two ...', run)`. */
+    /** For fixtures with an ability: `requires('another')('of two ...', run)`. */
     requires<Needed extends Ability>(ability: Needed) {
-      // What a fixture may leave out it has where that is the name of the ability; one that lies fails the case.
+      // Where an ability is the name of an optional member, such a fixture has it; one that lies fails the case.
       type Offering = Fixture & Required<Pick<Fixture, Needed & keyof Fixture>>
       return (name: string, run: (fixture: Offering) => Promise<void>): Case => ({
         name,
@@ -26,17 +26,17 @@ export function caseWriter<Fixture, Ability extends string>() {
   }
 }
 
-/** The two calls of a test runner that a suite needs; `node:test`, vitest and jest all have them in some form. */
+/** The two calls that a suite needs from a test runner; `node:test`, vitest and jest have them in some form. */
 export interface ConformanceRunner {
   /** Registers one test with the runner. */
   test(name: string, run: () => Promise<void>): unknown
-  /** Reports a case that is left out. `reason` is meant to be printed. */
+  /** Reports a skipped case. `reason` is meant to be printed. */
   skip(name: string, reason: string): unknown
 }
 
-/** What each case of a suite is given: made new for it, closed after it. */
+/** What each case of a suite gets: made for it, closed after it. */
 export interface ConformanceFixture {
-  /** Takes away what was made for this case. */
+  /** Removes what was made for this case. */
   close(): Promise<void>
 }
 

@@ -6,7 +6,7 @@ import { FetchedEvent } from '../record/fetched-event.ts'
 /** The instant at which sample events were created. */
 const CREATED = new Date('2026-01-02T03:04:05.678Z')
 
-/** An event as the relay hands it to a backend: a plain `order.created`, unless told otherwise by columns of its row. */
+/** An event as the relay hands it to a backend: a plain `order.created`, with these columns of its row changed. */
 export function sampleEvent(overrides: Partial<SendRow> = {}): OutgoingEvent {
   return new FetchedEvent({
     id: uuidV7(),

@@ -4,8 +4,8 @@ export interface DrizzleQuery {
 }
 
 /**
- * Text with placeholders as Drizzle's own `sql` object would be, without its class: it answers the one call that Drizzle
- * makes of a query, `toQuery`, so that text and values go to the driver as they are.
+ * A stand-in for Drizzle's own `sql` object: it has the one method that Drizzle calls on a query, `toQuery`, so that
+ * text and values go to the driver as they are.
  */
 export function drizzleQuery(text: string, values: readonly unknown[]): DrizzleQuery {
   return {

@@ -8,13 +8,13 @@ import { requireOpenByLock } from './lock-probe.ts'
 import { describe, hasMethods, isObject, notATransaction, refuseAborted, transactionEnded } from './refusal.ts'
 import { type DialectOption, dialectOf, joinFor, type SqlDialect } from './sql-dialect.ts'
 
-/** What we need of a `PgTransaction` or `MySqlTransaction` of Drizzle. A database does not fit: it has no `rollback`. */
+/** What we need of Drizzle's `PgTransaction` or `MySqlTransaction`. A database does not fit: it has no `rollback`. */
 export interface DrizzleTransaction {
   execute(query: DrizzleQuery | string): PromiseLike<unknown>
   rollback(): never
 }
 
-/** What we need of an `SQLiteTransaction` of Drizzle. A database does not fit: it has no `rollback`. */
+/** What we need of Drizzle's `SQLiteTransaction`. A database does not fit: it has no `rollback`. */
 export interface DrizzleSqliteTransaction {
   all(query: DrizzleQuery | string): unknown
   rollback(): never
@@ -30,8 +30,8 @@ const WHAT = 'a Drizzle transaction'
 
 /**
  * The transaction adapter of Drizzle: pass the argument of the function given to `db.transaction`. Works with each of
- * Drizzle's drivers of the dialect. With a driver that does not tell whether the transaction is still open (postgres.js,
- * pg before 8.21) the server is asked first, which is one more round trip. Throws `NOT_A_TRANSACTION`,
+ * Drizzle's drivers of the dialect. With a driver that does not know whether the transaction is still open
+ * (postgres.js, pg before 8.21) the server is asked first: one more round trip. Throws `NOT_A_TRANSACTION`,
  * `TRANSACTION_ENDED` or `TRANSACTION_ABORTED`.
  *
  * @example
@@ -104,10 +104,10 @@ function check(tx: unknown, method: 'execute' | 'all'): void {
 type DrizzleState = 'intact' | 'open' | 'ended' | 'aborted' | 'unknown'
 
 /**
- * Drizzle does not tell whether its transactions have ended, and passes on what comes late: to a connection that may be
+ * Drizzle does not say whether its transactions have ended, and passes late statements on, to a connection that may be
  * back in its pool. The driver's client underneath (`tx.session.client`, internal to Drizzle) knows: pg from 8.21 on by
- * `getTransactionStatus`, better-sqlite3 by `inTransaction`, PGlite and libSQL by `closed`. Where it is not found, or
- * does not tell, the answer is `unknown`.
+ * `getTransactionStatus`, better-sqlite3 by `inTransaction`, PGlite and libSQL by `closed`. Where it is not found or
+ * does not say, the answer is `unknown`.
  */
 function drizzleState(tx: unknown): DrizzleState {
   const session = isObject(tx) ? tx['session'] : undefined
@@ -117,11 +117,11 @@ function drizzleState(tx: unknown): DrizzleState {
   if (!isObject(client)) return 'unknown'
   if (typeof client['inTransaction'] === 'boolean') return client['inTransaction'] ? 'open' : 'ended'
   if (typeof client['closed'] === 'boolean') return client['closed'] ? 'ended' : 'open'
-  // While an answer is still to come the status may be an old one.
+  // While an answer is outstanding the status may be stale.
   if (typeof client['getTransactionStatus'] !== 'function' || client['readyForQuery'] === false) return 'unknown'
   switch (client['getTransactionStatus']()) {
     case 'T':
-      // With pipelining answers arrive together, and this may be the state after a later one.
+      // With pipelining answers arrive together, and this may be the state after a later statement.
       return client['pipeline'] === true ? 'open' : 'intact'
     case 'E':
       return 'aborted'

@@ -41,7 +41,7 @@ export function knexTransaction(options: DialectOption): TransactionAdapter<Knex
       const run = async (text: string, bindings: readonly unknown[]): Promise<readonly Row[]> =>
         rowsOf(dialect, await tx.raw(text, bindings as readonly Value[]))
       const answer = async (text: string): Promise<unknown> => answerOf(await tx.raw(text, []))
-      // Knex reads `?` in every dialect and numbers it itself; no statement of a store has one of its own.
+      // Knex takes `?` in every dialect and numbers it itself; no statement of a store contains one otherwise.
       return runGuarded({ run, answer, check: () => requireOpen(tx) }, statement.strings.join('?'), statement)
     },
   }

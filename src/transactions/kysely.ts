@@ -25,7 +25,7 @@ export interface KyselyExecutor {
   withoutPlugins(): KyselyExecutor
 }
 
-/** What we need of a `Transaction` of Kysely (0.28.11 or newer). A `Kysely` does not fit: its `isTransaction` is not true. */
+/** What we need of Kysely's `Transaction` (0.28.11 or newer). A `Kysely` does not fit: `isTransaction` is not true. */
 export interface KyselyTransaction {
   readonly isTransaction: true
   getExecutor(): KyselyExecutor
@@ -78,7 +78,7 @@ export function hasKyselyEnded(tx: KyselyTransaction): boolean {
   }
 }
 
-/** Runs a statement verbatim, past all plugins; `what` the transaction is for whoever reads an error. */
+/** Runs a statement verbatim, past all plugins; `what` names the transaction in errors. */
 export async function runOnKysely(
   tx: KyselyTransaction,
   what: string,
@@ -86,8 +86,8 @@ export async function runOnKysely(
   statement: Statement,
   runGuarded: Guarded,
 ): Promise<readonly Row[]> {
-  // The executor, not the transaction, is asked for itself without plugins: up to 0.29.6 a copy of a controlled
-  // transaction does not know when that has ended.
+  // `withoutPlugins` of the executor, not of the transaction: up to 0.29.6 a copy of a controlled transaction does not
+  // know when that has ended.
   const executor = tx.getExecutor().withoutPlugins()
   const run = async (sql: string, values: readonly unknown[]): Promise<readonly Row[]> =>
     (await executor.executeQuery(rawQuery(sql, values))).rows as Row[]

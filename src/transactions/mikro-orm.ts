@@ -8,7 +8,7 @@ import { type DialectOption, dialectOf, joinFor } from './sql-dialect.ts'
 const WHAT = 'a MikroORM EntityManager in a transaction'
 
 /**
- * What we need of an SQL `EntityManager` of MikroORM. Every one has the same type, also `orm.em`: the rule is checked at
+ * What we need of an SQL `EntityManager` of MikroORM. All have the same type, `orm.em` too, so the rule is checked at
  * run time, by `isInTransaction`. The `MikroORM` object does not fit.
  */
 export interface MikroOrmTransaction {
@@ -46,7 +46,7 @@ export function mikroOrmTransaction(options: DialectOption): TransactionAdapter<
       if (context === undefined) {
         throw notATransaction('an EntityManager whose transaction is not one of MikroORM 7 on SQL', cure)
       }
-      // MikroORM leaves an EntityManager its transaction when that has ended.
+      // An EntityManager keeps its transaction after that has ended.
       if (hasKyselyEnded(context)) throw transactionEnded(WHAT)
       seen.add(tx)
     },

@@ -20,9 +20,9 @@ export function isOpenBy(answer: unknown): boolean | undefined {
   return (status & IN_TRANSACTION) !== 0 || (status & AUTOCOMMIT) === 0
 }
 
-/** Throws what an error of the driver means; one that means nothing to us as it is. */
+/** Throws what a driver's error means; one that means nothing to us is thrown as it is. */
 export function throwTranslated(cause: unknown): never {
-  // The message alone may have the whole statement before it, as Knex makes it.
+  // `message` may begin with the whole statement, as Knex writes it.
   const said = String(memberOf(cause, 'sqlMessage') ?? memberOf(cause, 'message') ?? cause)
   switch (isObject(cause) ? cause['errno'] : undefined) {
     case DEADLOCK:

@@ -5,14 +5,14 @@ import { hasCode, transactionEnded } from './refusal.ts'
 /** How a library runs a statement on the transaction at hand. */
 export type RunOnTransaction = (text: string, values: readonly unknown[]) => PromiseLike<readonly Row[]>
 
-/** A library's way to the transaction at hand. */
+/** How a library reaches the transaction at hand. */
 export interface Way {
   readonly run: RunOnTransaction
-  /** Resolves with what the driver gave, where the library hands that over. */
+  /** Resolves with the driver's own answer, where the library passes that on. */
   readonly answer?: (text: string) => PromiseLike<unknown>
   /** Throws `TRANSACTION_ENDED` where the library itself knows that. */
   readonly check?: () => void
-  /** Runs what may fail, where an error would take the application's own statements with it. */
+  /** Runs what may fail, where a failure would affect the application's own statements. */
   readonly runApart?: RunOnTransaction
 }
 
@@ -20,22 +20,22 @@ export interface Way {
 const ASK_MARIADB = 'SELECT /*M! @@in_transaction OR NOT @@autocommit AS open, */ 1 AS answered'
 
 /**
- * MySQL refuses it while a transaction is open, and leaves that transaction as it was. Where none is open it says of the
- * next one what is the default. To set a savepoint and release it would tell, too, but RELEASE removes the later ones.
+ * MySQL refuses this while a transaction is open, and leaves that as it was. Where none is open it sets the next one to
+ * what is the default anyway. Setting and releasing a savepoint would tell too, but RELEASE removes later savepoints.
  */
 const ASK_MYSQL = 'SET TRANSACTION READ WRITE'
 const CANNOT_CHANGE_TRANSACTION = 1568
 
 /**
- * Asks MariaDB or MySQL whether the transaction of a library is still open, `what` it is: `a Knex transaction`. The server
- * may have ended it without the library's knowing: a deadlock rolls it back, a DDL statement commits it, and what is sent
- * afterwards commits by itself. Throws `TRANSACTION_ENDED`.
+ * Asks MariaDB or MySQL whether a library's transaction is still open; `what` names it: `a Knex transaction`. The
+ * server may have ended it without the library knowing: a deadlock rolls it back, a DDL statement commits it, and what
+ * is sent afterwards commits by itself. Throws `TRANSACTION_ENDED`.
  *
- * One round trip: by the status of the connection, where the library hands over the driver's own `answer` and that has it
+ * One round trip: by the connection's status, where the library passes on the driver's own `answer` and that has it
  * (mysql2), else by a statement.
  */
 export function mysqlProbe(what: string): (way: Way) => Promise<void> {
-  /** The server is not MariaDB, so that it need not be asked as one again. */
+  /** The server is known not to be MariaDB. */
   let isMysql = false
 
   return async (way) => {

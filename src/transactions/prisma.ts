@@ -5,7 +5,7 @@ import type { RunOnTransaction } from './mysql-probe.ts'
 import { describe, hasCode, hasMethods, isObject, notATransaction, transactionEnded } from './refusal.ts'
 import { type DialectOption, dialectOf, joinFor } from './sql-dialect.ts'
 
-/** "Transaction API error": it was committed, rolled back, or ran out of its time. */
+/** "Transaction API error": it was committed, rolled back, or timed out. */
 const TRANSACTION_CLOSED = 'P2028'
 
 /**
@@ -41,8 +41,8 @@ export function prismaTransaction(options: DialectOption): TransactionAdapter<Pr
     },
     async execute(tx: PrismaTransaction, statement: Statement): Promise<readonly Row[]> {
       const run = (text: string, values: readonly unknown[]) => tx.$queryRawUnsafe<readonly Row[]>(text, ...values)
-      // Prisma sends what is asked for in one turn of the event loop as a batch, and when one of it fails it drops those
-      // behind it without a word. Prisma sends when the turn ends, so a turn of our own has nothing else in it.
+      // Prisma sends the queries of one turn of the event loop as a batch, and when one fails it silently drops those
+      // after it. Prisma sends at the end of the turn, so a turn of our own has nothing else in it.
       const runApart: RunOnTransaction = (text, values) =>
         new Promise((resolve, reject) => {
           setImmediate(() => run(text, values).then(resolve, reject))

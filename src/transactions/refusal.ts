@@ -4,12 +4,12 @@ import { innerErrors, memberOf } from '../foundation/inner-errors.ts'
 /** SQLSTATE `in_failed_sql_transaction`. */
 const FAILED_TRANSACTION = '25P02'
 
-/** `tx` is something else: `what` it is, and the `cure`. */
+/** `tx` is not a transaction: `what` it is instead, and the `cure`. */
 export function notATransaction(what: string, cure: string): BroadcasterError {
   return new BroadcasterError('NOT_A_TRANSACTION', `tx is ${what}, not an open transaction; ${cure}`, { field: 'tx' })
 }
 
-/** `tx` was a transaction; `what` it is: `a Knex transaction`. */
+/** `tx` was a transaction and has ended; `what` names it: `a Knex transaction`. */
 export function transactionEnded(what: string, cause?: unknown): BroadcasterError {
   return new BroadcasterError(
     'TRANSACTION_ENDED',
@@ -27,7 +27,7 @@ export function transactionAborted(what: string, cause?: unknown): BroadcasterEr
   )
 }
 
-/** A statement of ours failed: PostgreSQL refuses everything after an error, which is told as `TRANSACTION_ABORTED`. */
+/** One of our statements failed. PostgreSQL refuses everything after an error: `TRANSACTION_ABORTED`. */
 export function refuseAborted(what: string): (error: unknown) => never {
   return (error) => {
     throw hasCode(error, FAILED_TRANSACTION) ? transactionAborted(what, error) : error
@@ -49,7 +49,7 @@ export function innerWith(
   return innerErrors(error).find((each) => fits(memberOf(each, name)))
 }
 
-/** Whether a value has members: also a function, as the transactions of Knex and postgres.js are. */
+/** Whether a value has members; functions too, as the transactions of Knex and postgres.js are. */
 export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return (typeof value === 'object' && value !== null) || typeof value === 'function'
 }

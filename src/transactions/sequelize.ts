@@ -22,12 +22,12 @@ interface QueryOptions {
 }
 
 /**
- * The instance's `retry` runs a statement again by itself. After a deadlock its transaction is gone, and what the second try is told
- * would hide that the transaction may be run again.
+ * The instance's `retry` option runs a failed statement again. After a deadlock the transaction is gone, and the error
+ * of the second try would hide that the transaction may be run again.
  */
 const ONCE = { retry: { max: 1 } } as const
 
-/** What a `Transaction` has when the program runs, and its types leave out. */
+/** What a `Transaction` has at run time but not in its types. */
 interface Inside {
   /** `commit` or `rollback` once it has ended. */
   readonly finished?: unknown
@@ -57,7 +57,7 @@ export function sequelizeTransaction(options: DialectOption): TransactionAdapter
     async execute(tx: SequelizeTransaction, statement: Statement): Promise<readonly Row[]> {
       const { sequelize } = insideOf(tx)
       const query = async (text: string, values: readonly unknown[]): Promise<unknown> => {
-        // `bind` numbers its values on every database; RAW, since SELECT is taken to be a read of a model's table.
+        // `bind` numbers its values on every database; RAW, since SELECT would mean a read of a model's table.
         return answerOf(
           await sequelize.query(text, { ...ONCE, bind: [...values], transaction: tx, raw: true, type: 'RAW' }),
         )

@@ -5,7 +5,7 @@ import { type Dialect, joinStatement, type Statement } from '../store/statement.
 /** The databases that a library of several dialects may speak to. */
 export type SqlDialect = Exclude<Dialect, 'memory'>
 
-/** Which database the transactions of a library are of. */
+/** Which database a library's transactions are on. */
 export interface DialectOption<Spoken extends SqlDialect = SqlDialect> {
   /** The same as the store's; MariaDB is `mysql`, PGlite is `postgres`. Required. */
   readonly dialect: Spoken

@@ -12,8 +12,8 @@ export interface TypeormQueryRunner {
 }
 
 /**
- * What we need of an `EntityManager` inside `dataSource.transaction(...)`. A `DataSource` and a `Repository` do not fit.
- * `dataSource.manager` has the same type and is refused at run time: no transaction is active on it.
+ * What we need of an `EntityManager` inside `dataSource.transaction(...)`. A `DataSource` and a `Repository` do not
+ * fit. `dataSource.manager` has the same type and is refused at run time: no transaction is active on it.
  */
 export interface TypeormManager {
   readonly queryRunner?: TypeormQueryRunner
@@ -55,11 +55,11 @@ export function typeormTransaction(options: DialectOption): TransactionAdapter<T
       else throw notATransaction('a QueryRunner without a transaction', 'await queryRunner.startTransaction() first')
     },
     async execute(tx: TypeormTransaction, statement: Statement): Promise<readonly Row[]> {
-      // `check` has seen it; were it gone since, there is no transaction any more.
+      // `check` has seen it; if it is gone since, the transaction has ended.
       const runner = runnerOf(tx)
       if (runner === undefined) throw transactionEnded('a TypeORM transaction')
       const run = async (text: string, values: readonly unknown[]): Promise<readonly Row[]> => {
-        // Structured: as they are, rows of a DELETE come in another form on each database.
+        // Structured: otherwise the rows of a DELETE come in another form on each database.
         const { records = [] } = await runner.query(text, [...values], true)
         return records as Row[]
       }

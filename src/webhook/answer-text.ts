@@ -5,7 +5,7 @@ const SHOWN = 200
 /** The most that a compressed body may become, in bytes: a few hundred of them can hold a megabyte. */
 const MOST_UNPACKED = 256 * 1024
 
-/** The end of an answer's body for an error message: on one line, and nothing that a terminal would obey. */
+/** The end of an answer's body for an error message: one line, without terminal control characters. */
 export function answerText(body: Buffer, encoding: string | undefined): string {
   const plain = unpacked(body, encoding?.trim().toLowerCase() || 'identity')
   if (plain === undefined) return body.length === 0 ? '' : `(${body.length} bytes in ${onOneLine(encoding ?? '', 40)})`
@@ -13,11 +13,11 @@ export function answerText(body: Buffer, encoding: string | undefined): string {
 }
 
 /**
- * A text from elsewhere without control and formatting characters and line breaks, whole surrogates only, and of it the
- * first `length` characters; the last ones when `length` is negative.
+ * The first `length` characters of a text from elsewhere (the last ones when `length` is negative), without control and
+ * formatting characters, line breaks and lone surrogates.
  */
 export function onOneLine(text: string, length: number): string {
-  // Cut before, generously: what is left may come from an answer of any size.
+  // Cut generously first: the text may be of any size.
   const rough = length < 0 ? text.slice(8 * length) : text.slice(0, 8 * length)
   const plain = rough
     .toWellFormed()
@@ -26,7 +26,7 @@ export function onOneLine(text: string, length: number): string {
   return (length < 0 ? plain.slice(length) : plain.slice(0, length)).toWellFormed()
 }
 
-/** Undefined = not in an encoding that is known here, or not really in it. A body that was cut off is read as far as it goes. */
+/** Undefined = an unknown encoding, or not really in it. A body that was cut off is read as far as it goes. */
 function unpacked(body: Buffer, encoding: string): Buffer | undefined {
   const limit = { maxOutputLength: MOST_UNPACKED, finishFlush: zlib.Z_SYNC_FLUSH }
   try {

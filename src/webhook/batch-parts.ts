@@ -12,8 +12,8 @@ export interface BatchItem {
 }
 
 /**
- * Cuts a list into parts that each fit a request, in order; an item that fits none is a part by itself. Items that must
- * go alone are never in a part with others that need not. Pure.
+ * Cuts a list into parts that each fit a request, in order. An item that fits none is a part by itself; those that must
+ * go alone share parts only with each other. Pure.
  */
 export function batchParts<Item extends BatchItem>(
   items: readonly Item[],

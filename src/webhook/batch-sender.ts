@@ -23,23 +23,23 @@ interface Run {
   readonly end: { readonly at: number; readonly error: unknown } | undefined
 }
 
-/** More than this many events under suspicion are more than any send has: older ones went to another worker. */
+/** More suspects than any send has events: older ones went to another worker. */
 const MOST_SUSPECTS = 20_000
 
 /**
- * Sends events many at a time: the batches of a destination one after the other, several destinations at once. A batch
- * that is refused is sent again in parts, down to the events at fault; none is sent after an undelivered one of its key.
+ * Sends events in batches: those of a destination in sequence, several destinations at once. A refused batch is sent
+ * again in parts, down to the events at fault; none is sent after an undelivered one of its key.
  */
 export class BatchSender {
   readonly #limit: BatchLimit
-  /** Ids of events that were in a batch that one of them spoiled; each goes alone until it is delivered. */
+  /** Ids of events whose batch was refused because of one of them; each goes alone until it is delivered. */
   readonly #suspects = new Set<string>()
 
   constructor(limit: BatchLimit) {
     this.#limit = limit
   }
 
-  /** Resolves with one result per event, in order; never rejects. `destinationOf` may throw what is wrong with it. */
+  /** Resolves with one result per event, in order; never rejects. `destinationOf` may throw. */
   async send(
     events: readonly OutgoingEvent[],
     signal: AbortSignal,
@@ -108,7 +108,7 @@ export class BatchSender {
     if (!refusal || refusal.refuses === 'everything' || items.length === 1) {
       for (const item of items) {
         outcomes.record(item, refusal ? notDelivered(refusal.error) : delivered)
-        // One that was refused by itself stays alone, or it would spoil another batch at each of its retries.
+        // An event that was refused alone stays alone, or it would spoil another batch with each retry.
         if (!refusal || refusal.error instanceof PermanentError) this.#suspects.delete(item.event.recordId)
       }
       return refusal?.refuses !== 'everything'
@@ -120,7 +120,7 @@ export class BatchSender {
     }
     this.#suspect(items)
     if (refusal.refuses === 'message') return this.#singly(items, outcomes, signal)
-    // The time of this send is gone. None of them pays for it: the next send finds out which one it was.
+    // This send has run out of time. None of them pays for it: the next send finds out which one it was.
     const later = `a batch of ${items.length} was not answered in time; its events are sent one by one next`
     const error = new BroadcasterError('SEND_NOT_ATTEMPTED', later, { cause: refusal.error })
     for (const item of items) outcomes.record(item, notDelivered(error))
@@ -149,7 +149,7 @@ export class BatchSender {
 /** The results of one send so far. */
 class Outcomes {
   readonly results: SendResult[]
-  /** How this send delivers a message. */
+  /** Delivers a message within this send. */
   readonly deliver: Deliver
   /** Keys with an event that was not delivered. */
   readonly #stopped = new Set<string>()

@@ -8,11 +8,11 @@ import { httpUrl, type ResolvedWebhookOptions } from './options.ts'
 import { hashedId } from './signature.ts'
 import { readSigningKey, type SigningKey } from './signing-key.ts'
 
-/** Where an event goes, and how it is signed for it. */
+/** Where an event goes, and how it is signed. */
 export interface Destination {
-  /** Equal for events that may share a batch; it may hold keys. */
+  /** Equal for events that may share a batch; it may contain keys. */
   readonly name: string
-  /** What fails or is slow by itself: `placeOf`. */
+  /** What fails or is slow as one: see `placeOf`. */
   readonly place: string
   readonly target: RequestTarget
   readonly keys: readonly SigningKey[]
@@ -46,8 +46,8 @@ function placeOf(event: OutgoingEvent, url: URL, { destination }: ResolvedWebhoo
 }
 
 /**
- * The destination of an event, for `Backend.destination`; undefined when all go to one, and when it is not known: then
- * its send says why.
+ * An event's destination, for `Backend.destination`; undefined when all events go to one, and when it is not known: the
+ * send then says why.
  */
 export function knownPlaceOf(event: OutgoingEvent, options: ResolvedWebhookOptions): string | undefined {
   if (typeof options.url !== 'function' && options.destination === undefined) return undefined
@@ -66,13 +66,13 @@ function addressOf(event: OutgoingEvent, { url: given }: ResolvedWebhookOptions)
   return url
 }
 
-/** Calls a function of the user's. What it throws is about this event, unless it says otherwise by an error class of ours. */
+/** Calls a user's function. What it throws concerns this event, unless it is an error class of ours. */
 function asked<T>(name: string, event: OutgoingEvent, answer: (event: OutgoingEvent) => T): T {
   try {
     return answer(event)
   } catch (error) {
     if (error instanceof BroadcasterError) throw error
-    // Without its cause: a network code in there would say outage.
+    // Without its cause: a network code in it would mean an outage.
     throw new BroadcasterError('SEND_FAILED', `the ${name} function of webhook() threw: ${describeError(error)}`)
   }
 }

@@ -29,10 +29,10 @@ const MOST_BODY = 16_384
 /** How long the body of a 2xx may take, in milliseconds, before its connection is given up. */
 const LONGEST_BODY = 1_000
 
-/** The connection ended before there was an answer, so it is not known what the destination made of the request. */
+/** The connection ended before an answer, so it is not known what the destination did with the request. */
 export class ConnectionCutError extends Error {
   override readonly name = 'ConnectionCutError'
-  /** On a connection that was kept from an earlier request. */
+  /** Whether the connection had served an earlier request. */
   readonly reused: boolean
   constructor(cause: Error, reused: boolean) {
     super(cause.message, { cause })
@@ -41,14 +41,14 @@ export class ConnectionCutError extends Error {
 }
 
 /**
- * Sends one request and waits for the answer: once its status has come, that counts, whatever happens afterwards.
- * Rejects when there is none, with `ConnectionCutError`, or the error of the connection or signal. It ends when the signal
+ * Sends one request and waits for the answer: once its status has arrived, that counts, whatever happens afterwards.
+ * Without one it rejects with `ConnectionCutError`, or the error of the connection or signal. It ends when the signal
  * aborts, whatever the other end does.
  */
 export function exchange(request: Exchange): Promise<HttpAnswer> {
   return attempt(request).catch((error: unknown) => {
-    // A server may close a kept connection at the very moment when we use it again. It has answered nothing, and a new
-    // connection tells whether it is there at all; without this each such race would count as an outage.
+    // A server may close an idle connection at the very moment when we use it again. A new connection shows whether the
+    // server is there at all; without this each such race would count as an outage.
     if (error instanceof ConnectionCutError && error.reused && !request.signal.aborted) return attempt(request)
     throw error
   })
@@ -76,17 +76,17 @@ function attempt({ method, url, headers, body, agents, signal }: Exchange): Prom
         resolve({ ...answer, text: ok ? '' : text }),
       )
     })
-    // 101, which we never ask for: what follows is not HTTP, and its connection is useless.
+    // 101, which we never ask for: what follows is not HTTP, and the connection is of no use.
     request.on('upgrade', (response, socket) => {
       resolve({ ...begin(response), text: '' })
       socket.destroy()
     })
     request.on('error', (error: NodeJS.ErrnoException) => {
-      // A server that refuses a large event may answer before it has read all of it, and cut us off.
+      // A server that refuses a large event may answer before it has read all of it, then cut us off.
       if (answered) return
       reject(isCut(error) ? new ConnectionCutError(error, request.reusedSocket) : error)
     })
-    // Whatever ends a request ends with this: what was not answered by then never will be.
+    // Every request ends with this event: what has no answer by then never will have.
     request.on('close', () => {
       if (!answered) reject(new ConnectionCutError(new Error('the connection was closed'), request.reusedSocket))
     })
@@ -94,12 +94,12 @@ function attempt({ method, url, headers, body, agents, signal }: Exchange): Prom
   })
 }
 
-/** Whether a connection that may have stood ended, or what came over it is not HTTP (codes of Node's parser). */
+/** Whether an established connection ended, or what came over it is not HTTP (codes of Node's parser). */
 function isCut({ code = '' }: NodeJS.ErrnoException): boolean {
   return code === 'ECONNRESET' || code === 'EPIPE' || code.startsWith('HPE_')
 }
 
-/** Reads the body, so that its connection can be used again, but not an endless one. Never rejects. */
+/** Reads the body, so that the connection can be reused, but not endlessly. Never rejects. */
 function readSome(response: IncomingMessage, patience: number | undefined): Promise<string> {
   return new Promise((resolve) => {
     const chunks: Buffer[] = []
@@ -121,7 +121,7 @@ function readSome(response: IncomingMessage, patience: number | undefined): Prom
   })
 }
 
-/** The headers of an answer that mean something to us. */
+/** The headers of an answer that we read. */
 const READ = ['retry-after', 'date', 'location', 'webhook-allowed-origin', 'webhook-allowed-rate'] as const
 
 function singleHeaders(response: IncomingMessage): Readonly<Record<string, string | undefined>> {

@@ -10,7 +10,7 @@ export const WEBHOOK_HANDSHAKE = {
   ),
   /** The rate that we ask for, in requests a minute. Default: none is asked for. */
   rate: integer(undefined, { min: 1, max: 999_999_999 }),
-  /** How long a permission is good for before it is asked for again, in milliseconds. Default 3600000 (1 h). */
+  /** How long a permission is valid before it is asked for again, in milliseconds. Default 3600000 (1 h). */
   renewAfter: duration(3_600_000, { min: 1, max: Number.MAX_SAFE_INTEGER }),
 }
 /** How permission is asked before events are posted (CloudEvents webhook handshake). */

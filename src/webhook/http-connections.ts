@@ -12,7 +12,7 @@ export interface RequestTarget {
   readonly trusted: boolean
 }
 
-/** What is posted: the event's own headers go wherever it goes, the user's only to the origin they were meant for. */
+/** What is posted: the event's headers go wherever it goes, the user's only to the origin they are meant for. */
 export interface Parcel {
   readonly eventHeaders: Readonly<Record<string, string>>
   readonly userHeaders: Readonly<Record<string, string>>
@@ -27,13 +27,13 @@ export interface ConnectionRules {
 }
 
 const MOST_REDIRECTS = 5
-/** 303 asks for a GET, and 300 for a choice: neither delivers an event. */
+/** 303 asks for a GET and 300 for a choice: neither delivers an event. */
 const REPOST: ReadonlySet<number> = new Set([301, 302, 307, 308])
 
 /** The connections of one webhook backend, kept open between requests. */
 export class HttpConnections {
   readonly #rules: ConnectionRules
-  /** A connection that was kept open is used again only for what was checked, and says who we are, in the same way. */
+  /** Kept connections are reused only for targets with the same checks and the same client certificate. */
   readonly #agents = new Map<string, Agents>()
 
   constructor(rules: ConnectionRules) {
@@ -54,14 +54,14 @@ export class HttpConnections {
         url: at,
         headers: { ...(home ? parcel.userHeaders : {}), ...parcel.eventHeaders },
         body: parcel.body,
-        // Back at the operator's own origin it may be in a private network again.
+        // Back at the operator's own origin, private networks are allowed again.
         agents: this.#agentsFor(at, trusted && home, home),
         signal,
       })
       if (!this.#rules.followRedirects || !REPOST.has(answer.status) || redirects === MOST_REDIRECTS)
         return { answer, url: at }
       const next = URL.parse(answer.headers['location'] ?? '', at.href)
-      // Never from https to http: the event would travel in the open.
+      // Never from https to http: the event would travel in the clear.
       if (!next || !(next.protocol === 'https:' || next.protocol === at.protocol)) return { answer, url: at }
       at = next
     }
@@ -84,7 +84,7 @@ export class HttpConnections {
     }
   }
 
-  /** `home`: the destination itself and not a redirect from it, so that it may see our client certificate. */
+  /** `home`: the destination itself, not a redirect from it; only there our client certificate is shown. */
   #agentsFor({ hostname }: URL, trusted: boolean, home: boolean): Agents {
     const guarded = !trusted && !this.#rules.allowPrivateNetworks
     if (guarded && isPrivateAddress(hostname)) throw new PrivateAddressError(hostname, hostname)

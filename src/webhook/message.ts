@@ -8,7 +8,7 @@ import { hashedId, messageId } from './signature.ts'
 
 /** What one request carries: an event, or several. */
 export interface Message {
-  /** The same at each attempt: that of the row, or one made of the content of a batch. */
+  /** The same at each attempt: made of the row's id, or of the content of a batch. */
   readonly id: string
   readonly headers: Readonly<Record<string, string>>
   readonly body: string | Uint8Array | null
@@ -16,7 +16,7 @@ export interface Message {
 
 /** One event as a request. Throws `PermanentError` when it cannot be written as one. */
 export function eventMessage(event: OutgoingEvent, mode: 'structured' | 'binary'): Message {
-  // The event's own id is unique with its source only, and may be anything; a receiver drops the ids that it has seen.
+  // The event's own id is unique only with its source, and may be any text; a receiver drops ids that it has seen.
   const id = messageId('event_', event.recordId)
   if (mode === 'structured') {
     return { id, headers: { 'content-type': STRUCTURED_CONTENT_TYPE }, body: structuredText(event) }
@@ -29,15 +29,14 @@ export function eventMessage(event: OutgoingEvent, mode: 'structured' | 'binary'
   }
 }
 
-/** A token of HTTP, which a header's name is, without the prefix. */
+/** An HTTP token, which a header's name must be; here without the prefix. */
 const NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
-/** Beyond ASCII a header has no charset: one end writes Latin-1 and the other reads UTF-8. */
+/** Beyond ASCII a header has no defined charset: one end writes Latin-1, the other reads UTF-8. */
 const VALUE = /^[\t\x20-\x7e]*$/
 
 /**
- * Throws `INVALID_EVENT` for an attribute that binary mode cannot carry as a header. Its own attributes are
- * percent-encoded; the content type is written as it is, and the name of an extension that was written by SQL may be
- * anything.
+ * Throws `INVALID_EVENT` for an attribute that binary mode cannot carry as a header. Values are percent-encoded, but
+ * the content type is written as it is, and an extension that was written by SQL may have any name.
  */
 export function checkHeaders(event: OutgoingEvent): void {
   const { datacontenttype = '', ...others } = event.toEncodable().attributes

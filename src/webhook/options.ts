@@ -24,7 +24,7 @@ import { readSigningKey, type SigningKey } from './signing-key.ts'
 
 /** Names and values of headers. */
 export type WebhookHeaders = Readonly<Record<string, string>>
-/** One key, or several while keys are changed: the newest first. */
+/** One key, or several during a rotation: the newest first. */
 export type WebhookKeys = string | readonly string[]
 
 type HeadersOption = WebhookHeaders | (() => WebhookHeaders | Promise<WebhookHeaders>)
@@ -35,7 +35,7 @@ export const WEBHOOK_RATE_LIMIT = {
   requests: required(integer(undefined, { min: 1, max: 1_000_000 })),
   /** In milliseconds; needed. */
   per: required(duration(undefined, { min: 1, max: 86_400_000 })),
-  /** How many may go at once after a rest; any `per` then has at most `requests + burst - 1`. Default 1. */
+  /** How many may go at once after a pause; any `per` then has at most `requests + burst - 1`. Default 1. */
   burst: integer(1, { min: 1, max: 1_000_000 }),
 }
 /** How many requests may go to one origin, in how much time. */
@@ -52,8 +52,8 @@ export type WebhookBatchLimit = OptionsOf<typeof WEBHOOK_BATCH>
 
 export const WEBHOOK = {
   /**
-   * Where events are posted (http or https), or a function that says it for each event. A fixed address may be in a
-   * private network: you wrote it. One that a function returns may not, unless `allowPrivateNetworks`.
+   * Where events are posted (http or https), or a function that returns it for each event. A fixed address may be in a
+   * private network, since you wrote it. One that a function returns may not, unless `allowPrivateNetworks`.
    */
   url: required(
     parsed<string | ((event: OutgoingEvent) => string), URL | ((event: OutgoingEvent) => string) | undefined>(
@@ -63,27 +63,27 @@ export const WEBHOOK = {
     ),
   ),
   /**
-   * Names the destination of an event, at most 200 characters: what fails or is slow by itself. Each has `concurrency`
-   * requests of its own, and an outage there holds up no other. Default: the address's origin when `url` is a function,
-   * one place when it is fixed.
+   * Names the destination of an event, at most 200 characters: what fails or is slow as one. Each has its own
+   * `concurrency`, and an outage of one holds up no other. Default: the address's origin when `url` is a function, a
+   * single one when it is fixed.
    */
   destination: callback<(event: OutgoingEvent) => string>('a function that names the destination of an event'),
   /**
-   * `structured`: the whole event as JSON. `binary`: attributes as `ce-` headers, data as the body. `batch`: many events
-   * as one JSON array. Default 'structured'.
+   * `structured`: the whole event as JSON. `binary`: attributes as `ce-` headers, data as the body. `batch`: many
+   * events as one JSON array. Default 'structured'.
    */
   mode: oneOf('structured', 'structured', 'binary', 'batch'),
   /** Headers of every request, such as `authorization`; or a function for headers that change. Default: none. */
   headers: headersOption(),
   /**
-   * Signs each request as Standard Webhooks says, with `whsec_...` (needs the package `standardwebhooks`) or `whsk_...`;
-   * with every key of a list, the newest first. A function gives those of an event's destination; `[]` = not signed. False =
-   * not signed. Undefined, as of a variable that is not set, is refused. Default: not signed.
+   * Signs each request as Standard Webhooks says, with `whsec_...` (needs the package `standardwebhooks`) or
+   * `whsk_...`; with every key of a list, the newest first. A function returns the keys of an event's destination. `[]`
+   * or false = not signed. Undefined, as from a variable that is not set, is refused. Default: not signed.
    */
   keys: credential(keysOption()),
-  /** Asks the destination's permission first (CloudEvents webhook handshake), and keeps the rate it allows. Default false. */
+  /** Asks for permission first (CloudEvents webhook handshake), and keeps to the permitted rate. Default false. */
   handshake: byDefault(false, or(nested(WEBHOOK_HANDSHAKE), false)),
-  /** How many requests to one origin, and from this process, in how much time. Default: no limit. */
+  /** How many requests go from this process to one origin, in how much time. Default: no limit. */
   rateLimit: optional(nested(WEBHOOK_RATE_LIMIT)),
   /** How much one request may carry in mode 'batch'. Default: 100 events, 1 MiB. */
   maxBatch: nested(WEBHOOK_BATCH),

@@ -16,7 +16,7 @@ interface Entry {
 }
 
 const MINUTE = 60_000
-/** How many addresses are remembered before those whose time is over are forgotten. */
+/** How many addresses are remembered before expired ones are forgotten. */
 const MANY = 1_000
 
 /** Why a destination may not be sent to now. `retryAfter` in milliseconds, when it said so. */
@@ -32,15 +32,15 @@ export class NotPermittedError extends Error {
 export type Permissions = ReturnType<typeof permissions>
 
 /**
- * The permissions of destinations, asked for before the first event and again when their time is over. `timeout` of one handshake,
- * in milliseconds.
+ * The permissions of destinations, asked for before the first event and again when they expire. `timeout` of one
+ * handshake, in milliseconds.
  */
 export function permissions(asked: ResolvedHandshake, connections: HttpConnections, timeout: number) {
   const entries = new Map<string, Entry>()
 
   /**
-   * The throttle that keeps the rate that was agreed; undefined = no limit. Rejects with `NotPermittedError`, or with the
-   * error of the connection. Requests to one address ask once.
+   * The throttle for the agreed rate; undefined = no limit. Rejects with `NotPermittedError`, or with the error of the
+   * connection. Concurrent requests to one address ask once.
    */
   async function of(
     target: RequestTarget,
@@ -89,7 +89,7 @@ export function permissions(asked: ResolvedHandshake, connections: HttpConnectio
     }
     entry.until = performance.now() + asked.renewAfter
     const { rate } = permission
-    // The same rate as before is the same throttle: asking again gives no second helping.
+    // The same rate keeps its throttle: asking again must not grant another burst.
     if (rate === null) entry.throttle = undefined
     else if (entry.throttle?.limit.requests !== rate) {
       entry.throttle = new Throttle({ requests: rate, per: MINUTE, burst: 1 })
@@ -108,7 +108,7 @@ export function permissions(asked: ResolvedHandshake, connections: HttpConnectio
       if (limit.timedOut) {
         throw new Error(`the webhook handshake was not answered within ${timeout} ms`)
       }
-      // Others may be waiting for this answer whose own send goes on.
+      // Other sends, which go on, may be waiting for this answer.
       throw signal.aborted ? interruption(signal) : error
     } finally {
       limit.end()
@@ -118,7 +118,7 @@ export function permissions(asked: ResolvedHandshake, connections: HttpConnectio
   return { of }
 }
 
-/** What the destination said to our request for permission. */
+/** The destination's answer to our request for permission. */
 type Permission =
   /** `rate` in requests a minute; null = no limit. */
   { readonly granted: true; readonly rate: number | null } | { readonly granted: false; readonly reason: string }
@@ -142,7 +142,7 @@ function readPermission({ status, headers }: HttpAnswer, asked: ResolvedHandshak
     return { granted: false, reason: `permits events from ${shown(origin)}, and we are ${asked.origin}` }
   }
   if (rate === '*') return { granted: true, rate: null }
-  // It must name a rate when it was asked for one; until it does, what we asked for is all that we may assume.
+  // It must name a rate when asked for one; if it does not, the rate that we asked for is all we may assume.
   if (!rate) return { granted: true, rate: asked.rate ?? null }
   const perMinute = /^\d{1,9}$/.test(rate) ? Number(rate) : 0
   if (perMinute > 0) return { granted: true, rate: perMinute }

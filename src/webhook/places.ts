@@ -6,7 +6,7 @@ export interface WebhookPlace {
   answeredAt: number
 }
 
-/** Each place has room of its own; one without a request in flight costs nothing. */
+/** Each place has its own room; a place without a request in flight costs nothing. */
 export class Places {
   readonly #width: number
   readonly #places = new Map<string, WebhookPlace & { readonly gate: Gate; users: number }>()

@@ -9,7 +9,7 @@ const PRIVATE_IPV4 = [
   ['10.0.0.0', 8],
   ['100.64.0.0', 10],
   ['127.0.0.0', 8],
-  // Azure's host agent, which answers its virtual machines only.
+  // Azure's host agent, which answers only its virtual machines.
   ['168.63.129.16', 32],
   ['169.254.0.0', 16],
   ['172.16.0.0', 12],
@@ -24,11 +24,11 @@ const PRIVATE_IPV4 = [
   ['240.0.0.0', 4],
 ] as const
 
-/** Those that carry an IPv4 address inside (mapped, translated, NAT64, 6to4, Teredo) are refused whole: it may be a private one. */
+/** Ranges that embed an IPv4 address (mapped, translated, NAT64, 6to4, Teredo) are refused whole. */
 const PRIVATE_IPV6 = [
   ['::', 96],
   ['::ffff:0:0', 96],
-  // Of translators without state (RFC 2765): ::ffff:0:127.0.0.1.
+  // Stateless translation (RFC 2765): ::ffff:0:127.0.0.1.
   ['::ffff:0:0:0', 96],
   ['64:ff9b::', 96],
   ['64:ff9b:1::', 48],
@@ -56,7 +56,7 @@ function blockLists(): { readonly ipv4: BlockList; readonly ipv6: BlockList } {
   return (blocked = lists)
 }
 
-/** Whether an IP address is private, loopback, link-local or otherwise not a public one. False for a name. */
+/** Whether an IP address is private, loopback, link-local or otherwise not public. False for a name. */
 export function isPrivateAddress(address: string): boolean {
   const bare = address.replace(/^\[|\]$/g, '').replace(/%.*$/, '')
   const family = isIP(bare)
@@ -64,7 +64,7 @@ export function isPrivateAddress(address: string): boolean {
   return family === 4 ? blockLists().ipv4.check(bare, 'ipv4') : blockLists().ipv6.check(bare, 'ipv6')
 }
 
-/** The address of a destination is in a private network, where it may not be. */
+/** A destination's address is in a private network, which is not permitted. */
 export class PrivateAddressError extends Error {
   override readonly name = 'PrivateAddressError'
   constructor(host: string, address: string) {
@@ -74,15 +74,15 @@ export class PrivateAddressError extends Error {
 }
 
 /**
- * A lookup that refuses a name when any of its addresses is private. It is the lookup of the very connection, and the
- * connection goes to what it returned: a name cannot change between the check and the use. Node does not look up an
- * address that is given as one: check those with `isPrivateAddress`.
+ * A lookup that refuses a name when any of its addresses is private. The connection itself uses it and goes to the
+ * address that it returned, so a name cannot change between check and use. Node does not look up IP addresses: check
+ * those with `isPrivateAddress`.
  */
 export function publicLookup(resolve: LookupFunction): LookupFunction {
   return (hostname, options, callback) => {
     resolve(hostname, { ...options, all: true }, (error, found, family) => {
       if (error) return callback(error, '')
-      // A resolver of the user's own may answer with one address whatever it was asked for.
+      // A user's resolver may answer with one address even when asked for all.
       const addresses = Array.isArray(found) ? found : [{ address: found, family: family ?? isIP(found) }]
       const inside = addresses.find(({ address }) => isPrivateAddress(address))
       if (inside) return callback(new PrivateAddressError(hostname, inside.address), '')

@@ -22,28 +22,25 @@ export const WEBHOOK_RECEIVER = {
    * request can change its type, id and subject. Default: only when `keys` is false.
    */
   binary: flag(undefined),
-  /** Senders that get permission when they ask (CloudEvents webhook handshake), by DNS name; '*' = any. Default: none. */
+  /** Senders that get permission on request (CloudEvents webhook handshake), by DNS name; '*' = any. Default: none. */
   allowedOrigins: option<'*' | readonly string[]>("DNS names, or '*' for any", [], areOrigins),
   /** The most requests a minute that a sender gets permission for; it is not enforced here. Default: no limit. */
   allowedRate: integer(undefined, { min: 1, max: 999_999_999 }),
   /** The largest body, in bytes. Default 2,097,152 (2 MiB). */
   maxBytes: bytes(2 * MiB, { min: 1, max: 2 ** 29 }),
   /**
-   * What the bodies of all requests together may hold until they are answered, in bytes; more is answered 503. Default: 64
-   * MiB, at least twice `maxBytes`.
+   * What the bodies of all requests together may hold until they are answered, in bytes; more is answered 503. Default:
+   * 64 MiB, at least twice `maxBytes`.
    */
   maxTotalBytes: bytes(undefined, { min: 1 }),
-  /**
-   * How long a body may take to arrive, in milliseconds; one that comes at less than 1 kB a second has 3 s. Default
-   * 10,000.
-   */
+  /** How long a body may take to arrive, in milliseconds; below 1 kB a second only 3 s. Default 10,000. */
   bodyTimeout: duration(10_000),
   /**
-   * After this time the handler's signal aborts, in milliseconds. One that does not react to it is left behind a second later:
-   * its transaction is rolled back, and the request answered with 500. Default 30,000.
+   * The handler's signal aborts after this time, in milliseconds. A handler that does not react is abandoned a second
+   * later: its transaction is rolled back, and the request answered with 500. Default 30,000.
    */
   handlerTimeout: duration(30_000),
-  /** When to send again what failed, as `Retry-After` says, in milliseconds; whole seconds on the wire. Default 1,000. */
+  /** The `Retry-After` of what failed, in milliseconds; rounded up to seconds on the wire. Default 1,000. */
   retryAfter: duration(1_000, { min: 0 }),
   /**
    * Inbox entries older than this are deleted, some with every 100th event handled, in milliseconds; null = never here.

@@ -11,7 +11,7 @@ export class BodyTooSlowError extends Error {
   override readonly name = 'BodyTooSlowError'
 }
 
-/** The bodies that are held now leave no room for this one. */
+/** The bodies held at this moment leave no room for this one. */
 export class NoRoomForBodyError extends Error {
   override readonly name = 'NoRoomForBodyError'
 }
@@ -23,23 +23,23 @@ export interface BodyLimits {
   readonly timeout: number
 }
 
-/** A body that was read, and the room that it takes until `release`. */
+/** A body that was read; it counts against the budget until `release`. */
 export interface HeldBody {
   readonly bytes: Uint8Array
   release(): void
 }
 
-/** What a body may not fall below, in bytes for each millisecond: 1 kB a second, whatever time it has in all. */
+/** The slowest average that a body may arrive at, in bytes per millisecond (1 kB a second). */
 const SLOWEST = 1
-/** How long it may be slower at first, in milliseconds: the first bytes of a connection may have to be sent again. */
+/** How long it may be slower at first, in milliseconds: the first packets of a connection may be lost and resent. */
 const GRACE = 3_000
-/** The first piece of memory for a body, in bytes; each further one doubles it. */
+/** The first buffer for a body, in bytes; it grows by doubling. */
 const FIRST_PIECE = 16 * 1024
 
 /**
- * Reads a body into one buffer as it comes, so that it takes no more memory than its bytes, however many pieces it comes
- * in. Rejects with `BodyTooLargeError` (at once, when its length is announced), `BodyTooSlowError`, `NoRoomForBodyError`, or with why it
- * could not be read.
+ * Reads a body into one buffer as it arrives, so that memory does not depend on the number of pieces. Rejects with
+ * `BodyTooLargeError` (at once, when its length is announced), `BodyTooSlowError`, `NoRoomForBodyError`, or with the
+ * reason why it could not be read.
  */
 export async function readBody(
   request: Request,
@@ -53,7 +53,7 @@ export async function readBody(
   const room = new GrowingBuffer(maxBytes, budget)
   const patience = new AbortController()
   let tooSlow: BodyTooSlowError | undefined
-  // A race with it for each piece would leave something behind for each: cancelling ends the read that is waiting.
+  // Not raced with each read, which would leave a listener behind each time: cancelling ends the waiting read.
   void runsOut(() => room.size, timeout, patience.signal).catch((error: unknown) => {
     if (!(error instanceof BodyTooSlowError)) return
     tooSlow = error
@@ -68,7 +68,7 @@ export async function readBody(
     }
   } catch (error) {
     room.release()
-    // Not waited for: what is left of it may come slowly.
+    // Not waited for: the rest may come slowly.
     void reader.cancel().catch(() => undefined)
     throw error
   } finally {
@@ -126,7 +126,7 @@ class GrowingBuffer {
     const old = this.#buffer
     const capacity = Math.min(this.#limit, Math.max(FIRST_PIECE, 2 * old.byteLength, needed))
     if (!this.#budget.take(capacity - old.byteLength)) throw new NoRoomForBodyError()
-    // Not from the pool of small buffers, a piece of which would keep all of it.
+    // Not from the pool of small buffers, where one slice keeps the whole pool alive.
     this.#buffer = Buffer.allocUnsafeSlow(capacity)
     this.#buffer.set(old.subarray(0, this.#size))
   }

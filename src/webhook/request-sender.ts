@@ -25,9 +25,9 @@ import { prepareSigning, signRequest } from './signature.ts'
 import type { SigningKey } from './signing-key.ts'
 import { KeyedThrottles, type Throttle } from './throttle.ts'
 
-/** Of the message of an error that came from elsewhere, in characters. */
+/** The most that is kept of a foreign error's message, in characters. */
 const LONGEST_MESSAGE = 500
-/** How long the destination may take to answer a HEAD, in milliseconds, after a POST that it did not answer or refused. */
+/** How long a destination may take to answer a HEAD, in ms, after a POST that it refused or did not answer. */
 export const LIFE_SIGN_TIMEOUT = 1_000
 
 /** Delivers one message: permission, a turn, a signature, a request, and what its answer means. */
@@ -38,7 +38,7 @@ export class RequestSender {
   readonly #permissions: Permissions | undefined
   readonly #places: Places
   readonly #throttles: KeyedThrottles | undefined
-  /** A request could not be signed: whose keys a function gives, it is known only then. */
+  /** A request could not be signed: with keys from a function this is known only then. */
   #lacksPackage = false
   /** Aborts when the backend closes: nothing new is started. */
   readonly #closing = new AbortController()
@@ -74,13 +74,13 @@ export class RequestSender {
     }
   }
 
-  /** Loads what signing needs: with these keys, or as a request has shown. Rejects with `MISSING_DEPENDENCY`. */
+  /** Loads what signing with these keys needs, or a request has needed. Rejects with `MISSING_DEPENDENCY`. */
   async prepareSigning(keys: readonly SigningKey[]): Promise<void> {
     await prepareSigning(keys, this.#lacksPackage)
     this.#lacksPackage = false
   }
 
-  /** Finds out whether sending is possible and permitted, before there is an event. Rejects with what is wrong. */
+  /** Finds out, before there is an event, whether sending is possible and permitted. Rejects with what is wrong. */
   async prepare(target: RequestTarget | undefined, keys: readonly SigningKey[], signal: AbortSignal): Promise<void> {
     await this.prepareSigning(keys)
     if (!target) return
@@ -96,13 +96,13 @@ export class RequestSender {
     return this.#permissions?.of(target, await this.headers(signal), signal)
   }
 
-  /** Whether anything at an address answers HTTP at all, whatever it says. */
+  /** Sends a HEAD: whether anything at the address answers HTTP at all. */
   async head(target: RequestTarget, signal: AbortSignal): Promise<HttpAnswer> {
     return this.#connections.ask('HEAD', target, await this.headers(signal), signal)
   }
 
   /**
-   * The headers of every request to a destination itself. A function has the time of a request for them. Rejects with
+   * The user's headers for requests to the destination itself. A function may take as long as a request. Rejects with
    * `OutageError`: no event is to blame.
    */
   async headers(signal: AbortSignal): Promise<WebhookHeaders> {
@@ -122,7 +122,7 @@ export class RequestSender {
     return { 'user-agent': 'ts-broadcaster', ...headers, ...origin }
   }
 
-  /** No message is started any more; those in flight go on. */
+  /** Starts no more messages; those in flight go on. */
   stop(): void {
     this.#closing.abort()
   }
@@ -186,7 +186,7 @@ export class RequestSender {
     return { error: placeError(message, { cause: error }), refuses: 'everything' }
   }
 
-  /** One event that a destination answers as if it were down must not hold up all others for ever. */
+  /** One event that makes a destination answer as if it were down must not hold up all others for ever. */
   async #answered(
     target: RequestTarget,
     answer: HttpAnswer,
@@ -200,8 +200,9 @@ export class RequestSender {
   }
 
   /**
-   * No answer in time. If the destination has answered anybody since, or answers a HEAD now, this message is what it
-   * cannot deal with: a failure, or it would hold up all others for ever. If it is silent altogether, it is down.
+   * No answer in time. If the destination has answered another request since, or answers a HEAD now, this message is
+   * what it cannot deal with: a failure, or it would hold up all others for ever. If it is completely silent, it is
+   * down.
    */
   async #tooSlow(target: RequestTarget, answeredSince: boolean, signal: AbortSignal): Promise<Refusal> {
     const message = `no answer from ${nameOf(target.url)} within ${this.#options.timeout} ms`
@@ -211,16 +212,16 @@ export class RequestSender {
       : { error: placeError(message), refuses: 'everything' }
   }
 
-  /** The connection ended without an answer: the destination went away, or it cuts off what it does not take. */
+  /** The connection ended without an answer: the destination went away, or it cuts off what it does not accept. */
   async #cut(target: RequestTarget, cause: ConnectionCutError, signal: AbortSignal): Promise<Refusal> {
     const message = `no answer from ${nameOf(target.url)}: ${messageOf(cause)}`
-    // Without its cause: the code in there says outage.
+    // Without its cause: the code in it would mean an outage.
     return (await this.#askLifeSign(target, signal))
       ? { error: new BroadcasterError('SEND_FAILED', `${message}, though it answers a HEAD`), refuses: 'message' }
       : { error: placeError(message, { cause }), refuses: 'everything' }
   }
 
-  /** Its answer to a HEAD, if there is one. Asked once for all that need it at the same time. */
+  /** The answer to a HEAD, if any; one request for concurrent callers. */
   #askLifeSign(target: RequestTarget, signal: AbortSignal): Promise<HttpAnswer | undefined> {
     const { href } = target.url
     const known = this.#lifeSigns.get(href)
@@ -242,7 +243,7 @@ export class RequestSender {
   }
 }
 
-/** What Node says to a request that HTTP cannot carry. The user's own headers are checked before, so it is the event's. */
+/** Node's codes for a request that HTTP cannot carry. The user's headers were checked, so it is the event's fault. */
 const UNWRITABLE: ReadonlySet<unknown> = new Set([
   'ERR_INVALID_CHAR',
   'ERR_INVALID_HTTP_TOKEN',
@@ -254,13 +255,13 @@ function isUnwritable(error: unknown): boolean {
   return error instanceof Error && 'code' in error && UNWRITABLE.has(error.code)
 }
 
-/** Nothing of it has left: it costs nothing, and goes with a later send. */
+/** Nothing was sent: it costs nothing, and goes with a later send. */
 const notSent: Refusal = {
   error: new BroadcasterError('SEND_NOT_ATTEMPTED', 'the request was not begun any more'),
   refuses: 'everything',
 }
 
-/** It may quote the other end, as the names in its certificate. */
+/** The message may quote the other end, such as names in its certificate. */
 export function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return onOneLine(String(error), LONGEST_MESSAGE)
   // Node gives an AggregateError without a message when it tried several addresses.

@@ -6,9 +6,9 @@ import type { HttpAnswer } from './exchange.ts'
 import { parseRetryAfter } from './retry-after.ts'
 
 /**
- * One address for all events, or an address of its own for each. A place that is down, or has no room, is an outage either
- * way: of the backend, or of that place alone. An address that leads nowhere or is closed to us is an outage only when it
- * is the one for all: other addresses of the same place may belong to others, and are not kept waiting for it.
+ * One address for all events, or one chosen per event. A place that is down or overloaded is an outage either way: of
+ * the backend, or of that place alone. An address that does not exist or refuses us is an outage only when it is the
+ * one for all: other addresses of the same place may belong to others and must not wait for it.
  */
 export type Reach = 'all-events' | 'one-address'
 
@@ -17,18 +17,18 @@ interface OutageDetails {
   readonly retryAfter?: number | undefined
 }
 
-/** The address refuses all that goes there. */
+/** The error when an address refuses everything. */
 export function addressError(reach: Reach, message: string, details: OutageDetails = {}): BroadcasterError {
   if (reach === 'all-events') return placeError(message, details)
   return new RetryAfterError(message, { ...details, retryAfter: details.retryAfter ?? 0 })
 }
 
-/** The place refuses everything for now, or cannot be reached. */
+/** The error when a place refuses everything for now, or cannot be reached. */
 export function placeError(message: string, { retryAfter, ...rest }: OutageDetails = {}): OutageError {
   return new OutageError(message, retryAfter === undefined ? rest : { ...rest, retryAfter })
 }
 
-/** Whether the destination took the event is not known, or it was not sent: either way the event is not to blame. */
+/** The error of a send that was cut short: whether or not the event was sent, it is not to blame. */
 export function interruption(signal: AbortSignal): BroadcasterError {
   return new BroadcasterError('SEND_NOT_ATTEMPTED', 'the send ended before the destination answered', {
     cause: signal.reason,
@@ -38,7 +38,10 @@ export function interruption(signal: AbortSignal): BroadcasterError {
 /** Why a request did not deliver what it carried. */
 export interface Refusal {
   readonly error: BroadcasterError
-  /** Would the destination take another message (`message`), the same in parts (`size`), or in more time (`time`)? */
+  /**
+   * Whether it refuses everything, or would take another message (`message`), the same in parts (`size`) or in more
+   * time (`time`).
+   */
   readonly refuses: 'everything' | 'message' | 'size' | 'time'
 }
 
@@ -46,21 +49,21 @@ export interface Refusal {
 const REFUSES_US: ReadonlySet<number> = new Set([401, 403, 407])
 /** Statuses by which a place says that it accepts nothing now. */
 const AWAY: ReadonlySet<number> = new Set([429, 502, 503, 504])
-/** Of these, what may be about one message: of a gateway whose service it brings down, or that does not let it pass. */
+/** Those that may concern one message: a gateway whose service it crashes, or a firewall that blocks it. */
 const MAY_REFUSE_ONE: ReadonlySet<number> = new Set([403, 502, 504])
-/** How long a destination that says 410 is left alone, in milliseconds. */
+/** How long a destination that answers 410 is left alone, in milliseconds. */
 const RETIRED = 60_000
-/** Client errors that say nothing against the event: a timeout, and "too early". */
+/** Client errors that are not about the event: a timeout, and "too early". */
 const TRY_AGAIN: ReadonlySet<number> = new Set([408, 425])
 
-/** Whether the answer to a HEAD must tell if it was this message, or everything, that was refused. */
+/** Whether a HEAD must show if this message or everything was refused. */
 export function mayRefuseOne({ status }: HttpAnswer): boolean {
   return MAY_REFUSE_ONE.has(status)
 }
 
 /**
  * The refusal of this one message, if the answer to a HEAD shows that the destination does not refuse everything. After
- * a 403 only a 2xx shows it: who says 404 or 405 to a HEAD has not looked at who asks.
+ * a 403 only a 2xx shows that: 404 or 405 may be answered before our rights are checked.
  */
 export function refusalOfOne({ status }: HttpAnswer, refusal: Refusal, head: HttpAnswer): Refusal | undefined {
   const ofHead = refusalOfAnswer(head, '', 'all-events')
@@ -92,7 +95,7 @@ export function refusalOfAnswer(answer: HttpAnswer, address: string, reach: Reac
   if (AWAY.has(status)) return { error: placeError(message, { retryAfter }), refuses: 'everything' }
   if (REFUSES_US.has(status)) return { error: addressError(reach, message, { retryAfter }), refuses: 'everything' }
   if (status === 410) {
-    // Retired: for a fixed address an outage that an operator must end, so that nothing is lost. Ask seldom.
+    // Retired: for a fixed address an outage, which an operator must end, so that nothing is lost. Asks rarely.
     const error = reach === 'one-address' ? new PermanentError(message) : placeError(message, { retryAfter: RETIRED })
     return { error, refuses: 'everything' }
   }

@@ -1,9 +1,9 @@
-/** The longest that a destination can send us away for, in milliseconds: one day. */
+/** The longest that a destination can make us wait, in milliseconds: one day. */
 const LONGEST = 86_400_000
 
 /**
  * The milliseconds that a Retry-After header asks for: seconds, or an HTTP date, which is compared with the `Date`
- * header of the same response, since the clocks of two hosts may differ by minutes. Undefined when it says neither.
+ * header of the same response, since the clocks of two hosts may differ by minutes. Undefined when it is neither.
  */
 export function parseRetryAfter(value: string | undefined, date: string | undefined): number | undefined {
   if (value === undefined) return undefined

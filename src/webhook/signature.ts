@@ -20,7 +20,7 @@ export interface VerifiedWebhook {
   readonly timestamp: number
 }
 
-/** Why a request is not verified; for the log, and not for the one who sent it. */
+/** Why a request is not verified; for the log, not for the sender. */
 export interface Unverified {
   readonly reason: string
 }
@@ -29,7 +29,7 @@ export type Body = string | Uint8Array | null
 
 /** How far the two clocks may be apart, in milliseconds: what Standard Webhooks recommends against replays. */
 export const TOLERANCE = 300_000
-/** More signatures than anybody rotates; each costs a receiver time. */
+/** More signatures than any rotation needs; each costs a receiver time. */
 const MOST_SIGNATURES = 16
 
 /**
@@ -47,7 +47,7 @@ export async function signRequest(
   return { 'webhook-id': id, 'webhook-timestamp': String(seconds), 'webhook-signature': signatures.join(' ') }
 }
 
-/** What is wrong with a request before its body is looked at; undefined = nothing. Pure. */
+/** What is wrong with a request, as far as can be known without its body; undefined = nothing. Pure. */
 export function unverifiable(
   headers: HeadersInput,
   now: number,
@@ -63,7 +63,7 @@ export function unverifiable(
   return undefined
 }
 
-/** Verifies a request whose body is as it was received: one signature by one of the keys is enough. Pure. */
+/** Verifies a request by its raw body: one signature by one of the keys is enough. Pure. */
 export function verifyRequest(
   keys: readonly VerifyingKey[],
   headers: HeadersInput,
@@ -81,12 +81,12 @@ export function verifyRequest(
   return { reason: 'no signature is by one of the known keys' }
 }
 
-/** Loads what signing with these keys needs, or whatever the keys, so that a missing package is found early. */
+/** Loads what signing with these keys needs (`anyway`: with any keys), so that a missing package is found early. */
 export async function prepareSigning(keys: readonly SigningKey[], anyway: boolean): Promise<void> {
   if (anyway || keys.some(({ scheme }) => scheme === 'v1')) await importStandardWebhooks()
 }
 
-/** An id that is a header, and has no full stop, which parts the signed content; others are replaced by their hash. */
+/** The id if it can be a header and has no full stop, which separates the signed content; else its hash. */
 export function messageId(prefix: string, id: string): string {
   return /^[\w-]{1,128}$/.test(id) ? id : hashedId(prefix, id)
 }
@@ -104,7 +104,7 @@ async function signatureOf(key: SigningKey, id: string, seconds: number, body: B
     const { Webhook } = await importStandardWebhooks()
     return new Webhook(key.secret, { format: 'raw' }).sign(id, new Date(seconds * 1000), body)
   }
-  // The package reads bytes as UTF-8: all that is not UTF-8 becomes the same character, and signs the same.
+  // The package reads bytes as UTF-8: everything invalid becomes the same character, and has the same signature.
   return `v1,${hmac(key.secret, signedContent(id, String(seconds), body)).toString('base64')}`
 }
 

@@ -18,7 +18,7 @@ export interface KeyProblem {
 
 /** Secrets of Standard Webhooks are 24 to 64 bytes. */
 const SECRET = { least: 24, most: 64 } as const
-/** What comes before the 32 bytes of an ed25519 key in DER (RFC 8410): PKCS #8, and SubjectPublicKeyInfo. */
+/** The bytes before the 32 of an ed25519 key in DER (RFC 8410): PKCS #8 and SubjectPublicKeyInfo. */
 const PRIVATE_DER = Buffer.from('302e020100300506032b657004220420', 'hex')
 const PUBLIC_DER = Buffer.from('302a300506032b6570032100', 'hex')
 

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { settles } from '../foundation/waiting.ts'
 import { FULL_BUCKET, type RateLimit, type TokenBucket, takeToken } from './token-bucket.ts'
 
-/** Keeps a rate: senders wait for a turn, in the order in which they came. */
+/** Keeps a rate: senders wait for their turn, first come, first served. */
 export class Throttle {
   readonly limit: RateLimit
   #bucket: TokenBucket = FULL_BUCKET
@@ -13,7 +13,7 @@ export class Throttle {
     this.limit = limit
   }
 
-  /** Whether forgetting it would change nothing: no sender waits, and the bucket is full. */
+  /** Whether it can be forgotten: no sender waits, and the bucket is full. */
   get idle(): boolean {
     return this.#waiting === 0 && this.#bucket.fullAt <= performance.now()
   }
@@ -24,7 +24,7 @@ export class Throttle {
     this.#waiting++
     const turn = this.#line.then(() => this.#take(signal))
     this.#line = turn
-    // Whoever is first in the line may wait by another signal.
+    // Whoever is first in line may have another signal.
     const settled = await settles(turn, { signal })
     this.#waiting--
     return settled && turn

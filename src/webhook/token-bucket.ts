@@ -6,8 +6,8 @@ export interface RateLimit {
 }
 
 /**
- * A bucket of `burst` tokens that gains one every `per / requests` milliseconds. All there is to know of it is when it
- * will be full: no rounding adds up, however long it is used.
+ * A bucket of `burst` tokens that gains one every `per / requests` milliseconds. Its only state is when it will be
+ * full, so rounding never adds up.
  */
 export interface TokenBucket {
   readonly fullAt: number

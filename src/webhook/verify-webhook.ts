@@ -6,11 +6,11 @@ import { readVerifyingKey, type VerifyingKey } from './signing-key.ts'
 
 /** What `verifyWebhook` checks. */
 export interface VerifyOptions {
-  /** `whsec_...` or `whpk_...`, or several while keys are changed: a signature by one of them is enough. */
+  /** `whsec_...` or `whpk_...`, or several during a rotation: a signature by one of them is enough. */
   readonly keys: string | readonly string[] | undefined
   /** The headers as they came; names in any case. */
   readonly headers: HeadersInput
-  /** The body as it came, byte for byte: not parsed and written again. */
+  /** The body byte for byte as it arrived, not parsed and serialised again. */
   readonly body: string | Uint8Array
   /** How far the sender's clock may be from ours, in milliseconds. Default 300000 (5 min). */
   readonly tolerance?: number | undefined
@@ -18,7 +18,7 @@ export interface VerifyOptions {
   readonly now?: number | undefined
 }
 
-/** The request is not from one who has the key, is too old, or was changed: answer 401, and do not say why. */
+/** The sender does not have the key, or the request is too old or was changed: answer 401 without saying why. */
 export class WebhookSignatureError extends BroadcasterError {
   override readonly name = 'WebhookSignatureError'
   constructor(reason: string) {
@@ -27,8 +27,9 @@ export class WebhookSignatureError extends BroadcasterError {
 }
 
 /**
- * Verifies a request signed as Standard Webhooks says, by us or by another sender. Throws `WebhookSignatureError` when it
- * cannot be trusted, `INVALID_OPTION` when a key cannot be read. Drop the ids that you have seen: a copy verifies too.
+ * Verifies a request signed as Standard Webhooks says, by us or by another sender. Throws `WebhookSignatureError` when
+ * it cannot be trusted, `INVALID_OPTION` when a key cannot be read. Drop the ids that you have seen: a copy verifies
+ * too.
  */
 export function verifyWebhook(options: VerifyOptions): VerifiedWebhook {
   requireObject('verifyWebhook()', options, ['keys', 'headers', 'body'])

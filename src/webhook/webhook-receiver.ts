@@ -21,21 +21,21 @@ import { WebhookSignatureError } from './verify-webhook.ts'
 export { toNodeListener } from '../foundation/node-listener.ts'
 export type { WebhookReceiverOptions } from './receiver-options.ts'
 
-/** A route of whatever speaks the Fetch API. */
+/** A route for anything that speaks the Fetch API. */
 export interface WebhookReceiver {
   /** Answers one HTTP request. Never rejects. */
   (request: Request): Promise<Response>
   /**
-   * To be awaited before the server listens: throws `SCHEMA_MISSING` and the like when there is no inbox in the database.
-   * Without it each request is answered with 503, and the log says why.
+   * Await it before the server listens: throws `SCHEMA_MISSING` and the like when there is no inbox in the database.
+   * Otherwise each request is then answered with 503, and the log says why.
    */
   check(): Promise<void>
 }
 
 /**
- * Receives the events that a webhook posts, ours or any CloudEvents sender's: verifies the signature, handles each event
- * once, and answers when that is committed. It opens nothing, and needs no closing. What each answer means is a table in
- * `docs/backends/webhook.md`. Throws `INVALID_OPTION`.
+ * Receives the events that a webhook posts, ours or any CloudEvents sender's: verifies the signature, handles each
+ * event once, and answers when that is committed. It opens nothing and needs no close. What each answer means is a
+ * table in `docs/backends/webhook.md`. Throws `INVALID_OPTION`.
  *
  * @example
  * const receive = webhookReceiver({
@@ -60,10 +60,10 @@ export function webhookReceiver<Tx = unknown, Events extends Catalogue | NoCatal
 const MOST_ATTEMPTS = 3
 /** The longest wait between them, in milliseconds; the sender waits for its answer meanwhile. */
 const LONGEST_WAIT = 250
-/** After so many events handled, old entries of the inbox are deleted: twice as many, so that they do not pile up. */
+/** After this many events old inbox entries are deleted: up to twice as many, so that they do not pile up. */
 const PRUNE_EVERY = 100
 
-/** The sender alone retries: the class of a failure is all that is wanted of the rules. */
+/** Only the sender retries, so of the rules only the class of a failure matters. */
 const RULES = { retry: () => 0, maxRetries: Number.POSITIVE_INFINITY }
 
 class Receiver<Tx> {
@@ -71,7 +71,7 @@ class Receiver<Tx> {
   readonly #settings: WebhookReceiverSettings
   readonly #signals: SignalSource
   readonly #budget: ByteBudget
-  /** Somewhere in between, for processes that are too short-lived to get there. */
+  /** Random, for processes that end before the count is reached. */
   #handledSincePruning = Math.floor(Math.random() * PRUNE_EVERY)
 
   constructor(handling: HandlingParts<Tx>, settings: WebhookReceiverSettings) {
@@ -97,7 +97,7 @@ class Receiver<Tx> {
     if (mode === undefined) return answer(415, 'no CloudEvent in JSON, and none in binary mode')
     if (mode === 'binary' && !this.#settings.binary) return answer(415, 'events in binary mode are not accepted here')
     const { keys, tolerance, maxBytes, bodyTimeout } = this.#settings
-    // Who shows no signature at all, or an old one, is not worth its body.
+    // A request without a signature, or with an old one, is refused before its body is read.
     const problem = keys && unverifiable(request.headers, Date.now(), tolerance)
     if (problem) return this.#unverified(problem)
     let body: HeldBody
@@ -142,7 +142,7 @@ class Receiver<Tx> {
     return new Response(null, { status: 204 })
   }
 
-  /** Resolves with why it was not handled; undefined = it was, now or before, or nobody wants it. */
+  /** Resolves with why it was not handled; undefined = handled, now or before, or no handler wants it. */
   async #handle(received: EncodableEvent, position: string): Promise<Verdict | undefined> {
     const { consumer } = this.#handling
     for (let attempt = 1; ; attempt++) {
@@ -186,7 +186,7 @@ class Receiver<Tx> {
 
   #refusal(verdict: Verdict): Response {
     if (verdict.kind === 'give-up') return answer(422, 'the event is refused for good')
-    // By its status a sender of ours knows whether that costs the event a retry.
+    // The status tells our sender whether this costs the event a retry.
     if (verdict.counted) return this.#later(500, 'the event could not be handled', verdict.delay)
     return this.#later(503, 'no event can be handled now', verdict.delay)
   }
@@ -221,7 +221,7 @@ function answer(status: number, text: string, headers: Readonly<Record<string, s
 const EVENT_FORMAT = /^application\/cloudevents(?:-batch)?[ \t]*(?:[+;]|$)/i
 const JSON_FORMAT = /^application\/cloudevents(?:-batch)?\+json[ \t]*(?:;|$)/i
 
-/** How a request carries events; undefined when it has none in a format that is read here (CloudEvents in JSON). */
+/** How a request carries events; undefined when not in a supported format (CloudEvents in JSON). */
 function carriedMode({ headers }: Request): ContentMode | undefined {
   const encoding = headers.get('content-encoding')?.trim().toLowerCase() ?? 'identity'
   if (encoding !== 'identity') return undefined

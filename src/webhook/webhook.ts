@@ -64,7 +64,7 @@ export function webhook(options: WebhookOptions): Backend {
   async function healthCheck(signal: AbortSignal): Promise<BackendHealth> {
     const { url, timeout, keys } = settings
     try {
-      // Whatever answers there, nothing can be sent.
+      // Without this nothing can be sent, whatever answers there.
       await delivery.prepareSigning(typeof keys === 'function' ? [] : keys)
     } catch (error) {
       return { healthy: false, detail: messageOf(error) }
@@ -77,7 +77,7 @@ export function webhook(options: WebhookOptions): Backend {
       const answer = await delivery.head(target, limit.signal)
       const latency = performance.now() - started
       const error = refusalOfAnswer(answer, nameOf(url), 'all-events')?.error
-      // An endpoint need not know HEAD: only what would be an outage for events counts as unhealthy.
+      // An endpoint need not support HEAD: only what would be an outage for events counts as unhealthy.
       if (error?.code === 'SEND_OUTAGE') return { healthy: false, latency, detail: error.message }
       await delivery.permission(target, limit.signal)
       return { healthy: true, latency, detail: `${nameOf(url)} answers` }
@@ -88,7 +88,7 @@ export function webhook(options: WebhookOptions): Backend {
     }
   }
 
-  /** Lets the requests in flight end, each within its timeout, starts none, and closes the connections. */
+  /** Waits for requests in flight, each within its timeout, starts none, and closes the connections. */
   function close(): Promise<void> {
     delivery.stop()
     return (closing ??= end())
@@ -115,7 +115,7 @@ export function webhook(options: WebhookOptions): Backend {
     ...describeBackend('webhook', '', typeof url === 'function' ? [] : [url.host]),
     capabilities: { ordersWithinSend: true },
     maxEventBytes,
-    // The search for a life sign has a time of its own.
+    // The HEAD after a POST has its own time.
     ...timesOfEach(timeout, LIFE_SIGN_TIMEOUT + 250),
     ...{ connect, send, healthCheck, close },
     ...(mode === 'binary' ? { checkEvent: checkHeaders } : {}),
@@ -123,5 +123,5 @@ export function webhook(options: WebhookOptions): Backend {
   }
 }
 
-/** What comes after the last request of a send: reading its answer, a function of the user's. */
+/** Time for what follows the last request of a send: reading its answer, a user's function. */
 const CLOSE_MARGIN = 2_000

@@ -6,7 +6,7 @@ import { type Backend, delivered, notDelivered } from '../backend.ts'
 import { sendByKey } from '../send-by-key.ts'
 
 export const CONSOLE = {
-  /** Writes one line, which ends with a line feed: `(line) => process.stdout.write(line)`. A promise is awaited. */
+  /** Writes one line, line feed included: `(line) => process.stdout.write(line)`. A promise is awaited. */
   write: required(callback<(line: string) => unknown>('a function that takes a line')),
   /** `text`: time, type, id, key and data, for people. `json`: the whole event as JSON. Default 'text'. */
   format: oneOf('text', 'text', 'json'),

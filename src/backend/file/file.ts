@@ -33,7 +33,7 @@ export function fileBackend(options: FileBackendOptions): Backend {
     send: (events, signal) =>
       send(events, path, signal, (text) =>
         gate.run(async () => {
-          // Its turn may come long after its send has ended.
+          // The turn may come long after the send has ended.
           if (!signal.aborted) await append(path, text, fsync)
         }),
       ),
@@ -85,7 +85,7 @@ async function send(
   return results
 }
 
-/** A disk may hang for ever: the work goes on, and the caller is told. */
+/** A disk may hang for ever: the write is left to itself, and the caller is told. */
 function untilAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
   return waitFor(work, { signal }, () => signal.reason)
 }

@@ -8,8 +8,8 @@ export interface HandlerFailure {
 }
 
 /**
- * What the failures of an event's handlers mean together. A handler's error counts by its class: a network error of a
- * handler is an `OutageError` that names it by the time it comes here, unless breakers are switched off.
+ * What the failures of an event's handlers mean together, by the class of each error. A network error of a handler
+ * arrives here as an `OutageError` that names the handler, unless breakers are switched off.
  *
  * 1. Any plain failure, or `RetryAfterError`: the event is tried again, after the longest time that one asked for.
  * 2. Else any `OutageError`: an outage; of the handler that it names, with which the progress of the others is stored.

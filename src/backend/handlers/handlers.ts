@@ -27,8 +27,9 @@ export const HANDLERS = {
    */
   transactional: flag(false),
   /**
-   * A handler that cannot reach what it calls (a network error such as ECONNREFUSED) is down: its events wait, uncharged, until
-   * one of them succeeds, and other handlers go on. False = such an error is a failure that costs a retry. Default true.
+   * A handler that cannot reach what it calls (a network error such as ECONNREFUSED) is down: its events wait,
+   * uncharged, until one of them succeeds, and other handlers go on. False = such an error is a failure that costs a
+   * retry. Default true.
    */
   breakers: flag(true),
   /** What is done around handlers, such as `openTelemetry(api)`. Default: nothing. */
@@ -44,9 +45,9 @@ export interface HandlersBackend<Events = Record<string, unknown>> extends Backe
 
 /**
  * Runs local handlers for each event in the worker process. All handlers of an event run at the same time, and one that
- * fails does not stop the others; each one's result, time and error are stored in the event's `progress`, and a retry
- * runs only those that have not succeeded. An event without a handler is delivered; a registry without any handler is
- * an outage, since it is a worker that was started without them.
+ * fails does not stop the others. The result, time and error of each are stored in the event's `progress`, and a retry
+ * runs only those that have not succeeded. An event without a handler counts as delivered; a registry without any
+ * handler is an outage, since the worker was started without them.
  */
 export function handlers<Events = Record<string, unknown>>(
   registry: HandlerRegistry<Events> = new HandlerRegistry<Events>(),
@@ -56,7 +57,7 @@ export function handlers<Events = Record<string, unknown>>(
   const gate = new Gate(concurrency)
   const messaging = { system: 'handlers' }
 
-  /** Undefined: handlers get the event as it is. Decoded when a handler first needs it, in the time of that handler. */
+  /** Undefined: handlers get the event as it is. Otherwise decoded when a handler first needs it, within its time. */
   const readableOf = (event: OutgoingEvent, signal: AbortSignal): Readable => {
     const decode = hooks?.decode
     if (!decode) return undefined
@@ -105,15 +106,15 @@ export function handlers<Events = Record<string, unknown>>(
     const readable = readableOf(event, signal)
     for (const entry of registry.handlersFor(event.type)) {
       const run = await runOne(entry, event, readable, signal, tx)
-      // All or nothing: what the others wrote is rolled back, so their success is not remembered, and the database may
-      // refuse every further statement of a transaction in which one failed.
+      // All or nothing: what the others wrote is rolled back, so their success is not remembered. And the database may
+      // refuse every further statement once one has failed.
       if (run.failure) return summary({ handlers: {} }, [run])
       runs.push(run)
     }
     return summary({ handlers: {} }, runs)
   }
 
-  /** The only handler that the event still needs: when that one is down, the event need not be tried. */
+  /** The only handler that the event still needs: while that is down, the event is not tried. */
   const destination = (event: OutgoingEvent): string | undefined => {
     const earlier = transactional ? { handlers: {} } : readHandlerProgress(event.progress)
     const [only, ...more] = registry.handlersFor(event.type).filter(({ name }) => earlier.handlers[name]?.ok !== true)
@@ -144,8 +145,8 @@ export function handlers<Events = Record<string, unknown>>(
 }
 
 /**
- * What counts of an event's progress. When all handlers succeeded, the event was published, and somebody made it pending
- * again, by `replay` or by SQL: it is to be handled again.
+ * The part of an event's progress that still counts: none when all handlers succeeded. The event was then published,
+ * and somebody made it pending again, by `replay` or by SQL, so that it is handled again.
  */
 function unfinished(progress: HandlerProgress): HandlerProgress {
   return Object.values(progress.handlers).every(({ ok }) => ok) ? { handlers: {} } : progress
@@ -160,7 +161,7 @@ interface Run {
   readonly failure?: HandlerFailure
 }
 
-/** A network error of a handler is an outage of what this handler calls. */
+/** A network error of a handler is an outage of whatever that handler calls. */
 function ofHandler(name: string, error: unknown): unknown {
   if (error instanceof BroadcasterError || classifySendError(error).kind !== 'outage') return error
   return new OutageError(messageOf(error), { cause: error, destination: name })

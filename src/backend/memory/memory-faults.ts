@@ -2,7 +2,7 @@ import type { OutgoingEvent } from '../../event/outgoing-event.ts'
 import { settles } from '../../foundation/waiting.ts'
 import { OutageError } from '../send-error.ts'
 
-/** Which events a fault is about: those with these values, those that a function chooses, or all. */
+/** The events that a fault affects: those with these values, those that a function chooses, or all. */
 export type FaultMatch =
   | '*'
   | Partial<Pick<OutgoingEvent, 'id' | 'recordId' | 'type' | 'source' | 'subject' | 'partitionKey'>>
@@ -16,18 +16,18 @@ interface Fault {
   left: number
 }
 
-/** What goes wrong at a memory backend, as a test scripts it. */
+/** What a test makes go wrong at a memory backend. */
 export class MemoryFaults {
   #faults: Fault[] = []
   #outage: unknown
   #hold: PromiseWithResolvers<void> | undefined
 
-  /** The next `times` sends of these events fail with the error: its class says whether for good. Default: for ever. */
+  /** The next `times` sends of these events fail with the error, whose class says whether for good. Default: all. */
   fail(match: FaultMatch, error: unknown, times: number = Number.POSITIVE_INFINITY): this {
     return this.#add(match, error, times, false)
   }
 
-  /** The next `times` sends of these events arrive, and are reported with the error: duplicates follow. Default once. */
+  /** The next `times` sends of these events arrive but are reported as failed: duplicates follow. Default 1. */
   loseAcknowledgement(match: FaultMatch, error: unknown = new OutageError('lost'), times = 1): this {
     return this.#add(match, error, times, true)
   }
@@ -55,7 +55,7 @@ export class MemoryFaults {
     return this
   }
 
-  /** Lets the sends go on that are held. */
+  /** Lets held sends go on. */
   release(): this {
     this.#hold?.resolve()
     this.#hold = undefined
@@ -68,7 +68,7 @@ export class MemoryFaults {
     return this.up().release()
   }
 
-  /** The fault that this send of the event meets, used up once. */
+  /** The fault that this send of the event meets; uses up one of its times. */
   take(event: OutgoingEvent): { readonly error: unknown; readonly afterwards: boolean } | undefined {
     if (this.#outage !== undefined) return { error: this.#outage, afterwards: false }
     const fault = this.#faults.find(({ left, matches }) => left > 0 && matches(event))

@@ -9,7 +9,7 @@ import { type MemoryDeadLetter, MemoryQueue } from './memory-queue.ts'
 export type { MemoryDeadLetter } from './memory-queue.ts'
 
 export interface MemorySubscriptionOptions {
-  /** Another one whose messages this one shares, as another process would. Default: none. */
+  /** Another subscription whose messages this one shares, as another process would. Default: none. */
   readonly sharedWith?: MemorySubscription | undefined
 }
 

@@ -7,7 +7,7 @@ import {
 } from '../audit-store.ts'
 import type { MemoryOutbox } from './memory-outbox.ts'
 
-/** Writes down that something begins. Returns its number. */
+/** Records that an action begins. Returns its number. */
 export function beginAudit(outbox: MemoryOutbox, entry: NewAuditEntry): number {
   const id = outbox.nextAudit()
   const begun = { outcome: 'running', counts: '{}', error: null, endedAt: null } as const
@@ -15,7 +15,7 @@ export function beginAudit(outbox: MemoryOutbox, entry: NewAuditEntry): number {
   return id
 }
 
-/** Writes down how it ended. */
+/** Records how it ended. */
 export function endAudit(outbox: MemoryOutbox, id: number, end: AuditEnd): void {
   const entry = outbox.audit.get(id)
   if (entry) outbox.audit.set(id, { ...entry, ...end, endedAt: new Date(outbox.now()) })

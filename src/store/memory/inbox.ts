@@ -2,7 +2,7 @@ import { BroadcasterError } from '../../errors.ts'
 import type { InboxEntry, InboxStore } from '../inbox-store.ts'
 import type { MemoryOutbox } from './memory-outbox.ts'
 
-/** What a memory statement asks for. */
+/** The text of a memory statement. */
 export const ENTER = ['enter ', ''] as const
 export const WITHDRAW = ['withdraw ', ''] as const
 
@@ -10,7 +10,7 @@ export const WITHDRAW = ['withdraw ', ''] as const
 export interface InboxHolder {
   /** Resolves when it has committed or rolled back. */
   readonly ended: Promise<void>
-  /** The entry of another transaction that it waits for. */
+  /** The holder of the entry that it waits for. */
   waitsFor: InboxHolder | undefined
 }
 
@@ -25,7 +25,7 @@ export class MemoryInbox {
     return this.#held.get(keyOf(entry))
   }
 
-  /** False when it is there already. */
+  /** False when the entry exists already. */
   enter(entry: InboxEntry, holder: InboxHolder): boolean {
     const key = keyOf(entry)
     const other = this.#held.get(key)
@@ -40,12 +40,12 @@ export class MemoryInbox {
     return true
   }
 
-  /** Takes back what its transaction has not committed. */
+  /** Removes an entry that its transaction has not committed. */
   withdraw(entry: InboxEntry): void {
     this.#held.delete(keyOf(entry))
   }
 
-  /** Takes back what an earlier transaction has committed. */
+  /** Removes an entry that an earlier transaction has committed. */
   forget(entry: InboxEntry): void {
     this.#entries.delete(keyOf(entry))
   }
@@ -62,7 +62,9 @@ export class MemoryInbox {
   }
 }
 
-/** Until the entry's holder has ended; undefined when no other holds it. Throws `STORE_BUSY` when that one waits for us. */
+/**
+ * Resolves when the entry's holder has ended; undefined = no other holds it. Throws `STORE_BUSY` when it waits for us.
+ */
 export function turnOf(inbox: MemoryInbox, entry: InboxEntry, holder: InboxHolder): Promise<void> | undefined {
   const other = inbox.holderOf(entry)
   holder.waitsFor = other === holder ? undefined : other

@@ -4,7 +4,7 @@ import type { CoordinationStore } from '../coordination-store.ts'
 import { BACKENDS_LOOKED_AT, type BackendCounts, backendCounts, keysHeld, type OutboxLook } from '../outbox-look.ts'
 import type { MemoryOutbox, MemoryRow } from './memory-outbox.ts'
 
-/** Everything at once: what it awaits is there already, so nothing comes in between. */
+/** All at once: what it awaits is already there, so nothing comes in between. */
 export async function look(outbox: MemoryOutbox, coordination: CoordinationStore): Promise<OutboxLook> {
   const now = outbox.now()
   const rows = outbox.bySeq((row) => UNSETTLED.includes(row.status) || row.status === 'failed')
@@ -65,7 +65,7 @@ function blocks(row: MemoryRow): boolean {
   return row.status === 'failed' && row.availableAt !== null && row.partitionKey !== null
 }
 
-/** What was due when its row was last written is due, although that instant lies ahead of a clock that was set back since. */
+/** What was due when its row was last written stays due, even if the clock was set back since. */
 function isDue({ scheduledAt, createdAt, updatedAt }: MemoryRow, now: number): boolean {
   return scheduledAt.getTime() <= Math.max(now, createdAt.getTime(), updatedAt.getTime())
 }

@@ -57,7 +57,7 @@ export class MemoryOutbox {
   readonly inbox = new MemoryInbox()
   /** By number, in their order. */
   readonly audit = new Map<number, StoredAuditEntry>()
-  /** Each at its number less one. */
+  /** Each at its number minus one. */
   readonly operations: MemoryOperation[] = []
   /** Called after a commit of due events, and when lanes need attention. */
   readonly listeners = new Set<() => void>()
@@ -69,7 +69,7 @@ export class MemoryOutbox {
     this.now = now
   }
 
-  /** As in a real database, a number that was handed out is not used again after a rollback. */
+  /** As in a real database, a number is not used again after a rollback. */
   nextSeq(): number {
     return ++this.#seq
   }
@@ -105,7 +105,7 @@ export class MemoryOutbox {
     for (const listener of [...this.listeners]) listener()
   }
 
-  /** Makes the lanes of a backend unless they are there. */
+  /** Makes the lanes of a backend unless they exist. */
   makeLanes(backend: string): void {
     if (this.lanes.some((lane) => lane.backend === backend)) return
     for (let lane = 0; lane < this.laneCount; lane++) {

@@ -15,7 +15,7 @@ export class MemoryTransaction {
   readonly #outbox: MemoryOutbox
   #rows: MemoryRow[] = []
   #entries: InboxEntry[] = []
-  /** Entries of earlier transactions that this one takes back. */
+  /** Entries of earlier transactions that this one removes. */
   #withdrawn: InboxEntry[] = []
   readonly #end = Promise.withResolvers<void>()
   readonly #holder: InboxHolder = { ended: this.#end.promise, waitsFor: undefined }
@@ -30,7 +30,7 @@ export class MemoryTransaction {
     return this.#state
   }
 
-  /** Waits as a real database would, for a transaction that has entered the same event and not ended. */
+  /** Waits, as a real database would, for a transaction that has entered the same event and not ended. */
   turn(statement: Statement): Promise<void> | undefined {
     if (statement.strings[0] !== ENTER[0]) return undefined
     return turnOf(this.#outbox.inbox, statement.values[0] as InboxEntry, this.#holder)
@@ -130,7 +130,7 @@ export class MemoryTransaction {
   }
 }
 
-/** The transaction adapter of the memory store; synchronous too. */
+/** The transaction adapter of the memory store, which also runs synchronously. */
 export function memoryTransaction(): TransactionAdapter<MemoryTransaction> & {
   executeSync(tx: MemoryTransaction, statement: Statement): readonly Row[]
 } {

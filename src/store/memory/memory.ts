@@ -22,7 +22,8 @@ export const MEMORY_STORE = {
   /** The clock of this database, in milliseconds since the epoch; tests move it. Default: `Date.now`. */
   now: option<() => number>('a function that returns milliseconds', Date.now, (value) => typeof value === 'function'),
   /**
-   * Another memory store whose outbox this one shares, as another process would. `lanes` and `now` are its own. Default: none.
+   * Another memory store whose outbox this one shares, as another process would. `lanes` and `now` are its own.
+   * Default: none.
    */
   sharedWith: having<Store<MemoryTransaction>>('another memory store', 'transaction', 'close'),
 }
@@ -31,8 +32,8 @@ export type MemoryStoreOptions = OptionsOf<typeof MEMORY_STORE>
 const outboxes = new WeakMap<Store<MemoryTransaction>, MemoryOutbox>()
 
 /**
- * A store that lives and ends with this process: for tests and for trying out. It keeps every promise of a store but
- * that of a disk. Needs no migration. Throws `INVALID_OPTION`.
+ * A store that lives and ends with this process, for tests and for trying things out. It keeps every promise of a store
+ * except durability. Needs no migration. Throws `INVALID_OPTION`.
  *
  * @example
  * const broadcaster = new Broadcaster({ store: memoryStore(), backends: { default: memoryBackend() } })

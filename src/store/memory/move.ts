@@ -16,7 +16,7 @@ interface Meant {
   readonly step?: OperationMove
 }
 
-/** The same as a step of an operation, where that is due. */
+/** Applies a move as a step of an operation, if that is due. */
 export function moveStep(
   outbox: MemoryOutbox,
   step: OperationMove,
@@ -43,7 +43,7 @@ export function move(
   const copies = wanted.kind === 'copy' ? storeCopies(outbox, wanted.rows, now) : NO_COPIES
   for (const id of wanted.kind === 'copy' ? copies.there.keys() : new Set(ids)) {
     const row = outbox.rows.get(id)
-    // As on the other stores, where a move locks them.
+    // Makes missing lanes, as the other stores do, where a move locks them.
     if (row && row.publisherBackend !== '') outbox.makeLanes(row.publisherBackend)
     if (!row || !allows(row, wanted) || !meets(row) || isMarked(row, wanted, step?.id)) continue
     const parked = row.availableAt !== null && row.availableAt.getTime() > now
@@ -53,7 +53,7 @@ export function move(
       busy.push(id)
       continue
     }
-    // A step deals with nothing beyond the first that is busy.
+    // A step stops at the first busy event.
     if (step && step.end !== null && !step.leaveBusy && busy.length > 0) continue
     change(outbox, row, wanted, now)
     if (step && isReplay(wanted)) mark(row, step.id)
@@ -68,7 +68,7 @@ export function move(
 }
 
 /**
- * Asks the owners of these events' lanes to take their hands off. Without a hold the owner may be sending whatever it
+ * Asks the owners of these events' lanes to leave them alone. Without a hold the owner may be sending, whatever it
  * answered before: `quietFor` is -n, and only answers beyond n count.
  */
 export function hold(outbox: MemoryOutbox, ids: readonly string[], duration: number): readonly Hold[] {
@@ -92,7 +92,7 @@ export function lift(outbox: MemoryOutbox, holds: readonly Hold[], which: (lane:
   if (lanes.length > 0) outbox.wake()
 }
 
-/** No living worker owns it, or its owner has answered our hold and keeps to it. */
+/** No live worker owns it, or its owner has answered our hold, which has not lapsed. */
 function isFree(outbox: MemoryOutbox, lane: MemoryLane, holds: readonly Hold[]): boolean {
   const worker = outbox.workers.get(lane.owner ?? '')
   if (worker === undefined || worker.leaseUntil <= outbox.now()) return true
@@ -178,7 +178,7 @@ function change(outbox: MemoryOutbox, row: MemoryRow, move: AdminMove, now: numb
   }
 }
 
-/** Stores rows as a publish does, and finds those that were there. */
+/** Stores rows as a publish does, and finds those that existed. */
 function storeCopies(outbox: MemoryOutbox, rows: readonly NewOutboxEvent[], now: number): StoredCopies {
   const stored = new Set<string>()
   const there = new Map<string, string>()
@@ -197,7 +197,7 @@ function isReplay({ kind }: AdminMove): boolean {
   return kind === 'replay' || kind === 'copy'
 }
 
-/** What is marked by this operation was replayed by it. */
+/** What this operation has marked was already replayed by it. */
 function isMarked({ extensions }: MemoryRow, move: AdminMove, operation: number | undefined): boolean {
   if (operation === undefined || !isReplay(move)) return false
   return (parseJson(extensions ?? '{}') as { readonly replay?: unknown }).replay === operation

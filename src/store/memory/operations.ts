@@ -16,7 +16,7 @@ export type MemoryOperation = { -readonly [Name in keyof StoredOperation]: Store
   nextAt: number
 }
 
-/** Writes a step of an operation down. */
+/** Records a step of an operation. */
 export function advance(outbox: MemoryOutbox, id: number, owner: string, step: OperationStep): boolean {
   const found = outbox.operations[id - 1]
   if (found?.owner !== owner || found.state !== 'running') return false
@@ -28,13 +28,13 @@ export function advance(outbox: MemoryOutbox, id: number, owner: string, step: O
   return true
 }
 
-/** False: it is not its owner's any more, not running, or not where the step begins. */
+/** False: it is no longer its owner's, not running, or not where the step begins. */
 export function isStepDue(outbox: MemoryOutbox, { id, owner, after }: OperationMove): boolean {
   const found = outbox.operations[id - 1]
   return found?.owner === owner && found.state === 'running' && found.position === after
 }
 
-/** Operations in the background, in memory. */
+/** Background operations, in memory. */
 export function memoryOperations(outbox: MemoryOutbox): OperationStore {
   const { operations } = outbox
   const shown = ({ owner: _, leaseUntil: _lease, nextAt: _next, ...stored }: MemoryOperation): StoredOperation => stored

@@ -3,7 +3,7 @@ import { insertRows } from '../insert-rows.ts'
 import type { PublishStore } from '../store.ts'
 import type { MemoryOutbox, MemoryRow } from './memory-outbox.ts'
 
-/** What a memory statement asks for: its values are the records themselves. */
+/** The text of a memory statement, whose values are the records themselves. */
 export const INSERT = ['insert ', ''] as const
 export const FIND_DUPLICATE = ['find the duplicate of ', ''] as const
 

@@ -32,7 +32,7 @@ export function memoryRetention(outbox: MemoryOutbox): RetentionStore {
         return row !== undefined && versionOf(row) === version ? [row] : []
       })
       for (const row of purged) outbox.remove(row)
-      // What waits behind a failed event that is gone is released by the lane's owner.
+      // What waits behind a deleted failed event is released by the lane's owner.
       outbox.raiseAttention(purged.filter(blocks))
       return purged.length
     },

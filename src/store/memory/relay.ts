@@ -149,12 +149,12 @@ function waitFromNow(row: MemoryRow, now: number): void {
 }
 
 /**
- * Parked, not by its own time, and behind no event between retries, or for longer than that one: nothing keeps it waiting.
- * One without a key waits for a destination that is down, for a while.
+ * Parked, but neither by its own time nor behind an event between retries, or for longer than that one: nothing keeps
+ * it waiting. One without a key waits for a destination that is down, for a while.
  */
 function isOrphan(outbox: MemoryOutbox, row: MemoryRow, now: number): boolean {
   const parked = row.availableAt !== null && timeOf(row) > now && timeOf(row) !== FAR_FUTURE.getTime()
-  // Nothing in its row was ever written so late: its time is its own.
+  // Nothing in its row was ever written so late, so this is its own due time.
   const latest = Math.max(now, row.createdAt.getTime(), row.updatedAt.getTime())
   if (!parked || row.status === 'retry' || row.scheduledAt.getTime() > latest) return false
   if (row.partitionKey === null) return timeOf(row) > now + LONGEST_PARKING

@@ -33,13 +33,13 @@ export function settle(outbox: MemoryOutbox, ownership: Ownership, outcomes: rea
 function mayRecord(outbox: MemoryOutbox, ownership: Ownership, outcome: Outcome, row: MemoryRow): boolean {
   if (row.generation !== outcome.generation) return false
   if (outcome.kind === 'published') return row.status !== 'published' && row.status !== 'cancelled'
-  // A parked event is not in flight: a mark on it came late, and would hide a head from reconcile.
+  // A parked event is not in flight: such an outcome came late, and would hide a head from reconcile.
   if ((outcome.kind === 'sending' || outcome.kind === 'returned') && row.availableAt !== null) return false
   return UNSETTLED.includes(row.status) && row.lane === outcome.lane && ownsLane(outbox, ownership, row.lane)
 }
 
 function record(outbox: MemoryOutbox, ownership: Ownership, outcome: Outcome, row: MemoryRow, now: number): void {
-  // What is only parked or marked is as due as before, and where the clock was set back only this instant says so.
+  // What is only parked or marked is as due as before; after the clock was set back only this instant says so.
   const isAsDue = outcome.kind === 'park' || outcome.kind === 'sending' || outcome.kind === 'returned'
   row.updatedAt = new Date(isAsDue ? Math.max(now, row.updatedAt.getTime()) : now)
   if ('progress' in outcome && outcome.progress !== undefined) row.progress = outcome.progress
@@ -95,7 +95,7 @@ function remember(outbox: MemoryOutbox, ownership: Ownership, row: MemoryRow, er
   row.attempts = JSON.stringify(attempts.slice(-ATTEMPTS_KEPT))
 }
 
-/** One that is not a list (SQL may have written it) begins again. */
+/** A history that is not a list (SQL may have written it) starts afresh. */
 function attemptsOf(row: MemoryRow): unknown[] {
   try {
     const attempts: unknown = JSON.parse(row.attempts ?? '[]')

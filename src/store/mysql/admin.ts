@@ -13,7 +13,7 @@ import { readersOf, selectList } from './values.ts'
 /** What operators and `broadcaster.events` need. */
 export function admin(client: Client, t: Tables): AdminStore {
   return {
-    /** Reads events for people. Ordered by id it pages along the primary key. */
+    /** Lists events for people. Ordered by id it pages along the primary key. */
     async list(query: Query): Promise<readonly Partial<OutboxEventColumns>[]> {
       const last = query.order.at(-1)
       const by =
@@ -24,7 +24,7 @@ export function admin(client: Client, t: Tables): AdminStore {
       const order = by.flatMap(({ column, descending }) =>
         sortExpression(column).map((expression) => (descending ? sql`${expression} DESC` : expression)),
       )
-      // A list without columns is still a list of rows.
+      // A list without columns still has rows.
       const columns = query.columns.length > 0 ? selectList(query.columns, 'raw') : sql`1 AS one`
       const limit = query.limit === null ? NO_LIMIT : sql`${query.limit}`
       const rows = await client.query(sql`
@@ -45,7 +45,7 @@ LIMIT ${limit} OFFSET ${query.offset}`)
       )
       return Number(row?.['count'] ?? 0)
     },
-    /** Along the primary key: the inner query, with its limit, is never merged into the outer one. */
+    /** Along the primary key: an inner query with a limit is never merged into the outer one. */
     async walk({ where, after, rows, limit }) {
       const behind = (name: string): Sql => (after === null ? sql`TRUE` : sql`${new Sql(name)} > ${toSqlId(after)}`)
       const [last] = await client.query(sql`
@@ -66,5 +66,5 @@ WHERE ${allOf(t, where)} ORDER BY e.id LIMIT ${limit}`)
   }
 }
 
-/** "All": MySQL has no word for it where there is an offset. */
+/** "All" where there is an offset: MySQL has no keyword for it. */
 const NO_LIMIT = sql`18446744073709551615`

@@ -5,7 +5,7 @@ import { join, Sql, sql, utf8 } from './sql.ts'
 import type { Tables } from './tables.ts'
 import { NOW, nowPlus } from './values.ts'
 
-/** Writes down, in a transaction, that something begins. Resolves with its number. */
+/** Records, in a transaction, that an action begins. Resolves with its number. */
 export async function beginAudit(
   tx: Runs,
   t: Tables,
@@ -44,7 +44,7 @@ FROM ${t.audit} ${where.length === 0 ? new Sql('') : sql`WHERE ${join(where, ' A
 ORDER BY id DESC LIMIT ${limit}`)
       return rows.map((row) => auditEntryOf(row, date))
     },
-    /** The table may not be read beside its own DELETE, except as a copy of it. */
+    /** A DELETE may not read its own table, except through a derived table. */
     prune: ({ age, limit }) =>
       client.run(sql`
 DELETE FROM ${t.audit} WHERE at <= ${nowPlus(-age)}
@@ -52,7 +52,7 @@ DELETE FROM ${t.audit} WHERE at <= ${nowPlus(-age)}
   }
 }
 
-/** The number that the last insert of a session was given. */
+/** The number given to the session's last insert. */
 export function lastInserted([row]: readonly RawRow[]): number {
   return Number(row?.['id'])
 }

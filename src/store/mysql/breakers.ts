@@ -13,7 +13,7 @@ import { NOW, nowPlus } from './values.ts'
 /** The breaker of each backend. Each call is one conditional write of one row: of two callers one succeeds. */
 export function breakers(client: Client, t: Tables): BreakerStore {
   const changed = async (statement: Sql): Promise<boolean> => (await client.run(statement)) === 1
-  /** An insert that meets a row counts differently from client to client, so each change is an update. */
+  /** The row count of an upsert differs between clients, so each change is an update. */
   const make = (backend: string): Promise<number> =>
     client.run(sql`
 INSERT INTO ${t.breakers} (backend, open, probe_at, since, error) VALUES (${backend}, 0, ${NOW}, ${NOW}, '')
@@ -55,7 +55,7 @@ export function destinations(client: Runs, t: Tables): DestinationStore {
   const of = (backend: string, destination: string): Sql => sql`backend = ${backend} AND destination = ${destination}`
 
   return {
-    /** An instant beyond the longest wait is one that the clock left behind when it was set back. */
+    /** An instant beyond the longest wait was left behind by a clock that was set back. */
     async list(backend) {
       const rows = await client.query(sql`
 SELECT ${utf8(new Sql('destination'))} AS name, ${utf8(new Sql('error'))} AS text,
@@ -69,7 +69,7 @@ FROM ${t.destinations} WHERE backend = ${backend} ORDER BY destination`)
         error: String(row['text']),
       }))
     },
-    /** The table may not be read beside its own DELETE, except as a copy of it. */
+    /** A DELETE may not read its own table, except through a derived table. */
     async open(backend, destination, probeAfter, error) {
       await client.run(sql`
 DELETE FROM ${t.destinations} WHERE backend = ${backend} AND since <= (

@@ -36,7 +36,7 @@ ${trigger('deleted', 'DELETE', call('deleted', object('OLD'), 'NULL', 'OLD'))}DE
   }
 }
 
-/** Bytes as Base64: JSON holds none. In one line: TO_BASE64 begins a new one after each 76 digits. */
+/** Bytes as Base64, since JSON has none; on one line: TO_BASE64 breaks it after every 76 digits. */
 function jsonValue(column: string, type: string): string {
   return /blob|binary|^bit$/i.test(type) ? `REPLACE(TO_BASE64(${column}), CHAR(10), '')` : column
 }

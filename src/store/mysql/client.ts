@@ -8,21 +8,21 @@ export type RawRow = Readonly<Record<string, unknown>>
 export interface Runs {
   /** The rows of a SELECT. */
   query(statement: Sql): Promise<readonly RawRow[]>
-  /** The number of rows that a write found. */
+  /** The number of rows that a write matched. */
   run(statement: Sql): Promise<number>
 }
 
 /**
- * What the store needs of a client library. Statements by themselves leave no session state, so connections may be
- * shared with the application. Every write is at READ COMMITTED, whatever the session's default: at REPEATABLE READ a
- * search locks the gaps that it passed, and inserts would wait for it.
+ * What the store needs of a client library. Single statements leave no session state, so connections may be shared with
+ * the application. Every write is at READ COMMITTED, whatever the session's default: at REPEATABLE READ a search locks
+ * the gaps that it passes, and inserts would wait for it.
  */
 export interface Client extends Runs {
-  /** Runs statements of our own in a transaction, within limits; rolls back when `work` throws. */
+  /** Runs our own statements in a transaction, within limits; rolls back when `work` throws. */
   transaction<T>(work: (tx: Runs) => Promise<T>): Promise<T>
-  /** Runs queries that all see one state of the database, and can write nothing. Within limits. */
+  /** Runs queries, within limits, that all see one state of the database and cannot write. */
   snapshot<T>(work: (tx: Runs) => Promise<T>): Promise<T>
-  /** The same as `transaction` on one connection without a transaction or limits, for what holds a lock of the session. */
+  /** Like `transaction`, on one connection without a transaction or limits, for work under a session lock. */
   session<T>(work: (session: Runs) => Promise<T>): Promise<T>
 }
 

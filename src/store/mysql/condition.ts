@@ -11,7 +11,7 @@ export function allOf(t: Tables, where: readonly Condition[]): Sql {
     nameOf: (column) => nameOf(column).text,
     compare: (column, operator, value) => compare(column, new Sql(operator), value).text,
     test: (column, test, value) => testOf(test, nameOf(column), column === 'id' ? toSqlId(value) : value).text,
-    /** All ids: with a term for each the planner takes longer over hundreds than the server over their rows. */
+    /** All ids as one term: with a term for each, planning hundreds takes longer than reading their rows. */
     oneOf(column, values) {
       if (column !== 'id') return undefined
       const ids = values.map(String).filter(isUuid)
@@ -48,7 +48,7 @@ function compare(column: FilterColumn, operator: Sql, value: string | number | D
       return sql`${name} ${operator} CAST(${value} AS DATETIME(6))`
     default: {
       const exact = sql`${utf8(name)} ${operator} ${utf8(String(value))}`
-      // The plain comparison as well, for an index that Django made; what is equal by bytes is equal in every collation.
+      // With the plain comparison for Django's indexes; what is equal by bytes is equal in every collation.
       return isEqual ? sql`${name} = ${String(value)} AND ${exact}` : exact
     }
   }
@@ -69,7 +69,7 @@ function testOf(test: 'contains' | 'icontains' | 'startsWith' | 'endsWith' | 'ie
   }
 }
 
-/** LOWER does nothing to what it is not told the case of: text in binary collations included, it goes by characters. */
+/** LOWER needs a character set to know the case: it does nothing to binary strings. */
 function lower(text: SqlValue | Sql): Sql {
   return sql`LOWER(CONVERT(${text} USING utf8mb4))`
 }

@@ -17,12 +17,12 @@ import { NOW, nowPlus, slices } from './values.ts'
 
 /**
  * Workers, their leases and the lanes that they own, and the breakers. In one file, since it is one protocol:
- * everything that locks lanes uses `areLanes`, in one order, and that no two can deadlock is only seen side by side.
+ * everything that locks lanes uses `areLanes`, in one order, and only side by side can it be seen that no two deadlock.
  */
 export function coordination(client: Client, t: Tables): CoordinationStore {
   return {
     /**
-     * Adds a worker, and the lanes of its backends where they are not there yet. A transient one is listed with no backends.
+     * Adds a worker, and those lanes of its backends that do not exist yet. A transient one is listed with no backends.
      */
     async enter({ name, backends, lease, transient = false }) {
       await makeLanes(client, t, backends)
@@ -33,8 +33,8 @@ VALUES (${id}, ${name}, ${JSON.stringify(transient ? [] : backends)}, ${NOW}, ${
       return id
     },
     /**
-     * Extends a lease that has not ended. The row is locked first: `UTC_TIMESTAMP` is when its statement began, and one
-     * that waited for the lock might extend a lease that ended meanwhile.
+     * Extends a lease that has not ended. The row is locked first: `UTC_TIMESTAMP` is the time when the statement
+     * began, and one that waited for the lock could extend a lease that had ended by then.
      */
     renew(workerId, lease) {
       return runAgainOnConflict(() =>
@@ -72,8 +72,8 @@ SELECT id FROM ${t.workers} WHERE id = ${workerId} AND lease_until > ${NOW} LOCK
       )
     },
     /**
-     * Answers holds on lanes that are still ours, under a new fence; ends a hold whose time is over. It waits for an operator
-     * who is just moving events there, so a lane that it returns without a hold shows what that one did.
+     * Answers holds on lanes that are still ours, under a new fence; ends a hold whose time is over. It waits for an
+     * operator who is moving events there, so a lane that it returns without a hold shows the result of that.
      */
     async quiet(workerId, lanes) {
       if (lanes.length === 0) return []
@@ -102,7 +102,7 @@ WHERE ${areLanes(some)}`)
         }),
       )
     },
-    /** Gives lanes back, where the fence is still ours. In one order, as everybody locks them. */
+    /** Gives lanes back where the fence is still ours, in the order in which all lock them. */
     async release(workerId, lanes) {
       if (lanes.length === 0) return
       const held = lanes.map(
@@ -115,7 +115,7 @@ UPDATE ${t.lanes} SET owner = NULL WHERE owner = ${workerId} AND (${join(held, '
     leave(workerId) {
       return runAgainOnConflict(() =>
         client.transaction(async (tx) => {
-          // Found without a lock: a search by owner would lock every lane that it looks at.
+          // Found without a lock: a locking search by owner would lock every lane that it reads.
           const rows = await tx.query(sql`SELECT backend, lane FROM ${t.lanes} WHERE owner = ${workerId}`)
           const ours = rows.map(laneKey)
           if (ours.length > 0) {
@@ -135,11 +135,11 @@ UPDATE ${t.lanes} SET owner = NULL WHERE ${areLanes(ours)} AND owner = ${workerI
 const HOLD_LEFT: Sql = sql`CASE WHEN hold_until <= ${nowPlus(LONGEST_HOLD)}
     THEN TIMESTAMPDIFF(MICROSECOND, ${NOW}, hold_until) WHEN hold_until IS NOT NULL THEN 0 END`
 
-/** The columns of a lane. */
+/** The columns that `laneOf` reads. */
 const LANE: Sql = sql`backend, lane, owner, fence, attention, hold, quiet_for,
   ${HOLD_LEFT} AS hold_left`
 
-/** Reads them. */
+/** A lane from these columns. */
 function laneOf(row: RawRow): LaneRow {
   return laneOfRow(row, row['hold_left'] === null ? null : Number(row['hold_left']) / 1_000)
 }
@@ -155,9 +155,9 @@ export function areLanes(lanes: readonly Pick<LaneRow, 'backend' | 'lane'>[]): S
 /**
  * Removes workers whose lease has ended, then reads workers, lanes and breakers.
  *
- * One statement, one snapshot: read one after the other, a worker that enters and takes a lane in between would look
- * like a dead owner, and its lane would be stolen. The lanes of a removed worker keep its id: they ended uncleanly.
- * Most surveys find no worker to remove, and write nothing.
+ * One statement, one snapshot: with two, a worker that enters and takes a lane in between would look like a dead owner,
+ * and its lane would be stolen. The lanes of a removed worker keep its id: they ended uncleanly. Most surveys find no
+ * worker to remove, and write nothing.
  */
 export function survey(client: Runs, t: Tables): Pick<CoordinationStore, 'survey' | 'look'> {
   const read = (backends: readonly string[]) => {
@@ -235,14 +235,14 @@ function pauseOf(row: RawRow): PauseRow {
 }
 
 /**
- * Makes the lanes of these backends where they are not there yet: in one order, so that two that do this at once cannot
+ * Makes those lanes of these backends that do not exist yet, in one order, so that two concurrent calls cannot
  * deadlock.
  */
 export async function makeLanes(runs: Runs, t: Tables, backends: readonly string[]): Promise<void> {
   if (backends.length === 0) return
   const [settings] = await runs.query(sql`SELECT lanes FROM ${t.settings}`)
   const count = Number(settings?.['lanes'] ?? 0)
-  // Looked for first: an insert of a lane that is there would lock it, and wait for a settle in it.
+  // Looked up first: an insert of an existing lane would lock it, and wait for a settle in it.
   const there = await runs.query(sql`
 SELECT backend, COUNT(*) AS lanes FROM ${t.lanes} WHERE backend IN (${backends}) GROUP BY backend`)
   const made = new Map(there.map((row) => [String(row['backend']), Number(row['lanes'])]))
@@ -266,8 +266,9 @@ export interface Place {
 }
 
 /**
- * The lanes of the events. One without a backend's name is answered by the default one, which the store does not know:
- * then that lane of every backend. Read without a lock, so that what is locked is found by primary key.
+ * The lanes of the events. An event without a backend name belongs to the default backend, which the store does not
+ * know: for it, that lane of every backend. Read without a lock, so that what is locked afterwards is found by primary
+ * key.
  */
 export async function lanesOf(tx: Runs, t: Tables, places: readonly Place[]) {
   if (places.length === 0) return []
@@ -284,8 +285,8 @@ SELECT backend, lane FROM ${t.lanes} WHERE lane IN (${[...new Set(places.map(({ 
 }
 
 /**
- * Locks the lanes of events that are about to be changed, before the events: a settle does it in that order, too. By the
- * index, and with a column that it has not: a search that passes other lanes waits for their holders.
+ * Locks the lanes of events that are about to be changed, before the events, as a settle does. By the primary key, and
+ * selecting a column beyond it: a search that passes other lanes would wait for their holders.
  */
 export async function lockLanes(tx: Runs, t: Tables, places: readonly Place[]): Promise<void> {
   const lanes = await lanesOf(tx, t, places)
@@ -305,10 +306,10 @@ export function placeOf(row: Readonly<Record<string, unknown>>): Place {
   return { publisherBackend: String(row['publisher_backend']), lane: Number(row['lane']) }
 }
 
-/** Its columns. */
+/** The columns that `placeOf` reads. */
 export const PLACE: Sql = sql`publisher_backend, lane`
 
-/** Where the events with these ids stand, as stored, without a lock; `which`: only such. */
+/** The places of the events with these ids, read without a lock; `which`: a further condition. */
 export async function placesOf(
   tx: Runs,
   t: Tables,

@@ -1,6 +1,6 @@
 import type { FetchedRow, LaneCursor } from '../relay-store.ts'
 
-/** Rows of one scan over several lanes in `seq` order, and of each lane no more than its limit. */
+/** Rows of one scan over several lanes, in `seq` order, no more of each lane than its limit. */
 export function cutToLimits(rows: readonly FetchedRow[], lanes: readonly LaneCursor[]): readonly FetchedRow[] {
   const left = new Map(lanes.map(({ lane, limit }) => [lane, limit]))
   return rows
@@ -12,7 +12,7 @@ export function cutToLimits(rows: readonly FetchedRow[], lanes: readonly LaneCur
     })
 }
 
-/** Whether there may be more in a lane than was asked for. */
+/** Whether a lane may have more than was asked for. */
 export function meetsLimit(rows: readonly FetchedRow[], lanes: readonly LaneCursor[]): boolean {
   const left = new Map(lanes.map(({ lane, limit }) => [lane, limit]))
   for (const { lane } of rows) left.set(lane, (left.get(lane) ?? 0) - 1)

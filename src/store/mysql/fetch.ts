@@ -9,18 +9,18 @@ import type { Tables } from './tables.ts'
 import { NOW, rawOf, readersOf, STAGE, selectList, slices } from './values.ts'
 
 /**
- * Reads due events of some lanes in `seq` order. The names of a lane share its limit, or the reader's cursor would
- * pass rows of the name that reached it earlier. The index is named, so that no statistics, fresh or stale, can
- * change the plan: a range scan of the work index, which a test checks.
+ * Reads due events of some lanes in `seq` order. The names of a lane share its limit, or the reader's cursor would pass
+ * rows of the name that reached it earlier. The index is named, so that no statistics, fresh or stale, can change the
+ * plan: a range scan of the work index, which a test checks.
  *
  * MariaDB has no LATERAL. Two ways, 64 lanes and two names on MariaDB 10.11, two busy cores
- * (docs/decisions/0015-mysql-fetch.md):
- * all lanes in one scan of 128 ranges, 2 ms where there is nothing and 5 ms for 199 rows; or a limited SELECT for
- * each lane and name in one UNION ALL, 19 ms and 28 ms. The first has no limit for each lane, so it counts only when
- * it came to its end: else there is a backlog, and the second way is taken until the backlog is gone.
+ * (docs/decisions/0015-mysql-fetch.md): all lanes in one scan of 128 ranges, 2 ms where there is nothing and 5 ms for
+ * 199 rows; or a limited SELECT for each lane and name in one UNION ALL, 19 ms and 28 ms. The first has no limit per
+ * lane, so its result is used only when it reached its end: otherwise there is a backlog, and the second way is taken
+ * until that is gone.
  *
- * `scheduled_at` is checked once more, since a row that others updated may not be parked. What was due when it was written
- * stays due when the clock is set back.
+ * `scheduled_at` is checked as well, since a row that others updated may be due later without being parked. What was
+ * due when it was written stays due when the clock is set back.
  */
 export function fetch(client: Client, t: Tables) {
   const narrow = selectList(NARROW_COLUMNS, 'raw')
@@ -78,10 +78,10 @@ ORDER BY e.seq LIMIT ${limit})`,
   }
 }
 
-/** More bytes than any data has, for SQL that knows no infinity. */
+/** More bytes than any data has: SQL has no infinity. */
 const MOST = Number.MAX_SAFE_INTEGER
 
-/** By primary key; what was said of their sizes is so. */
+/** By primary key, with the sizes that the fetch gave. */
 export function fetchData(client: Client, t: Tables): RelayStore['fetchData'] {
   const read = rowReader(DATA_COLUMNS, readersOf('raw')) as (row: RawRow) => FetchedData
   return async (rows, bytes) => {
@@ -121,13 +121,13 @@ export function isNamed(names: readonly string[]): Sql {
   return sql`e.publisher_backend IN (${names}) AND CAST(e.publisher_backend AS BINARY) IN (${join(bytes, ', ')})`
 }
 
-/** Names of settled events that are skipped for each that is found, at most. */
+/** How many names with only settled events are skipped per name that is found. */
 const MOST_LOOKED = 10
 
 /**
- * By a jump along the work index for each name; of each then whether anything is to be done, since the index holds settled
- * rows, too. The status is selected since the index lacks it: where MySQL needs no row, and its statistics are of a small
- * table, it would read the whole index.
+ * One jump along the work index per name, then a check whether there is anything to do for it, since the index also
+ * holds settled rows. The status is selected because the index lacks it: where MySQL needs no row and its statistics
+ * are those of a small table, it would read the whole index.
  */
 export function waitingNames(client: Client, t: Tables): RelayStore['waitingNames'] {
   const firstAfter = (name: string | undefined) => sql`

@@ -6,11 +6,11 @@ import type { Tables } from './tables.ts'
 import { nowPlus, slices } from './values.ts'
 
 /**
- * What each consumer has handled. An entry that is there is not left out but counted up: that is a change, so this
- * transaction sees the entry even where its snapshot is older (REPEATABLE READ), and a count of 0 says that it is new.
+ * What each consumer has handled. An existing entry is not skipped but its count raised: being a change, that lets this
+ * transaction see the entry even where its snapshot is older (REPEATABLE READ), and a count of 0 means that it is new.
  */
 export function inbox(client: Client, t: Tables): InboxStore {
-  // Waits for another transaction that has entered the same and not ended yet: that is what the unique index does.
+  // The unique index makes this wait for another transaction that has entered the same and not ended.
   const enterStrings = [
     `INSERT INTO ${t.inbox.text} (consumer, source, event_id) VALUES (`,
     ', ',
@@ -38,9 +38,8 @@ export function inbox(client: Client, t: Tables): InboxStore {
     },
 
     /**
-     * By the index on handled_at; several that prune at once take different rows and do not wait for each other. Both
-     * statements read a column that their index has not: else MySQL with the statistics of a small table reads all of
-     * it.
+     * By the index on handled_at; concurrent calls take different rows and do not wait for each other. Both statements
+     * read a column that their index lacks: otherwise MySQL with the statistics of a small table reads all of it.
      */
     prune: ({ age, limit }) =>
       runAgainOnConflict(() =>

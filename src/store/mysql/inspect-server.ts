@@ -2,7 +2,7 @@ import { MOST_TRANSACTIONS, type OpenTransaction, type ServerLook } from '../ser
 import type { Client } from './client.ts'
 import { sql } from './sql.ts'
 
-/** What the server says of itself. Transactions of others are seen with the right PROCESS only: without it none is told. */
+/** What the server reports. Others' transactions are visible only with the right PROCESS: without it none is listed. */
 export async function inspectServer(client: Client, transactionAge: number): Promise<ServerLook> {
   const [row] = await client.query(sql`SELECT @@global.read_only AS readOnly`)
   const openTransactions = await openFor(client, transactionAge)

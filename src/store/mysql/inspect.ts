@@ -16,15 +16,13 @@ import { Sql, sql } from './sql.ts'
 import type { Tables } from './tables.ts'
 import { NOW, STAGE } from './values.ts'
 
-/**
- * Looks at what the outbox cannot repair by itself: indexes that are not ours, rows that no worker sees, and the clock.
- */
+/** Inspects what the outbox cannot repair by itself: indexes that are not ours, rows that no worker sees, the clock. */
 export function inspect(client: Client, t: Tables): (options?: InspectOptions) => Promise<Inspection> {
   const wanted = ['PRIMARY', ...Object.values(t.index).map(({ text }) => text.slice(1, -1))]
   const ours: ReadonlySet<string> = new Set(wanted)
   const look = unreachable(client, t)
   return async ({ transactionAge = TRANSACTION_AGE } = {}) => {
-    // CAST, since the client would read an instant in the time zone of this process.
+    // CAST, since the client would read an instant in this process's time zone.
     const [clock] = await client.query(sql`SELECT CAST(${NOW} AS CHAR) AS now`)
     const rows = await client.query(sql`SHOW INDEX FROM ${t.events}`)
     const there = new Set(rows.map((row) => String(row['Key_name'])))
@@ -33,7 +31,7 @@ export function inspect(client: Client, t: Tables): (options?: InspectOptions) =
     for (const row of rows) {
       const name = String(row['Key_name'])
       if (ours.has(name)) continue
-      // MySQL indexes expressions, too.
+      // MySQL can index expressions.
       columns.set(name, [...(columns.get(name) ?? []), String(row['Column_name'] ?? row['Expression'])])
     }
     return {
@@ -53,8 +51,8 @@ export function inspect(client: Client, t: Tables): (options?: InspectOptions) =
 }
 
 /**
- * Lanes by ranges of the work index; statuses in the ends of the table. A column is selected that the index lacks: with the
- * statistics of a small table MySQL would read the whole index where it needs no row.
+ * Lanes by ranges of the work index; statuses at the ends of the table. A column that the index lacks is selected: with
+ * the statistics of a small table MySQL would read the whole index where it needs no row.
  */
 function unreachable(client: Client, t: Tables): () => Promise<readonly Unreachable[]> {
   const names = waitingNames(client, t)

@@ -22,8 +22,8 @@ import { FAR_FUTURE_SQL, NOW, STAGE } from './values.ts'
 const COUNTED_ROWS = 10_000
 
 /**
- * All of it in one read-only snapshot, from the work index: published rows are read only to count the first of all, and of
- * each backend at most `ROWS_READ` rows of each kind.
+ * All in one read-only snapshot, from the work index: published rows are read only for the first part of the total, and
+ * for each backend at most `ROWS_READ` rows of each kind.
  */
 export function look(client: Client, t: Tables): AdminStore['look'] {
   return () =>
@@ -40,7 +40,7 @@ export function look(client: Client, t: Tables): AdminStore['look'] {
         for (const one of await destinations(tx, t).list(name)) away.push({ backend: name, ...one })
         heads.push(...(await headsOf(tx, t, name)))
       }
-      // CAST, since the client would read an instant in the time zone of this process.
+      // CAST, since the client would read an instant in this process's time zone.
       const [clock] = await tx.query(sql`SELECT CAST(${NOW} AS CHAR) AS now`)
       return {
         now: new Date(`${String(clock?.['now']).slice(0, 23).replace(' ', 'T')}Z`),
@@ -56,8 +56,8 @@ export function look(client: Client, t: Tables): AdminStore['look'] {
 }
 
 /**
- * By a jump along the index for each name. Names that differ only in what a collation of Django's ignores are one there, and
- * told apart by their bytes. (For a SELECT DISTINCT, MySQL with the statistics of a small table reads the whole index.)
+ * One jump along the index per name. Names that are equal in a collation of Django's are one there, and told apart by
+ * their bytes. (For a SELECT DISTINCT, MySQL with the statistics of a small table reads the whole index.)
  */
 async function backendNames(tx: Runs, t: Tables): Promise<readonly string[]> {
   const all = new Set<string>()
@@ -87,17 +87,17 @@ SELECT DISTINCT CAST(s.backend AS BINARY) AS backend FROM (
   return [...all].sort().slice(0, BACKENDS_LOOKED_AT)
 }
 
-/** What was due when its row was last written is due, although that instant lies ahead of a clock that was set back since. */
+/** What was due when its row was last written stays due, even if the clock was set back since. */
 const DUE_AT = sql`CASE WHEN e.scheduled_at <= GREATEST(e.created_at, e.updated_at) THEN LEAST(e.scheduled_at, ${NOW})
   ELSE e.scheduled_at END AS due_at`
 
-/** With the lanes named, a range of the index is read for each, and not all that is parked. */
+/** With the lanes named, a range of the index is read for each instead of all that is parked. */
 async function countsOf(tx: Runs, t: Tables, backend: string, lanes: readonly number[]): Promise<BackendCounts> {
   const from = (stages: readonly number[], and: Sql = sql``): Sql => sql`
 FROM ${t.events} AS e FORCE INDEX (${t.index.work})
 WHERE ${isNamed([backend])} AND e.stage IN (${stages}) ${and}`
   const first = async (statement: Sql): Promise<RawRow> => (await tx.query(statement))[0] ?? {}
-  // Not of the index alone: with the statistics of a small table MySQL would read the whole index where it needs no row.
+  // Needs the row: from the index alone MySQL, with a small table's statistics, would read all of it.
   const count = async (rows: Sql): Promise<number> =>
     Number((await first(sql`SELECT COUNT(*) AS count FROM (SELECT e.status ${rows} LIMIT ${ROWS_READ}) AS s`))['count'])
 
@@ -128,8 +128,8 @@ SELECT COUNT(*) AS failed, COUNT(DISTINCT CASE WHEN s.available_at IS NOT NULL T
 }
 
 /**
- * Looked for among the first of each lane by `seq`, and by the time they are parked to. Ordered by the lane, too: MySQL takes
- * a column of another table for no constant, and would sort all that is due.
+ * Looked for among the first of each lane, by `seq` and by the time until which they are parked. Ordered by the lane
+ * too: to MySQL a column of another table is not a constant, and it would sort all that is due.
  */
 function oldestReady(t: Tables, backend: string, all: readonly number[]): Sql {
   const firstOf = (stage: number, range: Sql, order: Sql): Sql => sql`(
@@ -138,7 +138,7 @@ function oldestReady(t: Tables, backend: string, all: readonly number[]): Sql {
     ORDER BY e.lane, ${order} LIMIT 1)`
   const due = sql`e.available_at <= ${NOW}`
   const time = sql`e.available_at, e.seq`
-  // Not those of the lanes table: it has none before the first worker has come.
+  // Not from the lanes table, which is empty before the first worker.
   const lanes = sql`JSON_TABLE(${JSON.stringify(all)}, '$[*]' COLUMNS (lane INT PATH '$')) AS l`
   return sql`
 SELECT TIMESTAMPDIFF(MICROSECOND, MIN(f.at), ${NOW}) / 1000 AS age
@@ -166,7 +166,7 @@ ORDER BY s.lane, s.seq LIMIT ${HEADS_READ}`)
   }))
 }
 
-/** Beyond some rows the engine's own estimate. The range of `seq` would be wrong: a take-over and a purge leave holes of any size. */
+/** Beyond some rows the engine's estimate. The range of `seq` would be wrong: take-overs and purges leave gaps. */
 async function totalOf(tx: Runs, t: Tables): Promise<Pick<OutboxLook, 'totalRows' | 'totalRowsIsEstimate'>> {
   const [plan] = await tx.query(sql`EXPLAIN SELECT seq FROM ${t.events}`)
   const estimate = Number(plan?.['rows'] ?? 0)

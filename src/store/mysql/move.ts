@@ -28,9 +28,9 @@ import type { Tables } from './tables.ts'
 import { FAR_FUTURE_SQL, NOW, nowPlus, slices, UNSETTLED } from './values.ts'
 
 /**
- * Asks the owners of the lanes in which these events wait to take their hands off them. Without a hold the owner may be
- * sending whatever it answered before: `quiet_for` is -n, and only answers beyond n count. It is set first: MySQL assigns
- * from left to right, and reads what it has assigned.
+ * Asks the owners of the lanes in which these events wait to leave them alone. Without a hold the owner may be sending,
+ * whatever it answered before: `quiet_for` is -n, and only answers beyond n count. It is set first: MySQL assigns from
+ * left to right, and reads what it has assigned.
  */
 export function hold(client: Client, t: Tables): AdminStore['hold'] {
   return (ids, duration) =>
@@ -60,7 +60,7 @@ export async function lift(runs: Pick<Runs, 'run'>, t: Tables, holds: readonly H
 UPDATE ${t.lanes} SET hold_until = NULL WHERE ${areLanes(holds)} AND (${join(these, ' OR ')}) ORDER BY backend, lane`)
 }
 
-/** The lanes of these places and holds whose live owner may be sending: it has not answered any of these holds, or broke it. */
+/** The lanes of these places whose live owner may be sending: it answered none of these holds, or it has lapsed. */
 async function busyLanes(
   tx: Runs,
   t: Tables,
@@ -80,13 +80,13 @@ WHERE ${areLanes(lanes)} AND EXISTS (SELECT 1 FROM ${t.workers} AS w WHERE w.id 
   return rows.filter((row) => !isAnswered(row)).map(laneKey)
 }
 
-/** It only has to differ from the one before; plain SQL may have put it where nothing can be added to it. */
+/** It only has to differ from the one before; plain SQL may have set it to the column's maximum. */
 const NEXT_GENERATION = sql`CASE WHEN generation < 2147483647 THEN generation + 1 ELSE 0 END`
 /** A failed event blocks its key, if it has one, until it is released. */
 const BLOCKING = sql`CASE WHEN partition_key IS NOT NULL THEN ${FAR_FUTURE_SQL} END`
 const AGAIN = sql`status = 'pending', retry_count = 0, scheduled_at = ${NOW}, available_at = NULL, updated_at = ${NOW}`
 
-/** What a move writes. MySQL assigns from left to right, so what another assignment reads comes after it. */
+/** What a move writes. MySQL assigns from left to right, so a column is assigned after those that read it. */
 function changesOf(move: Exclude<AdminMove, { kind: 'delete' }>, operation: number | undefined): Sql {
   switch (move.kind) {
     case 'requeue':
@@ -94,7 +94,7 @@ function changesOf(move: Exclude<AdminMove, { kind: 'delete' }>, operation: numb
     case 'replay':
     case 'copy': {
       if (operation === undefined) return sql`${AGAIN}, published_at = NULL`
-      // Extensions that plain SQL made no object of stay as they are.
+      // Extensions that plain SQL wrote as something other than an object stay as they are.
       return sql`${AGAIN}, published_at = NULL, extensions = CASE WHEN extensions IS NULL OR JSON_TYPE(extensions) = 'OBJECT'
   THEN JSON_SET(COALESCE(extensions, '{}'), '$.replay', ${operation}) ELSE extensions END`
     }
@@ -103,7 +103,7 @@ function changesOf(move: Exclude<AdminMove, { kind: 'delete' }>, operation: numb
     case 'cancel':
       return sql`status = 'cancelled', available_at = NULL, updated_at = ${NOW}`
     case 'correct':
-      // What becomes of the new event's due time is read from here.
+      // The new event's due time is read from here.
       return sql`scheduled_at = CASE WHEN status = 'pending' THEN scheduled_at ELSE ${NOW} END, status = 'cancelled',
   available_at = NULL, updated_at = ${NOW}`
     case 'markPublished':
@@ -112,7 +112,7 @@ function changesOf(move: Exclude<AdminMove, { kind: 'delete' }>, operation: numb
       return sql`status = 'failed', last_error = ${move.error}, available_at = ${BLOCKING}, updated_at = ${NOW}`
     case 'incrementRetry': {
       const due = nowPlus(move.delay)
-      // Plain SQL may have put the count where nothing can be added to it.
+      // Plain SQL may have set the count to the column's maximum.
       const counted = sql`GREATEST(retry_count, LEAST(retry_count + 1, 2147483647))`
       const exhausted = sql`(${counted} >= max_retries OR ${counted} >= 2147483647)`
       return sql`status = CASE WHEN ${exhausted} THEN 'failed' ELSE 'retry' END, last_error = ${move.error},
@@ -127,7 +127,7 @@ function changesOf(move: Exclude<AdminMove, { kind: 'delete' }>, operation: numb
   }
 }
 
-/** From which statuses each move leads. */
+/** The statuses that each move starts from. */
 const FROM: Readonly<Record<Exclude<AdminMove['kind'], 'delete'>, Sql>> = {
   requeue: sql`status IN ('failed', 'cancelled', 'retry')`,
   replay: sql`status = 'published'`,
@@ -141,7 +141,7 @@ const FROM: Readonly<Record<Exclude<AdminMove['kind'], 'delete'>, Sql>> = {
   reschedule: sql`status IN ${UNSETTLED}`,
 }
 
-/** A worker may have it: a parked event is not in flight. */
+/** A worker may have it in flight, since it is not parked. */
 const IN_HAND = sql`(status IN ${UNSETTLED} AND (available_at IS NULL OR available_at <= ${NOW}))`
 
 function fromOf(move: AdminMove, operation: number | undefined): Sql {
@@ -151,9 +151,9 @@ function fromOf(move: AdminMove, operation: number | undefined): Sql {
 }
 
 /**
- * Applies what an operator asked for, where the status as it is now allows it and no worker can be sending the event, and
- * tells the owners of the lanes. The lanes are locked first: a claim, or an answer to a hold, comes before, and is seen,
- * or after, and sees what was moved. Lanes that no worker has made yet are made, so that there is something to lock.
+ * Applies an operator's move where the current status allows it and no worker can be sending the event, and tells the
+ * lanes' owners. The lanes are locked first: a claim, or an answer to a hold, comes either before and is seen, or after
+ * and sees what was moved. Lanes that no worker has made yet are made, so that there is something to lock.
  */
 export function move(client: Client, t: Tables): AdminStore['move'] {
   const comeIntoPlace = comeInto(t)
@@ -180,7 +180,7 @@ WHERE e.id IN (${ids}) AND ${fromOf(move, step?.id)} AND ${allOf(t, where)} FOR 
           busy.push(...waiting.map((row) => fromSqlId(String(row['id']))))
           const inOrder = wanted.map(fromSqlId)
           const within = new Set(inOrder.slice(0, step && passable(inOrder, busy, step)))
-          // A column of MariaDB's type uuid tells an id otherwise than it was asked for.
+          // A column of MariaDB's type uuid returns an id in another form than that of the query.
           const free = rows.filter((row) => !isBusy(row, closed) && within.has(fromSqlId(String(row['id']))))
           if (free.length === 0) continue
           const these = free.map((row) => String(row['id']))

@@ -24,20 +24,20 @@ export interface Mysql2Pool {
 
 type Mysql2Loan = Loan<Mysql2PoolConnection>
 
-/** The library's own reading of a value, not a function that the application gave its pool. */
+/** The library's own conversion, not one that the application gave its pool. */
 const typeCast = (_field: unknown, next: () => unknown): unknown => next()
 
 function queryOf(text: string): Mysql2Query {
-  // With a list of values, if an empty one, nothing that looks like a named placeholder is looked for in the text.
+  // With a list of values, even an empty one, the text is not searched for named placeholders.
   return { sql: text, values: [], rowsAsArray: false, nestTables: false, typeCast }
 }
 
-/** Of the next transaction alone, which a single statement is, too. */
+/** For the next transaction only, and a single statement is one. */
 const ISOLATION = 'SET TRANSACTION ISOLATION LEVEL READ COMMITTED'
 
 /**
- * The same, and how long a row lock is waited for: MariaDB takes that with the statement, MySQL for the session only, so what was
- * set there is kept, and set again before the connection goes back.
+ * The same, and how long to wait for a row lock: MariaDB takes that with the statement, MySQL only for the session,
+ * whose value is saved and restored before the connection goes back.
  */
 function isolationAndLockWait({ lock }: Limits): string {
   return `SET /*!80000 @broadcaster_lock_wait = @@SESSION.innodb_lock_wait_timeout,
@@ -60,7 +60,7 @@ export function mysql2Clients(open: OpenMysql2, options: ResolvedStatementOption
 }
 
 function mysql2Client(share: ConnectionShare<Mysql2PoolConnection>, limits: Limits): Client {
-  /** Within the limits, and with the session's own lock wait again when it is over. */
+  /** Within the limits; restores the session's own lock wait afterwards. */
   const limited = <T>(work: (loan: Mysql2Loan) => Promise<T>): Promise<T> =>
     share.use(limits.total, async (loan) => {
       await control(loan, isolationAndLockWait(limits))
@@ -91,7 +91,7 @@ function mysql2Client(share: ConnectionShare<Mysql2PoolConnection>, limits: Limi
         try {
           return await work(runsOn(loan, undefined))
         } finally {
-          // It has settings and locks of its own.
+          // This session has its own settings and locks.
           loan.destroy()
         }
       }),
@@ -114,14 +114,14 @@ function mysql2Lender(share: ConnectionShare<Mysql2PoolConnection>, wait: number
   })
 }
 
-/** Not waited for: whoever has the connection next comes after it. */
+/** Not waited for: whoever uses the connection next queues behind it. */
 function restore(loan: Mysql2Loan): void {
   if (loan.isOver) return
   const { connection } = loan
   connection.query(queryOf(LOCK_WAIT_AS_BEFORE)).catch(() => connection.destroy())
 }
 
-/** A statement that others began, and an error that they caught, may have ended the transaction. */
+/** User code may have ended the transaction by a statement, or by an error that it caught. */
 async function requireOpen(loan: Mysql2Loan, limit: number): Promise<void> {
   if (await loan.ask(isOpen, limit)) return
   throw new BroadcasterError(
@@ -141,7 +141,7 @@ function runsOn(loan: Mysql2Loan, limits: Limits | undefined, answerIn?: number)
   }
 }
 
-/** What the server says after a write. */
+/** The server's answer to a write. */
 interface Written {
   readonly affectedRows: number
   readonly serverStatus: number
@@ -165,10 +165,10 @@ async function ask(loan: Mysql2Loan, text: string, limit?: number): Promise<unkn
   return result
 }
 
-/** Told to a SET TRANSACTION. */
+/** The error of a SET TRANSACTION inside a transaction. */
 const TRANSACTION_IN_PROGRESS = 1568
 
-/** The statement is in a transaction that would never commit. */
+/** Without autocommit the statement would be in a transaction that never commits. */
 function noAutocommit(): BroadcasterError {
   return new BroadcasterError(
     'INVALID_OPTION',
@@ -188,16 +188,16 @@ async function control(loan: Mysql2Loan, text: string, limit?: number): Promise<
 const ALL = '18446744073709551615'
 
 /**
- * A statement of ours with its limits, and without those of the session that would change what it does: `sql_select_limit`
- * hides rows, `sql_safe_updates` refuses updates by another index than the server expects. MariaDB takes all of it with the
- * statement. MySQL takes hints; for what writes it has no limit but those of the locks.
+ * One of our statements with its limits, and without session settings that would change what it does:
+ * `sql_select_limit` hides rows, `sql_safe_updates` refuses updates by another index than the server expects. MariaDB
+ * takes all of that with the statement. MySQL takes hints; for writes it has only lock limits.
  */
 export function withLimits(text: string, { lock }: Limits, left: number): string {
   const time = Math.max(100, Math.round(left) - SERVER_FIRST)
   const wait = Math.ceil(lock / 1_000)
   const forMariadb = `/*M! SET STATEMENT max_statement_time=${time / 1_000},innodb_lock_wait_timeout=${wait},lock_wait_timeout=${wait},sql_select_limit=${ALL},sql_safe_updates=0 FOR */ `
   const settings = `SET_VAR(lock_wait_timeout=${wait}) SET_VAR(sql_safe_updates=0) SET_VAR(sql_select_limit=${ALL})`
-  // Behind the first word of the whole statement.
+  // After the first word of the whole statement.
   const hinted = text.replace(/^\s*\(?\s*(SELECT|INSERT|UPDATE|DELETE)\b/, (verb, word: string) =>
     word === 'SELECT' ? `${verb} /*+ MAX_EXECUTION_TIME(${time}) ${settings} */` : `${verb} /*+ ${settings} */`,
   )

@@ -20,26 +20,26 @@ export interface Mysql2Query {
  */
 export interface Mysql2Transaction {
   query(query: Mysql2Query): Promise<[unknown, unknown]>
-  /** As a prepared statement: no value is written into the text, whose meaning would depend on `sql_mode`. */
+  /** A prepared statement: no value is written into the text, where its meaning would depend on `sql_mode`. */
   execute(query: Mysql2Query): Promise<[unknown, unknown]>
-  /** Every connection has it, a pool does not. */
+  /** Connections have it, pools do not. */
   beginTransaction(): Promise<unknown>
   readonly getConnection?: never
 }
 
-/** Bytes from which a statement may be too large; no server's default is smaller. */
+/** From this many bytes on a statement may be too large; no server's default is smaller. */
 const LARGE = 1_000_000
-/** Bytes of a value beside its text. */
+/** Bytes of a value besides its text. */
 const OVERHEAD = 12
 
 /**
  * The transaction adapter of `mysql2/promise`: pass the connection on which you began a transaction.
  *
- * The client does not know whether a transaction is open, so before each write the server is asked, with the
- * cheapest statement it has (`DO 0`, one round trip). A transaction may end without the caller's doing: any DDL
- * statement commits it, a deadlock rolls it back; a statement sent afterwards would commit by itself. Throws
- * `NOT_A_TRANSACTION` or `TRANSACTION_ENDED` before anything is written; `TRANSACTION_CONFLICT` when a deadlock has
- * rolled the transaction back, `STORE_BUSY` after a lock wait timeout, `EVENT_TOO_LARGE` over `max_allowed_packet`.
+ * The client does not know whether a transaction is open, so the server is asked before each write with its cheapest
+ * statement (`DO 0`, one round trip). A transaction may end without the caller asking for it: any DDL statement commits
+ * it, a deadlock rolls it back; a statement sent afterwards would commit by itself. Throws `NOT_A_TRANSACTION` or
+ * `TRANSACTION_ENDED` before anything is written; `TRANSACTION_CONFLICT` when a deadlock has rolled the transaction
+ * back, `STORE_BUSY` after a lock wait timeout, `EVENT_TOO_LARGE` over `max_allowed_packet`.
  *
  * @example
  * const connection = await pool.getConnection()
@@ -48,7 +48,7 @@ const OVERHEAD = 12
  * await connection.commit()
  */
 export function mysql2Transaction(): TransactionAdapter<Mysql2Transaction> {
-  /** Connections seen inside a transaction: with them "idle" means that it has ended. */
+  /** Connections seen inside a transaction: for them "idle" means that it has ended. */
   const seen = new WeakSet<Mysql2Transaction>()
 
   const requireOpen = async (tx: Mysql2Transaction): Promise<void> => {
@@ -84,7 +84,7 @@ export function mysql2Transaction(): TransactionAdapter<Mysql2Transaction> {
         statement.values as readonly (string | number | null)[],
       )
       await checkSize(tx, query)
-      // A savepoint, say, is nothing that can be prepared.
+      // Some statements, such as SAVEPOINT, cannot be prepared.
       const running = query.values.length === 0 ? tx.query(query) : tx.execute(query)
       const [rows] = await running.catch(throwTranslated)
       return Array.isArray(rows) ? (rows as Row[]) : []
@@ -93,7 +93,7 @@ export function mysql2Transaction(): TransactionAdapter<Mysql2Transaction> {
 }
 
 function queryOf(sql: string, values: readonly (string | number | null)[]): Mysql2Query {
-  // The library's own reading of a value, not a function that the application gave its connection.
+  // The library's own conversion, not one that the application gave its connection.
   return { sql, values: [...values], rowsAsArray: false, nestTables: false, typeCast: (_field, next) => next() }
 }
 
@@ -104,8 +104,8 @@ export async function isOpen(tx: Pick<Mysql2Transaction, 'query'>): Promise<bool
 }
 
 /**
- * A statement over `max_allowed_packet` costs the connection, and the transaction with it, and often the answer that says
- * why. So a large one asks first.
+ * A statement over `max_allowed_packet` costs the connection, the transaction with it, and often the answer that says
+ * why. So for a large one the limit is asked for first.
  */
 async function checkSize(tx: Mysql2Transaction, { sql, values }: Mysql2Query): Promise<void> {
   const size = values.reduce<number>((sum, value) => sum + OVERHEAD + Buffer.byteLength(String(value)), sql.length)

@@ -6,7 +6,7 @@ import type { Mysql2Pool, Mysql2PoolConnection } from './mysql2-client.ts'
 import type { ResolvedOptions } from './options.ts'
 import { fateAfter, storeError } from './store-error.ts'
 
-/** The connections of the pool that the options ask for. What we open here we close. */
+/** The connections of the pool that the options name. What we open here we close. */
 export interface OpenMysql2 {
   readonly connections: Connections<Mysql2PoolConnection>
   /** Closes the pool if it is ours, in bounded time. Idempotent. */
@@ -30,7 +30,7 @@ interface Mysql2Module {
   }): EndingPool
 }
 
-/** Opens nothing yet: the pool is made at first use. */
+/** Opens nothing yet: a pool of ours is made at first use. */
 export function openMysql2({ via, statements }: ResolvedOptions): OpenMysql2 {
   const source: PoolSource<Mysql2Pool> =
     'pool' in via
@@ -58,15 +58,16 @@ export function openMysql2({ via, statements }: ResolvedOptions): OpenMysql2 {
   }
 }
 
-/** Each time it is handed out the library wraps it again. */
+/** The connection itself: the library wraps it anew each time it hands it out. */
 function coreOf(connection: Mysql2PoolConnection): object {
   const { connection: core } = connection as { readonly connection?: unknown }
   return typeof core === 'object' && core !== null ? core : connection
 }
 
 /**
- * The library's `destroy` says goodbye and waits for the server to hang up, which one that is gone never does, and lets who waits
- * for an answer wait for ever. With its socket gone it tells them, and takes the connection off its pool.
+ * The library's `destroy` says goodbye and waits for the server to hang up, which a dead one never does, and callers
+ * waiting for an answer would wait for ever. When its socket is destroyed, the library tells them, and removes the
+ * connection from its pool.
  */
 function cutOff(core: object): boolean {
   const { stream } = core as { readonly stream?: { destroy?(error: Error): void } }

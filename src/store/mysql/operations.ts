@@ -16,7 +16,7 @@ const COLUMNS = new Sql(
   ].join(', '),
 )
 
-/** Writes a step of an operation down. */
+/** Records a step of an operation. */
 export async function advance(
   runs: Pick<Runs, 'run'>,
   t: Tables,
@@ -31,7 +31,7 @@ WHERE id = ${id} AND owner = ${owner} AND state = 'running'`)
   return changed === 1
 }
 
-/** Locks an operation for a step. False: it is not its owner's any more, not running, or not where the step begins. */
+/** Locks an operation for a step. False: it is no longer its owner's, not running, or not where the step begins. */
 export async function isStepDue(tx: Runs, t: Tables, { id, owner, after }: OperationMove): Promise<boolean> {
   const rows = await tx.query(sql`
 SELECT id FROM ${t.operations}
@@ -40,7 +40,7 @@ FOR UPDATE`)
   return rows.length === 1
 }
 
-/** Operations in the background. Each call is one conditional write of one row, and of its entry in the audit. */
+/** Background operations. Each call is one conditional write of one row, and of its audit entry. */
 export function operations(client: Client, t: Tables): OperationStore {
   const date = (value: unknown): Date => fromSqlDate(String(value))
   const uuid = (value: unknown): string => fromSqlId(String(value))

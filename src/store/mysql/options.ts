@@ -10,7 +10,7 @@ import {
 } from '../statement-limits.ts'
 import type { Mysql2Pool } from './mysql2-client.ts'
 
-/** Where the outbox is, in any MySQL. */
+/** Where in the server the outbox is. */
 export interface OutboxPlace {
   /** The database of the outbox's tables, at most 53 letters, digits and underscores. Default: the connection's. */
   readonly database?: string | undefined
@@ -26,7 +26,7 @@ export interface MysqlPoolOptions extends OutboxPlace, StatementOptions {
 
 /** A pool of our own, opened at first use and closed by `close`. Needs the package `mysql2`. */
 export interface MysqlUrlOptions extends OutboxPlace, StatementOptions {
-  /** `mysql://user:password@host:3306/database`; undefined, as of a variable that is not set, is refused. */
+  /** `mysql://user:password@host:3306/database`; undefined, as from a variable that is not set, is refused. */
   readonly url: string | undefined
 }
 
@@ -61,7 +61,7 @@ export function resolveOptions(options: MysqlOptions): ResolvedOptions {
     const { pool, url, table, database } = read
     const ways = WAYS.filter((name) => given[name] !== undefined)
     if (ways.length > 1) refuse('pool', 'is given together with url; give one of pool and url')
-    // One that is given but undefined was reported already.
+    // One that was given as undefined has been reported already.
     else if (ways.length === 0 && !WAYS.some((name) => name in (options ?? {}))) {
       refuse('pool', 'is missing; give one of pool and url')
     }
@@ -81,13 +81,13 @@ function checkPool(pool: unknown, refuse: (message: string) => void): void {
     refuse(`is ${showWithoutSecrets(pool)}; give a pool of mysql2/promise`)
     return
   }
-  // The pool of `mysql2` itself calls back, and waits for ever when it is awaited.
+  // A pool of `mysql2` itself uses callbacks, and awaiting it would never end.
   if ('promise' in pool && typeof pool.promise === 'function') {
     refuse('is a pool of mysql2 with callbacks; give pool.promise(), or one of mysql2/promise')
   }
 }
 
-/** How many connections a pool has at most, where it tells: the library keeps that in the pool of callbacks inside. */
+/** A pool's maximum size, if known: the library keeps it in the callback pool inside. */
 function sizeOf(pool: unknown): number | undefined {
   const { pool: inner } = (pool ?? {}) as {
     readonly pool?: { readonly config?: { readonly connectionLimit?: unknown } }

@@ -14,38 +14,37 @@ export function publish(t: Tables): PublishStore {
 }
 
 /**
- * Rows of one statement, at most: each is 19 of the 65,535 values that a prepared statement may have, and each number
+ * The most rows of one statement: each has 19 of the 65,535 values that a prepared statement may have, and each number
  * of rows is another statement to prepare.
  */
 const ROWS_PER_INSERT = 100
 
-/** Bytes of one statement: as Base64, too, below the smallest `max_allowed_packet` that anybody sets, a megabyte. */
+/** Bytes of one statement: even as Base64 below the smallest usual `max_allowed_packet`, a megabyte. */
 const BYTES_PER_INSERT = 750_000
 
 const COLUMNS = `id, lane, partition_key, event_id, spec_version, event_type, source, subject, data_content_type,
   data_schema, data, data_binary, extensions, event_time, status, created_at, updated_at, scheduled_at,
   retry_count, max_retries, last_error, publisher_backend, publisher_config`
 
-/** What is read of a new row, and whether it is new. */
+/** The columns read of each row, and whether it is new. */
 const RETURNED = `id, seq, lane, CAST(created_at AS CHAR) AS createdat, CAST(updated_at AS CHAR) AS updatedat,
   CAST(scheduled_at AS CHAR) AS scheduledat, CAST(available_at AS CHAR) AS availableat, created_at = updated_at AS fresh`
 
 /**
- * One statement for each hundred rows. VALUES and not a SELECT from one JSON parameter: for an INSERT ... SELECT, InnoDB
- * in MariaDB's default mode holds the lock on AUTO_INCREMENT until the statement ends, and one that waits for another
- * transaction's event of the same id would keep every other publisher waiting.
+ * One statement for each hundred rows. VALUES and not a SELECT from one JSON parameter: for an INSERT ... SELECT,
+ * InnoDB in MariaDB's default mode holds the lock on AUTO_INCREMENT until the statement ends, and one that waits for
+ * another transaction's event of the same id would keep every other publisher waiting.
  *
- * A duplicate is left out by an update of it that changes `updated_at` alone. INSERT IGNORE would hide every other
- * error, too. That the update changes something is needed: our transaction then sees the row even where its snapshot
- * is older than the row (REPEATABLE READ), so `findDuplicate` needs no lock; and created_at = updated_at tells the
- * rows that are new.
+ * A duplicate is left out by updating only its `updated_at`. INSERT IGNORE would hide every other error too. The update
+ * has to change something: our transaction then sees the row even where its snapshot is older (REPEATABLE READ), so
+ * `findDuplicate` needs no lock; and created_at = updated_at shows which rows are new.
  *
- * Takes no lock that another transaction waits for, but one: two transactions that publish the same event wait for
- * each other, since only the first to commit may have it. An insert that meets a stored event by its identity also
- * locks the gap before it in that index; so those that are stored are left out before, and only those meet that race.
+ * Takes only one kind of lock that another transaction waits for: of two that publish the same event the second waits,
+ * since only the first to commit may have it. An insert that meets a stored event by its identity also locks the gap
+ * before it in that index, so stored events are left out beforehand, and only a race remains.
  */
 function insert(t: Tables): PublishStore['insert'] {
-  // ? stands for a value here and is nowhere else in it.
+  // ? stands for a value here and occurs nowhere else.
   const rowOf = (text: string): readonly string[] =>
     `(?, ? MOD (SELECT lanes FROM ${t.settings.text}), ${new Array(9).fill(text).join(', ')}, FROM_BASE64(?), ${text}, ${text},
   'pending', UTC_TIMESTAMP(6), UTC_TIMESTAMP(6), COALESCE(CAST(? AS DATETIME(6)), UTC_TIMESTAMP(6) + INTERVAL ? MICROSECOND),
@@ -53,7 +52,7 @@ function insert(t: Tables): PublishStore['insert'] {
   const plain = rowOf('?')
   const encoded = rowOf('CONVERT(FROM_BASE64(?) USING utf8mb4)')
   const before = `INSERT INTO ${t.events.text} (${COLUMNS}) VALUES\n`
-  // A comment for MySQL, where the rows are read by their ids.
+  // A comment to MySQL, where the rows are then read by their ids.
   const after = `
 ON DUPLICATE KEY UPDATE updated_at = UTC_TIMESTAMP(6)
 /*M! RETURNING ${RETURNED} */`
@@ -86,12 +85,12 @@ ON DUPLICATE KEY UPDATE updated_at = UTC_TIMESTAMP(6)
 }
 
 /**
- * What every client writes alike. Anything else goes as Base64: on a connection of another character set than utf8mb4 the client
- * or the server would put question marks, or letters of another script, for what is not in it, and tell nobody.
+ * What all clients write alike. Everything else goes as Base64: on a connection with another character set than utf8mb4
+ * the client or the server would silently replace what that lacks by question marks or other letters.
  */
 const ASCII = /^[\0-\x7f]*$/
 
-/** All that is text, in the order of the columns: nine before the bytes, two before the times, two at the end. */
+/** All text values, in the order of the columns: nine before the bytes, two before the times, two at the end. */
 function textsOf(row: NewOutboxEvent): readonly (string | null)[] {
   return [
     row.partitionKey,
@@ -127,7 +126,7 @@ function valuesOf(row: NewOutboxEvent, isPlain: boolean): readonly (string | num
 
 const readInserted = namedRowReader(INSERTED_COLUMNS, readersOf('raw'))
 
-/** Reads the rows that either statement returned: the new ones, each once. */
+/** Reads the rows that either statement returned: only new ones, each once. */
 function inserted(rows: readonly Row[]): readonly InsertedRow[] {
   const fresh = new Map<string, InsertedRow>()
   for (const row of rows) {
@@ -146,8 +145,8 @@ function identityOf(row: NewOutboxEvent): string | null {
 }
 
 /**
- * Those of the rows that are not stored, as this transaction sees it, without a lock. `seq` is for the plan: where the index
- * alone would do, MySQL with the statistics of a small table reads all of it.
+ * The rows that are not stored, as this transaction sees it, without a lock. `seq` is for the plan: where the index
+ * alone is enough, MySQL with the statistics of a small table reads all of it.
  */
 function notStored(t: Tables): (rows: readonly NewOutboxEvent[]) => Program<readonly NewOutboxEvent[]> {
   const before = `SELECT HEX(identity) AS identity, seq FROM ${t.events.text} FORCE INDEX (${t.index.identity.text})
@@ -165,11 +164,11 @@ WHERE identity IN (UNHEX(`
 }
 
 /**
- * Selects the stored row of an event that was left out by `insert`: the same identity, or else the same id. Without a
- * lock, which would take the gap beside an id that is not there, and keep other publishers out of it: this transaction
- * sees the row, since it did so before, or since `insert` has updated it.
+ * Selects the stored row of an event that `insert` left out: the same identity, or else the same id. Without a lock,
+ * which would take the gap beside a missing id and keep other publishers out of it: this transaction sees the row,
+ * because it did so before, or because `insert` has updated it.
  *
- * Two lookups and not one with OR: for that, MySQL merges no descending index, and reads the whole table.
+ * Two lookups and not one with OR: MySQL cannot merge a descending index for that, and reads the whole table.
  */
 function findDuplicate(t: Tables): PublishStore['findDuplicate'] {
   const strings = [

@@ -16,7 +16,10 @@ import { runAgainOnConflict } from './store-error.ts'
 import type { Tables } from './tables.ts'
 import { AT_ONCE, NOW, nowPlus, STAGE, slices } from './values.ts'
 
-/** Before every `seq`, zero among them. Without such a bound MySQL reads the whole table and sorts it, whatever index is forced. */
+/**
+ * Before every `seq`, zero among them. Without such a bound MySQL reads the whole table and sorts it, whatever index is
+ * forced.
+ */
 const FIRST = sql`-1`
 const GREATEST = sql`9223372036854775807`
 
@@ -26,8 +29,8 @@ const BLOCKS = sql`(status = 'failed' AND available_at IS NOT NULL)`
 const VERSION = utf8(sql`CONCAT(status, ' ', generation, ' ', CAST(${SETTLED_AT} AS CHAR))`)
 
 /**
- * Retention. No index holds published rows by status or time, so it walks the index on `seq`: the old rows come first, and the
- * walk ends at the page with the first row that is too young.
+ * Retention. No index holds published rows by status or time, so it walks the index on `seq`: the old rows come first,
+ * and the walk ends at the page with the first row that is too young.
  */
 export function retention(client: Client, t: Tables): RetentionStore {
   return {
@@ -55,7 +58,7 @@ FROM ${t.events} FORCE INDEX (${t.index.seq}) WHERE seq > ${after === null ? FIR
         next: page.length < rows || isYoung ? null : last,
       }
     },
-    /** The lanes of failed events that blocked their key are notified, so that what waits behind them is released. */
+    /** Lanes of failed events that blocked their key get attention, so that what waits behind them is released. */
     async remove(events) {
       let removed = 0
       for (const some of slices(events)) {
@@ -66,7 +69,7 @@ FROM ${t.events} FORCE INDEX (${t.index.seq}) WHERE seq > ${after === null ? FIR
             const blocks = sql`stage = ${STAGE.failed} AND available_at IS NOT NULL`
             const here = sql`${t.events} FORCE INDEX (PRIMARY) WHERE id IN (${ids})`
             await lockLanes(tx, t, (await tx.query(sql`SELECT ${PLACE} FROM ${here} AND ${blocks}`)).map(placeOf))
-            // An operator may have moved some of them meanwhile, or hold them locked: those stay.
+            // Those that an operator has moved since, or holds locked, stay.
             const rows = await tx.query(sql`
 SELECT id, ${PLACE}, ${blocks} AS blocks FROM ${here} AND CONCAT(id, ' ', ${VERSION}) IN (${same}) FOR UPDATE SKIP LOCKED`)
             if (rows.length === 0) return 0
@@ -103,8 +106,8 @@ function seqOf(place: string, more = 0n): Sql {
 }
 
 /**
- * Deletes rows by id, as they are stored; in the form of several tables, which alone can name the index. Every row has
- * a `seq`: without a column that the index has not, MySQL with the statistics of a small table reads all of it instead.
+ * Deletes rows by stored id; in the multi-table form, the only one that can name the index. Every row has a `seq`:
+ * without a column that the index lacks, MySQL with the statistics of a small table reads all of it instead.
  */
 export function deleteById(tx: Runs, t: Tables, ids: readonly string[]): Promise<number> {
   return tx.run(sql`DELETE e FROM ${t.events} AS e FORCE INDEX (PRIMARY) WHERE e.id IN (${ids}) AND e.seq > 0`)

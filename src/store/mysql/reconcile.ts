@@ -9,33 +9,34 @@ import type { Tables } from './tables.ts'
 import { FAR_FUTURE_SQL, NOW, nowPlus, STAGE, slices } from './values.ts'
 
 /**
- * Rows looked for at once; each time, those that wait behind a blocked key are passed again. They are released a slice
- * at a time: a key with a million events behind it must not make one transaction of a minute.
+ * How many rows are looked for at once; each time, those that wait behind a blocked key are passed again. They are
+ * released in slices: a key with a million events behind it must not cause a transaction of a minute.
  */
 const FOUND_AT_ONCE = 20_000
 
-/** The very text that a fetch reads, whatever the connection can show: by it a head holds what comes after it. */
+/**
+ * The exact text that a fetch reads, whatever the connection's character set: by it a head holds what comes after it.
+ */
 const HELD = utf8(new Sql('e.partition_key'))
 
 /**
- * What waits is looked up among the keys that are held by this, not by the key: MariaDB makes no index of more than 1,000
+ * Waiting rows are looked up among the held keys by this, not by the key: MariaDB makes no index of more than 1,000
  * bytes on a derived table, and compared each with each (15,000 with 3,000: 5 to 8 s; by the digest 0.1 s).
  */
 const DIGEST = new Sql(`SHA2(${HELD.text}, 256)`)
 
 /**
- * Releases what waits behind keys that no failed event blocks any longer, and returns the heads that hold their key.
- * A relay calls it before it reads lanes that it has just taken, so nothing of them is fetched in between.
+ * Releases what waits behind keys that no failed event blocks any longer, and returns the heads that hold their key. A
+ * relay calls it before it reads lanes that it has just taken, so nothing in them is fetched in between.
  *
- * A retry that is due but still parked is brought back by it, too: otherwise a relay that fetches before its first
- * `unpark` would send a later event of that key first. What is locked, of these and of what waits, stays for the next
- * time, and is a head for what comes after it.
+ * It also unparks retries that are due: otherwise a relay that fetches before its first `unpark` would send a later
+ * event of that key first. Locked rows stay for the next time, and count as heads for what comes after them.
  *
- * Where the clock was set back, what was written before lies too far ahead: a retry waits for its delay from now, and what
- * is parked for longer than the event that it waits for is released, to be parked again.
+ * After the clock was set back, what was written before lies too far in the future: a retry waits for its delay from
+ * now, and what is parked for longer than the event that it waits for is released, to be parked again.
  *
  * Rows are found without a lock and updated by id: an update that searched by the work index would lock the gaps that
- * it passes, and inserts would wait.
+ * it passes, and make inserts wait.
  */
 export function reconcile(client: Client, t: Tables) {
   const from = sql`FROM ${t.events} AS e FORCE INDEX (${t.index.work})`
@@ -52,8 +53,8 @@ WHERE ${isNamed(names)} AND e.stage IN (${waits}) AND e.lane IN (${lanes}) AND e
   AND blocked.lane IS NULL
 LIMIT ${FOUND_AT_ONCE}`
 
-  // What waits for an event between retries, where there is none any more, or for longer than that one does. One without a
-  // key waits for a destination that is down, for a while.
+  // Parked behind an event between retries that is gone, or parked for longer than that event. One without a key waits
+  // for a destination that is down, for a while.
   const isOwnTimeOver = sql`(scheduled_at <= ${NOW} OR scheduled_at <= GREATEST(created_at, updated_at))`
   const orphans = (names: readonly string[], lanes: readonly number[]): Sql => sql`
 SELECT e.id, e.seq, e.lane, ${HELD} AS held, e.generation ${from}
@@ -78,10 +79,10 @@ WHERE ${isNamed(names)} AND e.stage IN (${[STAGE.retrying, STAGE.failed]}) AND e
   AND e.available_at IS NOT NULL AND (e.partition_key IS NOT NULL OR (e.stage = ${STAGE.retrying} AND ${isAhead}))
 ORDER BY e.seq`
 
-  // As `unpark` does.
+  // As in `unpark`.
   const goes = sql`available_at = NULL, updated_at = GREATEST(updated_at, ${NOW})`
   const fromNow = sql`${NOW} + INTERVAL TIMESTAMPDIFF(MICROSECOND, updated_at, available_at) MICROSECOND`
-  // MySQL assigns one after the other: each is said by columns that have not changed yet.
+  // MySQL assigns in order: each expression reads columns that have not changed yet.
   const waitsFromNow = sql`scheduled_at = ${fromNow}, available_at = ${fromNow}, updated_at = ${NOW}`
 
   const hotOf = async (ids: readonly string[]): Promise<readonly string[]> => {
@@ -90,20 +91,22 @@ SELECT id FROM ${t.events} FORCE INDEX (PRIMARY) WHERE id IN (${ids}) AND stage 
     return rows.map((row) => String(row['id']))
   }
 
-  /** Changes them, except those that somebody changed meanwhile. Returns what was: of a release, what is free. */
+  /**
+   * Changes rows, except those that others changed meanwhile. Returns the ids changed; for a release, those now free.
+   */
   const changePlainly = async (ids: readonly string[], which: Sql, what: Sql): Promise<ReadonlySet<string>> => {
     const changed = new Set<string>()
     for (const some of slices(ids)) {
       const count = await client.run(sql`
 UPDATE ${t.events} FORCE INDEX (PRIMARY) SET ${what}
 WHERE id IN (${some}) AND stage IN (${waits}) AND ${which}`)
-      // As a rule all: to ask first which they are would read each row twice.
+      // Usually all: asking first which they are would read each row twice.
       for (const id of count === some.length ? some : await hotOf(some)) changed.add(id)
     }
     return changed
   }
 
-  /** The same, and except those that are locked. */
+  /** The same, also except those that are locked. */
   const changeAround = async (ids: readonly string[], which: Sql, what: Sql): Promise<ReadonlySet<string>> => {
     const changed = new Set<string>()
     for (const some of slices(ids)) {
@@ -121,14 +124,15 @@ WHERE id IN (${some}) AND stage IN (${waits}) AND ${which} FOR UPDATE SKIP LOCKE
   }
 
   const run = async (names: readonly string[], lanes: readonly number[], change: typeof changePlainly) => {
-    // The heads first: one that is moved from here on is known as a head, and its lane reconciled again when it comes.
+    // The heads first: one that is moved from here on is then known as a head, and its lane is reconciled again when it
+    // comes.
     const rows = (await client.query(heads(names, lanes))).map((row) => ({
       ...headOf(row),
       ahead: Number(row['ahead']) === 1,
       retries: Number(row['stage']) === STAGE.retrying,
       due: Number(row['due']) / 1_000,
     }))
-    // Before what waits behind them is compared with them.
+    // Before rows that wait behind them are compared with them.
     await change(
       rows.filter(({ retries, ahead }) => retries && ahead).map(({ stored }) => stored),
       isAhead,
@@ -178,7 +182,7 @@ WHERE id IN (${some}) AND stage IN (${waits}) AND ${which} FOR UPDATE SKIP LOCKE
 
 interface Head extends Omit<HeldHead, 'id' | 'dueIn' | 'partitionKey'> {
   readonly partitionKey: string | null
-  /** Its id as the table has it. */
+  /** Its id as stored. */
   readonly stored: string
 }
 

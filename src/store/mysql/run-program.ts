@@ -3,7 +3,7 @@ import type { Row } from '../statement.ts'
 import type { Runs } from './client.ts'
 import { type SqlValue, sql } from './sql.ts'
 
-/** Runs a program of a publish on a transaction of our own. */
+/** Runs a program of publish on our own transaction. */
 export function runOn<Result>(tx: Runs, program: Program<Result>): Promise<Result> {
   return runProgram(program, async ({ strings, values }) => {
     const template = Object.assign([...strings], { raw: strings })

@@ -12,7 +12,7 @@ type Of<K extends Kind> = Extract<Outcome, { kind: K }>
 
 const UNSETTLED_STAGES = [STAGE.hot, STAGE.parked, STAGE.retrying]
 
-/** Not all were there to be recorded: which, is found out in another transaction. */
+/** Not all could be recorded: another transaction finds out which. */
 class SomeLostError extends Error {
   override readonly name = 'SomeLostError'
 }
@@ -25,7 +25,7 @@ export function settle(client: Client, t: Tables) {
   const record = recordOn(t)
   const choose = aroundLocked<SettleReport>(isLocked)
 
-  /** The usual batch, all delivered: one statement, and its count says that none is lost. */
+  /** The usual batch, all delivered: one statement, whose count says that none is lost. */
   const allPublished = async (outcomes: readonly Of<'published'>[]): Promise<SettleReport> => {
     const groups = Map.groupBy(outcomes, ({ generation, erase = false }) => `${generation} ${erase}`)
     await client.transaction(async (tx) => {
@@ -64,11 +64,11 @@ export function settle(client: Client, t: Tables) {
   }
 }
 
-/** True whatever the lease, unless an operator cancelled it. */
+/** It was published whatever became of the lease, unless an operator cancelled it. */
 const MAY_BE_PUBLISHED = sql`status NOT IN ('published', 'cancelled')`
 const PUBLISHED = sql`status = 'published', published_at = ${NOW}, updated_at = ${NOW}, available_at = NULL`
 
-/** What a lock does about locked rows. */
+/** What a locking read does about locked rows. */
 const WAIT = sql``
 const SKIP_LOCKED = sql`SKIP LOCKED`
 
@@ -95,7 +95,7 @@ function recordOn(t: Tables) {
     const worker = left.some(({ kind }) => kind === 'retry' || kind === 'failed')
       ? await workerName(tx, t, ownership.workerId)
       : ''
-    // `park` last: what is parked behind a head takes over the time that the same settle gives the head.
+    // `park` last: what is parked behind a head takes the time that this settle gives the head.
     await erase(tx, t, left.filter(isErased))
     for (const kind of ['published', 'sending', 'returned', 'retry', 'failed', 'park'] as const) {
       for (const some of slices(left.filter((outcome) => outcome.kind === kind && !isErased(outcome)))) {
@@ -111,7 +111,7 @@ function isErased(outcome: Outcome): boolean {
   return outcome.kind === 'published' && outcome.erase === true
 }
 
-/** Deletes rows that are locked already, in place of keeping them as published. */
+/** Deletes rows, already locked, instead of keeping them as published. */
 async function erase(tx: Runs, t: Tables, outcomes: readonly Outcome[]): Promise<void> {
   for (const ids of slices(outcomes.map(({ id }) => toSqlId(id))))
     await tx.run(sql`DELETE e FROM ${t.events} AS e FORCE INDEX (PRIMARY) WHERE id IN (${ids})`)
@@ -126,7 +126,7 @@ interface Found {
 
 function mayRecord(outcome: Outcome, found: Found | undefined): boolean {
   if (found === undefined || found.generation !== outcome.generation) return false
-  // A parked event is not in flight: a mark on it came late, and would hide a head from reconcile.
+  // A parked event is not in flight: such an outcome came late, and would hide a head from reconcile.
   if ((outcome.kind === 'sending' || outcome.kind === 'returned') && !found.hot) return false
   return outcome.kind === 'published' || (found.unsettled && found.lane === outcome.lane)
 }
@@ -145,7 +145,7 @@ ORDER BY lane LOCK IN SHARE MODE`)
   }
 }
 
-/** The rows as they are now, locked, in the order of their ids; those that are published or cancelled already are left out. */
+/** The current rows, locked in the order of their ids, without those already published or cancelled. */
 function lockedIds(t: Tables) {
   return async (tx: Runs, outcomes: readonly Outcome[], wait: Sql): Promise<ReadonlyMap<string, Found>> => {
     const found = new Map<string, Found>()
@@ -164,7 +164,7 @@ WHERE id IN (${ids}) AND ${MAY_BE_PUBLISHED} FOR UPDATE ${wait}`)
   }
 }
 
-/** Those not found free that are there all the same, and may still be recorded. */
+/** Rows that others have locked and whose outcome may still be recorded. */
 async function lockedByOthers(
   tx: Runs,
   t: Tables,
@@ -185,7 +185,7 @@ async function workerName(tx: Runs, t: Tables, id: string): Promise<string> {
   return row === undefined ? id : String(row['name'])
 }
 
-/** One statement for all outcomes of one kind. They are in it as a table `o`, which is joined by the primary key. */
+/** One statement for all outcomes of a kind: in it they are a table `o`, joined by the primary key. */
 async function updateOf(tx: Runs, t: Tables, kind: Kind, some: readonly Outcome[], worker: string): Promise<Sql> {
   const behind = kind === 'park' ? await heads(tx, t, some) : new Map<string, Sql>()
   const rows = some.map(
@@ -208,14 +208,14 @@ const ATTEMPTED = sql`e.last_error = o.error, e.progress = COALESCE(o.progress, 
 const SET: { readonly [K in Kind]: (worker: string) => Sql } = {
   published: () => sql`e.status = 'published', e.published_at = ${NOW}, e.updated_at = ${NOW}, e.available_at = NULL,
   e.progress = COALESCE(o.progress, e.progress), e.retry_count = COALESCE(o.retries, e.retry_count)`,
-  // The history first: what is assigned before it would be read in it.
+  // The history first: it reads columns that are assigned after it.
   retry: (worker) => sql`e.attempts = CASE WHEN e.retry_count = o.retries AND e.status <> 'processing' THEN e.attempts
     ELSE ${HISTORY(worker)} END,
   e.status = 'retry', e.scheduled_at = o.at, e.available_at = o.at, ${ATTEMPTED}`,
   failed: (worker) => sql`e.attempts = ${HISTORY(worker)}, e.status = 'failed', ${ATTEMPTED},
   e.available_at = CASE WHEN o.blocks AND e.partition_key IS NOT NULL THEN ${FAR_FUTURE_SQL} END`,
   park: () => sql`e.available_at = o.at`,
-  // The event is as due as before, and where the clock was set back only `updated_at` says so (see `fetch`).
+  // The event is as due as before; after the clock was set back only `updated_at` says so (see `fetch`).
   sending: () => sql`e.status = 'processing', e.retry_count = o.retries, e.updated_at = GREATEST(e.updated_at, ${NOW})`,
   returned: () => sql`e.status = CASE WHEN o.retries > 0 THEN 'retry' ELSE 'pending' END, e.retry_count = o.retries,
   e.updated_at = GREATEST(e.updated_at, ${NOW})`,
@@ -241,7 +241,7 @@ function columnsOf(outcome: Outcome, behind: ReadonlyMap<string, Sql>): Sql {
   }
 }
 
-/** When the heads that these wait for are due, as SQL: NULL for one that is not parked; missing when settled. */
+/** When the heads that these wait for are due, as SQL: NULL = not parked; missing = settled. */
 async function heads(tx: Runs, t: Tables, some: readonly Outcome[]): Promise<ReadonlyMap<string, Sql>> {
   const ids = some.flatMap((outcome) => (outcome.kind === 'park' && outcome.behind ? [outcome.behind] : []))
   const known = ids.filter(isUuid).map(toSqlId)

@@ -1,7 +1,7 @@
 /** What may be written into a statement; a list becomes its elements with commas between. */
 export type SqlValue = string | number | boolean | null
 
-/** A piece of a statement, ready to send. The client takes nothing else, so no value gets there unwritten. */
+/** A piece of a statement, ready to send. The client takes nothing else, so no value gets there unescaped. */
 export class Sql {
   readonly text: string
   constructor(text: string) {
@@ -10,8 +10,8 @@ export class Sql {
 }
 
 /**
- * A statement with its values in it: sql`SELECT ${1} FROM ${t.events}`. The store's own statements are sent as text
- * and not prepared: lists differ in length, and each length would be a prepared statement on each connection.
+ * A statement with its values in it: sql`SELECT ${1} FROM ${t.events}`. The store's own statements are sent as text,
+ * not prepared: lists differ in length, and each length would be a prepared statement on each connection.
  */
 export function sql(strings: TemplateStringsArray, ...parts: readonly (SqlValue | Sql | readonly SqlValue[])[]): Sql {
   let text = strings[0] ?? ''
@@ -25,8 +25,8 @@ export function join(pieces: readonly Sql[], separator: string): Sql {
 }
 
 /**
- * Text as hexadecimal digits whatever it is: where several stand in one column of a UNION they must be of one collation, and a
- * plain literal has that of the connection.
+ * Any text as hexadecimal digits: all values of a UNION's column need one collation, and a plain literal has the
+ * connection's.
  */
 export function hexText(value: string): Sql {
   return new Sql(hex(value))

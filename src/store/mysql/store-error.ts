@@ -13,10 +13,11 @@ export const { serverCode, storeError, isLocked, fateAfter, runAgainOnConflict }
   },
   // Deadlock, and (MariaDB with snapshot isolation) a row that changed after it was read.
   conflict: new Set([1213, 1020]),
-  // It has waited already, so whoever asked shall know.
+  // It has waited already, so the caller is told.
   locked: 1205,
-  // Read-only, as a replica or one that was demoted is: 1290 (`read_only`, or another option), 1792 (transaction_read_only),
-  // 1836 (InnoDB). Shutting down: 1053. Offline mode: 3032. Not, or no more, a member of its cluster: 1047 (Galera), 3098, 3168.
+  // Read-only, as a replica or a demoted primary is: 1290 (`read_only`, or another option), 1792
+  // (transaction_read_only), 1836 (InnoDB). Shutting down: 1053. Offline mode: 3032. Not, or no longer, a member of its
+  // cluster: 1047 (Galera), 3098, 3168.
   cannotServe: new Set([1047, 1053, 1290, 1792, 1836, 3032, 3098, 3168]),
   isLost: (number) => LOST.has(number),
 })

@@ -5,11 +5,11 @@ import { Sql } from './sql.ts'
 export interface Tables extends TableNames<Sql> {
   /** The procedure that SQL publishes by. */
   readonly publish: Sql
-  /** Indexes of the events table: what is to be done, insertion order, and the identity of events. */
+  /** Indexes of the events table: work to do, insertion order, and the identity of events. */
   readonly index: { readonly work: Sql; readonly seq: Sql; readonly identity: Sql }
 }
 
-/** MySQL takes names of 64 characters; the longest suffix that we append takes 11. */
+/** MySQL allows names of 64 characters; our longest suffix has 11. */
 const LONGEST = 53
 
 /** Throws `INVALID_OPTION` for a name that is not a plain identifier of at most 53 characters. */

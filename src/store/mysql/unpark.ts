@@ -14,27 +14,27 @@ interface Due {
   readonly seq: number
   /** Its partition key, in hexadecimal digits. */
   readonly key: string | null
-  /** It is between retries. */
+  /** Whether it is between retries. */
   readonly retries: boolean
   readonly partitionKey: string | null
   readonly generation: number
 }
 
 /**
- * Brings parked events whose time has come back into the hot stage. Looks at the first parked event of each lane: one
- * index lookup for each lane, name and stage, 4 ms for 64 lanes and two names with 50,000 parked; most calls end there.
- * What was woken says when in `updated_at`, and so stays due when the clock is set back (see `fetch`).
+ * Brings parked events that are due back into the hot stage. Looks at the first parked event of each lane: one index
+ * lookup for each lane, name and stage, 4 ms for 64 lanes and two names with 50,000 parked; most calls end there.
+ * `updated_at` says when an event was unparked, so it stays due when the clock is set back (see `fetch`).
  */
 export function unpark(client: Client, t: Tables) {
-  // Ordered by the lane, too: MySQL takes a column of another table for no constant, and would sort all that is parked.
-  // What waits for ever comes last and is told apart by the caller: a condition here would pass all of it in vain.
+  // Ordered by the lane too: to MySQL a column of another table is not a constant, and it would sort all that is
+  // parked. What waits for ever comes last and is recognised by the caller: a condition here would pass over all of it.
   const firstOf = (name: string, stage: number): Sql => sql`COALESCE((
     SELECT e.available_at FROM ${t.events} AS e FORCE INDEX (${t.index.work})
     WHERE ${isNamed([name])} AND e.stage = ${stage} AND e.lane = l.lane
     ORDER BY e.lane, e.available_at LIMIT 1), ${FAR_FUTURE_SQL})`
 
-  // Each name is a literal: a column of JSON_TABLE has a collation of its own, and MySQL refuses to compare it with
-  // the collation of a table that Django made.
+  // Each name is a literal: a column of JSON_TABLE has its own collation, which MySQL refuses to compare with that of a
+  // table that Django made.
   const firsts = (name: string, lanes: readonly number[]): Sql => sql`
   SELECT l.lane, LEAST(${firstOf(name, STAGE.parked)}, ${firstOf(name, STAGE.retrying)}) AS at
   FROM JSON_TABLE(${JSON.stringify(lanes)}, '$[*]' COLUMNS (lane smallint PATH '$')) AS l`
@@ -52,7 +52,7 @@ SELECT e.id, e.lane, e.seq, e.stage, e.generation, e.partition_key AS name, HEX(
 WHERE ${isNamed([name])} AND e.stage = ${stage} AND e.lane = ${lane} AND e.available_at <= ${NOW}
 ORDER BY e.available_at, e.seq LIMIT ${limit})`
 
-  /** The first due rows of these lanes, `limit` of each, and the lanes that have more. */
+  /** The first due rows of these lanes, `limit` of each, and which lanes have more. */
   const dueIn = async (names: readonly string[], lanes: readonly number[], limit: number) => {
     const parts = lanes.flatMap((lane) =>
       names.flatMap((name) => [STAGE.parked, STAGE.retrying].map((stage) => dueOf(name, stage, lane, limit + 1))),
@@ -74,8 +74,8 @@ ORDER BY e.available_at, e.seq LIMIT ${limit})`
   }
 
   /**
-   * Moves them, except those that somebody else has changed meanwhile, or has locked, and what comes after one of these in its key:
-   * their keys are added to `stuck`. Returns what was moved.
+   * Moves rows, except those that others have changed or locked, and what comes after such a row in its key: these keys
+   * are added to `stuck`. Returns what was moved.
    */
   const wake = (due: readonly Due[], stuck: Set<string>) =>
     client.transaction(async (tx) => {
@@ -113,7 +113,7 @@ WHERE id IN (${woken.map(({ id }) => id)})`)
         if (retries && key !== null) heads.push(fromSqlId(id))
       }
     }
-    // A slice before the locked row is back, and holds nothing any longer.
+    // Slices before the locked row are back, and hold nothing any longer.
     const locked = firstOfEach(
       first.filter(({ id }) => !back.has(id)),
       stuck,
@@ -128,7 +128,7 @@ WHERE id IN (${woken.map(({ id }) => id)})`)
   }
 }
 
-/** Of each key that is stuck, the first of these. */
+/** The first of these events for each stuck key. */
 function firstOfEach(due: readonly Due[], stuck: ReadonlySet<string>): readonly HeldHead[] {
   const found = new Map<string, HeldHead>()
   for (const one of due) {
@@ -146,7 +146,7 @@ function nextOf(rows: readonly { readonly [column: string]: unknown }[]): number
   return due.length === 0 ? null : Math.max(0, Math.min(...due))
 }
 
-/** What must not overtake one another: the events of a key in its lane, or one event without a key. */
+/** What must keep its order: the events of a key in its lane, or one event without a key. */
 function keyOf({ id, lane, key }: Due): string {
   return key === null ? id : `${lane} ${key}`
 }

@@ -8,30 +8,30 @@ import { Sql, utf8 } from './sql.ts'
 export const UNSETTLED = new Sql(statusList(UNSETTLED_STATUSES))
 
 /**
- * What an event waits for: what the column `stage` holds, and the work index is made of. NULL = published, cancelled,
- * or failed without blocking anything that an operator has not seen to.
+ * What an event waits for: the values of the column `stage`, part of the work index. NULL = published, cancelled, or
+ * failed without blocking its key.
  */
 export const STAGE = { hot: 1, parked: 2, retrying: 3, failed: 4 } as const
 
-/** Now, by the server's clock: never NOW(), which is the session's time zone. Microseconds. */
+/** Now by the server's clock, with microseconds; never NOW(), which is in the session's time zone. */
 export const NOW = new Sql('UTC_TIMESTAMP(6)')
 
 /** `FAR_FUTURE` of the record, as SQL. */
 export const FAR_FUTURE_SQL = new Sql(`TIMESTAMP'${toSqlDate(FAR_FUTURE)}'`)
 
-/** Some milliseconds from now, or before: fractions to the microsecond. */
+/** Some milliseconds from now, or ago if negative: fractions to the microsecond. */
 export function nowPlus(milliseconds: number): Sql {
-  // `INTERVAL NaN` would name a column, and the error say that the schema is outdated.
+  // `INTERVAL NaN` would name a column, and the error would say that the schema is outdated.
   if (!Number.isFinite(milliseconds)) throw new RangeError(`${milliseconds} is not a number of milliseconds`)
   return new Sql(`(UTC_TIMESTAMP(6) + INTERVAL ${Math.round(milliseconds * 1_000)} MICROSECOND)`)
 }
 
-/** Of a SELECT on the caller's connection: without a LIMIT, `sql_select_limit` of its session would hide rows. */
+/** For SELECTs on the caller's connection: without a LIMIT its session's `sql_select_limit` would hide rows. */
 export const ALL_ROWS = '18446744073709551615'
 
 /**
- * Ids in one statement. MariaDB turns an IN list of 1,000 and more into a subquery (in_predicate_conversion_threshold),
- * whose plan no index hint decides.
+ * How many ids one statement has. MariaDB turns an IN list of 1,000 or more into a subquery
+ * (in_predicate_conversion_threshold), whose plan ignores index hints.
  */
 export const AT_ONCE = 500
 
@@ -41,9 +41,9 @@ export function slices<T>(all: readonly T[]): readonly (readonly T[])[] {
 }
 
 /**
- * The columns of `e`, so that nothing depends on how a client reads dates or JSON, nor on the character set of its connection,
- * which would put question marks for what it lacks: instants as text, all other text as its bytes in UTF-8. `bytes`: as they
- * are, or as Base64 where the client is another's.
+ * The columns of `e`, selected so that nothing depends on how a client reads dates or JSON, nor on its connection's
+ * character set, which would replace what it lacks by question marks: instants as text, all other text as bytes in
+ * UTF-8. `bytes`: as they are, or as Base64 for a user's client.
  */
 export function selectList(
   columns: readonly ColumnName[],
@@ -87,7 +87,7 @@ export function readersOf(bytes: 'raw' | 'base64'): Readers {
   }
 }
 
-/** Text as the client gave it; some give long text as bytes. */
+/** Text from the client; some give long text as bytes. */
 function textOf(value: unknown): string {
   if (typeof value === 'string') return value
   return value instanceof Uint8Array ? Buffer.from(value).toString() : String(value)

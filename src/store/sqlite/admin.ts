@@ -43,7 +43,7 @@ export function admin(database: Database, t: Tables, notify: () => void): AdminS
   }
 }
 
-/** Rows that match, in order. The statement varies with the query; the values are never in its text. */
+/** Rows that match, in order. The statement varies with the query; values are never in its text. */
 function list(t: Tables) {
   return (db: Connection, query: Query): readonly Partial<OutboxEventColumns>[] => {
     const where = allOf(t, query.where)
@@ -69,7 +69,7 @@ function count(t: Tables) {
   }
 }
 
-/** Along the index of ids: the inner query, with its limit, is never merged into the outer one. */
+/** Along the index of ids: an inner query with a limit is never merged into the outer one. */
 function walk(t: Tables) {
   const lastSql = `SELECT id FROM ${t.events} WHERE id > ? ORDER BY id LIMIT 1 OFFSET ?`
   return (db: Connection, { where: conditions, after, rows, limit }: Walk): Walked => {

@@ -4,8 +4,8 @@ import type { Program } from '../program.ts'
 import type { Row, Statement } from '../statement.ts'
 
 /**
- * Runs a statement of ours. SQLite has one code for whatever is wrong with one; after that the table itself is looked for, `table`
- * as it is in `Tables`. Throws `SCHEMA_MISSING` where it is not there.
+ * Runs one of our statements. SQLite has one code for everything that is wrong with a statement, so after that the
+ * table is looked for, `table` as it is in `Tables`. Throws `SCHEMA_MISSING` where it is missing.
  */
 export function* askTable(table: string, statement: Statement): Program<readonly Row[]> {
   try {

@@ -5,7 +5,7 @@ import type { Database } from './database.ts'
 import type { Tables } from './tables.ts'
 import { NOW, nowPlus } from './values.ts'
 
-/** Writes down that something begins. Returns its number. */
+/** Records that an action begins. Returns its number. */
 export function beginAudit(t: Tables) {
   const sql = `
     INSERT INTO ${t.audit} (at, who, what, target, reason, operation, outcome, counts)

@@ -76,7 +76,7 @@ export function destinations(database: Database, t: Tables): DestinationStore {
   const openSql = `
     INSERT INTO ${t.destinations} (backend, destination, probe_at, since, error) VALUES (?, ?, ${nowPlus('?')}, ${NOW}, ?)
     ON CONFLICT (backend, destination) DO NOTHING`
-  // An instant beyond the longest wait is one that the clock left behind when it was set back.
+  // An instant beyond the longest wait was left behind by a clock that was set back.
   const tryProbeSql = `
     UPDATE ${t.destinations} SET probe_at = ${nowPlus('?')} WHERE backend = ? AND destination = ?
       AND (probe_at <= ${NOW} OR probe_at > ${nowPlus(String(LONGEST_PROBE_WAIT / 1_000))})`

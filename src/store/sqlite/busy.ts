@@ -31,7 +31,7 @@ export async function whileBusy<T>(patience: number, work: () => T): Promise<T> 
         )
       }
     }
-    // Jitter: two processes that were refused together should not ask together again.
+    // Jitter: two processes that were refused together should not try again together.
     await delay(pause * (0.5 + Math.random()))
   }
 }
@@ -40,7 +40,7 @@ function translated(error: unknown): unknown {
   if (resultCode(error) === undefined) return error
   const meaning = databaseError('sqlite', error)
   if (meaning.code !== 'STORE_UNAVAILABLE') return meaning
-  // A file has no server that could be reached.
+  // A file has no server, so this is not about reaching one.
   return new BroadcasterError('STORE_UNAVAILABLE', `the SQLite outbox cannot be read or written: ${String(error)}`, {
     cause: error,
   })

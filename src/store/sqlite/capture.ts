@@ -27,7 +27,7 @@ ${trigger('deleted', 'DELETE', insert('deleted', object('OLD'), 'NULL', 'OLD'))}
   }
 }
 
-/** Bytes as hexadecimal digits: JSON holds none, and SQLite knows no Base64. */
+/** Bytes as hexadecimal digits: JSON has none, and SQLite no Base64. */
 function jsonValue(column: string, type: string): string {
   return /blob/i.test(type) ? `hex(${column})` : column
 }

@@ -3,14 +3,14 @@ import { memberOf } from '../../foundation/inner-errors.ts'
 import type { Row } from '../statement.ts'
 import { StatementCache } from './statement-cache.ts'
 
-/** How many statements stay prepared: far more than the outbox has that do not vary. */
+/** How many statements stay prepared: far more than the outbox has fixed ones. */
 const CAPACITY = 200
 
-/** One connection of our own, with its prepared statements. */
+/** One of our own connections, with its prepared statements. */
 export class Connection {
   readonly #database: DatabaseSync
   readonly #statements = new StatementCache((database: DatabaseSync, sql: string) => database.prepare(sql), CAPACITY)
-  /** Statements that met an integer which no number can hold: plain SQL may have written one anywhere. */
+  /** Statements that met an integer that no number can hold: plain SQL may have written one anywhere. */
   readonly #wide = new WeakSet<StatementSync>()
 
   constructor(database: DatabaseSync) {
@@ -30,7 +30,7 @@ export class Connection {
     return this.cached(sql).get(...values)
   }
 
-  /** Rows as arrays, which is twice as fast where there are many columns. The statement is not to be used otherwise. */
+  /** Rows as arrays, twice as fast with many columns. The statement cannot be used otherwise any more. */
   tuples(sql: string, ...values: readonly SQLInputValue[]): readonly (readonly unknown[])[] {
     const statement = this.cached(sql)
     statement.setReturnArrays(true)
@@ -54,7 +54,7 @@ export class Connection {
     }
   }
 
-  /** Rows one by one: stop early and the rest is never read. */
+  /** Rows one by one: when stopped early, the rest is never read. */
   iterate(sql: string, ...values: readonly SQLInputValue[]): Iterable<Row> {
     return this.cached(sql).iterate(...values)
   }
@@ -69,7 +69,7 @@ export class Connection {
     this.#database.exec(sql)
   }
 
-  /** A statement of the caller's own, which nobody else uses. */
+  /** A statement that only the caller uses. */
   prepare(sql: string): StatementSync {
     return this.#database.prepare(sql)
   }
@@ -84,7 +84,7 @@ export class Connection {
   }
 }
 
-/** Bigints that a number can hold become one, in place. */
+/** Turns bigints that a number can hold into numbers, in place. */
 function narrow(row: object): void {
   for (const [name, value] of Object.entries(row)) {
     if (typeof value === 'bigint' && Number.isSafeInteger(Number(value))) Reflect.set(row, name, Number(value))

@@ -43,7 +43,9 @@ export function coordination(database: Database, t: Tables, notify: () => void):
       return database.read((db) => read(db, backends))
     },
     look: (backends) => database.read((db) => read(db, backends)),
-    /** Takes lanes whose fence is still the one seen: a compare-and-set for each. A worker whose own lease has ended gets none. */
+    /**
+     * Takes lanes whose fence is still the one seen: a compare-and-set each. A worker whose lease has ended gets none.
+     */
     async claim(workerId, lanes) {
       const sql = `
     UPDATE ${t.lanes} SET owner = ?, fence = fence + 1 WHERE backend = ? AND lane = ? AND fence = ?
@@ -68,7 +70,7 @@ export function coordination(database: Database, t: Tables, notify: () => void):
           .map(toLane),
       )
     },
-    /** Gives lanes back, if still ours under the fence that we took them with, and tells the others. */
+    /** Gives lanes back that are still ours under the same fence, and wakes the others. */
     async release(workerId, lanes) {
       const sql = `UPDATE ${t.lanes} SET owner = NULL WHERE backend = ? AND lane = ? AND owner = ? AND fence = ?`
       if (lanes.length === 0) return
@@ -77,7 +79,7 @@ export function coordination(database: Database, t: Tables, notify: () => void):
       })
       notify()
     },
-    /** Gives all lanes of a worker back, removes it and tells the others. */
+    /** Gives back all lanes of a worker, removes it and wakes the others. */
     async leave(workerId) {
       const lanesSql = `UPDATE ${t.lanes} SET owner = NULL WHERE owner = ?`
       const workerSql = `DELETE FROM ${t.workers} WHERE id = ?`
@@ -95,7 +97,7 @@ export function coordination(database: Database, t: Tables, notify: () => void):
 /** The columns of a lane. */
 const LANE = `backend, lane, owner, fence, attention, hold, hold_until, quiet_for, ${NOW} AS now`
 
-/** Who is there, who owns what, and which backends are down. */
+/** The workers, the lanes and their owners, and the breakers. */
 export function survey(t: Tables) {
   const longest = nowPlus(String(LONGEST_LEASE / 1_000))
   const wrongSql = `SELECT 1 FROM ${t.workers} WHERE lease_until <= ${NOW} OR lease_until > ${longest} LIMIT 1`
@@ -167,7 +169,7 @@ function toLane(row: Row): LaneRow {
   return laneOfRow(row, holdLeft(row))
 }
 
-/** Makes the lanes of these backends where they are not there yet. */
+/** Makes those lanes of these backends that do not exist yet. */
 export function makeLanes(t: Tables) {
   const text = `
     WITH RECURSIVE n(lane) AS (
@@ -182,7 +184,7 @@ export function makeLanes(t: Tables) {
 }
 
 /**
- * The owners of these rows' lanes shall reconcile and sweep. An event without a backend name belongs to the default
+ * Makes the owners of these rows' lanes reconcile and sweep. An event without a backend name belongs to the default
  * backend, which the database does not know: that lane of every backend gets attention.
  */
 export function raiseAttention(t: Tables) {

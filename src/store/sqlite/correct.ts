@@ -7,8 +7,8 @@ import type { Tables } from './tables.ts'
 import { NOW } from './values.ts'
 
 /**
- * Inserts a corrected event as a publish does, and puts it into the place of the old one, which was cancelled in this transaction.
- * `seq` is the rowid, unique and checked row by row, so the old one is below zero for a moment.
+ * Inserts a corrected event as a publish does, and puts it in the place of the old one, which was cancelled in this
+ * transaction. `seq` is the rowid, unique and checked row by row, so the old one is negative for a moment.
  */
 export function comeInto(t: Tables) {
   const { insert } = publish(t)

@@ -10,7 +10,7 @@ export interface DatabaseOptions {
   readonly synchronous: 'normal' | 'full'
   /** Milliseconds. */
   readonly busyTimeout: number
-  /** Statements that transactions keep prepared. */
+  /** The statements that transactions keep prepared. */
   readonly ours: ReadonlySet<string>
 }
 
@@ -56,7 +56,7 @@ export class Database {
     const { main } = await this.#open()
     const done = await this.#turns.take(this.#options.busyTimeout)
     try {
-      // To its end without an await: a read that came in between would find this transaction open.
+      // Without an await until its end: a read in between would find this transaction open.
       const end = await whileBusy(this.#options.busyTimeout, () => {
         main.run('BEGIN IMMEDIATE')
         try {
@@ -98,19 +98,19 @@ export class Database {
     }
   }
 
-  /** A number that changes when another connection has committed. Costs microseconds, and no disk access. */
+  /** A number that changes when another connection commits. Costs microseconds and no disk access. */
   async dataVersion(): Promise<number> {
     const { main } = await this.#open()
     return Number(main.get('PRAGMA data_version')?.['data_version'])
   }
 
-  /** Closes both connections after what is running, for which it waits at most `busyTimeout`. Idempotent. */
+  /** Closes both connections once what is running has ended, for which it waits at most `busyTimeout`. Idempotent. */
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
     const opening = this.#opening
     if (!opening) return
-    // One that goes on for longer is rolled back.
+    // What goes on for longer is rolled back.
     const done = await this.#turns.take(this.#options.busyTimeout).catch(() => () => undefined)
     try {
       const { main, transactions } = await opening

@@ -13,7 +13,7 @@ export function inboxTexts(t: Tables): readonly [readonly string[], readonly str
       ', ',
       `, ${NOW}) ON CONFLICT DO NOTHING RETURNING 1 AS entered`,
     ],
-    // Returns a row since Drizzle on better-sqlite3 runs no statement that returns none through the call that reads rows.
+    // Returns a row: with better-sqlite3, Drizzle's call that reads rows refuses a statement without any.
     [`DELETE FROM ${t.inbox} WHERE consumer = `, ' AND source = ', ' AND event_id = ', ' RETURNING 1 AS withdrawn'],
   ]
 }

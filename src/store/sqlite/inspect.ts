@@ -13,9 +13,7 @@ import { waitingNames } from './fetch.ts'
 import type { Tables } from './tables.ts'
 import { NOW } from './values.ts'
 
-/**
- * Looks at what the outbox cannot repair by itself: indexes that are not ours, rows that no worker sees, and the clock.
- */
+/** Inspects what the outbox cannot repair by itself: indexes that are not ours, rows that no worker sees, the clock. */
 export function inspect(t: Tables) {
   const indexesSql = "SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND tbl_name = ? AND sql IS NOT NULL"
   const ours: ReadonlySet<string> = new Set(Object.values(t.index))
@@ -45,14 +43,14 @@ function onOf(sql: string): string {
   return /\bON\s+\S+\s*(\(.*)$/is.exec(sql)?.[1] ?? sql
 }
 
-/** Lanes by ranges of the indexes of what is due and of what is parked; statuses in the ends of the table. */
+/** Lanes by ranges of the indexes of what is due and what is parked; statuses at the ends of the table. */
 function unreachable(t: Tables): (db: Connection) => readonly Unreachable[] {
   const names = waitingNames(t)
   const texts = [
     [t.index.hot, 'IS NULL'],
     [t.index.parked, 'IS NOT NULL'],
   ].flatMap(([index, available]) =>
-    // Both with one value, so that they are asked alike.
+    // Both take one value, so that they can be run alike.
     ['lane < min(0, ?)', 'lane >= ?'].map(
       (range) => `SELECT count(*) AS found FROM (SELECT 1 FROM ${t.events} INDEXED BY ${index}
     WHERE publisher_backend = ? AND ${range} AND available_at ${available}
@@ -69,7 +67,7 @@ function unreachable(t: Tables): (db: Connection) => readonly Unreachable[] {
     for (const name of names(db, NAMES)) {
       for (const text of texts) beyond += Number(db.get(text, name, lanes)?.['found'] ?? 0)
     }
-    // SQLite knows no SHA-256: the lane in which the key's last event is, or any, but the same for the key.
+    // SQLite has no SHA-256: the lane of the key's last event, or any, but the same for a key.
     const lane = `coalesce((SELECT o.lane FROM ${t.events} AS o WHERE o.partition_key = ${t.events}.partition_key AND o.lane BETWEEN 0 AND ${lanes - 1} ORDER BY o.seq DESC LIMIT 1), length(partition_key) % ${lanes}, abs(random() % ${lanes}))`
     return unreachableRows(t.events, { statuses: db.all(statusText), beyond, lanes, lane })
   }

@@ -15,14 +15,14 @@ import { survey } from './coordination.ts'
 import type { Tables } from './tables.ts'
 import { FAR_FUTURE_SQL, NOW } from './values.ts'
 
-/** Above this many, rows are not counted one by one: the range of `seq` says about how many there are. */
+/** Above this many, rows are not counted one by one: the range of `seq` gives an estimate. */
 const COUNTED_ROWS = 100_000
 
 const UNSETTLED = "status IN ('pending', 'retry', 'processing')"
 
 /**
- * All of it from the partial indexes: published rows are read only to count the first of all, and of each backend at most
- * `ROWS_READ` rows of each kind.
+ * All from the partial indexes: published rows are read only for the first part of the total, and for each backend at
+ * most `ROWS_READ` rows of each kind.
  */
 export function look(t: Tables) {
   const run = { survey: survey(t), destinations: listDestinations(t) }
@@ -30,16 +30,16 @@ export function look(t: Tables) {
   const parked = `FROM ${t.events} INDEXED BY ${t.index.parked} WHERE available_at IS NOT NULL AND ${UNSETTLED}`
   const troubled = `FROM ${t.events} INDEXED BY ${t.index.troubled} WHERE status IN ('retry', 'failed')`
   const firstAfter = (rows: string): string => `SELECT min(publisher_backend) AS name ${rows} AND publisher_backend > ?`
-  // Less than every text, the empty name among them.
+  // Less than every text, including the empty name.
   const firstSql = [hot, parked, troubled].map((rows) => `SELECT min(publisher_backend) AS name ${rows}`)
   const nextSql = [hot, parked, troubled].map(firstAfter)
   const lanesSql = `SELECT DISTINCT backend FROM ${t.lanes}`
 
-  // What was due when its row was last written is due, although that instant lies ahead of a clock that was set back since.
+  // What was due when its row was last written stays due, even if the clock was set back since.
   const dueAt = `CASE WHEN scheduled_at <= max(created_at, updated_at) THEN min(scheduled_at, ${NOW}) ELSE scheduled_at END AS due_at`
   const count = (rows: string): string => `SELECT count(*) AS n FROM (SELECT 1 ${rows} LIMIT ${ROWS_READ})`
   const ofBackend = 'AND publisher_backend = ?'
-  // With the lanes named, a range of the index is read for each, and not all that is parked.
+  // With the lanes named, a range of the index is read for each instead of all that is parked.
   const inLanes = (range: string): string => `
     ${parked} ${ofBackend} AND lane IN (SELECT value FROM json_each(?)) AND ${range}`
   const hotSql = count(`${hot} ${ofBackend}`)

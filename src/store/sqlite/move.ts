@@ -17,8 +17,8 @@ import type { Tables } from './tables.ts'
 import { FAR_FUTURE_SQL, NOW, nowPlus } from './values.ts'
 
 /**
- * Asks the owners of the lanes in which these events wait to take their hands off them. Without a hold the owner may be
- * sending whatever it answered before: `quiet_for` is -n, and only answers beyond n count.
+ * Asks the owners of the lanes in which these events wait to leave them alone. Without a hold the owner may be sending,
+ * whatever it answered before: `quiet_for` is -n, and only answers beyond n count.
  */
 export function hold(t: Tables) {
   const sql = `
@@ -42,7 +42,7 @@ export function lift(t: Tables) {
   }
 }
 
-/** The lanes of these events and holds whose live owner may be sending: it has not answered any of these holds, or broke it. */
+/** The lanes of these events whose live owner may be sending: it answered none of these holds, or it has lapsed. */
 function busyLanes(t: Tables) {
   const sql = `
     SELECT l.backend, l.lane FROM ${t.lanes} AS l
@@ -69,7 +69,7 @@ export function move(t: Tables) {
       SELECT 1 FROM json_each(?) AS b
       WHERE json_extract(b.value, '$.lane') = lane
         AND (json_extract(b.value, '$.backend') = publisher_backend OR publisher_backend = ''))`
-  // What is decided about these rows is checked by nothing else: no other writes meanwhile.
+  // Nothing else re-checks what is decided about these rows: nobody else can write meanwhile.
   const change = (what: string, statuses: string, unless = 'false') => ({
     find: `SELECT id, ${isBusy} AS busy FROM ${t.events}
       WHERE id IN (SELECT value FROM json_each(?)) AND status IN (${statuses}) AND (${unless}) IS NOT TRUE`,
@@ -83,7 +83,7 @@ export function move(t: Tables) {
     )
   const unsettled = "'pending', 'retry', 'processing'"
   const again = `status = 'pending', retry_count = 0, published_at = NULL, scheduled_at = ${NOW}, available_at = NULL`
-  // Extensions that plain SQL made no object of stay as they are.
+  // Extensions that plain SQL wrote as something other than an object stay as they are.
   const isObject = `CASE WHEN json_valid(extensions) THEN json_type(extensions) = 'object' ELSE false END`
   const marked = (statuses: string) =>
     update(
@@ -94,7 +94,7 @@ export function move(t: Tables) {
     )
   // A failed event blocks its key, if it has one, until it is released.
   const blocking = `CASE WHEN partition_key IS NOT NULL THEN ${FAR_FUTURE_SQL} END`
-  // Plain SQL may have put the count beyond what the other databases count to.
+  // Plain SQL may have set the count beyond the maximum of the other databases.
   const counted = 'max(retry_count, min(retry_count + 1, 2147483647))'
   const exhausted = `(${counted} >= max_retries OR ${counted} >= 2147483647)`
   const due = nowPlus('?')
@@ -104,7 +104,7 @@ export function move(t: Tables) {
     copy: marked("'published', 'failed', 'cancelled'"),
     skip: update('available_at = NULL', "'failed'"),
     cancel: update("status = 'cancelled', available_at = NULL", `${unsettled}, 'failed'`),
-    // What becomes of the new event's due time is read from here.
+    // The new event's due time is read from here.
     correct: update(
       `status = 'cancelled', available_at = NULL,
        scheduled_at = CASE WHEN status = 'pending' THEN scheduled_at ELSE ${NOW} END`,
@@ -124,7 +124,7 @@ export function move(t: Tables) {
     reschedule: update(`scheduled_at = ?, available_at = CASE WHEN ? > ${NOW} THEN ? END`, unsettled),
     delete: change(`DELETE FROM ${t.events}`, `${unsettled}, 'failed', 'cancelled', ?`),
   }
-  // As on the other stores, where a move locks them.
+  // Makes missing lanes, as the other stores do, where a move locks them.
   const missing = `
     SELECT DISTINCT e.publisher_backend AS backend FROM ${t.events} AS e
     WHERE e.id IN (SELECT value FROM json_each(?)) AND e.publisher_backend <> ''
@@ -154,7 +154,7 @@ export function move(t: Tables) {
     )
     const closed = lanes.busy(db, ids, holds)
     const conditions = allOf(t, where)
-    // What is marked by this operation was replayed by it.
+    // What this operation has marked was already replayed by it.
     const mark = wanted.kind === 'replay' || wanted.kind === 'copy' ? [step?.id ?? null] : []
     const which = [JSON.stringify(ids.map(toSqlId)), ...statusOf(wanted), ...mark, ...conditions.values]
     const found = db.all(`${sql[wanted.kind].find} AND ${conditions.sql}`, JSON.stringify(closed), ...which)

@@ -7,7 +7,7 @@ import type { Database } from './database.ts'
 import type { Tables } from './tables.ts'
 import { NOW, nowPlus } from './values.ts'
 
-/** Writes a step of an operation down. */
+/** Records a step of an operation. */
 export function advance(t: Tables) {
   const sql = `
     UPDATE ${t.operations} SET moved = moved + ?, left_alone = left_alone + ?, position = coalesce(?, position),
@@ -20,14 +20,14 @@ export function advance(t: Tables) {
   }
 }
 
-/** False: it is not its owner's any more, not running, or not where the step begins. */
+/** False: it is no longer its owner's, not running, or not where the step begins. */
 export function isStepDue(t: Tables) {
   const sql = `SELECT 1 FROM ${t.operations} WHERE id = ? AND owner = ? AND state = 'running' AND position IS ?`
   return (db: Connection, { id, owner, after }: OperationMove): boolean =>
     db.get(sql, id, owner, after === null ? null : toSqlId(after)) !== undefined
 }
 
-/** Operations in the background. */
+/** Background operations. */
 export function operations(database: Database, t: Tables): OperationStore {
   const date = (value: unknown): Date => fromSqlDate(String(value))
   const uuid = (value: unknown): string => fromSqlId(String(value))
@@ -66,7 +66,7 @@ export function operations(database: Database, t: Tables): OperationStore {
       return rows.map((row) => operationOf(row, date, uuid))
     },
     async take(owner, lease) {
-      // Most looks find nothing, and need no write lock.
+      // Most calls find nothing, and need no write lock.
       const runningSql = `SELECT 1 FROM ${t.operations} WHERE state = 'running' LIMIT 1`
       if ((await database.read((db) => db.get(runningSql))) === undefined) return undefined
       const [row] = await database.write((db) => db.all(takeSql, owner, lease / 1_000, owner))

@@ -1,7 +1,7 @@
 import { duration, neededPlace, oneOf, option } from '../../foundation/option-kinds.ts'
 import { type OptionsOf, readOptions } from '../../foundation/option-table.ts'
 
-/** A database that the application opened, of `node:sqlite` or better-sqlite3; we only ask it where its file is. */
+/** A database that the application opened with `node:sqlite` or better-sqlite3; only asked where its file is. */
 export type InjectedDatabase = { location(): string | null } | { readonly name: string; readonly memory: boolean }
 
 export const SQLITE = {
@@ -10,8 +10,8 @@ export const SQLITE = {
     option<string, string | undefined>('the path of a file', undefined, (value) => typeof value === 'string'),
   ),
   /**
-   * A database that the application opened; the store opens the same file over connections of its own. Default: `path` says
-   * where it is.
+   * A database that the application opened; the store opens the same file over connections of its own. Default: `path`
+   * says where it is.
    */
   database: neededPlace(
     option<InjectedDatabase, InjectedDatabase | undefined>(
@@ -24,8 +24,8 @@ export const SQLITE = {
   /** The events table; the others are named after it. Default `outbox_events`. */
   table: option<string>('a name', 'outbox_events', () => true),
   /**
-   * What a commit of the store waits for: `normal` survives the crash of the process, and a power cut except for the
-   * last moments; `full` survives both. Default `normal`.
+   * What a commit of the store waits for: `normal` survives a crash of the process, and a power cut except for the last
+   * moments; `full` survives both. Default `normal`.
    */
   synchronous: oneOf('normal', 'normal', 'full'),
   /** How long to wait for a lock before `STORE_BUSY`, in milliseconds. Default 5,000. */
@@ -43,7 +43,7 @@ export function resolveOptions(options: SqliteOptions) {
   return readOptions('sqlite()', SQLITE, options, ({ database, ...read }, { given, refuse, alone }) => {
     alone('database', ['path'])
     const path = database ? locationOf(database) : read.path
-    // One that is given but undefined, or does not fit, was reported already.
+    // One that was given as undefined, or does not fit, has been reported already.
     if (!('path' in options || 'database' in options)) refuse('path', 'is missing; give either path or database')
     else if (given.path === undefined && given.database === undefined) return { ...read, path: '' }
     else if (!path || path === ':memory:' || /[?&]mode=memory/.test(path)) {

@@ -21,7 +21,7 @@ export function publishTexts(t: Tables): readonly [readonly string[], readonly s
 export function publish(t: Tables): PublishStore {
   const [insertStrings, findStrings] = publishTexts(t)
   return {
-    /** Those of a key are inserted in the order given, which is the order of `seq`. */
+    /** Rows of a key are inserted in the given order, which becomes that of `seq`. */
     insert: (rows) =>
       insertRows(rows, { bytes: BYTES_PER_INSERT }, function* (some) {
         const values = [JSON.stringify(some.map(parameterOf))]
@@ -38,12 +38,13 @@ export function publish(t: Tables): PublishStore {
 
 const readInserted = namedRowReader(INSERTED_COLUMNS, FOREIGN_READERS)
 
-/** Bytes of one statement: a text of SQLite has at most a gigabyte, and some builds allow less. */
+/** Bytes of one statement: a text in SQLite has at most a gigabyte, and some builds allow less. */
 const BYTES_PER_INSERT = 16_000_000
 
 /**
- * One statement with one JSON parameter for any number of rows: an array of arrays, read by position, which takes 0.7 of the time of names.
- * `data` is a string in it, so that its text survives; bytes as hexadecimal digits, since SQLite decodes no Base64.
+ * One statement with one JSON parameter for any number of rows: an array of arrays read by position, which takes 0.7 of
+ * the time of reading by name. `data` is a string in it, so that its text survives; bytes are hexadecimal digits, since
+ * SQLite cannot decode Base64.
  */
 function insertText(t: Tables): readonly string[] {
   const of = (member: keyof NewOutboxEvent): string => `json_extract(value, '$[${NEW_MEMBERS.indexOf(member)}]')`

@@ -26,8 +26,8 @@ const BLOCKS = `(status = 'failed' AND available_at IS NOT NULL)`
 const VERSION = `status || ' ' || generation || ' ' || (${SETTLED_AT})`
 
 /**
- * Looks for old settled rows. No index holds them by time, since each insert and settle would pay for it: the walk goes from
- * the oldest row on, and ends at the page with the first that was created too late to be old enough.
+ * Looks for old settled rows. No index holds them by time, since each insert and settle would pay for it: the walk goes
+ * from the oldest row on, and ends at the page with the first that was created too late to be old enough.
  */
 export function walkSettled(t: Tables) {
   // Plain question marks: Node 22 cannot bind numbered ones.
@@ -76,7 +76,7 @@ export function removeSettled(t: Tables) {
     if (events.length === 0) return 0
     const read = JSON.stringify(events.map(({ id, version }) => [toSqlId(id), version]))
     const deleted = db.all(sql, read, read)
-    // What waits behind a failed event that is gone is released by the lane's owner.
+    // What waits behind a deleted failed event is released by the lane's owner.
     raise(
       db,
       deleted.filter((row) => row['blocked'] === 1),

@@ -6,12 +6,12 @@ import { FAR_FUTURE_SQL, NOW, nowPlus } from './values.ts'
 
 /** Releases what waits behind a key that nothing holds any longer, and returns the heads that do hold theirs. */
 export function reconcile(t: Tables) {
-  // As `unpark` does.
+  // As in `unpark`.
   const goes = `available_at = NULL, updated_at = max(updated_at, ${NOW})`
   // Plain question marks: Node 22 cannot bind numbered ones.
   const here = `publisher_backend IN (SELECT value FROM json_each(?)) AND lane IN (SELECT value FROM json_each(?))`
-  // The blocking keys are collected once (a few), then each waiting row is looked up there: linear in the rows that
-  // wait, whether one key or thousands are blocked. `status IN ('retry', 'failed')` is what the index was made for.
+  // The blocking keys are collected once, then each waiting row is looked up among them: linear in the waiting rows,
+  // whether one key or thousands are blocked. `status IN ('retry', 'failed')` is the index's condition.
   const releaseSql = `
     UPDATE ${t.events} SET ${goes} WHERE seq IN (
       SELECT seq FROM ${t.events} INDEXED BY ${t.index.parked}
@@ -27,7 +27,7 @@ export function reconcile(t: Tables) {
       SELECT seq FROM ${t.events} INDEXED BY ${t.index.troubled}
       WHERE ${here} AND status IN ('retry', 'failed') AND status = 'retry' AND available_at > ${NOW}
         AND updated_at > ${nowPlus(String(CLOCK_AHEAD / 1_000))})`
-  // What waits for an event between retries, where there is none any more, or for longer than that one does.
+  // Parked behind an event between retries that is gone, or parked for longer than that event.
   const orphansSql = `
     UPDATE ${t.events} SET ${goes} WHERE seq IN (
       SELECT e.seq FROM ${t.events} AS e INDEXED BY ${t.index.parked} LEFT JOIN (

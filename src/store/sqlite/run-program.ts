@@ -3,7 +3,7 @@ import { type Program, runProgramSync } from '../program.ts'
 import { joinStatement } from '../statement.ts'
 import type { Connection } from './connection.ts'
 
-/** Runs a program of a publish on a connection of our own. */
+/** Runs a program of publish on our own connection. */
 export function runOn<Result>(db: Connection, program: Program<Result>): Result {
   return runProgramSync(program, (statement) =>
     db.all(

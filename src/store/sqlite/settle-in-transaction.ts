@@ -18,7 +18,7 @@ export function settleInTransaction(t: Tables, record: ReturnType<typeof settle>
   ): Decision<{ readonly outcome: Outcome | undefined; readonly recorded: boolean }> => {
     const recorded =
       outcome?.kind === 'published' &&
-      // Else what is recorded here would stand, though the effects of the handler were rolled back.
+      // Otherwise the outcome would stand although the effects of the handler were rolled back.
       db.isTransaction &&
       db.get(
         mayRecordSql,

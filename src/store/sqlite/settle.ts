@@ -28,7 +28,7 @@ export function settle(t: Tables) {
   const unsettled = `e.lane = j.lane AND e.status IN ('pending', 'retry', 'processing')`
   const progress = 'progress = coalesce(j.progress, e.progress)'
   const due = nowPlus('j.delay')
-  // The history keeps ten: the oldest makes room. One that is not a list (SQL may have written it) begins again.
+  // The history keeps ten: the oldest makes room. One that is not a list (SQL may have written it) starts afresh.
   const remembered = `json_insert(
       CASE WHEN e.attempts IS NULL OR NOT json_valid(e.attempts) THEN '[]' WHEN json_type(e.attempts) <> 'array' THEN '[]'
         WHEN json_array_length(e.attempts) >= 10 THEN json_remove(e.attempts, '$[0]') ELSE e.attempts END,
@@ -36,7 +36,7 @@ export function settle(t: Tables) {
       json_object('at', strftime('%Y-%m-%dT%H:%M:%fZ', 'now'),
         'worker', coalesce((SELECT name FROM ${t.workers} WHERE id = ?), ?), 'error', j.error))`
   const remember = `last_error = j.error, attempts = ${remembered}`
-  // No attempt was spent on one that only waits.
+  // An event that only waits has spent no attempt.
   const rememberSpent = `last_error = j.error,
     attempts = CASE WHEN e.retry_count = j.retry_count AND e.status <> 'processing' THEN e.attempts ELSE ${remembered} END`
 
@@ -59,9 +59,9 @@ export function settle(t: Tables) {
      available_at = CASE WHEN j.blocks AND e.partition_key IS NOT NULL THEN ${FAR_FUTURE_SQL} END`,
     unsettled,
   )
-  // The event is as due as before, and where the clock was set back only this instant says so (see `fetch`).
+  // The event is as due as before; after the clock was set back only this instant says so (see `fetch`).
   const latest = `max(e.updated_at, ${NOW})`
-  // '' stands for a head that is not parked: NULL would be one that is not there.
+  // '' stands for a head that is not parked: NULL would be a missing one.
   const parkSql = update(
     `available_at = CASE WHEN j.delay IS NULL THEN ${FAR_FUTURE_SQL} ELSE nullif(coalesce((
        SELECT coalesce(h.available_at, '') FROM ${t.events} AS h
@@ -69,7 +69,7 @@ export function settle(t: Tables) {
     unsettled,
     latest,
   )
-  // A parked event is not in flight: a mark on it came late, and would hide a head from reconcile.
+  // A parked event is not in flight: such an outcome came late, and would hide a head from reconcile.
   const hot = `${unsettled} AND e.available_at IS NULL`
   const sendingSql = update("status = 'processing', retry_count = j.retry_count", hot, latest)
   const returnedSql = update(

@@ -5,12 +5,12 @@ import type { TransactionAdapter } from '../transaction-adapter.ts'
 import type { Connection } from './connection.ts'
 import { nodeSqliteTransaction } from './sync-transaction.ts'
 
-/** What `store.transaction` hands to its callback; a `DatabaseSync` on which BEGIN was run fits as well. */
+/** What `store.transaction` passes to its callback; a `DatabaseSync` on which BEGIN was run fits as well. */
 export type SqliteTransaction = Pick<DatabaseSync, 'isTransaction' | 'prepare' | 'exec'>
 
 /**
- * A transaction of the store's own connection. It ends with the callback: the connection goes on to the next
- * transaction, and a late statement must not end up there.
+ * A transaction on the store's own connection. It ends with the callback: the connection goes on to the next
+ * transaction, where a late statement must not end up.
  */
 export class TransactionHandle implements SqliteTransaction {
   readonly #connection: Connection
@@ -32,7 +32,7 @@ export class TransactionHandle implements SqliteTransaction {
   prepare(sql: string): StatementSync {
     this.check()
     if (this.#ours.has(sql)) return this.#connection.cached(sql)
-    // What was prepared in time must not write after the end either.
+    // A statement prepared in time must not write after the end either.
     const lent = lentHandle(this.#connection.prepare(sql))
     this.#lent.push(lent)
     return lent.handle

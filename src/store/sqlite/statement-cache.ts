@@ -1,9 +1,9 @@
-/** How many statements are kept prepared for one database: far more than the outbox has. */
+/** How many statements are kept for one database: far more than the outbox has. */
 const CAPACITY = 64
 
 /**
- * Prepared statements by database and text, so that a synchronous library parses each once. A database that is
- * dropped takes its statements with it.
+ * Prepared statements by database and text, so that a synchronous library parses each once. They are collected with
+ * their database.
  */
 export class StatementCache<Database extends object, Prepared> {
   readonly #prepare: (database: Database, text: string) => Prepared
@@ -29,7 +29,7 @@ export class StatementCache<Database extends object, Prepared> {
     return prepared
   }
 
-  /** Forgets the statements of a database, whose connection was closed and opened again. */
+  /** Forgets the statements of a database that was closed and opened again. */
   forget(database: Database): void {
     this.#byDatabase.delete(database)
   }

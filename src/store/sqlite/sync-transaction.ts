@@ -4,25 +4,25 @@ import { joinStatement, type Row, type Statement } from '../statement.ts'
 import type { TransactionAdapter } from '../transaction-adapter.ts'
 import { StatementCache } from './statement-cache.ts'
 
-/** An adapter that is synchronous too. */
+/** An adapter that can also run synchronously. */
 export interface SyncTransactionAdapter<Tx> extends TransactionAdapter<Tx> {
   executeSync(tx: Tx, statement: Statement): readonly Row[]
 }
 
-/** In what the adapters of synchronous SQLite libraries differ. */
+/** Where the adapters of synchronous SQLite libraries differ. */
 interface SyncLibrary<Tx> {
   readonly name: string
   /** Whether a transaction is open; undefined = this is not a database of the library. */
   readonly isOpen: (tx: Tx) => unknown
-  /** How to begin one, as a message says it. */
+  /** How to begin one, for a message. */
   readonly begin: string
   readonly executeSync: (tx: Tx, statement: Statement) => readonly Row[]
 }
 
-/** The adapter of a library whose database object stands for its one transaction at a time. */
+/** The adapter of a library whose database object stands for its only transaction. */
 export function syncTransaction<Tx extends object>(library: SyncLibrary<Tx>): SyncTransactionAdapter<Tx> {
   const { name, isOpen, begin, executeSync } = library
-  /** Databases seen inside a transaction: without one, it has ended. */
+  /** Databases seen inside a transaction: when one is outside, that has ended. */
   const seen = new WeakSet<Tx>()
   return {
     name,
@@ -59,9 +59,9 @@ export interface NodeSqliteTransaction {
 }
 
 /**
- * The transaction adapter of `node:sqlite`; synchronous too. A connection has one transaction at a time, so the
- * database object stands for it: code that awaits between `BEGIN` and `COMMIT` must not share the connection with
- * other work. Throws `NOT_A_TRANSACTION` or `TRANSACTION_ENDED` when none is open.
+ * The transaction adapter of `node:sqlite`, which also runs synchronously. A connection has one transaction at a time,
+ * so the database object stands for it: code that awaits between `BEGIN` and `COMMIT` must not share the connection
+ * with other work. Throws `NOT_A_TRANSACTION` or `TRANSACTION_ENDED` when none is open.
  *
  * @example
  * db.exec('BEGIN IMMEDIATE')
@@ -80,7 +80,7 @@ export function nodeSqliteTransaction(): SyncTransactionAdapter<NodeSqliteTransa
       try {
         return statements.get(tx, text).all(...values) as Row[]
       } catch (error) {
-        // Closing a database finalises its statements: one that was opened again needs new ones.
+        // Closing a database finalises its statements: after it is opened again new ones are needed.
         if (!isInvalidState(error)) throw error
         statements.forget(tx)
         return statements.get(tx, text).all(...values) as Row[]
@@ -107,8 +107,8 @@ export interface BetterSqlite3Transaction {
 }
 
 /**
- * The transaction adapter of better-sqlite3; synchronous too. A connection has one transaction at a time, so the
- * database object stands for it. Throws `NOT_A_TRANSACTION` or `TRANSACTION_ENDED` when none is open.
+ * The transaction adapter of better-sqlite3, which also runs synchronously. A connection has one transaction at a time,
+ * so the database object stands for it. Throws `NOT_A_TRANSACTION` or `TRANSACTION_ENDED` when none is open.
  *
  * @example
  * db.transaction(() => {

@@ -10,8 +10,8 @@ export class Turns {
   #since = 0
 
   /**
-   * Resolves, when it is our turn, with the function that ends it. Rejects with `STORE_BUSY` when one other turn
-   * takes longer than `patience` ms.
+   * Resolves, when it is our turn, with the function that ends it. Rejects with `STORE_BUSY` when another turn takes
+   * longer than `patience` ms.
    */
   take(patience: number): Promise<() => void> {
     if (!this.#taken) return Promise.resolve(this.#grant())

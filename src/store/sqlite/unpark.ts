@@ -11,7 +11,7 @@ interface Parked {
   readonly head: string | undefined
 }
 
-/** Due parked rows, back into the hot index. Those say when in `updated_at`, and so stay due when the clock is set back. */
+/** Unparks due rows. Their `updated_at` says when, so they stay due when the clock is set back. */
 export function unpark(t: Tables) {
   const parked = `
     FROM ${t.events} INDEXED BY ${t.index.parked}
@@ -33,7 +33,7 @@ export function unpark(t: Tables) {
       .sort()[0]
 
   return {
-    /** Reads whether anything is due; most calls end here, without a write lock. */
+    /** Whether anything is due; most calls end here, without a write lock. */
     look(db: Connection, names: readonly string[], lanes: readonly number[]) {
       const at = now(db)
       const first = lanes.map((lane) => ({ lane, at: firstOf(db, names, lane) }))

@@ -16,12 +16,12 @@ export function nowPlus(seconds: string): string {
 
 export const FAR_FUTURE_SQL = `'${toSqlDate(FAR_FUTURE)}'`
 
-/** The select list of columns, for our own connections: rows as arrays, to be read by `tupleReader`. */
+/** The select list for our own connections, whose rows come as arrays for `tupleReader`. */
 export function selectList(names: readonly ColumnName[]): string {
   return names.map(sqlName).join(', ')
 }
 
-/** Reads rows that come as arrays, in the order of the names. Made once for a statement. */
+/** Reads rows that come as arrays in the order of the names. Made once per statement. */
 export function tupleReader<Name extends ColumnName>(
   names: readonly Name[],
 ): (row: readonly unknown[]) => Pick<OutboxEventColumns, Name> {
@@ -49,8 +49,8 @@ function readPlain(value: unknown): unknown {
 }
 
 /**
- * The select list of statements that run through other people's clients: everything is text, for Prisma turns what a
- * column declared as DATETIME holds into a Date and every integer into a BigInt, and libraries differ on bytes.
+ * The select list of statements that run through users' clients: everything is text, since Prisma turns DATETIME
+ * columns into a Date and every integer into a BigInt, and libraries differ on bytes.
  */
 export function foreignSelectList(names: readonly ColumnName[]): string {
   return names.map((name) => `${foreignExpression(name)} AS ${plainName(name)}`).join(', ')

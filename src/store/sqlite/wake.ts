@@ -5,9 +5,9 @@ import type { Database } from './database.ts'
 const LOOK_EVERY = 20
 
 /**
- * Wake-up: SQLite has no notifications, but a number that changes when another connection commits. Our own commits
- * on the relay's connection do not change it (settling must not wake us); those that others should notice are told
- * by `notify`.
+ * Wake-up: SQLite has no notifications, but a number that changes when another connection commits. Our own commits on
+ * the relay's connection do not change it (settling must not wake us); for those that others should notice, call
+ * `notify`.
  */
 export function sqliteWake(database: Database): WakeStore & { notify(): void } {
   const armed = new Set<() => void>()
@@ -16,7 +16,7 @@ export function sqliteWake(database: Database): WakeStore & { notify(): void } {
       for (const wake of [...armed]) wake()
     },
     async listen(onWake, onLost) {
-      // Fails here and now when the file cannot be read.
+      // Fails at once when the file cannot be read.
       await database.dataVersion()
       let timer: NodeJS.Timeout | undefined
       let closed = false
@@ -41,7 +41,7 @@ export function sqliteWake(database: Database): WakeStore & { notify(): void } {
             },
           )
         }, LOOK_EVERY)
-        // The worker keeps the process alive, not its ears.
+        // The worker keeps the process alive, not its listener.
         current.unref()
         timer = current
       }

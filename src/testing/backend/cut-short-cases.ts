@@ -4,7 +4,7 @@ import { sampleEvents } from '../sample-events.ts'
 import { it } from './fixture.ts'
 import { assertAllDelivered, assertTruthful, idsOf, noAbort, outcomeOf, sendAll } from './steps.ts'
 
-/** A send that is cut short says the truth about what arrived. */
+/** A send that is cut short tells the truth about what arrived. */
 export const cutShortCases: readonly BackendCase[] = [
   it('cut short: a send whose signal has aborted already delivers nothing and blames no event', async (fixture) => {
     const { backend, read } = fixture

@@ -4,7 +4,7 @@ import { sampleEvent, sampleEvents } from '../sample-events.ts'
 import { it, requires } from './fixture.ts'
 import { assertAllDelivered, assertOrderWithinKeys, idsOf, noAbort, sendAll } from './steps.ts'
 
-/** What is handed over arrives, once for each time that it was sent, in order. */
+/** What is sent arrives, once for each time that it was sent, in order. */
 export const deliveryCases: readonly BackendCase[] = [
   it('delivery: an event is acknowledged and has arrived', async ({ backend, read }) => {
     const event = sampleEvent()

@@ -3,7 +3,7 @@ import type { EncodableEvent } from '../../event/cloud-event.ts'
 import type { SendRow } from '../../record/columns.ts'
 import { caseWriter } from '../conformance.ts'
 
-/** What some backends cannot offer. A backend that cannot says why, and the cases that need it are skipped. */
+/** What some backends cannot offer. Such a backend declares why, and the cases that need it are skipped. */
 export type BackendAbility =
   /** The destination can be made to refuse one event while it takes the others. */
   | 'refused'
@@ -13,7 +13,7 @@ export type BackendAbility =
   | 'stopServer'
   /** Several events of one key in one send: `capabilities.ordersWithinSend`. */
   | 'ordersWithinSend'
-  /** A second delivery of an event arrives as such: not with `capabilities.deduplicates`. */
+  /** A second delivery of an event arrives a second time: not with `capabilities.deduplicates`. */
   | 'showsDuplicates'
   /** A size limit: `maxEventBytes`. */
   | 'sizeLimit'

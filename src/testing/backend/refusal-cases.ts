@@ -75,7 +75,7 @@ function assertOrder(
 ) {
   for (const key of new Set(sent.map(({ partitionKey }) => partitionKey))) {
     const ids = sent.filter(({ partitionKey }) => partitionKey === key).map(({ id }) => id)
-    // An event may have arrived before the destination went away without its acknowledgement: keep the last arrival.
+    // An event may have arrived before the destination went away unacknowledged: keep the last arrival.
     const seen = received.filter((id, n) => ids.includes(String(id)) && received.lastIndexOf(id) === n)
     assert.deepEqual(seen, ids, `the order of key ${key}`)
   }

@@ -9,7 +9,7 @@ export function noAbort(): AbortSignal {
   return new AbortController().signal
 }
 
-/** What a result came to: `ok`, or the class of its error. */
+/** What a result means: `ok`, or the class of its error. */
 export function outcomeOf(result: SendResult | undefined): 'ok' | FailureClass['kind'] {
   assert.ok(result, 'there is a result for each event')
   return result.ok ? 'ok' : classifySendError(result.error).kind
@@ -67,8 +67,8 @@ export function assertOrderWithinKeys(sent: readonly OutgoingEvent[], received: 
 }
 
 /**
- * Fails unless what a cut-short send said is true: what it called delivered has arrived, and of each key nothing after
- * the first that it did not call delivered was called delivered.
+ * Fails unless a cut-short send told the truth: what it reported as delivered has arrived, and of each key nothing
+ * after the first undelivered event was reported as delivered.
  */
 export function assertTruthful(
   sent: readonly OutgoingEvent[],

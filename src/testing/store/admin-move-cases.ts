@@ -60,7 +60,7 @@ async function expectMove(
     const row = await read(store, id)
     if (allowed.includes(from)) {
       check(row, from)
-      // Why it was needed is told until the next attempt fails.
+      // The last error stays until the next attempt fails.
       const { lastError, attempts } = before.get(id) ?? row
       assert.deepEqual(row.attempts, attempts, `${move.kind} adds nothing to the history`)
       if (!('error' in move)) assert.equal(row.lastError, lastError, `${move.kind} keeps the last error`)

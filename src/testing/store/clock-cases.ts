@@ -28,7 +28,7 @@ async function nextDueIn(store: Store): Promise<number | null> {
   return (await store.relay.unpark(NAMES, await allLanes(store), 100)).nextDueIn
 }
 
-/** A key whose first event waits for a retry, with one parked behind it, and an event between retries that has no key. */
+/** A key whose first event waits for a retry, one parked behind it, and an event between retries without a key. */
 async function retries(store: Store, delay: number) {
   const { record } = await own(store)
   const key = { partitionKey: 'k', keyHash: 1 }
@@ -43,7 +43,7 @@ async function retries(store: Store, delay: number) {
 
 const it = requires('setBack')
 
-/** A clock that was an hour ahead comes right: what is stored lies an hour too far in the future. */
+/** A clock that was an hour ahead is corrected: what is stored lies an hour too far in the future. */
 export const clockCases: readonly StoreCase[] = [
   it('clock set back: a retry waits for its delay from then on, and what is behind it no longer', async (fixture) => {
     const { store, setBack } = fixture
@@ -139,7 +139,7 @@ export const clockCases: readonly StoreCase[] = [
   }),
 ]
 
-/** The database's now, in ms since the epoch: what a row that is inserted says. */
+/** The database's now, in ms since the epoch, from a row inserted for it. */
 async function now(store: Store): Promise<number> {
   const { createdAt } = await insertOne(store, { publisherBackend: 'clock' })
   return createdAt.getTime()

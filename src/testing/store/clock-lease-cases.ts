@@ -8,7 +8,7 @@ const HOUR = 3_600_000
 
 const it = requires('setBack')
 
-/** A clock that was an hour ahead comes right: leases and holds end an hour too late, and what lasts began in the future. */
+/** A clock that was an hour ahead is corrected: leases and holds end an hour late, breakers opened in the future. */
 export const clockLeaseCases: readonly StoreCase[] = [
   it('clock set back: a hold from before is over, and its owner ends it', async ({ store, setBack }) => {
     const { workerId } = await own(store)

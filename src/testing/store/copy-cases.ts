@@ -13,7 +13,7 @@ const OTHER = 'other'
 /** Copies for another backend. */
 const copyOf = (eventId: string, told: object = {}) => newEvent({ eventId, publisherBackend: OTHER, ...told })
 
-/** Begins and takes an operation; what its moves are part of. */
+/** Begins and takes an operation; returns what its moves refer to. */
 async function begin(store: Store): Promise<OperationMove> {
   const texts = { kind: 'replay', who: 'ops', reason: '', filter: '', conditions: '[]', params: '{}' }
   const entry = { who: 'ops', what: 'replay', target: '{}', reason: '' }
@@ -86,7 +86,7 @@ export const copyCases: readonly StoreCase[] = [
     assert.deepEqual(await extensionsOf(store, plain.id), { replay: operation.id })
     assert.deepEqual(await extensionsOf(store, marked.id), { replay: operation.id, big: '1' })
     assert.deepEqual(await extensionsOf(store, copied.id), { replay: operation.id })
-    // They are sent, and the step is made again: its process died before it wrote the step down.
+    // They are sent, and the step is repeated: its process died before it recorded the step.
     for (const row of [plain, marked]) await record(outcome.published(row, { generation: 1 }))
     await other.record(outcome.published(copied, { generation: 1 }))
     assert.deepEqual(await replayed(operation), [0, 0])

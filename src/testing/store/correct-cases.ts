@@ -20,7 +20,7 @@ import {
   read,
 } from './steps.ts'
 
-/** What becomes of an event, and of its place, when a corrected one is put there. */
+/** What becomes of an event when a corrected one takes its place. */
 export const correctCases: readonly StoreCase[] = [
   it('correct: takes what was not delivered, cancels it, and stores the new event as publish would', async ({
     store,

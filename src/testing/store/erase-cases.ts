@@ -4,7 +4,7 @@ import { it } from './fixture.ts'
 import { outcome } from './sample-outcomes.ts'
 import { fetchedIds, idsOf, insertAll, insertIn, insertOne, list, moveNow, newEvent, own, read } from './steps.ts'
 
-/** `settle` for those who keep no history: what was delivered is deleted, by the rules of what is marked published. */
+/** `settle` without history: what was delivered is deleted, by the same rules as what is marked published. */
 export const eraseCases: readonly StoreCase[] = [
   it('settle: what is published and not kept is gone, beside what is kept and what failed', async ({ store }) => {
     const { ownership, record } = await own(store)

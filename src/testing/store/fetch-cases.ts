@@ -98,7 +98,7 @@ export const fetchCases: readonly StoreCase[] = [
       store,
       { data: text(100) },
       { data: text(102) },
-      // What compresses well is no smaller for that.
+      // Data that compresses well counts in full.
       { data: text(400_000) },
       { data: null, dataBinary: binary },
       { data: null },
@@ -157,7 +157,7 @@ export const fetchCases: readonly StoreCase[] = [
       const report = await store.relay.unpark(NAMES, lanes, 100)
       return report.woken.length > 0 && report
     })
-    // All three came due at one instant: one statement, one created_at.
+    // All three came due at the same instant: one statement, one created_at.
     assert.deepEqual(woken.woken, [{ lane: soon[0].lane, firstSeq: soon[0].seq, count: 3 }])
     assert.ok(woken.nextDueIn !== null && woken.nextDueIn > 3_500_000 && woken.nextDueIn <= 3_600_000)
     assert.deepEqual(await fetchedIds(store), idsOf(soon.slice(0, 3)))

@@ -1,7 +1,7 @@
 import type { Store } from '../../store/store.ts'
 import { caseWriter } from '../conformance.ts'
 
-/** What some stores cannot offer. A store that cannot says why, and the cases that need it are skipped. */
+/** What some stores cannot offer. Such a store declares why, and the cases that need it are skipped. */
 export type StoreCapability =
   /** A second `Store` on the same outbox over connections of its own, as another process would have. */
   | 'another'
@@ -15,7 +15,7 @@ export type StoreCapability =
   | 'unmigrated'
   /** The store has `wake`. */
   | 'wake'
-  /** What is stored lies ahead of the database's clock, as if that had been set back. */
+  /** The database's clock can be set back, or what is stored moved ahead of it. */
   | 'setBack'
 
 /** An empty, migrated outbox of its own, with at least four lanes, and what the cases need around it. */
@@ -24,7 +24,7 @@ export interface StoreFixture {
   readonly store: Store
   /** Opens a second store on the same outbox. The case closes it. */
   another?(): Promise<Store>
-  /** Opens a store on a place where nothing was migrated. The case closes it; the fixture removes what it made. */
+  /** Opens a store where nothing was migrated. The case closes it; the fixture removes what it made. */
   unmigrated?(): Promise<Store>
   /**
    * Runs `work` inside a savepoint of `tx`, rolled back when it throws.
@@ -32,8 +32,8 @@ export interface StoreFixture {
    */
   savepoint?(tx: unknown, work: () => Promise<void>): Promise<void>
   /**
-   * Sets the clock back by so many ms, or does what is the same for the outbox: adds as much to each instant that is stored, but
-   * for the far future (9999-12-31).
+   * Sets the clock back by so many ms, or does what amounts to the same: adds as much to each stored instant, except
+   * the far future (9999-12-31).
    */
   setBack?(duration: number): Promise<void>
   /** Closes the store and removes the outbox. */
@@ -42,7 +42,7 @@ export interface StoreFixture {
 
 export const { it, requires } = caseWriter<StoreFixture, StoreCapability>()
 
-/** A case of two stores on one outbox, as two processes have them. */
+/** A case with two stores on one outbox, as two processes have them. */
 export function ofTwo(name: string, run: (store: Store, second: Store) => Promise<void>) {
   return requires('another')(name, ({ store, another }) => during(another, (second) => run(store, second)))
 }

@@ -8,7 +8,7 @@ import { RolledBackError, rolledBack, until } from './steps.ts'
 
 const event = { source: '/orders', id: 'o-1' }
 
-/** Handles an event in a transaction of its own; resolves with whether it ran. */
+/** Handles an event in its own transaction; resolves with whether the handler ran. */
 function handle(store: Store, consumer = 'billing', which = event, work: () => unknown = () => undefined) {
   return store.transaction((tx) => new Inbox({ store }).once(tx, consumer, which, work))
 }
@@ -138,7 +138,7 @@ export const inboxCases: readonly StoreCase[] = [
     assert.equal(second, true)
   }),
   it('inbox: prune deletes what is old enough, up to the limit, and nothing else', async ({ store }) => {
-    // Of one id, which is another event from each source.
+    // The same id from different sources: different events.
     for (let n = 0; n < 5; n++) await handle(store, 'billing', { source: `/orders/${n}`, id: 'o' })
     assert.equal(await store.inbox.prune({ age: 3_600_000, limit: 100 }), 0)
     let deleted = 0

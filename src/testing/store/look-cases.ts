@@ -47,7 +47,7 @@ export const lookCases: readonly StoreCase[] = [
   }),
   it('look: what came due while it was parked is ready, though nobody has brought it back', async ({ store }) => {
     await insertOne(store, { delay: 1 })
-    // By the database's clock: until it says so.
+    // Until it is due by the database's clock.
     while (countsIn((await store.admin.look()).backends, 'default').ready === 0) await store.admin.count([])
     const { oldestReadyAge, ...here } = countsIn((await store.admin.look()).backends, 'default')
     assert.deepEqual(here, { ...here, ready: 1, scheduled: 0, delayed: 0 })

@@ -66,7 +66,7 @@ export const operationStepCases: readonly StoreCase[] = [
     const report = await store.admin.move([first, second, third], CANCEL, [], { step: half })
     assert.deepEqual([report.moved.toSorted(), report.busy, report.passed], [[first, third], [], 3])
     assert.deepEqual(await told(), [2, 1, third])
-    // It is made again, as by one that never had the answer; and what it moved would be moved again.
+    // The step is repeated, as by a process that never got the answer; what it moved could be moved again.
     await moveNow(store, [first, third], { kind: 'requeue' })
     const again = await store.admin.move([first, second, third], CANCEL, [], { step: half })
     assert.deepEqual([again.moved, again.busy, again.passed], [[], [], undefined])
@@ -113,7 +113,7 @@ export const operationStepCases: readonly StoreCase[] = [
     const held = await store.admin.move([second, third, fourth], CANCEL, [], { step: rest })
     assert.deepEqual([held.moved, held.passed], [[], 0])
     assert.deepEqual(await told(), [0, 1, first], 'nothing was dealt with')
-    // Its status does not forbid this: it is not moved beyond the busy one.
+    // Its status allows the move, but nothing after the busy event is moved.
     const left = await store.admin.move([second, third, fourth], CANCEL, [], { step: { ...rest, leaveBusy: true } })
     assert.deepEqual([left.moved, left.busy.toSorted(), left.passed], [[], [second, fourth], 3])
     assert.deepEqual(await told(), [0, 4, fourth])

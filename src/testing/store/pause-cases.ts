@@ -10,7 +10,7 @@ async function pauseOf(store: Store, backend: string = BACKEND): Promise<PauseRo
   return breakers.find((each) => each.backend === backend)?.paused ?? null
 }
 
-/** A pause, which stands beside the breaker. */
+/** A pause, which is independent of the breaker. */
 export const pauseCases: readonly StoreCase[] = [
   it('pause: begins once, ends once, and tells who and why', async ({ store }) => {
     const { breakers } = store.coordination

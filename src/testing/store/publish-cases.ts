@@ -84,7 +84,7 @@ export const publishCases: readonly StoreCase[] = [
     const perLane = new Map<number, number>()
     for (const { lane } of rows) perLane.set(lane, (perLane.get(lane) ?? 0) + 1)
     assert.ok([...perLane.keys()].every((lane) => Number.isInteger(lane) && lane >= 0 && lane < lanes))
-    // 30 expected in each: that one has none or 90 happens less than once in a billion runs.
+    // 30 expected in each: a lane with none, or with 90, happens less than once in a billion runs.
     assert.equal(perLane.size, lanes)
     assert.ok(Math.max(...perLane.values()) < 90)
   }),
@@ -103,7 +103,7 @@ export const publishCases: readonly StoreCase[] = [
     assert.equal(found?.id, first.id)
     assert.equal(found?.data, '{"v":1}', 'what was stored first stays')
     assert.equal(found?.status, 'pending')
-    // Each by its own source and backend, and not the first that has the id.
+    // Each is found by its own source and backend, not the first row with that id.
     for (const other of others) {
       const twin = await duplicateOf(store, { ...other, id: newEvent().id })
       assert.equal(twin?.id, other.id, `${other.source} ${other.publisherBackend} ${other.eventId}`)

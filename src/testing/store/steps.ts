@@ -13,7 +13,7 @@ import type { FetchedRow, Outcome, Ownership } from '../../store/relay-store.ts'
 import type { PerStatus } from '../../store/retention-store.ts'
 import type { Store } from '../../store/store.ts'
 
-/** The backend that the cases publish to, and the names it answers to. */
+/** The backend that the cases publish to, and the names that it answers to. */
 export const BACKEND = 'default'
 export const NAMES = ['default', ''] as const
 /** A lease that does not end during a case, in milliseconds. */
@@ -30,7 +30,7 @@ export function keyHashOf(partitionKey: string): number {
 export function newEvent(overrides: Partial<NewOutboxEvent> = {}): NewOutboxEvent {
   const partitionKey = overrides.partitionKey ?? null
   return {
-    // As publish makes them.
+    // As publish makes ids.
     id: uuidV7(),
     partitionKey,
     keyHash: partitionKey === null ? null : keyHashOf(partitionKey),
@@ -81,7 +81,7 @@ export async function insertOne(store: Store, overrides: Partial<NewOutboxEvent>
   return row
 }
 
-/** Publishes events in one committed transaction: what each says beside a plain one. */
+/** Publishes events in one committed transaction: what each changes of a plain one. */
 export async function insertAll<Events extends readonly Partial<NewOutboxEvent>[]>(
   store: Store,
   ...events: Events
@@ -186,8 +186,8 @@ export async function own(
 const known = new Map<string, Map<number, number>>()
 
 /**
- * What an operator does, with workers that have nothing in hand: each answers the hold at once, and goes on under its new
- * fences. Returns the ids that were moved.
+ * Does an operator's move, with workers that have nothing in hand: each answers the hold at once, and goes on under its
+ * new fences. Returns the ids that were moved.
  */
 export async function moveNow(store: Store, ids: readonly string[], move: AdminMove): Promise<readonly string[]> {
   const first = await store.admin.move(ids, move, [])
@@ -199,7 +199,7 @@ export async function moveNow(store: Store, ids: readonly string[], move: AdminM
   return [...first.moved, ...second.moved]
 }
 
-/** The owners of these lanes say that they have none of their events in hand. */
+/** The owners of these lanes answer that they have none of their events in hand. */
 export async function answerHolds(store: Store, holds: readonly Hold[]): Promise<void> {
   const { lanes } = await store.coordination.survey([...new Set(holds.map(({ backend }) => backend))])
   const held = lanes.filter((lane) => holds.some((each) => each.backend === lane.backend && each.lane === lane.lane))
@@ -223,8 +223,8 @@ export async function laneOf(store: Store, lane: number, backend: string = BACKE
 }
 
 /**
- * Asks again and again until there is an answer other than undefined or false. The database's clock is the only
- * clock, so a case can only look; it fails after ten seconds.
+ * Repeats a question until the answer is neither undefined nor false; fails after ten seconds. The database's clock is
+ * the only clock, so a case cannot wait for a time.
  */
 export async function until<T>(what: string, ask: () => Promise<T | undefined | false>): Promise<T> {
   const deadline = performance.now() + 10_000

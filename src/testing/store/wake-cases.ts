@@ -4,7 +4,7 @@ import type { StoreCase } from '../store-conformance.ts'
 import { ofTwo, requires } from './fixture.ts'
 import { BACKEND, insertIn, insertOne, moveNow, newEvent, own, rolledBack, until } from './steps.ts'
 
-/** Listens, and is armed again for each of `works`, until that has woken it. */
+/** Listens and, for each of `works`, arms, does the work and waits to be woken. */
 async function isWoken(listening: Store, ...works: readonly (() => Promise<unknown>)[]): Promise<void> {
   let woken = 0
   const listener = await listening.wake?.listen(
@@ -54,7 +54,7 @@ export const wakeCases: readonly StoreCase[] = [
     const { id } = await insertOne(second)
     await isWoken(store, () => moveNow(second, [id], { kind: 'markFailed', error: 'no' }))
     await isWoken(store, () => moveNow(second, [id], { kind: 'requeue' }))
-    // As they are now: the operator's holds were answered under new fences.
+    // Read again: the operator's holds were answered under new fences.
     const { lanes } = await second.coordination.survey([BACKEND])
     await isWoken(store, () => second.coordination.release(workerId, lanes.slice(0, 1)))
     await isWoken(store, () => second.coordination.leave(workerId))

@@ -169,7 +169,7 @@ async function outage(fixture: SubscriptionFixture, work: () => Promise<void>): 
 
 type Opened = Awaited<ReturnType<typeof opened>>
 
-/** The delivery of whichever got it, and the other subscription. */
+/** The delivery of whichever subscription got it, and the other one. */
 async function firstToReceive([one, two]: readonly [Opened, Opened]) {
   const end = Date.now() + PATIENCE
   while (Date.now() < end) {

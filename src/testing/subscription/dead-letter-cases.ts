@@ -10,7 +10,7 @@ const CONSUMER = 'conformance'
 
 const it = requires('requeues')
 
-/** What was given up can be looked at, and delivered again. */
+/** What was given up can be listed, and delivered again. */
 export const deadLetterCases: readonly SubscriptionCase[] = [
   it('dead letters: they are listed with their reason, page by page, and stay', async ({ subscribe, publish }) => {
     const events = wireEvents(5)
@@ -85,7 +85,7 @@ export const deadLetterCases: readonly SubscriptionCase[] = [
         assert.deepEqual(idsOf(again), publishedIds(events))
         await acknowledgeAll(again)
         await publish(wireEvents(1, 0, { eventId: 'later' }))
-        // What stood before it was skipped.
+        // What came before it was skipped.
         assert.deepEqual(idsOf(await take(other, 1)), ['later'])
       })
     },

@@ -2,11 +2,11 @@ import type { Subscription } from '../../consumer/subscription.ts'
 import type { EncodableEvent } from '../../event/cloud-event.ts'
 import { caseWriter } from '../conformance.ts'
 
-/** What some brokers cannot offer. One that cannot says why, and the cases that need it are skipped. */
+/** What some brokers cannot offer. Such a fixture declares why, and the cases that need it are skipped. */
 export type SubscriptionAbility =
   /** What was delivered and not concluded is delivered again after a close or a lost connection. */
   | 'redelivers'
-  /** `count` goes up at each time. */
+  /** `count` goes up with each delivery. */
   | 'counts'
   /** What was released comes again before anything that was published after it. */
   | 'releasesInPlace'
@@ -22,7 +22,7 @@ export type SubscriptionAbility =
   | 'fanOut'
   /** The broker can be stopped and started. */
   | 'stopServer'
-  /** The broker would deliver again what is held longer than the fixture's `redeliverAfter`. */
+  /** The broker redelivers what is held longer than the fixture's `redeliverAfter`. */
   | 'redeliverAfter'
 
 /** What is in the dead-letter place. */
@@ -51,9 +51,9 @@ export interface SubscriptionFixture {
   stopServer?(): Promise<void>
   /** Makes it reachable again, at the same address. */
   startServer?(): Promise<void>
-  /** Milliseconds after which the broker takes a silent consumer for dead; as short as it may be. */
+  /** Milliseconds after which the broker takes a silent consumer for dead; as short as the broker allows. */
   readonly redeliverAfter?: number
-  /** Takes away what was made for this case. */
+  /** Removes what was made for this case. */
   close(): Promise<void>
 }
 

@@ -33,7 +33,7 @@ export async function subscribed(
   return subscription
 }
 
-/** Receives until `count` deliveries have come; fails when they do not come. An outage meanwhile is skipped. */
+/** Receives until `count` deliveries have come; fails when they do not. Outages on the way are ignored. */
 export async function take(
   subscription: Subscription,
   count: number,
@@ -49,7 +49,7 @@ export async function take(
   return taken
 }
 
-/** What comes within `during` ms: for what must not come. */
+/** What arrives within `during` ms, to show that something does not. */
 export async function takeFor(subscription: Subscription, during: number): Promise<readonly Delivery[]> {
   const taken: Delivery[] = []
   const end = Date.now() + during
@@ -66,7 +66,7 @@ export function idsOf(events: readonly { readonly event: EncodableEvent | undefi
   return events.map(({ event }) => event?.attributes['id'])
 }
 
-/** The same of events that were published. */
+/** The same for events that were published. */
 export function publishedIds(events: readonly EncodableEvent[]): readonly unknown[] {
   return events.map(({ attributes }) => attributes['id'])
 }
@@ -77,7 +77,7 @@ async function receive(subscription: Subscription, limit: number, during: number
   try {
     return await subscription.receive(limit, stop.signal)
   } catch {
-    // As the consumer does: a moment later once more.
+    // As the consumer does: again a moment later.
     await new Promise((resolve) => setTimeout(resolve, 50))
     return []
   } finally {

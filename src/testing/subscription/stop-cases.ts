@@ -6,7 +6,7 @@ import type { SubscriptionCase } from '../subscription-conformance.ts'
 import { requires } from './fixture.ts'
 import { acknowledgeAll, idsOf, opened, PATIENCE, publishedIds, take, wireEvents } from './steps.ts'
 
-/** What a consumer that stops leaves to the next one. */
+/** What a stopping consumer leaves to the next one. */
 export const stopCases: readonly SubscriptionCase[] = [
   requires('returnsInOrder')(
     'stop: what was in hand comes to the next process in the order of its key, the first of it first',
@@ -45,7 +45,7 @@ export const stopCases: readonly SubscriptionCase[] = [
         const ofKey = (ids: readonly unknown[]): readonly unknown[] => ids.filter((id) => keyOf.get(id) === key)
         assert.deepEqual(ofKey(idsOf(again)), ofKey(rest), `the order of ${key}`)
       }
-      // Nothing went out and came back on the way.
+      // Nothing was handed out and given back in between.
       assert.deepEqual(
         again.filter(({ count }) => count > 2).map(({ position, count }) => `${position}: ${count}`),
         [],

@@ -3,7 +3,7 @@ import { Sql, sql } from '../sql.ts'
 import type { Tables } from '../tables.ts'
 import { namesOf } from './takeover/names.ts'
 
-/** A key of a table, as the statement that makes the table says it. */
+/** An index of a table, as the CREATE TABLE statement defines it. */
 interface Key {
   readonly table: string
   readonly name: string
@@ -11,7 +11,7 @@ interface Key {
   readonly definition: string
 }
 
-/** What statements make, by plain names. */
+/** What the statements make, by plain names. */
 interface Made {
   /** Tables, views, procedures and triggers: `TABLE outbox_lanes`. */
   readonly objects: ReadonlySet<string>
@@ -27,7 +27,7 @@ export interface Gaps {
 const CREATED = /^(?:CREATE TABLE IF NOT EXISTS|CREATE (?:OR REPLACE )?(PROCEDURE|TRIGGER|VIEW|FUNCTION)) (\S+?)[\s(]/
 const KEY = /^\s*((?:UNIQUE )?KEY (\S+) \(.*\)),?$/gm
 
-/** Read from the statements themselves, so that no list of names has to follow them. */
+/** Read from the statements themselves, so that no separate list has to be kept in step. */
 function madeBy(statements: readonly string[]): Made {
   const objects = new Set<string>()
   const keys: Key[] = []
@@ -43,7 +43,7 @@ function madeBy(statements: readonly string[]): Made {
   return { objects, keys }
 }
 
-/** What of all that these statements make is not there. */
+/** What these statements make and the database lacks. */
 export async function findGaps(runs: Runs, t: Tables, statements: readonly string[]): Promise<Gaps> {
   const { database } = namesOf(t)
   const rows = await runs.query(sql`
@@ -62,8 +62,8 @@ UNION ALL SELECT CONCAT('KEY ', table_name, '.', index_name), table_name FROM in
 }
 
 /**
- * Makes what is missing, on the session that holds the lock of migrations. Each statement of a step does nothing where it
- * was done, so when a table or a procedure is missing all run again; rows are kept. Returns what was made, for people.
+ * Makes what is missing, on the session that holds the migration lock. Statements of a step do nothing where they have
+ * been run, so when a table or procedure is missing all run again; rows are kept. Returns what was made, for people.
  */
 export async function mend(session: Runs, t: Tables, statements: readonly string[]): Promise<readonly string[]> {
   const { objects, keys } = await findGaps(session, t, statements)
@@ -79,7 +79,7 @@ export async function mend(session: Runs, t: Tables, statements: readonly string
   ]
 }
 
-/** The number of lanes that the events table was made with, by the default of its column; undefined = there is none. */
+/** The number of lanes that the events table was made with, from its column default; undefined = there is none. */
 export async function lanesLeft(runs: Runs, t: Tables): Promise<number | undefined> {
   const { database, table } = namesOf(t)
   const [row] = await runs.query(sql`

@@ -14,13 +14,13 @@ import { createOutbox } from './migrations/0001-create-outbox.ts'
 import { MIGRATIONS } from './migrations.ts'
 import { isForeign, takeOver } from './takeover/take-over.ts'
 
-/** Seconds that one waits for another that migrates: a large table may take its time. */
+/** How long one process waits for another's migration, in seconds: a large table takes long. */
 const PATIENCE = 3_600
 const NO_SUCH_TABLE = 1146
 
 /**
- * What the steps depend on, for their own session: a lock waits 10 s at most, since everybody who comes later waits behind it; how
- * long a step works has no limit. `sql_mode` may be ORACLE, which reads another language.
+ * Session settings that the steps depend on: lock waits of at most 10 s, since all who come later wait behind them; no
+ * limit on the time of a step. `sql_mode` may be ORACLE, which is another language.
  */
 const SETTINGS = sql`SET SESSION lock_wait_timeout = 10, SESSION innodb_lock_wait_timeout = 10, SESSION sql_safe_updates = 0,
   SESSION sql_select_limit = DEFAULT, SESSION sql_mode = 'STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'
@@ -44,7 +44,7 @@ export function schema(
       if (version >= latest && !before.foreign && gaps.objects.length + gaps.keys.length === 0) return []
       return clients.migration.session((session) => migrate(session, t, migrations, lanes, onProgress))
     },
-    // MySQL writes the client's character set into each literal of a default, and some clients have another one.
+    // MySQL stores the client's character set with each literal in a default, and some clients use another one.
     beforeScripts: 'SET NAMES utf8mb4;\n\n',
     script: (step, lanes) => statementsOf(step, t, lanes).map(printed).join('\n'),
     takeOverScript() {
@@ -69,9 +69,9 @@ async function read(runs: Runs, t: Tables): Promise<FoundSchema> {
 }
 
 /**
- * Several processes may migrate at once: one at a time, by a lock of the session; the second then finds nothing to do.
- * DDL commits by itself, so a step that stopped in the middle has made a part of its tables: it is run again, each
- * statement of it does nothing where it was done, and the number of lanes is the one it began with.
+ * When several processes migrate, a session lock lets them do so one at a time; the second then finds nothing to do.
+ * DDL commits by itself, so a step that stopped in the middle has made some of its tables: it is run again, each
+ * statement does nothing where it was done before, and the number of lanes is the one that it began with.
  */
 async function migrate(
   session: Runs,
@@ -112,7 +112,7 @@ function textsOf(steps: readonly Migration[], t: Tables, lanes: number): readonl
   return steps.flatMap((step) => statementsOf(step, t, lanes))
 }
 
-/** Stored programs have the character set of their database: in one that is not a superset of ASCII they mix it with others. */
+/** Stored programs use their database's character set: one that is no superset of ASCII would not work. */
 async function refuseWideDatabase(session: Runs): Promise<void> {
   const [row] = await session.query(sql`SELECT @@character_set_database AS charset`)
   const charset = String(row?.['charset'])
@@ -138,7 +138,7 @@ ON DUPLICATE KEY UPDATE version = version`,
   ]
 }
 
-/** A statement as the command-line client takes it, which ends one at each semicolon unless told another sign. */
+/** A statement for the command-line client, which ends one at each semicolon unless given another delimiter. */
 function printed(text: string): string {
   return text.includes(';') ? `DELIMITER //\n${text}\n//\nDELIMITER ;\n` : `${text};\n`
 }

@@ -7,9 +7,9 @@ const OBJECTS = `SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL
 ORDER BY CASE type WHEN 'table' THEN 1 WHEN 'index' THEN 2 WHEN 'view' THEN 3 ELSE 4 END, rowid`
 
 /**
- * Makes what was dropped of the outbox, inside the caller's transaction: an outbox of the same version is made by `script` in
- * `memory`, an empty database that is closed then, and what only that one has is made from its definition. Rows are kept.
- * Returns what was made, for people; of settings and steps the rows are made, too.
+ * Makes again what was dropped of the outbox, inside the caller's transaction: `script` makes an outbox of the same
+ * version in `memory`, an empty database that is closed afterwards, and what only that one has is made from its
+ * definition. Rows are kept; those of settings and steps are made too. Returns what was made, for people.
  */
 export function mend(db: Connection, t: Tables, script: string, memory: DatabaseSync): readonly string[] {
   const pattern = new Connection(memory)
@@ -35,7 +35,7 @@ export function mend(db: Connection, t: Tables, script: string, memory: Database
   }
 }
 
-/** Whether parts of an outbox are there, and the table that says of which version they are is not. */
+/** Whether parts of an outbox exist, but not the table that says which version they have. */
 export function hasLostRecords(db: Connection, t: Tables): boolean {
   const has = (name: string): boolean =>
     db.get('SELECT 1 FROM sqlite_schema WHERE name = ?', unquoted(name)) !== undefined
@@ -46,7 +46,7 @@ export function hasLostRecords(db: Connection, t: Tables): boolean {
   )
 }
 
-/** The number of lanes that the outbox was made with, from whatever still tells it; undefined = nothing does. */
+/** The number of lanes that the outbox was made with, from whatever still shows it; undefined = nothing does. */
 export function lanesLeft(db: Connection, t: Tables): number | undefined {
   const has = (name: string): Row | undefined =>
     db.get("SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = ?", unquoted(name))

@@ -46,7 +46,7 @@ export function sqliteSchema(database: Database, t: Tables): SchemaStore {
   })
 }
 
-/** A step knows nothing of what was dropped meanwhile: what it builds on must be there first. Returns what was made. */
+/** Makes again what was dropped, since the next step builds on it. Returns what was made. */
 function mendSteps(db: Connection, t: Tables, lanes: number, memory: () => DatabaseSync): readonly string[] {
   const found = read(db, t)
   requireKnown(found, MIGRATIONS, t.events.slice(1, -1))
@@ -56,7 +56,7 @@ function mendSteps(db: Connection, t: Tables, lanes: number, memory: () => Datab
   return mend(db, t, steps.map((step) => scriptOf(step, t, known)).join(''), memory())
 }
 
-/** Applies the first step that is missing; false = none is. */
+/** Applies the first missing step; false = none is missing. */
 function applyNext(db: Connection, t: Tables, lanes: number, onProgress?: (message: string) => void): boolean {
   const found = read(db, t)
   const next = MIGRATIONS.find((step) => step.version > versionOf(found))

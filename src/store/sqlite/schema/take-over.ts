@@ -9,7 +9,7 @@ import type { Connection } from '../connection.ts'
 import type { Tables } from '../tables.ts'
 import { NOW } from '../values.ts'
 
-/** A type is told as it was written. */
+/** SQLite reports a type as it was written. */
 const beginning = (said: string): WantedType => ({ said, fits: (found) => found.startsWith(said) })
 
 const DJANGO: DjangoTypes = {
@@ -22,7 +22,7 @@ const DJANGO: DjangoTypes = {
 }
 const COLUMNS = DJANGO_COLUMNS.join(', ')
 
-/** Whether the events table is there without a record of ours. */
+/** Whether there is an events table without a record of ours. */
 export function isForeign(db: Connection, t: Tables): boolean {
   const sql = "SELECT count(*) AS n FROM sqlite_schema WHERE type = 'table' AND name = ?"
   const has = (table: string): boolean => Number(db.get(sql, unquoted(table))?.['n']) > 0
@@ -32,8 +32,8 @@ export function isForeign(db: Connection, t: Tables): boolean {
 /**
  * Takes over a table that Django made, inside the caller's transaction: moves it aside, makes ours, copies, drops it.
  * `seq` has to be the rowid, and no ALTER TABLE can add that; keeping the old rowid would let VACUUM renumber it.
- * `create` makes our tables. What the table had (indexes, triggers) the new one has. Throws `TAKEOVER_REFUSED` before
- * anything is changed.
+ * `create` makes our tables. The new table gets the indexes and triggers of the old one. Throws `TAKEOVER_REFUSED`
+ * before anything is changed.
  */
 export function takeOver(db: Connection, t: Tables, create: () => void): void {
   recognise(db, t)
@@ -43,7 +43,7 @@ export function takeOver(db: Connection, t: Tables, create: () => void): void {
       unquoted(t.events),
     )
     .map(({ sql }) => `${String(sql)};`)
-  // Views and triggers elsewhere that name the table shall mean the new one.
+  // Views and triggers elsewhere that name the table must refer to the new one.
   const before = Number(db.get('PRAGMA legacy_alter_table')?.['legacy_alter_table'])
   db.exec('PRAGMA legacy_alter_table = ON')
   try {

@@ -3,8 +3,8 @@ import type { Migration } from '../migration.ts'
 import { addColumn } from './0004-operator-moves.ts'
 
 /**
- * What operators leave behind: a pause beside each breaker, since workers read that anyway; the audit; the operations that go
- * on in the background, and the events that each of them moved.
+ * What operators leave behind: a pause beside each breaker, since workers read that anyway; the audit; the operations
+ * that go on in the background, and the events that each of them moved.
  */
 export const operators: Migration = {
   version: 6,

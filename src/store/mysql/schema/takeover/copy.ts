@@ -5,15 +5,15 @@ import type { Tables } from '../../tables.ts'
 import { NOW, UNSETTLED } from '../../values.ts'
 import type { OldId, TakeOverNames } from './names.ts'
 
-/** Rows copied in one transaction: some 50 ms, for which a writer of one of these rows may wait. */
+/** Rows copied in one transaction: some 50 ms, for which a writer of one of them may have to wait. */
 const BATCH = 1_000
 
 /**
- * Copies the next old rows in the order they were created, and numbers them so. They are locked by the statement that
- * copies them: an update in between would reach neither the copy nor, through the trigger, the row that is not there
- * yet. (The page is read from an index alone, where a lock would keep nobody from changing other columns.) Those that a
- * trigger has written already are skipped. A scan that met rows which are just being inserted, or a duplicate, whose
- * gap stays locked, ended in deadlocks that inserting applications lost.
+ * Copies the next old rows in the order in which they were created, and numbers them accordingly. The copying statement
+ * locks them: an update in between would reach neither the copy nor, through the trigger, the row that is not there
+ * yet. (The page is read from an index alone, where a lock would not keep others from changing other columns.) Rows
+ * that a trigger has already written are skipped. A scan that met rows being inserted, or a duplicate, whose gap stays
+ * locked, caused deadlocks that inserting applications lost.
  */
 export async function copyBatch(
   session: Runs,
@@ -48,10 +48,10 @@ UPDATE ${state} SET last = ${last + page.length}, created_at = ${String(end['at'
   return { rows: page.length, more: page.length === BATCH }
 }
 
-/** Names, one after the other. */
+/** Column names, separated by commas. */
 export const COLUMN_LIST = new Sql(DJANGO_COLUMNS.join(', '))
 
-/** Parked when it is due later, as the default of the column says for new rows. */
+/** Parked when it is due later, as the column's default does for new rows. */
 export function parkedUntil(row: string): Sql {
   return new Sql(
     `CASE WHEN ${row}status IN ${UNSETTLED.text} AND ${row}scheduled_at > ${NOW.text} THEN ${row}scheduled_at END`,
@@ -59,8 +59,8 @@ export function parkedUntil(row: string): Sql {
 }
 
 /**
- * What is written to Django's table is written to ours, in the same transaction. Making a trigger waits for the
- * transactions that use the table: those that begin later fire it.
+ * Triggers that write to our table what is written to Django's, in the same transaction. Making a trigger waits for
+ * transactions that use the table; later ones fire it.
  */
 export function triggerStatements(t: Tables, { next, triggers }: TakeOverNames, id: OldId): readonly Sql[] {
   const values = new Sql(DJANGO_COLUMNS.map((name) => `NEW.${name}`).join(', '))

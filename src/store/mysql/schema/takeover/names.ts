@@ -2,14 +2,14 @@ import type { Runs } from '../../client.ts'
 import { Sql, sql } from '../../sql.ts'
 import type { Tables } from '../../tables.ts'
 
-/** What a take-over needs to name, beside the outbox's own tables. */
+/** Names that a take-over needs besides the outbox's own tables. */
 export interface TakeOverNames {
   /** The database, as an expression, and the plain name of the events table, for the information schema. */
   readonly database: Sql
   readonly table: string
-  /** The table that is to take the place of Django's. */
+  /** The table that will replace Django's. */
   readonly next: Sql
-  /** Django's, once that has happened. */
+  /** Django's table after that. */
   readonly aside: Sql
   readonly asideTable: string
   /** The progress of the take-over. */
@@ -36,7 +36,7 @@ export function namesOf(t: Tables): TakeOverNames {
   }
 }
 
-/** The id of Django's table: 32 digits, or on MariaDB 10.7 and newer under Django 5 a `uuid`. Ours then has the same. */
+/** The id of Django's table: 32 digits, or with Django 5 on MariaDB 10.7 and newer a `uuid`. Ours is the same. */
 export interface OldId {
   readonly isUuid: boolean
   /** The id of a row `o`, or `OLD`, as ours holds it. */
@@ -51,7 +51,7 @@ WHERE table_schema = ${database} AND table_name = ${table} AND column_name = 'id
   const isUuid = column?.['type'] === 'uuid'
   return {
     isUuid,
-    // Two columns of different collations are compared without any index, 60,000 times 60,000 rows.
+    // Columns of different collations would be compared without an index, 60,000 times 60,000 rows.
     of: (row) => new Sql(isUuid ? `${row}.id` : `CONVERT(${row}.id USING ascii) COLLATE ascii_bin`),
   }
 }

@@ -15,7 +15,7 @@ interface Step {
   run(session: Runs): Promise<void>
 }
 
-/** Whether the events table is there and neither ours nor recorded as ours, or a take-over was interrupted. */
+/** Whether there is an events table that is not ours, or a take-over was interrupted. */
 export async function isForeign(runs: Runs, t: Tables): Promise<boolean> {
   const { database, table, asideTable } = namesOf(t)
   const migrations = t.migrations.text.split('.').at(-1)?.slice(1, -1) ?? ''
@@ -25,7 +25,7 @@ WHERE table_schema = ${database} AND table_name IN (${[table, asideTable, `${tab
   const there = new Set(rows.map((row) => String(row['name'])))
   if (there.has(`${table}_taking`)) return true
   if (!there.has(table) || there.has(migrations)) return false
-  // Ours, of which somebody dropped the record: it has what no other has.
+  // A table of ours whose record was dropped: only ours has these.
   const [ours] = await runs.query(sql`
 SELECT column_name AS name FROM information_schema.columns
 WHERE table_schema = ${database} AND table_name = ${table} AND column_name = 'stage'`)
@@ -33,12 +33,12 @@ WHERE table_schema = ${database} AND table_name = ${table} AND column_name = 'st
 }
 
 /**
- * Takes over a table that Django made: makes ours beside it, lets triggers write there what is written to Django's,
- * copies the old rows in batches, and lets the two change places in one statement. In place no server could do it
- * without keeping writers out: an AUTO_INCREMENT column and stored columns rewrite the table under a lock
+ * Takes over a table that Django made: makes ours beside it, has triggers write there what is written to Django's,
+ * copies the old rows in batches, and swaps the two in one statement. In place no server could do it without keeping
+ * writers out: an AUTO_INCREMENT column and stored columns rewrite the table under a lock
  * (docs/decisions/0018-take-over.md).
  *
- * On the session that holds the lock of migrations; `record` records step 1. An interrupted one goes on where it
+ * Runs on the session that holds the migration lock; `record` records step 1. After an interruption it goes on where it
  * stopped. Throws `TAKEOVER_REFUSED` before anything is changed, and `STORE_BUSY`.
  */
 export async function takeOver(
@@ -94,7 +94,7 @@ export async function takeOver(
   }
 }
 
-/** Runs a step that gives up its lock soon, again and again. */
+/** Runs a step, which gives up its lock wait soon, until it succeeds. */
 async function inTurn(session: Runs, step: Step, lockPause: number, patience: number): Promise<void> {
   const attempt = async (): Promise<void> => {
     try {
@@ -121,7 +121,7 @@ SELECT 1 AS found FROM information_schema.tables WHERE table_schema = ${database
   return Number(row?.['done'] ?? 0)
 }
 
-/** Ours, empty, under another name, with Django's indexes, and numbers for new rows above those of old ones. */
+/** Makes our table, empty, under another name, with Django's indexes; new rows are numbered above old ones. */
 async function prepare(session: Runs, t: Tables, names: TakeOverNames, id: OldId, lanes: number): Promise<void> {
   const { state, next, database, table } = names
   for (const text of createOutbox.statements({ ...t, events: next }, lanes)) await session.run(new Sql(text))
@@ -134,7 +134,7 @@ async function prepare(session: Runs, t: Tables, names: TakeOverNames, id: OldId
   created_at datetime(6) NOT NULL DEFAULT '1000-01-01 00:00:00',
   id char(36) NOT NULL DEFAULT ''
 ) ENGINE = InnoDB`)
-  // Counted by itself: INSERT ... SELECT locks what it reads, and inserting applications lost the deadlock.
+  // Counted separately: INSERT ... SELECT locks what it reads, and inserting applications lost the deadlock.
   const [counted] = await session.query(sql`SELECT COUNT(*) AS count FROM ${t.events}`)
   await session.run(sql`INSERT INTO ${state} (single, done, first)
 VALUES (1, 0, ${2 * Number(counted?.['count']) + 1_000_000}) ON DUPLICATE KEY UPDATE single = 1`)
@@ -154,7 +154,7 @@ GROUP BY index_name`)
   }
 }
 
-/** Whether each row that Django's table has now is in ours: one statement, one snapshot. */
+/** Checks that each row of Django's table is in ours: one statement, one snapshot. */
 async function compare(session: Runs, t: Tables, { next }: TakeOverNames, id: OldId): Promise<void> {
   const [row] = await session.query(sql`
 SELECT COUNT(*) AS missing FROM ${t.events} AS o LEFT JOIN ${next} AS n ON n.id = ${id.of('o')} WHERE n.id IS NULL`)

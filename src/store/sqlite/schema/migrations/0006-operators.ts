@@ -1,8 +1,8 @@
 import type { Migration } from '../migration.ts'
 
 /**
- * What operators leave behind: a pause beside each breaker, since workers read that anyway; the audit; the operations that go
- * on in the background, and the events that each of them moved.
+ * What operators leave behind: a pause beside each breaker, since workers read that anyway; the audit; the operations
+ * that go on in the background, and the events that each of them moved.
  */
 export const operators: Migration = {
   version: 6,
