@@ -5,6 +5,7 @@ import type { EncodableEvent } from '../event/cloud-event.ts'
 import type { DeliveryEvent } from '../event/delivery-event.ts'
 import type { Messaging } from '../event/messaging.ts'
 import { ReceivedEvent } from '../event/received-event.ts'
+import { errorMessage } from '../foundation/error-message.ts'
 import { throwProblems } from '../foundation/problem.ts'
 import { waitFor } from '../foundation/waiting.ts'
 import type { HandlerContext } from '../handlers/handler.ts'
@@ -154,7 +155,7 @@ async function checked(catalogue: Catalogue | undefined, event: ReceivedEvent): 
   try {
     throwProblems('the received event', problems)
   } catch (cause) {
-    throw new PermanentError(cause instanceof Error ? cause.message : String(cause), { cause })
+    throw new PermanentError(errorMessage(cause), { cause })
   }
   return data === event.data ? event : event.withData(data)
 }

@@ -1,3 +1,5 @@
+import { LONGEST_TIMER } from '../foundation/waiting.ts'
+
 /** A message that the broker counts as ours. */
 export interface HeldMessage<Message> {
   readonly id: string
@@ -7,9 +9,6 @@ export interface HeldMessage<Message> {
   safeUntil: number
   readonly lost: AbortController
 }
-
-/** The longest that a timer can wait, in milliseconds. */
-const LONGEST_TIMER = 2 ** 31 - 1
 
 /**
  * What is in hand, where a broker takes back what was not renewed for some time. Each message is lost the moment its

@@ -1,5 +1,4 @@
-/** The longest that a timer can wait, in milliseconds. */
-const LONGEST = 2 ** 31 - 1
+import { LONGEST_TIMER } from '../foundation/waiting.ts'
 
 /** Deliveries that wait for their next attempt. */
 export class Sleepers {
@@ -25,7 +24,7 @@ export class Sleepers {
       awake()
       calls.again()
     }
-    const timer = setTimeout(again, Math.min(delay, LONGEST))
+    const timer = setTimeout(again, Math.min(delay, LONGEST_TIMER))
     this.#timers.add(timer)
     lost?.addEventListener('abort', gone, { once: true })
   }

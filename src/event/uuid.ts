@@ -39,21 +39,11 @@ export function uuidV7(now: number = Date.now()): string {
   return `${time.slice(0, 8)}-${time.slice(8)}-${count}-${variant}-${tail}`
 }
 
-/** Whether a text is a UUID in canonical form: 36 characters, lower case. */
-export function isUuid(text: string): boolean {
-  return CANONICAL.test(text)
-}
-
 /** The canonical form of a UUID given in any case, with or without dashes; undefined when it is not one. */
 export function canonicalUuid(text: string): string | undefined {
   const lower = text.toLowerCase()
   if (CANONICAL.test(lower)) return lower
   return BARE.test(lower) ? uuidFromHex(lower) : undefined
-}
-
-/** The 32 hex digits of a canonical UUID, the form in which Django keeps it where a database has no UUID type. */
-export function uuidToHex(uuid: string): string {
-  return uuid.replaceAll('-', '')
 }
 
 /** The canonical UUID of 32 hex digits. */

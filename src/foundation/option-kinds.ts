@@ -8,6 +8,7 @@ import {
   readNested,
 } from './option-table.ts'
 import { showValue, showWithoutSecrets } from './problem.ts'
+import { LONGEST_TIMER } from './waiting.ts'
 
 /** The kinds of options: what a row of an `OptionTable` says. */
 
@@ -54,9 +55,6 @@ interface Range {
   readonly min: number
   readonly max?: number
 }
-
-/** The longest timer that there is, in milliseconds. */
-export const LONGEST_TIMER = 2 ** 31 - 1
 
 /** A time in whole milliseconds. */
 export function duration<const Fallback extends number | undefined>(

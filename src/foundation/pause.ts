@@ -1,3 +1,5 @@
+import { LONGEST_TIMER } from './waiting.ts'
+
 /** A sleep that others can end early. An `end` between two sleeps ends the next one at once, so no wake-up is lost. */
 export class Pause {
   #ended = false
@@ -10,7 +12,7 @@ export class Pause {
   async sleep(duration: number): Promise<boolean> {
     if (!this.#ended) {
       await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, Math.min(duration, 2 ** 31 - 1))
+        const timer = setTimeout(resolve, Math.min(duration, LONGEST_TIMER))
         this.#resolve = () => {
           clearTimeout(timer)
           resolve()
@@ -38,6 +40,6 @@ export class Pause {
       this.#endsAt = Number.POSITIVE_INFINITY
       this.end()
     }
-    this.#alarm = setTimeout(ring, Math.min(duration, 2 ** 31 - 1)).unref()
+    this.#alarm = setTimeout(ring, Math.min(duration, LONGEST_TIMER)).unref()
   }
 }

@@ -8,7 +8,7 @@ export interface WaitLimit {
 }
 
 /** The longest that a timer can wait, in milliseconds: one that is set for longer fires at once. */
-const LONGEST_TIMER = 2 ** 31 - 1
+export const LONGEST_TIMER = 2 ** 31 - 1
 
 /**
  * Settles as `promise` does, or rejects with what `late` returns when the limit comes first. What was waited for then

@@ -44,7 +44,10 @@ export interface HealthSource {
 
 /** How health is checked. */
 export const HEALTH = {
-  /** How long the database and each backend may take to answer, in milliseconds; then it is down. Default 2,000. */
+  /**
+   * How long the database and each backend may take to answer, in milliseconds, before it counts as down. Default
+   * 2,000.
+   */
   timeout: duration(2_000),
   /** How long an answer is reused, in milliseconds: many probes cost one check. Default 1,000. */
   maxAge: duration(1_000, { min: 0 }),

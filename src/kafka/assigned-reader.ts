@@ -1,5 +1,6 @@
 import { OutageError } from '../backend/send-error.ts'
 import { BroadcasterError } from '../errors.ts'
+import { errorMessage } from '../foundation/error-message.ts'
 import { settles } from '../foundation/waiting.ts'
 import type { ClusterView, View } from './cluster-view.ts'
 import { failureOfCode } from './failure.ts'
@@ -151,7 +152,8 @@ export class AssignedReader {
     } catch (thrown) {
       this.#parts.drop(client)
       this.#parts.view.expire()
-      const error = thrown instanceof BroadcasterError ? thrown : new OutageError(messageOf(thrown), { cause: thrown })
+      const error =
+        thrown instanceof BroadcasterError ? thrown : new OutageError(errorMessage(thrown), { cause: thrown })
       for (const held of group) this.#rest(held, error)
     }
   }
@@ -246,8 +248,4 @@ function troubleOf(name: string, { topic, number }: Assigned): BroadcasterError 
 function missed({ topic, number }: Assigned, count: bigint): BroadcasterError {
   const message = `${count} records of the partition ${number} of '${topic}' were deleted before this group had read them; keep them longer (retention.ms, retention.bytes)`
   return new BroadcasterError('MESSAGES_MISSED', message, { field: 'topics', value: Number(count) })
-}
-
-function messageOf(thrown: unknown): string {
-  return thrown instanceof Error ? thrown.message : String(thrown)
 }

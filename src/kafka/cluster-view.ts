@@ -1,4 +1,5 @@
 import { OutageError } from '../backend/send-error.ts'
+import { errorMessage } from '../foundation/error-message.ts'
 import { clientOptions, type KafkaModule, within } from './client.ts'
 import { nameOfCode } from './failure.ts'
 import type { ResolvedKafkaConnection } from './options.ts'
@@ -94,8 +95,7 @@ export class ClusterView {
   lendTo(client: Base, topics: readonly string[], refuses = false): void {
     const kafka = this.#kafka
     // The client calls a method of each error that it is given.
-    const own = (error: unknown): Error =>
-      new kafka.MultipleErrors(error instanceof Error ? error.message : String(error), [error as Error])
+    const own = (error: unknown): Error => new kafka.MultipleErrors(errorMessage(error), [error as Error])
     client[kafka.kMetadata] = ({ topics: wanted = [], autocreateTopics, forceUpdate }, callback) => {
       if (forceUpdate) this.forget()
       this.of(wanted, autocreateTopics).then(

@@ -1,5 +1,6 @@
 import { isMissingDependency, OutageError, PermanentError } from '../backend/send-error.ts'
 import { BroadcasterError } from '../errors.ts'
+import { errorMessage } from '../foundation/error-message.ts'
 import type { KafkaModule } from './client.ts'
 
 /** What an error means for its records. */
@@ -132,7 +133,7 @@ export function failureOf(error: unknown, topic: string, eachOwnTopic: boolean):
     const name = protocolName(each)
     if (name !== undefined) return failureOfCode(name, topic, eachOwnTopic, error)
   }
-  const said = error instanceof Error ? error.message || error.name : String(error)
+  const said = errorMessage(error)
   const details = { cause: error }
   if (chain.some((each) => isUnreachable(each))) {
     return { error: new OutageError(`no answer from Kafka: ${said}`, details), divisible: false }

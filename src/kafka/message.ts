@@ -1,3 +1,4 @@
+import { bodyBytes } from '../backend/body-bytes.ts'
 import { PermanentError } from '../backend/send-error.ts'
 import { encodeBinaryKafka } from '../event/kafka.ts'
 import type { OutgoingEvent } from '../event/outgoing-event.ts'
@@ -49,7 +50,7 @@ export function messageOf(event: OutgoingEvent, options: ResolvedKafkaOptions): 
   }
   const record = encodeBinaryKafka(encodable)
   const key = record.key === null ? undefined : Buffer.from(record.key)
-  const value = record.value === null ? undefined : bufferOf(record.value)
+  const value = record.value === null ? undefined : bodyBytes(record.value)
   const headers = new Map<Buffer, Buffer>()
   let size = FRAME + (key?.length ?? 0) + (value?.length ?? 0)
   for (const [name, text] of Object.entries(record.headers)) {
@@ -64,10 +65,6 @@ function notTooLarge(message: KafkaMessage): KafkaMessage {
   if (message.size <= MOST_BYTES) return message
   const text = `the event takes ${message.size} bytes, and a request to Kafka has ${MOST_BYTES} at most`
   throw new PermanentError(text, { field: 'data', value: message.size })
-}
-
-function bufferOf(body: string | Uint8Array): Buffer {
-  return typeof body === 'string' ? Buffer.from(body) : Buffer.from(body.buffer, body.byteOffset, body.byteLength)
 }
 
 function nameOf(name: string): Buffer {

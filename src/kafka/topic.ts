@@ -1,3 +1,4 @@
+import { chosenBy } from '../backend/chosen-by.ts'
 import { PermanentError } from '../backend/send-error.ts'
 import type { OutgoingEvent } from '../event/outgoing-event.ts'
 
@@ -18,7 +19,7 @@ export function topicOf(
   event: OutgoingEvent,
   field = 'topic',
 ): string {
-  const topic = typeof choice === 'function' ? call(choice, event) : filled(choice, event)
+  const topic = typeof choice === 'function' ? chosenBy('topic', choice, event) : filled(choice, event)
   if (isTopic(topic)) return topic
   throw new PermanentError(
     `topic is ${JSON.stringify(topic)}, which is not a topic: at most 249 letters, digits, dots, underscores and hyphens`,
@@ -28,13 +29,4 @@ export function topicOf(
 
 function filled(pattern: string, event: OutgoingEvent): string {
   return pattern.replaceAll('{type}', () => event.type.replace(/[^\w.-]/g, '_'))
-}
-
-function call(choice: (event: OutgoingEvent) => string, event: OutgoingEvent): unknown {
-  try {
-    return choice(event)
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause)
-    throw new PermanentError(`the function topic threw: ${reason}`, { field: 'topic', cause })
-  }
 }

@@ -1,4 +1,5 @@
 import { Gate } from '../backend/gate.ts'
+import { Unanswered } from '../foundation/unanswered.ts'
 import type { MqttClient, ReceivedPacket, ServerProperties } from './client.ts'
 import { type Message, packetSize } from './message.ts'
 
@@ -13,10 +14,7 @@ export type Acknowledgement =
   /** Larger than the server permits, in bytes; it would end the connection. */
   | { readonly kind: 'too-large'; readonly size: number; readonly limit: number }
 
-interface Waiting {
-  readonly deadline: number
-  readonly settle: (acknowledgement: Acknowledgement) => void
-}
+type Settle = (acknowledgement: Acknowledgement) => void
 
 const NO_MATCHING_SUBSCRIBERS = 0x10
 /** Packet identifiers have 16 bits. */
@@ -35,12 +33,15 @@ export function acknowledgingClient(
   { timeout, concurrency }: { readonly timeout: number; readonly concurrency: number },
   onUseless: () => void,
 ) {
-  /** In the order in which they were written, which is that of their deadlines. */
-  const inFlight = new Set<Waiting>()
+  const inFlight = new Unanswered<Settle>(timeout, (late) => {
+    for (const settle of late) settle({ kind: 'lost', because: 'silent' })
+    // Nothing more may be written to it, and the end of the socket is reported only later.
+    onClose()
+    onUseless()
+  })
   /** Packet identifiers of messages without a subscriber; the client's callback does not tell. */
   const noSubscribers = new Set<number>()
   const pings = new Set<() => void>()
-  let timer: NodeJS.Timeout | undefined
   let reason: number | undefined
   let failure: unknown
   /** Runs before the client's own handling, and so before the callback of `publish`. */
@@ -63,7 +64,7 @@ export function acknowledgingClient(
   /** The client does not tell callers that wait for an acknowledgement. */
   const onClose = (): void => {
     isClosed = true
-    for (const waiting of inFlight) waiting.settle({ kind: 'lost', because: 'closed' })
+    for (const settle of inFlight) settle({ kind: 'lost', because: 'closed' })
     for (const resolve of pings) resolve()
   }
   const gate = new Gate(Math.min(concurrency, server.receiveMaximum ?? MOST_IN_FLIGHT))
@@ -108,52 +109,23 @@ export function acknowledgingClient(
 
   function write({ topic, payload, options }: Message): Promise<Acknowledgement> {
     const { promise, resolve } = Promise.withResolvers<Acknowledgement>()
-    const waiting: Waiting = {
-      deadline: performance.now() + timeout,
-      settle: (acknowledgement) => {
-        inFlight.delete(waiting)
-        if (inFlight.size === 0) endTimer()
-        resolve(acknowledgement)
-      },
+    const settle: Settle = (acknowledgement) => {
+      inFlight.delete(settle)
+      resolve(acknowledgement)
     }
-    inFlight.add(waiting)
-    timer ??= setTimeout(() => onTime(), timeout)
+    inFlight.add(settle)
     client.publish(
       topic,
       payload,
       options,
       (error?: Error | null, packet?: { readonly messageId?: number | undefined }) => {
         const reasonCode = error && 'code' in error && typeof error.code === 'number' ? error.code : undefined
-        if (reasonCode !== undefined) waiting.settle({ kind: 'refused', reasonCode })
-        else if (error) waiting.settle({ kind: 'lost', because: 'closed' })
-        else waiting.settle({ kind: 'acknowledged', noSubscriber: noSubscribers.delete(packet?.messageId ?? 0) })
+        if (reasonCode !== undefined) settle({ kind: 'refused', reasonCode })
+        else if (error) settle({ kind: 'lost', because: 'closed' })
+        else settle({ kind: 'acknowledged', noSubscriber: noSubscribers.delete(packet?.messageId ?? 0) })
       },
     )
     return promise
-  }
-
-  function endTimer(): void {
-    clearTimeout(timer)
-    timer = undefined
-  }
-
-  function onTime(): void {
-    timer = undefined
-    const now = performance.now()
-    let silent = false
-    for (const waiting of inFlight) {
-      // Timers may fire a little early.
-      if (waiting.deadline > now + 1) {
-        timer ??= setTimeout(() => onTime(), waiting.deadline - now)
-        break
-      }
-      silent = true
-      waiting.settle({ kind: 'lost', because: 'silent' })
-    }
-    if (!silent) return
-    // Nothing more may be written to it, and the end of the socket is reported only later.
-    onClose()
-    onUseless()
   }
 
   return {

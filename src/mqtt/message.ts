@@ -1,3 +1,4 @@
+import { bodyBytes } from '../backend/body-bytes.ts'
 import { PermanentError } from '../backend/send-error.ts'
 import { encodeBinaryMqtt, encodeStructuredMqtt } from '../event/mqtt.ts'
 import type { OutgoingEvent } from '../event/outgoing-event.ts'
@@ -36,10 +37,9 @@ export function messageOf(event: OutgoingEvent, options: ResolvedMqttOptions): M
   const { contentType, userProperties, payload } =
     options.mode === 'binary' ? encodeBinaryMqtt(encodable) : encodeStructuredMqtt(encodable)
   refuseUnfit(userProperties)
-  const body = payload ?? ''
   return {
     topic,
-    payload: typeof body === 'string' ? Buffer.from(body) : Buffer.from(body.buffer, body.byteOffset, body.length),
+    payload: bodyBytes(payload),
     options: {
       qos: options.qos,
       retain: options.retain,

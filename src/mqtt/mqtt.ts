@@ -17,6 +17,7 @@ import { OutageError, PermanentError } from '../backend/send-error.ts'
 import { BroadcasterError } from '../errors.ts'
 import type { OutgoingEvent } from '../event/outgoing-event.ts'
 import { closeWithin } from '../foundation/close-within.ts'
+import { errorMessage } from '../foundation/error-message.ts'
 import { abortOf } from '../foundation/waiting.ts'
 import type { Acknowledgement, AcknowledgingClient } from './acknowledging-client.ts'
 import { type MqttConnection, mqttConnection, probe } from './connection.ts'
@@ -72,7 +73,7 @@ export function mqtt(options: MqttOptions = {}): Backend {
       await connect(signal)
       return { healthy: true, latency: performance.now() - started, detail: 'the MQTT server answers' }
     } catch (error) {
-      return { healthy: false, detail: error instanceof Error ? error.message : String(error) }
+      return { healthy: false, detail: errorMessage(error) }
     }
   }
 

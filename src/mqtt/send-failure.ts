@@ -1,5 +1,6 @@
 import { isMissingDependency, OutageError, PermanentError } from '../backend/send-error.ts'
 import { BroadcasterError } from '../errors.ts'
+import { errorMessage } from '../foundation/error-message.ts'
 import { describeReason } from './reason.ts'
 
 const NOT_AUTHORIZED = 0x87
@@ -60,9 +61,6 @@ export function errorOfConnection(error: unknown, what = 'no connection to the M
 }
 
 function said(error: unknown): string {
-  if (!(error instanceof Error)) return String(error)
-  const code = 'code' in error ? error.code : undefined
-  if (typeof code === 'number') return describeReason(code)
-  // Node gives an AggregateError without a message when it tried several addresses.
-  return error.message || (typeof code === 'string' ? code : error.name)
+  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  return typeof code === 'number' ? describeReason(code) : errorMessage(error)
 }

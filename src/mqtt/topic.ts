@@ -1,3 +1,4 @@
+import { chosenBy } from '../backend/chosen-by.ts'
 import { PermanentError } from '../backend/send-error.ts'
 import type { OutgoingEvent } from '../event/outgoing-event.ts'
 import { fitText, isText } from './mqtt-string.ts'
@@ -20,7 +21,10 @@ export function topicLevels(text: string): string {
 
 /** The topic of an event: `{type}` in a pattern stands for the event's type, as levels. Throws a `PermanentError`. */
 export function topicOf(choice: string | ((event: OutgoingEvent) => string), event: OutgoingEvent): string {
-  const topic = call(choice, event)
+  const topic =
+    typeof choice === 'string'
+      ? choice.replaceAll('{type}', () => topicLevels(event.type))
+      : chosenBy('topic', choice, event)
   if (isTopic(topic)) return topic
   throw new PermanentError(
     `topic is ${JSON.stringify(topic)}, which is empty, too long, or has a wildcard or a control character; return another one`,
@@ -54,14 +58,4 @@ export function takesTopic(filter: string, topic: string): boolean {
     if (levels[n] === undefined || (level !== '+' && level !== levels[n])) return false
   }
   return wanted.length === levels.length
-}
-
-function call(choice: string | ((event: OutgoingEvent) => string), event: OutgoingEvent): unknown {
-  if (typeof choice === 'string') return choice.replaceAll('{type}', () => topicLevels(event.type))
-  try {
-    return choice(event)
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause)
-    throw new PermanentError(`the function topic threw: ${reason}`, { field: 'topic', cause })
-  }
 }

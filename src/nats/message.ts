@@ -1,3 +1,5 @@
+import { bodyBytes } from '../backend/body-bytes.ts'
+import { chosenBy } from '../backend/chosen-by.ts'
 import { PermanentError } from '../backend/send-error.ts'
 import { encodeHeaderValue } from '../event/http.ts'
 import { encodeBinaryNats, NATS_STRUCTURED_CONTENT_TYPE } from '../event/nats.ts'
@@ -17,7 +19,6 @@ export interface NatsMessage {
   readonly size: number
 }
 
-const NOTHING = new Uint8Array()
 /** `NATS/1.0`, line ends, and the two headers that the client adds. */
 const FRAME = 128
 /** JetStream takes no more headers than that in a message. */
@@ -30,7 +31,7 @@ const MOST_SUBJECT_BYTES = 3_800
 
 /** The message of an event. Throws a `PermanentError` when it cannot be one. */
 export function messageOf(event: OutgoingEvent, { subject: choice, mode, stream }: ResolvedNatsOptions): NatsMessage {
-  const subject = callSubject(choice, event)
+  const subject = chosenBy('subject', () => subjectOf(choice, event), event)
   if (!isSubject(subject)) {
     throw new PermanentError(
       `subject is ${JSON.stringify(subject)}, which has a wildcard, a space or an empty token; return another one`,
@@ -50,7 +51,7 @@ export function messageOf(event: OutgoingEvent, { subject: choice, mode, stream 
   } else {
     const message = encodeBinaryNats(event.toEncodable())
     headers = Object.entries(message.headers)
-    payload = typeof message.body === 'string' ? Buffer.from(message.body) : (message.body ?? NOTHING)
+    payload = bodyBytes(message.body)
   }
   const headerSize = headers.reduce((sum, pair) => sum + headerBytes(pair), id.length + stream.name.length + FRAME)
   return { subject, id, headers, payload, size: payload.byteLength + headerSize }
@@ -81,13 +82,4 @@ export function headerBytes([name, value]: readonly [string, string]): number {
 /** CloudEvents are the same when source and id are: both, escaped as in headers, with a space between. */
 export function messageId(source: string, id: string): string {
   return `${encodeHeaderValue(source)} ${encodeHeaderValue(id)}`
-}
-
-function callSubject(choice: ResolvedNatsOptions['subject'], event: OutgoingEvent): unknown {
-  try {
-    return subjectOf(choice, event)
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause)
-    throw new PermanentError(`the function subject threw: ${reason}`, { field: 'subject', cause })
-  }
 }

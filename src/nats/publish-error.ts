@@ -1,5 +1,6 @@
 import { isMissingDependency, OutageError, PermanentError } from '../backend/send-error.ts'
 import { BroadcasterError } from '../errors.ts'
+import { errorMessage } from '../foundation/error-message.ts'
 
 /** What an error of the client means. */
 export interface PublishFailure {
@@ -64,7 +65,7 @@ export function failureOf(error: unknown, eachOwnSubject = true): PublishFailure
     full,
   })
   const chain = chainOf(error)
-  const said = error instanceof Error ? error.message || error.name : String(error)
+  const said = errorMessage(error)
   const names = new Set(chain.map(({ name }) => name))
   for (const each of chain) {
     const { code, status } = each as { readonly code?: unknown; readonly status?: unknown }

@@ -1,6 +1,6 @@
 import { BroadcasterError } from '../errors.ts'
 import { describeKind } from '../foundation/describe-kind.ts'
-import { duration, LONGEST_TIMER } from '../foundation/option-kinds.ts'
+import { duration } from '../foundation/option-kinds.ts'
 import { type OptionsOf, readOptions } from '../foundation/option-table.ts'
 import { requireRequest } from '../foundation/require-request.ts'
 import type { Store } from '../store/store.ts'
@@ -13,8 +13,11 @@ export const PROMETHEUS = {
   /**
    * How long what was read from the database is reused, in milliseconds; 0 = each scrape queries again. Default 5,000.
    */
-  maxAge: duration(5_000, { min: 0, max: LONGEST_TIMER }),
-  /** How long a scrape waits for the database, in milliseconds; then it has only this process. Default 2,000. */
+  maxAge: duration(5_000, { min: 0 }),
+  /**
+   * How long a scrape waits for the database, in milliseconds, before it answers with this process's counts alone.
+   * Default 2,000.
+   */
   timeout: duration(2_000),
 }
 /** Options of `prometheus()`. */

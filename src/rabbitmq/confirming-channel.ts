@@ -1,4 +1,5 @@
 import { PermanentError } from '../backend/send-error.ts'
+import { Unanswered } from '../foundation/unanswered.ts'
 import type { RabbitMqConfirmChannel, ReturnedMessage } from './client.ts'
 import { MOST_HEADER_BYTES, tableBytes } from './header-size.ts'
 import type { Message } from './message.ts'
@@ -15,7 +16,6 @@ export type Confirmation =
 
 interface Waiting {
   readonly message: Message
-  readonly deadline: number
   readonly signal: AbortSignal
   readonly settle: (confirmation: Confirmation) => void
   returned: ReturnedMessage | undefined
@@ -32,10 +32,11 @@ export type ConfirmingChannel = ReturnType<typeof confirmingChannel>
  * in time.
  */
 export function confirmingChannel(channel: RabbitMqConfirmChannel, timeout: number, onSilent: () => void) {
-  /** In the order in which they were handed over, which is that of their deadlines. */
-  const inFlight = new Set<Waiting>()
+  const inFlight = new Unanswered<Waiting>(timeout, (late) => {
+    for (const waiting of late) waiting.settle({ kind: 'lost', because: 'silent' })
+    onSilent()
+  })
   const signals = new Map<AbortSignal, { count: number; readonly onAbort: () => void }>()
-  let timer: NodeJS.Timeout | undefined
   let draining: PromiseWithResolvers<void> | undefined
   let isClosed = false
   let hasNacked = false
@@ -61,7 +62,6 @@ export function confirmingChannel(channel: RabbitMqConfirmChannel, timeout: numb
     const { promise, resolve } = Promise.withResolvers<Confirmation>()
     const waiting: Waiting = {
       message,
-      deadline: performance.now() + timeout,
       signal,
       returned: undefined,
       settled: false,
@@ -155,7 +155,6 @@ export function confirmingChannel(channel: RabbitMqConfirmChannel, timeout: numb
 
   function remember(waiting: Waiting): void {
     inFlight.add(waiting)
-    timer ??= setTimeout(() => onTime(), timeout)
     const { signal } = waiting
     const known = signals.get(signal)
     if (known) known.count++
@@ -170,30 +169,10 @@ export function confirmingChannel(channel: RabbitMqConfirmChannel, timeout: numb
 
   function forget(waiting: Waiting): void {
     inFlight.delete(waiting)
-    if (inFlight.size === 0) {
-      clearTimeout(timer)
-      timer = undefined
-    }
     const known = signals.get(waiting.signal)
     if (!known || --known.count > 0) return
     waiting.signal.removeEventListener('abort', known.onAbort)
     signals.delete(waiting.signal)
-  }
-
-  function onTime(): void {
-    timer = undefined
-    const now = performance.now()
-    let silent = false
-    for (const waiting of inFlight) {
-      // Timers may fire a little early.
-      if (waiting.deadline > now + 1) {
-        timer ??= setTimeout(() => onTime(), waiting.deadline - now)
-        break
-      }
-      silent = true
-      waiting.settle({ kind: 'lost', because: 'silent' })
-    }
-    if (silent) onSilent()
   }
 
   /** The most bytes of headers: properties go in one frame, and amqplib has one buffer for headers. */

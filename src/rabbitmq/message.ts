@@ -1,7 +1,9 @@
+import { bodyBytes } from '../backend/body-bytes.ts'
 import { PermanentError } from '../backend/send-error.ts'
 import { encodeBinaryAmqp } from '../event/amqp.ts'
 import type { OutgoingEvent } from '../event/outgoing-event.ts'
 import { encodeStructured, STRUCTURED_CONTENT_TYPE } from '../event/structured.ts'
+import { errorMessage } from '../foundation/error-message.ts'
 import type { PublishProperties } from './client.ts'
 import { headerBytes, MOST_HEADER_BYTES, tableBytes } from './header-size.ts'
 import { type ResolvedRabbitMqOptions, typeOf } from './options.ts'
@@ -39,11 +41,10 @@ export function messageOf(event: OutgoingEvent, options: ResolvedRabbitMqOptions
     if (message.contentType !== undefined) short(message.contentType, 'datacontenttype')
     checkHeaders(message.headers)
     const id = String(encodable.attributes['id'])
-    const body = message.body ?? ''
     return {
       exchange: short(typeof exchange === 'string' ? exchange : exchange(event), 'exchange'),
       routingKey: short(typeof routingKey === 'string' ? routingKey : routingKey(event), 'routingKey'),
-      content: typeof body === 'string' ? Buffer.from(body) : Buffer.from(body.buffer, body.byteOffset, body.length),
+      content: bodyBytes(message.body),
       properties: {
         mandatory: true,
         persistent: true,
@@ -57,8 +58,7 @@ export function messageOf(event: OutgoingEvent, options: ResolvedRabbitMqOptions
     }
   } catch (cause) {
     if (cause instanceof PermanentError) throw cause
-    const reason = cause instanceof Error ? cause.message : String(cause)
-    throw new PermanentError(`the event cannot be written as a message: ${reason}`, { cause })
+    throw new PermanentError(`the event cannot be written as a message: ${errorMessage(cause)}`, { cause })
   }
 }
 

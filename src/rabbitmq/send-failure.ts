@@ -1,5 +1,6 @@
 import { isMissingDependency, OutageError, PermanentError } from '../backend/send-error.ts'
 import { BroadcasterError } from '../errors.ts'
+import { errorMessage } from '../foundation/error-message.ts'
 
 /** AMQP's reply codes that close a channel because of one message, or of its exchange. */
 const CONTENT_TOO_LARGE = 311
@@ -29,7 +30,7 @@ export function errorOfClosedChannel(
   { eachOwnExchange, alone }: { readonly eachOwnExchange: boolean; readonly alone: boolean },
 ): BroadcasterError {
   const details = { field: 'exchange', value: exchange, cause: error }
-  const said = messageOf(error)
+  const said = errorMessage(error)
   switch (replyCode(error)) {
     case NOT_FOUND: {
       const message = `there is no exchange '${exchange}'; declare it (${said})`
@@ -51,17 +52,11 @@ export function errorOfClosedChannel(
 /** The client cannot write this message, and never will: a failure of this event. */
 export function errorOfUnwritable(error: unknown): PermanentError {
   if (error instanceof PermanentError) return error
-  return new PermanentError(`the event cannot be written as a message: ${messageOf(error)}`, { cause: error })
+  return new PermanentError(`the event cannot be written as a message: ${errorMessage(error)}`, { cause: error })
 }
 
 /** No connection, or none any more. */
 export function errorOfConnection(error: unknown, what = 'no connection to RabbitMQ'): BroadcasterError {
   if (error instanceof OutageError || isMissingDependency(error)) return error
-  return new OutageError(error === undefined ? what : `${what}: ${messageOf(error)}`, { cause: error })
-}
-
-function messageOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error)
-  // Node gives an AggregateError without a message when it tried several addresses.
-  return error.message || ('code' in error ? String(error.code) : error.name)
+  return new OutageError(error === undefined ? what : `${what}: ${errorMessage(error)}`, { cause: error })
 }

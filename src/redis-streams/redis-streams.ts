@@ -10,6 +10,7 @@ import { describeBackend } from '../backend/describe-backend.ts'
 import { PermanentError } from '../backend/send-error.ts'
 import type { OutgoingEvent } from '../event/outgoing-event.ts'
 import { closeWithin } from '../foundation/close-within.ts'
+import { errorMessage } from '../foundation/error-message.ts'
 import { type Appender, appendByScript, appendPlainly, type WaitingEntry } from './append.ts'
 import { ALONE_SIZE, appendAlone } from './append-alone.ts'
 import { ask } from './ask.ts'
@@ -121,8 +122,8 @@ export function redisStreams(options: RedisStreamsOptions = {}): Backend {
         if (typeof name !== 'string' || name === '') throw new Error('the function stream must return a name')
         waiting.push({ at, key, stream: name, size: entry.size, entry })
       } catch (cause) {
-        const reason = cause instanceof Error ? cause.message : String(cause)
-        results[at] = notDelivered(new PermanentError(`the event cannot be written as an entry: ${reason}`, { cause }))
+        const message = `the event cannot be written as an entry: ${errorMessage(cause)}`
+        results[at] = notDelivered(new PermanentError(message, { cause }))
         if (key !== null) stopped.add(key)
       }
     }

@@ -1,5 +1,6 @@
 import { isMissingDependency, OutageError, PermanentError } from '../backend/send-error.ts'
 import { BroadcasterError } from '../errors.ts'
+import { errorMessage } from '../foundation/error-message.ts'
 
 /**
  * An error reply begins with a code word in capitals (RESP, "simple errors"): `WRONGTYPE Operation against ...`. It is
@@ -80,7 +81,7 @@ export function errorOfReply(reply: string, stream: string, eachOwnStream: boole
 /** The error of a command that got no reply, or one that is about the connection. */
 export function errorOfConnection(error: unknown): BroadcasterError {
   if (error instanceof OutageError || isMissingDependency(error)) return error
-  const said = error instanceof Error ? error.message || error.name : String(error)
+  const said = errorMessage(error)
   const code = replyCode(error)
   const advice = code === undefined ? undefined : OUTAGE_CODES[code]
   return new OutageError(`no answer from Redis: ${said}${advice === undefined ? '' : ` (${advice})`}`, { cause: error })

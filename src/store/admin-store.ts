@@ -1,5 +1,4 @@
 import type { ColumnName, FilterColumn, NewOutboxEvent, OutboxEventColumns } from '../record/columns.ts'
-import type { Status } from '../record/status.ts'
 import type { OutboxLook } from './outbox-look.ts'
 
 export type FilterValue = string | number | Date | null
@@ -159,5 +158,3 @@ export interface AdminStore {
   /** Changes nothing: a role with SELECT is enough. None of it scans published rows. */
   look(): Promise<OutboxLook>
 }
-
-export type StatusFilter = Status | readonly Status[]

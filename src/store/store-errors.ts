@@ -1,4 +1,5 @@
 import { BroadcasterError } from '../errors.ts'
+import { errorMessage } from '../foundation/error-message.ts'
 import type { ConnectionFate } from './connections.ts'
 import { databaseError } from './database-error.ts'
 import type { Dialect } from './statement.ts'
@@ -46,7 +47,7 @@ export function storeErrors<Code>({
   const storeError = (error: unknown): unknown => {
     if (error instanceof BroadcasterError || error instanceof TypeError || error instanceof RangeError) return error
     const code = codeOf(error)
-    const said = error instanceof Error ? error.message : String(error)
+    const said = errorMessage(error)
     const unavailable = (what: string): BroadcasterError =>
       new BroadcasterError('STORE_UNAVAILABLE', `${what}: ${said}`, { cause: error })
     if (code === undefined) return unavailable(`${database} cannot be reached`)

@@ -1,3 +1,4 @@
+import { uuidFromHex } from '../event/uuid.ts'
 import type { Status } from '../record/status.ts'
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
@@ -13,9 +14,9 @@ export function toSqlId(id: string): string {
 }
 
 /** The canonical form of a stored UUID; a native `uuid` column gives it with its hyphens. */
-export function fromSqlId(stored: string): string {
-  if (stored.length === 36) return stored
-  return `${stored.slice(0, 8)}-${stored.slice(8, 12)}-${stored.slice(12, 16)}-${stored.slice(16, 20)}-${stored.slice(20)}`
+export function fromSqlId(stored: unknown): string {
+  const text = String(stored)
+  return text.length === 36 ? text : uuidFromHex(text)
 }
 
 /** An instant as text, in UTC and as Django writes it. All have the same length, so they sort by time. */
@@ -27,7 +28,8 @@ export function toSqlDate(date: Date): string {
  * Reads such an instant. Microseconds are cut off, not rounded: the millisecond it is in. Django and some servers omit
  * a fraction of zero.
  */
-export function fromSqlDate(text: string): Date {
+export function fromSqlDate(stored: unknown): Date {
+  const text = String(stored)
   return new Date(`${text.slice(0, 10)}T${text.slice(11, 23)}Z`)
 }
 

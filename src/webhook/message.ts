@@ -3,6 +3,7 @@ import { BroadcasterError } from '../errors.ts'
 import { encodeBinaryHttp } from '../event/http.ts'
 import type { OutgoingEvent } from '../event/outgoing-event.ts'
 import { BATCH_CONTENT_TYPE, encodeStructured, STRUCTURED_CONTENT_TYPE } from '../event/structured.ts'
+import { errorMessage } from '../foundation/error-message.ts'
 import { showValue } from '../foundation/problem.ts'
 import { hashedId, messageId } from './signature.ts'
 
@@ -67,6 +68,5 @@ export function batchMessage(texts: readonly string[]): Message {
 
 /** The error of an event that no request can carry. */
 export function unwritable(cause: unknown): PermanentError {
-  const reason = cause instanceof Error ? cause.message : String(cause)
-  return new PermanentError(`the event cannot be written as a request: ${reason}`, { cause })
+  return new PermanentError(`the event cannot be written as a request: ${errorMessage(cause)}`, { cause })
 }

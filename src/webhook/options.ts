@@ -3,6 +3,7 @@ import type { LookupFunction } from 'node:net'
 import type { SecureContextOptions } from 'node:tls'
 import type { OutgoingEvent } from '../event/outgoing-event.ts'
 import { credential, withCredentials } from '../foundation/credential.ts'
+import { errorMessage } from '../foundation/error-message.ts'
 import {
   byDefault,
   bytes,
@@ -150,7 +151,7 @@ export function headerProblems(headers: WebhookHeaders): readonly string[] {
       validateHeaderName(name)
       validateHeaderValue(name, value)
     } catch (error) {
-      problems.push(`has ${name}, which HTTP cannot carry: ${error instanceof Error ? error.message : String(error)}`)
+      problems.push(`has ${name}, which HTTP cannot carry: ${errorMessage(error)}`)
     }
   }
   return problems

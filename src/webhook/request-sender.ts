@@ -2,6 +2,7 @@ import { boundedCall } from '../backend/bounded-call.ts'
 import { isMissingDependency, OutageError, PermanentError } from '../backend/send-error.ts'
 import { TimeLimit } from '../backend/time-limit.ts'
 import { BroadcasterError } from '../errors.ts'
+import { errorMessage } from '../foundation/error-message.ts'
 import { onOneLine } from './answer-text.ts'
 import { type Destination, nameOf } from './destination.ts'
 import { ConnectionCutError, type HttpAnswer } from './exchange.ts'
@@ -113,7 +114,7 @@ export class RequestSender {
         headers = await boundedCall('the headers function of webhook()', timeout, signal, given)
       } catch (cause) {
         if (signal.aborted) throw cause
-        throw new OutageError(`the headers function of webhook() failed: ${messageOf(cause)}`, { cause })
+        throw new OutageError(`the headers function of webhook() failed: ${quotedMessage(cause)}`, { cause })
       }
       const [problem] = headerProblems(headers)
       if (problem !== undefined) throw new OutageError(`what the headers function of webhook() returned ${problem}`)
@@ -182,7 +183,7 @@ export class RequestSender {
     if (error instanceof PrivateAddressError && this.#reach === 'one-address') {
       return { error: new PermanentError(`${nameOf(url)} is refused: ${error.message}`), refuses: 'everything' }
     }
-    const message = `no answer from ${nameOf(url)}: ${messageOf(error)}`
+    const message = `no answer from ${nameOf(url)}: ${quotedMessage(error)}`
     return { error: placeError(message, { cause: error }), refuses: 'everything' }
   }
 
@@ -214,7 +215,7 @@ export class RequestSender {
 
   /** The connection ended without an answer: the destination went away, or it cuts off what it does not accept. */
   async #cut(target: RequestTarget, cause: ConnectionCutError, signal: AbortSignal): Promise<Refusal> {
-    const message = `no answer from ${nameOf(target.url)}: ${messageOf(cause)}`
+    const message = `no answer from ${nameOf(target.url)}: ${quotedMessage(cause)}`
     // Without its cause: the code in it would mean an outage.
     return (await this.#askLifeSign(target, signal))
       ? { error: new BroadcasterError('SEND_FAILED', `${message}, though it answers a HEAD`), refuses: 'message' }
@@ -262,8 +263,6 @@ const notSent: Refusal = {
 }
 
 /** The message may quote the other end, such as names in its certificate. */
-export function messageOf(error: unknown): string {
-  if (!(error instanceof Error)) return onOneLine(String(error), LONGEST_MESSAGE)
-  // Node gives an AggregateError without a message when it tried several addresses.
-  return onOneLine(error.message || ('code' in error ? String(error.code) : error.name), LONGEST_MESSAGE)
+export function quotedMessage(error: unknown): string {
+  return onOneLine(errorMessage(error), LONGEST_MESSAGE)
 }

@@ -17,7 +17,7 @@ import { BatchSender, type Deliver } from './batch-sender.ts'
 import { destinationOf, knownPlaceOf, nameOf } from './destination.ts'
 import { checkHeaders, eventMessage } from './message.ts'
 import { resolveWebhookOptions, type WebhookOptions } from './options.ts'
-import { LIFE_SIGN_TIMEOUT, messageOf, RequestSender } from './request-sender.ts'
+import { LIFE_SIGN_TIMEOUT, quotedMessage, RequestSender } from './request-sender.ts'
 import { refusalOfAnswer } from './response-error.ts'
 
 export type { WebhookHandshake } from './handshake-options.ts'
@@ -67,7 +67,7 @@ export function webhook(options: WebhookOptions): Backend {
       // Without this nothing can be sent, whatever answers there.
       await delivery.prepareSigning(typeof keys === 'function' ? [] : keys)
     } catch (error) {
-      return { healthy: false, detail: messageOf(error) }
+      return { healthy: false, detail: quotedMessage(error) }
     }
     if (typeof url === 'function') return { healthy: true, detail: 'each event has an address of its own' }
     const target = { url, trusted: true }
@@ -82,7 +82,7 @@ export function webhook(options: WebhookOptions): Backend {
       await delivery.permission(target, limit.signal)
       return { healthy: true, latency, detail: `${nameOf(url)} answers` }
     } catch (error) {
-      return { healthy: false, detail: `${nameOf(url)} is not ready: ${messageOf(error)}` }
+      return { healthy: false, detail: `${nameOf(url)} is not ready: ${quotedMessage(error)}` }
     } finally {
       limit.end()
     }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { canonicalUuid, isUuid, uuidFromHex, uuidToHex, uuidV7 } from '../../src/event/uuid.ts'
+import { canonicalUuid, uuidFromHex, uuidV7 } from '../../src/event/uuid.ts'
 
 const V7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
 
@@ -27,11 +27,10 @@ test('ids sort as they were made, within a millisecond, past its 4096 and when t
 
 test('canonical form, hex form and back', () => {
   const id = uuidV7()
-  assert.equal(isUuid(id), true)
-  assert.equal(isUuid(id.toUpperCase()), false)
-  assert.equal(uuidFromHex(uuidToHex(id)), id)
+  assert.equal(canonicalUuid(id), id)
+  assert.equal(uuidFromHex(id.replaceAll('-', '')), id)
   assert.equal(canonicalUuid(id.toUpperCase()), id)
-  assert.equal(canonicalUuid(uuidToHex(id).toUpperCase()), id)
+  assert.equal(canonicalUuid(id.replaceAll('-', '').toUpperCase()), id)
   for (const bad of ['', 'x', `${id}0`, id.slice(1), id.replace('-', '_')])
     assert.equal(canonicalUuid(bad), undefined, bad)
 })

@@ -1,6 +1,7 @@
 import { type FileHandle, open } from 'node:fs/promises'
 import type { OutgoingEvent } from '../../event/outgoing-event.ts'
 import { encodeStructured } from '../../event/structured.ts'
+import { errorMessage } from '../../foundation/error-message.ts'
 import { flag, required, text } from '../../foundation/option-kinds.ts'
 import { type OptionsOf, readOptions } from '../../foundation/option-table.ts'
 import { waitFor } from '../../foundation/waiting.ts'
@@ -45,7 +46,7 @@ export function fileBackend(options: FileBackendOptions): Backend {
         )
         return { healthy: true, detail: `${path} can be written` }
       } catch (error) {
-        return { healthy: false, detail: messageOf(error) }
+        return { healthy: false, detail: errorMessage(error) }
       }
     },
     close: async () => undefined,
@@ -69,7 +70,7 @@ async function send(
       text += `${oneLine(encodeStructured(event.toEncodable()))}\n`
       written.push(at)
     } catch (cause) {
-      results[at] = notDelivered(new PermanentError(`the event cannot be written: ${messageOf(cause)}`, { cause }))
+      results[at] = notDelivered(new PermanentError(`the event cannot be written: ${errorMessage(cause)}`, { cause }))
       if (key !== undefined) stopped.add(key)
     }
   }
@@ -79,7 +80,7 @@ async function send(
     await untilAborted(write(text), signal)
   } catch (cause) {
     // Part of it may have been written: those events arrive twice, and the torn line is not JSON.
-    result = notDelivered(new OutageError(`cannot append to ${path}: ${messageOf(cause)}`, { cause }))
+    result = notDelivered(new OutageError(`cannot append to ${path}: ${errorMessage(cause)}`, { cause }))
   }
   for (const at of written) results[at] = result
   return results
@@ -112,8 +113,4 @@ async function endsOpen(handle: FileHandle): Promise<boolean> {
 /** JSON data may be stored with line feeds between its tokens; inside its strings they are escaped. */
 function oneLine(json: string): string {
   return /[\r\n]/.test(json) ? json.replace(/[\r\n]+/g, ' ') : json
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

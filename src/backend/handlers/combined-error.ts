@@ -1,4 +1,5 @@
 import { BroadcasterError } from '../../errors.ts'
+import { errorMessage } from '../../foundation/error-message.ts'
 import { OutageError, PermanentError, RetryAfterError } from '../send-error.ts'
 
 /** A handler that did not succeed. */
@@ -20,7 +21,7 @@ export interface HandlerFailure {
  */
 export function combinedError(failures: readonly HandlerFailure[], someSucceeded: boolean): BroadcasterError {
   const errors = failures.map(({ error }) => error)
-  const message = failures.map(({ name, error }) => `handler '${name}': ${messageOf(error)}`).join('; ')
+  const message = failures.map(({ name, error }) => `handler '${name}': ${errorMessage(error)}`).join('; ')
   const cause = errors.length === 1 ? errors[0] : new AggregateError(errors, message)
   const retryAfter = Math.max(0, ...errors.map(retryAfterOf))
 
@@ -49,9 +50,4 @@ function isInterrupted(error: unknown): boolean {
 function retryAfterOf(error: unknown): number {
   const asked: unknown = error instanceof RetryAfterError || error instanceof OutageError ? error.retryAfter : 0
   return typeof asked === 'number' && asked > 0 ? asked : 0
-}
-
-/** The message of whatever was thrown. */
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message || error.name : String(error)
 }

@@ -2,6 +2,7 @@ import { BroadcasterError } from '../../errors.ts'
 import type { DeliveryEvent } from '../../event/delivery-event.ts'
 import type { OutgoingEvent } from '../../event/outgoing-event.ts'
 import { ReceivedEvent } from '../../event/received-event.ts'
+import { errorMessage } from '../../foundation/error-message.ts'
 import { duration, flag, integer } from '../../foundation/option-kinds.ts'
 import { type OptionsOf, readOptions } from '../../foundation/option-table.ts'
 import { withOneOf } from '../../foundation/with-one-of.ts'
@@ -14,7 +15,7 @@ import { Gate } from '../gate.ts'
 import { sendByKey } from '../send-by-key.ts'
 import { classifySendError, OutageError } from '../send-error.ts'
 import { timesOfEach } from '../send-times.ts'
-import { combinedError, type HandlerFailure, messageOf } from './combined-error.ts'
+import { combinedError, type HandlerFailure } from './combined-error.ts'
 
 export const HANDLERS = {
   /** How long one handler may take for one event, in milliseconds. Default 5000. */
@@ -164,7 +165,7 @@ interface Run {
 /** A network error of a handler is an outage of whatever that handler calls. */
 function ofHandler(name: string, error: unknown): unknown {
   if (error instanceof BroadcasterError || classifySendError(error).kind !== 'outage') return error
-  return new OutageError(messageOf(error), { cause: error, destination: name })
+  return new OutageError(errorMessage(error), { cause: error, destination: name })
 }
 
 function noHandlers(): SendResult {
@@ -182,7 +183,7 @@ function resultOf(started: number, failure?: HandlerFailure): HandlerResult {
   const at = new Date().toISOString()
   const ms = Math.round(performance.now() - started)
   return failure
-    ? { ok: false, at, ms, error: messageOf(failure.error).slice(0, STORED_ERROR_LENGTH) }
+    ? { ok: false, at, ms, error: errorMessage(failure.error).slice(0, STORED_ERROR_LENGTH) }
     : { ok: true, at, ms }
 }
 

@@ -56,7 +56,7 @@ SELECT e.id FROM (
   SELECT w.* FROM ${t.events} AS w FORCE INDEX (PRIMARY)
   WHERE ${behind('w.id')} AND ${end === null ? sql`TRUE` : sql`w.id <= ${end}`} ORDER BY w.id LIMIT ${2 * rows}) AS e
 WHERE ${allOf(t, where)} ORDER BY e.id LIMIT ${limit}`)
-      const ids = found.map((row) => fromSqlId(String(row['id'])))
+      const ids = found.map((row) => fromSqlId(row['id']))
       return { ids, next: ids.length === limit ? (ids.at(-1) ?? null) : end && fromSqlId(end) }
     },
     hold: hold(client, t),

@@ -19,7 +19,6 @@ VALUES (${NOW}, ${who}, ${what}, ${target}, ${reason}, ${operation}, 'running', 
 
 /** What operators did. */
 export function audit(client: Client, t: Tables): AuditStore {
-  const date = (value: unknown): Date => fromSqlDate(String(value))
   const text = (name: string): Sql => sql`${utf8(new Sql(name))} AS ${new Sql(name)}`
   return {
     begin: (entry) => client.transaction((tx) => beginAudit(tx, t, entry)),
@@ -42,7 +41,7 @@ SELECT id, CAST(at AS CHAR) AS at, ${text('who')}, ${text('what')}, ${text('targ
   ${text('outcome')}, ${text('counts')}, CAST(ended_at AS CHAR) AS ended_at, ${text('error')}
 FROM ${t.audit} ${where.length === 0 ? new Sql('') : sql`WHERE ${join(where, ' AND ')}`}
 ORDER BY id DESC LIMIT ${limit}`)
-      return rows.map((row) => auditEntryOf(row, date))
+      return rows.map((row) => auditEntryOf(row, fromSqlDate))
     },
     /** A DELETE may not read its own table, except through a derived table. */
     prune: ({ age, limit }) =>

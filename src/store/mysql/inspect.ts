@@ -8,6 +8,7 @@ import {
   wrongStatuses,
 } from '../inspection.ts'
 import { type InspectOptions, TRANSACTION_AGE } from '../server-look.ts'
+import { fromSqlDate } from '../values.ts'
 import type { Client } from './client.ts'
 import { waitingNames } from './fetch.ts'
 import { inspectServer } from './inspect-server.ts'
@@ -38,7 +39,7 @@ export function inspect(client: Client, t: Tables): (options?: InspectOptions) =
       missingIndexes,
       unreachable: missingIndexes.length > 0 ? [] : await look(),
       server: await inspectServer(client, transactionAge),
-      now: new Date(`${String(clock?.['now']).slice(0, 23).replace(' ', 'T')}Z`),
+      now: fromSqlDate(clock?.['now']),
       extraIndexes: [...columns]
         .toSorted(([a], [b]) => (a < b ? -1 : 1))
         .map(([name, on]) => ({

@@ -9,7 +9,7 @@ import {
   type OutboxLook,
   ROWS_READ,
 } from '../outbox-look.ts'
-import { fromSqlId } from '../values.ts'
+import { fromSqlDate, fromSqlId } from '../values.ts'
 import { destinations } from './breakers.ts'
 import type { Client, RawRow, Runs } from './client.ts'
 import { survey } from './coordination.ts'
@@ -43,7 +43,7 @@ export function look(client: Client, t: Tables): AdminStore['look'] {
       // CAST, since the client would read an instant in this process's time zone.
       const [clock] = await tx.query(sql`SELECT CAST(${NOW} AS CHAR) AS now`)
       return {
-        now: new Date(`${String(clock?.['now']).slice(0, 23).replace(' ', 'T')}Z`),
+        now: fromSqlDate(clock?.['now']),
         backends,
         workers,
         lanes,
@@ -161,7 +161,7 @@ ORDER BY s.lane, s.seq LIMIT ${HEADS_READ}`)
   return rows.map((row) => ({
     backend,
     partitionKey: String(row['partition_key']),
-    heldBy: fromSqlId(String(row['id'])),
+    heldBy: fromSqlId(row['id']),
     since: Math.max(0, Number(row['since'])) / 1_000,
   }))
 }

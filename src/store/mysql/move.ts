@@ -177,11 +177,11 @@ export function move(client: Client, t: Tables): AdminStore['move'] {
 SELECT e.id, ${PLACE}, ${IN_HAND} AS in_hand FROM ${t.events} AS e FORCE INDEX (PRIMARY)
 WHERE e.id IN (${ids}) AND ${fromOf(move, step?.id)} AND ${allOf(t, where)} FOR UPDATE`)
           const waiting = rows.filter((row) => isBusy(row, closed))
-          busy.push(...waiting.map((row) => fromSqlId(String(row['id']))))
+          busy.push(...waiting.map((row) => fromSqlId(row['id'])))
           const inOrder = wanted.map(fromSqlId)
           const within = new Set(inOrder.slice(0, step && passable(inOrder, busy, step)))
           // A column of MariaDB's type uuid returns an id in another form than that of the query.
-          const free = rows.filter((row) => !isBusy(row, closed) && within.has(fromSqlId(String(row['id']))))
+          const free = rows.filter((row) => !isBusy(row, closed) && within.has(fromSqlId(row['id'])))
           if (free.length === 0) continue
           const these = free.map((row) => String(row['id']))
           if (move.kind === 'delete') await deleteById(tx, t, these)

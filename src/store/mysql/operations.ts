@@ -42,8 +42,6 @@ FOR UPDATE`)
 
 /** Background operations. Each call is one conditional write of one row, and of its audit entry. */
 export function operations(client: Client, t: Tables): OperationStore {
-  const date = (value: unknown): Date => fromSqlDate(String(value))
-  const uuid = (value: unknown): string => fromSqlId(String(value))
   const changed = async (statement: Sql): Promise<boolean> => (await client.run(statement)) === 1
   return {
     add: ({ kind, who, reason, filter, conditions, params, rate, matched }, entry) =>
@@ -61,7 +59,7 @@ VALUES (${kind}, ${who}, ${reason}, ${filter}, ${conditions}, ${params}, ${rate}
 SELECT ${COLUMNS} FROM ${t.operations}
 WHERE ${id === undefined ? sql`TRUE` : sql`id = ${id}`} AND ${before === null ? sql`TRUE` : sql`id < ${before}`}
 ORDER BY id DESC LIMIT ${limit}`)
-      return rows.map((row) => operationOf(row, date, uuid))
+      return rows.map((row) => operationOf(row, fromSqlDate, fromSqlId))
     },
     async take(owner, lease) {
       const free = sql`state = 'running' AND (owner IS NULL OR owner = ${owner} OR lease_until <= ${NOW})
@@ -73,7 +71,7 @@ ORDER BY id DESC LIMIT ${limit}`)
 UPDATE ${t.operations} SET owner = ${owner}, lease_until = ${nowPlus(lease)} WHERE id = ${id} AND ${free}`)
       if (!isOurs) return undefined
       const [row] = await client.query(sql`SELECT ${COLUMNS} FROM ${t.operations} WHERE id = ${id}`)
-      return row && operationOf(row, date, uuid)
+      return row && operationOf(row, fromSqlDate, fromSqlId)
     },
     advance: (id, owner, step) => advance(client, t, [id, owner], step),
     change: (id, from, to, given) =>

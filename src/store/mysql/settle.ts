@@ -157,7 +157,7 @@ WHERE id IN (${ids}) AND ${MAY_BE_PUBLISHED} FOR UPDATE ${wait}`)
         const unsettled = row['stage'] !== null && Number(row['stage']) !== STAGE.failed
         const [lane, generation] = [Number(row['lane']), Number(row['generation'])]
         const hot = Number(row['stage']) === STAGE.hot
-        found.set(fromSqlId(String(row['id'])), { lane, generation, unsettled, hot })
+        found.set(fromSqlId(row['id']), { lane, generation, unsettled, hot })
       }
     }
     return found
@@ -175,7 +175,7 @@ async function lockedByOthers(
   for (const ids of slices(outcomes.filter(({ id }) => !free.has(id)).map(({ id }) => toSqlId(id)))) {
     const rows = await tx.query(sql`
 SELECT id FROM ${t.events} FORCE INDEX (PRIMARY) WHERE id IN (${ids}) AND ${MAY_BE_PUBLISHED}`)
-    for (const row of rows) busy.push(fromSqlId(String(row['id'])))
+    for (const row of rows) busy.push(fromSqlId(row['id']))
   }
   return busy
 }
@@ -249,7 +249,7 @@ async function heads(tx: Runs, t: Tables, some: readonly Outcome[]): Promise<Rea
   const rows = await tx.query(sql`
 SELECT id, CAST(available_at AS CHAR) AS at FROM ${t.events} FORCE INDEX (PRIMARY)
 WHERE id IN (${known}) AND stage IN (${UNSETTLED_STAGES})`)
-  return new Map(rows.map((row) => [fromSqlId(String(row['id'])), sql`${row['at'] as SqlValue}`]))
+  return new Map(rows.map((row) => [fromSqlId(row['id']), sql`${row['at'] as SqlValue}`]))
 }
 
 function text(value: string | undefined): Sql | null {

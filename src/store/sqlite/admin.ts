@@ -81,7 +81,7 @@ function walk(t: Tables) {
       SELECT id FROM (SELECT * FROM ${t.events} WHERE id > ? AND id <= ? ORDER BY id LIMIT ?)
       WHERE ${where.sql} ORDER BY id LIMIT ?`
     const found = db.all(sql, from, end ?? 'g', 2 * rows, ...where.values, limit)
-    const ids = found.map((row) => fromSqlId(String(row['id'])))
+    const ids = found.map((row) => fromSqlId(row['id']))
     return { ids, next: ids.length === limit ? (ids.at(-1) ?? null) : end && fromSqlId(end) }
   }
 }

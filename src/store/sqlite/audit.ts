@@ -26,14 +26,13 @@ export function audit(database: Database, t: Tables): AuditStore {
     ORDER BY id DESC LIMIT ?`
   const pruneSql = `
     DELETE FROM ${t.audit} WHERE at <= ${nowPlus('-?')} AND id IN (SELECT id FROM ${t.audit} ORDER BY id LIMIT ?)`
-  const date = (value: unknown): Date => fromSqlDate(String(value))
   return {
     begin: (entry) => database.write((db) => begin(db, entry)),
     end: (id, { outcome, counts, error }) => database.write((db) => void db.run(endSql, outcome, counts, error, id)),
     async list({ who = null, what = null, operation = null, naming = null, before, limit }) {
       const twice = [before, who, what, operation, naming].flatMap((value) => [value, value])
       const rows = await database.read((db) => db.all(listSql, ...twice, limit))
-      return rows.map((row) => auditEntryOf(row, date))
+      return rows.map((row) => auditEntryOf(row, fromSqlDate))
     },
     prune: ({ age, limit }) => database.write((db) => db.run(pruneSql, age / 1_000, limit)),
   }

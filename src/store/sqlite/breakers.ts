@@ -6,11 +6,10 @@ import {
   LONGEST_PROBE_WAIT,
   MOST_DESTINATIONS,
 } from '../coordination-store.ts'
-import { fromSqlDate } from '../values.ts'
 import type { Connection } from './connection.ts'
 import type { Database } from './database.ts'
 import type { Tables } from './tables.ts'
-import { NOW, nowPlus } from './values.ts'
+import { millisecondsBetween, NOW, nowPlus } from './values.ts'
 
 /** The breaker of each backend. A backend that never had an outage has no row. */
 export function breakers(database: Database, t: Tables, notify: () => void): BreakerStore {
@@ -56,15 +55,12 @@ export function listDestinations(t: Tables) {
   const sql = `
     SELECT destination, probe_at, since, error, ${NOW} AS now FROM ${t.destinations} WHERE backend = ? ORDER BY destination`
   return (db: Connection, backend: string): readonly DestinationRow[] =>
-    db.all(sql, backend).map((row) => {
-      const now = fromSqlDate(String(row['now'])).getTime()
-      return {
-        destination: String(row['destination']),
-        probeIn: Math.min(LONGEST_PROBE_WAIT, fromSqlDate(String(row['probe_at'])).getTime() - now),
-        since: Math.max(0, now - fromSqlDate(String(row['since'])).getTime()),
-        error: String(row['error']),
-      }
-    })
+    db.all(sql, backend).map((row) => ({
+      destination: String(row['destination']),
+      probeIn: Math.min(LONGEST_PROBE_WAIT, millisecondsBetween(row['now'], row['probe_at'])),
+      since: Math.max(0, millisecondsBetween(row['since'], row['now'])),
+      error: String(row['error']),
+    }))
 }
 
 /** The open breakers of destinations. */

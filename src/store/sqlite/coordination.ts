@@ -155,7 +155,7 @@ export function survey(t: Tables) {
 }
 
 function timeOf(date: unknown): number {
-  return fromSqlDate(String(date)).getTime()
+  return fromSqlDate(date).getTime()
 }
 
 function holdLeft({ hold_until: until, now }: Row): number | null {

@@ -28,7 +28,7 @@ export function inspect(t: Tables) {
     const missing = wanted.filter((name) => !there.has(name))
     return {
       unreachable: missing.length > 0 ? [] : look(db),
-      now: fromSqlDate(String(db.get(`SELECT ${NOW} AS now`)?.['now'])),
+      now: fromSqlDate(db.get(`SELECT ${NOW} AS now`)?.['now']),
       missingIndexes: missing.map((name) => name.slice(1, -1)),
       extraIndexes: indexes
         .filter(({ name }) => !ours.has(name))

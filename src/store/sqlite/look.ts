@@ -13,7 +13,7 @@ import { listDestinations } from './breakers.ts'
 import type { Connection } from './connection.ts'
 import { survey } from './coordination.ts'
 import type { Tables } from './tables.ts'
-import { FAR_FUTURE_SQL, NOW } from './values.ts'
+import { FAR_FUTURE_SQL, millisecondsBetween, NOW } from './values.ts'
 
 /** Above this many, rows are not counted one by one: the range of `seq` gives an estimate. */
 const COUNTED_ROWS = 100_000
@@ -90,7 +90,7 @@ export function look(t: Tables) {
     const ages = lanes.flatMap((lane) => {
       const { oldest, now } = db.get(oldestSql, backend, lane, backend, lane) ?? {}
       if (oldest == null) return []
-      return Math.max(0, fromSqlDate(String(now)).getTime() - fromSqlDate(String(oldest)).getTime())
+      return Math.max(0, millisecondsBetween(oldest, now))
     })
     return backendCounts(backend, {
       ready: number(db.get(hotSql, backend)) + number(db.get(dueSql, backend, all)),
@@ -112,7 +112,7 @@ export function look(t: Tables) {
     const counted = Number(db.get(countSql)?.['n'])
     const totalRowsIsEstimate = counted > COUNTED_ROWS
     return {
-      now: fromSqlDate(String(settings?.['now'])),
+      now: fromSqlDate(settings?.['now']),
       backends: names.map((name) => countsOf(db, name, lanes)),
       ...run.survey.read(db, names),
       destinations: names.flatMap((backend) => run.destinations(db, backend).map((one) => ({ backend, ...one }))),
@@ -121,11 +121,8 @@ export function look(t: Tables) {
           db.all(headsSql, backend).map((row) => ({
             backend,
             partitionKey: String(row['partition_key']),
-            heldBy: fromSqlId(String(row['id'])),
-            since: Math.max(
-              0,
-              fromSqlDate(String(row['now'])).getTime() - fromSqlDate(String(row['updated_at'])).getTime(),
-            ),
+            heldBy: fromSqlId(row['id']),
+            since: Math.max(0, millisecondsBetween(row['updated_at'], row['now'])),
           })),
         ),
       ),

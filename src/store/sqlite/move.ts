@@ -137,7 +137,7 @@ export function move(t: Tables) {
 
   const isDue = isStepDue(t)
   const advanceOn = advance(t)
-  const idOf = (row: Row): string => fromSqlId(String(row['id']))
+  const idOf = (row: Row): string => fromSqlId(row['id'])
   return (
     db: Connection,
     given: readonly string[],

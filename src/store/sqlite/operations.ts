@@ -29,8 +29,6 @@ export function isStepDue(t: Tables) {
 
 /** Background operations. */
 export function operations(database: Database, t: Tables): OperationStore {
-  const date = (value: unknown): Date => fromSqlDate(String(value))
-  const uuid = (value: unknown): string => fromSqlId(String(value))
   const addSql = `
     INSERT INTO ${t.operations} (kind, who, reason, filter, conditions, params, rate, matched, state, began_at)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'running', ${NOW}) RETURNING id`
@@ -63,14 +61,14 @@ export function operations(database: Database, t: Tables): OperationStore {
       }),
     async list({ id = null, before, limit }) {
       const rows = await database.read((db) => db.all(listSql, id, id, before, before, limit))
-      return rows.map((row) => operationOf(row, date, uuid))
+      return rows.map((row) => operationOf(row, fromSqlDate, fromSqlId))
     },
     async take(owner, lease) {
       // Most calls find nothing, and need no write lock.
       const runningSql = `SELECT 1 FROM ${t.operations} WHERE state = 'running' LIMIT 1`
       if ((await database.read((db) => db.get(runningSql))) === undefined) return undefined
       const [row] = await database.write((db) => db.all(takeSql, owner, lease / 1_000, owner))
-      return row && operationOf(row, date, uuid)
+      return row && operationOf(row, fromSqlDate, fromSqlId)
     },
     advance: (id, owner, taken) => database.write((db) => step(db, id, owner, taken)),
     change: (id, from, to, given) =>

@@ -1,8 +1,8 @@
 import { CLOCK_AHEAD, type HeldHead, LONGEST_PARKING } from '../relay-store.ts'
-import { fromSqlDate, fromSqlId } from '../values.ts'
+import { fromSqlId } from '../values.ts'
 import type { Connection } from './connection.ts'
 import type { Tables } from './tables.ts'
-import { FAR_FUTURE_SQL, NOW, nowPlus } from './values.ts'
+import { FAR_FUTURE_SQL, millisecondsBetween, NOW, nowPlus } from './values.ts'
 
 /** Releases what waits behind a key that nothing holds any longer, and returns the heads that do hold theirs. */
 export function reconcile(t: Tables) {
@@ -59,7 +59,7 @@ export function reconcile(t: Tables) {
     db.run(orphansSql, ...values, ...values)
     db.run(dueSql, ...values)
     return db.all(headsSql, ...values).map((row) => ({
-      id: fromSqlId(String(row['id'])),
+      id: fromSqlId(row['id']),
       seq: Number(row['seq']),
       lane: Number(row['lane']),
       partitionKey: String(row['partition_key']),
@@ -67,8 +67,4 @@ export function reconcile(t: Tables) {
       dueIn: row['status'] === 'failed' ? null : millisecondsBetween(row['now'], row['available_at']),
     }))
   }
-}
-
-function millisecondsBetween(from: unknown, to: unknown): number {
-  return fromSqlDate(String(to)).getTime() - fromSqlDate(String(from)).getTime()
 }

@@ -82,7 +82,7 @@ export function settle(t: Tables) {
     const recorded = new Set<string>()
     const run = (sql: string, rows: readonly (readonly unknown[])[], ...values: string[]): void => {
       if (rows.length === 0) return
-      for (const row of db.all(sql, ...values, JSON.stringify(rows))) recorded.add(fromSqlId(String(row['id'])))
+      for (const row of db.all(sql, ...values, JSON.stringify(rows))) recorded.add(fromSqlId(row['id']))
     }
     const owned = new Set(
       db

@@ -1,8 +1,8 @@
 import type { UnparkReport } from '../relay-store.ts'
-import { fromSqlDate, fromSqlId } from '../values.ts'
+import { fromSqlId } from '../values.ts'
 import type { Connection } from './connection.ts'
 import type { Tables } from './tables.ts'
-import { FAR_FUTURE_SQL, NOW } from './values.ts'
+import { FAR_FUTURE_SQL, millisecondsBetween, NOW } from './values.ts'
 
 interface Parked {
   readonly seq: number | bigint
@@ -58,7 +58,7 @@ export function unpark(t: Tables) {
             (row): Parked => ({
               seq: row['seq'] as number | bigint,
               availableAt: String(row['available_at']),
-              head: row['head'] === null ? undefined : fromSqlId(String(row['head'])),
+              head: row['head'] === null ? undefined : fromSqlId(row['head']),
             }),
           )
           .sort((a, b) =>
@@ -81,5 +81,5 @@ export function unpark(t: Tables) {
 /** Milliseconds until the first of these instants, at least 0; null = there is none. */
 function untilFirst(instants: readonly string[], now: string): number | null {
   const [first] = instants.toSorted()
-  return first === undefined ? null : Math.max(0, fromSqlDate(first).getTime() - fromSqlDate(now).getTime())
+  return first === undefined ? null : Math.max(0, millisecondsBetween(now, first))
 }

@@ -21,13 +21,17 @@ export function selectList(names: readonly ColumnName[]): string {
   return names.map(sqlName).join(', ')
 }
 
+export function millisecondsBetween(from: unknown, to: unknown): number {
+  return fromSqlDate(to).getTime() - fromSqlDate(from).getTime()
+}
+
 /** Reads rows that come as arrays in the order of the names. Made once per statement. */
 export function tupleReader<Name extends ColumnName>(
   names: readonly Name[],
 ): (row: readonly unknown[]) => Pick<OutboxEventColumns, Name> {
   const parts = names.map((name) => {
     const { kind } = COLUMNS[name]
-    return { name, read: kind === 'id' ? readId : kind === 'instant' ? readDate : readPlain }
+    return { name, read: kind === 'id' ? fromSqlId : kind === 'instant' ? readDate : readPlain }
   })
   return (row) => {
     const columns: Partial<Record<ColumnName, unknown>> = {}
@@ -36,12 +40,8 @@ export function tupleReader<Name extends ColumnName>(
   }
 }
 
-function readId(value: unknown): unknown {
-  return fromSqlId(String(value))
-}
-
 function readDate(value: unknown): unknown {
-  return value === null ? null : fromSqlDate(String(value))
+  return value === null ? null : fromSqlDate(value)
 }
 
 function readPlain(value: unknown): unknown {
@@ -65,7 +65,7 @@ function foreignExpression(name: ColumnName): string {
 
 /** How what `foreignSelectList` selects is read. */
 export const FOREIGN_READERS: Readers = {
-  id: readId,
+  id: fromSqlId,
   number: Number,
   instant: readDate,
   bytes: (text) => new Uint8Array(Buffer.from(String(text), 'hex')),
