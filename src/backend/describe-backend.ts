@@ -1,6 +1,5 @@
 import type { Backend } from './backend.ts'
 
-/** Where a client connects to. */
 interface Place {
   readonly host: string
   readonly port?: number | undefined

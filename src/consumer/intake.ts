@@ -27,13 +27,11 @@ export interface DeliveryInHand {
  * retry.
  */
 export class Intake {
-  /** All of them. */
   readonly #held = new Set<DeliveryInHand>()
   readonly #ready: DeliveryInHand[] = []
   /** What waits, by busy key. */
   readonly #behind = new Map<string, DeliveryInHand[]>()
 
-  /** How many are in hand. */
   get size(): number {
     return this.#held.size
   }
@@ -61,7 +59,6 @@ export class Intake {
     this.#ready.push(held)
   }
 
-  /** The next to work on. */
   take(): DeliveryInHand | undefined {
     return this.#ready.shift()
   }
@@ -88,7 +85,6 @@ export class Intake {
     else this.#behind.delete(key)
   }
 
-  /** Forgets all of them. */
   clear(): void {
     this.#held.clear()
     this.#ready.length = 0

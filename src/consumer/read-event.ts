@@ -1,7 +1,7 @@
 import type { EncodableEvent } from '../event/cloud-event.ts'
 import type { Delivery } from './subscription.ts'
 
-/** What a message turned out to be: an event, or why it is none. */
+/** What a message turned out to be: an event, or why it is not one. */
 export type ReadEvent = Pick<Delivery, 'event' | 'problem'>
 
 /** What `decode` makes of a message. */

@@ -13,7 +13,7 @@ export class Received<Message> {
   #changed = Promise.withResolvers<void>()
   #error: unknown
 
-  /** Aborts when what was delivered is not ours any more. */
+  /** Aborts when what was delivered is no longer ours. */
   get lost(): AbortSignal {
     return this.#lost.signal
   }
@@ -29,7 +29,6 @@ export class Received<Message> {
     this.wake()
   }
 
-  /** Whether it is ours still. */
   has(message: Message): boolean {
     return this.#held.has(message)
   }
@@ -59,7 +58,6 @@ export class Received<Message> {
     return this.#waiting.splice(0, limit)
   }
 
-  /** Ends the wait for messages. */
   wake(): void {
     this.#changed.resolve()
     this.#changed = Promise.withResolvers()

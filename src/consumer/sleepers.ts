@@ -29,7 +29,6 @@ export class Sleepers {
     lost?.addEventListener('abort', gone, { once: true })
   }
 
-  /** Nobody is woken any more. */
   clear(): void {
     for (const timer of this.#timers) clearTimeout(timer)
   }

@@ -11,9 +11,8 @@ export interface StartParts {
   readonly steps: readonly (() => Promise<unknown>)[]
   readonly failFast: boolean
   readonly pause: Pause
-  /** Whether somebody has stopped it meanwhile. */
   readonly isOver: () => boolean
-  /** Is told of each failure that is waited out. */
+  /** Called with each failure that is waited out. */
   readonly onError: (error: unknown) => void
 }
 

@@ -17,8 +17,8 @@ export interface DeadLetterReason {
  * One message as the broker handed it out. It is concluded once, by one of the three methods; until then the broker
  * keeps it, and delivers it again when this consumer is gone.
  *
- * The three methods reject when the broker could not be told; it then delivers the message again at some later time. By
- * then `lost` has aborted, unless the method may be called again.
+ * The three methods reject when the broker could not be reached; it then delivers the message again later. By then
+ * `lost` has aborted, unless the method may be called again.
  */
 export interface Delivery {
   /** The event; undefined when the message is not an event, and `problem` says why. */

@@ -188,7 +188,7 @@ class Reading {
   }
 }
 
-/** Reads options within an option; what is wrong is told to `refuse`. */
+/** Reads options within an option; calls `refuse` for what is wrong. */
 export function readNested<Table extends OptionTable>(
   table: Table,
   options: object,

@@ -41,7 +41,7 @@ export interface AssignedReaderParts {
     to: readonly { readonly topic: string; readonly number: number; readonly offset: bigint }[],
   ) => Promise<void>
   readonly onGap: ((error: BroadcasterError) => void) | undefined
-  /** What delays one partition, and not the others. Told when it begins. */
+  /** Called with what delays one partition and not the others, when that begins. */
   readonly onTrouble: ((error: BroadcasterError) => void) | undefined
 }
 

@@ -7,7 +7,6 @@ import type { ResolvedKafkaOptions } from './options.ts'
 import { type ChoosePartition, type LaneOwner, type PlacedMessage, type ProducePort, placeOf } from './port.ts'
 import type { ProducerPort } from './producer-port.ts'
 
-/** A lane's producer, as Kafka numbers it. */
 interface LaneProducer {
   readonly fence: number
   readonly producerId: bigint

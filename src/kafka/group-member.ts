@@ -82,7 +82,6 @@ export class GroupMember {
     consumer.on('error', (error: unknown) => this.#fail(error))
   }
 
-  /** Joins the group. */
   static async join(
     group: string,
     options: ResolvedKafkaSubscriptionOptions,

@@ -6,13 +6,6 @@ import type { PlacedMessage } from './port.ts'
 import { answersIn, type Opened, type PartitionAnswer, type ProducerPort } from './producer-port.ts'
 
 /** A producer's numbers at Kafka. */
-export /** Nobody can be asked: what a broker would say. */
-function leaderless(messages: readonly PlacedMessage[]): Written {
-  const name = 'LEADER_NOT_AVAILABLE'
-  const answers = messages.map(({ message: { topic }, partition }) => ({ topic, partition, name }))
-  return { messages, error: failureOfCode(name, messages[0]?.message.topic ?? '', false).error, answers }
-}
-
 interface ProducerNumbers {
   readonly producerId: bigint
   readonly producerEpoch: number
@@ -172,4 +165,11 @@ type ProduceArguments = [
 
 interface Found {
   readonly coordinators: readonly { readonly host: string; readonly port: number }[]
+}
+
+/** What a broker would answer for partitions without a leader, where there is nobody to ask. */
+export function leaderless(messages: readonly PlacedMessage[]): Written {
+  const name = 'LEADER_NOT_AVAILABLE'
+  const answers = messages.map(({ message: { topic }, partition }) => ({ topic, partition, name }))
+  return { messages, error: failureOfCode(name, messages[0]?.message.topic ?? '', false).error, answers }
 }

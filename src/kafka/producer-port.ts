@@ -40,7 +40,6 @@ export function producerPort(options: ResolvedKafkaOptions) {
 
   /** Partitions that accept nothing now, by topic and number. */
   const away = new Set<string>()
-  /** How many partitions a topic has. */
   const counts = new Map<string, number>()
 
   async function topic(name: string): Promise<ChoosePartition> {

@@ -12,7 +12,6 @@ const LATEST = -1n
 const READ_COMMITTED = 1
 /** How long Kafka holds a fetch open that finds nothing, in milliseconds. */
 const WAIT = 500
-/** How much one fetch brings, in bytes. */
 const FETCH = 4 * 1024 * 1024
 
 /** Reads a topic from beginning to end, without joining a group. */

@@ -5,7 +5,6 @@ import type { ResolvedNatsStream } from './options.ts'
 import { failureOf } from './publish-error.ts'
 import { takesSubject } from './subject.ts'
 
-/** What asks JetStream. */
 type Ask = OpenNats['ask']
 type StreamConfig = import('@nats-io/jetstream').StreamConfig
 

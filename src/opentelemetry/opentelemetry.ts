@@ -21,7 +21,6 @@ import { attributesOf, spanContextOf } from './trace-context.ts'
 /** For the option `hooks` of a Broadcaster, `handlers()`, a Consumer and a webhook receiver. */
 export interface OpenTelemetryHooks extends PublishHooks, RelayHooks, HandlerHooks {}
 
-/** The name of the tracer. */
 const TRACER = 'ts-broadcaster'
 /** The place of an event before its backend is known. */
 const OUTBOX = { system: 'ts-broadcaster' }

@@ -118,7 +118,6 @@ export class ProcessMetrics {
     this.#stops = SIGNAL_NAMES.map((name) => listen(name)).filter((stop) => stop !== undefined)
   }
 
-  /** Stops listening. */
   close(): void {
     for (const stop of this.#stops) stop()
   }

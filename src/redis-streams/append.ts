@@ -150,7 +150,6 @@ function resultOfAppended(each: Appended, stream: string, options: ResolvedRedis
   return notDelivered(errorOfReply(each.error, stream, typeof options.stream === 'function'))
 }
 
-/** The result of one command. */
 function resultOf(appender: Appender, stream: string, reply: Settlement<unknown> | undefined): SendResult {
   if (reply?.kind === 'value') return delivered
   if (reply?.kind === 'error') {

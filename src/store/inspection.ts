@@ -42,11 +42,10 @@ export interface Unreachable {
  */
 export const LOOKED_AT = 10_000
 /** How many rows of a wrong lane are counted for each name and range of the index. */
-export const COUNTED = 1_000
+export const MOST_COUNTED = 1_000
 /** How many backend names are read. */
-export const NAMES = 100
+export const MOST_NAMES = 100
 
-/** All statuses, as an SQL list. */
 const KNOWN_STATUSES = `(${STATUSES.map((status) => `'${status}'`).join(', ')})`
 
 /** Finds statuses that do not exist; `end` reads (a key, status) of `LOOKED_AT` rows at one end of the table. */

@@ -48,7 +48,6 @@ export class Repeats<Line> {
     }
   }
 
-  /** Says now what was held back. */
   flush(): void {
     clearTimeout(this.#timer)
     this.#timer = undefined

@@ -4,7 +4,6 @@ import type { Logger } from './logger.ts'
 import { Repeats } from './repeats.ts'
 import type { SignalName, Signals } from './signals.ts'
 
-/** One line for people. */
 interface Line {
   readonly level: keyof Logger
   readonly text: string
@@ -96,7 +95,6 @@ export class SignalLog {
     if (ENDS.has(name)) this.flush()
   }
 
-  /** Writes what was held back. */
   flush(): void {
     this.#repeats.flush()
   }

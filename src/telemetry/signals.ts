@@ -83,7 +83,7 @@ export interface Signals {
   'destination.up': { readonly backend: string; readonly destination: string; readonly worker: string }
   /** The worker owns these lanes from now on. */
   'lane.gained': { readonly backend: string; readonly worker: string; readonly lanes: readonly number[] }
-  /** The worker does not own these lanes any more. */
+  /** The worker no longer owns these lanes. */
   'lane.lost': {
     readonly backend: string
     readonly worker: string

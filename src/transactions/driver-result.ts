@@ -14,6 +14,6 @@ export function rowsOf(dialect: SqlDialect, result: unknown): readonly Row[] {
 }
 
 /** The outcome of a statement without rows, which mysql2 puts into a pair. */
-export function answerOf(result: unknown): unknown {
+export function unpaired(result: unknown): unknown {
   return Array.isArray(result) ? result[0] : result
 }

@@ -1,7 +1,7 @@
 import { BroadcasterError } from '../errors.ts'
 import type { Row, Statement } from '../store/statement.ts'
 import type { TransactionAdapter } from '../store/transaction-adapter.ts'
-import { answerOf, rowsOf } from './driver-result.ts'
+import { rowsOf, unpaired } from './driver-result.ts'
 import { type DrizzleQuery, drizzleQuery } from './drizzle-query.ts'
 import { guarded } from './guarded.ts'
 import { requireOpenByLock } from './lock-probe.ts'
@@ -62,7 +62,7 @@ function serverAdapter(dialect: SqlDialect): TransactionAdapter<DrizzleTransacti
       }
       const run = async (text: string, values: readonly unknown[]): Promise<readonly Row[]> =>
         rowsOf(dialect, await tx.execute(drizzleQuery(text, values)))
-      const answer = async (text: string): Promise<unknown> => answerOf(await tx.execute(text))
+      const answer = async (text: string): Promise<unknown> => unpaired(await tx.execute(text))
       return runGuarded({ run, answer }, joinFor(dialect, statement), statement)
     },
     isIntact: (tx) => drizzleState(tx) === 'intact',

@@ -1,6 +1,6 @@
 import type { Row, Statement } from '../store/statement.ts'
 import type { TransactionAdapter } from '../store/transaction-adapter.ts'
-import { answerOf, rowsOf } from './driver-result.ts'
+import { rowsOf, unpaired } from './driver-result.ts'
 import { guarded } from './guarded.ts'
 import { describe, hasMethods, notATransaction, transactionEnded } from './refusal.ts'
 import { type DialectOption, dialectOf } from './sql-dialect.ts'
@@ -40,7 +40,7 @@ export function knexTransaction(options: DialectOption): TransactionAdapter<Knex
     execute(tx: KnexTransaction, statement: Statement): Promise<readonly Row[]> {
       const run = async (text: string, bindings: readonly unknown[]): Promise<readonly Row[]> =>
         rowsOf(dialect, await tx.raw(text, bindings as readonly Value[]))
-      const answer = async (text: string): Promise<unknown> => answerOf(await tx.raw(text, []))
+      const answer = async (text: string): Promise<unknown> => unpaired(await tx.raw(text, []))
       // Knex takes `?` in every dialect and numbers it itself; no statement of a store contains one otherwise.
       return runGuarded({ run, answer, check: () => requireOpen(tx) }, statement.strings.join('?'), statement)
     },

@@ -1,6 +1,6 @@
 import { joinStatement, type Row, type Statement } from '../store/statement.ts'
 import type { TransactionAdapter } from '../store/transaction-adapter.ts'
-import { answerOf } from './driver-result.ts'
+import { unpaired } from './driver-result.ts'
 import { guarded } from './guarded.ts'
 import { describe, hasMethods, isObject, notATransaction, transactionEnded } from './refusal.ts'
 import { type DialectOption, dialectOf } from './sql-dialect.ts'
@@ -58,7 +58,7 @@ export function sequelizeTransaction(options: DialectOption): TransactionAdapter
       const { sequelize } = insideOf(tx)
       const query = async (text: string, values: readonly unknown[]): Promise<unknown> => {
         // `bind` numbers its values on every database; RAW, since SELECT would mean a read of a model's table.
-        return answerOf(
+        return unpaired(
           await sequelize.query(text, { ...ONCE, bind: [...values], transaction: tx, raw: true, type: 'RAW' }),
         )
       }

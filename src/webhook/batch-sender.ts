@@ -87,7 +87,6 @@ export class BatchSender {
     return [...runs.values()]
   }
 
-  /** Sends what goes to one destination. */
   async #sendGroup(group: readonly Item[], outcomes: Outcomes, signal: AbortSignal): Promise<void> {
     const items = group.toSorted((a, b) => a.at - b.at)
     for (const part of batchParts(items, this.#limit)) {
@@ -149,7 +148,6 @@ export class BatchSender {
 /** The results of one send so far. */
 class Outcomes {
   readonly results: SendResult[]
-  /** Delivers a message within this send. */
   readonly deliver: Deliver
   /** Keys with an event that was not delivered. */
   readonly #stopped = new Set<string>()

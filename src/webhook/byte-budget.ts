@@ -13,7 +13,6 @@ export class ByteBudget {
     return true
   }
 
-  /** Gives back what was taken. */
   give(bytes: number): void {
     this.#free += bytes
   }

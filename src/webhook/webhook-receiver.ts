@@ -231,7 +231,6 @@ function carriedMode({ headers }: Request): ContentMode | undefined {
   return JSON_FORMAT.test(type) && isUtf8Type(type) ? contentModeOf(type) : undefined
 }
 
-/** What a receiver permits. */
 type Permits = Pick<WebhookReceiverSettings, 'allowedOrigins' | 'allowedRate'>
 
 /** Answers a request for permission (CloudEvents, "HTTP 1.1 Web Hooks for Event Delivery", section 4.2). */

@@ -67,7 +67,6 @@ export class MemoryQueue {
     this.#putBack(lost.map(([message]) => message))
   }
 
-  /** The oldest dead letters. */
   listDead({ limit, after = '0' }: DeadLetterPage): readonly DeadLetter[] {
     const begin = this.#dead.findIndex(({ number }) => String(number) === after) + 1
     return this.#dead.slice(begin, begin + limit).map(({ event, problem, number }, n) => {

@@ -96,7 +96,6 @@ export class MemoryOutbox {
     return this.rows.get(event.id) ?? (identity === undefined ? undefined : this.#byIdentity.get(identity))
   }
 
-  /** Rows in insertion order. */
   bySeq(only: (row: MemoryRow) => boolean = () => true): readonly MemoryRow[] {
     return [...this.rows.values()].filter(only).sort((a, b) => a.seq - b.seq)
   }
@@ -120,7 +119,6 @@ export class MemoryOutbox {
     )
   }
 
-  /** The lanes of these rows get attention. */
   raiseAttention(rows: readonly MemoryRow[]): void {
     for (const lane of new Set(rows.flatMap((row) => this.lanesOf(row)))) lane.attention++
     if (rows.length > 0) this.wake()

@@ -3,7 +3,6 @@ import { UNSETTLED } from '../../record/status.ts'
 import type { Outcome, Ownership, SettleReport } from '../relay-store.ts'
 import type { MemoryOutbox, MemoryRow } from './memory-outbox.ts'
 
-/** How many failed attempts a row remembers. */
 const ATTEMPTS_KEPT = 10
 
 /** Whether this worker still owns the lane, under the fence that it took it with. */

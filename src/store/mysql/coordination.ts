@@ -135,11 +135,9 @@ UPDATE ${t.lanes} SET owner = NULL WHERE ${areLanes(ours)} AND owner = ${workerI
 const HOLD_LEFT: Sql = sql`CASE WHEN hold_until <= ${nowPlus(LONGEST_HOLD)}
     THEN TIMESTAMPDIFF(MICROSECOND, ${NOW}, hold_until) WHEN hold_until IS NOT NULL THEN 0 END`
 
-/** The columns that `laneOf` reads. */
 const LANE: Sql = sql`backend, lane, owner, fence, attention, hold, quiet_for,
   ${HOLD_LEFT} AS hold_left`
 
-/** A lane from these columns. */
 function laneOf(row: RawRow): LaneRow {
   return laneOfRow(row, row['hold_left'] === null ? null : Number(row['hold_left']) / 1_000)
 }

@@ -1,8 +1,8 @@
 import {
-  COUNTED,
   type Inspection,
   LOOKED_AT,
-  NAMES,
+  MOST_COUNTED,
+  MOST_NAMES,
   type Unreachable,
   unreachableRows,
   wrongStatuses,
@@ -65,12 +65,12 @@ function unreachable(client: Client, t: Tables): () => Promise<readonly Unreacha
     const [settings] = await client.query(sql`SELECT lanes FROM ${t.settings}`)
     const lanes = Number(settings?.['lanes'])
     let beyond = 0
-    for (const name of await names(NAMES)) {
+    for (const name of await names(MOST_NAMES)) {
       const [row] = await client.query(sql`
 SELECT COUNT(*) AS found FROM (
   SELECT status FROM ${t.events} FORCE INDEX (${t.index.work})
   WHERE publisher_backend = ${name} AND stage IN (${[STAGE.hot, STAGE.parked, STAGE.retrying]})
-    AND (lane < 0 OR lane >= ${lanes}) LIMIT ${COUNTED}) AS beyond`)
+    AND (lane < 0 OR lane >= ${lanes}) LIMIT ${MOST_COUNTED}) AS beyond`)
       beyond += Number(row?.['found'] ?? 0)
     }
     const statuses = await client.query(new Sql(statusText))

@@ -1,8 +1,8 @@
 import {
-  COUNTED,
   type Inspection,
   LOOKED_AT,
-  NAMES,
+  MOST_COUNTED,
+  MOST_NAMES,
   type Unreachable,
   unreachableRows,
   wrongStatuses,
@@ -63,7 +63,7 @@ function unreachable(client: Client, t: Tables): () => Promise<readonly Unreacha
 SELECT 1 FROM unnest($1::text[]) AS n(name) CROSS JOIN LATERAL (
   SELECT FROM ${t.events} AS e
   WHERE e.publisher_backend = n.name AND e.lane ${range} AND e.available_at ${available} AND e.status IN ${UNSETTLED}
-  ORDER BY e.publisher_backend, e.lane LIMIT ${COUNTED}) AS each`
+  ORDER BY e.publisher_backend, e.lane LIMIT ${MOST_COUNTED}) AS each`
   const laneText = `
 SELECT s.lanes, (SELECT count(*) FROM (${(['IS NULL', 'IS NOT NULL'] as const)
     .flatMap((available) => [beyond(available, '< 0'), beyond(available, '>= s.lanes')])
@@ -74,7 +74,7 @@ FROM ${t.settings} AS s`
   )
 
   return async () => {
-    const [row] = await client.query(laneText, [await names(NAMES)])
+    const [row] = await client.query(laneText, [await names(MOST_NAMES)])
     const lanes = Number(row?.['lanes'])
     const lane = `CASE WHEN partition_key IS NULL THEN floor(random() * ${lanes}) ELSE ('x' || left(encode(sha256(convert_to(partition_key, 'UTF8')), 'hex'), 8))::bit(32)::bigint % ${lanes} END`
     const statuses = await client.transaction(async (tx) => {

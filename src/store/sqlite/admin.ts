@@ -58,7 +58,6 @@ function list(t: Tables) {
   }
 }
 
-/** How many rows match. */
 function count(t: Tables) {
   return (db: Connection, conditions: readonly Condition[], limit?: number): number => {
     const where = allOf(t, conditions)

@@ -94,7 +94,6 @@ export function coordination(database: Database, t: Tables, notify: () => void):
   }
 }
 
-/** The columns of a lane. */
 const LANE = `backend, lane, owner, fence, attention, hold, hold_until, quiet_for, ${NOW} AS now`
 
 /** The workers, the lanes and their owners, and the breakers. */
@@ -164,7 +163,6 @@ function holdLeft({ hold_until: until, now }: Row): number | null {
   return left > LONGEST_HOLD ? 0 : left
 }
 
-/** Reads a row of the lanes table. */
 function toLane(row: Row): LaneRow {
   return laneOfRow(row, holdLeft(row))
 }

@@ -1,8 +1,8 @@
 import {
-  COUNTED,
   type Inspection,
   LOOKED_AT,
-  NAMES,
+  MOST_COUNTED,
+  MOST_NAMES,
   type Unreachable,
   unreachableRows,
   wrongStatuses,
@@ -54,7 +54,7 @@ function unreachable(t: Tables): (db: Connection) => readonly Unreachable[] {
     ['lane < min(0, ?)', 'lane >= ?'].map(
       (range) => `SELECT count(*) AS found FROM (SELECT 1 FROM ${t.events} INDEXED BY ${index}
     WHERE publisher_backend = ? AND ${range} AND available_at ${available}
-      AND status IN ('pending', 'retry', 'processing') LIMIT ${COUNTED})`,
+      AND status IN ('pending', 'retry', 'processing') LIMIT ${MOST_COUNTED})`,
     ),
   )
   const statusText = wrongStatuses(
@@ -64,7 +64,7 @@ function unreachable(t: Tables): (db: Connection) => readonly Unreachable[] {
   return (db) => {
     const lanes = Number(db.get(`SELECT lanes FROM ${t.settings}`)?.['lanes'])
     let beyond = 0
-    for (const name of names(db, NAMES)) {
+    for (const name of names(db, MOST_NAMES)) {
       for (const text of texts) beyond += Number(db.get(text, name, lanes)?.['found'] ?? 0)
     }
     // SQLite has no SHA-256: the lane of the key's last event, or any, but the same for a key.
