@@ -2,8 +2,8 @@ import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import type { Node } from 'typescript/unstable/ast'
-import { API, type Project, type Symbol as Sym, SymbolFlags } from 'typescript/unstable/sync'
+import { isTypeAliasDeclaration, type Node } from 'typescript/unstable/ast'
+import { API, type Project, type Symbol as Sym, SymbolFlags, type Type } from 'typescript/unstable/sync'
 
 export const root = dirname(dirname(import.meta.dirname))
 
@@ -15,6 +15,8 @@ export class Declarations {
   readonly #folder = mkdtempSync(join(tmpdir(), 'broadcaster-api-'))
   readonly #api: API
   readonly project: Project
+  /** The options types that are exported, by what is in them: a declaration may write one out in place of naming it. */
+  readonly #named = new Map<string, string>()
 
   constructor() {
     emit(this.#folder)
@@ -52,6 +54,29 @@ export class Declarations {
     return symbol && this.target(symbol)
   }
 
+  /** Notes an exported options type, so that options which have it are shown by its name. */
+  nameOptions(symbol: Sym): void {
+    const node = this.nodesOf(this.target(symbol))[0]
+    if (node === undefined || !isTypeAliasDeclaration(node)) return
+    if (!/= OptionsOf</.test(textOf(node))) return
+    this.#named.set(this.#contentOf(this.project.checker.getDeclaredTypeOfSymbol(this.target(symbol))), symbol.name)
+  }
+
+  /** The name of an options type that an entry exports; undefined = none does. */
+  nameOf(options: Type): string | undefined {
+    return this.#named.get(this.#contentOf(options))
+  }
+
+  /** The same for options as they are given and as they are read. */
+  #contentOf(options: Type): string {
+    const { checker } = this.project
+    const members = checker.getPropertiesOfType(options).map((one) => {
+      const type = checker.getTypeOfSymbol(one)
+      return `${one.name}: ${type && checker.typeToString(type, undefined, IN_FULL).replace(/ \| undefined$/, '')}`
+    })
+    return members.sort().join()
+  }
+
   /** The comment on one line, without its tags. */
   commentOf(symbol: Sym): string {
     return oneLine(this.project.checker.getDocumentationCommentOfSymbol(symbol))
@@ -63,6 +88,14 @@ export class Declarations {
     if (!path?.startsWith(`${this.#folder}/`)) return
     return `${path.slice(this.#folder.length + 1).replace(/\.d\.ts$/, '.ts')} ${symbol.name}`
   }
+}
+
+/** TypeScript's TypeFormatFlags: NoTruncation and UseAliasDefinedOutsideCurrentScope, so that no path is shown. */
+export const IN_FULL = 1 | (1 << 14)
+
+/** Whether a type is computed from a table of options. */
+export function isOptions(type: Type): boolean {
+  return ['OptionsOf', 'ResolvedOf'].includes(type.getAliasSymbol()?.name ?? '')
 }
 
 function emit(folder: string): void {

@@ -10,8 +10,8 @@ import {
   type NodeArray,
   SyntaxKind,
 } from 'typescript/unstable/ast'
-import { SignatureKind, type Symbol as Sym, SymbolFlags, TypeFlags } from 'typescript/unstable/sync'
-import { type Declarations, oneLine, textOf } from './declarations.ts'
+import { SignatureKind, type Symbol as Sym, SymbolFlags, type Type, TypeFlags } from 'typescript/unstable/sync'
+import { type Declarations, IN_FULL, isOptions, oneLine, textOf } from './declarations.ts'
 
 /** A member of an interface, a class or an options type. */
 export interface Member {
@@ -95,29 +95,51 @@ function inherited(declarations: Declarations, node: Node, exported: ReadonlySet
   )
 }
 
-/** TypeScript's TypeFormatFlags: NoTruncation and UseAliasDefinedOutsideCurrentScope, so that no path is shown. */
-const IN_FULL = 1 | (1 << 14)
-
 /** The properties of a type that is computed from others, as options are from their table. */
 function computed(declarations: Declarations, symbol: Sym): readonly Member[] {
   const { checker } = declarations.project
   const type = checker.getDeclaredTypeOfSymbol(symbol)
   if (!type.isObjectType() && !type.isIntersectionType()) return []
   if (checker.isArrayLikeType(type) || checker.getSignaturesOfType(type, SignatureKind.Call).length > 0) return []
+  return propertiesOf(declarations, type, '')
+}
+
+/** The properties of a type, and behind an option those of the options within it that no entry names. */
+function propertiesOf(declarations: Declarations, type: Type, path: string): readonly Member[] {
+  const { checker } = declarations.project
   return checker.getPropertiesOfType(type).flatMap((property) => {
     // A `Record`, a `Map`: what they have is no member of ours.
     if (declarations.originOf(property) === undefined) return []
     const optional = (property.flags & SymbolFlags.Optional) !== 0
     const given = checker.getTypeOfSymbol(property)
-    const shown = given ? checker.typeToString(given, undefined, IN_FULL) : 'unknown'
-    return {
-      name: property.name,
-      signature: `${property.name}${optional ? '?' : ''}: ${optional ? shown.replace(/ \| undefined$/, '') : shown}`,
-      optional,
-      takesUndefined: takesUndefined(declarations, property),
-      comment: declarations.commentOf(property),
+    const name = `${path}${property.name}`
+    const nested = given ? optionsIn(declarations, given) : []
+    let shown = given ? checker.typeToString(given, undefined, IN_FULL) : 'unknown'
+    for (const one of nested) {
+      shown = shown.replaceAll(checker.typeToString(one, undefined, IN_FULL), declarations.nameOf(one) ?? '{ ... }')
     }
+    return [
+      {
+        name,
+        signature: `${name}${optional ? '?' : ''}: ${optional ? shown.replace(/ \| undefined$/, '') : shown}`,
+        optional,
+        takesUndefined: takesUndefined(declarations, property),
+        comment: declarations.commentOf(property),
+      },
+      ...nested
+        .filter((one) => declarations.nameOf(one) === undefined)
+        .flatMap((one) => propertiesOf(declarations, one, `${name}.`)),
+    ]
   })
+}
+
+/** The types of options that a type is, or that it is a choice or a list of. */
+function optionsIn(declarations: Declarations, type: Type): readonly Type[] {
+  if (isOptions(type)) return [type]
+  if (type.isUnionType()) return type.getTypes().flatMap((one) => optionsIn(declarations, one))
+  const { checker } = declarations.project
+  const isList = type.isObjectType() && checker.isArrayLikeType(type) && type.isTypeReference()
+  return isList ? checker.getTypeArguments(type).flatMap((one) => optionsIn(declarations, one)) : []
 }
 
 /** What may only be left out has another `undefined` in its type than what may be undefined. */

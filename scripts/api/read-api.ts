@@ -33,6 +33,7 @@ export function readApi(): readonly Entry[] {
   const exported = new Set(
     all.flatMap(({ symbols }) => symbols.map((one) => declarations.originOf(declarations.target(one)) ?? '')),
   )
+  for (const { symbols } of all) for (const one of symbols) declarations.nameOptions(one)
   return all.map(({ name, file, symbols }) => ({
     name,
     comment: firstComment(readFileSync(join(root, 'src', file.replace(/\.d\.ts$/, '.ts')), 'utf8')),

@@ -75,6 +75,19 @@ function optionsOf(exported: readonly Exported[]) {
     .flatMap(({ name, members }) => members.map((member) => ({ label: `${name}.${member.name}`, ...member })))
 }
 
+test('options within options are shown as such, by name or one by one, and not as what they are computed from', () => {
+  const computed = all.flatMap(({ name, members }) =>
+    members
+      .filter(({ signature }) => /\b(OptionsOf|ResolvedOf|Option)</.test(signature))
+      .map((one) => `${name}.${one.name}`),
+  )
+  assert.deepEqual([...new Set(computed)], [])
+  const labels = new Set(options.map(({ label }) => label))
+  assert.ok(labels.has('KafkaSubscriptionOptions.deadLetter.topic'), 'what has no name of its own is listed')
+  const trim = options.find(({ label }) => label === 'RedisStreamsOptions.trim')
+  assert.match(trim?.signature ?? '', /\| RedisTrim\b/, 'what has one is named')
+})
+
 test('each option that may be left out says what counts then', () => {
   const silent = options.filter(({ optional, comment }) => optional && !/default/i.test(comment))
   assert.deepEqual(
