@@ -72,7 +72,8 @@ export class Declarations {
     const { checker } = this.project
     const members = checker.getPropertiesOfType(options).map((one) => {
       const type = checker.getTypeOfSymbol(one)
-      return `${one.name}: ${type && checker.typeToString(type, undefined, IN_FULL).replace(/ \| undefined$/, '')}`
+      const text = type ? checker.typeToString(type, undefined, IN_FULL) : ''
+      return `${one.name}: ${text.replaceAll('ResolvedOf<', 'OptionsOf<').replaceAll(' | undefined', '')}`
     })
     return members.sort().join()
   }

@@ -133,13 +133,14 @@ function propertiesOf(declarations: Declarations, type: Type, path: string): rea
   })
 }
 
-/** The types of options that a type is, or that it is a choice or a list of. */
+/** The types of options that a type is, or that it is a choice, a list or a record of. */
 function optionsIn(declarations: Declarations, type: Type): readonly Type[] {
   if (isOptions(type)) return [type]
   if (type.isUnionType()) return type.getTypes().flatMap((one) => optionsIn(declarations, one))
   const { checker } = declarations.project
   const isList = type.isObjectType() && checker.isArrayLikeType(type) && type.isTypeReference()
-  return isList ? checker.getTypeArguments(type).flatMap((one) => optionsIn(declarations, one)) : []
+  const parts = isList ? checker.getTypeArguments(type) : type.getAliasTypeArguments()
+  return parts.flatMap((one) => optionsIn(declarations, one))
 }
 
 /** What may only be left out has another `undefined` in its type than what may be undefined. */

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Pool, PoolConnection, RowDataPacket } from 'mysql2/promise'
 import { mysql } from '../../src/store/mysql/mysql.ts'
 import type { Store } from '../../src/store/store.ts'
+import { RolledBackError } from '../../src/testing/store/roll-back.ts'
 import {
   BACKEND,
   deleteNow,
@@ -16,7 +17,6 @@ import {
   newEvent,
   own,
   purgeNow,
-  RolledBackError,
   read,
   runIn,
   until,

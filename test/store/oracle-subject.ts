@@ -3,16 +3,8 @@ import type { Hold } from '../../src/store/admin-store.ts'
 import type { LaneRow } from '../../src/store/coordination-store.ts'
 import type { Outcome, Ownership } from '../../src/store/relay-store.ts'
 import type { Store } from '../../src/store/store.ts'
-import {
-  insertIn,
-  keyHashOf,
-  LONG_HOLD,
-  LONG_LEASE,
-  newEvent,
-  purgeNow,
-  RolledBackError,
-  runIn,
-} from '../../src/testing/store/steps.ts'
+import { RolledBackError } from '../../src/testing/store/roll-back.ts'
+import { insertIn, keyHashOf, LONG_HOLD, LONG_LEASE, newEvent, purgeNow, runIn } from '../../src/testing/store/steps.ts'
 import { type EventSpec, LANES, LATER, moveOf, type Operation, type OutcomeSpec, PAST } from './oracle-operations.ts'
 
 const BACKENDS = ['default', 'other']

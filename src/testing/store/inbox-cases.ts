@@ -4,7 +4,8 @@ import { Inbox } from '../../inbox/inbox.ts'
 import type { Store } from '../../store/store.ts'
 import type { StoreCase } from '../store-conformance.ts'
 import { it } from './fixture.ts'
-import { RolledBackError, rolledBack, until } from './steps.ts'
+import { RolledBackError, rolledBack } from './roll-back.ts'
+import { until } from './steps.ts'
 
 const event = { source: '/orders', id: 'o-1' }
 

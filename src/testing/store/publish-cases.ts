@@ -4,6 +4,7 @@ import type { NewOutboxEvent } from '../../record/columns.ts'
 import type { Store } from '../../store/store.ts'
 import type { StoreCase } from '../store-conformance.ts'
 import { it, requires } from './fixture.ts'
+import { RolledBackError, rolledBack, savepoint } from './roll-back.ts'
 import {
   assertColumns,
   fetchAll,
@@ -15,11 +16,8 @@ import {
   keyHashOf,
   laneCount,
   newEvent,
-  RolledBackError,
   read,
-  rolledBack,
   runIn,
-  savepoint,
 } from './steps.ts'
 
 async function duplicateOf(store: Store, event: NewOutboxEvent) {

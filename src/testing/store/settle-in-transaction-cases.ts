@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import type { StoreCase } from '../store-conformance.ts'
 import { it } from './fixture.ts'
+import { RolledBackError } from './roll-back.ts'
 import { outcome } from './sample-outcomes.ts'
-import { assertColumns, fetchedIds, insertIn, insertOne, newEvent, own, RolledBackError, read } from './steps.ts'
+import { assertColumns, fetchedIds, insertIn, insertOne, newEvent, own, read } from './steps.ts'
 
 /** The write of a handler and the settle share one transaction: both, or neither. */
 export const settleInTransactionCases: readonly StoreCase[] = [

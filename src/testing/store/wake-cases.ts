@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import type { Store } from '../../store/store.ts'
 import type { StoreCase } from '../store-conformance.ts'
 import { ofTwo, requires } from './fixture.ts'
-import { BACKEND, insertIn, insertOne, moveNow, newEvent, own, rolledBack, until } from './steps.ts'
+import { rolledBack } from './roll-back.ts'
+import { BACKEND, insertIn, insertOne, moveNow, newEvent, own, until } from './steps.ts'
 
 /** Listens and, for each of `works`, arms, does the work and waits to be woken. */
 async function isWoken(listening: Store, ...works: readonly (() => Promise<unknown>)[]): Promise<void> {
