@@ -249,10 +249,9 @@ export class Broadcaster<
   }
 
   /**
-   * Stops the workers made here and running drains, then closes backends and store. What was injected stays open, and
-   * so does a backend or store that another Broadcaster also has, until the last of them closes. Each backend, and the
-   * store, has 10 s: what does not close in time is left to itself, and this rejects with `CLOSE_TIMEOUT`. From then on
-   * every call fails with `CLOSED`. Idempotent.
+   * Stops the workers made here and running drains, then closes backends and store, 10 s for each: what takes longer is
+   * left to itself, and this rejects with `CLOSE_TIMEOUT`. What was injected stays open, and what another Broadcaster
+   * has too, until the last of them closes. From then on every call fails with `CLOSED`. Idempotent.
    */
   close(): Promise<void> {
     this.#closing ??= this.#close()

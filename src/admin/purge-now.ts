@@ -2,7 +2,6 @@ import { compileTypePattern } from '../event/type-pattern.ts'
 import { Archive, type ArchiveEvents } from '../retention/archive.ts'
 import { CleanUp } from '../retention/clean-up.ts'
 import { perStatus, ruleOf } from '../retention/rules.ts'
-import type { PerStatus } from '../store/retention-store.ts'
 import type { Store } from '../store/store.ts'
 import type { ActedBy } from './actor.ts'
 
@@ -15,7 +14,7 @@ export interface PurgeOptions extends ActedBy {
   /** Cancelled events, in milliseconds; null = none. Default: `failed`. */
   readonly cancelled?: number | null | undefined
   /** How many events of a status are kept: the oldest of more are deleted, whatever their age. Default: any number. */
-  readonly keep?: Partial<PerStatus<number | null>> | undefined
+  readonly keep?: Partial<Record<'published' | 'failed' | 'cancelled', number | null>> | undefined
   /** Only events of this type, or of those that match a pattern such as `audit.*`. Default: all. */
   readonly type?: string | undefined
   /**
