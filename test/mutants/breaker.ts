@@ -2,6 +2,13 @@ import type { Mutant } from './mutant.ts'
 
 export const breaker: readonly Mutant[] = [
   {
+    name: 'an outage does not open the breaker of its worker',
+    file: 'src/relay/breaker.ts',
+    find: '    this.#state = { isOpen: true }\n',
+    put: '',
+    tests: ['relay/breaker'],
+  },
+  {
     name: 'the first probe comes before the backend asked for it',
     file: 'src/relay/breaker.ts',
     find: 'Math.max(this.#firstProbe, retryAfter)',
@@ -44,6 +51,20 @@ export const breaker: readonly Mutant[] = [
     tests: ['relay/breaker'],
   },
   {
+    name: 'what another worker closed stays open',
+    file: 'src/relay/breaker.ts',
+    find: 'if (row.open !== this.#state.isOpen) {',
+    put: 'if (row.open && !this.#state.isOpen) {',
+    tests: ['relay/breaker'],
+  },
+  {
+    name: 'what another worker opened is not seen',
+    file: 'src/relay/breaker.ts',
+    find: 'if (row.open !== this.#state.isOpen) {',
+    put: 'if (!row.open && this.#state.isOpen) {',
+    tests: ['relay/breaker'],
+  },
+  {
     name: 'an error that the database cannot hold keeps the breaker from being stored',
     file: 'src/relay/breaker.ts',
     find: 'return tell(plain)',
@@ -56,6 +77,41 @@ export const breaker: readonly Mutant[] = [
     find: 'return this.#paused ? Number.POSITIVE_INFINITY : ',
     put: 'return ',
     tests: ['relay/breaker'],
+  },
+  {
+    name: 'one event is probed with for ever',
+    file: 'src/relay/prober.ts',
+    find: '!held.marked && failures(held) < TRIES',
+    put: '!held.marked',
+    tests: ['relay/prober'],
+  },
+  {
+    name: 'an event that may have killed its worker is a probe',
+    file: 'src/relay/prober.ts',
+    find: '!held.marked && failures(held) < TRIES',
+    put: 'failures(held) < TRIES',
+    tests: ['relay/prober'],
+  },
+  {
+    name: 'an event that alone is refused is not charged',
+    file: 'src/relay/prober.ts',
+    find: 'if (id !== undefined) this.#blameLast(id)',
+    put: '',
+    tests: ['relay/prober'],
+  },
+  {
+    name: 'where nothing waits the health of the backend is not asked',
+    file: 'src/relay/cycle.ts',
+    find: 'const { healthy, detail } = await checkHealth(backend, timeout)',
+    put: 'const { healthy, detail } = { healthy: true, detail: null }',
+    tests: ['relay/probing'],
+  },
+  {
+    name: 'a send from before the last probe opens the breaker again',
+    file: 'src/relay/cycle.ts',
+    find: '!this.#breaker.isOpen && state === this.#breaker.state',
+    put: '!this.#breaker.isOpen',
+    tests: ['relay/late-outage'],
   },
   {
     name: 'an open breaker does not keep batches from being sent',

@@ -58,6 +58,13 @@ export const sending: readonly Mutant[] = [
     tests: ['relay/relay'],
   },
   {
+    name: 'a turn is lost when there is nothing to send',
+    file: 'src/relay/cycle.ts',
+    find: 'if (batch.length === 0) return this.#turns.end()',
+    put: 'if (batch.length === 0) return',
+    tests: ['relay/relay'],
+  },
+  {
     name: 'what a send failed with is lost with its events',
     file: 'src/relay/cycle.ts',
     find: 'for (const held of batch) this.#conclusion.giveBack(held)',

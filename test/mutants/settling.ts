@@ -2,6 +2,27 @@ import type { Mutant } from './mutant.ts'
 
 export const settling: readonly Mutant[] = [
   {
+    name: 'a settle is given up at the first error',
+    file: 'src/relay/settler.ts',
+    find: 'if (this.#isTooLate(entry, now - entry.failingSince)) {',
+    put: 'if (true) {',
+    tests: ['relay/settler'],
+  },
+  {
+    name: 'a settle is never given up',
+    file: 'src/relay/settler.ts',
+    find: 'if (this.#isTooLate(entry, now - entry.failingSince)) {',
+    put: 'if (false) {',
+    tests: ['relay/settler'],
+  },
+  {
+    name: 'a statement without an answer raises no doubt',
+    file: 'src/relay/settler.ts',
+    find: 'if (doubtful.size > 0) {',
+    put: 'if (false) {',
+    tests: ['relay/settler'],
+  },
+  {
     name: 'a store that takes nothing refuses each outcome',
     file: 'src/relay/settler.ts',
     find: ' && this.#tookAt > (entry.failingSince ?? now - 1)',
@@ -77,6 +98,34 @@ export const settling: readonly Mutant[] = [
     find: 'for (const plainer of plainerForms(outcome)) {',
     put: 'for (const plainer of []) {',
     tests: ['relay/settler'],
+  },
+  {
+    name: 'a delivery is not recorded once the lane is lost',
+    file: 'src/relay/settler.ts',
+    find: "outcome.kind !== 'published' && !lanes.has(held.lane)",
+    put: '!lanes.has(held.lane)',
+    tests: ['relay/settler'],
+  },
+  {
+    name: 'a failure is recorded for ever once the lane is lost',
+    file: 'src/relay/settler.ts',
+    find: "outcome.kind !== 'published' && !lanes.has(held.lane)",
+    put: 'false',
+    tests: ['relay/settler'],
+  },
+  {
+    name: 'a worker that stops waits for a store that is away',
+    file: 'src/relay/settler.ts',
+    find: 'if (this.#isEnding && (lease.left <= 0 || failingFor > lease.length)) return true',
+    put: '',
+    tests: ['relay/settler'],
+  },
+  {
+    name: 'a worker ends before its outcomes are recorded',
+    file: 'src/relay/conclusion.ts',
+    find: '    await this.#settler.idle()\n',
+    put: '',
+    tests: ['relay/conclusion'],
   },
   {
     name: 'one attempt more than allowed',
