@@ -60,8 +60,8 @@ export const sending: readonly Mutant[] = [
   {
     name: 'a turn is lost when there is nothing to send',
     file: 'src/relay/cycle.ts',
-    find: 'if (batch.length === 0) return this.#turns.end()',
-    put: 'if (batch.length === 0) return',
+    find: 'if (batch.length === 0) return',
+    put: 'if (batch.length === 0) return\n      if (false)',
     tests: ['relay/relay'],
   },
   {
