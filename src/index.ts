@@ -32,6 +32,7 @@ export type {
   WorkerStatus,
 } from './admin/status.ts'
 export { TEST_EVENT_TYPE, type TestEventOptions } from './admin/test-events.ts'
+export type { Undone, UndoOptions } from './admin/undo-action.ts'
 export {
   type Backend,
   type BackendCapabilities,

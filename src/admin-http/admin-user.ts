@@ -29,6 +29,8 @@ export type AdminAction =
   | 'test-event'
   | 'operate'
   | 'requeue-dead-letter'
+  /** To undo a requeue, a cancel or a pause. */
+  | 'undo'
 
 /** Who may do what, at least. */
 export const LEAST_ROLE: Readonly<Record<AdminAction, Role>> = {
@@ -46,6 +48,7 @@ export const LEAST_ROLE: Readonly<Record<AdminAction, Role>> = {
   'test-event': 'operator',
   operate: 'operator',
   'requeue-dead-letter': 'operator',
+  undo: 'operator',
   delete: 'admin',
 }
 

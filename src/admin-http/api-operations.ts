@@ -234,6 +234,8 @@ export interface OperationRow {
   /** Events a second that it may do at most; null = no limit. */
   readonly rate: number | null
   readonly error: string | null
+  /** Its line in the audit, by which it can be undone; null = it has none. */
+  readonly audit: number | null
 }
 
 /** POST api/filters {q}: see FilterAnswer. */

@@ -174,6 +174,26 @@ export interface AuditRow {
   readonly moved: number
   readonly outcome: string
   readonly operation: number | null
+  /** It is of a kind that can be undone, and has changed something. */
+  readonly undoable: boolean
+}
+
+/** POST api/audit/<n>/undo */
+export interface UndoBody {
+  /** `goOn` of an answer. */
+  readonly after?: string
+  readonly reason?: string
+}
+/** What came of it, in this call. */
+export interface UndoAnswer {
+  /** Events that are what they were before; of a pause 1. */
+  readonly undone: number
+  /** Events that were sent, tried, moved or deleted since. Of a pause: it had ended. */
+  readonly tooLate: number
+  /** Events in hand at a worker that did not answer in time: ask again. */
+  readonly unknown: number
+  /** The call ended by its time: give it as `after` to go on; null = it did not. */
+  readonly goOn: string | null
 }
 
 /** GET api/operations, api/operations/<n> */

@@ -1,10 +1,17 @@
 import type { AuditEntry } from '../admin/audit-log.ts'
-import type { AuditAnswer, AuditRow } from './api-types.ts'
+import { UNDOABLE } from '../admin/undo-action.ts'
+import { ApiError } from './api-problem.ts'
+import type { AuditAnswer, AuditRow, UndoAnswer } from './api-types.ts'
+import { reasonOf } from './backend-routes.ts'
 import type { ApiRoute, Call } from './call.ts'
-import { cursorOf, placeOf } from './filter-of-call.ts'
+import { cursorOf, placeOf, readCursor } from './filter-of-call.ts'
 
 const KIND = 'audit'
 const PAGE = 50
+const UNDO = 'undo'
+/** How long one call undoes, and waits for workers, in milliseconds. */
+const TIME = 5_000
+const PATIENCE = 3_000
 
 /** What people did. */
 export const AUDIT_ROUTES: readonly ApiRoute[] = [
@@ -17,6 +24,16 @@ export const AUDIT_ROUTES: readonly ApiRoute[] = [
     answer: 'AuditAnswer',
     feature: 'audit',
     run: listAudit,
+  },
+  {
+    method: 'POST',
+    path: 'audit/{number}/undo',
+    action: 'undo',
+    summary: 'Undoes a requeue, a cancel or a pause, as far as nothing has become of it.',
+    body: { type: 'UndoBody', members: ['after', 'reason'] },
+    answer: 'UndoAnswer',
+    feature: 'audit',
+    run: undo,
   },
 ]
 
@@ -31,6 +48,20 @@ async function listAudit(call: Call): Promise<AuditAnswer> {
     audit: page.map((entry) => auditRow(call, entry)),
     next: last === undefined ? null : cursorOf(call, KIND, { id: String(last.id), back: false }),
   }
+}
+
+async function undo(call: Call): Promise<UndoAnswer> {
+  const { outbox, params, body, visitor } = call
+  const number = params['number'] ?? ''
+  if (!/^\d{1,15}$/.test(number)) {
+    throw new ApiError('NOT_FOUND', 'There is no entry of this number in the audit.', { field: 'number' })
+  }
+  const after = readCursor(call, `${UNDO} ${number}`, body['after'])?.id
+  const { undone, tooLate, unknown, next } = await outbox.admin.undo(Number(number), {
+    ...{ by: visitor?.user, reason: reasonOf(body['reason']), after, time: TIME, patience: PATIENCE },
+  })
+  const goOn = next === null ? null : cursorOf(call, `${UNDO} ${number}`, { id: next, back: false })
+  return { undone, tooLate, unknown, goOn }
 }
 
 /** An entry as the user may see it. */
@@ -51,5 +82,6 @@ export function auditRow(call: Call, entry: AuditEntry): AuditRow {
     moved: counts.moved ?? 0,
     outcome,
     operation,
+    undoable: UNDOABLE.includes(what) && (counts.moved ?? 0) > 0,
   }
 }

@@ -19,6 +19,7 @@ export function operationRow(operation: Operation, view: EventView, now: Date): 
     leftAlone,
     rate,
     error,
+    audit,
   } = operation
   return {
     id,
@@ -35,5 +36,6 @@ export function operationRow(operation: Operation, view: EventView, now: Date): 
     unchanged: leftAlone,
     rate,
     error,
+    audit,
   }
 }

@@ -32,6 +32,7 @@ import {
   workerStatuses,
 } from './status.ts'
 import { type PublishTest, type TestEventOptions, TestEvents } from './test-events.ts'
+import { Undo, type Undone, type UndoOptions } from './undo-action.ts'
 
 /** What the door for operators opens to. */
 export interface AdminParts {
@@ -80,6 +81,7 @@ export class Admin {
   readonly #breakers: Breakers
   readonly #corrections: Corrections
   readonly #testEvents: TestEvents
+  readonly #undo: Undo
   /** What is done to all events that match, in the background, by any worker: begun, listed, paused and ended here. */
   readonly operations: Operations
 
@@ -95,6 +97,8 @@ export class Admin {
     this.#corrections = new Corrections(store.admin, records, parts.publisher, this.#audit)
     this.#testEvents = new TestEvents(parts.publishTest, names, this.#audit)
     this.operations = new Operations(store.operations, store.admin, this.#audit, names)
+    const { admin, coordination } = store
+    this.#undo = new Undo({ admin, coordination, operations: this.operations, audit: this.#audit })
   }
 
   /** The events that match, as a query: order, cut, count or walk through it. */
@@ -198,6 +202,15 @@ export class Admin {
   /** What operators did through this door, in any process: the newest first. */
   audit(options?: ListAuditOptions): Promise<readonly AuditEntry[]> {
     return this.#audit.list(options)
+  }
+
+  /**
+   * Undoes a `requeue`, a `cancel` or a `pause`, by the number of its entry in the audit, as far as nothing has become of it: events that
+   * were not tried since are what they were, and one that blocked its key blocks it again. Throws `DOES_NOT_EXIST`, and
+   * `ILLEGAL_STATUS_MOVE` for what cannot be undone and for an operation that has not ended.
+   */
+  undo(entry: number, options?: UndoOptions): Promise<Undone> {
+    return this.#undo.undo(entry, options)
   }
 
   /** The consumers of this service, and whether their dead letters can be listed. Asks no server. */

@@ -1,3 +1,4 @@
+import { DoesNotExistError } from '../errors.ts'
 import { describeError } from '../foundation/describe-error.ts'
 import { integer, text } from '../foundation/option-kinds.ts'
 import { type OptionsOf, readOptions } from '../foundation/option-table.ts'
@@ -20,6 +21,8 @@ export interface AuditTarget {
   readonly destination?: string
   /** The name of a consumer. */
   readonly consumer?: string
+  /** The entry of the audit that was undone. */
+  readonly entry?: number
   /** The due time that was given, the backend of a replay, the ages of a purge, or what a correction changed. */
   readonly to?: unknown
 }
@@ -112,13 +115,13 @@ export class Audit {
    */
   async write<T>(
     action: Action,
-    work: () => Promise<T>,
+    work: (entry: number) => Promise<T>,
     counts: (result: T | undefined) => AuditCounts,
     isStopped: () => boolean = () => false,
   ): Promise<T> {
     const id = await this.begin(action)
     try {
-      const result = await work()
+      const result = await work(id)
       await this.end(id, isStopped() ? 'stopped' : 'done', counts(result)).catch(() => undefined)
       return result
     } catch (error) {
@@ -147,6 +150,19 @@ export class Audit {
       await end('failed', counts(undefined), error)
       throw error
     }
+  }
+
+  /** One, by its number. Throws `DOES_NOT_EXIST`. */
+  async get(id: number): Promise<AuditEntry> {
+    const isNumber = Number.isSafeInteger(id) && id > 0
+    const [found] = isNumber ? await this.#store.list({ before: id + 1, limit: 1 }) : []
+    if (found?.id === id) return entryOf(found)
+    throw new DoesNotExistError(`there is no entry ${id} in the audit`, { field: 'entry', value: id })
+  }
+
+  /** The events that an entry moved and that can be undone, by id. */
+  moved(id: number, page: { readonly after: string | null; readonly limit: number }): Promise<readonly string[]> {
+    return this.#store.moved(id, page)
   }
 
   async list(options: ListAuditOptions = {}): Promise<readonly AuditEntry[]> {

@@ -48,7 +48,7 @@ export class AuditedMoves {
   }
 
   move(what: 'requeue' | 'skip' | 'cancel' | 'delete', target: MoveTarget, options?: ActOptions): Promise<MoveResult> {
-    return this.#write(what, target, options, (rest) => this.#moves[what](target, rest))
+    return this.#write(what, target, options, (rest, entry) => this.#moves[what](target, rest, entry))
   }
 
   async replay(target: MoveTarget, { to, ...options }: ReplayOptions = {}): Promise<MoveResult> {
@@ -66,7 +66,7 @@ export class AuditedMoves {
     what: string,
     target: MoveTarget,
     { by, reason, ...rest }: ActOptions = {},
-    work: (options: MoveOptions) => Promise<MoveResult>,
+    work: (options: MoveOptions, entry: number) => Promise<MoveResult>,
     to?: Date | string,
   ): Promise<MoveResult> {
     checkTarget(target)
@@ -78,7 +78,7 @@ export class AuditedMoves {
     const action = { what, target: { ...targetOf(target), ...(to && { to }) }, by, reason }
     return this.#audit.write(
       action,
-      () => work({ ...rest, onProgress }),
+      (entry) => work({ ...rest, onProgress }, entry),
       (result = done) => countsOf(target, result),
       () => rest.signal?.aborted === true,
     )

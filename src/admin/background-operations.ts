@@ -51,6 +51,8 @@ export interface Operation {
   readonly reason: string
   /** Events a second at most; null = as fast as it goes. */
   readonly rate: number | null
+  /** The number of its entry in the audit, by which it can be undone; null = it has none. */
+  readonly audit: number | null
   /** How many matched when it began; null = more than 100,000. */
   readonly matched: number | null
   /** How many were changed so far: exact, whatever process died meanwhile. */
@@ -200,6 +202,7 @@ function operationOf(stored: StoredOperation): Operation {
     beganAt,
     endedAt,
     error,
+    audit,
   } = stored
   return {
     id,
@@ -216,6 +219,7 @@ function operationOf(stored: StoredOperation): Operation {
     beganAt,
     endedAt,
     error,
+    audit,
   }
 }
 

@@ -31,6 +31,8 @@ export interface PeaceOptions {
   readonly signal?: AbortSignal | undefined
   /** What an event must meet when it is moved. Default: nothing. */
   readonly where?: readonly Condition[] | undefined
+  /** The entry of the audit under which is kept what the events were. Default: none. */
+  readonly entry?: number | undefined
   /** Called when the wait is over and some are busy still, with the last holds, while they stand. */
   readonly giveUp?: (holds: readonly Hold[]) => Promise<MoveReport>
 }
@@ -54,9 +56,9 @@ export async function moveInPeace(
   admin: Pick<AdminStore, 'hold' | 'move' | 'lift'>,
   ids: readonly string[],
   move: AdminMove,
-  { patience = PATIENCE, signal, where, giveUp }: PeaceOptions = {},
+  { patience = PATIENCE, signal, where, entry, giveUp }: PeaceOptions = {},
 ): Promise<Pick<MoveResult, 'moved' | 'unknown'>> {
-  const first = await admin.move(ids, move, [], { where })
+  const first = await admin.move(ids, move, [], { where, entry })
   if (first.busy.length === 0) return { moved: first.moved, unknown: [] }
   // What was unsettled when it was asked for, and is published when the lane is quiet, was sent: it stays.
   const late: AdminMove = move.kind === 'delete' ? { kind: 'delete', published: false } : move
@@ -80,7 +82,7 @@ export async function moveInPeace(
         heldAt = performance.now()
         continue
       }
-      const report = await admin.move(busy, late, holds, { where })
+      const report = await admin.move(busy, late, holds, { where, entry })
       moved.push(...report.moved)
       busy = report.busy
     }

@@ -51,8 +51,9 @@ export class Moves {
     this.#records = records
   }
 
-  requeue(target: MoveTarget, options?: MoveOptions): Promise<MoveResult> {
-    return this.#move(target, { kind: 'requeue' }, MOVABLE.requeue, options)
+  /** `entry`: the one of the audit, under which it can be undone. */
+  requeue(target: MoveTarget, options?: MoveOptions, entry?: number): Promise<MoveResult> {
+    return this.#move(target, { kind: 'requeue' }, MOVABLE.requeue, options, entry)
   }
 
   replay(target: MoveTarget, options?: MoveOptions): Promise<MoveResult> {
@@ -73,8 +74,9 @@ export class Moves {
     return this.#move(target, { kind: 'skip' }, MOVABLE.skip, options)
   }
 
-  cancel(target: MoveTarget, options?: MoveOptions): Promise<MoveResult> {
-    return this.#move(target, { kind: 'cancel' }, MOVABLE.cancel, options)
+  /** The same. */
+  cancel(target: MoveTarget, options?: MoveOptions, entry?: number): Promise<MoveResult> {
+    return this.#move(target, { kind: 'cancel' }, MOVABLE.cancel, options, entry)
   }
 
   async reschedule(target: MoveTarget, at: Date, options?: MoveOptions): Promise<MoveResult> {
@@ -109,10 +111,11 @@ export class Moves {
     move: AdminMove,
     statuses: readonly Status[] | undefined,
     options: MoveOptions = {},
+    entry?: number,
   ): Promise<MoveResult> {
     const apply = async (ids: readonly string[], where: readonly Condition[]): Promise<MoveResult> => {
       const { patience, signal } = options
-      const { moved, unknown } = await moveInPeace(this.#admin, ids, move, { patience, signal, where })
+      const { moved, unknown } = await moveInPeace(this.#admin, ids, move, { patience, signal, where, entry })
       const known = new Set([...moved, ...unknown])
       // Only what is still to be sent can be too late.
       const mayBeLate = move.kind !== 'replay' && move.kind !== 'skip'

@@ -49,9 +49,13 @@ export class StepMoves {
 
   async #go(holds: readonly Hold[], leaveBusy: boolean): Promise<MoveReport> {
     const { move, where, end, owner, lease } = this.#terms
-    const { id, rate } = this.#operation
+    const { id, rate, audit } = this.#operation
     const step = { id, owner, after: this.#after, end, leaveBusy, rate, movedBefore: this.#moved, lease }
-    const report = await this.#admin.move(this.#rest, move, holds, { where: [...where, ...this.#unsent()], step })
+    const report = await this.#admin.move(this.#rest, move, holds, {
+      where: [...where, ...this.#unsent()],
+      step,
+      entry: audit ?? undefined,
+    })
     if (report.passed === undefined) {
       this.#isOurs = false
       return report

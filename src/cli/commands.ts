@@ -18,7 +18,10 @@ import { publish } from './commands/publish.ts'
 import { purge } from './commands/purge.ts'
 import { show } from './commands/show.ts'
 import { stats } from './commands/stats.ts'
+import { tail } from './commands/tail.ts'
 import { testEvent } from './commands/test-event.ts'
+import { top } from './commands/top.ts'
+import { undo } from './commands/undo.ts'
 import { worker } from './commands/worker.ts'
 
 /** The commands, in the order of the help. */
@@ -30,6 +33,7 @@ export const commands: readonly Command[] = [
   publish,
   list,
   show,
+  tail,
   requeue,
   skip,
   cancel,
@@ -37,6 +41,7 @@ export const commands: readonly Command[] = [
   replay,
   correct,
   stats,
+  top,
   health,
   doctor,
   pause,
@@ -45,6 +50,7 @@ export const commands: readonly Command[] = [
   breaker,
   operations,
   audit,
+  undo,
   purge,
   deadLetters,
   capture,

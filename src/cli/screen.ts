@@ -40,6 +40,8 @@ export function screenOn(terminal: Terminal): Screen {
     get noteWidth() {
       return terminal.noteWidth
     },
+    fullScreen: () =>
+      terminal.fullScreen(({ text, colour }) => painted(printable(text), colour, terminal.coloured.out)),
     env: terminal.env,
     cwd: terminal.cwd,
     ask: (question) => terminal.ask(printable(question)),

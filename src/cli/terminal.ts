@@ -1,7 +1,28 @@
 import { createInterface } from 'node:readline'
+import { takeWindow } from './full-screen.ts'
 
 /** What a whole line may be shown in. */
 export type Colour = 'red' | 'green' | 'yellow' | 'dim' | 'bold'
+
+/** A line of a window. */
+export interface Line {
+  readonly text: string
+  readonly colour?: Colour | undefined
+}
+
+/** The whole window of the person who watches, until it is closed. */
+export interface FullScreen {
+  readonly columns: number
+  readonly rows: number
+  /** Shows these lines, and nothing else. */
+  draw(lines: readonly Line[]): void
+  /** Calls when the window has another size. */
+  onResize(listener: () => void): void
+  /** Aborts when the person wants it to end: q, Ctrl-C or Ctrl-D. */
+  readonly closed: AbortSignal
+  /** Gives the window back as it was. Idempotent. */
+  close(): void
+}
 
 /** Where a command runs: the process around it, as far as commands may know. Tests give their own. */
 export interface Terminal {
@@ -20,6 +41,8 @@ export interface Terminal {
   readonly env: Readonly<Record<string, string | undefined>>
   /** The working folder. */
   readonly cwd: string
+  /** Takes the whole window; undefined where nobody watches, or cannot answer. `paint` makes the text of a line. */
+  fullScreen(paint?: (line: Line) => string): FullScreen | undefined
   /** Asks the person who watches for a yes; undefined where there is no terminal. */
   ask(question: string): Promise<boolean | undefined>
   /** Everything from standard input, as UTF-8. */
@@ -67,6 +90,12 @@ export function processTerminal(): Terminal {
     },
     env: process.env,
     cwd: process.cwd(),
+    fullScreen(paint = ({ text }) => text) {
+      const { stdin, stdout, env } = process
+      if (stdout.isTTY !== true || stdin.isTTY !== true || env['TERM'] === 'dumb') return undefined
+      clear()
+      return takeWindow(stdin, stdout, paint)
+    },
     async ask(question) {
       if (!watched || process.stdin.isTTY !== true) return undefined
       clear()

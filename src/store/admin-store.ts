@@ -61,6 +61,11 @@ export type AdminMove =
   | { readonly kind: 'incrementRetry'; readonly error: string; readonly delay: number }
   /** Moves the due time of an unsettled event. */
   | { readonly kind: 'reschedule'; readonly at: Date }
+  /**
+   * Back to what it was before the `requeue` or `cancel` that was made under this entry of the audit, where nothing has become of it
+   * since: it is as that left it, of the same generation, and was not tried.
+   */
+  | { readonly kind: 'undo'; readonly entry: number }
   /** Removes the row, published ones too, unless `published` is false. */
   | { readonly kind: 'delete'; readonly published: boolean }
 
@@ -98,6 +103,8 @@ export interface MoveTerms {
   readonly where?: readonly Condition[] | undefined
   /** The step that it is part of. Default: none. */
   readonly step?: OperationMove | undefined
+  /** Of `requeue` and `cancel`: the entry of the audit under which is kept what each event was, for `undo`. Default: none. */
+  readonly entry?: number | undefined
 }
 
 /**

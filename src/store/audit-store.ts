@@ -50,6 +50,9 @@ export interface AuditQuery {
 /** How many rows are searched for a target: no index helps there. */
 export const TARGETS_READ = 10_000
 
+/** How long what an entry moved can be undone, in milliseconds: rows of a large operation are not kept as long as its entry. */
+export const UNDO_KEPT = 7 * 24 * 3_600_000
+
 /** What operators did. Written before the action and updated after it, so that one with an unknown end shows. */
 export interface AuditStore {
   /** Records that an action begins. Returns its number. */
@@ -58,7 +61,12 @@ export interface AuditStore {
   end(id: number, end: AuditEnd): Promise<void>
   /** The newest first. */
   list(query: AuditQuery): Promise<readonly StoredAuditEntry[]>
-  /** Deletes at most `limit` rows of `age` ms or more; resolves with their number. */
+  /** Events that a `requeue` or `cancel` under this entry moved and that were not undone, by id, from behind `after`. */
+  moved(id: number, page: { readonly after: string | null; readonly limit: number }): Promise<readonly string[]>
+  /**
+   * Deletes at most `limit` rows of `age` ms or more; resolves with their number. What was moved under them, or longer than
+   * `UNDO_KEPT` ago, is forgotten.
+   */
   prune(options: { readonly age: number; readonly limit: number }): Promise<number>
 }
 

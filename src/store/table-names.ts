@@ -10,6 +10,7 @@ const BESIDE = [
   'inbox',
   'audit',
   'operations',
+  'undo',
   'migrations',
 ] as const
 

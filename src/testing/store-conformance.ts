@@ -26,6 +26,7 @@ import { schemaCases } from './store/schema-cases.ts'
 import { settleCases } from './store/settle-cases.ts'
 import { settleInTransactionCases } from './store/settle-in-transaction-cases.ts'
 import { settleLostCases } from './store/settle-lost-cases.ts'
+import { undoCases } from './store/undo-cases.ts'
 import { wakeCases } from './store/wake-cases.ts'
 
 export type { StoreCapability, StoreFixture } from './store/fixture.ts'
@@ -57,6 +58,7 @@ export const storeConformance: readonly StoreCase[] = [
   ...auditCases,
   ...operationCases,
   ...operationStepCases,
+  ...undoCases,
   ...purgeCases,
   ...inboxCases,
   ...wakeCases,

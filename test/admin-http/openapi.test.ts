@@ -9,6 +9,7 @@ import { adminHandler } from 'ts-broadcaster/admin'
 import { memoryBackend, memoryStore } from 'ts-broadcaster/memory'
 import { memorySubscription } from 'ts-broadcaster/testing'
 import { ROUTES } from '../../src/admin-http/api-routes.ts'
+import type { AuditAnswer } from '../../src/admin-http/api-types.ts'
 import { root } from '../project/source-files.ts'
 import { type Answer, asking, BY_TOKEN, TOKENS } from './desk.ts'
 
@@ -217,7 +218,9 @@ test('each call answers what the document says', async () => {
   await fits('/consumers')
   await fits('/consumers/{name}/dead-letters', { name: letter.consumer })
   await fits('/consumers/{name}/requeue', { name: letter.consumer }, { ids: [letter.id] })
-  await fits('/audit')
+  const { audit } = (await fits('/audit')) as unknown as AuditAnswer
+  const undoable = audit.find(({ what }) => what === 'pause')
+  await fits('/audit/{number}/undo', { number: Number(undoable?.id) }, { reason: 'a mistake' })
   await fits('/login', {}, { token: TOKENS.viewer })
   await fits('/logout', {}, {})
   const missing = operations.map(nameOf).filter((name) => !seen.has(name))

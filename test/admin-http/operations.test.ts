@@ -171,3 +171,23 @@ test('a test event is sent to a backend, by who may', async () => {
   const { audit } = (await ask('api/audit?what=test-event', { as: 'viewer' })).json<AuditAnswer>()
   assert.deepEqual([audit[0]?.who, audit[0]?.reason], ['otto', 'new broker'])
 })
+
+test('a cancel is undone over HTTP, under the name of who asked for it, by an operator and no viewer', async () => {
+  const event = await broadcaster.events.create({ type: 'undo.me', source: '/op' })
+  const body = JSON.stringify({ ids: [event.id] })
+  await ask('api/actions/cancel', { as: 'operator', body })
+  const newest = async () => (await ask('api/audit', { as: 'viewer' })).json<AuditAnswer>().audit[0]
+  const entry = await newest()
+  assert.deepEqual([entry?.what, entry?.undoable], ['cancel', true])
+  const undo = (as: 'viewer' | 'operator', number = entry?.id, more = {}) =>
+    ask(`api/audit/${number}/undo`, { as, body: JSON.stringify(more) })
+  assert.equal((await undo('viewer')).status, 403)
+  assert.equal((await undo('operator', 'x')).status, 404)
+  assert.equal((await undo('operator', '999999')).status, 404)
+  assert.equal((await undo('operator', entry?.id, { after: 'x' })).json()['code'], 'INVALID_CURSOR')
+  assert.deepEqual((await undo('operator')).json(), { undone: 1, tooLate: 0, unknown: 0, goOn: null })
+  assert.equal((await broadcaster.admin.get(event.id)).status, 'pending')
+  const undone = await newest()
+  assert.deepEqual([undone?.who, undone?.what, undone?.moved, undone?.undoable], ['otto', 'undo', 1, false])
+  assert.equal((await undo('operator', undone?.id)).status, 409)
+})

@@ -133,6 +133,17 @@ CREATE TABLE `outbox_operations` (
   PRIMARY KEY (`id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_general_ci ROW_FORMAT=DYNAMIC;
 
+CREATE TABLE `outbox_undo` (
+  `entry` bigint(20) NOT NULL,
+  `event` char(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `generation` int(11) NOT NULL,
+  `status` varchar(20) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `retry_count` int(11) NOT NULL,
+  `scheduled_at` datetime(6) NOT NULL,
+  `held` tinyint(1) NOT NULL,
+  PRIMARY KEY (`entry`,`event`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_general_ci ROW_FORMAT=DYNAMIC;
+
 CREATE TABLE `outbox_migrations` (
   `version` int(11) NOT NULL,
   `name` varchar(100) NOT NULL,

@@ -133,6 +133,17 @@ CREATE TABLE `outbox_operations` (
   PRIMARY KEY (`id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_ai_ci ROW_FORMAT=DYNAMIC;
 
+CREATE TABLE `outbox_undo` (
+  `entry` bigint NOT NULL,
+  `event` char(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `generation` int NOT NULL,
+  `status` varchar(20) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `retry_count` int NOT NULL,
+  `scheduled_at` datetime(6) NOT NULL,
+  `held` tinyint(1) NOT NULL,
+  PRIMARY KEY (`entry`,`event`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_ai_ci ROW_FORMAT=DYNAMIC;
+
 CREATE TABLE `outbox_migrations` (
   `version` int NOT NULL,
   `name` varchar(100) NOT NULL,

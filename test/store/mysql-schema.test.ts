@@ -30,6 +30,7 @@ const TABLES = [
   'inbox',
   'audit',
   'operations',
+  'undo',
   'migrations',
 ]
 

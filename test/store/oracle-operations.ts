@@ -32,6 +32,7 @@ export type MoveKind =
   | 'replay'
   | 'skip'
   | 'cancel'
+  | 'undo'
   | 'markPublished'
   | 'markFailed'
   | 'incrementRetry'
@@ -83,6 +84,8 @@ export type Operation =
 type SortColumn = 'status' | 'retryCount' | 'partitionKey' | 'eventId' | 'lane' | 'subject'
 
 export const LANES = 4
+/** All moves that can be undone are under this entry of the audit. */
+export const ENTRY = 1
 export const LATER = new Date('2500-01-01T00:00:00.000Z')
 export const PAST = new Date('2001-01-01T00:00:00.000Z')
 
@@ -236,6 +239,7 @@ export const operation: fc.Arbitrary<Operation> = fc.oneof(
         'replay',
         'skip',
         'cancel',
+        'undo',
         'markPublished',
         'markFailed',
         'incrementRetry',
@@ -281,6 +285,8 @@ export function moveOf(kind: MoveKind, later: boolean): AdminMove {
       return { kind, at: later ? LATER : PAST }
     case 'delete':
       return { kind, published: later }
+    case 'undo':
+      return { kind, entry: ENTRY }
     default:
       return { kind }
   }

@@ -5,7 +5,16 @@ import type { Outcome, Ownership } from '../../src/store/relay-store.ts'
 import type { Store } from '../../src/store/store.ts'
 import { RolledBackError } from '../../src/testing/store/roll-back.ts'
 import { insertIn, keyHashOf, LONG_HOLD, LONG_LEASE, newEvent, purgeNow, runIn } from '../../src/testing/store/steps.ts'
-import { type EventSpec, LANES, LATER, moveOf, type Operation, type OutcomeSpec, PAST } from './oracle-operations.ts'
+import {
+  ENTRY,
+  type EventSpec,
+  LANES,
+  LATER,
+  moveOf,
+  type Operation,
+  type OutcomeSpec,
+  PAST,
+} from './oracle-operations.ts'
 
 const BACKENDS = ['default', 'other']
 const HOUR = 3_600_000
@@ -120,7 +129,9 @@ export class Subject {
       case 'move': {
         const ids = operation.events.flatMap((n) => this.#event(n)?.id ?? [])
         const holds = operation.held ? [...this.#holds.values()] : []
-        const { moved, busy } = await admin.move([...new Set(ids)], moveOf(operation.kind, operation.later), holds)
+        const { moved, busy } = await admin.move([...new Set(ids)], moveOf(operation.kind, operation.later), holds, {
+          entry: ENTRY,
+        })
         for (const id of moved) {
           // A deleted event may be published again, under its old id.
           if (operation.kind === 'delete') this.#generations.delete(id)

@@ -89,6 +89,13 @@ outbox_operations.audit bigint
 outbox_operations.error text
 outbox_settings.single boolean NOT NULL DEFAULT true
 outbox_settings.lanes integer NOT NULL
+outbox_undo.entry bigint NOT NULL
+outbox_undo.event uuid NOT NULL
+outbox_undo.generation integer NOT NULL
+outbox_undo.status character varying(20) NOT NULL
+outbox_undo.retry_count integer NOT NULL
+outbox_undo.scheduled_at timestamp with time zone NOT NULL
+outbox_undo.held boolean NOT NULL
 outbox_workers.id uuid NOT NULL DEFAULT gen_random_uuid()
 outbox_workers.name text NOT NULL
 outbox_workers.backends text[] NOT NULL
@@ -107,6 +114,7 @@ outbox_operations CONSTRAINT outbox_operations_pkey PRIMARY KEY (id)
 outbox_settings CONSTRAINT outbox_settings_lanes_check CHECK (((lanes >= 1) AND (lanes <= 1024)))
 outbox_settings CONSTRAINT outbox_settings_pkey PRIMARY KEY (single)
 outbox_settings CONSTRAINT outbox_settings_single_check CHECK (single)
+outbox_undo CONSTRAINT outbox_undo_pkey PRIMARY KEY (entry, event)
 outbox_workers CONSTRAINT outbox_workers_pkey PRIMARY KEY (id)
 CREATE UNIQUE INDEX outbox_audit_pkey ON outbox_audit USING btree (id)
 CREATE UNIQUE INDEX outbox_breakers_pkey ON outbox_breakers USING btree (backend)
@@ -122,6 +130,7 @@ CREATE UNIQUE INDEX outbox_lanes_pkey ON outbox_lanes USING btree (backend, lane
 CREATE UNIQUE INDEX outbox_migrations_pkey ON outbox_migrations USING btree (version)
 CREATE UNIQUE INDEX outbox_operations_pkey ON outbox_operations USING btree (id)
 CREATE UNIQUE INDEX outbox_settings_pkey ON outbox_settings USING btree (single)
+CREATE UNIQUE INDEX outbox_undo_pkey ON outbox_undo USING btree (entry, event)
 CREATE UNIQUE INDEX outbox_workers_pkey ON outbox_workers USING btree (id)
 CREATE TRIGGER outbox_events_complete_row BEFORE INSERT ON outbox_events FOR EACH ROW WHEN (((new.lane IS NULL) OR ((new.available_at IS NULL) AND (new.scheduled_at > statement_timestamp())))) EXECUTE FUNCTION outbox_complete_row()
 CREATE CONSTRAINT TRIGGER outbox_events_wake AFTER INSERT ON outbox_events DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((new.status)::text = ANY ((ARRAY['pending'::character varying, 'retry'::character varying, 'processing'::character varying])::text[]))) EXECUTE FUNCTION outbox_wake()

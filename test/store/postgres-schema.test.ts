@@ -58,6 +58,7 @@ describe('schema on PostgreSQL', { skip: skipWithout('postgres') }, () => {
           'Messages_migrations',
           'Messages_operations',
           'Messages_settings',
+          'Messages_undo',
           'Messages_workers',
         ],
       )

@@ -23,7 +23,7 @@ const ROLES: readonly Role[] = ['publisher', 'worker', 'consumer', 'operator', '
 
 const TABLES = [
   ...['events', 'lanes', 'workers', 'breakers', 'destinations', 'inbox'],
-  ...['audit', 'operations', 'settings', 'migrations'],
+  ...['audit', 'operations', 'undo', 'settings', 'migrations'],
 ]
 
 /** The rights of a role on each table, as the page's table says them. */
@@ -98,6 +98,9 @@ async function playAll(as: (role: Role) => Store, tables: () => Promise<unknown>
   await operator.admin.delete({ publisherBackend: 'other' })
   await operator.admin.replay(again.id)
   await operator.admin.cancel(again.id)
+  await operator.admin.requeue(again.id)
+  const [requeued] = await operator.admin.audit({ limit: 1 })
+  assert.equal((await operator.admin.undo(requeued?.id ?? 0)).undone, 1)
   await operator.admin.requeue(again.id)
   await as('worker').audit.prune({ age: 0, limit: 1 })
   const { id } = await operator.admin.operations.start({ do: 'cancel', filter: { all: true }, by: 'ops' })

@@ -43,6 +43,10 @@ export class FakeTerminal implements Terminal {
   progress(text: string): void {
     this.shown.push(text)
   }
+  /** Nobody watches. */
+  fullScreen(): undefined {
+    return undefined
+  }
   /** The answers to come; without one nobody watches. */
   readonly answers: boolean[] = []
   readonly questions: string[] = []

@@ -111,6 +111,7 @@ for (const { name, title } of MYSQL_SERVERS) {
           'outbox_migrations',
           'outbox_operations',
           'outbox_settings',
+          'outbox_undo',
           'outbox_workers',
         ])
         const [triggers] = await pool.query('SHOW TRIGGERS')

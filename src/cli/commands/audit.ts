@@ -44,11 +44,12 @@ export const audit = defineCommand({
   },
 })
 
-function targetOf({ ids, idsMore = 0, filter, all, backend, destination, consumer, to }: AuditTarget): string {
+function targetOf({ ids, idsMore = 0, filter, all, entry, backend, destination, consumer, to }: AuditTarget): string {
   const parts = [
     ids && `${ids.join(', ')}${idsMore > 0 ? ` and ${idsMore} more` : ''}`,
     filter === undefined ? undefined : typeof filter === 'string' ? filter : stringifyJson(filter),
     all && 'every event',
+    entry === undefined ? undefined : `entry ${entry}`,
     backend,
     destination,
     consumer,

@@ -28,9 +28,10 @@ export function memoryAdmin(outbox: MemoryOutbox, coordination: CoordinationStor
     async hold(ids, duration) {
       return hold(outbox, ids, duration)
     },
-    async move(ids, wanted, holds, { where = [], step } = {}) {
+    async move(ids, wanted, holds, { where = [], step, entry } = {}) {
       const meets = (row: MemoryRow): boolean => where.every((condition) => meetsCondition(outbox, row, condition))
-      return step ? moveStep(outbox, step, ids, wanted, holds, meets) : move(outbox, ids, wanted, holds, { meets })
+      const meant = { meets, entry }
+      return step ? moveStep(outbox, step, ids, wanted, holds, meant) : move(outbox, ids, wanted, holds, meant)
     },
     async lift(holds) {
       lift(outbox, holds, () => true)

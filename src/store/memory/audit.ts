@@ -4,6 +4,7 @@ import {
   type NewAuditEntry,
   type StoredAuditEntry,
   TARGETS_READ,
+  UNDO_KEPT,
 } from '../audit-store.ts'
 import type { MemoryOutbox } from './memory-outbox.ts'
 
@@ -37,10 +38,18 @@ export function memoryAudit(outbox: MemoryOutbox): AuditStore {
         (naming === undefined || (entry.target.includes(naming) && entry.id > newest - TARGETS_READ))
       return [...audit.values()].filter(matches).reverse().slice(0, limit)
     },
+    async moved(id, { after, limit }) {
+      const ids = [...(outbox.undo.get(id)?.keys() ?? [])].sort()
+      return ids.filter((one) => after === null || one > after).slice(0, limit)
+    },
     async prune({ age, limit }) {
       const oldest = [...audit.values()].slice(0, limit)
       const old = oldest.filter(({ at }) => at.getTime() <= outbox.now() - age)
       for (const { id } of old) audit.delete(id)
+      for (const id of outbox.undo.keys()) {
+        const at = audit.get(id)?.at.getTime() ?? 0
+        if (at <= outbox.now() - UNDO_KEPT) outbox.undo.delete(id)
+      }
       return old.length
     },
   }

@@ -2,6 +2,7 @@ import { COLUMN_NAMES, type OutboxEventColumns } from '../../record/columns.ts'
 import type { StoredAuditEntry } from '../audit-store.ts'
 import { MemoryInbox } from './inbox.ts'
 import type { MemoryOperation } from './operations.ts'
+import type { BeforeMove } from './undo.ts'
 
 /** A stored row; the store changes it in place. */
 export type MemoryRow = { -readonly [Name in keyof OutboxEventColumns]: OutboxEventColumns[Name] } & {
@@ -59,6 +60,8 @@ export class MemoryOutbox {
   readonly audit = new Map<number, StoredAuditEntry>()
   /** Each at its number minus one. */
   readonly operations: MemoryOperation[] = []
+  /** What events were before a move that can be undone, by entry of the audit and id. */
+  readonly undo = new Map<number, Map<string, BeforeMove>>()
   /** Called after a commit of due events, and when lanes need attention. */
   readonly listeners = new Set<() => void>()
   #seq = 0

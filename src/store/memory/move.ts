@@ -8,22 +8,24 @@ import { NO_COPIES, type StoredCopies } from '../store-copies.ts'
 import type { MemoryLane, MemoryOutbox, MemoryRow } from './memory-outbox.ts'
 import { advance, isStepDue } from './operations.ts'
 import { newRow } from './publish.ts'
+import { isUndoable, keepForUndo, undo } from './undo.ts'
 
 /** Which of the events a move is for. */
 interface Meant {
   readonly meets: (row: MemoryRow) => boolean
   /** The step that it is part of. */
   readonly step?: OperationMove
+  readonly entry: number | undefined
 }
 
 /** Applies a move as a step of an operation, if that is due. */
 export function moveStep(
   outbox: MemoryOutbox,
   step: OperationMove,
-  ...[ids, wanted, holds, meets]: readonly [readonly string[], AdminMove, readonly Hold[], Meant['meets']]
+  ...[ids, wanted, holds, meant]: readonly [readonly string[], AdminMove, readonly Hold[], Meant]
 ): MoveReport {
   if (!isStepDue(outbox, step)) return { moved: [], busy: [] }
-  const report = move(outbox, ids, wanted, holds, { meets, step })
+  const report = move(outbox, ids, wanted, holds, { ...meant, step })
   const passed = passable(ids, report.busy, step)
   advance(outbox, step.id, step.owner, stepTaken(ids, passed, report.moved.length, step))
   return { ...report, passed }
@@ -35,7 +37,7 @@ export function move(
   ids: readonly string[],
   wanted: AdminMove,
   holds: readonly Hold[],
-  { meets, step }: Meant,
+  { meets, step, entry }: Meant,
 ): MoveReport {
   const now = outbox.now()
   const moved: MemoryRow[] = []
@@ -45,7 +47,7 @@ export function move(
     const row = outbox.rows.get(id)
     // Makes missing lanes, as the other stores do, where a move locks them.
     if (row && row.publisherBackend !== '') outbox.makeLanes(row.publisherBackend)
-    if (!row || !allows(row, wanted) || !meets(row) || isMarked(row, wanted, step?.id)) continue
+    if (!row || !allows(outbox, row, wanted) || !meets(row) || isMarked(row, wanted, step?.id)) continue
     const parked = row.availableAt !== null && row.availableAt.getTime() > now
     // A parked event is not in flight.
     const mayBeInHand = UNSETTLED.includes(row.status) && !parked
@@ -55,6 +57,7 @@ export function move(
     }
     // A step stops at the first busy event.
     if (step && step.end !== null && !step.leaveBusy && busy.length > 0) continue
+    keepForUndo(outbox, wanted, row, entry)
     change(outbox, row, wanted, now)
     if (step && isReplay(wanted)) mark(row, step.id)
     row.updatedAt = new Date(now)
@@ -104,7 +107,8 @@ function holdOf(lane: MemoryLane, holds: readonly Hold[]): number | undefined {
   return holds.find((each) => each.backend === lane.backend && each.lane === lane.lane)?.number
 }
 
-function allows({ status }: MemoryRow, wanted: AdminMove): boolean {
+function allows(outbox: MemoryOutbox, row: MemoryRow, wanted: AdminMove): boolean {
+  const { status } = row
   switch (wanted.kind) {
     case 'requeue':
       return status === 'failed' || status === 'cancelled' || status === 'retry'
@@ -123,6 +127,8 @@ function allows({ status }: MemoryRow, wanted: AdminMove): boolean {
     case 'incrementRetry':
     case 'reschedule':
       return UNSETTLED.includes(status)
+    case 'undo':
+      return isUndoable(outbox, row, wanted.entry)
     case 'delete':
       return wanted.published || status !== 'published'
   }
@@ -171,6 +177,9 @@ function change(outbox: MemoryOutbox, row: MemoryRow, move: AdminMove, now: numb
     case 'reschedule':
       row.scheduledAt = new Date(move.at)
       row.availableAt = move.at.getTime() > now ? new Date(move.at) : null
+      break
+    case 'undo':
+      undo(outbox, row, move.entry, now)
       break
     case 'delete':
       outbox.remove(row)

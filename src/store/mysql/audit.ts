@@ -3,6 +3,7 @@ import { fromSqlDate } from '../values.ts'
 import type { Client, RawRow, Runs } from './client.ts'
 import { join, Sql, sql, utf8 } from './sql.ts'
 import type { Tables } from './tables.ts'
+import { forget, movedUnder } from './undo.ts'
 import { NOW, nowPlus } from './values.ts'
 
 /** Records, in a transaction, that an action begins. Resolves with its number. */
@@ -43,11 +44,15 @@ FROM ${t.audit} ${where.length === 0 ? new Sql('') : sql`WHERE ${join(where, ' A
 ORDER BY id DESC LIMIT ${limit}`)
       return rows.map((row) => auditEntryOf(row, fromSqlDate))
     },
+    moved: movedUnder(client, t),
     /** A DELETE may not read its own table, except through a derived table. */
-    prune: ({ age, limit }) =>
-      client.run(sql`
+    async prune({ age, limit }) {
+      const pruned = await client.run(sql`
 DELETE FROM ${t.audit} WHERE at <= ${nowPlus(-age)}
-  AND id IN (SELECT oldest.id FROM (SELECT id FROM ${t.audit} ORDER BY id LIMIT ${limit}) AS oldest)`),
+  AND id IN (SELECT oldest.id FROM (SELECT id FROM ${t.audit} ORDER BY id LIMIT ${limit}) AS oldest)`)
+      await client.run(forget(t, limit))
+      return pruned
+    },
   }
 }
 

@@ -25,6 +25,7 @@ import { runOn } from './run-program.ts'
 import { join, type Sql, sql } from './sql.ts'
 import { runAgainOnConflict } from './store-error.ts'
 import type { Tables } from './tables.ts'
+import { BEFORE, keepForUndo, UNTOUCHED, undo, undoableOf } from './undo.ts'
 import { FAR_FUTURE_SQL, NOW, nowPlus, slices, UNSETTLED } from './values.ts'
 
 /**
@@ -87,7 +88,7 @@ const BLOCKING = sql`CASE WHEN partition_key IS NOT NULL THEN ${FAR_FUTURE_SQL} 
 const AGAIN = sql`status = 'pending', retry_count = 0, scheduled_at = ${NOW}, available_at = NULL, updated_at = ${NOW}`
 
 /** What a move writes. MySQL assigns from left to right, so a column is assigned after those that read it. */
-function changesOf(move: Exclude<AdminMove, { kind: 'delete' }>, operation: number | undefined): Sql {
+function changesOf(move: Exclude<AdminMove, { kind: 'delete' | 'undo' }>, operation: number | undefined): Sql {
   switch (move.kind) {
     case 'requeue':
       return AGAIN
@@ -139,6 +140,7 @@ const FROM: Readonly<Record<Exclude<AdminMove['kind'], 'delete'>, Sql>> = {
   markFailed: sql`status IN ${UNSETTLED}`,
   incrementRetry: sql`status IN ${UNSETTLED}`,
   reschedule: sql`status IN ${UNSETTLED}`,
+  undo: UNTOUCHED,
 }
 
 /** A worker may have it in flight, since it is not parked. */
@@ -158,7 +160,7 @@ function fromOf(move: AdminMove, operation: number | undefined): Sql {
 export function move(client: Client, t: Tables): AdminStore['move'] {
   const comeIntoPlace = comeInto(t)
   const publishing = publish(t)
-  return async (ids, move, holds, { where = [], step } = {}) => {
+  return async (ids, move, holds, { where = [], step, entry } = {}) => {
     return runAgainOnConflict(() =>
       client.transaction(async (tx) => {
         if (step && !(await isStepDue(tx, t, step))) return { moved: [], busy: [] }
@@ -173,9 +175,11 @@ export function move(client: Client, t: Tables): AdminStore['move'] {
         const busy: string[] = []
         const places: Place[] = []
         for (const ids of slices(wanted)) {
-          const rows = await tx.query(sql`
-SELECT e.id, ${PLACE}, ${IN_HAND} AS in_hand FROM ${t.events} AS e FORCE INDEX (PRIMARY)
+          const found = await tx.query(sql`
+SELECT e.id, ${PLACE}, ${IN_HAND} AS in_hand, ${BEFORE} FROM ${t.events} AS e FORCE INDEX (PRIMARY)
 WHERE e.id IN (${ids}) AND ${fromOf(move, step?.id)} AND ${allOf(t, where)} FOR UPDATE`)
+          const kept = move.kind === 'undo' ? await undoableOf(tx, t, move.entry, found) : undefined
+          const rows = kept ? [...kept.keys()] : found
           const waiting = rows.filter((row) => isBusy(row, closed))
           busy.push(...waiting.map((row) => fromSqlId(row['id'])))
           const inOrder = wanted.map(fromSqlId)
@@ -184,8 +188,12 @@ WHERE e.id IN (${ids}) AND ${fromOf(move, step?.id)} AND ${allOf(t, where)} FOR 
           const free = rows.filter((row) => !isBusy(row, closed) && within.has(fromSqlId(row['id'])))
           if (free.length === 0) continue
           const these = free.map((row) => String(row['id']))
+          await keepForUndo(tx, t, move, free, entry)
           if (move.kind === 'delete') await deleteById(tx, t, these)
-          else {
+          else if (move.kind === 'undo') {
+            const before = free.map((row) => [String(row['id']), kept?.get(row) ?? row] as const)
+            await undo(tx, t, move.entry, before)
+          } else {
             await tx.run(sql`
 UPDATE ${t.events} FORCE INDEX (PRIMARY) SET ${changesOf(move, step?.id)}, generation = ${NEXT_GENERATION}
 WHERE id IN (${these})`)

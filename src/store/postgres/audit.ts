@@ -1,6 +1,7 @@
 import { type AuditStore, auditEntryOf, type NewAuditEntry, TARGETS_READ } from '../audit-store.ts'
 import type { Client, Queries } from './client.ts'
 import type { Tables } from './tables.ts'
+import { forget, movedUnder } from './undo.ts'
 import { dateOf } from './values.ts'
 
 const plain = (text: string): string => text.replaceAll('\0', '')
@@ -40,6 +41,7 @@ ORDER BY a.id DESC LIMIT $6::bigint`
       const rows = await client.query(text, [before, who, what, operation, naming, limit])
       return rows.map((row) => auditEntryOf(row, date))
     },
+    moved: movedUnder(client, t),
     async prune({ age, limit }) {
       const text = `
 WITH deleted AS (
@@ -48,6 +50,7 @@ WITH deleted AS (
   RETURNING 1)
 SELECT count(*) AS count FROM deleted`
       const [row] = await client.query(text, [age, limit])
+      await client.query(forget(t), [limit])
       return Number(row?.['count'])
     },
   }

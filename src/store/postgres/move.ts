@@ -13,6 +13,7 @@ import { publish } from './publish.ts'
 import { runOn } from './run-program.ts'
 import { runAgainOnConflict } from './store-error.ts'
 import type { Tables } from './tables.ts'
+import { isUndoable, keepForUndo, undone } from './undo.ts'
 import { FAR_FUTURE_SQL, UNSETTLED } from './values.ts'
 
 /** The lanes `l` of events `$1`: an event without a backend's name may be sent from that lane of any. */
@@ -107,7 +108,7 @@ const isMarked = (operation: string): string => `json_typeof(e.extensions) = 'ob
     AND (e.extensions ->> 'replay') IS NOT DISTINCT FROM ${operation}::text`
 
 /** What each move writes, and to which events; `$3` and `$4` are the move's own values. */
-const MOVES: Readonly<Record<Exclude<AdminMove['kind'], 'delete'>, Change>> = {
+const MOVES: Readonly<Record<Exclude<AdminMove['kind'], 'delete' | 'undo'>, Change>> = {
   requeue: {
     set: `status = 'pending', retry_count = 0, scheduled_at = statement_timestamp(), available_at = NULL,
     updated_at = statement_timestamp(), generation = ${NEXT_GENERATION}`,
@@ -210,7 +211,8 @@ WHERE EXISTS (SELECT FROM ${t.workers} AS w WHERE w.id = l.owner AND w.lease_unt
       operation === undefined || (move.kind !== 'replay' && move.kind !== 'copy')
         ? ''
         : ` AND (${isMarked(parameters.add(operation))}) IS NOT TRUE`
-    const which = `e.id = ANY (${parameters.add(ids)}::uuid[]) AND ${fromOf(move)}${marked}`
+    const from = move.kind === 'undo' ? isUndoable(t, parameters.add(move.entry)) : fromOf(move)
+    const which = `e.id = ANY (${parameters.add(ids)}::uuid[]) AND ${from}${marked}`
     const backends = parameters.add(closed.map(({ backend }) => backend))
     const busy = isBusy(backends, parameters.add(closed.map(({ lane }) => lane)))
     const text = `
@@ -221,11 +223,15 @@ WHERE ${which} AND ${compileConditions(where, t, parameters)} ORDER BY e.id FOR 
   }
 
   const changeOf = (move: AdminMove): string => `
-WITH changed AS (
+WITH ${
+    move.kind === 'undo'
+      ? undone(t, NEXT_GENERATION)
+      : `changed AS (
   ${move.kind === 'delete' ? `DELETE FROM ${t.events} AS e` : `UPDATE ${t.events} AS e SET ${MOVES[move.kind].set}`}
   WHERE e.id = ANY ($1::uuid[])
   RETURNING e.id, e.publisher_backend, e.lane
-), ${raiseAttention(t)}
+)`
+  }, ${raiseAttention(t)}
 SELECT changed.id FROM changed, told`
 
   const liftOn = lift(t)
@@ -233,7 +239,8 @@ SELECT changed.id FROM changed, told`
   const publishing = publish(t)
   const isDue = isStepDue(t)
   const advanceOn = advance(t)
-  return (ids, move, holds, { where = [], step } = {}) => {
+  const keep = keepForUndo(t, NEXT_GENERATION)
+  return (ids, move, holds, { where = [], step, entry } = {}) => {
     const change = changeOf(move)
     return runAgainOnConflict(() =>
       client.transaction(async (tx) => {
@@ -249,6 +256,7 @@ SELECT changed.id FROM changed, told`
         const within = new Set(wanted.slice(0, passed).map((id) => id.toLowerCase()))
         const free = rows.flatMap(({ id, isBusy }) => (isBusy || !within.has(id) ? [] : [id]))
         const values = [free, t.events, ...valuesOf(move, step?.id)]
+        if (free.length > 0) await keep(tx, move, free, entry)
         const changed = free.length === 0 ? [] : await tx.query(change, values)
         const moved = changed.map(({ id }) => id ?? '')
         if (move.kind === 'correct') for (const id of moved) await comeIntoPlace(tx, id, move.row)
@@ -262,7 +270,7 @@ SELECT changed.id FROM changed, told`
   }
 }
 
-function fromOf(move: AdminMove): string {
+function fromOf(move: Exclude<AdminMove, { kind: 'undo' }>): string {
   if (move.kind === 'delete') return move.published ? 'true' : `e.status <> 'published'`
   return MOVES[move.kind].from
 }
@@ -278,6 +286,8 @@ function valuesOf(move: AdminMove, operation: number | undefined): readonly SqlV
       return [move.error.replaceAll('\0', ''), move.delay]
     case 'reschedule':
       return [move.at.toISOString()]
+    case 'undo':
+      return [move.entry]
     default:
       return []
   }

@@ -3,6 +3,7 @@ import { fromSqlDate } from '../values.ts'
 import type { Connection } from './connection.ts'
 import type { Database } from './database.ts'
 import type { Tables } from './tables.ts'
+import { forget, movedUnder } from './undo.ts'
 import { NOW, nowPlus } from './values.ts'
 
 /** Records that an action begins. Returns its number. */
@@ -26,6 +27,7 @@ export function audit(database: Database, t: Tables): AuditStore {
     ORDER BY id DESC LIMIT ?`
   const pruneSql = `
     DELETE FROM ${t.audit} WHERE at <= ${nowPlus('-?')} AND id IN (SELECT id FROM ${t.audit} ORDER BY id LIMIT ?)`
+  const forgetSql = forget(t)
   return {
     begin: (entry) => database.write((db) => begin(db, entry)),
     end: (id, { outcome, counts, error }) => database.write((db) => void db.run(endSql, outcome, counts, error, id)),
@@ -34,6 +36,12 @@ export function audit(database: Database, t: Tables): AuditStore {
       const rows = await database.read((db) => db.all(listSql, ...twice, limit))
       return rows.map((row) => auditEntryOf(row, fromSqlDate))
     },
-    prune: ({ age, limit }) => database.write((db) => db.run(pruneSql, age / 1_000, limit)),
+    moved: movedUnder(database, t),
+    prune: ({ age, limit }) =>
+      database.write((db) => {
+        const pruned = db.run(pruneSql, age / 1_000, limit)
+        db.run(forgetSql, limit)
+        return pruned
+      }),
   }
 }

@@ -14,6 +14,7 @@ import { advance, isStepDue } from './operations.ts'
 import { publish } from './publish.ts'
 import { runOn } from './run-program.ts'
 import type { Tables } from './tables.ts'
+import { forgetUndone, keepForUndo, undoMove } from './undo.ts'
 import { FAR_FUTURE_SQL, NOW, nowPlus } from './values.ts'
 
 /**
@@ -99,6 +100,7 @@ export function move(t: Tables) {
   const exhausted = `(${counted} >= max_retries OR ${counted} >= 2147483647)`
   const due = nowPlus('?')
   const sql: Readonly<Record<AdminMove['kind'], ReturnType<typeof change>>> = {
+    undo: undoMove(t, isBusy),
     requeue: update(again, "'failed', 'cancelled', 'retry'"),
     replay: marked("'published'"),
     copy: marked("'published', 'failed', 'cancelled'"),
@@ -137,13 +139,15 @@ export function move(t: Tables) {
 
   const isDue = isStepDue(t)
   const advanceOn = advance(t)
+  const keep = keepForUndo(t)
+  const forget = forgetUndone(t)
   const idOf = (row: Row): string => fromSqlId(row['id'])
   return (
     db: Connection,
     given: readonly string[],
     wanted: AdminMove,
     holds: readonly Hold[],
-    { where = [], step }: MoveTerms = {},
+    { where = [], step, entry }: MoveTerms = {},
   ): MoveReport => {
     if (step && !isDue(db, step)) return { moved: [], busy: [] }
     const copies = wanted.kind === 'copy' ? runOn(db, storeCopies(publishing, wanted.rows)) : NO_COPIES
@@ -162,7 +166,10 @@ export function move(t: Tables) {
     const passed = step && passable(ids, busy, step)
     const within = new Set(ids.slice(0, passed).map(toSqlId))
     const free = found.filter((row) => Number(row['busy']) !== 1 && within.has(String(row['id']))).map(({ id }) => id)
-    const rows = db.all(sql[wanted.kind].change, ...valuesOf(wanted, step?.id), JSON.stringify(free))
+    const these = JSON.stringify(free)
+    keep(db, wanted, these, entry)
+    const rows = db.all(sql[wanted.kind].change, ...valuesOf(wanted, step?.id), these)
+    forget(db, wanted, these)
     if (wanted.kind === 'correct') for (const { id } of rows) comeIntoPlace(db, String(id), wanted.row)
     raise(db, rows)
     lanes.lift(db, holdsBeside(closed, holds))
@@ -173,8 +180,9 @@ export function move(t: Tables) {
   }
 }
 
-/** The status that a deletion may spare. */
+/** The status that a deletion may spare, or the entry that is undone. */
 function statusOf(move: AdminMove): readonly SQLInputValue[] {
+  if (move.kind === 'undo') return [move.entry]
   return move.kind === 'delete' ? [move.published ? 'published' : ''] : []
 }
 
@@ -187,6 +195,8 @@ function valuesOf(move: AdminMove, operation: number | undefined): readonly SQLI
       return [move.error]
     case 'incrementRetry':
       return [move.error, move.delay / 1000, move.delay / 1000]
+    case 'undo':
+      return [move.entry]
     case 'reschedule':
       return [toSqlDate(move.at), toSqlDate(move.at), toSqlDate(move.at)]
     default:

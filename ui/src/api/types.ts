@@ -47,6 +47,7 @@ export type {
   SessionAnswer as Session,
   StorageAnswer,
   Suggestion,
+  UndoAnswer,
 } from '../../../src/admin-http/api-types.ts'
 
 /** So many; not exact, or more = at least so many. */

@@ -5,6 +5,7 @@ import { publishBySql } from './migrations/0003-publish-by-sql.ts'
 import { operatorMoves } from './migrations/0004-operator-moves.ts'
 import { destinations } from './migrations/0005-destinations.ts'
 import { operators } from './migrations/0006-operators.ts'
+import { undo } from './migrations/0007-undo.ts'
 
 /** All steps, in order. Append only. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -14,4 +15,5 @@ export const MIGRATIONS: readonly Migration[] = [
   operatorMoves,
   destinations,
   operators,
+  undo,
 ]

@@ -7,6 +7,7 @@ import { pinSearchPath } from './migrations/0005-pin-search-path.ts'
 import { destinations } from './migrations/0006-destinations.ts'
 import { captureAsTold } from './migrations/0007-capture-as-told.ts'
 import { operators } from './migrations/0008-operators.ts'
+import { undo } from './migrations/0009-undo.ts'
 
 /** All steps, in order. Append only. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -18,4 +19,5 @@ export const MIGRATIONS: readonly Migration[] = [
   destinations,
   captureAsTold,
   operators,
+  undo,
 ]

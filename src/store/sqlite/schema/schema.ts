@@ -16,9 +16,10 @@ import { rowsByOthers } from './migrations/0003-rows-by-others.ts'
 import { operatorMoves } from './migrations/0004-operator-moves.ts'
 import { destinations } from './migrations/0005-destinations.ts'
 import { operators } from './migrations/0006-operators.ts'
+import { undo } from './migrations/0007-undo.ts'
 import { isForeign, printTakeOver, takeOver } from './take-over.ts'
 
-const MIGRATIONS: readonly Migration[] = [outbox, inbox, rowsByOthers, operatorMoves, destinations, operators]
+const MIGRATIONS: readonly Migration[] = [outbox, inbox, rowsByOthers, operatorMoves, destinations, operators, undo]
 
 /** Migrations of an outbox in SQLite. */
 export function sqliteSchema(database: Database, t: Tables): SchemaStore {

@@ -8,6 +8,7 @@ interface Target {
   readonly idsMore?: number
   readonly filter?: unknown
   readonly all?: true
+  readonly entry?: number
   readonly backend?: string
   readonly destination?: string
   readonly consumer?: string
@@ -18,7 +19,7 @@ interface Target {
 export function AuditTarget({ text }: { readonly text: string }): JSX.Element {
   const target = readTarget(text)
   if (target === undefined) return <span class="mono break">{text}</span>
-  const { ids = [], idsMore = 0, filter, all, backend, destination, consumer, to } = target
+  const { ids = [], idsMore = 0, filter, all, entry, backend, destination, consumer, to } = target
   const more = ids.length + idsMore - SHOWN
   return (
     <span class="break">
@@ -26,6 +27,7 @@ export function AuditTarget({ text }: { readonly text: string }): JSX.Element {
       {destination === undefined || destination === '' ? null : <> at {destination}</>}
       {consumer === undefined ? null : <>consumer {consumer}</>}
       {all === true ? 'every event' : null}
+      {entry === undefined ? null : <> line {entry} </>}
       {filter === undefined ? null : <code>{typeof filter === 'string' ? filter : JSON.stringify(filter)}</code>}
       {ids.slice(0, SHOWN).map((id) => (
         <span class="nowrap" key={id}>

@@ -2,8 +2,10 @@ import type { JSX } from 'preact'
 import { useId, useState } from 'preact/hooks'
 import { has } from '../../api/session.ts'
 import type { AuditAnswer, AuditRow } from '../../api/types.ts'
+import { undo } from '../../api/undo.ts'
 import { useAsk } from '../../api/use-ask.ts'
 import { Answered, NotThere } from '../../parts/asked.tsx'
+import { DoButton } from '../../parts/do-button.tsx'
 import { Empty } from '../../parts/empty.tsx'
 import { Many, Nothing } from '../../parts/number.tsx'
 import { Head, Panel } from '../../parts/panel.tsx'
@@ -46,7 +48,7 @@ export function Audit(): JSX.Element {
                 </Empty>
               ) : (
                 <>
-                  <Rows rows={audit} />
+                  <Rows rows={audit} again={asked.again} />
                   {next === null ? null : (
                     <footer>
                       <span class="grow" />
@@ -67,7 +69,11 @@ export function Audit(): JSX.Element {
   )
 }
 
-function Rows({ rows }: { readonly rows: readonly AuditRow[] }): JSX.Element {
+function Rows({ rows, again }: { readonly rows: readonly AuditRow[]; readonly again: () => void }): JSX.Element {
+  const takeBack = async ({ id, what }: AuditRow): Promise<void> => {
+    await undo(id, what)
+    again()
+  }
   return (
     <Table
       label="The audit, newest first"
@@ -102,7 +108,12 @@ function Rows({ rows }: { readonly rows: readonly AuditRow[] }): JSX.Element {
               <a class="small" href={`operations/${row.operation}`}>
                 op {row.operation}
               </a>
-            )}
+            )}{' '}
+            {row.undoable ? (
+              <DoButton small onDo={() => void takeBack(row)}>
+                Undo
+              </DoButton>
+            ) : null}
           </Td>
         </tr>
       ))}

@@ -2,6 +2,7 @@ import type { JSX } from 'preact'
 import { act } from '../../api/act.ts'
 import { post } from '../../api/ask.ts'
 import type { OperationRow } from '../../api/types.ts'
+import { undo } from '../../api/undo.ts'
 import { DoButton } from '../../parts/do-button.tsx'
 import type { StateName } from '../../parts/state.tsx'
 
@@ -50,5 +51,11 @@ export function OperationButtons({ row, again }: Props): JSX.Element | null {
       </>
     )
   }
-  return null
+  const { audit } = row
+  if (audit === null || row.done === 0 || !['requeue', 'cancel'].includes(row.do)) return null
+  return (
+    <DoButton small onDo={() => void undo(audit, row.do).then(again)}>
+      Undo
+    </DoButton>
+  )
 }

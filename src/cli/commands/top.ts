@@ -1,0 +1,66 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { stringifyJson } from '../../event/json.ts'
+import { defineCommand } from '../command.ts'
+import { errorFields } from '../error-fields.ts'
+import { EXIT } from '../exit-codes.ts'
+import { frameOf, type Watched } from '../top/frame.ts'
+import { Rates } from '../top/rates.ts'
+
+/** How often it looks, in milliseconds. */
+const INTERVAL = 2_000
+/** Between the two looks that rates need where nothing is shown again. */
+const ONCE = 1_000
+/** The columns of what goes into a pipe or a file. */
+const WIDTH = 120
+
+/** `broadcaster top`. */
+export const top = defineCommand({
+  name: 'top',
+  summary:
+    'Shows backends, rates, lag, workers, breakers and blocked keys in the whole window, again and again; q ends it.',
+  description:
+    'Where there is no terminal it prints once. IN/S and OUT/S come from what differs between two looks: OUT/S also counts what was\n' +
+    'cancelled or deleted, and stays empty where more waits than is counted.',
+  options: { interval: { kind: 'duration', help: 'Looks so often. Default: 2s.' } },
+  examples: ['broadcaster top', 'broadcaster top --interval 500ms'],
+  async run({ options }, { terminal, ready }) {
+    const { interval = INTERVAL, json } = options
+    const { broadcaster } = await ready()
+    const rates = new Rates(broadcaster.admin.filter())
+    const look = async (): Promise<Watched> => {
+      const status = await broadcaster.status()
+      return { status, rates: await rates.after(status) }
+    }
+    let shown = await look()
+    const window = json ? undefined : terminal.fullScreen()
+    if (window === undefined) {
+      await sleep(ONCE)
+      shown = await look()
+      const perBackend = Object.fromEntries(shown.rates)
+      if (json) terminal.verbatim(stringifyJson({ ...shown.status, rates: perBackend }))
+      else for (const { text, colour } of frameOf(shown, terminal.width ?? WIDTH)) terminal.out(text, colour)
+      return EXIT.ok
+    }
+    const ended = AbortSignal.any([window.closed, terminal.stopSignal()])
+    let freshAt = performance.now()
+    const draw = (): void => window.draw(frameOf(shown, window.columns, window.rows))
+    window.onResize(draw)
+    try {
+      draw()
+      while (!ended.aborted) {
+        await sleep(interval, undefined, { signal: ended }).catch(() => undefined)
+        if (ended.aborted) break
+        try {
+          shown = await look()
+          freshAt = performance.now()
+        } catch (error) {
+          shown = { ...shown, trouble: { message: errorFields(error).message, since: performance.now() - freshAt } }
+        }
+        if (!ended.aborted) draw()
+      }
+    } finally {
+      window.close()
+    }
+    return EXIT.ok
+  },
+})
