@@ -10,7 +10,7 @@ import { type Mutant, planted } from '../test/mutants/mutant.ts'
 import { mutants } from '../test/mutants/mutants.ts'
 
 /** One test may take this long, in ms: then it has failed, and is named. */
-const TEST_LIMIT = 60_000
+const TEST_LIMIT = 30_000
 /** One file of tests: beyond that it hangs, and no test said so. */
 const FILE_LIMIT = 120_000
 /** A test failed, in TAP. */

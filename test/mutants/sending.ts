@@ -174,13 +174,13 @@ export const sending: readonly Mutant[] = [
     file: 'src/relay/traffic.ts',
     find: 'away.size === 0 ? [] :',
     put: 'true ? [] :',
-    tests: ['relay/destinations'],
+    tests: ['relay/traffic'],
   },
   {
     name: 'an outage of a destination is one of the backend',
     file: 'src/relay/traffic.ts',
     find: "verdict.kind === 'outage' && verdict.destination !== undefined) {",
     put: 'false) {',
-    tests: ['relay/destinations'],
+    tests: ['relay/traffic'],
   },
 ]
