@@ -151,7 +151,7 @@ export class Cycle {
     while (this.#buffer.size > 0 && !this.#breaker.isOpen && lease.allows(timeout) && this.#turns.begin()) {
       const batch = this.#traffic.take(this.#buffer)
       // All that wait are of keys whose last run is not acknowledged yet, or of destinations that have no room.
-      if (batch.length === 0) return this.#turns.end()
+      if (batch.length === 0) return void this.#turns.end()
       this.#turns.charge(batch.length)
       void this.#send(batch)
     }

@@ -138,3 +138,20 @@ test('a probe that a clock has left in the far future is due at once', () => {
   breaker.observe(row({ probeIn: Number.MAX_SAFE_INTEGER }))
   assert.equal(breaker.probeIn, 0)
 })
+
+test('each time that it opens or closes, here or elsewhere, it is in another state; an operator who pauses it changes none', async () => {
+  const { breaker } = asked()
+  const states = [breaker.state]
+  const next = (): void => void states.push(breaker.state)
+  await breaker.trip('away', 0)
+  next()
+  await breaker.reset()
+  next()
+  breaker.observe(row({ open: true }))
+  next()
+  breaker.observe(row({ open: false }))
+  next()
+  assert.equal(new Set(states).size, 5)
+  breaker.observe(row({ open: false, paused: { reason: '', since: 0 } as unknown as BreakerRow['paused'] }))
+  assert.deepEqual([breaker.isOpen, breaker.state === states.at(-1)], [true, true])
+})
