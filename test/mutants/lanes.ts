@@ -281,4 +281,32 @@ export const lanes: readonly Mutant[] = [
     put: '',
     tests: ['relay/lanes-guards'],
   },
+  {
+    name: 'a lane that came back while it was drained is given back',
+    file: 'src/relay/lanes.ts',
+    find: 'const drained = lanes.filter((lane) => lane.phase === phase)',
+    put: 'const drained = [...lanes]',
+    tests: ['relay/lanes'],
+  },
+  {
+    name: 'lanes that come later have a proof of their own',
+    file: 'src/relay/lanes.ts',
+    find: '    this.#shareProof(workerId)\n    this.#enter',
+    put: '    this.#enter',
+    tests: ['relay/lanes'],
+  },
+  {
+    name: 'a hold is answered for a lane that is read again',
+    file: 'src/relay/lanes.ts',
+    find: 'return ours.filter((lane) => lane.phase === phase)',
+    put: 'return ours',
+    tests: ['relay/lanes'],
+  },
+  {
+    name: 'a lane is distrusted for a statement under a fence that it has no more',
+    file: 'src/relay/lanes.ts',
+    find: '.filter((lane) => this.has(lane) && !lane.isDistrusted)',
+    put: '.map(({ number }) => this.#lanes.get(number) as Lane).filter((lane) => !lane.isDistrusted)',
+    tests: ['relay/lanes'],
+  },
 ]

@@ -37,26 +37,6 @@ test('an event that looks like an outage is not the probe for ever, and in the e
   }
 })
 
-test('a send that began before an outage opens nothing when it ends after it', async () => {
-  await using outbox = new TestOutbox()
-  const old = Promise.withResolvers<void>()
-  const away = notDelivered(new OutageError('away'))
-  const tries = { slow: 0, other: 0 }
-  outbox.backend.behaviour = async ({ partitionKey }) => {
-    const which = partitionKey === 'slow' ? 'slow' : 'other'
-    if (++tries[which] > 1) return delivered
-    if (which === 'slow') await old.promise
-    else await outbox.until(() => tries.slow === 1)
-    return away
-  }
-  await outbox.publish(['slow', 'other'])
-  await outbox.broadcaster.worker({ batchSize: 1, concurrency: 2 }).start()
-  await outbox.until(() => outbox.heard('backend.up').length === 1)
-  old.resolve()
-  await outbox.until(() => outbox.heard('event.published').length === 2)
-  assert.equal(outbox.heard('backend.down').length, 1)
-})
-
 /** Events that were in flight when their worker died, and a backend that is down. */
 async function leftBehind(outbox: TestOutbox, kind: 'processing' | 'suspect'): Promise<void> {
   const { relay, coordination } = outbox.broadcaster.store
