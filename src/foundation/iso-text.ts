@@ -1,7 +1,10 @@
 let last = Number.NaN
 let text = ''
 
-/** The instant in ISO 8601, as `toISOString`. The last one is remembered: a row's is asked for twice, and that of a whole batch is often one. */
+/**
+ * The instant as `toISOString` writes it. The last one is remembered: it is needed twice per row, and a batch often
+ * shares it.
+ */
 export function isoText(date: Date): string {
   const time = date.getTime()
   if (time !== last) {

@@ -1,11 +1,11 @@
 import type { Row } from './statement.ts'
 
-/** The statuses of events that retention may delete: those that nobody will deliver. */
+/** The statuses of events that retention may delete: those that will not be delivered any more. */
 export const SETTLED = ['published', 'failed', 'cancelled'] as const
-/** One of them. */
+/** A status of an event that retention may delete. */
 export type SettledStatus = (typeof SETTLED)[number]
 
-/** Something for each of these statuses. */
+/** A value for each of these statuses. */
 export type PerStatus<Value> = { readonly [Status in SettledStatus]: Value }
 
 /** An event that may be due for deletion, as it was read. */
@@ -15,25 +15,25 @@ export interface SettledEvent {
   readonly status: SettledStatus
   /** Milliseconds since it was published, failed or cancelled. */
   readonly age: number
-  /** Where it stands in the order of the walk: a later event has a greater one. */
+  /** Its place in the order of the walk: a later event has a greater one. */
   readonly place: string
-  /** Whether it is one of those that are counted, and may go for their number: its key does not wait for it. */
+  /** Whether it counts and may be deleted as surplus: no key waits for it. */
   readonly counts: boolean
-  /** What differs as soon as anybody has moved or settled the row anew. */
+  /** Changes as soon as the row is moved or settled again. */
   readonly version: string
 }
 
-/** A part of the table, in the order of insertion: bounded whatever is asked for, since each row of it is read. */
+/** A part of the table, in the order of insertion: its cost is bounded, since each row of it is read. */
 export interface SettledWalk {
-  /** From behind this place; null = from the oldest. */
+  /** Starts after this place; null = at the oldest. */
   readonly after: string | null
   /** Rows read, at most. */
   readonly rows: number
-  /** Events of more than so many milliseconds are returned, by status; null = none for their age. */
+  /** Events older than this many milliseconds are returned, by status; null = none because of their age. */
   readonly ages: PerStatus<number | null>
   /**
-   * So are events that count up to this place, by status; null = none for their number. Where the table is walked by
-   * id, one whose id does not begin with a time does not count.
+   * Events that count are returned up to this place, by status; null = none because of their number. Where the table is
+   * walked by id, an event whose id does not begin with a time does not count.
    */
   readonly upTo: PerStatus<string | null>
 }
@@ -41,21 +41,21 @@ export interface SettledWalk {
 /** What a walk met. */
 export interface SettledPage {
   readonly events: readonly SettledEvent[]
-  /** Where the next one begins (`after`); null = what comes is too young. */
+  /** Where the next walk begins (`after`); null = the rest is too young. */
   readonly next: string | null
 }
 
 /** How many settled events of each kind a part of the table holds. */
 export interface Census {
-  /** Of those that count. */
+  /** Only events that count. */
   readonly groups: readonly { readonly status: SettledStatus; readonly eventType: string; readonly count: number }[]
   /** The place of the oldest row that was read; null = there was none. */
   readonly last: string | null
 }
 
 /**
- * What deletes settled events when their time is over: no business of the relay's. A walk finds them, and what it found
- * is deleted by a statement of its own, so that it can be kept elsewhere in between.
+ * Deletes settled events when their time is over, separately from the relay. A walk finds them, and another statement
+ * deletes what it found, so that it can be archived in between.
  */
 export interface RetentionStore {
   /** Looks at the next rows, and returns those that may go. */
