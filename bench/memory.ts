@@ -56,15 +56,19 @@ FROM generate_series(1, ${events}) AS n`)
   }
   const child = fork(new URL('./throughput/relay-process.ts', import.meta.url), [JSON.stringify(task)])
   await once(child, 'message')
+  const gone = new Promise<never>((_, reject) => {
+    child.once('exit', (code) => reject(new Error(`the worker's process ended with ${code}`)))
+  })
   const reporting = once(child, 'message')
   child.send('go')
   const watching = setInterval(() => {
     const size = residentSize(child.pid)
     if (size !== undefined)
       console.log(`${(performance.now() / 1_000).toFixed(0).padStart(6)} s ${mb(size).padStart(9)}`)
-  }, 5_000)
-  const [{ seconds, cpuSeconds, peakMemory }] = (await reporting) as [RelayReport]
+  }, 5_000).unref()
+  const [{ seconds, cpuSeconds, peakMemory }] = (await Promise.race([reporting, gone])) as [RelayReport]
   clearInterval(watching)
+  child.removeAllListeners('exit')
   const { 'entries-added': added } = (await redis.xInfoStream(stream)) as { 'entries-added': number }
   console.log(
     `\n${events} events, batches of ${batchSize}: greatest RSS ${mb(peakMemory)}, ${Math.round(events / seconds)} events/s, ` +

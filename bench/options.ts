@@ -37,15 +37,15 @@ try {
   const machine = await describeMachine(pool, redis)
   const earlier = values.add && existsSync(values.json) ? JSON.parse(readFileSync(values.json, 'utf8')).runs : []
   const runs: PeerRun[] = [...earlier]
+  mkdirSync(dirname(values.json), { recursive: true })
   const first = Math.max(0, ...runs.map(({ round }) => round)) + 1
   for (let round = first; round < first + Number(values.rounds); round++) {
     const from = round % arms.length
     for (const arm of [...arms.slice(from), ...arms.slice(0, from)]) {
       runs.push(await runArm({ pool, url: server.url, redis, redisUrl }, arm, round, Number(values.events)))
     }
+    writeFileSync(values.json, `${JSON.stringify({ machine, runs }, undefined, 2)}\n`)
   }
-  mkdirSync(dirname(values.json), { recursive: true })
-  writeFileSync(values.json, `${JSON.stringify({ machine, runs }, undefined, 2)}\n`)
   const ratio = (arm: string, figure: (run: PeerRun) => number): number =>
     median(
       runs.flatMap((run) => {

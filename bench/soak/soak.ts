@@ -85,11 +85,12 @@ function startWorker() {
   const child = fork(new URL('./worker-process.ts', import.meta.url), [JSON.stringify(task)])
   const state = { last: { published: 0, memory: 0, cpu: 0 } as SoakReport }
   child.on('message', (report) => void (state.last = report as SoakReport))
+  const started = once(child, 'message')
   const stop = async (): Promise<void> => {
     child.send('stop')
     if (child.exitCode === null) await once(child, 'exit')
   }
-  return { state, stop }
+  return { state, started, stop }
 }
 
 /** Events a second of a drain, from the first report on. */
@@ -132,6 +133,7 @@ try {
   const arrivals = new Arrivals(redisUrl, stream)
   await arrivals.start()
   const worker = startWorker()
+  await worker.started
   const length = (Number(values.minutes) * 60_000) / PARTS
   const parts: Part[] = []
   let holder: PoolClient | undefined
