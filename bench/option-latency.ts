@@ -59,7 +59,7 @@ async function measure({ store, worker, polls }: Arm, rate: number): Promise<Lat
       pool && placed.place.kind === 'postgres'
         ? (postgres({ pool, schema: placed.place.schema, listen: false }) as Store)
         : placed.store
-    return await measureLatency(used, redisUrl, stream, rate, Number(values.seconds), worker)
+    return await measureLatency(used, used, redisUrl, stream, rate, Number(values.seconds), worker)
   } finally {
     await placed.close()
     await pool?.end()

@@ -1,8 +1,20 @@
 import { createClient } from 'redis'
+import type { Backend } from '../../src/backend/backend.ts'
 import { Broadcaster } from '../../src/broadcaster.ts'
 import { redisStreams } from '../../src/redis-streams/redis-streams.ts'
 import type { WorkerOptions } from '../../src/relay/worker-options.ts'
 import type { Store } from '../../src/store/store.ts'
+
+/** Of who publishes and sends nothing. */
+const AWAY: Backend = {
+  async send(events) {
+    return events.map(() => ({ ok: true }))
+  },
+  async healthCheck() {
+    return { healthy: true }
+  },
+  async close() {},
+}
 
 /** Milliseconds from the start of the publishing transaction to the entry in the hands of a reader of the stream. */
 export interface Latency {
@@ -16,9 +28,13 @@ export interface Latency {
 /** How long the last events may take, in ms. */
 const GRACE = 20_000
 
-/** Publishes `rate` events a second, one transaction each, for `seconds`, while a worker delivers and a reader reads. */
+/**
+ * Publishes `rate` events a second on `publishing`, one transaction each, for `seconds`, while a worker on `store` delivers and a
+ * reader reads. With two stores the worker hears of commits as one in another process does.
+ */
 export async function measureLatency(
   store: Store,
+  publishing: Store,
   redisUrl: string,
   stream: string,
   rate: number,
@@ -30,14 +46,17 @@ export async function measureLatency(
     backends: { default: redisStreams({ url: redisUrl, stream, trim: { maxLength: 1_000_000 } }) },
     worker: { retention: false, ...worker },
   })
+  const publisher =
+    publishing === store ? broadcaster : new Broadcaster({ store: publishing, backends: { default: AWAY } })
   await broadcaster.worker().start()
   try {
     return await timeArrivals(redisUrl, stream, rate, seconds, async (n, at) => {
       const event = { type: 'order.created', source: '/bench', data: { at }, partitionKey: `key-${n % 100}` }
-      await broadcaster.transaction((tx) => broadcaster.publish(tx, event))
+      await publisher.transaction((tx) => publisher.publish(tx, event))
     })
   } finally {
     await broadcaster.close()
+    if (publisher !== broadcaster) await publisher.close()
   }
 }
 

@@ -138,6 +138,7 @@ try {
   const placed = await filled(0)
   const latency: Latency = await measureLatency(
     placed.store,
+    placed.store,
     redisUrl,
     `${stream}-latency`,
     Number(values.rate),

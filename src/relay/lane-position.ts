@@ -1,3 +1,5 @@
+import type { Floor } from './floors.ts'
+
 /** Before every `seq` that a row may have: plain SQL may have given it a negative one. */
 export const HEAD = Number.MIN_SAFE_INTEGER
 /**
@@ -25,6 +27,8 @@ export class LanePosition {
   catchingUp = true
   /** As many as an unpark ever looks at wait for locked rows. */
   waitsForLocks = false
+  /** From where its end is to be read; undefined = from its head. */
+  floor: Floor | undefined
   /** How many more fetched rows may have been in flight when the last owner died. */
   suspects: number
   #cursor = HEAD
@@ -71,6 +75,7 @@ export class LanePosition {
   rewindTo(seq: number): void {
     this.#cursor = Math.max(HEAD, Math.min(this.#cursor, seq - 1))
     this.dry = false
+    this.#lower(seq)
     this.#read = undefined
   }
 
@@ -98,6 +103,19 @@ export class LanePosition {
     this.dry = !this.isLong && !metHorizon
     this.#cursor = Math.max(this.#cursor, this.isLong && !metHorizon ? Math.min(last, LAST) : this.#horizon)
     this.#clear(count)
+  }
+
+  /** Its end was read from the floor it had, or from its head; `floor` was learned before that. */
+  raise(floor: Floor, { last }: LaneFind): void {
+    // One that was cut short has not seen what lies beyond its last row.
+    const after = this.isLong ? Math.min(floor.after, last) : floor.after
+    if (this.floor?.source !== floor.source || this.floor.after <= after) this.floor = { ...floor, after }
+  }
+
+  /** What has this `seq` is to be above the floor. */
+  #lower(seq: number): void {
+    if (this.floor === undefined || seq > this.floor.after) return
+    this.floor = seq <= HEAD ? undefined : { ...this.floor, after: seq - 1 }
   }
 
   #clear(count: number): void {

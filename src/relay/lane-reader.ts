@@ -1,32 +1,26 @@
 import type { Pause } from '../foundation/pause.ts'
-import type { FetchedRow, LaneCursor, RelayStore, UnparkReport } from '../store/relay-store.ts'
+import type { FetchedRow, LaneCursor, RelayStore } from '../store/relay-store.ts'
 import { BoundedFetch, type ReadRow } from './bounded-fetch.ts'
+import { type Floor, Floors } from './floors.ts'
 import type { InHand } from './in-hand.ts'
 import type { Lane } from './lane.ts'
 import { HEAD, LAST, type LaneFind, type LanePosition } from './lane-position.ts'
+import { openOf } from './open-lane.ts'
 import type { Pace } from './pace.ts'
+import { Parked } from './parked.ts'
+import { type ReadPlan, ReadPlanner } from './read-plan.ts'
 
-/**
- * Parked rows brought back for one lane in one statement. When the first of them stay, since a row is locked, the next statement
- * looks at twice as many, up to the second number: what waits for one row holds up no other key.
- */
-const UNPARK_LIMIT = 2_000
-const MOST_LOOKED_AT = 16_000
 /** A sweep takes at most this share of the time, so that a long-open transaction elsewhere cannot slow the relay. */
 const SWEEP_SHARE = 0.05
 const SWEEP_INTERVAL = 25
+/** A sweep that is due waits for what was announced, but no longer than this, in ms. */
+const SWEEP_GRACE = 100
 /**
  * After a read that found little the next waits this long, in ms, while events come fast: under many small commits they are
  * then read by the dozen rather than one by one.
  */
 const READ_GAP = 5
 const LITTLE = 50
-
-interface OpenLane {
-  readonly number: number
-  readonly lane: Lane
-  readonly position: LanePosition
-}
 
 /**
  * Reads due events of the owned lanes of one backend: from the cursor while there is a backlog, from the head by a sweep that
@@ -43,13 +37,16 @@ export class LaneReader {
   readonly #pace: Pace
   readonly #rest: Pick<Pause, 'endWithin'>
   readonly #lanes: ReadonlyMap<number, Lane>
-  #sweepAt = 0
-  #unparkAt = 0
-  #unparkLimit = UNPARK_LIMIT
+  readonly #floors: Floors
+  readonly #planner: ReadPlanner
+  readonly #parked: Parked
+  /** A sweep was due, and had to wait. */
+  #owesSweep = false
+  #sweepAt = Number.NEGATIVE_INFINITY
+  /** Something was announced since the last read. */
+  #isCalled = false
   #readAt = 0
   #hasForgotten = false
-  /** From which lane on a read that cannot ask for all begins. */
-  #turn = 0
   /** The greatest `seq` that anything was seen to have. */
   #greatest = HEAD
 
@@ -71,15 +68,9 @@ export class LaneReader {
     this.#fetching = new BoundedFetch(store, names, inHand.room)
     this.#inHand = inHand
     this.#pace = pace
-  }
-
-  /** The lanes that are open. */
-  #open(): OpenLane[] {
-    const open: OpenLane[] = []
-    for (const [number, lane] of this.#lanes) {
-      if (lane.position !== undefined) open.push({ number, lane, position: lane.position })
-    }
-    return open
+    this.#floors = new Floors(store)
+    this.#planner = new ReadPlanner(lanes, this.#floors)
+    this.#parked = new Parked({ store, names, inHand, lanes, onDoubt: () => this.sweepNext() })
   }
 
   #hasLane(test: (position: LanePosition) => boolean): boolean {
@@ -91,16 +82,16 @@ export class LaneReader {
     return this.#lanes.get(lane)?.position
   }
 
-  /** Whether a read now may find something: a lane is not known to be dry, or a sweep is due. */
+  /** Whether a read now may find something: a lane is not known to be dry, or a sweep had to wait. */
   get hungry(): boolean {
-    const isDue = performance.now() >= this.#unparkAt
+    const isDue = this.#owesSweep || performance.now() >= this.#parked.dueAt
     return this.#hasLane(({ dry }) => isDue || !dry)
   }
 
   /** Whether a drain has read all that is due, but for lanes that wait for locks: those it leaves to the next one. */
   get isDrained(): boolean {
     let waits = false
-    for (const { position } of this.#open()) {
+    for (const { position } of openOf(this.#lanes)) {
       if (position.waitsForLocks) waits = true
       else if (!position.dry) return false
     }
@@ -115,17 +106,18 @@ export class LaneReader {
 
   /** Monotonic time at which the next parked event is due, in ms; without lanes none is. */
   get nextDueAt(): number {
-    return this.#hasLane(() => true) ? this.#unparkAt : Number.POSITIVE_INFINITY
+    return this.#hasLane(() => true) ? this.#parked.dueAt : Number.POSITIVE_INFINITY
   }
 
   /** Something may have been committed: read all lanes again, from their cursors. */
   wake(): void {
-    for (const { position } of this.#open()) position.dry = false
+    for (const { position } of openOf(this.#lanes)) position.dry = false
+    this.#isCalled = true
   }
 
   /** Read all lanes from the head. */
   rewind(): void {
-    for (const { position } of this.#open()) position.rewindTo(HEAD)
+    for (const { position } of openOf(this.#lanes)) position.rewindTo(HEAD)
     this.sweepNext()
   }
 
@@ -139,45 +131,74 @@ export class LaneReader {
   /** The store was told that an event is due again in `delay` ms. */
   dueIn(delay: number): void {
     const wait = Math.max(delay, SWEEP_INTERVAL)
-    this.#unparkAt = Math.min(this.#unparkAt, performance.now() + wait)
+    this.#parked.dueAt = Math.min(this.#parked.dueAt, performance.now() + wait)
     this.#rest.endWithin(wait)
   }
 
   /** The next read is a sweep, whenever the last one was. */
   sweepNext(): void {
-    this.#sweepAt = 0
-    this.#unparkAt = 0
+    this.#sweepAt = Number.NEGATIVE_INFINITY
+    this.#parked.dueAt = 0
   }
 
   /** Reads up to `space` rows and gives the new ones to `use`, in `seq` order. Returns how many were new. */
   async read(space: number, use: (row: ReadRow, suspect: boolean) => void): Promise<number> {
     const early = this.#readAt - performance.now()
     if (early > 0) await new Promise((resolve) => setTimeout(resolve, early))
+    try {
+      // What was announced is read first, and what a sweep may find after that.
+      const waits = this.#isCalled && performance.now() < this.#sweepAt + SWEEP_GRACE
+      this.#isCalled = false
+      let fresh = await this.#read(space, !waits, use)
+      this.#owesSweep = waits && performance.now() >= this.#sweepAt
+      if (this.#owesSweep && fresh === 0) fresh = await this.#read(space, true, use)
+      this.#pace.found(fresh)
+      this.#readAt = fresh < LITTLE && this.#pace.isBrisk ? performance.now() + READ_GAP : 0
+      return fresh
+    } catch (error) {
+      this.#floors.forget()
+      throw error
+    }
+  }
+
+  async #read(space: number, maySweep: boolean, use: (row: ReadRow, suspect: boolean) => void): Promise<number> {
     const now = performance.now()
-    const isDue = now >= this.#sweepAt
-    if (isDue || now >= this.#unparkAt) await this.#unpark()
-    const sweep = isDue || !this.#hasBacklog
-    if (sweep) await this.#lookAhead()
-    const fresh = await this.#fetch(this.#cursors(space, sweep), use)
-    this.#pace.found(fresh)
-    this.#readAt = fresh < LITTLE && this.#pace.isBrisk ? performance.now() + READ_GAP : 0
+    const isDue = maySweep && now >= this.#sweepAt
+    if (isDue || now >= this.#parked.dueAt) await this.#parked.unpark()
+    const toEnd = isDue || !this.#hasBacklog
+    if (toEnd) await this.#lookAhead()
+    const isAsked = this.#floors.areWanted(openOf(this.#lanes), isDue)
+    const floor = isAsked ? await this.#floors.next(this.#greatest) : undefined
+    const { most } = this.#fetching
+    const plan = this.#planner.plan({ rows: this.#fetching.rows(space), most, toEnd, isSweep: isDue })
+    const fresh = await this.#fetch(plan, use, floor)
     if (isDue) {
       const end = performance.now()
+      this.#owesSweep = false
       this.#sweepAt = end + Math.max(SWEEP_INTERVAL, (end - now) / SWEEP_SHARE)
     }
     return fresh
   }
 
-  async #fetch(cursors: readonly LaneCursor[], use: (row: ReadRow, suspect: boolean) => void): Promise<number> {
+  async #fetch(
+    { cursors, ends, heads }: ReadPlan,
+    use: (row: ReadRow, suspect: boolean) => void,
+    floor: Floor | undefined,
+  ): Promise<number> {
     if (cursors.length === 0) return 0
     for (const { lane } of cursors) this.#position(lane)?.begin(cursors)
-    const fromHead = new Set(cursors.filter(({ after }) => after === HEAD).map(({ lane }) => lane))
     const isCertain = ({ lane, seq }: FetchedRow): boolean =>
-      fromHead.has(lane) || this.#position(lane)?.isCertain(seq) === true
+      ends.has(lane) || this.#position(lane)?.isCertain(seq) === true
     let fresh = 0
     try {
       await this.#inHand.duringRead(
-        () => this.#fetching.fetch(cursors, (row) => isCertain(row) && !this.#inHand.has(row)),
+        async () => {
+          const start = performance.now()
+          const find = await this.#fetching.fetch(cursors, (row) => isCertain(row) && !this.#inHand.has(row))
+          if (find.rows.length < LITTLE) this.#floors.took(performance.now() - start, heads)
+          await this.#leaveFloors(ends)
+          return find
+        },
         ({ rows, cut }) => {
           // Keys, and with them order, are of one lane: what went back in one, or was opened again, makes no other wait.
           const numbers = cursors.map(({ lane }) => lane)
@@ -187,7 +208,7 @@ export class LaneReader {
           const current = stale.size === 0 ? rows : rows.filter(({ lane }) => !stale.has(lane))
           const certain = current.filter(isCertain)
           const read = cursors.filter(({ lane }) => !stale.has(lane))
-          this.#advance(read, current, fromHead, cut)
+          this.#advance(read, current, ends, cut, floor)
           for (const row of certain) {
             const lane = this.#position(row.lane)
             if (lane === undefined || row.withheld !== null || this.#inHand.has(row)) continue
@@ -204,6 +225,13 @@ export class LaneReader {
     return fresh
   }
 
+  /** After a read: who might have written below a floor has committed, perhaps, and later ones of its keys may have been found. */
+  async #leaveFloors(ends: ReadonlyMap<number, Floor | undefined>): Promise<void> {
+    const floors = [...ends.values()].filter((floor) => floor !== undefined)
+    if (await this.#floors.hold(floors)) return
+    for (const [lane, floor] of ends) if (floor !== undefined) this.#position(lane)?.rewindTo(HEAD)
+  }
+
   /** Whether a read from the cursors would find anything that need not wait for a sweep. */
   get #hasBacklog(): boolean {
     return this.#hasLane(({ hasBacklog }) => hasBacklog)
@@ -211,7 +239,7 @@ export class LaneReader {
 
   /** How far events reach, seen in one lane that has a backlog: what is there before a sweep need not wait for the next one. */
   async #lookAhead(): Promise<void> {
-    for (const { number, position } of this.#open()) {
+    for (const { number, position } of openOf(this.#lanes)) {
       if (!position.isLong || position.catchingUp) continue
       const last = await this.#store.lastSeq(this.#names, number)
       this.#greatest = Math.max(this.#greatest, Math.min(last ?? HEAD, LAST))
@@ -219,69 +247,13 @@ export class LaneReader {
     }
   }
 
-  async #unpark(): Promise<void> {
-    // Or the head of a key comes back alone, and a later event goes before those still on their way to be parked.
-    await this.#inHand.parked()
-    const asked = this.#open()
-    if (asked.length === 0) return
-    const now = performance.now()
-    const limit = this.#unparkLimit
-    let report: UnparkReport
-    try {
-      const numbers = asked.map(({ number }) => number)
-      report = await this.#store.unpark(this.#names, numbers, limit)
-    } catch (error) {
-      // It may have brought rows back, or may yet: it is not known which.
-      this.#unparkLimit = UNPARK_LIMIT
-      for (const { position } of asked) position.distrust()
-      this.sweepNext()
-      throw error
-    }
-    const { woken, heads, locked, more, nextDueIn } = report
-    this.#unparkAt = nextDueIn === null ? Number.POSITIVE_INFINITY : now + nextDueIn
-    const moved = new Map(woken.map(({ lane, count }) => [lane, count]))
-    const lockedIn = Map.groupBy(locked, ({ lane }) => lane)
-    for (const { number, lane, position } of asked) {
-      if (this.#lanes.get(number) === lane) lane.keys.woke(moved.has(number) ? heads : [], lockedIn.get(number) ?? [])
-      position.catchingUp = more.includes(number)
-      position.waitsForLocks = position.catchingUp && limit >= MOST_LOOKED_AT && !moved.has(number)
-    }
-    for (const { lane, firstSeq } of woken) this.#position(lane)?.rewindTo(firstSeq)
-    if (more.some((lane) => (moved.get(lane) ?? 0) < limit)) this.#unparkLimit = Math.min(2 * limit, MOST_LOOKED_AT)
-    else if (locked.length === 0) this.#unparkLimit = UNPARK_LIMIT
-    // A lane that was opened meanwhile was not asked about.
-    for (const { number, position } of this.#open()) {
-      if (position.catchingUp && !more.includes(number)) this.#unparkAt = 0
-    }
-  }
-
-  #cursors(space: number, sweep: boolean): readonly LaneCursor[] {
-    const all = this.#open().filter(({ position }) => !position.catchingUp && (sweep || !position.dry))
-    const { most } = this.#fetching
-    const readable = all.length <= most ? all : this.#some(all, Math.floor(most))
-    if (readable.length === 0) return []
-    const limit = Math.max(1, Math.ceil(this.#fetching.rows(space) / readable.length))
-    // Lanes that have little wait for no backlog of others: they are read from their heads in the same statement.
-    return readable.map(({ number, lane, position }) =>
-      sweep || !position.hasBacklog
-        ? { lane: number, after: HEAD, limit: limit + lane.hand.leftOut }
-        : { lane: number, after: position.cursor, limit },
-    )
-  }
-
-  /** As many as may be asked now, each in its turn. */
-  #some<T>(all: readonly T[], count: number): readonly T[] {
-    const from = this.#turn % all.length
-    this.#turn += count
-    return [...all.slice(from), ...all.slice(0, from)].slice(0, count)
-  }
-
   /** `cut`: lanes that have more than was found, although it is less than was asked for. */
   #advance(
     cursors: readonly LaneCursor[],
     rows: readonly FetchedRow[],
-    fromHead: ReadonlySet<number>,
+    ends: ReadonlyMap<number, unknown>,
     cut: ReadonlySet<number>,
+    floor: Floor | undefined,
   ): void {
     const finds = new Map<number, LaneFind>()
     for (const { lane, limit } of cursors) finds.set(lane, { count: 0, last: HEAD, limit: cut.has(lane) ? 0 : limit })
@@ -290,8 +262,11 @@ export class LaneReader {
       finds.set(lane, { count: count + 1, last: Math.max(last, seq), limit })
     }
     for (const [lane, find] of finds) {
-      if (fromHead.has(lane)) this.#position(lane)?.swept(find, this.#greatest)
-      else this.#position(lane)?.advanced(find)
+      const position = this.#position(lane)
+      if (ends.has(lane)) {
+        position?.swept(find, this.#greatest)
+        if (floor !== undefined && this.#floors.isKnown(floor)) position?.raise(floor, find)
+      } else position?.advanced(find)
     }
   }
 }

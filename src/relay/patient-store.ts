@@ -32,9 +32,11 @@ export function patientCleaning({ retention, admin, inbox, audit }: Cleaned, lim
 
 /** A relay store whose statements all end within `limit` ms, except for transactions in which a handler works. */
 export function patientRelay(store: RelayStore, limit: number): RelayStore {
+  const writers = store.writers?.bind(store)
   return {
     fetch: (...given) => answered(limit, store.fetch(...given)),
     fetchData: (...given) => answered(limit, store.fetchData(...given)),
+    ...(writers && { writers: () => answered(limit, writers()) }),
     lastSeq: (...given) => answered(limit, store.lastSeq(...given)),
     unpark: (...given) => answered(limit, store.unpark(...given)),
     settle: (...given) => answered(limit, store.settle(...given)),

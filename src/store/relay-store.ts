@@ -136,6 +136,15 @@ export interface Ownership {
   readonly backend: string
 }
 
+export interface Writers {
+  /** Changes when transactions may have been lost, and their names be used again. */
+  readonly server: string
+  /** The transactions that run and have drawn a `seq` of this outbox, or may have. */
+  readonly running: ReadonlySet<string>
+  /** The last number that was drawn for an event; undefined = that is not told. */
+  readonly drawn: number | undefined
+}
+
 export interface SettleReport {
   /** Ids whose outcome was not recorded: the row is gone, settled or moved by others, or the lane is no longer ours. */
   readonly lost: readonly string[]
@@ -177,6 +186,8 @@ export interface RelayStore {
    * backlog.
    */
   lastSeq(names: readonly string[], lane: number): Promise<number | undefined>
+  /** Optional: who may have written what is not committed yet. Without it the end of a lane is always read from its head. */
+  writers?(): Promise<Writers>
   /** Brings due parked rows back into the hot index, at most `limitPerLane` for each lane, earliest due first. */
   unpark(names: readonly string[], lanes: readonly number[], limitPerLane: number): Promise<UnparkReport>
   /**

@@ -25,12 +25,14 @@ export function storeOf<Client, Runs, Tables>(
   'publish' | 'relay' | 'retention' | 'coordination' | 'admin' | 'audit' | 'operations' | 'inbox' | 'schema' | 'close'
 > {
   const { worker, heartbeat, operator, handlers } = clients
+  const writers = parts.writers?.(worker, t)
   return {
     publish: parts.publish(t),
     relay: {
       fetch: parts.fetch(worker, t),
       fetchData: parts.fetchData(worker, t),
       lastSeq: parts.lastSeq(worker, t),
+      ...(writers && { writers }),
       unpark: parts.unpark(worker, t),
       settle: parts.settle(worker, t),
       reconcile: parts.reconcile(worker, t),

@@ -66,3 +66,20 @@ test('suspects end with a read to the end of the lane', () => {
   position.advanced({ count: 3, last: 60, limit: 10 })
   assert.equal(position.suspects, 3)
 })
+
+test('a floor is raised by what was read to its end, and never above what is to be read again', () => {
+  const source = {}
+  const floor = (after: number) => ({ after, guard: new Set<string>(), source })
+  const position = inBacklog()
+  position.raise(floor(90), { count: 10, last: 40, limit: 10 })
+  assert.equal(position.floor?.after, 40, 'it was cut short')
+  position.swept({ count: 1, last: 95, limit: 10 }, 100)
+  position.raise(floor(90), { count: 1, last: 95, limit: 10 })
+  assert.equal(position.floor?.after, 90)
+  position.rewindTo(91)
+  assert.equal(position.floor?.after, 90)
+  position.rewindTo(60)
+  assert.equal(position.floor?.after, 59)
+  position.rewindTo(HEAD)
+  assert.equal(position.floor, undefined)
+})

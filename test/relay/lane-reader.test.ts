@@ -106,6 +106,65 @@ test('an event whose transaction committed late comes before the next of its key
   assert.deepEqual(seen.slice(5), ['k 1', 'k 7'])
 })
 
+for (const isGuarded of [true, false]) {
+  const where = isGuarded ? 'below the floor' : 'of which nobody knew when the floor was found'
+  test(`where reads from the heads are dear, too: an event ${where}`, async () => {
+    const store = memoryStore({ lanes: 2 }) as Store
+    const { ownership } = await own(store)
+    const running = new Set<string>()
+    let drawn = 0
+    const uncommitted = new Set<string | undefined>()
+    let heads = 0
+    const relay: RelayStore = {
+      ...store.relay,
+      writers: async () => ({ server: 'it', running: new Set(running), drawn }),
+      async fetch(names, cursors, ...more) {
+        const count = cursors.filter(({ after }) => after < 0).length
+        heads += count
+        await delay(4 * count)
+        return (await store.relay.fetch(names, cursors, ...more)).filter(({ id }) => !uncommitted.has(id))
+      },
+    }
+    const inHand = new InHand()
+    const reader = new LaneReader(relay, NAMES, openLanes(2, inHand), inHand, new Pace(), new Pause())
+    const seen: (string | null)[] = []
+    const read = async (): Promise<void> => {
+      const rows: FetchedRow[] = []
+      await reader.read(100, (row) => rows.push(row))
+      seen.push(...rows.map(({ partitionKey, seq }) => `${partitionKey} ${seq}`))
+      const outcomes = rows.map(({ id, lane, generation }) => ({ kind: 'published', id, lane, generation }) as const)
+      await store.relay.settle(ownership, outcomes)
+      reader.wake()
+    }
+    const insertLate = async (): Promise<void> => {
+      running.add('late')
+      const [late] = await insert(store, newEvent({ partitionKey: 'k' }))
+      uncommitted.add(late?.id)
+      drawn++
+    }
+    if (isGuarded) await insertLate()
+    for (let n = 0; n < 9; n++) {
+      await insert(store, newEvent({ partitionKey: 'other' }))
+      drawn++
+      reader.sweepNext()
+      await read()
+    }
+    assert.equal(seen.length, 9)
+    heads = 0
+    await read()
+    assert.equal(heads, 0, 'lanes are read from floors')
+    if (!isGuarded) await insertLate()
+    await insert(store, newEvent({ partitionKey: 'other' }))
+    await read()
+    running.clear()
+    uncommitted.clear()
+    await insert(store, newEvent({ partitionKey: 'k' }))
+    while (seen.length < 12) await read()
+    const [first, second] = isGuarded ? [1, 12] : [10, 12]
+    assert.deepEqual(seen.slice(10), [`k ${first}`, `k ${second}`])
+  })
+}
+
 test('in a backlog, too, an event whose transaction committed late comes before the next of its key', async () => {
   const store = memoryStore({ lanes: 1 }) as Store
   const { ownership } = await own(store)

@@ -31,7 +31,8 @@ const untilOneWaits = (place: Place): Promise<void> => untilSomeWait(place, 1)
 async function untilSomeWait({ pool, schema }: Place, count: number): Promise<void> {
   await until(`${count} wait for a lock`, async () => {
     const { rows } = await pool.query(
-      `SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%' || $1 || '%' AND pid <> pg_backend_pid()`,
+      `SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND pid IN (
+        SELECT l.pid FROM pg_locks AS l JOIN pg_class AS c ON c.oid = l.relation WHERE c.relnamespace = to_regnamespace($1))`,
       [schema],
     )
     return rows.length >= count

@@ -28,6 +28,7 @@ import { schema } from './schema/schema.ts'
 import { settle, settleByOwner } from './settle.ts'
 import { type Tables, tablesOf } from './tables.ts'
 import { unpark } from './unpark.ts'
+import { writers } from './writers.ts'
 
 /** The native transaction of a PostgreSQL store: a client of `pg` on which BEGIN was run, or PGlite's transaction. */
 export type PostgresTransaction = PgTransaction | PgliteTransaction
@@ -58,7 +59,7 @@ export function postgres(options: PostgresOptions): Store<PgTransaction> | Store
   return { ...storeOn(clients, t, pgTransaction({ prepare: resolved.prepare })), place, ...wake, statementTimeout }
 }
 
-const RELAY = { fetch, fetchData, lastSeq, unpark, settle, reconcile, settleByOwner, waitingNames }
+const RELAY = { fetch, fetchData, lastSeq, unpark, settle, reconcile, settleByOwner, waitingNames, writers }
 const PARTS: StoreParts<Client, Queries, Tables> = {
   ...RELAY,
   publish,

@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Floors } from '../../src/relay/floors.ts'
+import type { Writers } from '../../src/store/relay-store.ts'
+
+/** Floors of a store that answers with what is set here. */
+class Asked {
+  server = 'one'
+  drawn: number | undefined = 0
+  running: readonly string[] = []
+  isAway = false
+  readonly floors = new Floors({
+    writers: async (): Promise<Writers> => {
+      if (this.isAway) throw new Error('away')
+      return { server: this.server, running: new Set(this.running), drawn: this.drawn }
+    },
+  })
+
+  async next(drawn: number, ...running: readonly string[]) {
+    Object.assign(this, { drawn, running })
+    const floor = await this.floors.next(1_000_000)
+    return floor && { after: floor.after, guard: [...floor.guard] }
+  }
+}
+
+test('a floor is a number that was known before those were asked for who may have written below it', async () => {
+  const asked = new Asked()
+  assert.equal(await asked.next(10, 'a', 'b'), undefined)
+  // Of 10 it was not known who had drawn what is below: an answer says nothing of the order in which it was made.
+  assert.equal(await asked.next(20, 'b', 'c'), undefined)
+  assert.deepEqual(await asked.next(30, 'c', 'd'), { after: 10, guard: ['c'] })
+  assert.deepEqual(await asked.next(40, 'e'), { after: 20, guard: [] })
+})
+
+test('a store that does not tell what was drawn is told what was seen', async () => {
+  const asked = new Asked()
+  asked.drawn = undefined
+  assert.equal(await asked.floors.next(7), undefined)
+  asked.running = ['a']
+  assert.equal((await asked.floors.next(9))?.after, 7)
+  const last = await asked.floors.next(11)
+  assert.deepEqual([last?.after, [...(last?.guard ?? [])]], [9, ['a']])
+})
+
+test('a floor holds while all run that may have written below it', async () => {
+  const asked = new Asked()
+  for (const drawn of [10, 20]) await asked.next(drawn, 'a', 'b')
+  asked.running = ['a', 'b']
+  const floor = await asked.floors.next(0)
+  assert.ok(floor)
+  assert.equal(await asked.floors.hold([floor]), true)
+  asked.running = ['b', 'c']
+  assert.equal(await asked.floors.hold([floor]), false)
+  asked.running = ['a', 'b']
+  asked.isAway = true
+  assert.equal(await asked.floors.hold([floor]), false, 'it is not known')
+})
+
+test('a floor without a guard holds, and nothing is asked', async () => {
+  const asked = new Asked()
+  asked.isAway = true
+  assert.equal(await asked.floors.hold([{ after: 1, guard: new Set(), source: {} }]), true)
+})
+
+test('another server, or none that answered, ends all floors', async () => {
+  const asked = new Asked()
+  for (const drawn of [10, 20]) await asked.next(drawn)
+  const floor = await asked.floors.next(0)
+  assert.ok(asked.floors.isKnown(floor))
+  asked.server = 'two'
+  assert.equal(await asked.next(5), undefined)
+  assert.ok(!asked.floors.isKnown(floor))
+  for (const drawn of [6, 7]) await asked.next(drawn)
+  const again = await asked.floors.next(0)
+  assert.ok(asked.floors.isKnown(again))
+  asked.floors.forget()
+  assert.ok(!asked.floors.isKnown(again))
+})
+
+test('a sweep reads as many lanes from their heads as time allows, and all of them where nobody tells who writes', async () => {
+  const { floors } = new Asked()
+  assert.equal(floors.headsOf(64), 64)
+  floors.took(64, 64)
+  assert.equal(floors.headsOf(64), 3)
+  floors.took(90, 3)
+  assert.equal(floors.headsOf(64), 1)
+  floors.took(1, 1)
+  assert.equal(floors.headsOf(64), 3)
+  floors.took(0.1, 0)
+  assert.equal(floors.headsOf(64), 3, 'a read from floors says nothing of heads')
+  floors.took(0.5, 64)
+  assert.equal(floors.headsOf(64), 64)
+  const plain = new Floors({})
+  plain.took(900, 64)
+  assert.equal(plain.headsOf(64), 64)
+})

@@ -1,0 +1,41 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { Broadcaster } from '../../src/broadcaster.ts'
+import { memoryBackend } from '../../src/memory.ts'
+import { postgres } from '../../src/store/postgres/postgres.ts'
+import type { Store } from '../../src/store/store.ts'
+import { POSTGRES_SERVERS } from '../support/postgres-servers.ts'
+import { servers, skipWithout } from '../support/servers.ts'
+import { openPlace } from './postgres-place.ts'
+
+for (const { name, title } of POSTGRES_SERVERS) {
+  describe(`who may have written, on ${title}`, { skip: skipWithout(name) }, () => {
+    test('is whose transaction has published and runs, and nobody else; the last number is that of the sequence', async (t) => {
+      const { pool, schema, close } = openPlace(servers[name]()?.url ?? '')
+      const store = postgres({ pool, schema, listen: false }) as Store
+      await store.schema.migrate({ lanes: 2 })
+      const broadcaster = new Broadcaster({ store, backends: { default: memoryBackend() } })
+      const client = await pool.connect()
+      t.after(async () => {
+        client.release(true)
+        await broadcaster.close()
+        await close()
+      })
+      const writers = async () => {
+        const { server, running, drawn } = (await store.relay.writers?.()) ?? {}
+        return { server, running: [...(running ?? [])], drawn }
+      }
+      const before = await writers()
+      assert.deepEqual([before.running, before.drawn], [[], undefined])
+      await client.query(`BEGIN; CREATE TABLE ${schema}.other (id int); SELECT FROM ${schema}.outbox_events`)
+      assert.deepEqual(await writers(), before)
+      await broadcaster.publish(client, { type: 'a', source: '/x' })
+      const during = await writers()
+      assert.deepEqual([during.server, during.running.length, during.drawn], [before.server, 1, 1])
+      await client.query('COMMIT')
+      assert.deepEqual(await writers(), { ...during, running: [] })
+      await pool.query(`INSERT INTO ${schema}.outbox_events (event_type, source, seq) VALUES ('a', 'b', 9000000000)`)
+      assert.equal((await writers()).drawn, 1, 'a number given by hand says nothing')
+    })
+  })
+}
