@@ -39,6 +39,7 @@ export function insertChunks(
   { rows: mostRows = Number.POSITIVE_INFINITY, bytes: mostBytes = Number.POSITIVE_INFINITY }: InsertLimits,
   rows: readonly NewOutboxEvent[],
 ): readonly (readonly NewOutboxEvent[])[] {
+  if (rows.length === 1) return [rows]
   const chunks: NewOutboxEvent[][] = []
   let chunk: NewOutboxEvent[] = []
   let size = 0

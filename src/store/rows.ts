@@ -61,5 +61,9 @@ export function namedRowReader<Name extends ColumnName>(
 ): (row: Row) => Pick<OutboxEventColumns, Name> {
   const read = rowReader(columns, readers)
   const names = columns.map((column) => [column, nameOf(column)] as const)
-  return (row) => read(Object.fromEntries(names.map(([column, name]) => [column, row[name] ?? null])))
+  return (row) => {
+    const named: Record<string, unknown> = {}
+    for (const [column, name] of names) named[column] = row[name] ?? null
+    return read(named)
+  }
 }

@@ -31,3 +31,19 @@ export function joinStatement(statement: Statement, placeholder: (n: number) => 
   for (let n = 1; n < statement.strings.length; n++) text += placeholder(n) + (statement.strings[n] ?? '')
   return text
 }
+
+/** Texts of statements to be kept, by their strings. */
+const kept = new WeakMap<readonly string[], string>()
+
+/**
+ * A statement with PostgreSQL's placeholders, `$1` and so on. One to be kept is the same text each time: to join it anew, and to
+ * hash and compare it where it is looked up, took 6 of the 29 us of a publish in this process.
+ */
+export function numberedText(statement: Statement): string {
+  const { strings, keep } = statement
+  const known = keep === true ? kept.get(strings) : undefined
+  if (known !== undefined) return known
+  const text = joinStatement(statement, (n) => `$${n}`)
+  if (keep === true) kept.set(strings, text)
+  return text
+}

@@ -1,4 +1,4 @@
-import { joinStatement, type Row, type Statement } from '../store/statement.ts'
+import { numberedText, type Row, type Statement } from '../store/statement.ts'
 import type { TransactionAdapter } from '../store/transaction-adapter.ts'
 import { unpaired } from './driver-result.ts'
 import { guarded } from './guarded.ts'
@@ -67,7 +67,7 @@ export function sequelizeTransaction(options: DialectOption): TransactionAdapter
         return Array.isArray(rows) ? rows : []
       }
       const answer = (text: string): Promise<unknown> => query(text, [])
-      const text = joinStatement(statement, (n) => `$${n}`)
+      const text = numberedText(statement)
       return runGuarded({ run, answer, check: () => requireOpen(tx) }, text, statement)
     },
   }

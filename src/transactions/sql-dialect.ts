@@ -1,6 +1,6 @@
 import { oneOf, required } from '../foundation/option-kinds.ts'
 import { readOptions } from '../foundation/option-table.ts'
-import { type Dialect, joinStatement, type Statement } from '../store/statement.ts'
+import { type Dialect, joinStatement, numberedText, type Statement } from '../store/statement.ts'
 
 /** The databases that a library of several dialects may speak to. */
 export type SqlDialect = Exclude<Dialect, 'memory'>
@@ -20,5 +20,5 @@ export function dialectOf<Spoken extends SqlDialect>(owner: string, options: Dia
 
 /** Joins a statement with the placeholders that the dialect's drivers take. */
 export function joinFor(dialect: SqlDialect, statement: Statement): string {
-  return joinStatement(statement, (n) => (dialect === 'postgres' ? `$${n}` : '?'))
+  return dialect === 'postgres' ? numberedText(statement) : joinStatement(statement, () => '?')
 }

@@ -9,7 +9,7 @@ import {
   transactionAborted,
   transactionEnded,
 } from '../../transactions/refusal.ts'
-import { joinStatement, type Row, type Statement } from '../statement.ts'
+import { numberedText, type Row, type Statement } from '../statement.ts'
 import type { TransactionAdapter } from '../transaction-adapter.ts'
 import { KeptPlans } from './kept-plans.ts'
 
@@ -97,7 +97,7 @@ export function pgTransaction(options: PgTransactionOptions = {}): TransactionAd
         await probe(tx, refuseIdle)
         seen.add(tx)
       }
-      const text = joinStatement(statement, (n) => `$${n}`)
+      const text = numberedText(statement)
       const isKept = prepare && statement.keep === true
       const name = isKept ? plans.nameFor(tx, text) : undefined
       const query = { text, values: [...statement.values], ...(name !== undefined && { name }) }

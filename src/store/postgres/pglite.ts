@@ -1,6 +1,6 @@
 import { describe, hasMethods, notATransaction, refuseAborted, transactionEnded } from '../../transactions/refusal.ts'
 import type { Lender } from '../loan-transaction.ts'
-import { joinStatement, type Row, type Statement } from '../statement.ts'
+import { numberedText, type Row, type Statement } from '../statement.ts'
 import type { WakeStore } from '../store.ts'
 import type { TransactionAdapter } from '../transaction-adapter.ts'
 import { type Client, type Clients, encodeValue, type Queries, type RawRow, type SqlValue } from './client.ts'
@@ -39,7 +39,7 @@ export function pgliteTransaction(): TransactionAdapter<PgliteTransaction> {
       if (tx.closed) throw transactionEnded(WHAT)
     },
     async execute(tx: PgliteTransaction, statement: Statement): Promise<readonly Row[]> {
-      const text = joinStatement(statement, (n) => `$${n}`)
+      const text = numberedText(statement)
       const { rows } = await tx.query<Row>(text, [...statement.values]).catch(refuseAborted(WHAT))
       return rows
     },

@@ -1,6 +1,6 @@
 import { requireOpenByLock } from '../../transactions/lock-probe.ts'
 import { describe, hasMethods, notATransaction, refuseAborted } from '../../transactions/refusal.ts'
-import { joinStatement, type Row, type Statement } from '../statement.ts'
+import { numberedText, type Row, type Statement } from '../statement.ts'
 import type { TransactionAdapter } from '../transaction-adapter.ts'
 
 type Value = string | number | null
@@ -37,7 +37,7 @@ export function postgresJsTransaction(): TransactionAdapter<PostgresJsTransactio
       throw notATransaction(what, 'pass the argument of the function that you give to sql.begin()')
     },
     async execute(tx: PostgresJsTransaction, statement: Statement): Promise<readonly Row[]> {
-      const text = joinStatement(statement, (n) => `$${n}`)
+      const text = numberedText(statement)
       if (statement.effect !== 'reads') await requireOpenByLock(WHAT, (probe) => tx.unsafe(probe))
       // Where the user's own `prepare: false` says that there is a pooler in between, the library prepares nothing.
       const prepare = statement.keep === true
