@@ -101,6 +101,23 @@ describe('schema on PostgreSQL', { skip: skipWithout('postgres') }, () => {
       await assert.rejects(now.check(), { code: 'SCHEMA_TOO_NEW' })
     }))
 
+  test('pages of events keep room for the row that says published, unless somebody chose otherwise', () =>
+    withPlace(async ({ pool, schema }) => {
+      const t = tablesOf('outbox_events', schema)
+      const before = MIGRATIONS.filter(({ version }) => version < 10)
+      const options = async (): Promise<unknown> =>
+        (await pool.query('SELECT reloptions FROM pg_class WHERE oid = to_regclass($1)', [t.events])).rows[0].reloptions
+      await schemaOf(clientsOf(pool), t, before).migrate()
+      assert.equal(await options(), null)
+      await schemaOf(clientsOf(pool), t).migrate()
+      assert.deepEqual(await options(), ['fillfactor=50'])
+      await pool.query(`DROP SCHEMA ${schema} CASCADE`)
+      await schemaOf(clientsOf(pool), t, before).migrate()
+      await pool.query(`ALTER TABLE ${t.events} SET (fillfactor = 90)`)
+      await schemaOf(clientsOf(pool), t).migrate()
+      assert.deepEqual(await options(), ['fillfactor=90'])
+    }))
+
   test('a step that fails leaves nothing behind', () =>
     withPlace(async ({ pool, schema }) => {
       const client = clientsOf(pool)

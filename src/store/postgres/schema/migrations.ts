@@ -8,6 +8,7 @@ import { destinations } from './migrations/0006-destinations.ts'
 import { captureAsTold } from './migrations/0007-capture-as-told.ts'
 import { operators } from './migrations/0008-operators.ts'
 import { undo } from './migrations/0009-undo.ts'
+import { roomToSettle } from './migrations/0010-room-to-settle.ts'
 
 /** All steps, in order. Append only. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -20,4 +21,5 @@ export const MIGRATIONS: readonly Migration[] = [
   captureAsTold,
   operators,
   undo,
+  roomToSettle,
 ]
