@@ -8,6 +8,7 @@ import type { Inbox } from '../inbox/inbox.ts'
 import { SignalSource } from '../telemetry/signals.ts'
 import { AloneGate } from './alone-gate.ts'
 import { Attempts } from './attempts.ts'
+import { type BacklogWatch, backlogWatch } from './backlog-watch.ts'
 import { ConsumerHealth } from './consumer-health.ts'
 import {
   type ConsumerOptions,
@@ -54,7 +55,7 @@ export class Consumer<Tx = unknown, Events extends Catalogue | NoCatalogue = NoC
   readonly #complain = (error: unknown): void => this.#signals.emit('consumer.error', { consumer: this.name, error })
   readonly #intake = new Intake()
   readonly #reception: Reception
-  readonly #pruning: InboxPruning | undefined
+  readonly #beside: (InboxPruning | BacklogWatch)[]
   /** Work in progress, by delivery. */
   readonly #working = new Map<DeliveryInHand, Promise<void>>()
   readonly #alone: AloneGate
@@ -95,11 +96,12 @@ export class Consumer<Tx = unknown, Events extends Catalogue | NoCatalogue = NoC
       onDeliveries: () => this.#work(),
       onError: this.#complain,
     })
-    const { pruneInboxAfter } = this.#settings
+    this.#beside = [backlogWatch(this.name, this.#subscription, this.#signals)]
     const { once } = handling
     this.#inbox = once?.inbox
     this.#health = new ConsumerHealth(this.name, this.#reception, this.#inbox)
-    if (once && pruneInboxAfter !== null) this.#pruning = inboxPruning(once.inbox, pruneInboxAfter, this.#complain)
+    const { pruneInboxAfter: age } = this.#settings
+    if (once && age !== null) this.#beside.push(inboxPruning(once.inbox, age, this.#complain))
   }
 
   /**
@@ -163,14 +165,14 @@ export class Consumer<Tx = unknown, Events extends Catalogue | NoCatalogue = NoC
       throw error
     })
     if (!started || this.#stopping !== undefined) return
-    this.#running = Promise.all([this.#reception.run(), this.#pruning?.run()])
+    this.#running = Promise.all([this.#reception, ...this.#beside].map((loop) => loop.run()))
     this.#signals.emit('consumer.started', { consumer: this.name, subscription: this.#subscription.description })
   }
 
   async #stop(): Promise<void> {
     this.#startPause.end()
     this.#reception.stop()
-    this.#pruning?.stop()
+    for (const loop of this.#beside) loop.stop()
     const started = this.#starting?.then(
       () => true,
       () => false,

@@ -81,6 +81,11 @@ export interface Subscription {
    */
   close(): Promise<void>
   /**
+   * How many messages the broker holds for this consumer, over all its processes: those not handed out and, where it counts
+   * them, those not acknowledged. Undefined = it does not know. May be called from `open` to `close`. Optional.
+   */
+  backlog?(): Promise<number | undefined>
+  /**
    * The dead letters of a consumer of this subscription, for people who look at them and requeue them. It needs neither
    * `open` nor a consumer that runs, and has a connection of its own. Optional.
    */

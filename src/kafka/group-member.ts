@@ -1,6 +1,7 @@
 import { OutageError } from '../backend/send-error.ts'
 import type { SubscriptionContext } from '../consumer/subscription.ts'
 import { type Assigned, AssignedReader } from './assigned-reader.ts'
+import { backlogOf } from './backlog.ts'
 import { clientOptions, importKafka, type KafkaModule, within } from './client.ts'
 import { ClusterView, type View } from './cluster-view.ts'
 import { chainOf, failureOfCode, nameOfCode } from './failure.ts'
@@ -195,6 +196,11 @@ export class GroupMember {
     this.#isAskingForCoordinator = false
     if (current === undefined || current === this.#coordinator) return
     this.#fail(new OutageError('another broker coordinates the group now: it is joined again'))
+  }
+
+  /** Records that the group has not committed. */
+  backlog(): Promise<number> {
+    return backlogOf(this.#consumer, this.#options)
   }
 
   get #coordinator(): number | null {

@@ -211,6 +211,7 @@ function subscribe(options: ResolvedKafkaSubscriptionOptions, closing: AbortSign
     description: `kafka ${options.topics.join(', ')}`,
     messaging: { system: 'kafka', destination: options.topics.join(', ') },
     ...{ open, receive, close },
+    backlog: async () => member?.backlog(),
     deadLetterPlace: (context) => kafkaLetterPlace(options, context.consumer),
   }
 }

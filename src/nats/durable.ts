@@ -129,3 +129,9 @@ function refusal(name: string, stream: string, what: string, field: string): Out
 function codeOf(error: unknown): unknown {
   return error instanceof Error && 'code' in error ? error.code : undefined
 }
+
+/** What it has still to deliver, and what it delivered and nobody has acknowledged. */
+export async function backlogOf({ ask }: OpenNats, stream: string, name: string): Promise<number> {
+  const { num_pending, num_ack_pending } = await ask((manager) => manager.consumers.info(stream, name))
+  return num_pending + num_ack_pending
+}

@@ -8,7 +8,7 @@ import { BroadcasterError } from '../errors.ts'
 import { waitFor } from '../foundation/waiting.ts'
 import { natsConnection, type OpenNats } from './connection.ts'
 import { writeDeadLetter } from './dead-letter.ts'
-import { type Durable, ensureDeadLetters, ensureDurable } from './durable.ts'
+import { backlogOf, type Durable, ensureDeadLetters, ensureDurable } from './durable.ts'
 import { gapWatch } from './gap-watch.ts'
 import { natsLetterPlace } from './letter-place.ts'
 import { type Pull, startPulling } from './pull.ts'
@@ -279,6 +279,10 @@ function subscribe(options: ResolvedNatsSubscriptionOptions, closing: AbortSigna
     description: `nats ${options.stream}`,
     messaging: { system: 'nats', destination: options.stream },
     ...{ open, receive, close },
+    async backlog() {
+      const { open, durable } = attached ?? {}
+      return open && durable && backlogOf(open, options.stream, durable.name)
+    },
     deadLetterPlace: (context) => natsLetterPlace(options, context.consumer),
   }
 }

@@ -121,6 +121,10 @@ export const PROCESS_METRICS = {
   broadcaster_consumers_running: gauge(CONSUMER, 'Consumers that run in this process.'),
   broadcaster_consumer_errors_total: counter(CONSUMER, 'Errors that the consumer survived.'),
   broadcaster_consumer_gaps_total: counter(CONSUMER, 'Times that messages were gone before the consumer got them.'),
+  broadcaster_consumer_backlog_messages: gauge(
+    CONSUMER,
+    'Messages that the broker holds for the consumer, over all its processes; NaN when it does not say.',
+  ),
   broadcaster_deliveries_handled_total: counter(CONSUMER, 'Received events whose handlers succeeded.'),
   broadcaster_deliveries_duplicate_total: counter(CONSUMER, 'Received events that had been handled before.'),
   broadcaster_deliveries_ignored_total: counter(CONSUMER, 'Received events that have no handler.'),

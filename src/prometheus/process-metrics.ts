@@ -77,6 +77,8 @@ const METERS: Meters = {
   'consumer.stopped': (count, message) => count.add('broadcaster_consumers_running', consumerOf(message), -1),
   'consumer.error': (count, message) => count.add('broadcaster_consumer_errors_total', consumerOf(message)),
   'consumer.gap': (count, message) => count.add('broadcaster_consumer_gaps_total', consumerOf(message)),
+  'consumer.backlog': (count, message) =>
+    count.set('broadcaster_consumer_backlog_messages', consumerOf(message), message.messages ?? Number.NaN),
   'delivery.handled': (count, message) => {
     count.add('broadcaster_deliveries_handled_total', consumerOf(message))
     count.observe('broadcaster_handle_seconds', consumerOf(message), [seconds(message.duration)])

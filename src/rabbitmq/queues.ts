@@ -114,6 +114,15 @@ async function typeOf(model: AmqpModel, queue: string): Promise<'quorum' | 'clas
   return 'quorum'
 }
 
+/** Messages of a queue that no consumer was given: RabbitMQ does not count the others here. */
+export async function countMessages(model: AmqpModel, queue: string): Promise<number> {
+  let count = 0
+  await onChannel(model, async (channel) => {
+    count = (await channel.checkQueue(queue)).messageCount
+  })
+  return count
+}
+
 /** A refusal closes the channel, so each request has its own. */
 async function onChannel(model: AmqpModel, work: (channel: AmqpChannel) => Promise<unknown>): Promise<void> {
   const channel = await model.createChannel()

@@ -10,7 +10,7 @@ import { settles } from '../foundation/waiting.ts'
 import { RabbitMqConnection } from './connection.ts'
 import { deadLetterOf } from './dead-letter.ts'
 import { rabbitMqLetterPlace } from './letter-place.ts'
-import { ensureQueues, type Queues, queuesOf } from './queues.ts'
+import { countMessages, ensureQueues, type Queues, queuesOf } from './queues.ts'
 import { errorOfConnection } from './send-failure.ts'
 import {
   type RabbitMqSubscriptionOptions,
@@ -144,6 +144,7 @@ function subscribe(options: ResolvedRabbitMqSubscriptionOptions): Subscription {
       return `rabbitmq ${queues.queue || (options.queue ?? '')}`.trim()
     },
     ...{ open, receive, close },
+    backlog: async () => countMessages(await connection.model(), queues.queue),
     deadLetterPlace: (context) => rabbitMqLetterPlace(options, context.consumer),
   }
 }

@@ -69,6 +69,12 @@ export function groupMember(
     return whole && ours && missedBy(ours, whole)
   }
 
+  /** What the group has still to be given, and what it was given and has not acknowledged; undefined = not known. */
+  async function backlog(): Promise<number | undefined> {
+    const found = await state()
+    return found?.lag === undefined ? undefined : found.lag + found.pending
+  }
+
   /** Removes dead members: they hold nothing, and have been idle for `idle` ms. */
   async function removeDead(idle: number): Promise<void> {
     await run(stream, ['EVAL', REMOVE_DEAD, '1', stream, group, name, String(idle)])
@@ -175,7 +181,7 @@ export function groupMember(
     }
   }
 
-  return { ensureGroup, missed, removeDead, readNew, readOwn, claim, keep, acknowledge, release, leave }
+  return { ensureGroup, missed, backlog, removeDead, readNew, readOwn, claim, keep, acknowledge, release, leave }
 }
 
 type RawEntry = readonly [id: string, fields: readonly string[] | null]

@@ -267,6 +267,7 @@ function subscribe(options: ResolvedRedisSubscriptionOptions, closing: AbortSign
     description: `redis-streams ${stream}`,
     messaging: { system: 'redis-streams', destination: stream },
     ...{ open, receive, close },
+    backlog: () => member.backlog(),
     deadLetterPlace: (context) => redisLetterPlace(options, context.consumer),
   }
 }

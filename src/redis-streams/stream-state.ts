@@ -18,6 +18,8 @@ export interface GroupState {
   readonly lastId: string
   /** How many entries precede the next one that it reads; undefined = unknown. */
   readonly read: number | undefined
+  /** How many entries come after the last one that it was given; undefined = unknown, as before Redis 7. */
+  readonly lag: number | undefined
 }
 
 /** Undefined when there is no stream; rejects with Redis's error otherwise. */
@@ -46,6 +48,7 @@ export async function readGroups(run: RunCommand, stream: string): Promise<reado
       consumers: Number(fields['consumers']),
       pending: Number(fields['pending']),
       lastId: String(fields['last-delivered-id']),
+      lag: fields['lag'] === null || fields['lag'] === undefined ? undefined : Number(fields['lag']),
       read: read === null || read === undefined || Number(read) < 0 ? undefined : Number(read),
     }
   })

@@ -122,6 +122,11 @@ export interface Signals {
   'consumer.error': { readonly consumer: string; readonly error: unknown }
   /** Messages are gone before this consumer was given them, such as entries of a stream that were trimmed unread. */
   'consumer.gap': { readonly consumer: string; readonly subscription: string; readonly error: unknown }
+  /**
+   * How many messages the broker holds for the consumer, over all its processes; null = not known any more. Sent every ten
+   * seconds while there is a listener.
+   */
+  'consumer.backlog': { readonly consumer: string; readonly messages: number | null }
   /** The handlers of a received event have succeeded, and that is committed. */
   'delivery.handled': DeliverySignal
   /** A received event had been handled before. */
@@ -190,6 +195,7 @@ export const SIGNAL_NAMES = [
   'consumer.stopped',
   'consumer.error',
   'consumer.gap',
+  'consumer.backlog',
   'delivery.handled',
   'delivery.duplicate',
   'delivery.ignored',

@@ -51,6 +51,7 @@ async function fixture(server: KafkaProcess, mode: 'structured' | 'binary'): Pro
         },
         receive: (limit, signal) => opened.receive(limit, signal),
         close: () => opened.close(),
+        backlog: async () => opened.backlog?.(),
         deadLetterPlace: (context) => inner.deadLetterPlace?.(context) ?? assert.fail('it has none'),
       }
       made.push(subscription)

@@ -90,6 +90,7 @@ describe('mqttSubscription', { skip: skipWithoutMosquitto() }, () => {
   }
 
   const limits = {
+    backlog: 'MQTT has no word for it',
     redeliverAfter: 'the server takes nothing back while the connection lasts',
     counts: 'the server says only that it is not the first time, and only after a lost connection',
   }

@@ -29,6 +29,7 @@ async function fixture(mode: 'structured' | 'binary', type: 'classic' | 'quorum'
 }
 
 const limits = {
+  backlog: 'the queue counts what is ready alone; rabbitmq.subscription.test.ts shows that',
   releasesInPlace: 'what was prefetched behind it comes first',
   fanOut: 'the queue of the fixture is one; rabbitmq.subscription.test.ts shows two names',
   redeliverAfter: 'RabbitMQ takes nothing back from an open channel, but for its own limit of 30 minutes',

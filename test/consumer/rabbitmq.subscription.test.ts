@@ -51,6 +51,22 @@ describe('rabbitmqSubscription', { skip: skipWithout('rabbitmq') }, () => {
     ))
 
   for (const type of ['classic', 'quorum'] as const) {
+    test(`${type}: the backlog is what is ready, without what was handed out`, () =>
+      place(async (at) => {
+        const options = { prefetch: 2, create: { queue: { type }, bindings: [{ exchange: at.name }] } }
+        const subscription = await opened(at.subscribe(options))
+        await publishTo(at.backend, wireEvents(7))
+        const becomes = async (expected: number): Promise<void> => {
+          let found: number | undefined
+          for (const end = Date.now() + 10_000; Date.now() < end && found !== expected; )
+            found = await subscription.backlog?.()
+          assert.equal(found, expected)
+        }
+        await becomes(5)
+        await acknowledgeAll(await take(subscription, 2))
+        await becomes(3)
+      }))
+
     test(`${type}: of two processes one gets the messages, and the other takes over in order`, () =>
       place(async (at) => {
         const { name, backend, proxy } = at

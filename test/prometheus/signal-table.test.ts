@@ -59,6 +59,7 @@ const SAMPLES: { readonly [Name in SignalName]: Signals[Name] } = {
   'consumer.stopped': { consumer },
   'consumer.error': { consumer, error },
   'consumer.gap': { consumer, subscription: 'redis', error },
+  'consumer.backlog': { consumer, messages: 7 },
   'delivery.handled': delivery,
   'delivery.duplicate': delivery,
   'delivery.ignored': delivery,

@@ -75,6 +75,7 @@ export function memorySubscription(options: MemorySubscriptionOptions = {}): Mem
         await settles(queue.changed, { signal: ended })
       }
     },
+    backlog: async () => queue.pending,
     async close() {
       closing.abort()
       queue.takeBack(holder)

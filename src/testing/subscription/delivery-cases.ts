@@ -1,7 +1,18 @@
 import assert from 'node:assert/strict'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { SubscriptionCase } from '../subscription-conformance.ts'
 import { it, requires } from './fixture.ts'
-import { acknowledgeAll, idsOf, opened, publishedIds, subscribed, take, takeFor, wireEvents } from './steps.ts'
+import {
+  acknowledgeAll,
+  idsOf,
+  opened,
+  PATIENCE,
+  publishedIds,
+  subscribed,
+  take,
+  takeFor,
+  wireEvents,
+} from './steps.ts'
 
 /** What was published is delivered, whole and in order, until it is acknowledged. */
 export const deliveryCases: readonly SubscriptionCase[] = [
@@ -121,5 +132,24 @@ export const deliveryCases: readonly SubscriptionCase[] = [
     }
     await publishing
     assert.deepEqual(await takeFor(subscription, 200), [])
+  }),
+  requires('backlog')('backlog: it counts what was not handed out and what is not acknowledged', async (fixture) => {
+    const subscription = await subscribed(fixture, wireEvents(30, 3))
+    const becomes = async (expected: number): Promise<void> => {
+      let found: number | undefined
+      for (const end = Date.now() + PATIENCE; Date.now() < end; await delay(50)) {
+        found = await subscription.backlog?.()
+        if (found === expected) return
+      }
+      assert.fail(`the backlog is ${found}, and not ${expected}`)
+    }
+    await becomes(30)
+    const deliveries = await take(subscription, 30)
+    await becomes(30)
+    await acknowledgeAll(deliveries)
+    await becomes(0)
+    await fixture.publish(wireEvents(2))
+    await becomes(2)
+    await acknowledgeAll(await take(subscription, 2))
   }),
 ]

@@ -20,6 +20,8 @@ export type SubscriptionAbility =
   | 'requeues'
   /** Consumers of different names each get everything. */
   | 'fanOut'
+  /** It has a `backlog`, which counts what is not acknowledged, too. */
+  | 'backlog'
   /** The broker can be stopped and started. */
   | 'stopServer'
   /** The broker redelivers what is held longer than the fixture's `redeliverAfter`. */
