@@ -143,6 +143,6 @@ export const breaker: readonly Mutant[] = [
     file: 'src/relay/cycle.ts',
     find: '!probe && (this.#stopping || this.#breaker.isOpen)',
     put: 'false',
-    tests: ['relay/pause', 'relay/away-handlers'],
+    tests: ['relay/cycle'],
   },
 ]

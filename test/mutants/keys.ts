@@ -160,7 +160,7 @@ export const keys: readonly Mutant[] = [
     file: 'src/relay/cycle.ts',
     find: 'if (!lane.keys.expects(row, performance.now())) {',
     put: 'if (false) {',
-    tests: ['relay/interleavings'],
+    tests: ['relay/late-statements-drill', 'relay/operator'],
   },
   {
     name: 'what waits behind a head is sent',

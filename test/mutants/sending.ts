@@ -62,7 +62,7 @@ export const sending: readonly Mutant[] = [
     file: 'src/relay/cycle.ts',
     find: 'if (batch.length === 0) return',
     put: 'if (batch.length === 0) return\n      if (false)',
-    tests: ['relay/relay'],
+    tests: ['relay/cycle'],
   },
   {
     name: 'what a send failed with is lost with its events',
@@ -76,7 +76,7 @@ export const sending: readonly Mutant[] = [
     file: 'src/relay/cycle.ts',
     find: '      this.#buffer.done(batch)\n      this.dispatch()',
     put: '      this.#buffer.done(batch)',
-    tests: ['relay/relay', 'relay/wake'],
+    tests: ['relay/cycle'],
   },
   {
     name: 'more sends at once than allowed',

@@ -132,6 +132,6 @@ export const waking: readonly Mutant[] = [
     file: 'src/relay/cycle.ts',
     find: '    this.dispatch()\n    this.#pause.end()',
     put: '    this.dispatch()',
-    tests: ['relay/relay', 'relay/wake'],
+    tests: ['relay/cycle'],
   },
 ]
