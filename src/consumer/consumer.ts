@@ -97,11 +97,10 @@ export class Consumer<Tx = unknown, Events extends Catalogue | NoCatalogue = NoC
       onError: this.#complain,
     })
     this.#beside = [backlogWatch(this.name, this.#subscription, this.#signals)]
-    const { once } = handling
-    this.#inbox = once?.inbox
+    this.#inbox = handling.once?.inbox
     this.#health = new ConsumerHealth(this.name, this.#reception, this.#inbox)
     const { pruneInboxAfter: age } = this.#settings
-    if (once && age !== null) this.#beside.push(inboxPruning(once.inbox, age, this.#complain))
+    if (handling.once && age !== null) this.#beside.push(inboxPruning(handling.once.inbox, age, this.#complain))
   }
 
   /**
