@@ -80,6 +80,7 @@ export interface DoneAnswer {
 
 export type {
   AttemptRow,
+  CorrectAnswer,
   CountAnswer,
   EventAnswer,
   EventDetail,

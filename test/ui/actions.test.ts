@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
+import { OperationRunner } from '../../src/admin/operation-runner.ts'
 import { skipWithoutChromium } from '../support/chromium.ts'
 import { skipWithout } from '../support/servers.ts'
 import { type AdminPages, adminPages, TOKENS } from './admin-pages.ts'
@@ -147,6 +148,95 @@ for (const [kind, skip] of [
       const sent = pages.backends.default.events.filter(({ type }) => type === 'order.hostile')
       assert.equal(sent.length, 2)
       assert.equal(new Set(sent.map(({ id }) => id)).size, 1)
+    })
+
+    test('Event: a corrected one takes its place, with every digit of its numbers', async () => {
+      const { page } = walk
+      const exact = '{"big":9007199254740993127,"ok":true}'
+      const wrong = await pages.broadcaster.events.create({
+        type: 'order.wrong',
+        source: '/shop',
+        data: { ok: false },
+        partitionKey: 'order-1',
+      })
+      await walk.open(`events/${wrong.id}`)
+      await button('Correct…').click()
+      await page.getByLabel('Data, as JSON').fill('{"ok": tru')
+      assert.equal(await button('Send the corrected one').isDisabled(), true)
+      await walk.isAccessible('the correction')
+      await page.getByLabel('Data, as JSON').fill(exact)
+      await page.getByLabel('Type').fill('order.right')
+      await page.getByLabel('Why (for the audit)').fill('a typing mistake')
+      await button('Send the corrected one').click()
+      await walk.told('Corrected: this is the event in its place')
+      await walk.heading(/^order\.right for order-1/)
+      assert.equal(await count(`event_type = 'order.wrong' AND status = 'cancelled'`), 1)
+      assert.equal(await count(`event_type = 'order.right' AND status = 'pending' AND partition_key = 'order-1'`), 1)
+      const [corrected] = await pages.broadcaster.admin.filter({ eventType: 'order.right' }).include('data').all()
+      assert.equal(corrected?.dataJson, exact)
+      assert.equal(corrected?.extensions['correctionof'], wrong.id)
+      await pages.drain()
+    })
+
+    test('Operations: dry run, confirm, progress, stop, and undo; a replay to another backend', async () => {
+      const { page } = walk
+      const many = 60
+      await pages.broadcaster.transaction((tx) =>
+        pages.broadcaster.publishMany(
+          tx,
+          Array.from({ length: many }, (_, n) => ({ type: 'bulk.made', source: '/shop', partitionKey: `bulk-${n}` })),
+          { backend: 'default' },
+        ),
+      )
+      const runner = new OperationRunner(pages.broadcaster.store)
+      const begin = async (what: string, verb: string): Promise<void> => {
+        await walk.open(`operations/new?do=${what}&q=type:bulk.made`)
+        if (what === 'replay') await page.getByLabel('To', { exact: true }).selectOption('analytics')
+        if (what === 'cancel') await page.getByLabel('At most, a second').fill('20')
+        await button('Count what matches').click()
+        await page.getByRole('heading', { name: `Dry run: ${many} events match` }).waitFor()
+        await walk.isAccessible('the wizard')
+        await page.getByLabel(/^To .* type 60$/).fill(String(many))
+        await page.getByLabel('Why (for the audit)').fill('a test')
+        await button(`${verb} ${many} events`).click()
+        await walk.heading(/^Operation \d+$/)
+      }
+      await begin('cancel', 'Cancel')
+      await runner.step()
+      await page.getByText(`20 of ${many}`).waitFor()
+      await button('Stop it').click()
+      await walk.told(/^Operation \d+ stopped/)
+      assert.equal(await count(`event_type = 'bulk.made' AND status = 'cancelled'`), 20)
+      await button('Undo').click()
+      await walk.told('20 events undone')
+      assert.equal(await count(`event_type = 'bulk.made' AND status = 'pending'`), many)
+      await walk.open('audit?what=undo')
+      await page.getByRole('row').filter({ hasText: 'undo' }).first().waitFor()
+      await pages.drain()
+      assert.equal(await count(`event_type = 'bulk.made' AND status = 'published'`), many)
+
+      await begin('replay', 'Replay')
+      while (Number.isFinite(await runner.step()));
+      await page.getByText(`${many} of ${many}`).waitFor()
+      assert.equal(await count(`event_type = 'bulk.made' AND publisher_backend = 'analytics'`), many)
+      await pages.drain()
+      const there = pages.backends.analytics.events.filter(({ type }) => type === 'bulk.made')
+      assert.equal(there.length, many)
+    })
+
+    test('Audit: a cancel is undone by its line', async () => {
+      const event = await pages.broadcaster.events.create({ type: 'undo.me', source: '/shop' })
+      await pages.broadcaster.admin.cancel(event.id, { by: 'otto' })
+      await walk.open('audit?what=cancel')
+      await walk.page
+        .getByRole('row')
+        .filter({ hasText: event.id.slice(-8) })
+        .getByRole('button', { name: 'Undo' })
+        .click()
+      await walk.told('1 event undone')
+      assert.equal(await count(`event_type = 'undo.me' AND status = 'pending'`), 1)
+      await walk.isAccessible('the audit')
+      await pages.drain()
     })
 
     test('an address shows no key, no data and no text of an error', async () => {

@@ -31,6 +31,7 @@ export type {
   BlockedKeyRow,
   Bounded,
   ConsumersAnswer,
+  CorrectAnswer,
   CountAnswer,
   EventAnswer,
   EventDetail,

@@ -16,7 +16,7 @@ interface Props {
   readonly icon?: IconName
   readonly title: ComponentChildren
   readonly children?: ComponentChildren
-  /** At most three buttons. */
+  /** A few buttons: one is the main one. */
   readonly buttons?: ComponentChildren
   readonly level?: 2 | 3
   /** Read out as soon as it appears. */

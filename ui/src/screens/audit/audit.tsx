@@ -105,7 +105,7 @@ function Rows({ rows, again }: { readonly rows: readonly AuditRow[]; readonly ag
           <Td class="auto">
             {isState(row.outcome) ? <State name={row.outcome} /> : <State name="stopped" text={row.outcome} wraps />}{' '}
             {row.operation === null ? null : (
-              <a class="small" href={`operations/${row.operation}`}>
+              <a class="btn btn--bare btn--small" href={`operations/${row.operation}`}>
                 op {row.operation}
               </a>
             )}{' '}

@@ -9,9 +9,11 @@ import { Call, type CallTone } from '../../parts/call.tsx'
 import { DoButton } from '../../parts/do-button.tsx'
 import type { IconName } from '../../parts/icon.tsx'
 import { say } from '../../parts/toasts.tsx'
+import { address, go } from '../../place/place.ts'
 import { useKeys } from '../../shell/keyboard.ts'
 import { eventState } from '../../words/event-state.ts'
 import { manyText } from '../../words/number.ts'
+import { Correct } from './correct.tsx'
 import { Reschedule } from './reschedule.tsx'
 
 interface Told {
@@ -120,7 +122,7 @@ export function WhatBecame({
   readonly answer: EventAnswer
   readonly again: () => void
 }): JSX.Element {
-  const [asking, setAsking] = useState<ActionName>()
+  const [asking, setAsking] = useState<ActionName | 'correct'>()
   const { tone, icon, title, text, moves } = becameOf(answer, now.value)
   const ids = [answer.event.id]
   const run = async (name: ActionName): Promise<void> => {
@@ -144,20 +146,38 @@ export function WhatBecame({
         tone={tone}
         icon={icon}
         title={title}
-        buttons={moves.map((name, index) => (
-          <DoButton
-            key={name}
-            icon={ICONS[name]}
-            kind={index === 0 && tone === 'bad' ? 'main' : 'plain'}
-            onDo={() => void run(name)}
-          >
-            {NAMES[name]}
-          </DoButton>
-        ))}
+        buttons={
+          <>
+            {moves.map((name, index) => (
+              <DoButton
+                key={name}
+                icon={ICONS[name]}
+                kind={index === 0 && tone === 'bad' ? 'main' : 'plain'}
+                onDo={() => void run(name)}
+              >
+                {NAMES[name]}
+              </DoButton>
+            ))}
+            {moves.includes('cancel') ? (
+              <DoButton key="correct" onDo={() => setAsking('correct')}>
+                Correct…
+              </DoButton>
+            ) : null}
+          </>
+        }
       >
         {text}
       </Call>
-      {asking === undefined ? null : asking === 'reschedule' ? (
+      {asking === undefined ? null : asking === 'correct' ? (
+        <Correct
+          event={answer.event}
+          onClose={() => setAsking(undefined)}
+          onDone={(id) => {
+            done('Corrected: this is the event in its place')
+            go(address(['events', id]))
+          }}
+        />
+      ) : asking === 'reschedule' ? (
         <Reschedule
           id={answer.event.id}
           dueAt={answer.event.dueAt}

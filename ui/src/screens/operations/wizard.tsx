@@ -5,7 +5,8 @@ import { useFilterText } from '../../api/filter-address.ts'
 import { dryRun } from '../../api/moves.ts'
 import { asProblem, type Problem } from '../../api/problem.ts'
 import { has } from '../../api/session.ts'
-import type { ActionName, DryRunAnswer, OperationBody, OperationRow } from '../../api/types.ts'
+import type { ActionName, BackendsAnswer, DryRunAnswer, OperationBody, OperationRow } from '../../api/types.ts'
+import { useAsk } from '../../api/use-ask.ts'
 import { Broken, NotThere } from '../../parts/asked.tsx'
 import { FilterBox } from '../../parts/filter-box.tsx'
 import { isMistake } from '../../parts/filter-mistake.tsx'
@@ -25,6 +26,8 @@ export function Wizard(): JSX.Element {
   const asked = query.get('do') ?? ''
   const name: ActionName = isChoice(asked) ? asked : 'requeue'
   const [rate, setRate] = useState('')
+  const [to, setTo] = useState('')
+  const backends = useAsk<BackendsAnswer>('backends')
   const [found, setFound] = useState<DryRunAnswer>()
   const [problem, setProblem] = useState<Problem>()
   const text = useFilterText(q)
@@ -51,6 +54,7 @@ export function Wizard(): JSX.Element {
       do: name,
       q,
       ...(rate === '' ? {} : { rate: Number(rate) }),
+      ...(name === 'replay' && to !== '' ? { to } : {}),
       ...(reason === '' ? {} : { reason }),
     }
     try {
@@ -104,6 +108,9 @@ export function Wizard(): JSX.Element {
                 <WhatToDo
                   name={name}
                   rate={rate}
+                  to={to}
+                  backends={backends.answer?.backends.filter((one) => one.configured).map((one) => one.name) ?? []}
+                  onTo={setTo}
                   onName={(next) => go(addressWith({ do: next }), { replace: true })}
                   onRate={setRate}
                 />
