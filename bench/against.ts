@@ -3,9 +3,10 @@
  * `throughput`, in turn first and second, and what counts is the ratio within each pair.
  *
  *     npm run bench -- against HEAD~20 [--pairs 7] [--store postgres] [--events 40000] [--seconds 5] [--at-least 0.97]
+ *                                      [--same-bench]   # that commit measured by this checkout's bench/, when it has changed
  */
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -20,6 +21,7 @@ const { values, positionals } = parseArgs({
     events: { type: 'string', default: '40000' },
     seconds: { type: 'string', default: '5' },
     'at-least': { type: 'string', default: '0.97' },
+    'same-bench': { type: 'boolean', default: false },
   },
 })
 const [commit] = positionals
@@ -65,6 +67,10 @@ const median = (numbers: readonly number[]): number => {
 execFileSync('git', ['worktree', 'add', '--quiet', '--detach', there, commit], { cwd: here, stdio: 'inherit' })
 try {
   symlinkSync(join(here, 'node_modules'), join(there, 'node_modules'))
+  if (values['same-bench']) {
+    rmSync(join(there, 'bench'), { recursive: true })
+    cpSync(join(here, 'bench'), join(there, 'bench'), { recursive: true })
+  }
   console.log(`here / ${commit}, ${values.store} -> Redis Streams, ${values.events} events\n`)
   console.log('pair  events/s               ratio     CPU   ratio     p50   ratio')
   const ratios: Figures[] = []
