@@ -69,7 +69,7 @@ export const sending: readonly Mutant[] = [
     file: 'src/relay/cycle.ts',
     find: 'for (const held of batch) this.#conclusion.giveBack(held)',
     put: '',
-    tests: ['relay/relay', 'relay/trouble'],
+    tests: ['relay/cycle'],
   },
   {
     name: 'after a send nothing more is sent',

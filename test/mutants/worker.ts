@@ -27,7 +27,7 @@ export const worker: readonly Mutant[] = [
     file: 'src/relay/retention.ts',
     find: '        this.#report.onError(error)\n',
     put: '        throw error\n',
-    tests: ['relay/relay'],
+    tests: ['relay/retention'],
   },
   {
     name: 'a stop has no end',
