@@ -2,26 +2,15 @@
  * `npm run mutate` plants the bugs of `test/mutants` one at a time in a copy of the project, and runs the tests that should notice;
  * `npm run mutate -- lease settle` those whose name or file has one of the words. Fails when one survives that is not explained.
  */
-import { execFileSync, spawn } from 'node:child_process'
+import { execFileSync } from 'node:child_process'
 import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { type Mutant, planted } from '../test/mutants/mutant.ts'
 import { mutants } from '../test/mutants/mutants.ts'
+import { type Run, runTestFile } from './run-test-file.ts'
 
-/** One test may take this long, in ms: then it has failed, and is named. */
-const TEST_LIMIT = 30_000
-/** One file of tests: beyond that it hangs, and no test said so. */
-const FILE_LIMIT = 120_000
-/** A test failed, in TAP. */
-const FAILURE = /not ok \d+ - (.*)\n/
-
-interface Run {
-  readonly how: 'passed' | 'failed' | 'hung'
-  /** The first test that failed. */
-  readonly test: string | undefined
-  readonly took: number
-}
+const LIMITS = { test: 30_000, file: 120_000 }
 
 const root = dirname(import.meta.dirname)
 const words = process.argv.slice(2)
@@ -30,6 +19,7 @@ const chosen = mutants.filter(
 )
 const copy = copyOfProject()
 process.on('exit', () => rmSync(copy, { recursive: true, force: true }))
+process.on('SIGHUP', () => process.exit(129))
 process.on('SIGINT', () => process.exit(130))
 process.on('SIGTERM', () => process.exit(143))
 
@@ -79,47 +69,8 @@ function costOf(file: string): number {
   return healthy.get(file)?.took ?? 0
 }
 
-async function runTests(file: string): Promise<Run> {
-  const start = performance.now()
-  const options = ['--conditions=ts-broadcaster-source', '--disable-warning=ExperimentalWarning']
-  const child = spawn(
-    process.execPath,
-    [
-      ...['--import=./test/support/leak-check.ts', '--test-reporter=tap', `--test-timeout=${TEST_LIMIT}`],
-      `test/${file}.test.ts`,
-    ],
-    // A group of its own: processes that a test starts end with it.
-    {
-      cwd: copy,
-      stdio: ['ignore', 'pipe', 'ignore'],
-      detached: true,
-      env: { ...process.env, NODE_OPTIONS: options.join(' ') },
-    },
-  )
-  let output = ''
-  let isOver = false
-  const end = (): void => {
-    if (!isOver && child.pid !== undefined) process.kill(-child.pid, 'SIGKILL')
-    isOver = true
-  }
-  process.once('exit', end)
-  child.stdout.on('data', (some) => {
-    output += some
-    // The first that fails is enough: those behind it would each wait to their limit.
-    if (FAILURE.test(output)) end()
-  })
-  let hung = false
-  const limit = setTimeout(() => {
-    hung = true
-    end()
-  }, FILE_LIMIT)
-  const code = await new Promise<number | null>((resolve) => child.on('close', resolve))
-  isOver = true
-  process.off('exit', end)
-  clearTimeout(limit)
-  const test = FAILURE.exec(output)?.[1]
-  const how = code === 0 ? 'passed' : hung && test === undefined ? 'hung' : 'failed'
-  return { how, test, took: performance.now() - start }
+function runTests(file: string): Promise<Run> {
+  return runTestFile(`test/${file}.test.ts`, copy, LIMITS)
 }
 
 /** What is under version control, or would be, in a folder of its own, so that the sources stay as they are. */
