@@ -22,6 +22,8 @@ const FAILURE = /not ok \d+ - (.*)\n/
 /** Runs the tests of one file until one fails. Ends in bounded time whatever they do, and all that they started with them. */
 export async function runTestFile(path: string, cwd: string, limits: RunLimits): Promise<Run> {
   const start = performance.now()
+  // Within tests the runner would speak to that of the parent.
+  const { NODE_TEST_CONTEXT: _, ...env } = process.env
   const options = ['--conditions=ts-broadcaster-source', '--disable-warning=ExperimentalWarning']
   // One that loops must end although whoever started it was killed and cannot end it: several processors' worth of its time.
   const bounded = `ulimit -t ${Math.ceil((4 * limits.file) / 1_000)}; exec "$@"`
@@ -36,7 +38,7 @@ export async function runTestFile(path: string, cwd: string, limits: RunLimits):
       cwd,
       stdio: ['ignore', 'pipe', 'ignore'],
       detached: true,
-      env: { ...process.env, NODE_OPTIONS: options.join(' ') },
+      env: { ...env, NODE_OPTIONS: options.join(' ') },
     },
   )
   let output = ''
