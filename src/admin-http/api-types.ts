@@ -137,7 +137,7 @@ export interface BlockedKeyRow {
   readonly head: EventRow | null
   readonly error: string
   readonly since: Instant
-  /** Events that wait behind it. */
+  /** Events of this key that are not delivered; `more`: there may be more than were counted. */
   readonly waiting: number
   readonly more: boolean
 }

@@ -7,8 +7,9 @@ import { liveAnswer } from './live.ts'
 
 const KEYS = 'keys'
 const PAGE = 50
-/** Events behind a key are counted up to here. */
+/** Events behind a key are counted up to here, and for all keys of a page this many rows are read of each kind. */
 const COUNTED = 10_000
+const READ = 100_000
 
 export const OUTBOX_ROUTES: readonly ApiRoute[] = [
   {
@@ -109,40 +110,33 @@ async function listKeys(call: Call): Promise<KeysAnswer> {
     .all()
   const byId = new Map(heads.map((head) => [head.id, head]))
   const now = outbox.feed.now()
-  const blocked = await Promise.all(
-    page.map(async ({ backend, keyHash, key, heldBy, since }): Promise<BlockedKeyRow> => {
-      const head = byId.get(heldBy)
-      const behind =
-        head === undefined || head.lane === null
-          ? []
-          : await outbox.admin
-              .filter({
-                status: ['pending', 'retry', 'processing'],
-                publisherBackend: backend,
-                lane: head.lane,
-                partitionKey: head.partitionKey,
-              })
-              .only('id')
-              .limit(COUNTED + 1)
-              .all()
-      return {
-        backend,
-        keyHash,
-        key,
-        head: head === undefined ? null : desk.view.row(head),
-        error: head?.lastError ?? '',
-        since: new Date(now.getTime() - since).toISOString(),
-        waiting: Math.min(COUNTED, behind.length),
-        more: behind.length > COUNTED,
-      }
-    }),
-  )
+  const keys = page.flatMap(({ backend, heldBy }) => {
+    const { lane, partitionKey } = byId.get(heldBy) ?? {}
+    return lane == null || partitionKey == null ? [] : [{ backend, lane, partitionKey, heldBy }]
+  })
+  const lanes = new Set(keys.map(({ backend, lane }) => `${lane} ${backend}`))
+  const counts = await outbox.admin.waitingBehind(keys, Math.min(COUNTED, Math.floor(READ / Math.max(1, lanes.size))))
+  const waits = new Map(keys.map(({ heldBy }, n) => [heldBy, counts[n]]))
+  const blocked = page.map(({ backend, keyHash, key, heldBy, since }): BlockedKeyRow => {
+    const head = byId.get(heldBy)
+    const { count = 0, exact = true } = waits.get(heldBy) ?? {}
+    return {
+      backend,
+      keyHash,
+      key,
+      head: head === undefined ? null : desk.view.row(head),
+      error: head?.lastError ?? '',
+      since: new Date(now.getTime() - since).toISOString(),
+      waiting: Math.min(COUNTED, count),
+      more: !exact || count > COUNTED,
+    }
+  })
   const last = start + PAGE < blockedKeys.length ? page.at(-1) : undefined
-  const counts = backends.map((one) => one.blockedKeys)
+  const totals = backends.map((one) => one.blockedKeys)
   return {
     blocked,
     next: last === undefined ? null : cursorOf(call, KEYS, { id: nameOf(last), back: false }),
-    total: { count: counts.reduce((all, { count }) => all + count, 0), more: counts.some(({ exact }) => !exact) },
+    total: { count: totals.reduce((all, { count }) => all + count, 0), more: totals.some(({ exact }) => !exact) },
     at: at ?? now.toISOString(),
   }
 }

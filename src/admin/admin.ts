@@ -2,6 +2,7 @@ import type { BackendFinding } from '../backend/backend.ts'
 import type { Subscription } from '../consumer/subscription.ts'
 import type { OutboxEvent } from '../record/outbox-event.ts'
 import type { RecordFilter } from '../record/record-source.ts'
+import type { KeyInLane, KeyWaits } from '../store/key-waits.ts'
 import type { Store } from '../store/store.ts'
 import type { ActedBy } from './actor.ts'
 import { Audit, type AuditEntry, type ListAuditOptions } from './audit-log.ts'
@@ -224,6 +225,14 @@ export class Admin {
    */
   deadLetters(consumer: string): ConsumerDeadLetters {
     return deadLettersOf(consumer, this.#parts.subscriptions, this.#audit)
+  }
+
+  /**
+   * How many events of each of these keys are not delivered, in their order.
+   * @internal
+   */
+  waitingBehind(keys: readonly KeyInLane[], rows: number): Promise<readonly KeyWaits[]> {
+    return this.#parts.store.admin.waiting(keys, rows)
   }
 
   /** Numbers by backend, a part of `status`. Changes nothing; none of it needs a scan of the table. */

@@ -1,4 +1,5 @@
 import type { ColumnName, FilterColumn, NewOutboxEvent, OutboxEventColumns } from '../record/columns.ts'
+import type { KeyInLane, KeyWaits } from './key-waits.ts'
 import type { OutboxLook } from './outbox-look.ts'
 
 export type FilterValue = string | number | Date | null
@@ -162,6 +163,11 @@ export interface AdminStore {
   move(ids: readonly string[], move: AdminMove, holds: readonly Hold[], terms?: MoveTerms): Promise<MoveReport>
   /** Ends holds. */
   lift(holds: readonly Hold[]): Promise<void>
+  /**
+   * How many unsettled events each of these keys has, in their order. Of each of the lanes at most `rows` that are not parked are
+   * counted, and as many that are, the last to come back first. Where there are more, its keys may have more, too.
+   */
+  waiting(keys: readonly KeyInLane[], rows: number): Promise<readonly KeyWaits[]>
   /** Changes nothing: a role with SELECT is enough. None of it scans published rows. */
   look(): Promise<OutboxLook>
 }

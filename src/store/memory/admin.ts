@@ -1,6 +1,8 @@
 import type { OutboxEventColumns } from '../../record/columns.ts'
+import { UNSETTLED } from '../../record/status.ts'
 import type { AdminStore, Condition, FilterValue, Query } from '../admin-store.ts'
 import type { CoordinationStore } from '../coordination-store.ts'
+import { lanesOf, waitsOf } from '../key-waits.ts'
 import { look } from './look.ts'
 import { copyColumns, type MemoryOutbox, type MemoryRow } from './memory-outbox.ts'
 import { hold, lift, move, moveStep } from './move.ts'
@@ -35,6 +37,18 @@ export function memoryAdmin(outbox: MemoryOutbox, coordination: CoordinationStor
     },
     async lift(holds) {
       lift(outbox, holds, () => true)
+    },
+    async waiting(keys, rows) {
+      const open = outbox.bySeq(({ status }) => UNSETTLED.includes(status))
+      const read = lanesOf(keys).flatMap((of) => {
+        const here = open.filter((row) => row.publisherBackend === of.backend && row.lane === of.lane)
+        const hot = here.filter(({ availableAt }) => availableAt === null).slice(0, rows + 1)
+        const parked = here.filter(({ availableAt }) => availableAt !== null)
+        parked.sort((a, b) => Number(b.availableAt) - Number(a.availableAt))
+        const rowOf = (part: string, { partitionKey }: MemoryRow) => ({ ...of, part, partitionKey, count: 1 })
+        return [...hot.map((row) => rowOf('hot', row)), ...parked.slice(0, rows + 1).map((row) => rowOf('parked', row))]
+      })
+      return waitsOf(keys, read, rows)
     },
     look: async () => look(outbox, coordination),
   }

@@ -2,6 +2,7 @@ import type { OutboxEventColumns } from '../../record/columns.ts'
 import type { AdminStore, Condition, Query } from '../admin-store.ts'
 import { rowReader } from '../rows.ts'
 import { fromSqlId, toSqlId } from '../values.ts'
+import { behind } from './behind.ts'
 import type { Client } from './client.ts'
 import { allOf, sortExpression } from './condition.ts'
 import { look } from './look.ts'
@@ -62,6 +63,7 @@ WHERE ${allOf(t, where)} ORDER BY e.id LIMIT ${limit}`)
     hold: hold(client, t),
     move: move(client, t),
     lift: (holds) => lift(client, t, holds),
+    waiting: behind(client, t),
     look: look(client, t),
   }
 }

@@ -1,6 +1,8 @@
 import type { OutboxEventColumns } from '../../record/columns.ts'
 import type { AdminStore, Condition, Query } from '../admin-store.ts'
+import { FEW, narrowIn } from '../narrow.ts'
 import { rowReader } from '../rows.ts'
+import { behind } from './behind.ts'
 import type { Client } from './client.ts'
 import { compileConditions, Parameters, sortExpression } from './condition.ts'
 import { look } from './look.ts'
@@ -10,8 +12,18 @@ import { READERS, selectList } from './values.ts'
 
 /** What operators and `broadcaster.events` need. */
 export function admin(client: Client, t: Tables): AdminStore {
+  const count = async (where: readonly Condition[], limit?: number): Promise<number> => {
+    const parameters = new Parameters()
+    const from = `FROM ${t.events} AS e WHERE ${compileConditions(where, t, parameters)}`
+    const text =
+      limit === undefined
+        ? `SELECT count(*) AS count ${from}`
+        : `SELECT count(*) AS count FROM (SELECT ${from} LIMIT ${parameters.add(limit)}::bigint) AS counted`
+    const [row] = await client.query(text, parameters.values)
+    return Number(row?.['count'] ?? 0)
+  }
   return {
-    /** Reads events for people. Ordered by id it pages along the primary key. */
+    /** Reads events for people. Ordered by id it pages along the primary key, unless few can match: OFFSET 0 keeps it from that. */
     async list(query: Query): Promise<readonly Partial<OutboxEventColumns>[]> {
       const parameters = new Parameters()
       const where = compileConditions(query.where, t, parameters)
@@ -20,10 +32,14 @@ export function admin(client: Client, t: Tables): AdminStore {
       if (last?.column !== 'id') order.push(last?.descending ? 'e.id DESC' : 'e.id')
       // A list without columns is still a list of rows.
       const columns = query.columns.length > 0 ? selectList(query.columns) : '1 AS "one"'
+      const narrow = narrowIn(query)
+      const areFew = narrow !== undefined && (await count(narrow, FEW + 1)) <= FEW
+      const from = areFew
+        ? `(SELECT * FROM ${t.events} AS e WHERE ${where} OFFSET 0) AS e`
+        : `${t.events} AS e WHERE ${where}`
       const text = `
 SELECT ${columns}
-FROM ${t.events} AS e
-WHERE ${where}
+FROM ${from}
 ORDER BY ${order.join(', ')}
 LIMIT ${parameters.add(query.limit)}::bigint
 OFFSET ${parameters.add(query.offset)}::bigint`
@@ -31,16 +47,7 @@ OFFSET ${parameters.add(query.offset)}::bigint`
       return query.columns.length > 0 ? rows.map(rowReader(query.columns, READERS)) : rows.map(() => ({}))
     },
     /** Counts exactly: without a condition that an index serves, it reads the whole table. */
-    async count(where: readonly Condition[], limit?: number): Promise<number> {
-      const parameters = new Parameters()
-      const from = `FROM ${t.events} AS e WHERE ${compileConditions(where, t, parameters)}`
-      const text =
-        limit === undefined
-          ? `SELECT count(*) AS count ${from}`
-          : `SELECT count(*) AS count FROM (SELECT ${from} LIMIT ${parameters.add(limit)}::bigint) AS counted`
-      const [row] = await client.query(text, parameters.values)
-      return Number(row?.['count'] ?? 0)
-    },
+    count,
     /** Along the primary key: the inner query keeps the planner from any other index, however few rows match. */
     async walk({ where, after, rows, limit }) {
       const last = await client.query(
@@ -62,6 +69,7 @@ WHERE ${compileConditions(where, t, parameters)} ORDER BY e.id LIMIT ${parameter
     hold: hold(client, t),
     move: move(client, t),
     lift: (holds) => lift(t)(client, holds),
+    waiting: behind(client, t),
     look: look(client, t),
   }
 }

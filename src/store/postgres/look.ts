@@ -17,7 +17,8 @@ import { FAR_FUTURE_SQL, UNSETTLED } from './values.ts'
 /** A table of at most this many pages (8 MB) is counted; of a larger one the planner's estimate is told. */
 const COUNTED_PAGES = 1_000
 
-const SETTINGS = `
+/** For a transaction that reads cut ranges of indexes, whatever the statistics say. */
+export const OF_INDEXES = `
 SELECT set_config('jit', 'off', true), set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true)`
 
 /**
@@ -30,7 +31,7 @@ export function look(client: Client, t: Tables): AdminStore['look'] {
     client.snapshot(async (tx) => {
       // The planner overrates the cost of reading 64 lanes so much that it would compile the query for half a second; and with
       // old statistics it would read the table, or all of an index before the first row of it.
-      await tx.query(SETTINGS)
+      await tx.query(OF_INDEXES)
       const named = (await tx.query(namesText)).slice(0, BACKENDS_LOOKED_AT).map((row) => row['backend'] ?? '')
       const backends = await tx.query(countsText, [named])
       const { workers, lanes, breakers } = await survey(tx, t).look(named)

@@ -1,6 +1,7 @@
 import { type OutboxEventColumns, sqlName } from '../../record/columns.ts'
 import type { AdminStore, Condition, Query, Walk, Walked } from '../admin-store.ts'
 import { fromSqlId, toSqlId } from '../values.ts'
+import { behind } from './behind.ts'
 import { allOf } from './condition.ts'
 import type { Connection } from './connection.ts'
 import type { Database } from './database.ts'
@@ -19,6 +20,7 @@ export function admin(database: Database, t: Tables, notify: () => void): AdminS
     move: move(t),
     lift: lift(t),
     look: look(t),
+    waiting: behind(t),
   }
   return {
     list: (query) => database.read((db) => run.list(db, query)),
@@ -39,6 +41,7 @@ export function admin(database: Database, t: Tables, notify: () => void): AdminS
       await database.write((db) => run.lift(db, holds))
       notify()
     },
+    waiting: (keys, rows) => database.read((db) => run.waiting(db, keys, rows)),
     look: () => database.read(run.look),
   }
 }

@@ -62,6 +62,38 @@ export const lookCases: readonly StoreCase[] = [
     assert.deepEqual(keys.toSorted(), [`k ${rows[0].id}`, `l ${rows[2].id}`])
     assert.equal(countsIn(backends, 'default').blockedKeys, 2)
   }),
+  it('waiting: what is not delivered of each key, and whether all was counted', async ({ store }) => {
+    const { record } = await own(store)
+    const [blocks, one, , , other, done] = await insertAll(
+      store,
+      { partitionKey: 'k' }, // will block its key
+      { partitionKey: 'k' }, // behind it
+      { partitionKey: 'k' }, // behind it, and not parked yet
+      { partitionKey: 'k', delay: 3_600_000 }, // scheduled
+      { partitionKey: 'K' },
+      { partitionKey: 'K' },
+      { partitionKey: 'k', publisherBackend: 'other' },
+    )
+    await record(outcome.failed(blocks), outcome.park(one), outcome.retry(other), outcome.published(done))
+    const laneOf = async ({ id }: { readonly id: string }): Promise<number> => {
+      const where = [{ column: 'id', op: 'eq', value: id }] as const
+      const [row] = await store.admin.list({ where, order: [], limit: 1, offset: 0, columns: ['lane'] })
+      return row?.lane ?? -1
+    }
+    const k = { backend: 'default', lane: await laneOf(blocks), partitionKey: 'k' }
+    const keys = [{ ...k, backend: 'other' }, k, { ...k, lane: await laneOf(other), partitionKey: 'K' }]
+    const counts = [
+      { count: 1, exact: true },
+      { count: 3, exact: true },
+      { count: 1, exact: true },
+    ]
+    assert.deepEqual(await store.admin.waiting(keys, 10), counts)
+    assert.deepEqual(await store.admin.waiting([{ ...k, partitionKey: 'none' }], 10), [{ count: 0, exact: true }])
+    assert.deepEqual(await store.admin.waiting([], 10), [])
+    const [cut] = await store.admin.waiting([k], 1)
+    assert.equal(cut?.exact, false)
+    assert.ok(cut.count >= 1 && cut.count <= 3, `${cut.count}`)
+  }),
   it('look: workers, lanes, breakers and destinations as they are, and none is removed', async ({ store }) => {
     const { coordination } = store
     const { workerId, lanes } = await own(store)
