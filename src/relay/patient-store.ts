@@ -32,7 +32,7 @@ export function patientCleaning({ retention, admin, inbox, audit }: Cleaned, lim
 
 /** A relay store whose statements all end within `limit` ms, except for transactions in which a handler works. */
 export function patientRelay(store: RelayStore, limit: number): RelayStore {
-  const writers = store.writers?.bind(store)
+  const { writers } = store
   return {
     fetch: (...given) => answered(limit, store.fetch(...given)),
     fetchData: (...given) => answered(limit, store.fetchData(...given)),

@@ -60,7 +60,17 @@ export class Fixtures {
     this.#wrapped ??= this.#wrap(pool)
     const store = mysql({ pool: this.#wrapped })
     await store.schema.migrate({ lanes: 8 })
-    for (const table of ['events', 'lanes', 'workers', 'breakers', 'destinations', 'inbox', 'audit', 'operations'])
+    for (const table of [
+      'events',
+      'lanes',
+      'workers',
+      'breakers',
+      'destinations',
+      'inbox',
+      'audit',
+      'operations',
+      'undo',
+    ])
       await pool.query(`DELETE FROM outbox_${table}`)
     return {
       store,

@@ -17,7 +17,8 @@ for (const { name, title } of MYSQL_SERVERS) {
       await store.schema.migrate({ lanes: LANES })
       await agrees(t, false, async () => {
         // DELETE and not TRUNCATE, which makes new files each time.
-        for (const table of ['events', 'lanes', 'workers', 'breakers']) await pool.query(`DELETE FROM outbox_${table}`)
+        for (const table of ['events', 'lanes', 'workers', 'breakers', 'undo'])
+          await pool.query(`DELETE FROM outbox_${table}`)
         return { store, close: async () => {} }
       })
     } finally {

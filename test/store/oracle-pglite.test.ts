@@ -12,7 +12,7 @@ test('oracle: PGlite agrees with memory', async (t) => {
     await store.schema.migrate({ lanes: LANES })
     await agrees(t, false, async () => {
       // One outbox for all lists, emptied before each: migrating takes longer than a list.
-      await pglite.exec('TRUNCATE outbox_events, outbox_lanes, outbox_workers, outbox_breakers')
+      await pglite.exec('TRUNCATE outbox_events, outbox_lanes, outbox_workers, outbox_breakers, outbox_undo')
       return { store, close: async () => {} }
     })
   } finally {

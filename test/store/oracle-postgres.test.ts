@@ -13,7 +13,7 @@ test('oracle: PostgreSQL agrees with memory', async (t) => {
   const store: Store = postgres({ pool, schema, listen: false })
   try {
     await store.schema.migrate({ lanes: LANES })
-    const tables = ['events', 'lanes', 'workers', 'breakers'].map((name) => `${schema}.outbox_${name}`)
+    const tables = ['events', 'lanes', 'workers', 'breakers', 'undo'].map((name) => `${schema}.outbox_${name}`)
     await agrees(t, false, async () => {
       await pool.query(`TRUNCATE ${tables.join(', ')}`)
       return { store, close: async () => {} }
