@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { Pool } from 'pg'
+import { KeptPlans } from '../../src/store/postgres/kept-plans.ts'
 import { postgres } from '../../src/store/postgres/postgres.ts'
 import type { Store } from '../../src/store/store.ts'
 import { POSTGRES_SERVERS } from '../support/postgres-servers.ts'
@@ -104,6 +105,26 @@ for (const { name, title } of POSTGRES_SERVERS) {
     })
   })
 }
+
+test('of hundreds of outboxes on one pool a connection keeps statements of the first, however many come', () => {
+  const client = { processID: 7 }
+  const plansOf = (): KeptPlans => {
+    const plans = new KeptPlans()
+    plans.learn(client, [{ session: '7' }])
+    return plans
+  }
+  const outboxes = Array.from({ length: 300 }, plansOf)
+  const namesOf = (): readonly (string | undefined)[] =>
+    outboxes.map((plans, n) => plans.nameFor(client, `SELECT ${n}`))
+  const names = namesOf()
+  assert.equal(new Set(names.slice(0, 100)).size, 100)
+  assert.deepEqual(new Set(names.slice(100)), new Set([undefined]))
+  assert.deepEqual(namesOf(), names, 'they stay the same')
+  assert.equal(plansOf().nameFor(client, 'SELECT 0'), names[0], 'what is kept is there for all')
+  const another = { processID: 8 }
+  outboxes[299]?.learn(another, [{ session: '8' }])
+  assert.notEqual(outboxes[299]?.nameFor(another, 'SELECT 299'), undefined)
+})
 
 describe('statements of a worker behind PgBouncer', { skip: skipWithout('pgbouncer') }, () => {
   test('are not kept: the next transaction may be of another session', async () => {
