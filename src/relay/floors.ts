@@ -26,6 +26,8 @@ export class Floors {
   #source: object = {}
   /** When it was last asked: who might have had a number up to this one. */
   #asked: { readonly upTo: number; readonly writers: Writers } | undefined
+  /** The greatest number that was seen, for a store that does not tell what was drawn. */
+  #seen = HEAD
   /** Lanes that may be read from their heads in `DEAR` ms, by the last such read. */
   #most = Number.POSITIVE_INFINITY
 
@@ -49,28 +51,33 @@ export class Floors {
     if (heads > 0) this.#most = (DEAR * heads) / Math.max(duration, 0.001)
   }
 
+  /** An event has this number. */
+  saw(seq: number): void {
+    this.#seen = Math.max(this.#seen, seq)
+  }
+
   /** Whether the floor holds, by what is known here. */
   isKnown(floor: Floor | undefined): floor is Floor {
     return floor?.source === this.#source
   }
 
-  /** Nothing is known any more: the database did not answer, and may be another one when it does. */
+  /** Nothing is known any more: the database did not answer, and may be another one when it does. Numbers may be drawn once more. */
   forget(): void {
     this.#source = {}
     this.#asked = undefined
+    this.#seen = HEAD
   }
 
   /**
    * Before a read: the floor of each lane that it reads to its end; undefined = not known. Who ran when it was last asked had
    * drawn all numbers up to one that was known before; those of them that have ended since are there to be read.
-   * `greatest`: a number that was drawn, for a store that does not tell one.
    */
-  async next(greatest: number): Promise<Floor | undefined> {
+  async next(): Promise<Floor | undefined> {
     const writers = await this.#writers()
     if (writers === undefined) return undefined
-    if (this.#asked !== undefined && this.#asked.writers.server !== writers.server) this.forget()
+    if (this.#asked !== undefined && isAnother(writers, this.#asked.writers)) this.forget()
     const before = this.#asked
-    const drawn = writers.drawn === undefined ? greatest : (before?.writers.drawn ?? HEAD)
+    const drawn = writers.drawn === undefined ? this.#seen : (before?.writers.drawn ?? HEAD)
     this.#asked = { upTo: Math.min(drawn, LAST), writers }
     if (before === undefined || before.upTo === HEAD) return undefined
     const guard = before.writers.running.intersection(writers.running)
@@ -90,6 +97,11 @@ export class Floors {
   async #writers(): Promise<Writers | undefined> {
     return this.#store.writers?.().catch(() => undefined)
   }
+}
+
+/** Whether numbers that were drawn by then may be drawn once more: it is another server, or the sequence was set back. */
+function isAnother(now: Writers, then: Writers): boolean {
+  return now.server !== then.server || (now.drawn ?? HEAD) < (then.drawn ?? HEAD)
 }
 
 /** Where to begin: `HEAD` where no floor is known. */

@@ -168,7 +168,7 @@ export class LaneReader {
     const toEnd = isDue || !this.#hasBacklog
     if (toEnd) await this.#lookAhead()
     const isAsked = this.#floors.areWanted(openOf(this.#lanes), isDue)
-    const floor = isAsked ? await this.#floors.next(this.#greatest) : undefined
+    const floor = isAsked ? await this.#floors.next() : undefined
     const { most } = this.#fetching
     const plan = this.#planner.plan({ rows: this.#fetching.rows(space), most, toEnd, isSweep: isDue })
     const fresh = await this.#fetch(plan, use, floor)
@@ -204,7 +204,7 @@ export class LaneReader {
           const numbers = cursors.map(({ lane }) => lane)
           const stale = new Set(numbers.filter((lane) => this.#position(lane)?.isStillIn(cursors) !== true))
           this.#hasForgotten = stale.size > 0 || cut.size > 0
-          for (const { seq } of rows) this.#greatest = Math.max(this.#greatest, seq)
+          for (const { seq } of rows) this.#saw(seq)
           const current = stale.size === 0 ? rows : rows.filter(({ lane }) => !stale.has(lane))
           const certain = current.filter(isCertain)
           const read = cursors.filter(({ lane }) => !stale.has(lane))
@@ -242,9 +242,14 @@ export class LaneReader {
     for (const { number, position } of openOf(this.#lanes)) {
       if (!position.isLong || position.catchingUp) continue
       const last = await this.#store.lastSeq(this.#names, number)
-      this.#greatest = Math.max(this.#greatest, Math.min(last ?? HEAD, LAST))
+      this.#saw(Math.min(last ?? HEAD, LAST))
       return
     }
+  }
+
+  #saw(seq: number): void {
+    this.#greatest = Math.max(this.#greatest, seq)
+    this.#floors.saw(seq)
   }
 
   /** `cut`: lanes that have more than was found, although it is less than was asked for. */

@@ -18,7 +18,8 @@ class Asked {
 
   async next(drawn: number, ...running: readonly string[]) {
     Object.assign(this, { drawn, running })
-    const floor = await this.floors.next(1_000_000)
+    this.floors.saw(1_000_000)
+    const floor = await this.floors.next()
     return floor && { after: floor.after, guard: [...floor.guard] }
   }
 }
@@ -35,10 +36,13 @@ test('a floor is a number that was known before those were asked for who may hav
 test('a store that does not tell what was drawn is told what was seen', async () => {
   const asked = new Asked()
   asked.drawn = undefined
-  assert.equal(await asked.floors.next(7), undefined)
+  asked.floors.saw(7)
+  assert.equal(await asked.floors.next(), undefined)
   asked.running = ['a']
-  assert.equal((await asked.floors.next(9))?.after, 7)
-  const last = await asked.floors.next(11)
+  asked.floors.saw(9)
+  asked.floors.saw(8)
+  assert.equal((await asked.floors.next())?.after, 7)
+  const last = await asked.floors.next()
   assert.deepEqual([last?.after, [...(last?.guard ?? [])]], [9, ['a']])
 })
 
@@ -46,7 +50,7 @@ test('a floor holds while all run that may have written below it', async () => {
   const asked = new Asked()
   for (const drawn of [10, 20]) await asked.next(drawn, 'a', 'b')
   asked.running = ['a', 'b']
-  const floor = await asked.floors.next(0)
+  const floor = await asked.floors.next()
   assert.ok(floor)
   assert.equal(await asked.floors.hold([floor]), true)
   asked.running = ['b', 'c']
@@ -65,16 +69,39 @@ test('a floor without a guard holds, and nothing is asked', async () => {
 test('another server, or none that answered, ends all floors', async () => {
   const asked = new Asked()
   for (const drawn of [10, 20]) await asked.next(drawn)
-  const floor = await asked.floors.next(0)
+  const floor = await asked.floors.next()
   assert.ok(asked.floors.isKnown(floor))
   asked.server = 'two'
   assert.equal(await asked.next(5), undefined)
   assert.ok(!asked.floors.isKnown(floor))
   for (const drawn of [6, 7]) await asked.next(drawn)
-  const again = await asked.floors.next(0)
+  const again = await asked.floors.next()
   assert.ok(asked.floors.isKnown(again))
   asked.floors.forget()
   assert.ok(!asked.floors.isKnown(again))
+})
+
+test('what was seen of another server is no number of this one, which may draw it once more', async () => {
+  const asked = new Asked()
+  asked.drawn = undefined
+  asked.floors.saw(100)
+  for (let n = 0; n < 2; n++) await asked.floors.next()
+  asked.server = 'two'
+  for (let n = 0; n < 3; n++) assert.equal(await asked.floors.next(), undefined)
+  asked.floors.saw(90)
+  assert.equal(await asked.floors.next(), undefined)
+  assert.equal((await asked.floors.next())?.after, 90)
+})
+
+test('numbers that are drawn once more, since the sequence was set back, end all floors', async () => {
+  const asked = new Asked()
+  for (const drawn of [10, 20]) await asked.next(drawn)
+  const floor = await asked.floors.next()
+  assert.ok(asked.floors.isKnown(floor))
+  assert.equal(await asked.next(3), undefined)
+  assert.ok(!asked.floors.isKnown(floor))
+  await asked.next(4)
+  assert.equal((await asked.next(5))?.after, 3)
 })
 
 test('a sweep reads as many lanes from their heads as time allows, and all of them where nobody tells who writes', async () => {

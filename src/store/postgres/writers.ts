@@ -15,7 +15,7 @@ SELECT CAST(date_part('epoch', pg_postmaster_start_time()) AS text) AS server, C
     AND l.database = (SELECT d.oid FROM pg_catalog.pg_database AS d WHERE d.datname = current_database())
     AND (l.relation = to_regclass($1) OR l.relation IN (SELECT p.relid FROM pg_partition_tree(to_regclass($1)) AS p))
 ) AS text) AS running, (
-  SELECT CASE WHEN has_sequence_privilege(s.name, 'SELECT, USAGE') THEN CAST(pg_sequence_last_value(s.name::regclass) AS text) END
+  SELECT CASE WHEN has_sequence_privilege(s.name, 'SELECT, USAGE') THEN CAST(coalesce(pg_sequence_last_value(s.name::regclass), 0) AS text) END
   FROM pg_get_serial_sequence($1, 'seq') AS s(name)) AS drawn`
   return async () => {
     const [row] = await client.query(text, [t.events], 'keep')
