@@ -40,6 +40,8 @@ export class Parked {
     if (asked.length === 0) return
     const now = performance.now()
     const limit = this.#limit
+    // What is put off while the statement runs, which does not see it, counts beside its answer.
+    this.dueAt = Number.POSITIVE_INFINITY
     let report: UnparkReport
     try {
       const numbers = asked.map(({ number }) => number)
@@ -52,7 +54,7 @@ export class Parked {
       throw error
     }
     const { woken, heads, locked, more, nextDueIn } = report
-    this.dueAt = nextDueIn === null ? Number.POSITIVE_INFINITY : now + nextDueIn
+    if (nextDueIn !== null) this.dueAt = Math.min(this.dueAt, now + nextDueIn)
     const moved = new Map(woken.map(({ lane, count }) => [lane, count]))
     const lockedIn = Map.groupBy(locked, ({ lane }) => lane)
     for (const { number, lane, position } of asked) {

@@ -18,13 +18,17 @@ function stepped(t: TestContext, lanes: readonly number[] = [0], suspects = 0) {
   const fetched: (readonly LaneCursor[])[] = []
   const limits: number[] = []
   const rests: number[] = []
-  const answers: { unpark: UnparkReport | Error; fetch?: Error | undefined; takes: number } = {
-    unpark: NOTHING,
-    takes: 0,
-  }
+  const answers: {
+    unpark: UnparkReport | Error
+    fetch?: Error | undefined
+    takes: number
+    /** What happens while an unpark runs. */
+    meanwhile?: (() => void) | undefined
+  } = { unpark: NOTHING, takes: 0 }
   const relay = {
     async unpark(_names: unknown, _lanes: unknown, limit: number) {
       limits.push(limit)
+      answers.meanwhile?.()
       now += answers.takes
       if (answers.unpark instanceof Error) throw answers.unpark
       return answers.unpark
@@ -218,6 +222,13 @@ test('it knows when parked events are due, by what it was told and by what the s
   assert.deepEqual(rests, [9_000, 400])
   pass(401)
   assert.equal(reader.hungry, true)
+})
+
+test('what is recorded as due again while an unpark runs, which has not seen it, is not forgotten', async (t) => {
+  const { read, reader, answers } = stepped(t)
+  answers.meanwhile = () => reader.dueIn(400)
+  await read(3)
+  assert.equal(reader.nextDueAt - performance.now(), 400)
 })
 
 test('an event that goes back is read again soon, whoever calls', async (t) => {
