@@ -166,9 +166,30 @@ export const reading: readonly Mutant[] = [
   {
     name: 'a retry that an unpark says is due is not looked for',
     file: 'src/relay/parked.ts',
-    find: 'nextDueIn === null ? Number.POSITIVE_INFINITY : now + nextDueIn',
-    put: 'Number.POSITIVE_INFINITY',
+    find: 'if (nextDueIn !== null) this.dueAt = Math.min(this.dueAt, now + nextDueIn)',
+    put: '',
     tests: ['relay/reader-steps'],
+  },
+  {
+    name: 'a retry recorded while an unpark runs is not looked for',
+    file: 'src/relay/parked.ts',
+    find: 'this.dueAt = Math.min(this.dueAt, now + nextDueIn)',
+    put: 'this.dueAt = now + nextDueIn',
+    tests: ['relay/reader-steps'],
+  },
+  {
+    name: 'numbers of another server are numbers of this one',
+    file: 'src/relay/floors.ts',
+    find: '    this.#seen = HEAD\n',
+    put: '',
+    tests: ['relay/floors'],
+  },
+  {
+    name: 'floors outlive a sequence that is set back',
+    file: 'src/relay/floors.ts',
+    find: 'now.server !== then.server || (now.drawn ?? HEAD) < (then.drawn ?? HEAD)',
+    put: 'now.server !== then.server',
+    tests: ['relay/floors'],
   },
   {
     name: 'going back goes forward',

@@ -227,8 +227,12 @@ test('it knows when parked events are due, by what it was told and by what the s
 test('what is recorded as due again while an unpark runs, which has not seen it, is not forgotten', async (t) => {
   const { read, reader, answers } = stepped(t)
   answers.meanwhile = () => reader.dueIn(400)
-  await read(3)
-  assert.equal(reader.nextDueAt - performance.now(), 400)
+  for (const nextDueIn of [null, 7_000]) {
+    answers.unpark = { ...NOTHING, nextDueIn }
+    reader.sweepNext()
+    await read(3)
+    assert.equal(reader.nextDueAt - performance.now(), 400)
+  }
 })
 
 test('an event that goes back is read again soon, whoever calls', async (t) => {
