@@ -20,7 +20,7 @@ import type { MOVABLE } from './movable.ts'
 import type { MoveTarget } from './move-events.ts'
 import { type MovePreview, Moves } from './moves.ts'
 import { type PausedBackend, Pauses } from './pauses.ts'
-import { type PurgeOptions, purge } from './purge-now.ts'
+import { checkPurge, type PurgeOptions, purge } from './purge-now.ts'
 import { Breakers } from './shared-breakers.ts'
 import {
   backendStatuses,
@@ -187,12 +187,19 @@ export class Admin {
     return this.#breakers.close(backend, destination, acted)
   }
 
-  /** Deletes settled events and inbox entries of some age now, as workers do in time. Resolves with how many of both. */
+  /**
+   * Deletes settled events and inbox entries of some age now, as workers do in time. Resolves with how many of both. Throws
+   * `INVALID_OPTION`, and `ARCHIVE_FAILED` where an archive fails: what it had before that is deleted.
+   */
   async purge(options: PurgeOptions): Promise<number> {
+    checkPurge(options)
     const { by, reason, signal, archive = this.#parts.archive, ...ages } = options
     let deleted = 0
+    // Where else than usual they were kept, or that they were not.
+    const place = typeof archive === 'function' ? 'a function' : archive
+    const to = { ...ages, ...(options.archive !== undefined && { archive: place }) }
     await this.#audit.write(
-      { what: 'purge', target: { to: ages }, by, reason },
+      { what: 'purge', target: { to }, by, reason },
       () => purge(this.#parts.store, { ...options, archive }, (count) => void (deleted += count)),
       () => ({ moved: deleted }),
       () => signal?.aborted === true,

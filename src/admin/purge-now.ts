@@ -1,7 +1,10 @@
 import { compileTypePattern } from '../event/type-pattern.ts'
+import { byDefault, nested, number, or, text } from '../foundation/option-kinds.ts'
+import { readOptions } from '../foundation/option-table.ts'
 import { Archive, type ArchiveEvents } from '../retention/archive.ts'
 import { CleanUp } from '../retention/clean-up.ts'
-import { perStatus, ruleOf } from '../retention/rules.ts'
+import { ARCHIVE, KEEP } from '../retention/retention-options.ts'
+import { LONGEST_AGE, perStatus, ruleOf } from '../retention/rules.ts'
 import type { Store } from '../store/store.ts'
 import type { ActedBy } from './actor.ts'
 
@@ -30,6 +33,26 @@ export interface PurgeOptions extends ActedBy {
   readonly signal?: AbortSignal | undefined
 }
 
+const age = or(number(undefined, { min: 0 }), null)
+
+/** How they are checked: less than 0 would mean everything. */
+const PURGE = {
+  published: byDefault(null, age),
+  failed: byDefault(null, age),
+  cancelled: age,
+  keep: nested(KEEP),
+  type: text(undefined),
+  archive: or(ARCHIVE, false),
+  inbox: age,
+  audit: age,
+}
+
+/** Throws `INVALID_OPTION`: all problems at once. */
+export function checkPurge({ by, reason, signal, ...rest }: PurgeOptions): void {
+  const given = Object.entries(rest).filter(([, value]) => value !== undefined)
+  readOptions('purge()', PURGE, Object.fromEntries(given))
+}
+
 /** Rows deleted in one statement, so that no clean-up holds locks or the event loop for long. */
 const limit = 1_000
 
@@ -53,6 +76,6 @@ export async function purge(
   const rest = async (): Promise<boolean> => signal?.aborted !== true
   const kept = archive === false ? undefined : new Archive(store.admin, archive)
   if (await rest()) await new CleanUp(store.retention, rules, kept).run({ onRemoved: onDeleted, rest, whole: true })
-  if (inbox !== null) await untilNone(() => store.inbox.prune({ age: inbox, limit }))
-  if (audit !== null) await untilNone(() => store.audit.prune({ age: audit, limit }))
+  if (inbox !== null) await untilNone(() => store.inbox.prune({ age: Math.min(inbox, LONGEST_AGE), limit }))
+  if (audit !== null) await untilNone(() => store.audit.prune({ age: Math.min(audit, LONGEST_AGE), limit }))
 }

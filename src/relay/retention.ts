@@ -2,7 +2,7 @@ import { Pause } from '../foundation/pause.ts'
 import { Archive } from '../retention/archive.ts'
 import { CleanUp } from '../retention/clean-up.ts'
 import type { ResolvedRetention } from '../retention/retention-options.ts'
-import { rulesOf } from '../retention/rules.ts'
+import { LONGEST_AGE, rulesOf } from '../retention/rules.ts'
 import type { AdminStore } from '../store/admin-store.ts'
 import type { AuditStore } from '../store/audit-store.ts'
 import type { InboxStore } from '../store/inbox-store.ts'
@@ -56,7 +56,8 @@ export class Retention {
         this.#report.onStarted()
         // First what needs no archive.
         const inbox = await this.#prune(this.#store.inbox, this.#options.inbox)
-        await this.#prune(this.#store.audit, this.#options.audit)
+        // Also where entries stay for ever: what is kept for an undo does not.
+        await this.#prune(this.#store.audit, this.#options.audit ?? LONGEST_AGE)
         const events = await this.#purge()
         if (!this.#stopping) this.#report.onFinished(events, inbox, performance.now() - start)
       } catch (error) {
@@ -87,7 +88,7 @@ export class Retention {
     let all = 0
     for (let goOn = !this.#stopping; goOn; ) {
       const start = performance.now()
-      const count = await store.prune({ age, limit: PRUNE_LIMIT })
+      const count = await store.prune({ age: Math.min(age, LONGEST_AGE), limit: PRUNE_LIMIT })
       all += count
       goOn = count >= PRUNE_LIMIT && (await this.#rest(performance.now() - start))
     }

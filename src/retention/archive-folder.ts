@@ -5,8 +5,11 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { createGzip } from 'node:zlib'
+import { memberOf } from '../foundation/inner-errors.ts'
 
-/** What a file is called until it is whole. */
+const BEGIN = 'outbox-'
+const END = '.ndjson.gz'
+/** What comes behind the name of a file until it is whole. */
 const UNFINISHED = '.unfinished'
 /** One that was not touched for so long has no writer any more, in ms. */
 const ABANDONED = 3_600_000
@@ -26,7 +29,7 @@ export class ArchiveFolder {
   /** Writes one file; resolves when it, and its name, are on the disk. */
   async write(lines: AsyncIterable<string>): Promise<void> {
     await this.#tidy()
-    const name = `outbox-${new Date().toISOString().replaceAll(':', '-')}-${randomUUID().slice(0, 8)}.ndjson.gz`
+    const name = `${BEGIN}${new Date().toISOString().replaceAll(':', '-')}-${randomUUID().slice(0, 8)}${END}`
     const path = join(this.#path, name)
     const unfinished = path + UNFINISHED
     const file = await open(unfinished, 'wx')
@@ -45,13 +48,18 @@ export class ArchiveFolder {
   async #tidy(): Promise<void> {
     if (this.#isTidy) return
     for (const name of await readdir(this.#path)) {
-      if (!name.endsWith(UNFINISHED)) continue
+      if (!name.startsWith(BEGIN) || !name.endsWith(END + UNFINISHED)) continue
       const path = join(this.#path, name)
-      const { mtimeMs } = await stat(path)
-      if (Date.now() - mtimeMs > ABANDONED) await rm(path, { force: true })
+      // Another worker may finish it, or tidy, at this moment.
+      const touched = await stat(path).then(({ mtimeMs }) => mtimeMs, unlessGone)
+      if (touched !== undefined && Date.now() - touched > ABANDONED) await rm(path, { force: true })
     }
     this.#isTidy = true
   }
+}
+
+function unlessGone(error: unknown): undefined {
+  if (memberOf(error, 'code') !== 'ENOENT') throw error
 }
 
 async function fill(file: FileHandle, lines: AsyncIterable<string>): Promise<void> {

@@ -24,10 +24,13 @@ const LONGEST = 600_000
 /** Where retention puts what it is about to delete. */
 export class Archive {
   readonly #rows: Pick<AdminStore, 'list'>
+  /** As an error says it. */
+  readonly #place: string
   readonly #keep: (rows: AsyncIterable<readonly OutboxEventColumns[]>) => Promise<void>
 
   constructor(rows: Pick<AdminStore, 'list'>, to: string | ArchiveEvents) {
     this.#rows = rows
+    this.#place = typeof to === 'string' ? ` in ${to}` : ''
     if (typeof to === 'string') {
       const folder = new ArchiveFolder(to)
       this.#keep = (all) => folder.write(linesOf(all))
@@ -55,9 +58,8 @@ export class Archive {
       const code = memberOf(cause, 'code')
       // Without names of files, which differ each time: the same trouble is told once.
       const said = typeof code === 'string' && code !== '' ? code : describeError(cause)
-      throw new BroadcasterError('ARCHIVE_FAILED', `events could not be archived, so none was deleted: ${said}`, {
-        cause,
-      })
+      const message = `events could not be archived${this.#place}, so they were not deleted: ${said}`
+      throw new BroadcasterError('ARCHIVE_FAILED', message, { cause })
     }
   }
 
@@ -101,10 +103,19 @@ const STATE = [
   'generation',
 ] as const satisfies readonly (keyof OutboxEventColumns)[]
 
-/** One line of an archive: the state of the row, and under `event` its CloudEvent in JSON. */
+/**
+ * One line of an archive: the state of the row, and under `event` its CloudEvent in JSON. Where plain SQL wrote what is none, `event` is
+ * null, and `row` has the columns: one such row must not keep all others from being deleted.
+ */
 export function archivedLine(row: OutboxEventColumns): string {
-  const state = JSON.stringify(Object.fromEntries(STATE.map((name) => [name, row[name]])))
-  // JSON may be stored with line feeds between its tokens; inside its strings they are escaped.
-  const event = encodeStructured(encodeRow(row)).replace(/[\r\n]+/g, ' ')
-  return `${state.slice(0, -1)},"event":${event}}`
+  const state = JSON.stringify(Object.fromEntries(STATE.map((name) => [name, row[name]]))).slice(0, -1)
+  try {
+    // JSON may be stored with line feeds between its tokens; inside its strings they are escaped.
+    const event = encodeStructured(encodeRow(row)).replace(/[\r\n]+/g, ' ')
+    JSON.parse(event)
+    return `${state},"event":${event}}`
+  } catch {
+    const bytes = row.dataBinary === null ? null : Buffer.from(row.dataBinary).toString('base64')
+    return `${state},"event":null,"row":${JSON.stringify({ ...row, dataBinary: bytes })}}`
+  }
 }

@@ -18,6 +18,13 @@ export const KEEP = {
   cancelled: numberOfThem,
 }
 
+/** Where events are kept before they are deleted. */
+export const ARCHIVE = option<string | ArchiveEvents, string | ArchiveEvents | undefined>(
+  'a folder or a function',
+  undefined,
+  (value) => typeof value === 'function' || (typeof value === 'string' && value !== ''),
+)
+
 /** What holds for some types of events in place of what holds for all. */
 export const TYPE_RETENTION = {
   /** Published events, in milliseconds; null = for ever. Default: as for other types. */
@@ -58,13 +65,7 @@ export const RETENTION = {
    * Where events are kept before they are deleted: a folder that is there, for gzipped lines of JSON, or a function that is given
    * them, a hundred at most at a time. Nothing is deleted unless that succeeded. Default: nowhere.
    */
-  archive: option<string | ArchiveEvents, string | ArchiveEvents | undefined>(
-    'a folder or a function',
-    undefined,
-    (value) => {
-      return typeof value === 'function' || (typeof value === 'string' && value !== '')
-    },
-  ),
+  archive: ARCHIVE,
   /**
    * Inbox entries (`inbox.once`), since they were handled, in milliseconds; null = for ever. Default 2,592,000,000 (thirty
    * days).
@@ -90,11 +91,15 @@ function byType<Given, Resolved>(
       refuse(`is ${showValue(value)}; give ${wanted}`)
       return {}
     }
+    const before: { readonly pattern: string; readonly matches: (type: string) => boolean }[] = []
     return Object.fromEntries(
       Object.entries(value).map(([pattern, each]) => {
         const at = `['${pattern}']`
+        // As a type, a star is matched by a star only, so a pattern that is matched is matched in all that it takes.
+        const first = before.find(({ matches }) => matches(pattern))?.pattern
+        if (first !== undefined) refuse(`comes after '${first}', which takes all of it; put it before that`, { at })
         try {
-          compileTypePattern(pattern)
+          before.push({ pattern, matches: compileTypePattern(pattern) })
         } catch (cause) {
           refuse('is no type and no pattern; write a type, or a pattern such as `audit.*`', { at, cause })
         }

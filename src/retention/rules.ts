@@ -17,8 +17,8 @@ export type Rules = readonly Rule[]
 /** Which events go for their number, for each rule: those up to a place; null = none. */
 export type Surplus = readonly PerStatus<string | null>[]
 
-/** No event is older than fifty years, and no database computes with every number of milliseconds. */
-const LONGEST = 50 * 365.25 * 24 * 60 * 60 * 1_000
+/** Nothing is older than fifty years, and no database computes with every number of milliseconds. */
+export const LONGEST_AGE = 50 * 365.25 * 24 * 60 * 60 * 1_000
 
 /** What each status has. */
 export function perStatus<Value>(value: (status: SettledStatus) => Value): PerStatus<Value> {
@@ -42,7 +42,7 @@ export function rulesOf(options: Pick<ResolvedRetention, SettledStatus | 'keep' 
 export function ruleOf(matches: Rule['matches'], ages: Rule['ages'], keep: Rule['keep']): Rule {
   const bounded = perStatus((status) => {
     const age = ages[status]
-    return age !== null && age > LONGEST ? null : age
+    return age !== null && age > LONGEST_AGE ? null : age
   })
   return { matches, ages: bounded, keep }
 }

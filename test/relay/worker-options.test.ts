@@ -71,6 +71,9 @@ test('retention by type and number is checked by name', () => {
     /types\['a'\]\.published has no effect/,
   )
   refused({ published: 'delete', archive: '/var/a' }, 'worker.retention', /archive would miss it/)
+  const never = { '*.b': {}, 'a.*': {}, 'b.a': {}, 'a.c.*': { published: null } }
+  refused({ types: never }, "worker.retention.types['a.c.*']", /comes after 'a\.\*', which takes all of it/)
+  refused({ types: { '*': {}, a: {} } }, "worker.retention.types['a']", /put it before that/)
   refused({ archive: '' }, 'worker.retention.archive', /a folder or a function/)
   assert.ok(resolveWorkerOptions({ retention: { published: 'delete', types: { a: { failed: 5 } } } }))
 })

@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
@@ -162,11 +171,36 @@ test('a folder that is not there: nothing is deleted, it is told, and tried agai
       1,
       'the same words each time, so that a log tells it once',
     )
-    assert.match(failures()[0]?.message ?? '', /none was deleted: ENOENT/)
+    assert.equal(
+      failures()[0]?.message,
+      `events could not be archived in ${place}, so they were not deleted: ENOENT`,
+      'earlier ones may have been',
+    )
     assert.equal(failures()[0]?.code, 'ARCHIVE_FAILED')
     mkdirSync(place)
     await outbox.until(() => outbox.heard('events.purged').length > 0)
     assert.deepEqual(archivedIn(place).length, 2)
+  }))
+
+test('a row that plain SQL made no CloudEvent of is archived with its columns, and keeps no other', () =>
+  withFolder(async (folder) => {
+    const store = memoryStore({ lanes: 2 }) as Store
+    const { list: listed } = store.admin
+    const wrong = [{ extensions: '[1' }, { data: 'no JSON' }, {}]
+    store.admin.list = async (query) => (await listed(query)).map((row, n) => ({ ...row, ...wrong[n] }))
+    await publishedIn(store, 3)
+    await using broadcaster = new Broadcaster({ store, backends: { main: recordingBackend() } })
+    assert.equal(await broadcaster.admin.purge({ published: 0, failed: null, archive: folder }), 3)
+    const found = archivedIn(folder) as readonly (Line & { readonly row?: Readonly<Record<string, unknown>> })[]
+    assert.deepEqual(
+      found.map(({ event }) => event === null),
+      [true, true, false],
+    )
+    assert.deepEqual(
+      found.map(({ row }) => row?.['data']),
+      [newEvent().data, 'no JSON', undefined],
+    )
+    assert.equal(found[0]?.row?.['extensions'], '[1')
   }))
 
 test('a function is given the events before they are deleted, and one that throws keeps them', async () => {
@@ -207,23 +241,30 @@ test('a purge archives as the workers do, or where it is told to, or not at all'
     assert.equal(elsewhere.length, 1)
     assert.equal(archivedIn(folder).length, 1)
     await assert.rejects(purgeOne({ archive: join(folder, 'none') }), { code: 'ARCHIVE_FAILED' })
-    assert.equal((await admin.audit())[0]?.outcome, 'failed')
+    const audit = await admin.audit()
+    assert.equal(audit[0]?.outcome, 'failed')
+    assert.deepEqual(
+      audit.map(({ target }) => (target.to as { readonly archive?: unknown }).archive),
+      [join(folder, 'none'), 'a function', false, undefined],
+    )
     assert.equal(await broadcaster.events.count(), 1)
   }))
 
 test('what a writer that died has left is deleted after an hour, and nothing else', () =>
   withFolder(async (folder) => {
-    const names = ['old.ndjson.gz.unfinished', 'new.ndjson.gz.unfinished', 'old.txt']
+    const names = ['outbox-old.ndjson.gz.unfinished', 'outbox-new.ndjson.gz.unfinished', 'old.txt', 'notes.unfinished']
     for (const name of names) writeFileSync(join(folder, name), '')
-    for (const name of [names[0], names[2]]) utimesSync(join(folder, name ?? ''), 0, 0)
+    for (const name of names.filter((name) => !name.includes('new'))) utimesSync(join(folder, name), 0, 0)
+    // What another worker has renamed since its name was read is not there either.
+    symlinkSync(join(folder, 'nothing'), join(folder, 'outbox-gone.ndjson.gz.unfinished'))
     const store = memoryStore({ lanes: 2 }) as Store
     await using outbox = new TestOutbox({}, store)
     await publishedIn(store, 1)
     await outbox.broadcaster.admin.purge({ published: 0, failed: null, archive: folder })
     const found = readdirSync(folder).toSorted()
     assert.deepEqual(
-      found.filter((name) => !name.startsWith('outbox-')),
-      ['new.ndjson.gz.unfinished', 'old.txt'],
+      found.filter((name) => !name.endsWith('.ndjson.gz')),
+      ['notes.unfinished', 'old.txt', 'outbox-gone.ndjson.gz.unfinished', 'outbox-new.ndjson.gz.unfinished'],
     )
-    assert.equal(found.length, 3)
+    assert.equal(found.length, 5)
   }))

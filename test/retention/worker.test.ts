@@ -50,3 +50,29 @@ test('a clean-up that is stopped ends after the statement that runs, and a worke
   await new Promise((resolve) => setTimeout(resolve, 20))
   assert.equal(asked, before)
 })
+
+test('what is kept of moves, for an undo, is forgotten in time where entries of the audit are not, and no time is too long', async () => {
+  const FIFTY_YEARS = 50 * 365.25 * 86_400_000
+  const store = memoryStore({ lanes: 2 })
+  const asked: (readonly [string, number])[] = []
+  for (const name of ['inbox', 'audit'] as const) {
+    store[name].prune = async ({ age }) => {
+      asked.push([name, age])
+      return 0
+    }
+  }
+  await using outbox = new TestOutbox({}, store)
+  const run = async (retention: object): Promise<void> => {
+    const worker = outbox.broadcaster.worker({ retention })
+    await worker.start()
+    const finished = outbox.heard('retention.finished').length
+    await outbox.until(() => outbox.heard('retention.finished').length > finished)
+    await worker.stop()
+  }
+  await run({ inbox: Number.MAX_SAFE_INTEGER, audit: null })
+  // PostgreSQL knows no time so long ago.
+  assert.deepEqual(asked, [
+    ['inbox', FIFTY_YEARS],
+    ['audit', FIFTY_YEARS],
+  ])
+})
