@@ -1,5 +1,6 @@
 import type { AuditEntry } from '../admin/audit-log.ts'
 import { UNDOABLE } from '../admin/undo-action.ts'
+import type { AdminAction } from './admin-user.ts'
 import { ApiError } from './api-problem.ts'
 import type { AuditAnswer, AuditRow, UndoAnswer } from './api-types.ts'
 import { reasonOf } from './backend-routes.ts'
@@ -12,6 +13,9 @@ const UNDO = 'undo'
 /** How long one call undoes, and waits for workers, in milliseconds. */
 const TIME = 5_000
 const PATIENCE = 3_000
+
+/** What comes of an undo is what this does: who may not do it must not come by it in this way. */
+const COMES_TO: Readonly<Record<string, AdminAction>> = { pause: 'resume', cancel: 'requeue' }
 
 /** What people did. */
 export const AUDIT_ROUTES: readonly ApiRoute[] = [
@@ -55,6 +59,11 @@ async function undo(call: Call): Promise<UndoAnswer> {
   const number = params['number'] ?? ''
   if (!/^\d{1,15}$/.test(number)) {
     throw new ApiError('NOT_FOUND', 'There is no entry of this number in the audit.', { field: 'number' })
+  }
+  const [entry] = await outbox.admin.audit({ after: Number(number) + 1, limit: 1 })
+  const also = entry?.id === Number(number) ? COMES_TO[entry.what] : undefined
+  if (also !== undefined && !(await call.may(also))) {
+    throw new ApiError('FORBIDDEN', `You may not ${also}, and that is what it would come to.`, { field: 'number' })
   }
   const after = readCursor(call, `${UNDO} ${number}`, body['after'])?.id
   const { undone, tooLate, unknown, next } = await outbox.admin.undo(Number(number), {

@@ -19,7 +19,7 @@ const schemas: Readonly<Record<string, Schema>> = SCHEMAS
 const PARTS: Readonly<Record<string, string>> = {
   id: 'The id of an event, which is a UUID, or of a kept filter.',
   name: 'A name, as a list of these gives it.',
-  number: 'The number of an operation.',
+  number: 'The number of an operation, or of a line of the audit.',
 }
 /** Parameters that are whole numbers. */
 const WHOLE = ['limit', 'at']

@@ -191,3 +191,20 @@ test('a cancel is undone over HTTP, under the name of who asked for it, by an op
   assert.deepEqual([undone?.who, undone?.what, undone?.moved, undone?.undoable], ['otto', 'undo', 1, false])
   assert.equal((await undo('operator', undone?.id)).status, 409)
 })
+
+test('who may not resume or requeue does not come by it in an undo', async () => {
+  const event = await broadcaster.events.create({ type: 'undo.me', source: '/op' })
+  await broadcaster.admin.cancel(event.id)
+  await broadcaster.admin.pause('partners')
+  const [pause, cancel] = await broadcaster.admin.audit({ limit: 2 })
+  const undo = (to: typeof ask, entry = pause) =>
+    to(`api/audit/${entry?.id}/undo`, { as: 'operator', body: JSON.stringify({}) })
+  const allow = (_: unknown, action: string) => action !== 'resume' && action !== 'requeue'
+  const strict = asking(adminHandler(broadcaster, { ...BY_TOKEN, allow }))
+  for (const entry of [pause, cancel]) assert.equal((await undo(strict, entry)).status, 403)
+  assert.deepEqual(
+    [(await broadcaster.admin.pauses()).length, (await broadcaster.admin.get(event.id)).status],
+    [1, 'cancelled'],
+  )
+  for (const entry of [pause, cancel]) assert.equal((await undo(ask, entry)).json()['undone'], 1, 'the control')
+})
