@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { formatDuration } from '../foundation/for-people.ts'
 import { suggestion } from '../foundation/suggestion.ts'
 import {
   allOptions,
@@ -107,8 +108,12 @@ function readOption(spec: OptionSpec, given: readonly string[], label: string, n
       throw new UsageError(`${label} is ${text}; give a whole number, ${range}`)
     }
     case 'duration': {
+      const { min = 0, max = Number.POSITIVE_INFINITY } = spec
       const value = parseDuration(text)
-      if (value !== undefined) return value
+      if (value !== undefined && value >= min && value <= max) return value
+      if (value !== undefined) {
+        throw new UsageError(`${label} is ${text}; give a time from ${formatDuration(min)} to ${formatDuration(max)}`)
+      }
       throw new UsageError(`${label} is ${text}; give seconds, or a number with a unit: 250ms, 5s, 10m, 2h, 7d`)
     }
     case 'instant': {

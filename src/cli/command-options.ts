@@ -13,7 +13,7 @@ export type OptionSpec = {
   | { readonly kind: 'list' }
   | { readonly kind: 'integer'; readonly min: number; readonly max?: number }
   /** `250ms`, `5s`, `10m`, `2h`, `7d`; a bare number is seconds. In milliseconds. */
-  | { readonly kind: 'duration' }
+  | { readonly kind: 'duration'; readonly min?: number; readonly max?: number }
   /** A date and time (ISO 8601), or a duration: so long ago. */
   | { readonly kind: 'instant' }
   | { readonly kind: 'choice'; readonly choices: readonly string[] }
@@ -54,6 +54,9 @@ export const COMMON_OPTIONS = {
   json: { kind: 'flag', env: 'BROADCASTER_JSON', help: 'Prints JSON, for programs.' },
   help: { kind: 'flag', short: 'h', help: 'Shows this help.' },
 } as const satisfies CommandOptions
+
+/** How often a command looks, in milliseconds: not all the time, and within what a timer can wait. */
+export const PACE = { min: 10, max: 86_400_000 }
 
 /** All options of a command: those that it has in common with others first give way to its own of the same name. */
 export function allOptions(

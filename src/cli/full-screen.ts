@@ -47,10 +47,13 @@ export function takeWindow(input: ReadStream, output: WriteStream, paint: (line:
     get rows() {
       return output.rows || USUAL.rows
     },
-    // In one write, over what is there: a window that is cleared first flickers.
+    // In one write, over what is there: a window that is cleared first flickers. What clears the rest of a line comes before its text: the
+    // cursor stays on the last character of a line that fills the window.
     draw(lines) {
-      if (!closed)
-        output.write(`${HOME}${lines.map((line) => paint(line) + REST_OF_LINE).join('\r\n')}${REST_OF_WINDOW}`)
+      if (closed) return
+      const last = lines.length - 1
+      const shown = lines.map((line, n) => (n < last ? REST_OF_LINE : REST_OF_WINDOW) + paint(line)).join('\r\n')
+      output.write(`${HOME}${shown || REST_OF_WINDOW}`)
     },
     onResize: (listener) => void listeners.push(listener),
     closed: ending.signal,

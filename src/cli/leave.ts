@@ -9,7 +9,9 @@ const GRACE = 5_000
  */
 export function leave(code: number): void {
   process.exitCode = code
-  process.stdout.write('', () => {
+  process.stdout.write('', (error: NodeJS.ErrnoException | null | undefined) => {
+    // What is printed is lost, on a full disk: whoever listens for the error says so, and ends it.
+    if (error && error.code !== 'EPIPE') return
     process.stderr.write('', () => {
       if (process.listenerCount('beforeExit') === 0) process.exit(code)
       let told = false

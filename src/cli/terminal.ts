@@ -59,10 +59,11 @@ export function processTerminal(): Terminal {
     if (shown) process.stderr.write('\r\x1b[K')
     shown = false
   }
-  // A reader that went away, such as `head`, ends the command quietly.
+  // A reader that went away, such as `head`, ends the command quietly; a full disk does not.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(0)
-    throw error
+    process.stderr.write(`broadcaster: what it prints could not be written: ${error.message}\n`)
+    process.exit(1)
   })
   return {
     out(line) {

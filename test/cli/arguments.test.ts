@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict'
+import { tmpdir } from 'node:os'
 import { test } from 'node:test'
 import { readArguments } from '../../src/cli/arguments.ts'
 import type { CommandOptions } from '../../src/cli/command-options.ts'
 import { UsageError } from '../../src/cli/exit-codes.ts'
+import { runCli } from '../../src/cli/run.ts'
+import { FakeTerminal } from '../support/fake-terminal.ts'
 
 const TABLE = {
   limit: { kind: 'integer', min: 1, max: 100, env: 'T_LIMIT', help: '' },
@@ -88,3 +91,13 @@ for (const [args, message] of [
     )
   })
 }
+
+test('how often a command looks is neither all the time nor seldomer than a timer can wait', async () => {
+  for (const command of ['tail', 'top']) {
+    for (const wrong of ['0', '100d']) {
+      const terminal = new FakeTerminal(tmpdir())
+      assert.equal(await runCli([command, '--interval', wrong], terminal, ''), 2)
+      assert.match(terminal.notes.join('\n'), /--interval is \w+; give a time from 10 ms to 24 h/)
+    }
+  }
+})

@@ -167,3 +167,14 @@ test('reschedule takes --at or --delay, and purge deletes what is named, and no 
   assert.equal(count(path, 'outbox_events', 'pending'), 1)
   assert.match((await run(['audit'])).terminal.output, /purge.*tidy/)
 })
+
+test('an undo that finds nothing says why that may be', async () => {
+  const { path, run } = open()
+  const [id = ''] = await filled(path, 1)
+  await run(['cancel', id])
+  const undo = async () => (await run(['undo', '1'])).terminal
+  const [first, second] = [await undo(), await undo()]
+  assert.deepEqual([first.lines, second.lines], [['1 undone.'], ['0 undone.']])
+  assert.doesNotMatch(first.notes.join(), /nothing is left/)
+  assert.match(second.notes.join(), /Of entry 1 nothing is left to undo: it was undone already, /)
+})

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -145,4 +145,18 @@ test('what keeps the process open keeps no command', () => {
   const env = { ...process.env, HELD: 'open' }
   const { status } = spawnSync(process.execPath, [main, 'stats'], { cwd: folder, env, timeout: 60_000 })
   assert.equal(status, 0)
+})
+
+test('a disk that is full is told, and is no success', {
+  skip: !existsSync('/dev/full') && 'no /dev/full here',
+}, () => {
+  const full = openSync('/dev/full', 'w')
+  const { status, stderr } = spawnSync(process.execPath, ['--conditions=ts-broadcaster-source', main, '--version'], {
+    ...{ cwd: folder, encoding: 'utf8', stdio: ['ignore', full, 'pipe'] },
+  })
+  closeSync(full)
+  assert.deepEqual(
+    [status, stderr.split(', write')[0]],
+    [1, 'broadcaster: what it prints could not be written: ENOSPC: no space left on device'],
+  )
 })

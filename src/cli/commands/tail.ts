@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { stringifyJson } from '../../event/json.ts'
 import type { OutboxEvent } from '../../record/outbox-event.ts'
 import { defineCommand } from '../command.ts'
+import { PACE } from '../command-options.ts'
 import { errorFields } from '../error-fields.ts'
 import { eventFilter, FILTER_OPTION } from '../event-filter.ts'
 import { EXIT } from '../exit-codes.ts'
@@ -30,7 +31,7 @@ export const tail = defineCommand({
       value: 'when',
       help: 'First shows those created since then: a date, or 2h. Default: from now on.',
     },
-    interval: { kind: 'duration', help: 'Looks so often. Default: 1s.' },
+    interval: { kind: 'duration', ...PACE, help: 'Looks so often. Default: 1s.' },
     data: { kind: 'flag', help: 'With --json: reads the data of the events too.' },
   },
   examples: [

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { stringifyJson } from '../../event/json.ts'
 import { defineCommand } from '../command.ts'
+import { PACE } from '../command-options.ts'
 import { errorFields } from '../error-fields.ts'
 import { EXIT } from '../exit-codes.ts'
 import { frameOf, type Watched } from '../top/frame.ts'
@@ -21,7 +22,7 @@ export const top = defineCommand({
   description:
     'Where there is no terminal it prints once. IN/S and OUT/S come from what differs between two looks: OUT/S also counts what was\n' +
     'cancelled or deleted, and stays empty where more waits than is counted.',
-  options: { interval: { kind: 'duration', help: 'Looks so often. Default: 2s.' } },
+  options: { interval: { kind: 'duration', ...PACE, help: 'Looks so often. Default: 2s.' } },
   examples: ['broadcaster top', 'broadcaster top --interval 500ms'],
   async run({ options }, { terminal, ready }) {
     const { interval = INTERVAL, json } = options

@@ -39,6 +39,11 @@ export const undo = defineCommand({
       const silent =
         unknown === 0 ? '' : `; ${unknown} unknown: a worker has them in hand and did not answer, so try again`
       terminal.out(`${undone} undone${late}${silent}.`)
+      if (undone + tooLate + unknown === 0 && !interrupted) {
+        terminal.note(
+          `Of entry ${entry} nothing is left to undo: it was undone already, changed nothing, or is older than a week.`,
+        )
+      }
       if (interrupted) terminal.note('It was interrupted; the same command undoes the rest.')
     }
     if (interrupted) return interruptedCode(signal)
