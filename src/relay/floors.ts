@@ -10,34 +10,58 @@ import type { OpenLane } from './open-lane.ts'
  */
 export interface Floor {
   readonly after: number
-  /** Ran already when it was asked who may have written below, and had not ended: it holds for as long as all of these run. */
-  readonly guard: ReadonlySet<string>
+  /**
+   * Ran already when it was asked who may have written below, and had not ended: it holds for as long as all of these run. Of each a
+   * number that had been drawn before it drew its first.
+   */
+  readonly guard: ReadonlyMap<string, number>
   /** What it was learned from: see `Floors.forget`. */
   readonly source: object
 }
 
 /** Reads from the heads of lanes that take longer than this, in ms, are dear: floors are used, and sweeps read some lanes each. */
 const DEAR = 3
-const NONE: ReadonlySet<string> = new Set()
+/** Lanes that have no floor yet are read from their heads in parts that take so long, in ms. */
+const OPENING = 50
+/** Floors rest on an answer that is so old, in ms: who has begun since guards none, and most transactions are shorter. */
+const AGE = 250
+/** The first tells a number, the second who may have written below it, and the third which of these have ended. */
+const ANSWERS = 3
+
+/** Who may have had a number up to this one, when it was asked. */
+interface Asked {
+  readonly upTo: number
+  readonly writers: Writers
+  readonly at: number
+}
 
 /** Keeps reads of the ends of lanes cheap while reads from their heads are not. */
 export class Floors {
   readonly #store: Pick<RelayStore, 'writers'>
+  readonly #age: number
   #source: object = {}
-  /** When it was last asked: who might have had a number up to this one. */
-  #asked: { readonly upTo: number; readonly writers: Writers } | undefined
+  /** The answers that floors rest on, now or later, the oldest first. */
+  #asked: Asked[] = []
+  /** Of each that ran when it was last asked: a number that had been drawn before it drew its first. */
+  #begun: ReadonlyMap<string, number> = new Map()
   /** The greatest number that was seen, for a store that does not tell what was drawn. */
   #seen = HEAD
   /** Lanes that may be read from their heads in `DEAR` ms, by the last such read. */
   #most = Number.POSITIVE_INFINITY
 
-  constructor(store: Pick<RelayStore, 'writers'>) {
+  constructor(store: Pick<RelayStore, 'writers'>, age = AGE) {
     this.#store = store
+    this.#age = age
   }
 
   /** How many of so many lanes a sweep reads from the head. */
   headsOf(lanes: number): number {
     return this.#store.writers === undefined ? lanes : Math.max(1, Math.min(lanes, Math.floor(this.#most)))
+  }
+
+  /** How many of so many lanes without a floor a read begins at their heads. */
+  opensOf(lanes: number): number {
+    return this.#store.writers === undefined ? lanes : Math.max(1, Math.floor((this.#most * OPENING) / DEAR))
   }
 
   /** Whether the floors of these lanes are to be raised by the next read: in sweeps, while reads from the heads are dear. */
@@ -64,33 +88,52 @@ export class Floors {
   /** Nothing is known any more: the database did not answer, and may be another one when it does. Numbers may be drawn once more. */
   forget(): void {
     this.#source = {}
-    this.#asked = undefined
+    this.#asked = []
+    this.#begun = new Map()
     this.#seen = HEAD
   }
 
   /**
-   * Before a read: the floor of each lane that it reads to its end; undefined = not known. Who ran when it was last asked had
-   * drawn all numbers up to one that was known before; those of them that have ended since are there to be read.
+   * Before a read: the floor of each lane that it reads to its end; undefined = not known. Who ran when it was asked before had
+   * drawn all numbers up to one that was known already; those of them that have ended since are there to be read.
    */
   async next(): Promise<Floor | undefined> {
-    const writers = await this.#writers()
-    if (writers === undefined) return undefined
-    if (this.#asked !== undefined && isAnother(writers, this.#asked.writers)) this.forget()
-    const before = this.#asked
-    const drawn = writers.drawn === undefined ? this.#seen : (before?.writers.drawn ?? HEAD)
-    this.#asked = { upTo: Math.min(drawn, LAST), writers }
-    if (before === undefined || before.upTo === HEAD) return undefined
-    const guard = before.writers.running.intersection(writers.running)
-    return { after: before.upTo, guard: guard.size === 0 ? NONE : guard, source: this.#source }
+    for (let n = 0; n < ANSWERS; n++) {
+      const writers = await this.#writers()
+      if (writers === undefined) return undefined
+      const floor = this.#floor(writers)
+      if (floor !== undefined) return floor
+    }
+    return undefined
   }
 
-  /** After a read from these floors: whether all of their guards run still, so that nothing of theirs was there to be read. */
-  async hold(floors: readonly Floor[]): Promise<boolean> {
-    const guards = new Set(floors.map(({ guard }) => guard).filter(({ size }) => size > 0))
-    if (guards.size === 0) return true
+  #floor(writers: Writers): Floor | undefined {
+    const last = this.#asked.at(-1)
+    if (last !== undefined && isAnother(writers, last.writers)) this.forget()
+    const [now, before] = [performance.now(), this.#asked.at(-1)]
+    const drawn = writers.drawn === undefined ? this.#seen : (before?.writers.drawn ?? HEAD)
+    // Who did not run when it was asked before has drawn only since.
+    const begun = new Map([...writers.running].map((id) => [id, this.#begun.get(id) ?? before?.upTo ?? HEAD]))
+    while (this.#asked.length > 1 && (this.#asked[1]?.at ?? now) <= now - this.#age) this.#asked.shift()
+    if (this.#asked[0]?.upTo === HEAD) this.#asked.shift()
+    const base = this.#asked[0]
+    this.#asked.push({ upTo: Math.min(drawn, LAST), writers, at: now })
+    this.#begun = begun
+    if (base === undefined) return undefined
+    const guard = new Map([...begun].filter(([id]) => base.writers.running.has(id)))
+    return { after: base.upTo, guard, source: this.#source }
+  }
+
+  /**
+   * After a read from these floors: those of their guards that have ended, so that it may have missed what they wrote, and seen what
+   * follows it. Undefined = it is not known.
+   */
+  async ended(floors: readonly Floor[]): Promise<ReadonlySet<string> | undefined> {
+    const guards = new Set(floors.flatMap(({ guard }) => [...guard.keys()]))
+    if (guards.size === 0) return guards
     const writers = await this.#writers()
-    if (writers === undefined || writers.server !== this.#asked?.writers.server) return false
-    return [...guards].every((guard) => guard.isSubsetOf(writers.running))
+    if (writers === undefined || writers.server !== this.#asked.at(-1)?.writers.server) return undefined
+    return guards.difference(writers.running)
   }
 
   /** Undefined = it is not known: reads from the heads are right, however dear. */

@@ -79,6 +79,17 @@ export class LanePosition {
     this.#read = undefined
   }
 
+  /** These have ended: what was read from a floor that they guard is forgotten, and what they may have written is above it from now on. */
+  leave(ended: ReadonlySet<string>): void {
+    if (this.floor === undefined) return
+    const gone = [...this.floor.guard].filter(([id]) => ended.has(id))
+    if (gone.length === 0) return
+    const after = Math.min(this.floor.after, ...gone.map(([, begun]) => begun))
+    this.rewindTo(after <= HEAD ? HEAD : after + 1)
+    if (this.floor === undefined) return
+    this.floor = { ...this.floor, guard: new Map([...this.floor.guard].filter(([id]) => !ended.has(id))) }
+  }
+
   /** It is not known which parked rows are back: reads the lane from its head once they are. */
   distrust(): void {
     this.rewindTo(HEAD)

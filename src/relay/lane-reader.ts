@@ -21,6 +21,8 @@ const SWEEP_GRACE = 100
  */
 const READ_GAP = 5
 const LITTLE = 50
+/** Rows that a read finds in each ms, at the least, where it meets little else. */
+const ROWS = 4
 
 /**
  * Reads due events of the owned lanes of one backend: from the cursor while there is a backlog, from the head by a sweep that
@@ -47,6 +49,8 @@ export class LaneReader {
   #isCalled = false
   #readAt = 0
   #hasForgotten = false
+  /** The next read is of all lanes that are to be read. */
+  #isWhole = false
   /** The greatest `seq` that anything was seen to have. */
   #greatest = HEAD
 
@@ -99,7 +103,7 @@ export class LaneReader {
     return waits || !this.hungry
   }
 
-  /** Whether what the last read found is still there: some lanes were forgotten, as it may be out of date, or it had no room. */
+  /** Whether there is more than the last read found: some lanes were forgotten, as it may be out of date, or left, or it had no room. */
   get hasForgotten(): boolean {
     return this.#hasForgotten
   }
@@ -118,6 +122,7 @@ export class LaneReader {
   /** Read all lanes from the head. */
   rewind(): void {
     for (const { position } of openOf(this.#lanes)) position.rewindTo(HEAD)
+    this.#isWhole = true
     this.sweepNext()
   }
 
@@ -170,7 +175,9 @@ export class LaneReader {
     const isAsked = this.#floors.areWanted(openOf(this.#lanes), isDue)
     const floor = isAsked ? await this.#floors.next() : undefined
     const { most } = this.#fetching
-    const plan = this.#planner.plan({ rows: this.#fetching.rows(space), most, toEnd, isSweep: isDue })
+    const aim = { rows: this.#fetching.rows(space), most, toEnd, isSweep: isDue, isWhole: this.#isWhole }
+    this.#isWhole = false
+    const plan = this.#planner.plan(aim)
     const fresh = await this.#fetch(plan, use, floor)
     if (isDue) {
       const end = performance.now()
@@ -181,7 +188,7 @@ export class LaneReader {
   }
 
   async #fetch(
-    { cursors, ends, heads }: ReadPlan,
+    { cursors, ends, heads, isPart }: ReadPlan,
     use: (row: ReadRow, suspect: boolean) => void,
     floor: Floor | undefined,
   ): Promise<number> {
@@ -195,7 +202,8 @@ export class LaneReader {
         async () => {
           const start = performance.now()
           const find = await this.#fetching.fetch(cursors, (row) => isCertain(row) && !this.#inHand.has(row))
-          if (find.rows.length < LITTLE) this.#floors.took(performance.now() - start, heads)
+          const duration = performance.now() - start
+          if (find.rows.length < Math.max(LITTLE, ROWS * duration)) this.#floors.took(duration, heads)
           await this.#leaveFloors(ends)
           return find
         },
@@ -203,7 +211,7 @@ export class LaneReader {
           // Keys, and with them order, are of one lane: what went back in one, or was opened again, makes no other wait.
           const numbers = cursors.map(({ lane }) => lane)
           const stale = new Set(numbers.filter((lane) => this.#position(lane)?.isStillIn(cursors) !== true))
-          this.#hasForgotten = stale.size > 0 || cut.size > 0
+          this.#hasForgotten = stale.size > 0 || cut.size > 0 || isPart
           for (const { seq } of rows) this.#saw(seq)
           const current = stale.size === 0 ? rows : rows.filter(({ lane }) => !stale.has(lane))
           const certain = current.filter(isCertain)
@@ -227,9 +235,12 @@ export class LaneReader {
 
   /** After a read: who might have written below a floor has committed, perhaps, and later ones of its keys may have been found. */
   async #leaveFloors(ends: ReadonlyMap<number, Floor | undefined>): Promise<void> {
-    const floors = [...ends.values()].filter((floor) => floor !== undefined)
-    if (await this.#floors.hold(floors)) return
-    for (const [lane, floor] of ends) if (floor !== undefined) this.#position(lane)?.rewindTo(HEAD)
+    const lanes = [...ends.keys()].filter((lane) => ends.get(lane) !== undefined)
+    const ended = await this.#floors.ended(lanes.flatMap((lane) => ends.get(lane) ?? []))
+    for (const lane of lanes) {
+      if (ended === undefined) this.#position(lane)?.rewindTo(HEAD)
+      else this.#position(lane)?.leave(ended)
+    }
   }
 
   /** Whether a read from the cursors would find anything that need not wait for a sweep. */

@@ -186,8 +186,11 @@ export interface RelayStore {
    * backlog.
    */
   lastSeq(names: readonly string[], lane: number): Promise<number | undefined>
-  /** Optional: who may have written what is not committed yet. Without it the end of a lane is always read from its head. */
-  writers?(): Promise<Writers>
+  /**
+   * Optional: who may have written what is not committed yet; undefined = it cannot be told just now. Without it the end of a lane is
+   * always read from its head.
+   */
+  writers?(): Promise<Writers | undefined>
   /** Brings due parked rows back into the hot index, at most `limitPerLane` for each lane, earliest due first. */
   unpark(names: readonly string[], lanes: readonly number[], limitPerLane: number): Promise<UnparkReport>
   /**

@@ -9,12 +9,17 @@ class Asked {
   drawn: number | undefined = 0
   running: readonly string[] = []
   isAway = false
-  readonly floors = new Floors({
-    writers: async (): Promise<Writers> => {
+  asked = 0
+  readonly floors: Floors
+
+  constructor(age = 0) {
+    const writers = async (): Promise<Writers> => {
+      this.asked++
       if (this.isAway) throw new Error('away')
       return { server: this.server, running: new Set(this.running), drawn: this.drawn }
-    },
-  })
+    }
+    this.floors = new Floors({ writers }, age)
+  }
 
   async next(drawn: number, ...running: readonly string[]) {
     Object.assign(this, { drawn, running })
@@ -24,26 +29,72 @@ class Asked {
   }
 }
 
+test('the first floor takes three answers: a number, who may have written below it, and who of them still runs', async () => {
+  const asked = new Asked()
+  const answers = [
+    { drawn: 10, running: ['a', 'b'] },
+    { drawn: 20, running: ['b', 'c'] },
+    { drawn: 30, running: ['c', 'd'] },
+  ]
+  const floors = new Floors({
+    writers: async () => {
+      const { drawn, running } = answers.shift() ?? assert.fail('no more is asked')
+      return { server: 'it', drawn, running: new Set(running) }
+    },
+  })
+  // Of 10 it was not known who had drawn what is below: an answer says nothing of the order in which it was made.
+  const floor = await floors.next()
+  assert.deepEqual([floor?.after, [...(floor?.guard.keys() ?? [])]], [10, ['c']])
+  asked.isAway = true
+  assert.equal(await asked.floors.next(), undefined)
+  assert.equal(asked.asked, 1, 'a store that does not answer is not asked again')
+})
+
 test('a floor is a number that was known before those were asked for who may have written below it', async () => {
   const asked = new Asked()
-  assert.equal(await asked.next(10, 'a', 'b'), undefined)
-  // Of 10 it was not known who had drawn what is below: an answer says nothing of the order in which it was made.
-  assert.equal(await asked.next(20, 'b', 'c'), undefined)
-  assert.deepEqual(await asked.next(30, 'c', 'd'), { after: 10, guard: ['c'] })
+  await asked.next(10, 'a')
+  await asked.next(20, 'b', 'c')
+  assert.deepEqual(await asked.next(30, 'c', 'd'), { after: 10, guard: [['c', 10]] })
   assert.deepEqual(await asked.next(40, 'e'), { after: 20, guard: [] })
+})
+
+test('who guards a floor has written only above what was drawn before it was first seen', async () => {
+  const asked = new Asked()
+  await asked.next(10, 'a')
+  await asked.next(20, 'a', 'b')
+  await asked.next(30, 'a', 'b', 'c')
+  const begun = [
+    ['a', Number.MIN_SAFE_INTEGER],
+    ['b', 10],
+    ['c', 10],
+  ]
+  assert.deepEqual(await asked.next(40, 'a', 'b', 'c'), { after: 20, guard: begun })
+  await asked.next(50, 'a', 'b')
+  // The name was given to another one.
+  await asked.next(60, 'a', 'b', 'c')
+  assert.deepEqual((await asked.next(70, 'c'))?.guard, [['c', 40]])
+})
+
+test('a floor rests on an answer that is not quite new: who has begun and ended since guards nothing', async () => {
+  const asked = new Asked(10_000)
+  await asked.next(10, 'a')
+  const first = await asked.next(20, 'a', 'b')
+  assert.deepEqual(first, { after: 10, guard: [['a', Number.MIN_SAFE_INTEGER]] })
+  await asked.next(30, 'b')
+  assert.deepEqual(await asked.next(40, 'b', 'c'), { after: 10, guard: [] })
 })
 
 test('a store that does not tell what was drawn is told what was seen', async () => {
   const asked = new Asked()
   asked.drawn = undefined
   asked.floors.saw(7)
-  assert.equal(await asked.floors.next(), undefined)
+  assert.equal((await asked.floors.next())?.after, 7)
   asked.running = ['a']
   asked.floors.saw(9)
   asked.floors.saw(8)
   assert.equal((await asked.floors.next())?.after, 7)
   const last = await asked.floors.next()
-  assert.deepEqual([last?.after, [...(last?.guard ?? [])]], [9, ['a']])
+  assert.deepEqual([last?.after, [...(last?.guard ?? [])]], [9, [['a', 7]]])
 })
 
 test('a floor holds while all run that may have written below it', async () => {
@@ -52,18 +103,18 @@ test('a floor holds while all run that may have written below it', async () => {
   asked.running = ['a', 'b']
   const floor = await asked.floors.next()
   assert.ok(floor)
-  assert.equal(await asked.floors.hold([floor]), true)
+  assert.deepEqual(await asked.floors.ended([floor]), new Set())
   asked.running = ['b', 'c']
-  assert.equal(await asked.floors.hold([floor]), false)
+  assert.deepEqual(await asked.floors.ended([floor]), new Set(['a']))
   asked.running = ['a', 'b']
   asked.isAway = true
-  assert.equal(await asked.floors.hold([floor]), false, 'it is not known')
+  assert.equal(await asked.floors.ended([floor]), undefined, 'it is not known')
 })
 
 test('a floor without a guard holds, and nothing is asked', async () => {
   const asked = new Asked()
-  asked.isAway = true
-  assert.equal(await asked.floors.hold([{ after: 1, guard: new Set(), source: {} }]), true)
+  assert.deepEqual(await asked.floors.ended([{ after: 1, guard: new Map(), source: {} }]), new Set())
+  assert.equal(asked.asked, 0)
 })
 
 test('another server, or none that answered, ends all floors', async () => {
@@ -72,7 +123,7 @@ test('another server, or none that answered, ends all floors', async () => {
   const floor = await asked.floors.next()
   assert.ok(asked.floors.isKnown(floor))
   asked.server = 'two'
-  assert.equal(await asked.next(5), undefined)
+  assert.deepEqual(await asked.next(5), { after: 5, guard: [] })
   assert.ok(!asked.floors.isKnown(floor))
   for (const drawn of [6, 7]) await asked.next(drawn)
   const again = await asked.floors.next()
@@ -89,7 +140,6 @@ test('what was seen of another server is no number of this one, which may draw i
   asked.server = 'two'
   for (let n = 0; n < 3; n++) assert.equal(await asked.floors.next(), undefined)
   asked.floors.saw(90)
-  assert.equal(await asked.floors.next(), undefined)
   assert.equal((await asked.floors.next())?.after, 90)
 })
 
@@ -98,10 +148,8 @@ test('numbers that are drawn once more, since the sequence was set back, end all
   for (const drawn of [10, 20]) await asked.next(drawn)
   const floor = await asked.floors.next()
   assert.ok(asked.floors.isKnown(floor))
-  assert.equal(await asked.next(3), undefined)
+  assert.equal((await asked.next(3))?.after, 3)
   assert.ok(!asked.floors.isKnown(floor))
-  await asked.next(4)
-  assert.equal((await asked.next(5))?.after, 3)
 })
 
 test('a sweep reads as many lanes from their heads as time allows, and all of them where nobody tells who writes', async () => {
@@ -115,6 +163,10 @@ test('a sweep reads as many lanes from their heads as time allows, and all of th
   assert.equal(floors.headsOf(64), 3)
   floors.took(0.1, 0)
   assert.equal(floors.headsOf(64), 3, 'a read from floors says nothing of heads')
+  floors.took(64, 16)
+  assert.equal(floors.opensOf(64), 12, 'lanes that have no floor are begun by more at a time')
+  floors.took(640, 4)
+  assert.equal(floors.opensOf(64), 1)
   floors.took(0.5, 64)
   assert.equal(floors.headsOf(64), 64)
   const plain = new Floors({})

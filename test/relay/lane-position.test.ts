@@ -69,7 +69,7 @@ test('suspects end with a read to the end of the lane', () => {
 
 test('a floor is raised by what was read to its end, and never above what is to be read again', () => {
   const source = {}
-  const floor = (after: number) => ({ after, guard: new Set<string>(), source })
+  const floor = (after: number) => ({ after, guard: new Map<string, number>(), source })
   const position = inBacklog()
   position.raise(floor(90), { count: 10, last: 40, limit: 10 })
   assert.equal(position.floor?.after, 40, 'it was cut short')
@@ -82,4 +82,40 @@ test('a floor is raised by what was read to its end, and never above what is to 
   assert.equal(position.floor?.after, 59)
   position.rewindTo(HEAD)
   assert.equal(position.floor, undefined)
+})
+
+test('what was read from a floor is forgotten when a guard of it has ended, and read from where that one had begun', () => {
+  const guard = new Map([
+    ['a', HEAD],
+    ['b', 30],
+    ['c', 70],
+  ])
+  const read = {}
+  const guarded = (): LanePosition => {
+    const position = new LanePosition(0)
+    position.catchingUp = false
+    position.swept({ count: 1, last: 95, limit: 10 }, 100)
+    position.raise({ after: 60, guard, source: {} }, { count: 1, last: 95, limit: 10 })
+    position.begin(read)
+    return position
+  }
+  const position = guarded()
+  position.leave(new Set(['d']))
+  assert.ok(position.isStillIn(read))
+  assert.deepEqual([position.cursor, position.floor?.after, position.dry], [100, 60, true])
+  position.leave(new Set(['c']))
+  assert.ok(
+    !position.isStillIn(read),
+    'it may have missed what was below the floor, of one that had it from there only',
+  )
+  assert.deepEqual([position.cursor, position.floor?.after, position.dry], [60, 60, false])
+  assert.deepEqual([...(position.floor?.guard.keys() ?? [])], ['a', 'b'])
+  position.leave(new Set(['b', 'd']))
+  assert.deepEqual([position.cursor, position.floor?.after], [30, 30])
+  assert.deepEqual([...(position.floor?.guard.keys() ?? [])], ['a'])
+  position.leave(new Set(['a']))
+  assert.deepEqual([position.cursor, position.floor], [HEAD, undefined])
+  const both = guarded()
+  both.leave(new Set(['a', 'c']))
+  assert.deepEqual([both.cursor, both.floor], [HEAD, undefined])
 })

@@ -165,6 +165,74 @@ for (const isGuarded of [true, false]) {
   })
 }
 
+test('lanes whose reads from the heads are dear get floors in parts, and no transaction that ends takes all of it back', async () => {
+  const [count, each] = [32, 6]
+  const store = memoryStore({ lanes: count }) as Store
+  const { ownership } = await own(store)
+  const running = new Set<string>()
+  const uncommitted = new Set<string | undefined>()
+  let drawn = 0
+  let heads: number[] = []
+  const relay: RelayStore = {
+    ...store.relay,
+    writers: async () => ({ server: 'it', running: new Set(running), drawn }),
+    async fetch(names, cursors, ...more) {
+      heads.push(cursors.filter(({ after }) => after < 0).length)
+      await delay(each * (heads.at(-1) ?? 0))
+      return (await store.relay.fetch(names, cursors, ...more)).filter(({ id }) => !uncommitted.has(id))
+    },
+  }
+  const inHand = new InHand()
+  const reader = new LaneReader(relay, NAMES, openLanes(count, inHand), inHand, new Pace(), new Pause())
+  const seen: string[] = []
+  const read = async (): Promise<void> => {
+    const rows: FetchedRow[] = []
+    await reader.read(200, (row) => rows.push(row))
+    seen.push(...rows.map(({ seq }) => String(seq)))
+    const outcomes = rows.map(({ id, lane, generation }) => ({ kind: 'published', id, lane, generation }) as const)
+    await store.relay.settle(ownership, outcomes)
+  }
+  const publish = async (key: string): Promise<string | undefined> => {
+    const [event] = await insert(store, newEvent({ partitionKey: key }))
+    drawn++
+    return event?.id
+  }
+  // As many events as are more than a little: a read that finds them says that it is dear, too.
+  for (let n = 1; n <= 60; n++) await publish(`key-${n}`)
+  const sum = (): number => heads.reduce((total, one) => total + one, 0)
+  await read()
+  reader.wake()
+  do await read()
+  while (reader.hasForgotten)
+  assert.equal(seen.length, 60)
+  assert.equal(heads[0], count)
+  assert.ok(
+    heads.slice(1).every((one) => one <= 10),
+    `in parts: ${heads}`,
+  )
+  assert.ok(sum() >= 2 * count && sum() <= 2 * count + 2, `each twice: ${heads}`)
+  // A transaction runs for some time, so that the floors of all lanes know of it.
+  running.add('long')
+  uncommitted.add(await publish('k'))
+  const end = performance.now() + 600
+  while (performance.now() < end) {
+    reader.sweepNext()
+    reader.wake()
+    await read()
+  }
+  heads = []
+  running.clear()
+  uncommitted.clear()
+  await publish('k')
+  reader.wake()
+  for (let n = 0; n < 9 && seen.length < 62; n++) await read()
+  assert.deepEqual(seen.slice(60), ['61', '62'])
+  assert.ok(sum() <= 3, `from where it had begun: ${heads}`)
+  reader.rewind()
+  await read()
+  assert.equal(heads.at(-1), count, 'a probe has all lanes to choose from')
+})
+
 test('in a backlog, too, an event whose transaction committed late comes before the next of its key', async () => {
   const store = memoryStore({ lanes: 1 }) as Store
   const { ownership } = await own(store)
