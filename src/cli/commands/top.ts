@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { stringifyJson } from '../../event/json.ts'
+import { settles } from '../../foundation/waiting.ts'
 import { defineCommand } from '../command.ts'
 import { PACE } from '../command-options.ts'
 import { errorFields } from '../error-fields.ts'
@@ -11,6 +12,8 @@ import { Rates } from '../top/rates.ts'
 const INTERVAL = 2_000
 /** Between the two looks that rates need where nothing is shown again. */
 const ONCE = 1_000
+/** After so long it is told that a look takes long, in milliseconds. */
+const LATE = 2_000
 /** The columns of what goes into a pipe or a file. */
 const WIDTH = 120
 
@@ -45,19 +48,31 @@ export const top = defineCommand({
     const ended = AbortSignal.any([window.closed, terminal.stopSignal()])
     let freshAt = performance.now()
     const draw = (): void => window.draw(frameOf(shown, window.columns, window.rows))
+    const tell = (message: string): void => {
+      shown = { ...shown, trouble: { message, since: performance.now() - freshAt } }
+    }
     window.onResize(draw)
     try {
       draw()
       while (!ended.aborted) {
         await sleep(interval, undefined, { signal: ended }).catch(() => undefined)
         if (ended.aborted) break
+        const looking = look()
+        const late = setInterval(() => {
+          tell('the database has not answered yet')
+          draw()
+        }, LATE)
+        // A key ends it also while the database hangs.
+        await settles(looking, { signal: ended })
+        clearInterval(late)
+        if (ended.aborted) break
         try {
-          shown = await look()
+          shown = await looking
           freshAt = performance.now()
         } catch (error) {
-          shown = { ...shown, trouble: { message: errorFields(error).message, since: performance.now() - freshAt } }
+          tell(errorFields(error).message)
         }
-        if (!ended.aborted) draw()
+        draw()
       }
     } finally {
       window.close()
