@@ -16,6 +16,19 @@ export function isNarrow(condition: Condition): boolean {
   return condition.op === 'eq' && isIndexed(condition.value)
 }
 
+/** The statuses that such a condition allows, or more. Pure. */
+export function statusesOf(condition: Condition): readonly Status[] {
+  if (condition.op === 'any') {
+    return condition.groups.flatMap((group) => {
+      const narrow = group.find(isNarrow)
+      return narrow ? statusesOf(narrow) : []
+    })
+  }
+  const named: readonly unknown[] =
+    condition.op === 'in' ? condition.values : condition.op === 'eq' ? [condition.value] : []
+  return INDEXED.filter((status) => named.includes(status))
+}
+
 /**
  * What the first events of a list by id are found by instead, if there are few of them: looked for in the order of ids, they may be
  * behind all the others. Undefined: it is no such list. Pure.

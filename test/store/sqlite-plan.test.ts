@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
+import { list } from '../../src/store/sqlite/admin.ts'
 import { Connection } from '../../src/store/sqlite/connection.ts'
 import { fetch, fetchData, lastSeq, waitingNames } from '../../src/store/sqlite/fetch.ts'
 import { reconcile } from '../../src/store/sqlite/reconcile.ts'
@@ -60,6 +61,17 @@ test('plans: hot statements search their index, with fresh, stale and no statist
         named,
         new RegExp(`SEARCH outbox_events USING (COVERING )?INDEX outbox_events_${index} \\(publisher_backend>\\?\\)`),
       )
+    }
+    const query = { order: [{ column: 'id', descending: true }], limit: 50, offset: 0, columns: ['id'] } as const
+    for (const [status, index] of [
+      ['pending', 'hot'],
+      ['pending', 'parked'],
+      ['failed', 'troubled'],
+    ] as const) {
+      const where = [{ column: 'status', op: 'eq', value: status }] as const
+      const listed = plansOf((db) => void list(t)(db, { ...query, where }))
+      assert.match(listed, new RegExp(`SCAN outbox_events USING (COVERING )?INDEX outbox_events_${index}`))
+      assert.doesNotMatch(listed, /SCAN outbox_events(?! USING (COVERING )?INDEX outbox_events_(hot|parked|troubled))/)
     }
     for (const plans of [fetched, had, looked, settled, reconciled, named, last]) {
       assert.doesNotMatch(plans, /SCAN (e|outbox_events)\b/)

@@ -1,8 +1,9 @@
 import { type OutboxEventColumns, sqlName } from '../../record/columns.ts'
 import type { AdminStore, Condition, Query, Walk, Walked } from '../admin-store.ts'
+import { FEW, narrowIn, statusesOf } from '../narrow.ts'
 import { fromSqlId, toSqlId } from '../values.ts'
 import { behind } from './behind.ts'
-import { allOf } from './condition.ts'
+import { allOf, rowsOf } from './condition.ts'
 import type { Connection } from './connection.ts'
 import type { Database } from './database.ts'
 import { look } from './look.ts'
@@ -47,18 +48,27 @@ export function admin(database: Database, t: Tables, notify: () => void): AdminS
 }
 
 /** Rows that match, in order. The statement varies with the query; values are never in its text. */
-function list(t: Tables) {
+export function list(t: Tables) {
   return (db: Connection, query: Query): readonly Partial<OutboxEventColumns>[] => {
     const where = allOf(t, query.where)
     const direction = (descending: boolean) => (descending ? 'DESC NULLS FIRST' : 'ASC NULLS LAST')
     const order = [...query.order, { column: 'id' as const, descending: query.order.at(-1)?.descending ?? false }]
     const sql = `
-      SELECT ${selectList(query.columns)} FROM ${t.events} WHERE ${where.sql}
+      SELECT ${selectList(query.columns)} FROM ${fewRows(db, t, query) ?? t.events} WHERE ${where.sql}
       ORDER BY ${order.map((by) => `${sqlName(by.column)} ${direction(by.descending)}`).join(', ')}
       LIMIT ? OFFSET ?`
     const rows = db.tuples(sql, ...where.values, query.limit ?? -1, query.offset)
     return rows.map(tupleReader(query.columns))
   }
+}
+
+/** The rows among which a list by id is, if they are few: LIMIT keeps SQLite from looking for them in the order of ids. */
+function fewRows(db: Connection, t: Tables, query: Query): string | undefined {
+  const statuses = narrowIn(query)?.slice(0, 1).flatMap(statusesOf) ?? []
+  if (statuses.length === 0) return undefined
+  const rows = rowsOf(t, statuses)
+  const counted = db.get(`SELECT count(*) AS n FROM (SELECT 1 FROM (${rows}) LIMIT ?)`, FEW + 1)?.['n']
+  return Number(counted) > FEW ? undefined : `(SELECT * FROM (${rows}) LIMIT -1)`
 }
 
 function count(t: Tables) {
