@@ -19,8 +19,13 @@ export interface Floor {
   readonly source: object
 }
 
-/** Reads from the heads of lanes that take longer than this, in ms, are dear: floors are used, and sweeps read some lanes each. */
+/**
+ * Reads from the heads of lanes that take longer than this, in ms, beside what any statement takes, are dear: floors are used, and
+ * sweeps read some lanes each.
+ */
 const DEAR = 3
+/** What any statement takes is measured again after this long, in ms. */
+const TRIP_AGAIN = 1_000
 /** Lanes that have no floor yet are read from their heads in parts that take so long, in ms. */
 const OPENING = 50
 /** Floors rest on an answer that is so old, in ms: who has begun since guards none, and most transactions are shorter. */
@@ -46,8 +51,10 @@ export class Floors {
   #begun: ReadonlyMap<string, number> = new Map()
   /** The greatest number that was seen, for a store that does not tell what was drawn. */
   #seen = HEAD
-  /** Lanes that may be read from their heads in `DEAR` ms, by the last such read. */
-  #most = Number.POSITIVE_INFINITY
+  /** Lanes that may be read from their heads in `DEAR` ms, by the last such read: with what any statement takes, and without. */
+  #most = { gross: Number.POSITIVE_INFINITY, net: Number.POSITIVE_INFINITY }
+  /** What any statement takes, by one that reads little, in ms; and the monotonic time at which that was measured. */
+  #trip = { takes: 0, at: Number.NEGATIVE_INFINITY }
 
   constructor(store: Pick<RelayStore, 'writers'>, age = AGE) {
     this.#store = store
@@ -56,23 +63,26 @@ export class Floors {
 
   /** How many of so many lanes a sweep reads from the head. */
   headsOf(lanes: number): number {
-    return this.#store.writers === undefined ? lanes : Math.max(1, Math.min(lanes, Math.floor(this.#most)))
+    return this.#store.writers === undefined ? lanes : Math.max(1, Math.min(lanes, Math.floor(this.#most.net)))
   }
 
   /** How many of so many lanes without a floor a read begins at their heads. */
   opensOf(lanes: number): number {
-    return this.#store.writers === undefined ? lanes : Math.max(1, Math.floor((this.#most * OPENING) / DEAR))
+    return this.#store.writers === undefined ? lanes : Math.max(1, Math.floor((this.#most.net * OPENING) / DEAR))
   }
 
   /** Whether the floors of these lanes are to be raised by the next read: in sweeps, while reads from the heads are dear. */
   areWanted(lanes: readonly OpenLane[], isSweep: boolean): boolean {
-    if (this.headsOf(lanes.length) >= lanes.length) return false
+    if (this.#store.writers === undefined || this.#most.gross >= lanes.length) return false
+    // Or it is only that the server is far away: that is measured by asking it.
+    if (this.headsOf(lanes.length) >= lanes.length) return isSweep && performance.now() >= this.#trip.at + TRIP_AGAIN
     return isSweep || lanes.some(({ position }) => !this.isKnown(position.floor))
   }
 
   /** So many lanes were read from their heads in `duration` ms, and little was found. */
   took(duration: number, heads: number): void {
-    if (heads > 0) this.#most = (DEAR * heads) / Math.max(duration, 0.001)
+    const mostIn = (ms: number): number => (DEAR * heads) / Math.max(ms, 0.001)
+    if (heads > 0) this.#most = { gross: mostIn(duration), net: mostIn(duration - this.#trip.takes) }
   }
 
   /** An event has this number. */
@@ -138,7 +148,11 @@ export class Floors {
 
   /** Undefined = it is not known: reads from the heads are right, however dear. */
   async #writers(): Promise<Writers | undefined> {
-    return this.#store.writers?.().catch(() => undefined)
+    const start = performance.now()
+    const writers = await this.#store.writers?.().catch(() => undefined)
+    const at = performance.now()
+    if (writers !== undefined) this.#trip = { takes: at - start, at }
+    return writers
   }
 }
 

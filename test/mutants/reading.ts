@@ -213,6 +213,13 @@ export const reading: readonly Mutant[] = [
     tests: ['relay/floors'],
   },
   {
+    name: 'reads are dear because the server is far away',
+    file: 'src/relay/floors.ts',
+    find: 'net: mostIn(duration - this.#trip.takes)',
+    put: 'net: mostIn(duration)',
+    tests: ['relay/floors'],
+  },
+  {
     name: 'floors outlive a sequence that is set back',
     file: 'src/relay/floors.ts',
     find: 'now.server !== then.server || (now.drawn ?? HEAD) < (then.drawn ?? HEAD)',

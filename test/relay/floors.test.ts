@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Floors } from '../../src/relay/floors.ts'
+import type { OpenLane } from '../../src/relay/open-lane.ts'
 import type { Writers } from '../../src/store/relay-store.ts'
 
 /** Floors of a store that answers with what is set here. */
@@ -172,4 +173,40 @@ test('a sweep reads as many lanes from their heads as time allows, and all of th
   const plain = new Floors({})
   plain.took(900, 64)
   assert.equal(plain.headsOf(64), 64)
+})
+
+test('reads from the heads are not dear because each statement takes long, the server being far away', async (t) => {
+  let now = 1_000_000
+  t.mock.method(performance, 'now', () => now)
+  let trip = 20
+  const store = {
+    writers: async (): Promise<Writers> => {
+      now += trip
+      return { server: 'one', running: new Set(), drawn: 1 }
+    },
+  }
+  const lanes = Array.from({ length: 64 }, () => ({ position: {} }) as OpenLane)
+  const floors = new Floors(store)
+  const sweep = async (takes: number): Promise<void> => {
+    if (floors.areWanted(lanes, true)) await floors.next()
+    floors.took(takes, floors.headsOf(64))
+  }
+  await sweep(22)
+  assert.equal(floors.headsOf(64), 8, 'it is not known yet')
+  await sweep(21)
+  assert.equal(floors.headsOf(64), 24)
+  await sweep(21)
+  await sweep(22)
+  assert.equal(floors.headsOf(64), 64)
+  assert.equal(floors.areWanted(lanes, true), false, 'it was asked a moment ago')
+  await sweep(320)
+  assert.equal(floors.headsOf(64), 1, 'now they are dear')
+  assert.equal(floors.areWanted(lanes, false), true)
+  await sweep(22)
+  await sweep(20)
+  assert.equal(floors.headsOf(64), 64)
+  trip = 1
+  now += 10_000
+  await sweep(22)
+  assert.equal(floors.headsOf(64), 9, 'the server is near by now')
 })
