@@ -572,7 +572,8 @@ test('an idle outbox is looked at every idleInterval when a commit would wake it
   await looks()
   const before = fetches
   await new Promise((resolve) => setTimeout(resolve, 1_000))
-  assert.ok(fetches - before <= 8, `${fetches - before} looks in a second`)
+  // Polls would be about a hundred. One look may be two reads: of what was announced, and a sweep.
+  assert.ok(fetches - before <= 20, `${fetches - before} looks in a second`)
   await publish(later, 1)
   await tenants.until(() => tenants.published(later) === 1)
 })
