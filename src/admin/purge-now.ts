@@ -57,8 +57,8 @@ export function checkPurge({ by, reason, signal, ...rest }: PurgeOptions): void 
 const limit = 1_000
 
 /**
- * Deletes what is old, a bounded number at a time; `onDeleted` is called for each. Throws `INVALID_OPTION` for a type that is
- * none.
+ * Deletes what is old, a bounded number at a time; `onDeleted` is called for each. Throws `INVALID_OPTION` for a type pattern
+ * that is not valid.
  */
 export async function purge(
   store: Pick<Store, 'retention' | 'admin' | 'inbox' | 'audit'>,
