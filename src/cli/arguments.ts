@@ -110,6 +110,9 @@ function readOption(spec: OptionSpec, given: readonly string[], label: string, n
     case 'duration': {
       const { min = 0, max = Number.POSITIVE_INFINITY } = spec
       const value = parseDuration(text)
+      if (spec.unit === 'required' && value !== 0 && /^[\d.]+$/.test(text)) {
+        throw new UsageError(`${label} is ${text}, which says no unit; write ${text}d for days or ${text}s for seconds`)
+      }
       if (value !== undefined && value >= min && value <= max) return value
       if (value !== undefined) {
         throw new UsageError(`${label} is ${text}; give a time from ${formatDuration(min)} to ${formatDuration(max)}`)

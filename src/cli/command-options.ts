@@ -12,8 +12,8 @@ export type OptionSpec = {
   /** May be given several times; each may be a list with commas. */
   | { readonly kind: 'list' }
   | { readonly kind: 'integer'; readonly min: number; readonly max?: number }
-  /** `250ms`, `5s`, `10m`, `2h`, `7d`; a bare number is seconds. In milliseconds. */
-  | { readonly kind: 'duration'; readonly min?: number; readonly max?: number }
+  /** `250ms`, `5s`, `10m`, `2h`, `7d`; a bare number is seconds, or refused if `unit` is `required`. In milliseconds. */
+  | { readonly kind: 'duration'; readonly unit?: 'required'; readonly min?: number; readonly max?: number }
   /** A date and time (ISO 8601), or a duration: so long ago. */
   | { readonly kind: 'instant' }
   | { readonly kind: 'choice'; readonly choices: readonly string[] }

@@ -21,6 +21,16 @@ const NOW = new Date('2026-06-01T00:00:00Z')
 const read = (args: readonly string[], env: Record<string, string> = {}) =>
   readArguments(args, TABLE, env, { now: () => NOW })
 
+test('a time after which something is deleted needs its unit', () => {
+  const table = { published: { kind: 'duration', unit: 'required', help: '' } } as const satisfies CommandOptions
+  const age = (text: string) => readArguments(['--published', text], table, {}, { now: () => NOW }).options.published
+  for (const text of ['7', '1.5', '007']) {
+    const message = `--published is ${text}, which says no unit; write ${text}d for days or ${text}s for seconds`
+    assert.throws(() => age(text), new UsageError(message))
+  }
+  assert.deepEqual(['0', '7d', '7s'].map(age), [0, 604_800_000, 7000])
+})
+
 test('every kind of option', () => {
   const { options, positionals } = read([
     ...['one', '--limit', '5', '--wait=1.5s', '--since', '2h', '--name', '-x', 'two'],

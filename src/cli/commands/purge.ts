@@ -13,12 +13,13 @@ export const purge = defineCommand({
     'Only what is named, and older than the time given. Events that are not delivered, and wait or may be tried again, are never deleted.',
   options: {
     ...OPERATOR_OPTIONS,
-    published: { kind: 'duration', help: 'Published events older than this: 7d; 0 = all.' },
+    published: { kind: 'duration', unit: 'required', help: 'Published events older than this: 7d; 0 = all.' },
     failed: {
       kind: 'duration',
+      unit: 'required',
       help: 'Failed events older than this, and cancelled ones unless --cancelled says otherwise; keys that they block are released.',
     },
-    cancelled: { kind: 'duration', help: 'Cancelled events older than this.' },
+    cancelled: { kind: 'duration', unit: 'required', help: 'Cancelled events older than this.' },
     keep: { kind: 'integer', min: 0, help: 'Of more published events than these the oldest, whatever their age.' },
     archive: {
       kind: 'text',
@@ -27,8 +28,12 @@ export const purge = defineCommand({
     },
     'no-archive': { kind: 'flag', help: 'Deletes events without keeping them anywhere.' },
     type: { kind: 'text', value: 'type', help: "Only events of this type, or of a pattern: 'audit.*'." },
-    inbox: { kind: 'duration', help: 'Inbox entries older than this: what comes again afterwards is handled again.' },
-    audit: { kind: 'duration', help: 'Entries of the audit older than this.' },
+    inbox: {
+      kind: 'duration',
+      unit: 'required',
+      help: 'Inbox entries older than this: what comes again afterwards is handled again.',
+    },
+    audit: { kind: 'duration', unit: 'required', help: 'Entries of the audit older than this.' },
   },
   examples: [
     'broadcaster purge --published 1d',
