@@ -111,10 +111,15 @@ export class Undo {
   async #resume({ at, endedAt, target, who }: AuditEntry): Promise<Undone> {
     const { coordination, admin } = this.#parts
     const backend = target.backend ?? ''
-    const [{ now }, { breakers }] = await Promise.all([admin.look(), coordination.look([backend])])
+    // Its age is told, not its time: it began between what these two say, however long the answers were under way.
+    const before = await admin.look()
+    const { breakers } = await coordination.look([backend])
+    const after = await admin.look()
     const paused = breakers.find((one) => one.backend === backend)?.paused
-    const since = paused ? now.getTime() - paused.since : Number.NaN
-    const isThis = paused?.by === who && since >= at.getTime() - SLACK && since <= (endedAt ?? now).getTime() + SLACK
+    const isThis =
+      paused?.by === who &&
+      after.now.getTime() - paused.since >= at.getTime() - SLACK &&
+      before.now.getTime() - paused.since <= (endedAt ?? after.now).getTime() + SLACK
     const resumed = isThis && (await coordination.breakers.resume(backend))
     return { undone: resumed ? 1 : 0, tooLate: resumed ? 0 : 1, unknown: 0, next: null }
   }

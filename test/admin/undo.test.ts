@@ -84,6 +84,21 @@ for (const { name, skip, open } of STORES) {
       assert.equal((await admin.undo(await entryOf('pause'))).undone, 1)
     })
 
+    test('a pause, through a pool that lets the answers wait', async (t) => {
+      const { store, close } = await open()
+      t.after(close)
+      await using outbox = new TestOutbox({}, store)
+      const { admin } = outbox.broadcaster
+      await admin.pause('main', { by: 'otto' })
+      const [entry] = await admin.audit({ what: 'pause' })
+      const { look } = store.coordination
+      t.mock.method(store.coordination, 'look', async (backends: readonly string[]) => {
+        await new Promise((resolve) => setTimeout(resolve, 700))
+        return await look.call(store.coordination, backends)
+      })
+      assert.equal((await admin.undo(entry?.id ?? 0)).undone, 1)
+    })
+
     test('what cannot be undone says so, and writes nothing', async (t) => {
       const { store, close } = await open()
       t.after(close)
