@@ -8,8 +8,8 @@ export interface InsertLimits {
   /** About how many bytes of data one statement of several rows has. Default: any number. */
   readonly bytes?: number
   /**
-   * Where a waiting insert locks the gap beside what it waits for (InnoDB): a text that sorts as the index does, so
-   * that the lock's holder continues above the gap. Default: by source, id and backend.
+   * Where a waiting insert locks the gap before what it waits for (InnoDB): a text that sorts as the index does, descending
+   * if it is, so that the lock's holder goes on behind the gap. Default: by source, id and backend.
    */
   readonly orderOf?: (row: NewOutboxEvent) => string
 }
@@ -73,12 +73,13 @@ export function inInsertOrder(
   orderOf: (row: NewOutboxEvent) => string = identityText,
 ): readonly NewOutboxEvent[] {
   if (rows.length < 2 || !rows.some(hasOwnId)) return rows
-  return rows.toSorted((a, b) => byText(a.partitionKey ?? '', b.partitionKey ?? '') || inKey(a, b, orderOf))
-}
-
-/** `orderOf`: a text by which events without a key are sorted. */
-function inKey(a: NewOutboxEvent, b: NewOutboxEvent, orderOf: (row: NewOutboxEvent) => string): number {
-  return a.partitionKey === null && b.partitionKey === null ? byText(orderOf(a), orderOf(b)) : 0
+  // The sort keeps what compares as equal, the events of a key, in the given order.
+  const placed = rows.map((row) => ({
+    row,
+    key: row.partitionKey ?? '',
+    place: row.partitionKey === null ? orderOf(row) : '',
+  }))
+  return placed.sort((a, b) => byText(a.key, b.key) || byText(a.place, b.place)).map(({ row }) => row)
 }
 
 function identityText({ source, eventId, id, publisherBackend }: NewOutboxEvent): string {

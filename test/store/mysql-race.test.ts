@@ -278,6 +278,26 @@ for (const { name, title } of MYSQL_SERVERS) {
         }))
     }
 
+    test('who publishes events one by one in their order is not kept out by who waits for the first of them', () =>
+      withStore(async ({ store, pool, begin }) => {
+        const [holder, waiter] = [await begin(), await begin()]
+        const events = Array.from({ length: 5 }, (_, n) => newEvent({ eventId: `given-${n}` }))
+        const ordered = (await insertIn(store, holder, events)).toSorted((a, b) => a.seq - b.seq)
+        await holder.rollback()
+        await holder.beginTransaction()
+        const inOrder = ordered.map(({ id }) => events.filter((event) => event.id === id))
+        await insertIn(store, holder, inOrder[0] ?? [])
+        const waiting = insertIn(
+          store,
+          waiter,
+          events.map(({ eventId }) => newEvent({ eventId })),
+        )
+        await untilOneWaits(pool)
+        for (const one of inOrder.slice(1)) assert.equal((await insertIn(store, holder, one)).length, 1)
+        await holder.commit()
+        assert.deepEqual(await waiting, [])
+      }))
+
     test('a deadlock tells the publisher that its transaction is over, and nothing is published outside of it', () =>
       withStore(async ({ store, pool, begin }) => {
         const [first, second] = [await begin(), await begin()]

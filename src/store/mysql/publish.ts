@@ -70,7 +70,7 @@ ON DUPLICATE KEY UPDATE updated_at = UTC_TIMESTAMP(6)
   const limits = {
     rows: ROWS_PER_INSERT,
     bytes: BYTES_PER_INSERT,
-    orderOf: (row: NewOutboxEvent): string => identityOf(row) ?? row.id,
+    orderOf: placeOf,
   }
 
   return (given) =>
@@ -142,6 +142,15 @@ function identityOf(row: NewOutboxEvent): string | null {
   if (row.eventId === null) return null
   const [source, id] = [row.source, row.eventId].map((text) => `${Buffer.byteLength(text)}:${text}`)
   return createHash('sha256').update(`${source}${id}${row.publisherBackend}`).digest('hex')
+}
+
+/**
+ * Sorts events as their index does, where the higher identities come first: who waits for an event locks the gap on the higher
+ * side of it, and its holder goes on to lower ones. Those with an id of their own in the primary key come after, ascending.
+ */
+function placeOf(row: NewOutboxEvent): string {
+  const identity = identityOf(row)
+  return identity?.replaceAll(/./g, (digit) => (15 - Number.parseInt(digit, 16)).toString(16)) ?? `id ${row.id}`
 }
 
 /**
