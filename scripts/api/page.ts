@@ -54,6 +54,14 @@ export const OF_LIBRARIES: ReadonlySet<string> = new Set([
     'SequelizeTransaction',
     'StandardSchema',
     ...['OpenTelemetryApi', 'OtelSpan', 'OtelSpanContext', 'OtelSpanOptions', 'OtelTracer', 'OtelTraceState'],
+    ...[
+      'OpenTelemetryMetricsApi',
+      'OtelCounter',
+      'OtelHistogram',
+      'OtelInstrumentOptions',
+      'OtelMeter',
+      'OtelObserver',
+    ],
     'SchemaIssue',
   ],
 ])

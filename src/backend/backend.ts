@@ -34,6 +34,11 @@ export const notAttempted: SendResult = Object.freeze({
   error: new BroadcasterError('SEND_NOT_ATTEMPTED', 'not attempted: an earlier event of the same send stopped it'),
 })
 
+/** Whether an error says that the event was not handed to the broker at all. */
+export function isNotAttempted(error: unknown): boolean {
+  return error instanceof BroadcasterError && error.code === 'SEND_NOT_ATTEMPTED'
+}
+
 /** The event was not handed to the broker, since the backend was closed before. It costs no retry. */
 export const backendClosed = Object.freeze({
   ok: false as const,

@@ -35,6 +35,7 @@ export class Attempts<Tx> {
     const { settings, telling, hurry } = this.#parts
     const { delivery } = held
     const { event, lost } = delivery
+    held.took = null
     if (event === undefined) {
       held.givenUp = { error: delivery.problem }
       return true
@@ -61,6 +62,7 @@ export class Attempts<Tx> {
       })
       telling.concluded(outcome, event, held.attempts, performance.now() - started)
     } catch (error) {
+      held.took = performance.now() - started
       await this.#suspicion.survived(held, event)
       throw error
     } finally {

@@ -80,7 +80,7 @@ export class Consumer<Tx = unknown, Events extends Catalogue | NoCatalogue = NoC
     this.name = handling.consumer
     this.#subscription = options.subscription
     this.#signals = new SignalSource(this.name, handling.logger)
-    this.#telling = deliverySignals(this.name, this.#signals)
+    this.#telling = deliverySignals(this.name, this.#signals, handling.messaging)
     this.#alone = new AloneGate(this.#settings.handlerTimeout, () => this.#work())
     this.#attempts = new Attempts({
       handling,
@@ -260,7 +260,7 @@ export class Consumer<Tx = unknown, Events extends Catalogue | NoCatalogue = NoC
     } else held.uncounted++
     const { event } = held.delivery
     if (held.givenUp || event === undefined) this.#complain(thrown)
-    else this.#telling.retried(event, held.attempts, delay, thrown)
+    else this.#telling.retried(event, { attempt: held.attempts, duration: held.took }, delay, thrown)
     this.#sleep(held, delay)
   }
 
@@ -282,14 +282,14 @@ export class Consumer<Tx = unknown, Events extends Catalogue | NoCatalogue = NoC
   }
 
   async #giveUp(held: DeliveryInHand, error: unknown): Promise<void> {
-    const { delivery, attempts } = held
+    const { delivery, attempts, took } = held
     if (this.#settings.onGiveUp === 'stop') {
       this.#failure ??= { error }
       void this.stop()
       throw error
     }
     await delivery.deadLetter({ consumer: this.name, error, attempts })
-    this.#telling.failed(delivery.event, attempts, error)
+    this.#telling.failed(delivery.event, { attempt: attempts, duration: took }, error)
     await this.#attempts.gaveUp(held)
   }
 

@@ -5,6 +5,8 @@ export interface DeliveryInHand {
   readonly delivery: Delivery
   /** Attempts made. */
   attempts: number
+  /** How long the last one took, in ms; null = there was none. */
+  took: number | null
   /** Attempts that cost a retry. */
   failures: number
   /** Attempts in a row that cost none. */
@@ -40,6 +42,7 @@ export class Intake {
     const held: DeliveryInHand = {
       delivery,
       attempts: 0,
+      took: null,
       failures: 0,
       uncounted: 0,
       givenUp: undefined,

@@ -48,6 +48,52 @@ export interface OtelTracer {
   startSpan(name: string, options?: OtelSpanOptions, context?: OtelContext): OtelSpan
 }
 
+/** What adds values up. */
+export interface OtelCounter {
+  add(value: number, attributes?: OtelAttributes): void
+}
+
+/** What sorts values into buckets. */
+export interface OtelHistogram {
+  record(value: number, attributes?: OtelAttributes): void
+}
+
+/** How an instrument is made. */
+export interface OtelInstrumentOptions {
+  description?: string
+  unit?: string
+  advice?: { explicitBucketBoundaries?: number[] }
+}
+
+/** What is told when the SDK collects. */
+export interface OtelObserver {
+  observe(instrument: OtelObservable, value: number, attributes?: OtelAttributes): void
+}
+
+/** An instrument whose values are asked for. Opaque here. */
+export type OtelObservable = object
+
+/** Called when the SDK collects. */
+export type OtelObserve = (observer: OtelObserver) => void | Promise<void>
+
+/** What makes instruments. */
+export interface OtelMeter {
+  createCounter(name: string, options?: OtelInstrumentOptions): OtelCounter
+  createHistogram(name: string, options?: OtelInstrumentOptions): OtelHistogram
+  createObservableCounter(name: string, options?: OtelInstrumentOptions): OtelObservable
+  createObservableUpDownCounter(name: string, options?: OtelInstrumentOptions): OtelObservable
+  createObservableGauge(name: string, options?: OtelInstrumentOptions): OtelObservable
+  addBatchObservableCallback(call: OtelObserve, observables: OtelObservable[]): void
+  removeBatchObservableCallback(call: OtelObserve, observables: OtelObservable[]): void
+}
+
+/** The members of `@opentelemetry/api` that metrics use. */
+export interface OpenTelemetryMetricsApi {
+  readonly metrics: { getMeter(name: string): OtelMeter }
+  /** The meter that is there while no SDK is registered. */
+  createNoopMeter(): object
+}
+
 /** The members of `@opentelemetry/api` that are used: `import * as api from '@opentelemetry/api'`. */
 export interface OpenTelemetryApi {
   readonly ROOT_CONTEXT: OtelContext

@@ -1,7 +1,8 @@
-import type { SendResult } from '../backend/backend.ts'
+import { isNotAttempted, type SendResult } from '../backend/backend.ts'
 import { BroadcasterError } from '../errors.ts'
 import type { DeliveryEvent } from '../event/delivery-event.ts'
 import { describeError } from '../foundation/describe-error.ts'
+import { errorType } from '../foundation/error-type.ts'
 import { hasMethods } from '../foundation/option-kinds.ts'
 import type { HandlerContext } from '../handlers/handler.ts'
 import type { HandlerHooks, HandlingPlace } from '../handlers/handler-hooks.ts'
@@ -144,19 +145,9 @@ function noteResults(span: OtelSpan, answer: unknown): void {
   fail(span, first.error)
 }
 
-function isNotAttempted(error: unknown): boolean {
-  return error instanceof BroadcasterError && error.code === 'SEND_NOT_ATTEMPTED'
-}
-
 function fail(span: OtelSpan, error: unknown): void {
-  span.setAttributes({ 'error.type': typeOf(error) })
+  span.setAttributes({ 'error.type': errorType(error) })
   span.setStatus({ code: STATUS_ERROR, message: describeError(error) })
-}
-
-/** The code, which our errors and system errors have, or else the class: few different values. */
-function typeOf(error: unknown): string {
-  if (!(error instanceof Error)) return '_OTHER'
-  return 'code' in error && typeof error.code === 'string' ? error.code : error.name
 }
 
 function checkApi(api: OpenTelemetryApi): void {

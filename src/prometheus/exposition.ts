@@ -1,5 +1,5 @@
-import type { MetricSpec } from './metric-table.ts'
-import type { LabelValues, Samples, Series } from './samples.ts'
+import type { MetricSpec } from '../metrics/metric-table.ts'
+import type { LabelValues, Samples, Series } from '../metrics/samples.ts'
 
 /** The content type of the answer to a scrape. */
 export const CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8'

@@ -1,13 +1,11 @@
-import { BroadcasterError } from '../errors.ts'
-import { describeKind } from '../foundation/describe-kind.ts'
 import { duration } from '../foundation/option-kinds.ts'
 import { type OptionsOf, readOptions } from '../foundation/option-table.ts'
 import { requireRequest } from '../foundation/require-request.ts'
-import type { Store } from '../store/store.ts'
+import { type MeasuredOutbox, measuredOutboxes } from '../metrics/measured-outbox.ts'
+import { ProcessMetrics } from '../metrics/process-metrics.ts'
+import { StoreLook } from '../metrics/store-look.ts'
+import { storeMetrics } from '../metrics/store-metrics.ts'
 import { CONTENT_TYPE, exposition } from './exposition.ts'
-import { ProcessMetrics } from './process-metrics.ts'
-import { StoreLook } from './store-look.ts'
-import { storeMetrics } from './store-metrics.ts'
 
 export const PROMETHEUS = {
   /**
@@ -22,14 +20,6 @@ export const PROMETHEUS = {
 }
 /** Options of `prometheus()`. */
 export type PrometheusOptions = OptionsOf<typeof PROMETHEUS>
-
-/** What is needed of a Broadcaster: its name and its store. */
-export interface MeasuredOutbox {
-  /** The value of the label `outbox`. */
-  readonly name: string
-  /** What is read. */
-  readonly store: { readonly admin: Pick<Store['admin'], 'look'> }
-}
 
 /** Metrics of outboxes and of the consumers of this process. */
 export interface Prometheus {
@@ -66,7 +56,10 @@ export function prometheus(
 ): Prometheus {
   const resolved = readOptions('prometheus()', PROMETHEUS, options)
   const looks = new Map(
-    measured(outboxes).map(({ name, store }) => [name, new StoreLook(() => store.admin.look(), resolved)]),
+    measuredOutboxes('prometheus()', outboxes).map(({ name, store }) => [
+      name,
+      new StoreLook(() => store.admin.look(), resolved),
+    ]),
   )
   const counted = new ProcessMetrics([...looks.keys()], (outbox) => looks.get(outbox)?.clockAhead ?? 0)
 
@@ -88,37 +81,4 @@ export function prometheus(
 
   const close = (): void => counted.close()
   return { contentType: CONTENT_TYPE, metrics, handle, close, [Symbol.dispose]: close }
-}
-
-function measured(given: unknown): readonly MeasuredOutbox[] {
-  const all: readonly unknown[] = Array.isArray(given) ? given : [given]
-  const names = new Map<string, unknown>()
-  for (const [at, one] of all.entries()) {
-    const field = Array.isArray(given) ? `outboxes[${at}]` : 'outboxes'
-    if (!isOutbox(one)) {
-      throw refused(field, `is ${describeKind(one)}; give a Broadcaster or a list of them`)
-    }
-    const { name } = one
-    if (names.get(name) === one)
-      throw refused(field, `is a Broadcaster that was given before, '${name}'; give each once`, name)
-    if (names.has(name)) {
-      throw refused(
-        field,
-        `is another Broadcaster named '${name}'; give each a name of its own by its option name`,
-        name,
-      )
-    }
-    names.set(name, one)
-  }
-  return all as readonly MeasuredOutbox[]
-}
-
-function isOutbox(given: unknown): given is MeasuredOutbox {
-  if (typeof given !== 'object' || given === null) return false
-  const { name, store } = given as Partial<MeasuredOutbox>
-  return typeof name === 'string' && typeof store?.admin?.look === 'function'
-}
-
-function refused(field: string, message: string, value?: unknown): BroadcasterError {
-  return new BroadcasterError('INVALID_OPTION', `prometheus(): ${field} ${message}`, { field, value })
 }

@@ -19,6 +19,7 @@ import { Prober } from './prober.ts'
 import { SendBuffer } from './send-buffer.ts'
 import { SendTurns } from './send-turns.ts'
 import { Sender } from './sender.ts'
+import { tellSent } from './tell-sent.ts'
 import { sendsOf, Traffic } from './traffic.ts'
 
 /** Events read for a probe, of which one is sent: the oldest may be the very one that is refused. */
@@ -159,15 +160,14 @@ export class Cycle {
 
   /** Sends one batch, in a turn that has begun, and sees to each of its results. Never rejects. */
   async #send(batch: readonly HeldEvent[], probe = false): Promise<SendAnswer> {
-    const { signals, worker, name, onError } = this.#options
+    const { onError } = this.#options
     let answer: SendAnswer = 'unknown'
     try {
       if (!(await this.#traffic.begin(batch))) return answer
       const [start, state] = [performance.now(), this.#breaker.state]
       const isHalted = (): boolean => !probe && (this.#stopping || this.#breaker.isOpen)
       const { results, settled } = await this.#sender.send(batch, isHalted)
-      const [delivered, duration] = [results.filter((result) => result?.ok).length, performance.now() - start]
-      signals.emit('batch.sent', { backend: name, worker, sent: batch.length, delivered, duration })
+      tellSent(this.#options, results, performance.now() - start)
       answer = await this.#concludeAll(batch, results, settled, state, probe)
     } catch (error) {
       onError(error)

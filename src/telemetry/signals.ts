@@ -1,5 +1,6 @@
 import { type Channel, channel } from 'node:diagnostics_channel'
 import type { DeliveryEvent } from '../event/delivery-event.ts'
+import type { Messaging } from '../event/messaging.ts'
 import type { OutboxEvent } from '../record/outbox-event.ts'
 import type { Logger } from './logger.ts'
 import { RUNNING_CHANGES } from './running.ts'
@@ -42,12 +43,18 @@ export interface Signals {
     readonly worker: string
     readonly headId: string
   }
-  /** One send returned: how many events were handed over and acknowledged, and how long it took. */
+  /**
+   * One send returned: how many events were handed over and acknowledged, and how long it took. `errors`: of each event that was
+   * not acknowledged; undefined = its outcome is not known.
+   */
   'batch.sent': {
     readonly backend: string
+    /** What the backend says it sends to. */
+    readonly messaging: Messaging | undefined
     readonly worker: string
     readonly sent: number
     readonly delivered: number
+    readonly errors: readonly unknown[]
     readonly duration: number
   }
   /**
@@ -133,19 +140,26 @@ export interface Signals {
   'delivery.duplicate': DeliverySignal
   /** A received event has no handler. */
   'delivery.ignored': DeliverySignal
-  /** Handling failed; it is tried again after `delay`. */
+  /** Handling failed; it is tried again after `delay`. `duration`: of the attempt. */
   'delivery.retried': {
     readonly consumer: string
+    readonly messaging: Messaging | undefined
     readonly event: DeliveryEvent
     readonly attempt: number
     readonly delay: number
+    readonly duration: number
     readonly error: unknown
   }
-  /** Gave up: it was dead-lettered, or the webhook's sender was told. `event` is undefined when unreadable. */
+  /**
+   * Gave up: it was dead-lettered, or the webhook's sender was told. `event` is undefined when unreadable. `duration`: of the
+   * last attempt; null = there was none.
+   */
   'delivery.failed': {
     readonly consumer: string
+    readonly messaging: Messaging | undefined
     readonly event: DeliveryEvent | undefined
     readonly attempt: number
+    readonly duration: number | null
     readonly error: unknown
   }
 }
@@ -154,6 +168,8 @@ export interface Signals {
 export interface DeliverySignal {
   /** The name of the consumer. */
   readonly consumer: string
+  /** What its subscription says it reads. */
+  readonly messaging: Messaging | undefined
   /** The event that was received. */
   readonly event: DeliveryEvent
   /** Counts from 1, in this process. */

@@ -57,12 +57,15 @@ export interface WebhookReceiverOptions<Tx = unknown, Events extends Catalogue |
 /** Every option with its value. */
 export type WebhookReceiverSettings = ReturnType<typeof resolveSettings>
 
+/** Where its events come from, for traces and metrics. */
+export const WEBHOOK_MESSAGING = { system: 'webhook' } as const
+
 /** Checks all options. Throws `INVALID_OPTION`; it shows no key. */
 export function resolveReceiverOptions<Tx, Events extends Catalogue | NoCatalogue>(
   options: WebhookReceiverOptions<Tx, Events>,
 ) {
   const settings = resolveSettings(options)
-  return { handling: { ...resolveHandling(options), messaging: () => ({ system: 'webhook' }) }, settings }
+  return { handling: { ...resolveHandling(options), messaging: () => WEBHOOK_MESSAGING }, settings }
 }
 
 function resolveSettings(options: object) {

@@ -11,6 +11,7 @@ import { SignalSource } from '../telemetry/signals.ts'
 import { ByteBudget } from './byte-budget.ts'
 import {
   resolveReceiverOptions,
+  WEBHOOK_MESSAGING,
   type WebhookReceiverOptions,
   type WebhookReceiverSettings,
 } from './receiver-options.ts'
@@ -129,7 +130,15 @@ class Receiver<Tx> {
     try {
       events = decodeHttp(headers, body)
     } catch (error) {
-      this.#signals.emit('delivery.failed', { consumer: this.#handling.consumer, event: undefined, attempt: 0, error })
+      const { consumer } = this.#handling
+      this.#signals.emit('delivery.failed', {
+        consumer,
+        messaging: WEBHOOK_MESSAGING,
+        event: undefined,
+        attempt: 0,
+        duration: null,
+        error,
+      })
       return answer(400, error instanceof Error ? error.message : 'not a CloudEvent')
     }
     const id = headers.get('webhook-id') ?? ''
@@ -146,17 +155,36 @@ class Receiver<Tx> {
   async #handle(received: EncodableEvent, position: string): Promise<Verdict | undefined> {
     const { consumer } = this.#handling
     for (let attempt = 1; ; attempt++) {
+      const started = performance.now()
       const verdict = await this.#attempt(received, position, attempt)
       if (!verdict) return undefined
+      const duration = performance.now() - started
       const { error } = verdict
       if (verdict.kind === 'give-up') {
-        this.#signals.emit('delivery.failed', { consumer, event: new ReceivedEvent(received), attempt, error })
+        const event = new ReceivedEvent(received)
+        this.#signals.emit('delivery.failed', {
+          consumer,
+          messaging: WEBHOOK_MESSAGING,
+          event,
+          attempt,
+          duration,
+          error,
+        })
         return verdict
       }
       const again = !verdict.counted && attempt < MOST_ATTEMPTS && verdict.delay <= LONGEST_WAIT
       const delay = again ? verdict.delay : Math.max(verdict.delay, this.#settings.retryAfter)
       if (this.#signals.has('delivery.retried')) {
-        this.#signals.emit('delivery.retried', { consumer, event: new ReceivedEvent(received), attempt, delay, error })
+        const event = new ReceivedEvent(received)
+        this.#signals.emit('delivery.retried', {
+          consumer,
+          messaging: WEBHOOK_MESSAGING,
+          event,
+          attempt,
+          delay,
+          duration,
+          error,
+        })
       }
       if (!again) return verdict
       await sleep(delay)
@@ -174,7 +202,13 @@ class Receiver<Tx> {
       if (this.#signals.has(name)) {
         const event = new ReceivedEvent(received)
         const duration = performance.now() - started
-        this.#signals.emit(name, { consumer: this.#handling.consumer, event, attempt, duration })
+        this.#signals.emit(name, {
+          consumer: this.#handling.consumer,
+          messaging: WEBHOOK_MESSAGING,
+          event,
+          attempt,
+          duration,
+        })
       }
       return undefined
     } catch (error) {

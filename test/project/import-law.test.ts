@@ -56,9 +56,10 @@ const LAW: Record<string, readonly string[]> = {
     'consumer',
   ],
   // Metrics: what the seams tell, by signals and when asked
-  // Tracing, through the hooks of those who publish, send and handle
-  opentelemetry: ['foundation', 'event', 'backend', 'publish', 'relay', 'handlers'],
-  prometheus: ['foundation', 'event', 'record', 'telemetry', 'store', 'admin'],
+  metrics: ['foundation', 'event', 'record', 'telemetry', 'store', 'admin'],
+  prometheus: ['foundation', 'metrics'],
+  // Tracing, through the hooks of those who publish, send and handle; and the same metrics
+  opentelemetry: ['foundation', 'event', 'telemetry', 'backend', 'publish', 'relay', 'handlers', 'metrics'],
   index: [
     'foundation',
     'event',
@@ -86,6 +87,7 @@ const LAW: Record<string, readonly string[]> = {
     'technology',
     'consumer/*',
     'admin-http',
+    'metrics',
     'prometheus',
     'opentelemetry',
     'testing',

@@ -5,7 +5,7 @@ import { basename, join } from 'node:path'
 import { test } from 'node:test'
 import { readArguments } from '../../src/cli/arguments.ts'
 import { commands } from '../../src/cli/commands.ts'
-import { METRICS } from '../../src/prometheus/metric-table.ts'
+import { METRICS } from '../../src/metrics/metric-table.ts'
 import { promtool, skipWithoutPrometheus } from '../support/promtool.ts'
 import { root } from './source-files.ts'
 

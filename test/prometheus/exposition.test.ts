@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { METRICS, type MetricSpec } from '../../src/metrics/metric-table.ts'
+import { Samples } from '../../src/metrics/samples.ts'
 import { exposition } from '../../src/prometheus/exposition.ts'
-import { METRICS, type MetricSpec } from '../../src/prometheus/metric-table.ts'
-import { Samples } from '../../src/prometheus/samples.ts'
 import { promtool, skipWithoutPrometheus } from '../support/promtool.ts'
 
 const COUNTER: MetricSpec = { kind: 'counter', labels: ['outbox', 'backend'], help: 'Counts.\nA back\\slash.' }

@@ -3,8 +3,11 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { ReceivedEvent } from '../../src/event/received-event.ts'
-import { METRICS } from '../../src/prometheus/metric-table.ts'
-import { ProcessMetrics } from '../../src/prometheus/process-metrics.ts'
+import { METRICS } from '../../src/metrics/metric-table.ts'
+import { ProcessMetrics } from '../../src/metrics/process-metrics.ts'
+import type { OtelMeter } from '../../src/opentelemetry/api.ts'
+import { INSTRUMENTS, type InstrumentSpec } from '../../src/opentelemetry/instruments.ts'
+import { MESSAGING_METRICS, recordMessaging } from '../../src/opentelemetry/messaging-metrics.ts'
 import { OutboxEvent } from '../../src/record/outbox-event.ts'
 import { SIGNAL_NAMES, type SignalName, SignalSource, type Signals } from '../../src/telemetry/signals.ts'
 import { sampleEvent } from '../../src/testing/sample-events.ts'
@@ -17,7 +20,8 @@ const consumer = 'billing'
 const error = new Error('no')
 const record = new OutboxEvent({ id: '1', eventId: null, eventType: 'a', publisherBackend: backend, maxRetries: 3 })
 const event = new ReceivedEvent(sampleEvent().toEncodable())
-const delivery = { consumer, event, attempt: 1, duration: 5 }
+const messaging = { system: 'kafka', destination: 'orders' }
+const delivery = { consumer, messaging, event, attempt: 1, duration: 5 }
 
 /** One message of each signal. */
 const SAMPLES: { readonly [Name in SignalName]: Signals[Name] } = {
@@ -27,7 +31,7 @@ const SAMPLES: { readonly [Name in SignalName]: Signals[Name] } = {
   'event.retried': { record, backend, worker, retryCount: 1, delay: 5, error },
   'event.failed': { record, backend, worker, retryCount: 1, blocks: true, error },
   'event.blocked': { record, backend, worker, headId: '2' },
-  'batch.sent': { backend, worker, sent: 3, delivered: 2, duration: 5 },
+  'batch.sent': { backend, messaging, worker, sent: 3, delivered: 2, errors: [error], duration: 5 },
   'batch.settled': {
     backend,
     worker,
@@ -63,8 +67,8 @@ const SAMPLES: { readonly [Name in SignalName]: Signals[Name] } = {
   'delivery.handled': delivery,
   'delivery.duplicate': delivery,
   'delivery.ignored': delivery,
-  'delivery.retried': { consumer, event, attempt: 1, delay: 5, error },
-  'delivery.failed': { consumer, event, attempt: 1, error },
+  'delivery.retried': { ...delivery, delay: 5, error },
+  'delivery.failed': { ...delivery, error },
 }
 
 /** The span that tells of the same moment, and which of its attributes say it. */
@@ -99,6 +103,27 @@ function movedBy<Name extends SignalName>(name: Name): readonly string[] {
   }
 }
 
+/** Records the names of the instruments that get values. */
+class NameMeter implements OtelMeter {
+  readonly moved = new Set<string>()
+  createCounter = (name: string) => ({ add: () => void this.moved.add(name) })
+  createHistogram = (name: string) => ({ record: () => void this.moved.add(name) })
+  createObservableCounter = () => ({})
+  createObservableUpDownCounter = () => ({})
+  createObservableGauge = () => ({})
+  addBatchObservableCallback = () => undefined
+  removeBatchObservableCallback = () => undefined
+}
+
+/** Those of the messaging conventions that a signal adds to; ours are those of Prometheus, by `INSTRUMENTS`. */
+function conventionsMovedBy<Name extends SignalName>(name: Name): readonly string[] {
+  const meter = new NameMeter()
+  const stop = recordMessaging(meter, ['shop'])
+  new SignalSource('shop').emit(name, SAMPLES[name])
+  stop()
+  return [...meter.moved]
+}
+
 /** The level of the line in the log. */
 function logLevelOf<Name extends SignalName>(name: Name): string {
   const levels: string[] = []
@@ -122,7 +147,15 @@ const rows = rowsOf(PAGE)
 
 test(`${PAGE} lists every metric as it is`, () => {
   const documented = rows.filter(([name = '']) => name.startsWith('broadcaster_'))
-  const real = Object.entries(METRICS).map(([name, { kind, labels, help }]) => [name, kind, labels.join(', '), help])
+  const instruments: Readonly<Record<string, InstrumentSpec>> = INSTRUMENTS
+  const real = Object.entries(METRICS).map(([name, { kind, labels, help }]) => [
+    name,
+    kind,
+    labels.join(', '),
+    instruments[name]?.name,
+    instruments[name]?.unit,
+    help,
+  ])
   assert.deepEqual(documented, real)
 })
 
@@ -131,6 +164,7 @@ test(`${PAGE} says of each signal which metrics it moves, which span tells it an
   const real = SIGNAL_NAMES.map((name) => [
     name,
     movedBy(name).join(', '),
+    conventionsMovedBy(name).join(', '),
     (SPANS[name] ?? []).join(', '),
     logLevelOf(name),
   ])
@@ -154,6 +188,21 @@ test('the spans and attributes of the table are those that are told', () => {
       )
     }
   }
+})
+
+test('every metric of the conventions is moved by a signal, and has its row', () => {
+  const moved = new Set(SIGNAL_NAMES.flatMap((name) => conventionsMovedBy(name)))
+  assert.deepEqual([...moved].toSorted(), Object.keys(MESSAGING_METRICS).toSorted())
+  const documented = rowsOf('docs/opentelemetry.md').filter(([name = '']) => Object.hasOwn(MESSAGING_METRICS, name))
+  assert.deepEqual(
+    documented.map(([name, kind, unit]) => [name, kind, unit]),
+    Object.entries(MESSAGING_METRICS).map(([name, { kind, unit }]) => [name, kind, unit]),
+  )
+})
+
+test('no two metrics have the same instrument', () => {
+  const names = Object.values(INSTRUMENTS).map(({ name }) => name)
+  assert.equal(new Set(names).size, names.length)
 })
 
 test('every metric of the process is moved by a signal', () => {

@@ -1,5 +1,6 @@
 import { BroadcasterError } from '../../errors.ts'
 import { errorMessage } from '../../foundation/error-message.ts'
+import { isNotAttempted } from '../backend.ts'
 import { OutageError, PermanentError, RetryAfterError } from '../send-error.ts'
 
 /** A handler that did not succeed. */
@@ -25,7 +26,7 @@ export function combinedError(failures: readonly HandlerFailure[], someSucceeded
   const cause = errors.length === 1 ? errors[0] : new AggregateError(errors, message)
   const retryAfter = Math.max(0, ...errors.map(retryAfterOf))
 
-  const plain = errors.some((error) => !isOutage(error) && !isInterrupted(error) && !(error instanceof PermanentError))
+  const plain = errors.some((error) => !isOutage(error) && !isNotAttempted(error) && !(error instanceof PermanentError))
   const outages = errors.filter(isOutage)
   const outage = outages.length > 0
   const names = outages.map((error) => (error instanceof OutageError ? error.destination : undefined))
@@ -34,17 +35,13 @@ export function combinedError(failures: readonly HandlerFailure[], someSucceeded
   if (plain || (outage && someSucceeded && destination === undefined))
     return new RetryAfterError(message, { cause, retryAfter })
   if (outage) return new OutageError(message, { cause, retryAfter, ...(destination && { destination }) })
-  const interrupted = errors.find(isInterrupted)
+  const interrupted = errors.find(isNotAttempted)
   if (interrupted) return new BroadcasterError('SEND_NOT_ATTEMPTED', message, { cause })
   return new PermanentError(message, { cause })
 }
 
 function isOutage(error: unknown): boolean {
   return error instanceof BroadcasterError && error.code === 'SEND_OUTAGE'
-}
-
-function isInterrupted(error: unknown): boolean {
-  return error instanceof BroadcasterError && error.code === 'SEND_NOT_ATTEMPTED'
 }
 
 function retryAfterOf(error: unknown): number {

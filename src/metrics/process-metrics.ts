@@ -98,10 +98,17 @@ export class ProcessMetrics {
   readonly samples: ReadonlyMap<ProcessMetricName, Samples>
   /** Milliseconds by which an outbox's database is ahead of this host's clock; 0 = not known. */
   readonly clockAhead: (outbox: string) => number
+  readonly #onObserved: ((name: ProcessMetricName, labels: LabelValues, values: readonly number[]) => void) | undefined
   readonly #lanes = new Map<string, Set<string>>()
   readonly #stops: readonly (() => void)[]
 
-  constructor(outboxes: readonly string[], clockAhead: (outbox: string) => number) {
+  /** `onObserved`: is told what goes into a histogram, at once. */
+  constructor(
+    outboxes: readonly string[],
+    clockAhead: (outbox: string) => number,
+    onObserved?: (name: ProcessMetricName, labels: LabelValues, values: readonly number[]) => void,
+  ) {
+    this.#onObserved = onObserved
     this.samples = new Map(NAMES.map((name) => [name, new Samples(PROCESS_METRICS[name])]))
     this.clockAhead = clockAhead
     for (const outbox of outboxes) this.begin('outbox', [outbox])
@@ -134,6 +141,7 @@ export class ProcessMetrics {
 
   observe(name: ProcessMetricName, labels: LabelValues, values: readonly number[]): void {
     this.#of(name).observe(labels, values)
+    this.#onObserved?.(name, labels, values)
   }
 
   /** Its counters are at 0 from now on: a rate sees only what comes after the first value. */
