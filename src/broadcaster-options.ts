@@ -51,7 +51,7 @@ export interface BroadcasterOptions<
   readonly hooks?: BroadcasterHooks | undefined
   /** Distinguishes several outboxes in one process, in signals. Default: the store's description. */
   readonly name?: string | undefined
-  /** Where warnings and errors go: `console`, or a logger of pino's shape; false = nowhere. Default: standard error. */
+  /** Where warnings and errors go: `console`, or `structuredLogger(pino())`; false = nowhere. Default: standard error. */
   readonly logger?: LoggerOption | undefined
 }
 

@@ -124,3 +124,10 @@ export {
   type SignalName,
   type Signals,
 } from './telemetry/signals.ts'
+export {
+  type LogLevel,
+  type ObjectLogger,
+  type StructuredLogger,
+  type StructuredLoggerOptions,
+  structuredLogger,
+} from './telemetry/structured-logger.ts'

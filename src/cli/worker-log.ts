@@ -2,7 +2,7 @@ import { stringifyJson } from '../event/json.ts'
 import { errorPattern } from '../foundation/error-pattern.ts'
 import { countOf, formatDuration } from '../foundation/for-people.ts'
 import { OutboxEvent } from '../record/outbox-event.ts'
-import { Repeats } from '../telemetry/repeats.ts'
+import { moreLikeIt, Repeats } from '../telemetry/repeats.ts'
 import { onSignal, type SignalMessage, type SignalName } from '../telemetry/signals.ts'
 import type { Screen } from './screen.ts'
 import type { Colour } from './terminal.ts'
@@ -90,8 +90,8 @@ export function startWorkerLog(
   let published = 0
   let since = performance.now()
   const line = (text: string, colour?: Colour): void => terminal.out(`${new Date().toISOString()} ${text}`, colour)
-  const repeats = new Repeats<readonly [text: string, colour: Colour | undefined]>(QUIET, ([text, colour], more) =>
-    line(text + more, colour),
+  const repeats = new Repeats<readonly [text: string, colour: Colour | undefined]>(QUIET, ([text, colour], unsaid) =>
+    line(text + moreLikeIt(unsaid), colour),
   )
   const summarise = (): void => {
     if (published > 0)
@@ -135,6 +135,7 @@ function messageOf(error: unknown): string {
 
 /** A field of a signal as JSON can hold it: a record by its names, an error by code and message. */
 function plain(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(plain)
   if (value instanceof OutboxEvent) {
     const { id, eventId, eventType, source, subject, partitionKey } = value
     return { id, eventId, eventType, source, subject, partitionKey }

@@ -39,7 +39,7 @@ export interface HandlingOptions<Tx = unknown, Events extends Catalogue | NoCata
    * of its events is refused. Default: any events.
    */
   readonly events?: Events | undefined
-  /** Where warnings and errors go: `console`, or a logger of pino's shape; false = nowhere. Default: standard error. */
+  /** Where warnings and errors go: `console`, or `structuredLogger(pino())`; false = nowhere. Default: standard error. */
   readonly logger?: LoggerOption | undefined
   /** What is done around handlers, such as `openTelemetry(api)`. Default: nothing. */
   readonly hooks?: HandlerHooks | undefined

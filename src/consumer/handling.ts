@@ -14,6 +14,7 @@ import type { Inbox } from '../inbox/inbox.ts'
 import { lentHandle } from '../store/lent-handle.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { SignalName } from '../telemetry/signals.ts'
+import type { StructuredLogger } from '../telemetry/structured-logger.ts'
 import type { HandlerTable } from './event-handlers.ts'
 
 /** What became of an event: its handlers ran, it had been handled before, or it has no handler. */
@@ -50,7 +51,7 @@ export interface HandlingParts<Tx> {
   readonly catalogue: Catalogue | undefined
   /** Null: every delivery is handled, without a transaction. */
   readonly once: { readonly inbox: Inbox<Tx>; readonly transaction: RunTransaction<Tx> } | null
-  readonly logger: Logger | undefined
+  readonly logger: Logger | StructuredLogger | undefined
   /** Default: none. */
   readonly hooks?: HandlerHooks | undefined
   /** What the subscription says it reads. Default: nothing. */

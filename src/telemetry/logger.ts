@@ -1,5 +1,6 @@
 import { BroadcasterError } from '../errors.ts'
 import { showValue } from '../foundation/problem.ts'
+import { StructuredLogger } from './structured-logger.ts'
 
 /** Where lines for people go: `console`, or a logger of the shape of pino's or winston's. */
 export interface Logger {
@@ -9,20 +10,20 @@ export interface Logger {
   error(line: string): void
 }
 
-/** The option `logger`: undefined = standard error; false = nowhere. */
-export type LoggerOption = Logger | false
+/** The option `logger`: lines, or objects (`structuredLogger`); undefined = lines on standard error; false = nowhere. */
+export type LoggerOption = Logger | StructuredLogger | false
 
 /**
  * The logger of an option; undefined = log nothing. `owner` names the option in the message: `Broadcaster`. Throws
  * `INVALID_OPTION` for anything that has no `warn` and `error`.
  */
-export function resolveLogger(owner: string, given: unknown): Logger | undefined {
+export function resolveLogger(owner: string, given: unknown): Logger | StructuredLogger | undefined {
   if (given === false) return undefined
   if (given === undefined) return standardError
-  if (isLogger(given)) return given
+  if (given instanceof StructuredLogger || isLogger(given)) return given
   throw new BroadcasterError(
     'INVALID_OPTION',
-    `${owner}.logger is ${showValue(given)}; give an object with warn() and error(), such as console or a pino logger, or false`,
+    `${owner}.logger is ${showValue(given)}; give an object with warn() and error(), such as console, structuredLogger(pino()), or false`,
     { field: 'logger', value: given },
   )
 }

@@ -17,12 +17,12 @@ const MOST_TOPICS = 1_000
  */
 export class Repeats<Line> {
   readonly #quiet: number
-  readonly #say: (line: Line, more: string) => void
+  readonly #say: (line: Line, unsaid: number) => void
   readonly #told = new Map<string, Told<Line>>()
   #timer: NodeJS.Timeout | undefined
 
-  /** `quiet`: the period, in milliseconds. `say` gets a line, and what to append to it. */
-  constructor(quiet: number, say: (line: Line, more: string) => void) {
+  /** `quiet`: the period, in milliseconds. `say` gets a line, and how many before it were held back for good. */
+  constructor(quiet: number, say: (line: Line, unsaid: number) => void) {
     this.#quiet = quiet
     this.#say = say
   }
@@ -36,10 +36,10 @@ export class Repeats<Line> {
       this.#told.delete(topic)
       this.#told.set(topic, { since: now, said: 1, unsaid: 0, latest: undefined })
       this.#forgetOldest()
-      this.#say(line, moreThan(told?.unsaid ?? 0))
+      this.#say(line, told?.unsaid ?? 0)
     } else if (told.said < most) {
       told.said++
-      this.#say(line, '')
+      this.#say(line, 0)
     } else {
       told.unsaid++
       told.latest = line
@@ -59,7 +59,7 @@ export class Repeats<Line> {
     const { latest, unsaid } = told
     if (latest === undefined) return
     Object.assign(told, { since: now, said: 1, unsaid: 0, latest: undefined })
-    this.#say(latest, moreThan(unsaid - 1))
+    this.#say(latest, unsaid - 1)
   }
 
   #forgetOldest(): void {
@@ -72,6 +72,7 @@ export class Repeats<Line> {
   }
 }
 
-function moreThan(unsaid: number): string {
+/** What is appended to a line that stands for others, too. */
+export function moreLikeIt(unsaid: number): string {
   return unsaid > 0 ? ` (and ${unsaid} more like it before)` : ''
 }

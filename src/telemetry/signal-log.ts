@@ -1,74 +1,15 @@
-import { describeError } from '../foundation/describe-error.ts'
-import { OutboxEvent } from '../record/outbox-event.ts'
+import { ENDS, LINES, type LogLine, mostLines, onOneLine, QUIET } from './lines.ts'
 import type { Logger } from './logger.ts'
-import { Repeats } from './repeats.ts'
+import { moreLikeIt, Repeats } from './repeats.ts'
 import type { SignalName, Signals } from './signals.ts'
 
-interface Line {
-  readonly level: keyof Logger
-  readonly text: string
-  /** Lines of one signal and topic share a limit: the backend or consumer, and what kind of error. */
-  readonly topic: string
-}
-
-type Lines = { readonly [Name in SignalName]?: (message: Signals[Name]) => Line | undefined }
-
-/** One line at most per signal and topic in this time, in ms. */
-const QUIET = 10_000
-
-const warn = (topic: string, text: string): Line => ({ level: 'warn', topic, text })
-const error = (topic: string, text: string): Line => ({ level: 'error', topic, text })
-
-/** Each is an event that is not tried again, so a line names it; only a flood of them is counted. */
-const FOR_GOOD: ReadonlySet<SignalName> = new Set(['event.failed', 'delivery.failed'])
-const MOST_FOR_GOOD = 100
-
-/** After these nothing may come for long. */
-const ENDS: ReadonlySet<SignalName> = new Set(['worker.stopped', 'consumer.stopped'])
-
-/** What a person must know without asking: what went wrong, and that it works again. */
-const LINES: Lines = {
-  'event.retried': ({ record, backend, retryCount, delay, error: why }) =>
-    warn(
-      backend,
-      `${named(record)} failed at ${backend}, attempt ${retryCount} of ${record.maxRetries}, next in ${Math.round(delay)} ms: ${describeError(why)}`,
-    ),
-  'event.failed': ({ record, backend, error: why }) =>
-    error(backend, `${named(record)} FAILED for good at ${backend}: ${describeError(why)}`),
-  'backend.down': ({ backend, error: why }) =>
-    error(backend, `backend ${backend} is DOWN, its events wait: ${describeError(why)}`),
-  'backend.up': ({ backend }) => warn(backend, `backend ${backend} is up again`),
-  'backend.unserved': ({ backend }) =>
-    warn(backend, `events wait for the backend '${backend}', which no worker serves: start one that does`),
-  'destination.down': ({ backend, destination, error: why }) =>
-    error(`${backend} ${destination}`, `${destination} of ${backend} is DOWN, its events wait: ${describeError(why)}`),
-  'destination.up': ({ backend, destination }) =>
-    warn(`${backend} ${destination}`, `${destination} of ${backend} is up again`),
-  'lane.lost': ({ worker, backend, lanes, reason }) =>
-    reason === 'released'
-      ? undefined
-      : warn(backend, `worker ${worker} lost ${lanes.length} lanes of ${backend}: its lease ended`),
-  'worker.error': ({ worker, error: why }) =>
-    warn(codeOf(why), `worker ${worker}: ${culprit(why)}${describeError(why)}`),
-  'store.down': ({ worker, error: why }) =>
-    error(worker, `worker ${worker} cannot use its database: ${describeError(why)}`),
-  'store.up': ({ worker }) => warn(worker, `worker ${worker} can use its database again`),
-  'consumer.error': ({ consumer, error: why }) =>
-    warn(`${consumer} ${codeOf(why)}`, `consumer ${consumer}: ${describeError(why)}`),
-  'consumer.gap': ({ consumer, error: why }) =>
-    error(consumer, `consumer ${consumer} missed messages that are gone: ${describeError(why)}`),
-  'delivery.retried': ({ consumer, event, attempt, delay, error: why }) =>
-    warn(
-      consumer,
-      `consumer ${consumer}: ${event.type} ${event.id} failed, attempt ${attempt}, next in ${Math.round(delay)} ms: ${describeError(why)}`,
-    ),
-  'delivery.failed': ({ consumer, event, error: why }) =>
-    error(
-      consumer,
-      `consumer ${consumer} GAVE UP ${event === undefined ? 'a message' : `${event.type} ${event.id}`}: ${describeError(why)}`,
-    ),
-  'listener.failed': ({ signal, error: why }) =>
-    error(signal, `a listener of the signal ${signal} threw: ${describeError(why)}`),
+/** Where signals are written down. */
+export interface SignalSink {
+  /** Whether there is a line for it at all. */
+  writes(name: SignalName): boolean
+  tell<Name extends SignalName>(name: Name, message: Signals[Name]): void
+  /** Writes what was held back. */
+  flush(): void
 }
 
 /**
@@ -76,9 +17,9 @@ const LINES: Lines = {
  * are counted; after ten seconds, or when the worker or consumer stops, a line says how many. A logger that throws does
  * no harm.
  */
-export class SignalLog {
+export class SignalLog implements SignalSink {
   readonly #logger: Logger
-  readonly #repeats = new Repeats<Line>(QUIET, (line, more) => this.#write(line, more))
+  readonly #repeats = new Repeats<LogLine>(QUIET, (line, unsaid) => this.#write(line, unsaid))
 
   constructor(logger: Logger) {
     this.#logger = logger
@@ -91,7 +32,7 @@ export class SignalLog {
 
   tell<Name extends SignalName>(name: Name, message: Signals[Name]): void {
     const line = LINES[name]?.(message)
-    if (line !== undefined) this.#repeats.tell(`${name} ${line.topic}`, line, FOR_GOOD.has(name) ? MOST_FOR_GOOD : 1)
+    if (line !== undefined) this.#repeats.tell(`${name} ${line.topic}`, line, mostLines(name))
     if (ENDS.has(name)) this.flush()
   }
 
@@ -99,31 +40,11 @@ export class SignalLog {
     this.#repeats.flush()
   }
 
-  #write({ level, text }: Line, more: string): void {
+  #write({ level, text }: LogLine, unsaid: number): void {
     try {
-      this.#logger[level](`broadcaster: ${onOneLine(text)}${more}`)
+      this.#logger[level](`broadcaster: ${onOneLine(text)}${moreLikeIt(unsaid)}`)
     } catch {
       // There is nobody left to tell.
     }
   }
-}
-
-function named(record: OutboxEvent): string {
-  return record instanceof OutboxEvent ? `${record.eventType} ${record.eventId}` : 'an event'
-}
-
-function codeOf(why: unknown): string {
-  return why instanceof Error && 'code' in why ? String(why.code) : ''
-}
-
-/** Whose trouble it is: a message such as "connection refused" does not say. */
-function culprit(why: unknown): string {
-  const code = codeOf(why)
-  if (code.startsWith('STORE_') || code.startsWith('SCHEMA_')) return 'the database: '
-  return ''
-}
-
-/** Control characters would let an error's text move the cursor or forge a line. */
-function onOneLine(text: string): string {
-  return text.replace(/\p{Cc}+/gu, ' ')
 }

@@ -4,7 +4,9 @@ import type { Messaging } from '../event/messaging.ts'
 import type { OutboxEvent } from '../record/outbox-event.ts'
 import type { Logger } from './logger.ts'
 import { RUNNING_CHANGES } from './running.ts'
-import { SignalLog } from './signal-log.ts'
+import type { SignalSink } from './signal-log.ts'
+import { sinkOf } from './sink-of.ts'
+import type { StructuredLogger } from './structured-logger.ts'
 
 /**
  * What Broadcaster reports of its work, by name. Each is a `node:diagnostics_channel` named `broadcaster:` + name, so
@@ -43,10 +45,7 @@ export interface Signals {
     readonly worker: string
     readonly headId: string
   }
-  /**
-   * One send returned: how many events were handed over and acknowledged, and how long it took. `errors`: of each event that was
-   * not acknowledged; undefined = its outcome is not known.
-   */
+  /** One send returned. `errors`: of each event that was not acknowledged; undefined = its outcome is not known. */
   'batch.sent': {
     readonly backend: string
     /** What the backend says it sends to. */
@@ -237,12 +236,12 @@ let sender: SignalSource | undefined
 export class SignalSource {
   /** The name of the Broadcaster. */
   readonly outbox: string
-  readonly #log: SignalLog | undefined
+  readonly #log: SignalSink | undefined
 
   /** `logger` undefined = nothing is written. */
-  constructor(outbox: string, logger?: Logger) {
+  constructor(outbox: string, logger?: Logger | StructuredLogger) {
     this.outbox = outbox
-    this.#log = logger && new SignalLog(logger)
+    this.#log = sinkOf(outbox, logger)
   }
 
   /** Whether there is a listener or a log: check before building a message on a hot path. */
