@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { describeError } from '../foundation/describe-error.ts'
 import type { AdminMove, Condition } from '../store/admin-store.ts'
 import { isRetryable } from '../store/database-error.ts'
-import type { StoredOperation } from '../store/operation-store.ts'
+import { pauseAfter, type StoredOperation } from '../store/operation-store.ts'
 import type { Store } from '../store/store.ts'
 import { backendOf, readConditions } from './background-operations.ts'
 import { MoveInterruptedError } from './move-in-peace.ts'
@@ -15,12 +15,16 @@ const LEASE = 30_000
 const STEP = 500
 /** Rows read in one step. */
 const ROWS = 10_000
+/** What a slow step missed of its rate is made up for as long as this, in ms: more would come all at once. */
+const CATCH_UP = 1_000
 
 /** Works on operations, a bounded step at a time. */
 export class OperationRunner {
   readonly #store: Store
   /** The name under which it takes operations. */
   readonly owner = randomUUID()
+  /** When the next step of an operation with a rate is to begin, by the monotonic clock. */
+  #due: { readonly id: number; readonly at: number } | undefined
 
   constructor(store: Store) {
     this.#store = store
@@ -33,9 +37,17 @@ export class OperationRunner {
   async step(): Promise<number> {
     const { operations } = this.#store
     const operation = await operations.take(this.owner, LEASE)
-    if (operation === undefined) return Number.POSITIVE_INFINITY
+    if (operation === undefined) {
+      this.#due = undefined
+      return Number.POSITIVE_INFINITY
+    }
+    const { id, rate } = operation
+    const now = performance.now()
+    const behind = this.#due?.id === id ? Math.min(CATCH_UP, Math.max(0, now - this.#due.at)) : 0
     try {
-      return await this.#stepOf(operation)
+      const moved = await this.#stepOf(operation, behind)
+      this.#due = rate === null ? undefined : { id, at: now - behind + (moved / rate) * 1_000 }
+      return pauseAfter(moved, rate, behind)
     } catch (thrown) {
       const error = thrown instanceof MoveInterruptedError ? thrown.cause : thrown
       // A database that is down or busy is asked again; the lease keeps the operation ours meanwhile.
@@ -45,7 +57,8 @@ export class OperationRunner {
     return 0
   }
 
-  async #stepOf(operation: StoredOperation): Promise<number> {
+  /** Resolves with how many were moved. */
+  async #stepOf(operation: StoredOperation, behind: number): Promise<number> {
     const { id, kind, params, conditions, beganAt, position, rate } = operation
     const { admin, operations } = this.#store
     const where: readonly Condition[] = [
@@ -60,16 +73,16 @@ export class OperationRunner {
     const to = kind === 'replay' ? backendOf(params) : null
     if (end === null || ids.length === 0 || to !== null) {
       const moved = to === null ? 0 : await this.#replayTo(to, operation, ids, where)
-      const pause = rate === null ? 0 : (moved / rate) * 1_000
+      const pause = pauseAfter(moved, rate, behind)
       const step = { moved: 0, leftAlone: ids.length - moved, position: end, pause, lease: LEASE }
       const isOurs = await operations.advance(id, owner, step)
       if (isOurs && next === null) await operations.change(id, ['running'], 'done')
-      return pause
+      return moved
     }
-    const terms = { move: moveOf(kind, params), where, end, owner, lease: LEASE }
+    const terms = { move: moveOf(kind, params), where, end, owner, lease: LEASE, behind }
     const moved = await new StepMoves(admin, operation, ids, terms).make()
     if (moved !== undefined && next === null) await operations.change(id, ['running'], 'done')
-    return rate === null ? 0 : ((moved ?? 0) / rate) * 1_000
+    return moved ?? 0
   }
 
   /** Many moves: what they did is marked, and so is not done again where the step is. Resolves with how many were moved. */
@@ -84,7 +97,7 @@ export class OperationRunner {
     const counting = {
       ...admin,
       move: (...[some, what, holds, terms]: Parameters<typeof admin.move>) =>
-        admin.move(some, what, holds, { ...terms, step: { ...step, movedBefore: 0, lease: LEASE } }),
+        admin.move(some, what, holds, { ...terms, step: { ...step, movedBefore: 0, behind: 0, lease: LEASE } }),
     }
     return ids.length === 0 ? 0 : (await replayTo(counting, ids, to, { where }, id)).moved.length
   }

@@ -11,6 +11,8 @@ interface StepTerms {
   readonly end: string
   readonly owner: string
   readonly lease: number
+  /** Milliseconds by which the step began later than the rate had it. */
+  readonly behind: number
 }
 
 /**
@@ -48,9 +50,9 @@ export class StepMoves {
   }
 
   async #go(holds: readonly Hold[], leaveBusy: boolean): Promise<MoveReport> {
-    const { move, where, end, owner, lease } = this.#terms
+    const { move, where, end, owner, lease, behind } = this.#terms
     const { id, rate, audit } = this.#operation
-    const step = { id, owner, after: this.#after, end, leaveBusy, rate, movedBefore: this.#moved, lease }
+    const step = { id, owner, after: this.#after, end, leaveBusy, rate, movedBefore: this.#moved, behind, lease }
     const report = await this.#admin.move(this.#rest, move, holds, {
       where: [...where, ...this.#unsent()],
       step,

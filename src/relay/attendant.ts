@@ -66,7 +66,7 @@ export class Attendant {
       else if (row.attention !== known.attention) touched.push(lane)
     }
     const answering = Promise.all(held.map((lane) => this.#answer(lane, lanes, workerId)))
-    for (const work of [lanes.reconcile(touched), lanes.resume(lifted), answering]) work.catch(this.#parts.onError)
+    for (const work of [lanes.touch(touched), lanes.resume(lifted), answering]) work.catch(this.#parts.onError)
   }
 
   /** Becomes quiet in a held lane, as soon as none of its events is in hand, and says so. */

@@ -144,6 +144,24 @@ export class Lanes {
     await this.#reconcile(lanes.filter(({ phase }) => phase.kind === 'open' || phase.kind === 'reconciling'))
   }
 
+  /** The same, at once or as soon as a look that was begun before is over and the lane was read for a while. */
+  async touch(lanes: readonly Lane[]): Promise<void> {
+    const later = lanes.filter((lane) => lane.isResting)
+    const resting = later.filter(({ phase, isTouched }) => phase.kind === 'open' && !isTouched)
+    for (const lane of later) lane.isTouched = true
+    this.#touchLater(resting)
+    await this.reconcile(lanes.filter((lane) => !later.includes(lane)))
+  }
+
+  #touchLater(lanes: readonly Lane[]): void {
+    if (lanes.length === 0) return
+    const rest = Math.max(...lanes.map(({ restsUntil }) => restsUntil)) - performance.now()
+    setTimeout(() => {
+      const touched = lanes.filter((lane) => lane.isTouched && lane.phase.kind === 'open' && this.has(lane))
+      this.reconcile(touched).catch(this.#parts.options.onError)
+    }, rest).unref()
+  }
+
   /** A head that did not come back when it was due was changed by hand: asks the store what holds the lane's keys. */
   doubt(lane: Lane, dueAt: number | null): void {
     if (dueAt !== null && performance.now() >= dueAt + OVERDUE) this.lookAgain(lane)
@@ -251,6 +269,8 @@ export class Lanes {
     for (let ours = lanes.filter(isStillSo); ours.length > 0; ours = lanes.filter(isStillSo)) {
       try {
         const numbers = ours.map(({ number }) => number)
+        for (const lane of ours) lane.isTouched = false
+        const began = performance.now()
         const heads = await store.relay.reconcile(names, numbers)
         const headsOf = Map.groupBy(heads, ({ lane }) => lane)
         const now = performance.now()
@@ -261,10 +281,12 @@ export class Lanes {
           lane.open(concurrency * batchSize)
           // Not all at one time again: a lane is next when a random part of the interval is over.
           lane.reconciledAt = now - Math.random() * EARLY * reconcileInterval
+          lane.rest(now, now - began)
           // Due, and not brought back: its row is locked.
           if (known.some(({ dueIn }) => dueIn !== null && dueIn <= 0))
             setTimeout(() => this.lookAgain(lane), LOCKED_AGAIN).unref()
         }
+        this.#touchLater(ours.filter(({ phase, isTouched }) => phase.kind === 'open' && isTouched))
         reader.sweepNext()
         onOpened()
         return

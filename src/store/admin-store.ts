@@ -94,6 +94,8 @@ export interface OperationMove {
   readonly rate: number | null
   /** How many events the step moved before this move. */
   readonly movedBefore: number
+  /** Milliseconds by which the step began later than `rate` had it: the pause after it is shorter by these. */
+  readonly behind: number
   /** Milliseconds for which the operation stays ours after the pause that `rate` asks for. */
   readonly lease: number
 }

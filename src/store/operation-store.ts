@@ -103,9 +103,14 @@ export function stepTaken(ids: readonly string[], passed: number, moved: number,
     moved,
     leftAlone: passed - moved,
     position: passed === ids.length ? step.end : (ids[passed - 1] ?? null),
-    pause: step.rate === null ? 0 : ((step.movedBefore + moved) / step.rate) * 1_000,
+    pause: pauseAfter(step.movedBefore + moved, step.rate, step.behind),
     lease: step.lease,
   }
+}
+
+/** Milliseconds from a step that began late by `behind` to the next, so that the rate is kept. */
+export function pauseAfter(moved: number, rate: number | null, behind: number): number {
+  return rate === null ? 0 : Math.max(0, (moved / rate) * 1_000 - behind)
 }
 
 /** Reads a row; `date` reads its instants, `uuid` its ids. */

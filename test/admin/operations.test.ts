@@ -93,6 +93,20 @@ for (const { name, skip, open } of STORES) {
   })
 }
 
+test('a rate is kept: what a late step missed is made up by a shorter pause', async () => {
+  await using outbox = new TestOutbox()
+  const { store, admin } = outbox.broadcaster
+  await outbox.publish(Array.from({ length: 120 }, () => null))
+  await admin.operations.start({ do: 'cancel', filter: { all: true }, rate: 40 })
+  const runner = runnerOn(store)
+  const pause = await runner.step()
+  const due = performance.now() + pause
+  while (performance.now() < due + 200) await new Promise((resolve) => setTimeout(resolve, 50))
+  const next = await runner.step()
+  assert.ok(next <= 800, `begun 200 ms late, it pauses for ${next} ms`)
+  assert.equal(await runner.step(), Number.POSITIVE_INFINITY, 'the store waits as long')
+})
+
 test('what makes no sense is refused before anything is written', async () => {
   await using outbox = new TestOutbox()
   const { operations } = outbox.broadcaster.admin

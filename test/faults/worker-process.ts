@@ -12,6 +12,8 @@ export interface WorkerTask {
   readonly batchSize: number
   readonly concurrency: number
   readonly maxInHand: number
+  /** In ms. */
+  readonly lease?: number
 }
 
 const { name, place, redisUrl, stream, ...sizes } = JSON.parse(process.argv[2] ?? '{}') as WorkerTask

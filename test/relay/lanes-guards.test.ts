@@ -25,13 +25,14 @@ function stepped(t: TestContext) {
   let now = 1_000_000
   t.mock.method(performance, 'now', () => now)
   t.mock.timers.enable({ apis: ['setTimeout'] })
-  const state = { heads: [] as readonly HeldHead[], isAway: false }
+  const state = { heads: [] as readonly HeldHead[], isAway: false, answer: undefined as Promise<void> | undefined }
   const [looks, closed, errors]: [string[], string[], unknown[]] = [[], [], []]
   const inHand = new InHand()
   const relay = {
     reconcile: async (_names: unknown, numbers: readonly number[]) => {
       looks.push(numbers.join(' '))
       if (state.isAway) throw new Error('away')
+      await state.answer
       return state.heads
     },
   }
@@ -85,6 +86,33 @@ test('a lane is opened with what holds its keys, and under suspicion where its o
   await lanes.reconcile([lane(0)])
   assert.equal(lane(0).position?.suspects, 0, 'once')
   assert.equal(closed.at(-1), '0', 'what was not sent went back')
+})
+
+test('operators who go on changing a lane neither keep it closed nor have it looked at twice at a time', async (t) => {
+  const { lanes, state, looks, lane, pass, settle } = stepped(t)
+  await lanes.gain([row(0), row(1)], 'w', NOBODY)
+  let answer = (): void => undefined
+  state.answer = new Promise<void>((resolve) => {
+    answer = resolve
+  })
+  void lanes.touch([lane(0)])
+  await settle()
+  await lanes.touch([lane(0)])
+  await pass(1_000)
+  await lanes.touch([lane(0)])
+  assert.deepEqual(looks, ['0 1', '0'], 'one look at a time')
+  state.answer = undefined
+  answer()
+  await settle()
+  assert.equal(lane(0).phase.kind, 'open', 'it is read meanwhile')
+  await lanes.touch([lane(0), lane(1)])
+  assert.deepEqual(looks, ['0 1', '0', '1'], 'another lane is none of it')
+  await pass(2_999)
+  assert.equal(looks.length, 3)
+  await pass(1)
+  assert.deepEqual(looks, ['0 1', '0', '1', '0'], 'once for all of them')
+  await pass(10_000)
+  assert.equal(looks.length, 4)
 })
 
 test('what is in hand of an earlier ownership ends before the lane is looked at', async (t) => {

@@ -20,7 +20,7 @@ async function begin(store: Store): Promise<OperationMove> {
   const id = await store.operations.add({ ...texts, rate: null, matched: null }, entry)
   const owner = randomUUID()
   assert.equal((await store.operations.take(owner, 60_000))?.id, id)
-  return { id, owner, after: null, end: null, leaveBusy: false, rate: null, movedBefore: 0, lease: 60_000 }
+  return { id, owner, after: null, end: null, leaveBusy: false, rate: null, movedBefore: 0, behind: 0, lease: 60_000 }
 }
 
 async function extensionsOf(store: Store, id: string): Promise<unknown> {

@@ -19,7 +19,17 @@ async function taken(store: Store, count: number) {
   assert.equal((await store.operations.take(owner, LEASE))?.id, id)
   const ids = idsOf(await insertAll(store, ...Array.from({ length: count }, () => ({})))).toSorted()
   const step: OperationMove = {
-    ...{ id, owner, after: null, end: ids.at(-1) ?? '', leaveBusy: false, rate: null, movedBefore: 0, lease: LEASE },
+    ...{
+      id,
+      owner,
+      after: null,
+      end: ids.at(-1) ?? '',
+      leaveBusy: false,
+      rate: null,
+      movedBefore: 0,
+      behind: 0,
+      lease: LEASE,
+    },
   }
   const told = async () => {
     const [found] = await store.operations.list({ id, before: null, limit: 1 })
