@@ -10,6 +10,14 @@ export interface LentHandle<T> {
   end(): boolean
 }
 
+/** What each handle is lent of. */
+const targets = new WeakMap<object, object>()
+
+/** What stays the same behind the handles of one transaction after the other: to know it again, and not to use it. */
+export function behindHandle(tx: object): object {
+  return targets.get(tx) ?? tx
+}
+
 /**
  * A handle to `target` that refuses once its time is up. The connection behind it goes on to other work, where a late
  * statement of code that outlived its timeout must not end up.
@@ -60,6 +68,7 @@ export function lentHandle<T extends object>(target: T): LentHandle<T> {
     // A library whose transaction is itself a function: Knex.
     apply: (_target, self, given) => call(target as unknown as (...given: unknown[]) => unknown, self, given),
   })
+  targets.set(handle, target)
   return {
     handle,
     end() {

@@ -25,6 +25,7 @@ async function openOutbox(url: string, options: { readonly prepare?: boolean } =
   }
   const count = (): Promise<number> => broadcaster.events.filter().count()
   return {
+    broadcaster,
     pool,
     schema,
     publish,
@@ -53,6 +54,20 @@ describe('the plan of a publish', { skip: skipWithout('postgres') }, () => {
     } finally {
       client.release()
     }
+  })
+
+  test('is kept in transactions of the outbox itself, whose connections are lent', async () => {
+    await using outbox = await openOutbox(url)
+    const { broadcaster } = outbox
+    // The first gets to know the connection, and the second finds it again: the pool gives out the one last used.
+    const kept: number[] = []
+    for (let n = 0; n < 3; n++) {
+      await broadcaster.transaction(async (tx) => {
+        await broadcaster.publish(tx, { type: 'a', source: '/x', data: { n } })
+        kept.push((await tx.query({ text: KEPT, values: [] })).rows.length)
+      })
+    }
+    assert.deepEqual(kept, [0, 1, 1])
   })
 
   test('is not kept where the option says so', async () => {

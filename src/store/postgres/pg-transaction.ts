@@ -9,6 +9,7 @@ import {
   transactionAborted,
   transactionEnded,
 } from '../../transactions/refusal.ts'
+import { behindHandle } from '../lent-handle.ts'
 import { numberedText, type Row, type Statement } from '../statement.ts'
 import type { TransactionAdapter } from '../transaction-adapter.ts'
 import { KeptPlans } from './kept-plans.ts'
@@ -99,13 +100,15 @@ export function pgTransaction(options: PgTransactionOptions = {}): TransactionAd
       }
       const text = numberedText(statement)
       const isKept = prepare && statement.keep === true
-      const name = isKept ? plans.nameFor(tx, text) : undefined
+      // Of a transaction that is lent: its handle is another each time.
+      const client = behindHandle(tx)
+      const name = isKept ? plans.nameFor(client, text) : undefined
       const query = { text, values: [...statement.values], ...(name !== undefined && { name }) }
       const { rows } = await tx.query(query).catch((error: unknown) => {
         if (name !== undefined && hasCode(error, NO_SUCH_STATEMENT)) plans.forget()
         return refuseAborted(WHAT)(error)
       })
-      if (isKept) plans.learn(tx, rows as Row[])
+      if (isKept) plans.learn(client, rows as Row[])
       // A COMMIT that was not awaited may still have gone out before our statement: then the statement committed by
       // itself. With pipelining the answers arrive together and the state may be a later one, so it proves nothing
       // there.
