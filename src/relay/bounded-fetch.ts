@@ -1,11 +1,17 @@
-import type { FetchedData, FetchedRow, LaneCursor, RelayStore } from '../store/relay-store.ts'
+import { FEW, type FetchedData, type FetchedRow, type LaneCursor, type RelayStore } from '../store/relay-store.ts'
 import type { ByteRoom } from './byte-rooms.ts'
+import { LAST } from './lane-position.ts'
 
 /**
  * Data of more bytes does not come with its row, but by a second statement, when it is known that it is not in hand already and that
  * there is room for it.
  */
 const LARGE = 16_384
+
+/** One scan of all lanes takes less than one of each from so many lanes on. */
+const LANES = 4
+/** Where there was more, or it took longer, all lanes are not read at once for so long, in ms. */
+const FEW_AGAIN = 1_000
 
 /** Times that data was asked for by itself, and did not come, after which its event is to blame. */
 const PATIENCE = 2
@@ -45,6 +51,10 @@ export class BoundedFetch {
   readonly #room: ByteRoom
   /** Rows of the next read, at most: fewer after one that failed, which may have been too large for the time it had. */
   #most = Number.POSITIVE_INFINITY
+  /** Monotonic time from which on there may be little in all lanes together. */
+  #fewAgainAt = 0
+  /** How long the last read of each lane by itself took, in ms. */
+  #eachTook = Number.POSITIVE_INFINITY
   /** Bytes of one event, by the last read. */
   #usual = 0
   /** Bytes of the first event that had no room in this read. */
@@ -72,14 +82,16 @@ export class BoundedFetch {
 
   /**
    * `isWanted`: whether a row is to be sent, and not only to be met. Of those alone the data counts, and all of it is there. Keeps
-   * room for what it finds until `end`.
+   * room for what it finds until `end`. `mayBeFew`: all lanes are read to their ends, and there
+   * may be little in them.
    */
-  async fetch(cursors: readonly LaneCursor[], isWanted: (row: FetchedRow) => boolean): Promise<Find> {
+  async fetch(cursors: readonly LaneCursor[], isWanted: (row: FetchedRow) => boolean, mayBeFew = false): Promise<Find> {
     const asked = cursors.reduce((sum, { limit }) => sum + limit, 0)
     const room = this.#room.reserve()
     this.#missing = 0
     try {
-      const rows = await this.#store.fetch(this.#names, cursors, Math.min(LARGE, Math.floor(room / asked)))
+      const few = mayBeFew ? await this.#few(cursors, room) : undefined
+      const rows = few ?? (await this.#each(cursors, Math.min(LARGE, Math.floor(room / asked))))
       const find = await this.#complete(rows, isWanted, room)
       this.#most *= 2
       return find
@@ -87,6 +99,26 @@ export class BoundedFetch {
       this.#most = Math.max(1, Math.min(this.#most, asked) / 4)
       throw error
     }
+  }
+
+  /** All lanes at once, where they have little together; undefined = they have more, or that takes longer than one by one. */
+  async #few(cursors: readonly LaneCursor[], room: number): Promise<readonly FetchedRow[] | undefined> {
+    const start = performance.now()
+    const { fetchFew } = this.#store
+    if (fetchFew === undefined || cursors.length < LANES || start < this.#fewAgainAt) return undefined
+    const afterIn = new Map(cursors.map(({ lane, after }) => [lane, after]))
+    const rows = await fetchFew(this.#names, Math.min(...afterIn.values()), Math.min(LARGE, Math.floor(room / FEW)))
+    const end = performance.now()
+    if (rows === undefined || end - start > this.#eachTook) this.#fewAgainAt = end + FEW_AGAIN
+    return rows?.filter(({ lane, seq }) => seq > (afterIn.get(lane) ?? LAST))
+  }
+
+  /** Each lane by itself. */
+  async #each(cursors: readonly LaneCursor[], mostData: number): Promise<readonly FetchedRow[]> {
+    const start = performance.now()
+    const rows = await this.#store.fetch(this.#names, cursors, mostData)
+    this.#eachTook = performance.now() - start
+    return rows
   }
 
   /** What it found is in hand now. */

@@ -16,10 +16,10 @@ const SWEEP_INTERVAL = 25
 /** A sweep that is due waits for what was announced, but no longer than this, in ms. */
 const SWEEP_GRACE = 100
 /**
- * After a read that found little the next waits this long, in ms, while events come fast: under many small commits they are
- * then read by the dozen rather than one by one.
+ * After a read that found little the next waits while events come fast: as long as that read took, and no longer than this, in ms. So
+ * reads take half of the time at most, and under many small commits several are read at once.
  */
-const READ_GAP = 5
+const LONGEST_GAP = 5
 const LITTLE = 50
 /** Rows that a read finds in each ms, at the least, where it meets little else. */
 const ROWS = 4
@@ -150,6 +150,7 @@ export class LaneReader {
   async read(space: number, use: (row: ReadRow, suspect: boolean) => void): Promise<number> {
     const early = this.#readAt - performance.now()
     if (early > 0) await new Promise((resolve) => setTimeout(resolve, early))
+    const start = performance.now()
     try {
       // What was announced is read first, and what a sweep may find after that.
       const waits = this.#isCalled && performance.now() < this.#sweepAt + SWEEP_GRACE
@@ -158,7 +159,8 @@ export class LaneReader {
       this.#owesSweep = waits && performance.now() >= this.#sweepAt
       if (this.#owesSweep && fresh === 0) fresh = await this.#read(space, true, use)
       this.#pace.found(fresh)
-      this.#readAt = fresh < LITTLE && this.#pace.isBrisk ? performance.now() + READ_GAP : 0
+      const end = performance.now()
+      this.#readAt = fresh < LITTLE && this.#pace.isBrisk ? end + Math.min(end - start, LONGEST_GAP) : 0
       return fresh
     } catch (error) {
       this.#floors.forget()
@@ -188,7 +190,7 @@ export class LaneReader {
   }
 
   async #fetch(
-    { cursors, ends, heads, isPart }: ReadPlan,
+    { cursors, ends, heads, isPart, mayBeFew }: ReadPlan,
     use: (row: ReadRow, suspect: boolean) => void,
     floor: Floor | undefined,
   ): Promise<number> {
@@ -201,7 +203,8 @@ export class LaneReader {
       await this.#inHand.duringRead(
         async () => {
           const start = performance.now()
-          const find = await this.#fetching.fetch(cursors, (row) => isCertain(row) && !this.#inHand.has(row))
+          const isWanted = (row: FetchedRow): boolean => isCertain(row) && !this.#inHand.has(row)
+          const find = await this.#fetching.fetch(cursors, isWanted, mayBeFew)
           const duration = performance.now() - start
           if (find.rows.length < Math.max(LITTLE, ROWS * duration)) this.#floors.took(duration, heads)
           await this.#leaveFloors(ends)

@@ -32,9 +32,10 @@ export function patientCleaning({ retention, admin, inbox, audit }: Cleaned, lim
 
 /** A relay store whose statements all end within `limit` ms, except for transactions in which a handler works. */
 export function patientRelay(store: RelayStore, limit: number): RelayStore {
-  const { writers } = store
+  const { fetchFew, writers } = store
   return {
     fetch: (...given) => answered(limit, store.fetch(...given)),
+    ...(fetchFew && { fetchFew: (...given) => answered(limit, fetchFew(...given)) }),
     fetchData: (...given) => answered(limit, store.fetchData(...given)),
     ...(writers && { writers: () => answered(limit, writers()) }),
     lastSeq: (...given) => answered(limit, store.lastSeq(...given)),

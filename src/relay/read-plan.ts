@@ -1,4 +1,4 @@
-import type { LaneCursor } from '../store/relay-store.ts'
+import { FEW, type LaneCursor } from '../store/relay-store.ts'
 import { type Floor, type Floors, startOf } from './floors.ts'
 import type { Lane } from './lane.ts'
 import { HEAD } from './lane-position.ts'
@@ -13,6 +13,8 @@ export interface ReadPlan {
   readonly heads: number
   /** Lanes that are not known to be dry were left for the next read: all of them together take too long. */
   readonly isPart: boolean
+  /** All of them are read to their ends, had no more than was found the last time, and as many rows are asked for as are a few. */
+  readonly mayBeFew: boolean
 }
 
 /** Where one lane is read. `floor`: where its end begins, if it is read to its end. */
@@ -74,6 +76,7 @@ export class ReadPlanner {
       }),
       ends: new Map(read.filter(({ isEnd }) => isEnd).map(({ number, floor }) => [number, floor])),
       heads: read.filter(({ after }) => after <= HEAD).length,
+      mayBeFew: rows >= FEW && read.every(({ isEnd, position }) => isEnd && !position.isLong),
       isPart: starts.some(({ number, position }) => left.has(number) && !position.dry),
     }
   }

@@ -11,6 +11,9 @@ export type FetchedRow = SendRow & {
   readonly withheld: number | null
 }
 
+/** From so many rows on `fetchFew` gives none. */
+export const FEW = 200
+
 /** The data of a row that was fetched without it. */
 export type FetchedData = Pick<FetchedRow, 'id' | 'data' | 'dataBinary'>
 
@@ -176,6 +179,11 @@ export interface RelayStore {
    * `mostData` bytes is not read. Default: all is.
    */
   fetch(names: readonly string[], lanes: readonly LaneCursor[], mostData?: number): Promise<readonly FetchedRow[]>
+  /**
+   * Optional: the same of all lanes of these names, whoever owns them, above this `seq`, where they have less than `FEW` such rows
+   * together; undefined = they have more. One scan in place of one for each lane.
+   */
+  fetchFew?(names: readonly string[], after: number, mostData?: number): Promise<readonly FetchedRow[] | undefined>
   /**
    * The data that `fetch` withheld, for the first of these rows that have no more than `bytes` together. In no
    * particular order; rows that are gone are left out.

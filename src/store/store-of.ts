@@ -25,11 +25,13 @@ export function storeOf<Client, Runs, Tables>(
   'publish' | 'relay' | 'retention' | 'coordination' | 'admin' | 'audit' | 'operations' | 'inbox' | 'schema' | 'close'
 > {
   const { worker, heartbeat, operator, handlers } = clients
+  const fetchFew = parts.fetchFew?.(worker, t)
   const writers = parts.writers?.(worker, t)
   return {
     publish: parts.publish(t),
     relay: {
       fetch: parts.fetch(worker, t),
+      ...(fetchFew && { fetchFew }),
       fetchData: parts.fetchData(worker, t),
       lastSeq: parts.lastSeq(worker, t),
       ...(writers && { writers }),

@@ -2,6 +2,34 @@ import type { Mutant } from './mutant.ts'
 
 export const reading: readonly Mutant[] = [
   {
+    name: 'what lies below where a lane is read is taken when all lanes are read at once',
+    file: 'src/relay/bounded-fetch.ts',
+    find: 'rows?.filter(({ lane, seq }) => seq > (afterIn.get(lane) ?? LAST))',
+    put: 'rows',
+    tests: ['relay/bounded-fetch'],
+  },
+  {
+    name: 'all lanes are read at once however long that takes',
+    file: 'src/relay/bounded-fetch.ts',
+    find: ' || end - start > this.#eachTook) this',
+    put: ') this',
+    tests: ['relay/bounded-fetch'],
+  },
+  {
+    name: 'all lanes are read at once above the greatest of their numbers',
+    file: 'src/relay/bounded-fetch.ts',
+    find: 'Math.min(...afterIn.values())',
+    put: 'Math.max(...afterIn.values())',
+    tests: ['relay/bounded-fetch'],
+  },
+  {
+    name: 'reads of little follow each other without a gap',
+    file: 'src/relay/lane-reader.ts',
+    find: 'end + Math.min(end - start, LONGEST_GAP)',
+    put: 'end',
+    tests: ['relay/reader-steps'],
+  },
+  {
     name: 'no sweep at all',
     file: 'src/relay/lane-reader.ts',
     find: 'const isDue = maySweep && now >= this.#sweepAt',

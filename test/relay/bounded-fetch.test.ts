@@ -1,6 +1,6 @@
 /** What is read of rows and their data, and how much, when there is little room or time. */
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { type TestContext, test } from 'node:test'
 import { BoundedFetch } from '../../src/relay/bounded-fetch.ts'
 import { type ByteRoom, ByteRooms } from '../../src/relay/byte-rooms.ts'
 import type { FetchedRow, RelayStore } from '../../src/store/relay-store.ts'
@@ -102,4 +102,70 @@ test('after a read that failed fewer rows are asked for, and slowly more again',
   await read()
   mosts.push(fetch.most)
   assert.deepEqual(mosts, [2.5, 1, 1, 2])
+})
+
+/** Lanes from 0 on, read from above these numbers; what lies in them; and how long each way takes, in ms. */
+function ways(t: TestContext, after: readonly number[]) {
+  let now = 1_000_000
+  t.mock.method(performance, 'now', () => now)
+  const asked: string[] = []
+  const state = { rows: [] as readonly { seq: number; lane: number }[], isMuch: false, few: 1, each: 4 }
+  const row = ({ seq, lane }: { seq: number; lane: number }) => ({ id: `e${seq}`, seq, lane, data: '', withheld: null })
+  const relay = {
+    async fetch() {
+      asked.push('each')
+      now += state.each
+      return state.rows.map(row)
+    },
+    async fetchFew(_names: unknown, above: number) {
+      asked.push(`few above ${above}`)
+      now += state.few
+      return state.isMuch ? undefined : state.rows.map(row)
+    },
+  } as unknown as RelayStore
+  const fetch = new BoundedFetch(relay, ['main'], new ByteRooms(1_000_000).room())
+  const cursors = after.map((above, lane) => ({ lane, after: above, limit: 10 }))
+  return {
+    state,
+    pass: (ms: number) => {
+      now += ms
+    },
+    async read(mayBeFew = true) {
+      asked.length = 0
+      const { rows } = await fetch.fetch(cursors, () => true, mayBeFew)
+      fetch.end()
+      return { asked: [...asked], seqs: rows.map(({ seq }) => seq) }
+    },
+  }
+}
+
+test('where there is little in many lanes they are read at once, above the least of their numbers, and each above its own', async (t) => {
+  const { read, state } = ways(t, [5, 3, 9, 7])
+  state.rows = [
+    { seq: 4, lane: 1 },
+    { seq: 8, lane: 2 },
+    { seq: 10, lane: 2 },
+    // Of another worker.
+    { seq: 11, lane: 20 },
+  ]
+  assert.deepEqual(await read(), { asked: ['few above 3'], seqs: [4, 10] })
+  assert.deepEqual((await read(false)).asked, ['each'], 'there is a backlog')
+  assert.deepEqual((await ways(t, [0, 0, 0]).read()).asked, ['each'], 'three lanes are no many')
+})
+
+test('where there is more, or it takes longer, each lane is read by itself for a second', async (t) => {
+  const { read, state, pass } = ways(t, [0, 0, 0, 0])
+  state.isMuch = true
+  assert.deepEqual((await read()).asked, ['few above 0', 'each'])
+  pass(990)
+  assert.deepEqual((await read()).asked, ['each'])
+  state.isMuch = false
+  pass(10)
+  assert.deepEqual((await read()).asked, ['few above 0'])
+  // A transaction held open keeps all that was delivered since in the index.
+  state.few = 20
+  assert.deepEqual((await read()).asked, ['few above 0'])
+  assert.deepEqual((await read()).asked, ['each'])
+  pass(1_000)
+  assert.deepEqual((await read()).asked, ['few above 0'])
 })

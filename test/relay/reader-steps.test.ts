@@ -66,12 +66,14 @@ function stepped(t: TestContext, lanes: readonly number[] = [0], suspects = 0) {
     return [number, lane]
   }
   const owned = new Map(lanes.map(own))
-  const reader = new LaneReader(relay, ['main'], owned, inHand, new Pace(), {
+  const pace = new Pace()
+  const reader = new LaneReader(relay, ['main'], owned, inHand, pace, {
     endWithin: (ms) => void rests.push(ms),
   })
   reader.sweepNext()
   return {
     reader,
+    pace,
     inHand,
     owned,
     rows,
@@ -262,4 +264,37 @@ test('when only few rows can be asked for the lanes take turns', async (t) => {
     if (n === 0) assert.ok(seen.size < 8, `${seen.size}`)
   }
   assert.equal(seen.size, 8)
+})
+
+test('while events come fast the next read waits as long as the last one took, and 5 ms at most; otherwise not at all', async (t) => {
+  const { read, publish, reader, answers, pass, pace } = stepped(t)
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const waits = async (takes: number): Promise<number> => {
+    answers.takes = takes
+    reader.sweepNext()
+    await read(1_000)
+    answers.takes = 0
+    let isOver = false
+    const next = read(1_000).then(() => {
+      isOver = true
+    })
+    let waited = 0
+    for (; !isOver && waited < 20; waited++) {
+      for (let n = 0; n < 20; n++) await Promise.resolve()
+      if (isOver) break
+      pass(1)
+      t.mock.timers.tick(1)
+    }
+    await next
+    return waited
+  }
+  publish(1, 1)
+  assert.equal(await waits(3), 0)
+  pace.found(700)
+  assert.equal(await waits(3), 3)
+  pace.found(700)
+  assert.equal(await waits(40), 5)
+  publish(2, 60)
+  pace.found(700)
+  assert.equal(await waits(3), 0, 'of a backlog more is read at once')
 })

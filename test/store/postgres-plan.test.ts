@@ -91,11 +91,12 @@ for (const { name, title } of POSTGRES_SERVERS) {
     /** So that the plans that are kept are of an empty table. */
     async function useAll(): Promise<void> {
       await store.relay.fetch(names, [{ lane: 0, after: 0, limit: 1 }])
+      await store.relay.fetchFew?.(names, 0)
       await store.relay.lastSeq(names, 0)
       await store.relay.unpark(names, lanes, 1)
       await store.relay.settle(OWNERSHIP, [{ kind: 'published', id: OWNERSHIP.workerId, lane: 0, generation: 0 }])
       const { rows } = await pool.query('SELECT count(*) AS plans FROM pg_prepared_statements')
-      assert.equal(Number(rows[0].plans), 4)
+      assert.equal(Number(rows[0].plans), 5)
     }
 
     /** How the statements of a call read the events table: `Index Scan outbox_events_hot`, without repeats. */
@@ -133,6 +134,12 @@ for (const { name, title } of POSTGRES_SERVERS) {
           assert.deepEqual(await accessOf(() => store.relay.fetch(names, cursors)), hot)
         })
       }
+    }
+
+    for (const from of [0, 275_000]) {
+      test(`fetchFew after ${from} is one ordered index scan a name`, async () => {
+        assert.deepEqual(await accessOf(async () => store.relay.fetchFew?.(names, from)), hot)
+      })
     }
 
     test('lastSeq reads one entry at the end of the hot index for each name', async () => {

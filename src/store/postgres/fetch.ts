@@ -1,9 +1,24 @@
 import { DATA_COLUMNS, SEND_COLUMNS, type SendRow, sqlName } from '../../record/columns.ts'
-import { type FetchedData, type FetchedRow, firstThatFit, type LaneCursor, type RelayStore } from '../relay-store.ts'
+import {
+  FEW,
+  type FetchedData,
+  type FetchedRow,
+  firstThatFit,
+  type LaneCursor,
+  type RelayStore,
+} from '../relay-store.ts'
 import { fetchedReader, rowReader } from '../rows.ts'
 import type { Client, RawRow } from './client.ts'
 import type { Tables } from './tables.ts'
 import { READERS, selectList, textOf, UNSETTLED } from './values.ts'
+
+/** Bytes before a stored value, at most. */
+const HEADER = 4
+/** More bytes than any data has, for SQL that knows no infinity. */
+const MOST = Number.MAX_SAFE_INTEGER
+
+const DUE = `e.available_at IS NULL AND e.status IN ${UNSETTLED}
+      AND (e.scheduled_at <= statement_timestamp() OR e.scheduled_at <= greatest(e.created_at, e.updated_at))`
 
 /**
  * Reads due events of some lanes in `seq` order: one ordered range scan of the hot index for each lane and name.
@@ -23,23 +38,17 @@ import { READERS, selectList, textOf, UNSETTLED } from './values.ts'
  * stays due when the clock is set back.
  */
 export function fetch(client: Client, t: Tables) {
-  const columns = SEND_COLUMNS.map((column) => `${sent(column)} AS "${column}"`).join(', ')
-  const due = `e.available_at IS NULL AND e.status IN ${UNSETTLED}
-      AND (e.scheduled_at <= statement_timestamp() OR e.scheduled_at <= greatest(e.created_at, e.updated_at))`
   const text = `
-SELECT ${columns}, CAST(e.withheld AS text) AS withheld
+SELECT ${SENT}
 FROM unnest($2::int[], $3::bigint[], $4::int[]) AS l(lane, after, max)
 CROSS JOIN LATERAL (
   SELECT e.*
   FROM unnest($1::text[]) AS n(name)
   CROSS JOIN LATERAL (
-    SELECT ${SEND_COLUMNS.map((column) => `e.${sqlName(column)}`).join(', ')},
-      CASE WHEN pg_column_size(e.data) - ${HEADER} > $5::bigint OR octet_length(CAST(e.data AS text)) > $5::bigint
-          OR octet_length(e.data_binary) > $5::bigint
-        THEN coalesce(pg_column_size(e.data) - ${HEADER}, 0) + coalesce(octet_length(e.data_binary), 0) END AS withheld
+    SELECT ${stored('$5')}
     FROM ${t.events} AS e
     WHERE e.publisher_backend = n.name AND e.lane = l.lane AND e.seq > l.after
-      AND ${due}
+      AND ${DUE}
     ORDER BY e.seq
     LIMIT l.max) AS e
   ORDER BY e.seq
@@ -58,9 +67,35 @@ CROSS JOIN LATERAL (
       lanes.map(({ limit }) => limit),
     ]
     const values = [names, numbers, after, limits, Math.min(mostData, MOST)]
-    const rows = (await client.query(text, values, 'keep')).map(read)
-    return rows.sort((one, other) => (one.seq ?? 0) - (other.seq ?? 0))
+    return inOrder((await client.query(text, values, 'keep')).map(read))
   }
+}
+
+/**
+ * One scan of the hot index for each name, as it lies, up to so many rows: where little waits it takes a third of what one scan for each
+ * of 64 lanes does. It reads over all that lies in the index, also what is dead there, but visits no row up to `after`.
+ */
+export function fetchFew(client: Client, t: Tables): NonNullable<RelayStore['fetchFew']> {
+  const text = `
+SELECT ${SENT}
+FROM unnest($1::text[]) AS n(name)
+CROSS JOIN LATERAL (
+  SELECT ${stored('$3')}
+  FROM ${t.events} AS e
+  WHERE e.publisher_backend = n.name AND e.seq > $2::bigint
+    AND ${DUE}
+  ORDER BY e.lane, e.seq
+  LIMIT ${FEW}) AS e
+LIMIT ${FEW}`
+  const read = fetchedReader(READERS, USUAL)
+  return async (names, after, mostData = Number.POSITIVE_INFINITY) => {
+    const rows = await client.query(text, [names, after, Math.min(mostData, MOST)], 'keep')
+    return rows.length < FEW ? inOrder(rows.map(read)) : undefined
+  }
+}
+
+function inOrder(rows: FetchedRow[]): readonly FetchedRow[] {
+  return rows.sort((one, other) => one.seq - other.seq)
 }
 
 /**
@@ -78,6 +113,16 @@ const USUAL = {
   generation: 0,
 } as const satisfies Partial<SendRow>
 
+const SENT = `${SEND_COLUMNS.map((column) => `${sent(column)} AS "${column}"`).join(', ')}, CAST(e.withheld AS text) AS withheld`
+
+/** The row as it is stored; `withheld` is given where it has more data than `most`, a parameter. */
+function stored(most: string): string {
+  return `${SEND_COLUMNS.map((column) => `e.${sqlName(column)}`).join(', ')},
+      CASE WHEN pg_column_size(e.data) - ${HEADER} > ${most}::bigint OR octet_length(CAST(e.data AS text)) > ${most}::bigint
+          OR octet_length(e.data_binary) > ${most}::bigint
+        THEN coalesce(pg_column_size(e.data) - ${HEADER}, 0) + coalesce(octet_length(e.data_binary), 0) END AS withheld`
+}
+
 /** A column as the fetch selects it. */
 function sent(column: keyof SendRow): string {
   if (column === 'data' || column === 'dataBinary') return `CASE WHEN e.withheld IS NULL THEN ${textOf(column)} END`
@@ -85,11 +130,6 @@ function sent(column: keyof SendRow): string {
   if (typeof usual === 'number') return `CAST(NULLIF(e.${sqlName(column)}, ${usual}) AS text)`
   return usual === undefined ? textOf(column) : `NULLIF(${textOf(column)}, '${usual}')`
 }
-
-/** Bytes before a stored value, at most. */
-const HEADER = 4
-/** More bytes than any data has, for SQL that knows no infinity. */
-const MOST = Number.MAX_SAFE_INTEGER
 
 /**
  * By primary key. What is compressed is measured here, where the next would be too much: the sum is made of pointers, and only what

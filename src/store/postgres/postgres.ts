@@ -5,7 +5,7 @@ import { admin } from './admin.ts'
 import { audit } from './audit.ts'
 import type { Client, Clients, Queries } from './client.ts'
 import { coordination } from './coordination.ts'
-import { fetch, fetchData, lastSeq, waitingNames } from './fetch.ts'
+import { fetch, fetchData, fetchFew, lastSeq, waitingNames } from './fetch.ts'
 import { inbox } from './inbox.ts'
 import { listen } from './listen.ts'
 import { openPg } from './open-pg.ts'
@@ -59,7 +59,7 @@ export function postgres(options: PostgresOptions): Store<PgTransaction> | Store
   return { ...storeOn(clients, t, pgTransaction({ prepare: resolved.prepare })), place, ...wake, statementTimeout }
 }
 
-const RELAY = { fetch, fetchData, lastSeq, unpark, settle, reconcile, settleByOwner, waitingNames, writers }
+const RELAY = { fetch, fetchFew, fetchData, lastSeq, unpark, settle, reconcile, settleByOwner, waitingNames, writers }
 const PARTS: StoreParts<Client, Queries, Tables> = {
   ...RELAY,
   publish,

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import type { BackendCounts } from '../../store/outbox-look.ts'
+import { FEW } from '../../store/relay-store.ts'
 import type { StoreCase } from '../store-conformance.ts'
 import { it } from './fixture.ts'
 import { outcome } from './sample-outcomes.ts'
@@ -152,6 +153,36 @@ export const lookCases: readonly StoreCase[] = [
     assert.equal(await last(NAMES), seqOf(first))
     await record(outcome.published(first))
     assert.equal(await last(NAMES), undefined)
+  }),
+  it('fetchFew: all that is due above a number, unless it is much', async ({ store }) => {
+    const { fetchFew } = store.relay
+    if (fetchFew === undefined) return
+    const { record } = await own(store)
+    const few = (after: number) => fetchFew([...NAMES, 'other'], after)
+    const [first, , done] = await insertAll(
+      store,
+      { partitionKey: 'k' },
+      { partitionKey: 'l', data: JSON.stringify('x'.repeat(500)) },
+      { partitionKey: 'm' },
+      { partitionKey: 'n', publisherBackend: 'other' },
+      { partitionKey: 'o', publisherBackend: 'elsewhere' },
+      { partitionKey: 'p', delay: 3_600_000 },
+    )
+    await record(outcome.published(done))
+    const all = await fetchAll(store, [...NAMES, 'other'])
+    assert.equal(all.length, 3)
+    assert.deepEqual(await few(0), all)
+    assert.deepEqual(await few(all[0]?.seq ?? 0), all.slice(1))
+    assert.equal(all[0]?.id, first.id)
+    const lean = await fetchFew(NAMES, 0, 100)
+    assert.deepEqual(
+      lean?.map(({ withheld }) => withheld !== null),
+      [false, true],
+    )
+    await insertAll(store, ...Array.from({ length: FEW - 4 }, () => ({})))
+    assert.equal((await few(0))?.length, FEW - 1)
+    await insertOne(store)
+    assert.equal(await few(0), undefined)
   }),
   it('look: a backend that workers know has its line, though it has nothing to do', async ({ store }) => {
     const { record } = await own(store)
