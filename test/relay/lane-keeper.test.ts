@@ -32,6 +32,7 @@ function keeping(rows: readonly LaneRow[]) {
     patrol: () => undefined,
     forget: () => undefined,
     reconcile: async () => undefined,
+    touch: async () => undefined,
     resume: async () => undefined,
     async gain(some: readonly LaneRow[], _worker: string, unclean: ReadonlySet<number>) {
       did.push(`gain ${numbers(some)}${unclean.size > 0 ? `, unclean ${[...unclean]}` : ''}`)
