@@ -1,4 +1,5 @@
 import { parseJson } from '../event/json.ts'
+import { BodyTakenError } from '../foundation/node-listener.ts'
 import { waitFor } from '../foundation/waiting.ts'
 import { ApiError } from './api-problem.ts'
 
@@ -9,7 +10,7 @@ const BODY_TIME = 5_000
 
 /**
  * The JSON object in a request's body, of these members; one without members where there is no body. Throws `ApiError`:
- * `UNSUPPORTED_TYPE`, `TOO_LARGE`, `SLOW_BODY`, `BAD_REQUEST`.
+ * `UNSUPPORTED_TYPE`, `TOO_LARGE`, `SLOW_BODY`, `BODY_TAKEN`, `BAD_REQUEST`.
  */
 export async function readBody(
   request: Request,
@@ -65,6 +66,8 @@ async function readBytes(request: Request, time: number): Promise<Uint8Array> {
     // The rest is not needed; a body that failed says so again.
     void reader.cancel().catch(() => undefined)
     if (error instanceof ApiError) throw error
+    if (error instanceof BodyTakenError)
+      throw new ApiError('BODY_TAKEN', `Where the admin is mounted, ${error.message}.`)
     throw new ApiError('BAD_REQUEST', 'The body broke off.')
   }
 }

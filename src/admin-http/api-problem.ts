@@ -19,6 +19,7 @@ export const PROBLEMS = {
   UNSUPPORTED_TYPE: [415, 'Only JSON is read here'],
   HEADER_TOO_LARGE: [431, 'A header is too large'],
   TOO_MANY: [429, 'Too many requests'],
+  BODY_TAKEN: [500, 'The admin is mounted behind a body parser'],
   UNEXPECTED: [500, 'Something went wrong'],
   NOT_THERE: [501, 'This server does not have it'],
   UNAVAILABLE: [503, 'The outbox cannot answer'],

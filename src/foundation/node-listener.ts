@@ -5,9 +5,20 @@ import { describeError } from './describe-error.ts'
 import { describeKind } from './describe-kind.ts'
 import { hasMethods } from './option-kinds.ts'
 
+/** Somebody in front of the listener read the body, and kept no bytes of it. */
+export class BodyTakenError extends Error {
+  override readonly name = 'BodyTakenError'
+
+  constructor() {
+    super(
+      'the body was read already; put this handler before whatever parses bodies, or let that keep its bytes as rawBody',
+    )
+  }
+}
+
 /**
  * Makes a receiver a listener of `node:http`, and so a handler for Express, Connect or Fastify's raw server. Nothing in
- * front of it may read the body: signatures cover its bytes. A request that cannot be read is answered 400; when
+ * front of it may read the body, unless it keeps the bytes, as `rawBody` or as `body`: signatures cover them. A request that cannot be read is answered 400; when
  * `receive` throws, the answer is 500 and the error goes to standard error. Throws `INVALID_OPTION` for anything but a
  * function.
  *
@@ -104,7 +115,17 @@ function requestOf(incoming: IncomingMessage): Request {
   const init = { method, headers }
   const address = new URL(url, 'http://localhost')
   if (method === 'GET' || method === 'HEAD' || method === 'OPTIONS') return new Request(address, init)
+  const kept = keptBytes(incoming)
+  if (kept) return new Request(address, { ...init, body: kept })
   return new Request(address, { ...init, body: bodyOf(incoming), duplex: 'half' })
+}
+
+/** What a parser in front kept of the body it read; what it made of it is not taken, since big numbers are rounded in that. */
+function keptBytes(incoming: IncomingMessage): Uint8Array<ArrayBuffer> | undefined {
+  if (!incoming.readableEnded) return undefined
+  const kept: unknown[] = [Reflect.get(incoming, 'rawBody'), Reflect.get(incoming, 'body')]
+  const bytes = kept.find((each) => each instanceof Uint8Array)
+  return bytes && Uint8Array.from(bytes)
 }
 
 /** The body as a stream. Cancelling it leaves the connection open; with `Readable.toWeb` it would be destroyed. */
@@ -113,7 +134,7 @@ function bodyOf(incoming: IncomingMessage): ReadableStream<Uint8Array> {
   return new ReadableStream<Uint8Array>({
     start(controller) {
       if (incoming.readableEnded || incoming.destroyed) {
-        controller.error(new Error('the body was read already; put the receiver before whatever parses bodies'))
+        controller.error(new BodyTakenError())
         return
       }
       // One read of the socket may hold ten thousand one-byte pieces: they are handed on as one.
