@@ -1,8 +1,9 @@
-import { Admin, type StatusOptions } from './admin/admin.ts'
+import { Admin } from './admin/admin.ts'
 import { EventManager } from './admin/events.ts'
 import { OperationRunner } from './admin/operation-runner.ts'
 import { OutboxHealth } from './admin/outbox-health.ts'
 import type { OutboxStatus } from './admin/status.ts'
+import type { StatusOptions } from './admin/status-options.ts'
 import { askEach } from './backend/ask-each.ts'
 import type { Backend, BackendFinding, BackendHealth } from './backend/backend.ts'
 import { checkHealth } from './backend/check-health.ts'
@@ -213,10 +214,7 @@ export class Broadcaster<
     }
   }
 
-  /**
-   * The state of the outbox: what waits and what is stuck for each backend, workers, lanes, breakers, blocked keys, the
-   * schema, and findings. From one snapshot of the database, and changes nothing: the right to `SELECT` is enough.
-   */
+  /** What waits and what is stuck for each backend, workers, breakers, findings ... It only reads, from one snapshot of the database. */
   status(options?: StatusOptions): Promise<OutboxStatus> {
     return this.admin.status(options)
   }

@@ -1,5 +1,5 @@
 export type { ActedBy } from './admin/actor.ts'
-export type { Admin, StatusOptions } from './admin/admin.ts'
+export type { Admin } from './admin/admin.ts'
 export type { AuditCounts, AuditEntry, AuditTarget, ListAuditOptions } from './admin/audit-log.ts'
 export type {
   ActOnEvents,
@@ -15,10 +15,12 @@ export type { Defined } from './admin/defined.ts'
 export type { EventQuery, IterateOptions, OrderTerm } from './admin/event-query.ts'
 export type { EventManager } from './admin/events.ts'
 export { FINDING_CODES, type Finding, type FindingCode } from './admin/finding.ts'
+export type { BackendFlow, DeliveryTimes, Flow, FlowPoint, FlowRange } from './admin/flow.ts'
 export type { ConsumerEntry } from './admin/known-consumers.ts'
 export type { MoveOptions, MoveTarget } from './admin/move-events.ts'
 export type { MoveResult } from './admin/move-in-peace.ts'
 export type { MoveEvents, MovePreview, RescheduleEvents } from './admin/moves.ts'
+export type { FlowOptions, ListOutagesOptions } from './admin/outbox-history.ts'
 export type { PausedBackend } from './admin/pauses.ts'
 export type { PurgeOptions } from './admin/purge-now.ts'
 export type {
@@ -31,6 +33,7 @@ export type {
   Paused,
   WorkerStatus,
 } from './admin/status.ts'
+export type { StatusOptions } from './admin/status-options.ts'
 export { TEST_EVENT_TYPE, type TestEventOptions } from './admin/test-events.ts'
 export type { Undone, UndoOptions } from './admin/undo-action.ts'
 export {
@@ -107,6 +110,7 @@ export type { RetentionOptions, TypeRetentionOptions } from './retention/retenti
 export type { AuditOutcome } from './store/audit-store.ts'
 export type { CaptureOptions } from './store/capture.ts'
 export { isRetryable } from './store/database-error.ts'
+export type { BreakerName, OutageEntry } from './store/history-store.ts'
 export type { ExtraIndex, Inspection, Unreachable } from './store/inspection.ts'
 export type { OperationState } from './store/operation-store.ts'
 export type { BlockedKey, Count } from './store/outbox-look.ts'

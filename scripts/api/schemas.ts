@@ -20,7 +20,12 @@ export interface Schema {
   readonly [keyword: string]: unknown
 }
 
-const FILES = ['admin-http/api-types.d.ts', 'admin-http/api-events.d.ts', 'admin-http/api-operations.d.ts']
+const FILES = [
+  'admin-http/api-types.d.ts',
+  'admin-http/api-events.d.ts',
+  'admin-http/api-operations.d.ts',
+  'admin-http/api-history.d.ts',
+]
 /** Bodies are refused when they have a member more; answers may get more in time. */
 const BODY = /Body$/
 

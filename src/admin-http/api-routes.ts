@@ -6,6 +6,7 @@ import type { ApiRoute } from './call.ts'
 import { CORRECT_ROUTE } from './correct-route.ts'
 import { EVENT_ROUTES } from './events-routes.ts'
 import { FAILURE_ROUTES } from './failures-routes.ts'
+import { HISTORY_ROUTES } from './history-routes.ts'
 import { LATER_ROUTES } from './later-routes.ts'
 import { openApiDocument } from './openapi.ts'
 import { OPERATION_ROUTES } from './operations-routes.ts'
@@ -23,6 +24,7 @@ export const ROUTES: readonly ApiRoute[] = [
   ...BACKEND_ROUTES,
   ...AUDIT_ROUTES,
   ...OPERATION_ROUTES,
+  ...HISTORY_ROUTES,
   ...LATER_ROUTES,
   {
     method: 'GET',

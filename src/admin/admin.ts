@@ -2,6 +2,7 @@ import type { BackendFinding } from '../backend/backend.ts'
 import type { Subscription } from '../consumer/subscription.ts'
 import type { OutboxEvent } from '../record/outbox-event.ts'
 import type { RecordFilter } from '../record/record-source.ts'
+import type { OutageEntry } from '../store/history-store.ts'
 import type { KeyInLane, KeyWaits } from '../store/key-waits.ts'
 import type { Store } from '../store/store.ts'
 import type { ActedBy } from './actor.ts'
@@ -14,11 +15,13 @@ import type { Defined } from './defined.ts'
 import type { EventQuery } from './event-query.ts'
 import type { EventManager } from './events.ts'
 import { findingsOf } from './findings.ts'
+import type { Flow } from './flow.ts'
 import { type ConsumerEntry, consumersIn, deadLettersOf } from './known-consumers.ts'
 import { lookAtOutbox } from './look-at-outbox.ts'
 import type { MOVABLE } from './movable.ts'
 import type { MoveTarget } from './move-events.ts'
 import { type MovePreview, Moves } from './moves.ts'
+import { type FlowOptions, type ListOutagesOptions, OutboxHistory } from './outbox-history.ts'
 import { type PausedBackend, Pauses } from './pauses.ts'
 import { checkPurge, type PurgeOptions, purge } from './purge-now.ts'
 import { Breakers } from './shared-breakers.ts'
@@ -32,6 +35,7 @@ import {
   statsOf,
   workerStatuses,
 } from './status.ts'
+import type { StatusOptions } from './status-options.ts'
 import { type PublishTest, type TestEventOptions, TestEvents } from './test-events.ts'
 import { Undo, type Undone, type UndoOptions } from './undo-action.ts'
 
@@ -54,18 +58,6 @@ export interface AdminParts {
   readonly subscriptions: Readonly<Record<string, Subscription>>
 }
 
-/** What `status` looks at, and how long. */
-export interface StatusOptions {
-  /** How long a due event that nothing holds may have waited before a finding reports it, in milliseconds. Default 5 minutes. */
-  readonly maxLag?: number | undefined
-  /** How long any transaction may be open before a finding reports it, in milliseconds. Default 5 minutes. */
-  readonly maxTransaction?: number | undefined
-  /** Asks the backends, too, what a person should know of them: that goes over the network. Default: false. */
-  readonly askBackends?: boolean | undefined
-  /** How long each backend may take, in milliseconds. Default 5,000. */
-  readonly timeout?: number | undefined
-}
-
 const MAX_LAG = 300_000
 const BACKEND_TIMEOUT = 5_000
 
@@ -83,6 +75,7 @@ export class Admin {
   readonly #corrections: Corrections
   readonly #testEvents: TestEvents
   readonly #undo: Undo
+  readonly #history: OutboxHistory
   /** What is done to all events that match, in the background, by any worker: begun, listed, paused and ended here. */
   readonly operations: Operations
 
@@ -94,10 +87,11 @@ export class Admin {
     this.#audit = new Audit(store.audit)
     this.#moves = new AuditedMoves(this.#plainMoves, this.#audit, names)
     this.#pauses = new Pauses(store.coordination, names, this.#audit)
-    this.#breakers = new Breakers(store.coordination, names, this.#audit)
+    this.#breakers = new Breakers(store, names, this.#audit)
     this.#corrections = new Corrections(store.admin, records, parts.publisher, this.#audit)
     this.#testEvents = new TestEvents(parts.publishTest, names, this.#audit)
     this.operations = new Operations(store.operations, store.admin, this.#audit, names)
+    this.#history = new OutboxHistory(store.history)
     const { admin, coordination } = store
     this.#undo = new Undo({ admin, coordination, operations: this.operations, audit: this.#audit })
   }
@@ -167,7 +161,7 @@ export class Admin {
   }
 
   /**
-   * Publishes a test event to a backend, of the type `ts-broadcaster.test`, the way every event goes. It has no key and one attempt.
+   * Publishes an event of the type `ts-broadcaster.test` to a backend, the way every event goes, without a key and with one attempt.
    * Resolves with its id: `get` tells what became of it. Throws `UNKNOWN_BACKEND`, and what `publish` throws.
    */
   testEvent(backend: string, options?: TestEventOptions): Promise<string> {
@@ -179,12 +173,20 @@ export class Admin {
     return this.#breakers.open()
   }
   /**
-   * Closes breakers that stay open although the destination works; events of a backend are tried at once, those of a
-   * destination within two minutes, as they come due. Without a destination the backend's own and those of all its
-   * destinations. Resolves with how many were closed.
+   * Closes breakers that stay open although the destination works; events of a backend are tried at once, those of a destination
+   * within two minutes. Without a destination all of the backend's. Resolves with how many were closed.
    */
   closeBreaker(backend: string, destination?: string, acted: ActedBy = {}): Promise<number> {
     return this.#breakers.close(backend, destination, acted)
+  }
+
+  /** How many events were stored, delivered, retried and given up, and how long it took, as workers wrote it down. Throws `INVALID_OPTION`. */
+  flow(options?: FlowOptions): Promise<Flow> {
+    return this.#history.flow(options)
+  }
+  /** When breakers opened, were half open and closed, the last 200 of each backend: the newest first. Throws `INVALID_OPTION`. */
+  outages(options?: ListOutagesOptions): Promise<readonly OutageEntry[]> {
+    return this.#history.outages(options)
   }
 
   /**

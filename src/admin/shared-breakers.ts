@@ -1,17 +1,23 @@
-import type { CoordinationStore } from '../store/coordination-store.ts'
-import type { ActedBy } from './actor.ts'
+import type { Store } from '../store/store.ts'
+import { type ActedBy, actorOf } from './actor.ts'
 import type { Audit } from './audit-log.ts'
 import { type OpenBreaker, openBreakersOf } from './status.ts'
 
 /** The breakers that are open, for people. */
 export class Breakers {
-  readonly #coordination: CoordinationStore
+  readonly #coordination: Store['coordination']
+  readonly #history: Store['history']
   readonly #names: () => readonly string[]
   readonly #audit: Audit
 
   /** `names`: the backends that are configured. */
-  constructor(coordination: CoordinationStore, names: () => readonly string[], audit: Audit) {
+  constructor(
+    { coordination, history }: Pick<Store, 'coordination' | 'history'>,
+    names: () => readonly string[],
+    audit: Audit,
+  ) {
     this.#coordination = coordination
+    this.#history = history
     this.#names = names
     this.#audit = audit
   }
@@ -29,17 +35,24 @@ export class Breakers {
     const target = { backend, ...(destination !== undefined && { destination }) }
     return this.#audit.write(
       { what: 'close-breaker', target, ...acted },
-      () => this.#close(backend, destination),
+      () => this.#close(backend, destination, actorOf(acted)),
       (closed = 0) => ({ moved: closed }),
     )
   }
 
-  async #close(backend: string, destination: string | undefined): Promise<number> {
+  async #close(backend: string, destination: string | undefined, by: string): Promise<number> {
     const { breakers, destinations } = this.#coordination
-    const whole = destination === undefined && (await breakers.close(backend))
+    const tell = async (place: string, isClosed: boolean): Promise<boolean> => {
+      // What was done is in the audit, too: it counts although this cannot be written.
+      if (isClosed) await this.#history.closed({ backend, destination: place }, by).catch(() => undefined)
+      return isClosed
+    }
+    const whole = destination === undefined && (await tell('', await breakers.close(backend)))
     const behind = await destinations.list(backend)
     const places = behind.filter((one) => destination === undefined || one.destination === destination)
-    const closed = await Promise.all(places.map((one) => destinations.close(backend, one.destination)))
+    const closed = await Promise.all(
+      places.map(async (one) => tell(one.destination, await destinations.close(backend, one.destination))),
+    )
     return Number(whole) + closed.filter(Boolean).length
   }
 }

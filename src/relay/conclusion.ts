@@ -39,11 +39,11 @@ export class Conclusion implements SettleWatch {
 
   constructor(parts: ConclusionParts) {
     this.#parts = parts
-    const { signals, records, name: backend, worker, store, lease, onError, budget } = parts.options
+    const { signals, records, name: backend, worker, store, lease, flow, onError, budget } = parts.options
     this.#settler = new Settler({ store: store.relay, lanes: parts.lanes, lease, watch: this, onError })
     if (budget !== undefined) this.#settler.end()
     this.#announcements = new Announcements({ signals, records, backend, worker })
-    this.#tally = new SettleTally({ signals, backend, worker })
+    this.#tally = new SettleTally({ signals, backend, worker, flow })
   }
 
   /** Events whose delivery was recorded. */

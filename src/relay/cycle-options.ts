@@ -6,6 +6,7 @@ import type { RelayStore } from '../store/relay-store.ts'
 import type { SignalSource } from '../telemetry/signals.ts'
 import type { BreakerOptions } from './breaker.ts'
 import type { ByteRoom } from './byte-rooms.ts'
+import type { FlowTally } from './flow-tally.ts'
 import type { Lease } from './lease.ts'
 import type { FailurePolicy } from './outcomes.ts'
 import type { RelayHooks } from './send-hooks.ts'
@@ -33,6 +34,8 @@ export interface CycleOptions {
   /** The worker's name, for signals. */
   readonly worker: string
   readonly failure: FailurePolicy
+  /** Counts what is recorded. */
+  readonly flow: Pick<FlowTally, 'add'>
   readonly breaker: BreakerOptions
   /** Events in one send. */
   readonly batchSize: number

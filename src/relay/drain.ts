@@ -1,7 +1,10 @@
 import { BroadcasterError } from '../errors.ts'
 import { showValue } from '../foundation/problem.ts'
 import type { Cycle } from './cycle.ts'
+import type { FlowWriter } from './flow-writer.ts'
 import type { LaneKeeper } from './lane-keeper.ts'
+import { lastWords } from './shift.ts'
+import type { OutageLog } from './told-outages.ts'
 import type { Waker } from './waker.ts'
 
 /** What a drain works with; a `Worker` makes it. */
@@ -9,6 +12,8 @@ export interface DrainParts {
   readonly keeper: LaneKeeper
   readonly cycles: readonly Cycle[]
   readonly waker: Waker
+  readonly flow: FlowWriter
+  readonly outages: OutageLog
   /** Throws when the store cannot be used. */
   readonly check: () => Promise<unknown>
 }
@@ -44,7 +49,7 @@ export class Drain {
   }
 
   async #run(): Promise<number> {
-    const { keeper, cycles, waker, check } = this.#parts
+    const { keeper, cycles, waker, flow, outages, check } = this.#parts
     await check()
     if (this.#stopping) return 0
     await keeper.start()
@@ -55,6 +60,7 @@ export class Drain {
     await beating
     await waker.close()
     await keeper.leave()
+    await lastWords(flow, outages)
     for (const end of ends) if (end.status === 'rejected') throw end.reason
     return cycles.reduce((sum, cycle) => sum + cycle.published, 0)
   }

@@ -1,12 +1,15 @@
 import type { Backend } from '../backend/backend.ts'
 import { ByteRooms } from './byte-rooms.ts'
 import { Cycle } from './cycle.ts'
+import { FlowTally } from './flow-tally.ts'
+import { FlowWriter } from './flow-writer.ts'
 import { LaneKeeper } from './lane-keeper.ts'
 import { Lease } from './lease.ts'
 import { Loops } from './loops.ts'
 import { patientCoordination, patientRelay } from './patient-store.ts'
 import { reliablePolicy } from './retry.ts'
 import type { Shift } from './shift.ts'
+import { OutageLog } from './told-outages.ts'
 import { Unserved } from './unserved.ts'
 import { Waker } from './waker.ts'
 import type { WorkerParts } from './worker.ts'
@@ -24,7 +27,8 @@ export interface EngagementOptions {
 }
 
 /** What works together between a start and a stop, or in one drain. */
-export interface Engagement extends Pick<Shift, 'keeper' | 'cycles' | 'waker' | 'unserved' | 'loops'> {
+export interface Engagement
+  extends Pick<Shift, 'keeper' | 'cycles' | 'waker' | 'unserved' | 'loops' | 'flow' | 'outages'> {
   readonly onError: (error: unknown) => void
 }
 
@@ -41,7 +45,11 @@ export function engage(engagement: EngagementOptions): Engagement {
   const lease = new Lease(sizes.lease)
   const loops = new Loops(served, options, statementTime)
   const relay = patientRelay(store.relay, statementTime)
-  const coordination = patientCoordination(store.coordination, statementTime)
+  const { history } = store
+  const outages = new OutageLog({ history, by: worker, statementTime, onError })
+  const coordination = outages.watch(patientCoordination(store.coordination, statementTime))
+  const tally = new FlowTally()
+  const flow = new FlowWriter({ tally, history, statementTime, onError })
   const waker = new Waker(transient ? undefined : store.wake, onError, statementTime)
   const rooms = new ByteRooms(options.maxInFlightBytes)
   const cycles = served.map(([name, backend]) => {
@@ -61,6 +69,7 @@ export function engage(engagement: EngagementOptions): Engagement {
       worker,
       share,
       failure,
+      flow: tally,
       timeout: backend.timeout ?? sendTimeout,
       onError,
       ...(budget && { budget }),
@@ -92,5 +101,5 @@ export function engage(engagement: EngagementOptions): Engagement {
     onError,
   })
   if (!transient) waker.watch(() => keeper.wake())
-  return { keeper, cycles, waker, unserved, loops, onError }
+  return { keeper, cycles, waker, unserved, loops, flow, outages, onError }
 }

@@ -1,16 +1,19 @@
 import type { Outcome } from '../store/relay-store.ts'
 import type { SignalSource } from '../telemetry/signals.ts'
+import type { FlowTally } from './flow-tally.ts'
 import type { HeldEvent } from './held-event.ts'
 
 export interface SettleTallyParts {
   readonly signals: SignalSource
   readonly backend: string
   readonly worker: string
+  /** What the worker writes down of it. */
+  readonly flow: Pick<FlowTally, 'add'>
 }
 
 const NOTHING = { published: 0, retried: 0, failed: 0, blocked: 0, lost: 0 }
 
-/** Counts what is recorded, for one signal for each settle. Counts nothing without a listener. */
+/** Counts what is recorded: for what the worker writes down, and, with a listener, for one signal for each settle. */
 export class SettleTally {
   readonly #parts: SettleTallyParts
   #counts = { ...NOTHING }
@@ -20,11 +23,13 @@ export class SettleTally {
     this.#parts = parts
   }
 
-  add({ row }: HeldEvent, outcome: Outcome): void {
-    if (!this.#parts.signals.has('batch.settled')) return
+  add(held: HeldEvent, outcome: Outcome): void {
+    const { signals, flow, backend } = this.#parts
+    flow.add(backend, held, outcome)
+    if (!signals.has('batch.settled')) return
     if (outcome.kind === 'published') {
       this.#counts.published++
-      this.#ages.push(Date.now() - row.createdAt.getTime())
+      this.#ages.push(Date.now() - held.row.createdAt.getTime())
     } else if (outcome.kind === 'retry') this.#counts.retried++
     else if (outcome.kind === 'failed') this.#counts.failed++
     // Only waiting without an end is reported.

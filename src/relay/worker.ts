@@ -26,7 +26,16 @@ import { type ResolvedWorkerOptions, resolveWorkerOptions, stopTimeOf, type Work
 export interface WorkerParts {
   readonly store: Pick<
     Store,
-    'relay' | 'retention' | 'coordination' | 'admin' | 'inbox' | 'audit' | 'schema' | 'wake' | 'statementTimeout'
+    | 'relay'
+    | 'retention'
+    | 'coordination'
+    | 'admin'
+    | 'inbox'
+    | 'audit'
+    | 'history'
+    | 'schema'
+    | 'wake'
+    | 'statementTimeout'
   >
   readonly backends: ReadonlyMap<string, Backend>
   readonly defaultBackend: string
@@ -246,7 +255,7 @@ export class Worker {
   }
 
   async #begin(): Promise<Shift> {
-    const { keeper, cycles, waker, unserved, loops, onError } = this.#assemble(false)
+    const { keeper, cycles, waker, unserved, loops, flow, outages, onError } = this.#assemble(false)
     await connectBackends(this.#served, this.options.sendTimeout, onError)
     await keeper.start()
     const { retention: options } = this.options
@@ -263,9 +272,9 @@ export class Worker {
     const { background: work } = this.#parts
     const background = work && new Background(work, onError)
     await waker.start()
-    const beside = [keeper.run(), retention?.run(), unserved.run(), background?.run()]
+    const beside = [keeper.run(), retention?.run(), unserved.run(), background?.run(), flow.run()]
     const running = Promise.all([...cycles.map((cycle) => cycle.run()), ...beside])
-    return { keeper, cycles, waker, running, retention, unserved, background, loops }
+    return { keeper, cycles, waker, running, retention, unserved, background, loops, flow, outages }
   }
 
   #assemble(transient: boolean, budget?: { left: number }): Engagement {

@@ -9,7 +9,11 @@ type Makers<Seam, Client, Tables> = { readonly [Name in keyof Seam]: (client: Cl
 /** The parts of a store that talks to a server. */
 export interface StoreParts<Client, Runs, Tables>
   extends Makers<Omit<RelayStore, 'settleInTransaction'>, Client, Tables>,
-    Makers<Pick<Store, 'retention' | 'coordination' | 'admin' | 'audit' | 'operations' | 'inbox'>, Client, Tables> {
+    Makers<
+      Pick<Store, 'retention' | 'coordination' | 'admin' | 'audit' | 'operations' | 'history' | 'inbox'>,
+      Client,
+      Tables
+    > {
   publish(t: Tables): PublishStore
   settleByOwner(t: Tables): SettleByOwner<Runs>
   schema(clients: StoreClients<Client, Runs>, t: Tables): SchemaStore
@@ -22,7 +26,17 @@ export function storeOf<Client, Runs, Tables>(
   t: Tables,
 ): Pick<
   Store,
-  'publish' | 'relay' | 'retention' | 'coordination' | 'admin' | 'audit' | 'operations' | 'inbox' | 'schema' | 'close'
+  | 'publish'
+  | 'relay'
+  | 'retention'
+  | 'coordination'
+  | 'admin'
+  | 'audit'
+  | 'operations'
+  | 'history'
+  | 'inbox'
+  | 'schema'
+  | 'close'
 > {
   const { worker, heartbeat, operator, handlers } = clients
   const fetchFew = parts.fetchFew?.(worker, t)
@@ -46,6 +60,7 @@ export function storeOf<Client, Runs, Tables>(
     admin: parts.admin(operator, t),
     audit: parts.audit(operator, t),
     operations: parts.operations(operator, t),
+    history: parts.history(operator, t),
     inbox: parts.inbox(worker, t),
     schema: parts.schema(clients, t),
     close: () => clients.close(),

@@ -3,6 +3,7 @@ import type { AdminStore } from './admin-store.ts'
 import type { AuditStore } from './audit-store.ts'
 import type { CaptureOptions } from './capture.ts'
 import type { CoordinationStore } from './coordination-store.ts'
+import type { HistoryStore } from './history-store.ts'
 import type { InboxStore } from './inbox-store.ts'
 import type { Inspection } from './inspection.ts'
 import type { OperationStore } from './operation-store.ts'
@@ -43,6 +44,8 @@ export interface Store<Tx = unknown> {
   readonly audit: AuditStore
   /** What operators do in the background. */
   readonly operations: OperationStore
+  /** What happened: rates, times to delivery, outages. */
+  readonly history: HistoryStore
   /** What consumers have handled. */
   readonly inbox: InboxStore
   /** Migrations. */

@@ -11,6 +11,8 @@ const BESIDE = [
   'audit',
   'operations',
   'undo',
+  'flow',
+  'outages',
   'migrations',
 ] as const
 

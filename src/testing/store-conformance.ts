@@ -13,6 +13,7 @@ import { eraseCases } from './store/erase-cases.ts'
 import { fetchCases } from './store/fetch-cases.ts'
 import { fidelityCases } from './store/fidelity-cases.ts'
 import type { StoreCapability, StoreFixture } from './store/fixture.ts'
+import { historyCases } from './store/history-cases.ts'
 import { holdCases } from './store/hold-cases.ts'
 import { inboxCases } from './store/inbox-cases.ts'
 import { lookCases } from './store/look-cases.ts'
@@ -56,6 +57,7 @@ export const storeConformance: readonly StoreCase[] = [
   ...holdCases,
   ...lookCases,
   ...auditCases,
+  ...historyCases,
   ...operationCases,
   ...operationStepCases,
   ...undoCases,

@@ -50,6 +50,11 @@ test('a place behind a backend that is away is told by the worker, stats, list, 
   assert.equal(await ended, 0)
 
   assert.match((await run('breaker', 'list')).output, new RegExp(`^hooks +${place} +`, 'm'))
+  const history = (await run('breaker', 'history', 'hooks')).output
+  assert.match(history, new RegExp(`^${place} +\\d{4}-\\d\\d-\\d\\dT[0-9:]+Z .* open +\\d+ .*ECONNREFUSED`, 'm'))
+  const { outages } = (await run('breaker', 'history', '--json')).json
+  assert.equal((outages as readonly { readonly destination: string }[])[0]?.destination, place)
+  assert.equal((await run('breaker', 'history', 'other')).output, 'No breaker has opened, as far as is known.')
   assert.match(
     (await run('stats')).output,
     new RegExp(`^The breaker of ${place} behind hooks has been open for [0-9.]+ `, 'm'),

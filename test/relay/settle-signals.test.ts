@@ -4,6 +4,7 @@ import { delivered, notDelivered } from '../../src/backend/backend.ts'
 import { handlers } from '../../src/backend/handlers/handlers.ts'
 import { PermanentError } from '../../src/backend/send-error.ts'
 import { HandlerRegistry } from '../../src/handlers/handler-registry.ts'
+import { FlowTally } from '../../src/relay/flow-tally.ts'
 import type { HeldEvent } from '../../src/relay/held-event.ts'
 import { SettleTally } from '../../src/relay/settle-tally.ts'
 import { memoryStore } from '../../src/store/memory/memory.ts'
@@ -108,7 +109,12 @@ test('a clean-up that fails is begun and never finished', async () => {
 })
 
 test('an event that waits for a retry of its key is not told as blocked', () => {
-  const tally = new SettleTally({ signals: new SignalSource('parks'), backend: 'main', worker: 'w' })
+  const tally = new SettleTally({
+    signals: new SignalSource('parks'),
+    backend: 'main',
+    worker: 'w',
+    flow: new FlowTally(),
+  })
   const heard: SignalMessage<'batch.settled'>[] = []
   const stop = onSignal('batch.settled', (message) => void heard.push(message))
   const park = { kind: 'park', id: '1', lane: 0, generation: 0 } as const
@@ -128,7 +134,7 @@ test('an event that waits for a retry of its key is not told as blocked', () => 
 
 test('nothing is counted while nobody listens', () => {
   const signals = new SignalSource('nobody')
-  const tally = new SettleTally({ signals, backend: 'main', worker: 'w' })
+  const tally = new SettleTally({ signals, backend: 'main', worker: 'w', flow: new FlowTally() })
   tally.addLost()
   const heard: unknown[] = []
   const stop = onSignal('batch.settled', (message) => void heard.push(message))

@@ -70,6 +70,8 @@ export class Fixtures {
       'audit',
       'operations',
       'undo',
+      'flow',
+      'outages',
     ])
       await pool.query(`DELETE FROM outbox_${table}`)
     return {
@@ -79,7 +81,7 @@ export class Fixtures {
       },
       async unmigrated() {
         const beside = ['lanes', 'workers', 'breakers', 'destinations', 'inbox', 'audit', 'operations', 'settings']
-        const names = ['events', ...beside, 'migrations']
+        const names = ['events', ...beside, 'flow', 'outages', 'migrations']
         await pool.query(`DROP TABLE IF EXISTS ${names.map((name) => `elsewhere_${name}`).join(', ')}`)
         return mysql({ pool, table: 'elsewhere_events' })
       },

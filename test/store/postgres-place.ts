@@ -49,7 +49,19 @@ export class Fixtures {
     const options = { schema, listen: { url: this.#listen } }
     const store = postgres({ pool, ...options })
     await store.schema.migrate({ lanes: 8 })
-    const names = ['events', 'lanes', 'workers', 'breakers', 'destinations', 'inbox', 'audit', 'operations', 'undo']
+    const names = [
+      'events',
+      'lanes',
+      'workers',
+      'breakers',
+      'destinations',
+      'inbox',
+      'audit',
+      'operations',
+      'undo',
+      'flow',
+      'outages',
+    ]
     const tables = names.map((name) => `${schema}.outbox_${name}`)
     await pool.query(`TRUNCATE ${tables.join(', ')}`)
     const elsewhere = `${schema}_2`

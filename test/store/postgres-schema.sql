@@ -51,6 +51,38 @@ outbox_events.available_at timestamp with time zone
 outbox_events.attempts json
 outbox_events.progress json
 outbox_events.generation integer NOT NULL DEFAULT 0
+outbox_flow.span integer NOT NULL
+outbox_flow.began bigint NOT NULL
+outbox_flow.backend character varying(100) NOT NULL
+outbox_flow.seq bigint NOT NULL DEFAULT 0
+outbox_flow.delivered bigint NOT NULL DEFAULT 0
+outbox_flow.retried bigint NOT NULL DEFAULT 0
+outbox_flow.failed bigint NOT NULL DEFAULT 0
+outbox_flow.took_0 bigint NOT NULL DEFAULT 0
+outbox_flow.took_1 bigint NOT NULL DEFAULT 0
+outbox_flow.took_2 bigint NOT NULL DEFAULT 0
+outbox_flow.took_3 bigint NOT NULL DEFAULT 0
+outbox_flow.took_4 bigint NOT NULL DEFAULT 0
+outbox_flow.took_5 bigint NOT NULL DEFAULT 0
+outbox_flow.took_6 bigint NOT NULL DEFAULT 0
+outbox_flow.took_7 bigint NOT NULL DEFAULT 0
+outbox_flow.took_8 bigint NOT NULL DEFAULT 0
+outbox_flow.took_9 bigint NOT NULL DEFAULT 0
+outbox_flow.took_10 bigint NOT NULL DEFAULT 0
+outbox_flow.took_11 bigint NOT NULL DEFAULT 0
+outbox_flow.took_12 bigint NOT NULL DEFAULT 0
+outbox_flow.took_13 bigint NOT NULL DEFAULT 0
+outbox_flow.took_14 bigint NOT NULL DEFAULT 0
+outbox_flow.took_15 bigint NOT NULL DEFAULT 0
+outbox_flow.took_16 bigint NOT NULL DEFAULT 0
+outbox_flow.took_17 bigint NOT NULL DEFAULT 0
+outbox_flow.took_18 bigint NOT NULL DEFAULT 0
+outbox_flow.took_19 bigint NOT NULL DEFAULT 0
+outbox_flow.took_20 bigint NOT NULL DEFAULT 0
+outbox_flow.took_21 bigint NOT NULL DEFAULT 0
+outbox_flow.took_22 bigint NOT NULL DEFAULT 0
+outbox_flow.took_23 bigint NOT NULL DEFAULT 0
+outbox_flow.took_24 bigint NOT NULL DEFAULT 0
 outbox_inbox.consumer character varying(100) NOT NULL
 outbox_inbox.source character varying(255) NOT NULL
 outbox_inbox.event_id character varying(255) NOT NULL
@@ -87,6 +119,17 @@ outbox_operations.owner uuid
 outbox_operations.lease_until timestamp with time zone
 outbox_operations.audit bigint
 outbox_operations.error text
+outbox_outages.id bigint NOT NULL
+outbox_outages.backend character varying(100) NOT NULL
+outbox_outages.destination text NOT NULL
+outbox_outages.opened_at timestamp with time zone NOT NULL DEFAULT clock_timestamp()
+outbox_outages.opened_by text NOT NULL
+outbox_outages.reason text NOT NULL
+outbox_outages.probes bigint NOT NULL DEFAULT 0
+outbox_outages.probed_at timestamp with time zone
+outbox_outages.last_error text NOT NULL DEFAULT ''::text
+outbox_outages.closed_at timestamp with time zone
+outbox_outages.closed_by text NOT NULL DEFAULT ''::text
 outbox_settings.single boolean NOT NULL DEFAULT true
 outbox_settings.lanes integer NOT NULL
 outbox_undo.entry bigint NOT NULL
@@ -107,10 +150,12 @@ outbox_destinations CONSTRAINT outbox_destinations_pkey PRIMARY KEY (backend, de
 outbox_events CONSTRAINT outbox_events_max_retries_check CHECK ((max_retries >= 0))
 outbox_events CONSTRAINT outbox_events_pkey PRIMARY KEY (id)
 outbox_events CONSTRAINT outbox_events_retry_count_check CHECK ((retry_count >= 0))
+outbox_flow CONSTRAINT outbox_flow_pkey PRIMARY KEY (span, began, backend)
 outbox_inbox CONSTRAINT outbox_inbox_pkey PRIMARY KEY (consumer, source, event_id)
 outbox_lanes CONSTRAINT outbox_lanes_pkey PRIMARY KEY (backend, lane)
 outbox_migrations CONSTRAINT outbox_migrations_pkey PRIMARY KEY (version)
 outbox_operations CONSTRAINT outbox_operations_pkey PRIMARY KEY (id)
+outbox_outages CONSTRAINT outbox_outages_pkey PRIMARY KEY (id)
 outbox_settings CONSTRAINT outbox_settings_lanes_check CHECK (((lanes >= 1) AND (lanes <= 1024)))
 outbox_settings CONSTRAINT outbox_settings_pkey PRIMARY KEY (single)
 outbox_settings CONSTRAINT outbox_settings_single_check CHECK (single)
@@ -125,10 +170,12 @@ CREATE INDEX outbox_events_inbox_age ON outbox_inbox USING btree (handled_at)
 CREATE INDEX outbox_events_parked ON outbox_events USING btree (publisher_backend, lane, available_at) WHERE ((available_at IS NOT NULL) AND ((status)::text = ANY ((ARRAY['pending'::character varying, 'retry'::character varying, 'processing'::character varying])::text[])))
 CREATE UNIQUE INDEX outbox_events_pkey ON outbox_events USING btree (id)
 CREATE INDEX outbox_events_troubled ON outbox_events USING btree (publisher_backend, lane, seq) WHERE ((status)::text = ANY ((ARRAY['retry'::character varying, 'failed'::character varying])::text[]))
+CREATE UNIQUE INDEX outbox_flow_pkey ON outbox_flow USING btree (span, began, backend)
 CREATE UNIQUE INDEX outbox_inbox_pkey ON outbox_inbox USING btree (consumer, source, event_id)
 CREATE UNIQUE INDEX outbox_lanes_pkey ON outbox_lanes USING btree (backend, lane)
 CREATE UNIQUE INDEX outbox_migrations_pkey ON outbox_migrations USING btree (version)
 CREATE UNIQUE INDEX outbox_operations_pkey ON outbox_operations USING btree (id)
+CREATE UNIQUE INDEX outbox_outages_pkey ON outbox_outages USING btree (id)
 CREATE UNIQUE INDEX outbox_settings_pkey ON outbox_settings USING btree (single)
 CREATE UNIQUE INDEX outbox_undo_pkey ON outbox_undo USING btree (entry, event)
 CREATE UNIQUE INDEX outbox_workers_pkey ON outbox_workers USING btree (id)

@@ -23,7 +23,7 @@ const ROLES: readonly Role[] = ['publisher', 'worker', 'consumer', 'operator', '
 
 const TABLES = [
   ...['events', 'lanes', 'workers', 'breakers', 'destinations', 'inbox'],
-  ...['audit', 'operations', 'undo', 'settings', 'migrations'],
+  ...['audit', 'operations', 'undo', 'flow', 'outages', 'settings', 'migrations'],
 ]
 
 /** The rights of a role on each table, as the page's table says them. */

@@ -116,6 +116,24 @@ for (const [kind, skip] of [
       await pages.drain()
       assert.equal(pages.backends.partners.events.length, 5)
       await walk.heading('All 4 backends deliver')
+      const partners = backend('partners')
+      await partners.getByText('1 outage', { exact: true }).click()
+      await partners.getByText('503 Service Unavailable').first().waitFor()
+      await partners.getByText(/closed by \w+, after /).waitFor()
+      await backend('default').locator('p', { hasText: 'Last 24 hours: no outage' }).waitFor()
+    })
+
+    test('Overview: what goes in and out lately, for an hour, a day or a week', async () => {
+      await walk.open('')
+      const rates = walk.page.getByRole('region', { name: 'In and out' })
+      await rates.getByText('delivered a second').waitFor()
+      await button('24 h').click()
+      await rates.getByText('events a second, the last day').waitFor()
+      assert.match(walk.page.url(), /\?range=24h$/)
+      await button('1 h').click()
+      await rates.getByText('events a second, the last hour').waitFor()
+      const row = walk.page.getByRole('row', { name: /^partners/ })
+      assert.match((await row.getByRole('cell').nth(5).textContent()) ?? '', /\d (ms|s)|ms|s/)
     })
 
     test('Event: cancel and its undo, reschedule, replay; data is exact and never rendered', async () => {

@@ -1,3 +1,4 @@
+import type { Flow } from '../../admin/flow.ts'
 import type { BackendStats, OutboxStatus } from '../../admin/status.ts'
 import { countOf, formatDuration } from '../../foundation/for-people.ts'
 import type { Count } from '../../store/outbox-look.ts'
@@ -6,6 +7,7 @@ import { eachOutbox } from '../each-outbox.ts'
 import { EXIT } from '../exit-codes.ts'
 import { openFor, placeOf } from '../open-breakers.ts'
 import { type Column, fitTable } from '../table.ts'
+import { type Lately, latelyOf, perSecond, timeText } from '../times.ts'
 
 /** `broadcaster stats`. */
 export const stats = defineCommand({
@@ -16,17 +18,21 @@ export const stats = defineCommand({
     return eachOutbox(await outboxes(), { terminal, json: options.json }, async ({ broadcaster }) => {
       await broadcaster.store.schema.check()
       const { findings: _, ...status } = await broadcaster.status()
-      return { json: status, lines: linesOf(status, terminal.width), code: EXIT.ok }
+      const flow = await broadcaster.admin.flow()
+      const json = { ...status, lately: flow.lately }
+      return { json, lines: linesOf(status, flow, terminal.width), code: EXIT.ok }
     })
   },
 })
 
-function linesOf(status: Omit<OutboxStatus, 'findings'>, width: number | undefined): readonly string[] {
+function linesOf(status: Omit<OutboxStatus, 'findings'>, flow: Flow, width: number | undefined): readonly string[] {
   const { backends, totalRows, totalRowsIsEstimate, workers } = status
+  const { seconds, stored } = flow.lately
   return [
-    ...fitTable(COLUMNS, backends, width),
+    ...fitTable(columnsOf(latelyOf(flow), seconds), backends, width),
     '',
     `${totalRowsIsEstimate ? 'About ' : ''}${countOf(totalRows, 'row')} in all.`,
+    ...(stored === null ? [] : [`${perSecond(stored / seconds)} a second were stored in the last five minutes.`]),
     ...workers.map(
       ({ name, lanes, backends: served, leaseLeft }) =>
         `Worker ${name}: ${countOf(lanes, 'lane')} of ${served.join(', ')}; its lease ends in ${formatDuration(leaseLeft)} unless renewed.`,
@@ -51,7 +57,7 @@ function linesOf(status: Omit<OutboxStatus, 'findings'>, width: number | undefin
 const counted = ({ count, exact }: Count): string => `${count.toLocaleString('en')}${exact ? '' : '+'}`
 
 /** What shows a problem stays longest in a narrow window. */
-const COLUMNS: readonly Column<BackendStats>[] = [
+const columnsOf = (lately: Lately, seconds: number): readonly Column<BackendStats>[] => [
   { title: 'BACKEND', cell: ({ backend }) => (backend === '' ? '(default)' : backend), least: 12 },
   { title: 'WAITING', cell: ({ waiting }) => counted(waiting) },
   { title: 'STUCK', cell: ({ stuck }) => counted(stuck), expendable: 2 },
@@ -60,4 +66,14 @@ const COLUMNS: readonly Column<BackendStats>[] = [
   { title: 'RETRYING', cell: ({ retrying }) => counted(retrying), expendable: 4 },
   { title: 'FAILED', cell: ({ failed }) => counted(failed) },
   { title: 'BLOCKED KEYS', cell: ({ blockedKeys }) => counted(blockedKeys), expendable: 3 },
+  {
+    title: 'OUT/S',
+    cell({ backend }) {
+      const done = lately.get(backend)
+      return done === undefined ? '' : perSecond(done.delivered / seconds)
+    },
+    expendable: 6,
+  },
+  { title: 'P50', cell: ({ backend }) => timeText(lately.get(backend)?.times?.p50), expendable: 8 },
+  { title: 'P99', cell: ({ backend }) => timeText(lately.get(backend)?.times?.p99), expendable: 7 },
 ]

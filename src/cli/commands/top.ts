@@ -1,10 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Flow } from '../../admin/flow.ts'
 import { stringifyJson } from '../../event/json.ts'
 import { settles } from '../../foundation/waiting.ts'
 import { defineCommand } from '../command.ts'
 import { PACE } from '../command-options.ts'
 import { errorFields } from '../error-fields.ts'
 import { EXIT } from '../exit-codes.ts'
+import { latelyOf } from '../times.ts'
 import { frameOf, type Watched } from '../top/frame.ts'
 import { Rates } from '../top/rates.ts'
 
@@ -24,16 +26,18 @@ export const top = defineCommand({
     'Shows backends, rates, lag, workers, breakers and blocked keys in the whole window, again and again; q ends it.',
   description:
     'Where there is no terminal it prints once. IN/S and OUT/S come from what differs between two looks: OUT/S also counts what was\n' +
-    'cancelled or deleted, and stays empty where more waits than is counted.',
+    'cancelled or deleted, and stays empty where more waits than is counted. P50, P95 and P99 are how long deliveries of the last\n' +
+    'five minutes took, as workers wrote it down.',
   options: { interval: { kind: 'duration', ...PACE, help: 'Looks so often. Default: 2s.' } },
   examples: ['broadcaster top', 'broadcaster top --interval 500ms'],
   async run({ options }, { terminal, ready }) {
     const { interval = INTERVAL, json } = options
     const { broadcaster } = await ready()
     const rates = new Rates(broadcaster.admin.filter())
-    const look = async (): Promise<Watched> => {
+    const look = async (): Promise<Watched & { readonly flow: Flow | undefined }> => {
       const status = await broadcaster.status()
-      return { status, rates: await rates.after(status) }
+      const flow = status.at === null ? undefined : await broadcaster.admin.flow()
+      return { status, rates: await rates.after(status), flow, lately: flow && latelyOf(flow) }
     }
     let shown = await look()
     const window = json ? undefined : terminal.fullScreen()
@@ -41,7 +45,8 @@ export const top = defineCommand({
       await sleep(ONCE)
       shown = await look()
       const perBackend = Object.fromEntries(shown.rates)
-      if (json) terminal.verbatim(stringifyJson({ ...shown.status, rates: perBackend }))
+      if (json)
+        terminal.verbatim(stringifyJson({ ...shown.status, rates: perBackend, lately: shown.flow?.lately ?? null }))
       else for (const { text, colour } of frameOf(shown, terminal.width ?? WIDTH)) terminal.out(text, colour)
       return EXIT.ok
     }

@@ -5,25 +5,28 @@ import { onOneLine, shorten } from '../format.ts'
 import { openFor, placeOf } from '../open-breakers.ts'
 import { type Column, fitTable } from '../table.ts'
 import type { Colour, Line } from '../terminal.ts'
+import { type Lately, perSecond, timeText } from '../times.ts'
 import type { Rate } from './rates.ts'
 
 /** What is shown. */
 export interface Watched {
   readonly status: OutboxStatus
   readonly rates: ReadonlyMap<string, Rate>
+  /** What workers wrote down of the last minutes. Default: nothing. */
+  readonly lately?: Lately | undefined
   /** Why the numbers are old; undefined = they are not. */
   readonly trouble?: { readonly message: string; readonly since: number } | undefined
 }
 
 /** The window of `broadcaster top`: lines that fit `columns`, and at most `rows` of them. Pure. */
 export function frameOf(
-  { status, rates, trouble }: Watched,
+  { status, rates, lately = new Map(), trouble }: Watched,
   columns: number,
   rows = Number.POSITIVE_INFINITY,
 ): readonly Line[] {
   const head = [titleOf(status, columns), ...(trouble === undefined ? [verdictOf(status)] : [troubleOf(trouble)])]
   const sections = [
-    backendSection(status.backends, rates, columns),
+    backendSection(status.backends, rates, lately, columns),
     troubleSection(status),
     keySection(status.blockedKeys, columns),
     workerSection(status.workers, columns),
@@ -76,11 +79,11 @@ function troubleOf({ message, since }: NonNullable<Watched['trouble']>): Line {
 }
 
 const counted = ({ count, exact }: Count): string => `${count.toLocaleString('en')}${exact ? '' : '+'}`
-const perSecond = (rate: number): string => (rate < 10 ? rate.toFixed(1) : Math.round(rate).toLocaleString('en'))
 
 function backendSection(
   backends: readonly BackendStatus[],
   rates: ReadonlyMap<string, Rate>,
+  lately: Lately,
   columns: number,
 ): readonly Line[] {
   if (backends.length === 0) return [{ text: 'No backend is configured, and no event names one.' }]
@@ -99,6 +102,9 @@ function backendSection(
     { title: 'WAITING', cell: ({ waiting }) => counted(waiting) },
     { title: 'STUCK', cell: ({ stuck }) => counted(stuck) },
     { title: 'LAG', cell: ({ lag }) => (lag === null ? '' : formatDuration(lag)) },
+    { title: 'P50', cell: ({ backend }) => timeText(lately.get(backend)?.times?.p50), expendable: 6 },
+    { title: 'P95', cell: ({ backend }) => timeText(lately.get(backend)?.times?.p95), expendable: 7 },
+    { title: 'P99', cell: ({ backend }) => timeText(lately.get(backend)?.times?.p99), expendable: 5 },
     { title: 'RETRYING', cell: ({ retrying }) => counted(retrying), expendable: 3 },
     { title: 'FAILED', cell: ({ failed }) => counted(failed) },
     { title: 'SCHEDULED', cell: ({ scheduled }) => counted(scheduled), expendable: 4 },

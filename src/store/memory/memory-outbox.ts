@@ -1,6 +1,7 @@
 import { COLUMN_NAMES, type OutboxEventColumns } from '../../record/columns.ts'
 import type { StoredAuditEntry } from '../audit-store.ts'
 import { MemoryInbox } from './inbox.ts'
+import { MemoryHistory } from './memory-history.ts'
 import type { MemoryOperation } from './operations.ts'
 import type { BeforeMove } from './undo.ts'
 
@@ -56,6 +57,7 @@ export class MemoryOutbox {
   /** By backend, then by name. */
   readonly destinations = new Map<string, Map<string, MemoryDestination>>()
   readonly inbox = new MemoryInbox()
+  readonly history = new MemoryHistory()
   /** By number, in their order. */
   readonly audit = new Map<number, StoredAuditEntry>()
   /** Each at its number minus one. */
@@ -75,6 +77,10 @@ export class MemoryOutbox {
   /** As in a real database, a number is not used again after a rollback. */
   nextSeq(): number {
     return ++this.#seq
+  }
+
+  get lastSeq(): number {
+    return this.#seq
   }
 
   nextAudit(): number {

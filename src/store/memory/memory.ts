@@ -5,6 +5,7 @@ import type { MigrationStatus, Store } from '../store.ts'
 import { memoryAdmin } from './admin.ts'
 import { memoryAudit } from './audit.ts'
 import { memoryCoordination } from './coordination.ts'
+import { memoryHistory } from './history.ts'
 import { memoryInbox } from './inbox.ts'
 import { MemoryOutbox } from './memory-outbox.ts'
 import { MemoryTransaction, memoryTransaction } from './memory-transaction.ts'
@@ -54,6 +55,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): Store<MemoryTrans
     admin: memoryAdmin(outbox, coordination),
     audit: memoryAudit(outbox),
     operations: memoryOperations(outbox),
+    history: memoryHistory(outbox),
     wake: memoryWake(outbox),
     inbox: memoryInbox(outbox),
     schema: {

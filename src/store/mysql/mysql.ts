@@ -5,6 +5,7 @@ import { audit } from './audit.ts'
 import type { Client, Runs } from './client.ts'
 import { coordination } from './coordination.ts'
 import { fetch, fetchData, lastSeq, waitingNames } from './fetch.ts'
+import { history } from './history.ts'
 import { inbox } from './inbox.ts'
 import { mysql2Clients } from './mysql2-client.ts'
 import { type Mysql2Transaction, mysql2Transaction } from './mysql2-transaction.ts'
@@ -33,6 +34,7 @@ const PARTS: StoreParts<Client, Runs, Tables> = {
   admin,
   audit,
   operations,
+  history,
   inbox,
   schema,
 }

@@ -6,6 +6,7 @@ import { audit } from './audit.ts'
 import type { Client, Clients, Queries } from './client.ts'
 import { coordination } from './coordination.ts'
 import { fetch, fetchData, fetchFew, lastSeq, waitingNames } from './fetch.ts'
+import { history } from './history.ts'
 import { inbox } from './inbox.ts'
 import { listen } from './listen.ts'
 import { openPg } from './open-pg.ts'
@@ -68,6 +69,7 @@ const PARTS: StoreParts<Client, Queries, Tables> = {
   admin,
   audit,
   operations,
+  history,
   inbox,
   schema,
 }

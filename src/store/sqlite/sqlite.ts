@@ -4,6 +4,7 @@ import { admin } from './admin.ts'
 import { audit } from './audit.ts'
 import { coordination } from './coordination.ts'
 import { Database } from './database.ts'
+import { history } from './history.ts'
 import { inboxTexts, sqliteInbox } from './inbox.ts'
 import { operations } from './operations.ts'
 import { resolveOptions, type SqliteOptions } from './options.ts'
@@ -48,6 +49,7 @@ export function sqlite(options: SqliteOptions): Store<SqliteTransaction> {
     admin: admin(database, t, wake.notify),
     audit: audit(database, t),
     operations: operations(database, t),
+    history: history(database, t),
     inbox: sqliteInbox(database, t),
     schema: sqliteSchema(database, t),
     wake,

@@ -1,5 +1,12 @@
 /** What the server answers, in this page's words. Types only: nothing of the server is in the page. */
 export type {
+  BackendFlowJson,
+  FlowAnswer,
+  FlowPointJson as FlowPoint,
+  OutageJson,
+  OutagesAnswer,
+} from '../../../src/admin-http/api-history.ts'
+export type {
   ActionAnswer,
   ActionBody,
   ActionName,

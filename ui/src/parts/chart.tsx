@@ -18,6 +18,8 @@ interface Props {
   readonly lines: readonly { readonly name: string; readonly class: string; readonly filled?: boolean }[]
   readonly from: number
   readonly to: number
+  /** How a value is written. Default: as a whole number. */
+  readonly valueText?: (value: number) => string
 }
 
 const HEIGHT = 212
@@ -34,7 +36,7 @@ export function niceEnd(most: number): number {
 }
 
 /** Lines over time, drawn by the page itself: at most some hundred points, in the colors of the theme, sharp at each zoom. */
-export function Chart({ title, description, points, lines, from, to }: Props): JSX.Element {
+export function Chart({ title, description, points, lines, from, to, valueText = numberText }: Props): JSX.Element {
   const box = useRef<HTMLDivElement>(null)
   const [width, setWidth] = useState(720)
   const [pointed, setPointed] = useState<ChartPoint>()
@@ -76,7 +78,7 @@ export function Chart({ title, description, points, lines, from, to }: Props): J
           <g key={value}>
             <path class="c-grid" d={`M${LEFT} ${y(value)}H${width - RIGHT}`} />
             <text x={LEFT - 8} y={y(value) + 4} text-anchor="end">
-              {numberText(value)}
+              {valueText(value)}
             </text>
           </g>
         ))}
@@ -113,7 +115,7 @@ export function Chart({ title, description, points, lines, from, to }: Props): J
               text-anchor={x(pointed.at) > width / 2 ? 'end' : 'start'}
             >
               {timeText(pointed.at, now.value).replace(/^.* /, '')}:{' '}
-              {lines.map(({ name }, index) => `${name} ${numberText(pointed.values[index] ?? 0)}`).join(', ')}
+              {lines.map(({ name }, index) => `${name} ${valueText(pointed.values[index] ?? 0)}`).join(', ')}
             </text>
           </g>
         )}

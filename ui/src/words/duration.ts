@@ -26,3 +26,12 @@ export function ageText(milliseconds: number): string {
   const [unit, size] = UNITS.find(([, one]) => left >= one) ?? UNITS[3]
   return `${Math.floor(left / size)} ${unit}`
 }
+
+/** How long a delivery took, of a sample, so to two figures: `8 ms`, `1.3 s`, `4 min`. */
+export function tookText(milliseconds: number): string {
+  if (milliseconds < 1_000) return `${Number(milliseconds.toPrecision(2))} ms`
+  if (milliseconds < 60_000) return `${Number((milliseconds / 1_000).toPrecision(2))} s`
+  return milliseconds < 3_600_000
+    ? `${Number((milliseconds / 60_000).toPrecision(2))} min`
+    : `${Number((milliseconds / 3_600_000).toPrecision(2))} h`
+}

@@ -6,6 +6,7 @@ import { operatorMoves } from './migrations/0004-operator-moves.ts'
 import { destinations } from './migrations/0005-destinations.ts'
 import { operators } from './migrations/0006-operators.ts'
 import { undo } from './migrations/0007-undo.ts'
+import { history } from './migrations/0008-history.ts'
 
 /** All steps, in order. Append only. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -16,4 +17,5 @@ export const MIGRATIONS: readonly Migration[] = [
   destinations,
   operators,
   undo,
+  history,
 ]

@@ -9,6 +9,7 @@ import { captureAsTold } from './migrations/0007-capture-as-told.ts'
 import { operators } from './migrations/0008-operators.ts'
 import { undo } from './migrations/0009-undo.ts'
 import { roomToSettle } from './migrations/0010-room-to-settle.ts'
+import { history } from './migrations/0011-history.ts'
 
 /** All steps, in order. Append only. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -22,4 +23,5 @@ export const MIGRATIONS: readonly Migration[] = [
   operators,
   undo,
   roomToSettle,
+  history,
 ]

@@ -17,9 +17,19 @@ import { operatorMoves } from './migrations/0004-operator-moves.ts'
 import { destinations } from './migrations/0005-destinations.ts'
 import { operators } from './migrations/0006-operators.ts'
 import { undo } from './migrations/0007-undo.ts'
+import { history } from './migrations/0008-history.ts'
 import { isForeign, printTakeOver, takeOver } from './take-over.ts'
 
-const MIGRATIONS: readonly Migration[] = [outbox, inbox, rowsByOthers, operatorMoves, destinations, operators, undo]
+const MIGRATIONS: readonly Migration[] = [
+  outbox,
+  inbox,
+  rowsByOthers,
+  operatorMoves,
+  destinations,
+  operators,
+  undo,
+  history,
+]
 
 /** Migrations of an outbox in SQLite. */
 export function sqliteSchema(database: Database, t: Tables): SchemaStore {

@@ -10,6 +10,7 @@ import type { BackendState } from '../../words/backend-state.ts'
 import { durationText } from '../../words/duration.ts'
 import { countText, manyText } from '../../words/number.ts'
 import { CloseBreaker, Pause, Resume, TestEvent } from './backend-actions.tsx'
+import { Outages } from './outages.tsx'
 
 interface Props {
   readonly row: BackendRow
@@ -96,6 +97,7 @@ export function Backend({ row, state, at, again }: Props): JSX.Element {
           <Many of={counts.blockedKeys} href="keys" />
         </Figure>
       </dl>
+      <Outages backend={name} state={state} />
       {routes === undefined && health === undefined ? null : (
         <details>
           <summary class="small soft">Routes and health</summary>

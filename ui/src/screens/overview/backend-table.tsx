@@ -1,15 +1,23 @@
 import type { JSX } from 'preact'
-import type { BackendJson, Status } from '../../api/types.ts'
+import type { BackendFlowJson, BackendJson, FlowAnswer, Status } from '../../api/types.ts'
 import { Empty } from '../../parts/empty.tsx'
 import { Figures, Many, Nothing } from '../../parts/number.tsx'
 import { Panel } from '../../parts/panel.tsx'
 import { Sign, State } from '../../parts/state.tsx'
 import { address } from '../../place/place.ts'
 import { backendState } from '../../words/backend-state.ts'
-import { durationText } from '../../words/duration.ts'
-import { manyText } from '../../words/number.ts'
+import { durationText, tookText } from '../../words/duration.ts'
+import { manyText, rateText } from '../../words/number.ts'
 
-export function BackendTable({ status }: { readonly status: Status }): JSX.Element {
+type Lately = FlowAnswer['lately']
+
+interface Props {
+  readonly status: Status
+  /** What was done in the last minutes; undefined = not known. */
+  readonly lately: Lately | undefined
+}
+
+export function BackendTable({ status, lately }: Props): JSX.Element {
   const worst = (one: BackendJson): number => ['down', 'paused', 'slow', 'flowing'].indexOf(backendState(one))
   const rows = status.backends.toSorted(
     (a, b) => worst(a) - worst(b) || b.stuck.count - a.stuck.count || a.backend.localeCompare(b.backend),
@@ -44,6 +52,17 @@ export function BackendTable({ status }: { readonly status: Status }): JSX.Eleme
               >
                 Lag
               </th>
+              <th scope="col" role="columnheader" class="num" title="Delivered a second, in the last minutes">
+                Out/s
+              </th>
+              <th
+                scope="col"
+                role="columnheader"
+                class="num"
+                title="Half, 95 % and 99 % of the deliveries of the last minutes took no longer"
+              >
+                p50 <span class="quiet hide-m hide-s">· p95 · p99</span>
+              </th>
               <th scope="col" role="columnheader" class="num hide-s">
                 Not due yet
               </th>
@@ -57,7 +76,12 @@ export function BackendTable({ status }: { readonly status: Status }): JSX.Eleme
           </thead>
           <tbody role="rowgroup">
             {rows.map((row) => (
-              <Row key={row.backend} row={row} />
+              <Row
+                key={row.backend}
+                row={row}
+                seconds={lately?.seconds ?? 1}
+                done={lately?.backends.find(({ backend }) => backend === row.backend)}
+              />
             ))}
           </tbody>
         </table>
@@ -66,7 +90,13 @@ export function BackendTable({ status }: { readonly status: Status }): JSX.Eleme
   )
 }
 
-function Row({ row }: { readonly row: BackendJson }): JSX.Element {
+interface RowProps {
+  readonly row: BackendJson
+  readonly seconds: number
+  readonly done: BackendFlowJson | undefined
+}
+
+function Row({ row, seconds, done }: RowProps): JSX.Element {
   const { backend, description, configured } = row
   const q = (more: string): string => address(['events'], { q: `backend:${backend} ${more}` })
   return (
@@ -93,6 +123,22 @@ function Row({ row }: { readonly row: BackendJson }): JSX.Element {
       </td>
       <td role="cell" class="num" data-h="Lag">
         {row.lag === null ? <Nothing /> : <Figures text={durationText(row.lag)} />}
+      </td>
+      <td role="cell" class="num" data-h="Out/s">
+        {done === undefined ? <Nothing /> : rateText(done.delivered / seconds)}
+      </td>
+      <td role="cell" class="num nowrap" data-h="Half within">
+        {done?.times == null ? (
+          <Nothing />
+        ) : (
+          <>
+            <Figures text={tookText(done.times.p50)} />
+            <span class="quiet hide-m hide-s">
+              {' '}
+              · <Figures text={tookText(done.times.p95)} /> · <Figures text={tookText(done.times.p99)} />
+            </span>
+          </>
+        )}
       </td>
       <td role="cell" class="num hide-s">
         <Many of={row.scheduled} href={`scheduled?backend=${encodeURIComponent(backend)}`} />

@@ -1,18 +1,25 @@
 import type { JSX } from 'preact'
 import { now } from '../../api/clock.ts'
 import { askOnce, live, status, statusAt, statusProblem } from '../../api/live.ts'
-import type { Status } from '../../api/types.ts'
+import { has } from '../../api/session.ts'
+import type { FlowAnswer, Status } from '../../api/types.ts'
+import { useAsk } from '../../api/use-ask.ts'
 import { Bones } from '../../parts/asked.tsx'
 import { Empty } from '../../parts/empty.tsx'
 import { Icon } from '../../parts/icon.tsx'
 import { Untitled } from '../../parts/panel.tsx'
+import { place } from '../../place/place.ts'
 import { useTitle } from '../../place/title.ts'
 import { durationText } from '../../words/duration.ts'
 import { BackendTable } from './backend-table.tsx'
 import { Flow } from './flow.tsx'
+import { Rates, rangeOf } from './rates.tsx'
 import { Findings, Running, Workers } from './side-panels.tsx'
 import { TroubleTable } from './trouble-table.tsx'
 import { troublesOf, verdictOf } from './troubles.ts'
+
+/** Between two questions for the rates, in milliseconds: workers write them down as often. */
+const RATES_EVERY = 15_000
 
 /** Older than this, numbers cannot carry a verdict, in milliseconds. */
 const TOO_OLD = 15_000
@@ -28,6 +35,8 @@ export function Overview(): JSX.Element {
 function Known({ status: one }: { readonly status: Status }): JSX.Element {
   const troubles = troublesOf(one)
   const { isWell, title, text } = verdictOf(one, troubles)
+  const range = rangeOf(place.value.query.get('range'))
+  const rates = useAsk<FlowAnswer>(has('rates') ? 'flow' : undefined, { range }, RATES_EVERY)
   void now.value
   const age = performance.now() - statusAt.value
   const isOld = age > TOO_OLD && (statusProblem.value !== undefined || live.value === 'lost')
@@ -42,8 +51,9 @@ function Known({ status: one }: { readonly status: Status }): JSX.Element {
         </div>
       </section>
       <TroubleTable troubles={troubles} />
+      {has('rates') ? <Rates asked={rates} range={range} /> : null}
       <Flow status={one} />
-      <BackendTable status={one} />
+      <BackendTable status={one} lately={rates.answer?.lately} />
       <div class="cols cols--2">
         <Workers status={one} />
         <div class="stack">
