@@ -1,4 +1,5 @@
 import type { Backend } from './backend/backend.ts'
+import { rateProblems } from './backend/rate.ts'
 import type { Subscription } from './consumer/subscription.ts'
 import type { Catalogue, NoCatalogue, UnlistedEvents } from './event/catalogue.ts'
 import { anything, asGiven, nested, required } from './foundation/option-kinds.ts'
@@ -115,7 +116,19 @@ export function backendProblems(name: string, backend: unknown): readonly Proble
   return [
     ...(fits ? [] : [{ code: 'INVALID_OPTION', field, value: name, message } as const]),
     ...shapeProblems(field, backend, SHAPES.backend, 'a backend, such as redisStreams({ url })'),
+    ...(isObject(backend) ? ratesOf(field, backend) : []),
   ]
+}
+
+function ratesOf(backendField: string, backend: Readonly<Record<string, unknown>>): readonly Problem[] {
+  return ['rate', 'destinationRate'].flatMap((name) =>
+    rateProblems(backend[name]).map((message) => ({
+      code: 'INVALID_OPTION',
+      field: backendField,
+      value: undefined,
+      message: `has a ${name} that ${message}`,
+    })),
+  )
 }
 
 function shapeProblems(field: string, value: unknown, methods: readonly string[], wanted: string): readonly Problem[] {

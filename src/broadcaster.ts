@@ -87,7 +87,7 @@ export class Broadcaster<
       store: this.#open,
       records: this.events,
       backends: () =>
-        Array.from(this.#backends, ([name, { description }]) => ({ name, description: description ?? null })),
+        Array.from(this.#backends, ([name, { description = null, rate }]) => ({ name, description, rate })),
       backendFindings: (timeout) => this.getBackendFindings({ timeout }),
       subscriptions: options.subscriptions ?? {},
       publisher: this.#publisher,

@@ -48,6 +48,7 @@ export {
   type SendResult,
 } from './backend/backend.ts'
 export { type EachEventOptions, eachEvent } from './backend/each-event.ts'
+export type { RateParts, SendRate } from './backend/rate.ts'
 export { OutageError, PermanentError, RetryAfterError } from './backend/send-error.ts'
 export { Broadcaster } from './broadcaster.ts'
 export type { BroadcasterHooks, BroadcasterOptions } from './broadcaster-options.ts'

@@ -156,7 +156,7 @@ function breakerOpen(one: OpenBreaker): Finding {
 }
 
 function eventsOf(one: BackendStatus, maxLag: number): readonly Finding[] {
-  const { backend, configured, waiting, scheduled, failed, blockedKeys, lag } = one
+  const { backend, configured, waiting, scheduled, failed, blockedKeys, lag, rate } = one
   const name = backend === '' ? 'the default backend' : backend
   const found: Finding[] = []
   const undelivered = sum(waiting, scheduled)
@@ -170,8 +170,10 @@ function eventsOf(one: BackendStatus, maxLag: number): readonly Finding[] {
     })
   }
   if (lag !== null && lag > maxLag) {
-    const message = `the oldest due event of ${name} has waited ${formatDuration(lag)}`
-    found.push({ code: 'lag-too-great', level: 'wrong', message, cure: 'broadcaster stats' })
+    const why = rate === null ? '' : `; its rate lets ${rate} go, whatever waits`
+    const message = `the oldest due event of ${name} has waited ${formatDuration(lag)}${why}`
+    const cure = rate === null ? 'broadcaster stats' : `raise the rate of ${name}, or publish less`
+    found.push({ code: 'lag-too-great', level: 'wrong', message, cure })
   }
   if (failed.count > 0) {
     const blocks = blockedKeys.count > 0

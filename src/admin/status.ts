@@ -1,3 +1,4 @@
+import { resolveRate, type SendRate, showRate } from '../backend/rate.ts'
 import type { BreakerRow, DestinationRow, LaneRow, LiveWorker } from '../store/coordination-store.ts'
 import type { ExtraIndex } from '../store/inspection.ts'
 import {
@@ -72,6 +73,8 @@ export interface BackendStatus extends BackendStats {
   readonly configured: boolean
   /** What it is, such as `redis-streams events at 127.0.0.1:6379`; null = it does not say. */
   readonly description: string | null
+  /** How fast events go to it at most, such as `50/s`; null = it has no rate, or is not configured here. */
+  readonly rate: string | null
   /** The breakers that are open: its own, and those of the destinations behind it. */
   readonly openBreakers: readonly OpenBreaker[]
   /** Who paused it, when and why; null = it is not paused. */
@@ -136,6 +139,8 @@ export interface OutboxStatus extends OutboxStats {
 export interface ConfiguredBackend {
   readonly name: string
   readonly description: string | null
+  /** Default: it has none. */
+  readonly rate?: SendRate | undefined
 }
 
 /** The numbers of all backends. Pure. */
@@ -170,10 +175,12 @@ export function backendStatuses(look: OutboxLook, configured: readonly Configure
     const { backend } = counts
     const own = configured.find(({ name }) => name === backend)
     const paused = pausedIn(look, backend)
+    const rate = resolveRate(own?.rate)
     return {
       ...backendStats(counts, open, paused),
       configured: own !== undefined,
       description: own?.description ?? null,
+      rate: rate === undefined ? null : showRate(rate),
       openBreakers: open.filter((one) => one.backend === backend),
       paused,
     }

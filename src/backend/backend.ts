@@ -1,6 +1,7 @@
 import { BroadcasterError } from '../errors.ts'
 import type { Messaging } from '../event/messaging.ts'
 import type { OutgoingEvent } from '../event/outgoing-event.ts'
+import type { SendRate } from './rate.ts'
 
 /** The outcome of one event of a send. */
 export type SendResult =
@@ -132,6 +133,13 @@ export interface Backend {
    */
   destination?(event: OutgoingEvent): string | undefined
 
+  /**
+   * How fast events go to it at most, from all workers of the outbox together: `'50/s'`, `'3000/min'`, a number of events a second, or
+   * `{ events, per, burst }`. Each attempt counts. What has to wait does so in the table. Default: no limit.
+   */
+  readonly rate?: SendRate | undefined
+  /** The same for each place that `destination` names, by itself. Default: no limit. */
+  readonly destinationRate?: SendRate | undefined
   /** What the broker does for us. Default: nothing. */
   readonly capabilities?: BackendCapabilities
   /** The largest event, in bytes of its encoded form; `publish` refuses larger ones. Default: 64 MiB of data. */

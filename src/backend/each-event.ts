@@ -5,6 +5,7 @@ import { type OptionsOf, readOptions } from '../foundation/option-table.ts'
 import { type Backend, type BackendHealth, delivered, notAttempted } from './backend.ts'
 import { boundedCall } from './bounded-call.ts'
 import { Gate } from './gate.ts'
+import { rateOption } from './rate.ts'
 import { sendByKey } from './send-by-key.ts'
 import { timesOfEach } from './send-times.ts'
 
@@ -19,6 +20,11 @@ export const EACH_EVENT = {
   healthCheck: callback<(signal: AbortSignal) => Promise<BackendHealth>>('a function that resolves with the health'),
   /** Called once, when the backend is closed. Default: nothing is. */
   close: callback<() => Promise<void>>('a function'),
+  /**
+   * How fast events go there at most, from all workers together: `'50/s'`, `'3000/min'`, a number of events a second, or
+   * `{ events, per, burst }`; each attempt counts. Default: no limit.
+   */
+  rate: rateOption(),
 }
 /** The options of `eachEvent()`. */
 export type EachEventOptions = OptionsOf<typeof EACH_EVENT>
@@ -35,11 +41,16 @@ export function eachEvent(
   send: (event: OutgoingEvent, signal: AbortSignal) => unknown,
   options: EachEventOptions = {},
 ): Backend {
-  const { concurrency, timeout, maxEventBytes, healthCheck, close } = readOptions('eachEvent()', EACH_EVENT, options)
+  const { concurrency, timeout, maxEventBytes, healthCheck, close, rate } = readOptions(
+    'eachEvent()',
+    EACH_EVENT,
+    options,
+  )
   const gate = new Gate(concurrency)
   let closing: Promise<void> | undefined
   return {
     capabilities: { ordersWithinSend: true },
+    rate,
     ...timesOfEach(timeout),
     ...(maxEventBytes === undefined ? {} : { maxEventBytes }),
     send: (events, signal, context) =>

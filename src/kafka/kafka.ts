@@ -127,6 +127,7 @@ export function kafka(options: KafkaOptions = {}): Backend {
   const backend: Backend = {
     ...describeBackend('kafka', topic, producer ? [] : settings.bootstrapServers),
     capabilities: { ordersWithinSend: true },
+    rate: settings.rate,
     maxEventBytes: settings.maxEventBytes,
     checkConfig: refuseConfig('kafka'),
     checkEvent: refuseEvent((event) => checkMessage(event, settings)),

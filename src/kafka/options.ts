@@ -1,3 +1,4 @@
+import { rateOption } from '../backend/rate.ts'
 import type { OutgoingEvent } from '../event/outgoing-event.ts'
 import { credential } from '../foundation/credential.ts'
 import {
@@ -115,6 +116,11 @@ export const KAFKA = {
   maxBatchBytes: bytes(1_000_000, { min: 1024, max: 2 ** 30 }),
   /** The largest event, in bytes of its JSON; Kafka's own limit is 1048588. Default 1000000. */
   maxEventBytes: bytes(1_000_000, { min: 1024, max: 2 ** 30 }),
+  /**
+   * How fast events go there at most, from all workers together: `'50/s'`, `'3000/min'`, a number of events a second, or
+   * `{ events, per, burst }`; each attempt counts. Default: no limit.
+   */
+  rate: rateOption(),
 }
 export type KafkaOptions = OptionsOf<typeof KAFKA>
 export type ResolvedKafkaOptions = ReturnType<typeof resolveOptions>

@@ -88,6 +88,10 @@ export const PROCESS_METRICS = {
     BACKEND,
     'Times that a worker of this process closed the breaker of a destination behind the backend.',
   ),
+  broadcaster_rate_waited_seconds_total: counter(
+    BACKEND,
+    'Time in which workers of this process had events to send that the rate of the backend, or of one of its destinations, let wait.',
+  ),
   broadcaster_backend_unserved_total: counter(
     BACKEND,
     'Times that a worker of this process found events waiting for a backend that no worker serves.',

@@ -46,6 +46,8 @@ const METERS: Meters = {
   'backend.unserved': (count, message) => count.add('broadcaster_backend_unserved_total', backendOf(message)),
   'destination.down': (count, message) => count.add('broadcaster_destination_breaker_opened_total', backendOf(message)),
   'destination.up': (count, message) => count.add('broadcaster_destination_breaker_closed_total', backendOf(message)),
+  'rate.waited': (count, message) =>
+    count.add('broadcaster_rate_waited_seconds_total', backendOf(message), seconds(message.duration)),
   'lane.gained': (count, message) => count.holds(message),
   'lane.lost': (count, message) => {
     count.letsGo(message)

@@ -151,6 +151,7 @@ export function mqtt(options: MqttOptions = {}): Backend {
   return {
     ...describeBackend('mqtt', topic, settings.client ? [] : [settings.address]),
     capabilities: { ordersWithinSend: true },
+    rate: settings.rate,
     maxEventBytes: settings.maxEventBytes,
     checkConfig: refuseConfig('mqtt'),
     ...(settings.mode === 'binary' ? { checkEvent: refuseEvent(checkProperties) } : {}),

@@ -1,3 +1,4 @@
+import { rateOption } from '../backend/rate.ts'
 import type { OutgoingEvent } from '../event/outgoing-event.ts'
 import { bytes, duration, flag, integer, oneOf, option, place, secret } from '../foundation/option-kinds.ts'
 import { type OptionsOf, readOptions } from '../foundation/option-table.ts'
@@ -59,6 +60,11 @@ export const MQTT = {
   concurrency: integer(1_000, { min: 1, max: 65_535 }),
   /** The largest event, in bytes of its JSON. Default 1000000. */
   maxEventBytes: bytes(1_000_000, { min: 1_024, max: 256 * 1024 * 1024 }),
+  /**
+   * How fast events go there at most, from all workers together: `'50/s'`, `'3000/min'`, a number of events a second, or
+   * `{ events, per, burst }`; each attempt counts. Default: no limit.
+   */
+  rate: rateOption(),
 }
 export type MqttOptions = OptionsOf<typeof MQTT>
 export type ResolvedMqttOptions = ReturnType<typeof resolveOptions>

@@ -129,6 +129,7 @@ export function natsJetStream(options: NatsJetStreamOptions): Backend {
   return {
     ...describeBackend('nats', stream.name, resolved.client ? [] : resolved.url),
     capabilities: { ordersWithinSend: true, deduplicates: true },
+    rate: resolved.rate,
     maxEventBytes: resolved.maxEventBytes,
     checkConfig: refuseConfig('natsJetStream'),
     checkEvent: refuseEvent((event) => checkMessage(event, resolved)),

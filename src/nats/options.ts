@@ -1,3 +1,4 @@
+import { rateOption } from '../backend/rate.ts'
 import type { OutgoingEvent } from '../event/outgoing-event.ts'
 import { withCredentials } from '../foundation/credential.ts'
 import {
@@ -91,6 +92,11 @@ export const NATS = {
   concurrency: integer(1_000, { min: 1, max: 100_000 }),
   /** The largest event, in bytes of its JSON; NATS's own limit is 1 MiB, with headers. Default 1000000. */
   maxEventBytes: bytes(1_000_000, { min: 1024, max: 64 * 1024 * 1024 }),
+  /**
+   * How fast events go there at most, from all workers together: `'50/s'`, `'3000/min'`, a number of events a second, or
+   * `{ events, per, burst }`; each attempt counts. Default: no limit.
+   */
+  rate: rateOption(),
 }
 export type NatsJetStreamOptions = OptionsOf<typeof NATS>
 export type ResolvedNatsOptions = ReturnType<typeof resolveOptions>

@@ -40,6 +40,7 @@ export const INSTRUMENTS = {
   broadcaster_breaker_closed_total: { name: 'broadcaster.breaker.closed', unit: '{closing}' },
   broadcaster_destination_breaker_opened_total: { name: 'broadcaster.destination_breaker.opened', unit: '{opening}' },
   broadcaster_destination_breaker_closed_total: { name: 'broadcaster.destination_breaker.closed', unit: '{closing}' },
+  broadcaster_rate_waited_seconds_total: { name: 'broadcaster.rate.waited', unit: 's' },
   broadcaster_backend_unserved_total: { name: 'broadcaster.backend.unserved', unit: '{finding}' },
   broadcaster_lanes_held: { name: 'broadcaster.lanes.held', unit: lane, across: 'sum' },
   broadcaster_lanes_lost_total: { name: 'broadcaster.lanes.lost', unit: lane },

@@ -1,3 +1,4 @@
+import { rateOption } from '../backend/rate.ts'
 import type { OutgoingEvent } from '../event/outgoing-event.ts'
 import { credential } from '../foundation/credential.ts'
 import {
@@ -100,6 +101,11 @@ export const RABBITMQ = {
   mode: oneOf('structured', 'structured', 'binary'),
   /** The largest event, in bytes of its JSON. Default 8388608 (8 MiB). */
   maxEventBytes: bytes(8 * 1024 * 1024, { min: 1_024, max: 512 * 1024 * 1024 }),
+  /**
+   * How fast events go there at most, from all workers together: `'50/s'`, `'3000/min'`, a number of events a second, or
+   * `{ events, per, burst }`; each attempt counts. Default: no limit.
+   */
+  rate: rateOption(),
 }
 export type RabbitMqOptions = OptionsOf<typeof RABBITMQ>
 export type ResolvedRabbitMqOptions = ReturnType<typeof resolveOptions>
@@ -112,10 +118,20 @@ export function resolveOptions(options: RabbitMqOptions) {
   return readOptions('rabbitmq()', RABBITMQ, options, (read, { alone }) => {
     alone('channel', ['url', ...RABBITMQ_ADDRESS, 'create', 'heartbeat'])
     alone('url', RABBITMQ_ADDRESS)
-    const { channel, exchange, routingKey = typeOf, mode, heartbeat, connectTimeout, timeout, maxEventBytes } = read
+    const {
+      channel,
+      exchange,
+      routingKey = typeOf,
+      mode,
+      heartbeat,
+      connectTimeout,
+      timeout,
+      maxEventBytes,
+      rate,
+    } = read
     const created = read.create?.exchange
     return {
-      ...{ addresses: addressesOf(read), channel, mode, heartbeat, connectTimeout, timeout, maxEventBytes },
+      ...{ addresses: addressesOf(read), channel, mode, heartbeat, connectTimeout, timeout, maxEventBytes, rate },
       ...{ exchange: exchange ?? created?.name ?? '', routingKey, create: created },
     }
   })

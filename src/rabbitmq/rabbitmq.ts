@@ -119,6 +119,7 @@ export function rabbitmq(options: RabbitMqOptions = {}): Backend {
       injected ? [] : addresses.map(({ hostname: host, port }) => ({ host, port })),
     ),
     capabilities: { ordersWithinSend: true },
+    rate: settings.rate,
     maxEventBytes,
     checkConfig: refuseConfig('rabbitmq'),
     checkEvent: refuseEvent((event) => checkMessage(event, settings)),

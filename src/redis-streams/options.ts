@@ -1,4 +1,5 @@
 import type { ConnectionOptions as TlsOptions } from 'node:tls'
+import { rateOption } from '../backend/rate.ts'
 import type { OutgoingEvent } from '../event/outgoing-event.ts'
 import { credential } from '../foundation/credential.ts'
 import {
@@ -136,6 +137,11 @@ export const REDIS_STREAMS = {
   replicas: integer(0, { min: 0, max: 1000 }),
   /** The largest event, in bytes of its JSON. Default 8388608 (8 MiB). */
   maxEventBytes: bytes(8 * 1024 * 1024, { min: 1024, max: MOST_BYTES }),
+  /**
+   * How fast events go there at most, from all workers together: `'50/s'`, `'3000/min'`, a number of events a second, or
+   * `{ events, per, burst }`; each attempt counts. Default: no limit.
+   */
+  rate: rateOption(),
 }
 export type RedisStreamsOptions = OptionsOf<typeof REDIS_STREAMS>
 export type ResolvedRedisStreamsOptions = ReturnType<typeof resolveOptions>
@@ -152,10 +158,10 @@ export function resolveOptions(options: RedisStreamsOptions) {
     if (read.client) checkClient(read.client, read.replicas, refuse)
     alone('url', ['host', 'port', 'db', 'username', 'password', 'cluster'])
     alone('cluster', ['host', 'port', 'db'])
-    const { stream, groupExpiry, replicas, connectTimeout, timeout, maxEventBytes } = read
+    const { stream, groupExpiry, replicas, connectTimeout, timeout, maxEventBytes, rate } = read
     return {
       ...{ client: read.client, address: addressOf(read), connectTimeout, timeout },
-      ...{ stream, groupExpiry, replicas, maxEventBytes },
+      ...{ stream, groupExpiry, replicas, maxEventBytes, rate },
       trim: clauseOf(read.trim),
       trimsAcknowledged: read.trim === 'acknowledged',
     }

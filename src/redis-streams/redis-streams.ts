@@ -163,6 +163,7 @@ export function redisStreams(options: RedisStreamsOptions = {}): Backend {
       resolved.client ? [] : resolved.address.nodes.length > 0 ? resolved.address.nodes : [resolved.address],
     ),
     capabilities: { ordersWithinSend: true },
+    rate: resolved.rate,
     maxEventBytes: resolved.maxEventBytes,
     // Longer than the waits within it, so that they end first and say what is wrong with the connection.
     timeout: Math.max(resolved.timeout, resolved.connectTimeout) + 250,

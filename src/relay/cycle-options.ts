@@ -22,7 +22,7 @@ export interface CycleOptions {
   readonly backend: Backend
   readonly store: {
     readonly relay: RelayStore
-    readonly coordination: Pick<CoordinationStore, 'breakers' | 'destinations'>
+    readonly coordination: Pick<CoordinationStore, 'breakers' | 'destinations' | 'rates'>
   }
   readonly records: RecordSource
   readonly lease: Lease

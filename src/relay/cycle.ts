@@ -17,16 +17,14 @@ import { judgeUnsent, type SendAnswer } from './outcomes.ts'
 import { Pace } from './pace.ts'
 import { Prober } from './prober.ts'
 import { SendBuffer } from './send-buffer.ts'
+import { SendRates } from './send-rates.ts'
 import { SendTurns } from './send-turns.ts'
 import { Sender } from './sender.ts'
 import { tellSent } from './tell-sent.ts'
 import { sendsOf, Traffic } from './traffic.ts'
 
-/** Events read for a probe, of which one is sent: the oldest may be the very one that is refused. */
-const CANDIDATES = 20
-
 /**
- * The life of the events of one backend in one worker, from the row to the settled row:
+ * The life of the events of one backend in one worker, from the row to the settled row, in one file to be read from top to bottom:
  *
  *     fetch -> accept -> dispatch -> send -> conclude -> settle
  *
@@ -48,13 +46,18 @@ export class Cycle {
   readonly #conclusion: Conclusion
   readonly #idle: Idle
   readonly #turns: SendTurns
+  readonly #rates: SendRates
+  /** Events in memory at most: a rate lets the others wait in the table. */
+  readonly #most: number
+  /** Reads again when there is room for so many. */
+  readonly #refill: number
   #full = false
   readonly #budget: { left: number }
   #stopping = false
 
   constructor(options: CycleOptions) {
     this.#options = options
-    const { store, names, backend } = options
+    const { store, names, backend, batchSize, maxInHand } = options
     const lanes = new Map<number, Lane>()
     this.#inHand = new InHand(options.room)
     this.#turns = new SendTurns(sendsOf(options), backend, options.share, () => this.dispatch())
@@ -65,9 +68,15 @@ export class Cycle {
     const onClosed = (some: ReadonlySet<number>): void => this.#conclusion.giveBackIn(some)
     this.lanes = new Lanes({ ...parts, lanes, onClosed, onOpened: () => this.wake() })
     this.#conclusion = new Conclusion({ ...parts, lanes: this.lanes, onDropped: (held) => this.#dropped(held) })
-    const sending = { store: store.relay, conclusion: this.#conclusion, turns: this.#turns, policy: options.failure }
+    this.#rates = new SendRates({ ...options, store: store.coordination.rates }, () => this.#mayGo())
+    this.#most = this.#rates.inMemory(maxInHand)
+    this.#refill = Math.min(batchSize, this.#most < maxInHand ? Math.ceil(this.#most / 2) : batchSize)
+    const spare = ({ destination }: HeldEvent): boolean => this.#rates.spare(destination)
+    const sending = {
+      ...{ store: store.relay, conclusion: this.#conclusion, turns: this.#turns, policy: options.failure, spare },
+    }
     this.#sender = new Sender({ ...options, ...sending })
-    this.#traffic = new Traffic(options, this.#conclusion)
+    this.#traffic = new Traffic(options, this.#conclusion, this.#rates)
     this.#budget = options.budget ?? { left: Number.POSITIVE_INFINITY }
   }
 
@@ -148,14 +157,31 @@ export class Cycle {
 
   /** Starts sends while there is something to send, room in the pipeline, and lease enough. */
   dispatch(): void {
-    const { lease, timeout } = this.#options
-    while (this.#buffer.size > 0 && !this.#breaker.isOpen && lease.allows(timeout) && this.#turns.begin()) {
+    while (this.#mayDispatch() && this.#turns.begin()) {
       const batch = this.#traffic.take(this.#buffer)
       // All that wait are of keys whose last run is not acknowledged yet, or of destinations that have no room.
-      if (batch.length === 0) return void this.#turns.end()
+      if (batch.length === 0) {
+        this.#turns.end()
+        // Permits may have lapsed just now.
+        return void this.#traffic.mayBegin(this.#buffer)
+      }
       this.#turns.charge(batch.length)
       void this.#send(batch)
     }
+  }
+
+  /** Asks for a slot last of all: a rate lets nobody else wait. */
+  #mayDispatch(): boolean {
+    const { lease, timeout } = this.#options
+    const mayGo = this.#buffer.size > 0 && !this.#breaker.isOpen && lease.allows(timeout)
+    return mayGo && !this.#turns.isFull && this.#traffic.mayBegin(this.#buffer)
+  }
+
+  /** A rate lets something go. */
+  #mayGo(): void {
+    this.dispatch()
+    // A probe waits for it.
+    if (this.#breaker.isOpen) this.#pause.end()
   }
 
   /** Sends one batch, in a turn that has begun, and sees to each of its results. Never rejects. */
@@ -202,7 +228,7 @@ export class Cycle {
   /** An event left the hand. */
   #dropped(held: HeldEvent): void {
     this.#traffic.leave(held)
-    if (!this.#full || this.#space() < this.#options.batchSize) return
+    if (!this.#full || this.#space() < this.#refill) return
     this.#full = false
     this.#pause.end()
   }
@@ -225,8 +251,9 @@ export class Cycle {
   /** The breaker is open, or the backend paused: what was just read goes back; waits until a probe is due, goes on when it succeeds. */
   async #probe(): Promise<void> {
     this.#conclusion.giveBackAll()
-    await this.#pause.sleep(Math.min(250, this.#breaker.probeIn + 1))
-    if (this.#stopping || !this.#breaker.isOpen || this.#breaker.probeIn > 0) return
+    const isHeld = this.#breaker.probeIn <= 0 && !this.#traffic.mayProbe()
+    await this.#pause.sleep(isHeld ? 250 : Math.min(250, this.#breaker.probeIn + 1))
+    if (this.#stopping || !this.#breaker.isOpen || this.#breaker.probeIn > 0 || !this.#traffic.mayProbe()) return
     if (!(await this.#breaker.tryProbe(this.#options.timeout)) || !(await this.#isUp())) return
     const { name, worker, signals } = this.#options
     if (await this.#breaker.reset()) signals.emit('backend.up', { backend: name, worker })
@@ -239,6 +266,7 @@ export class Cycle {
     this.#reader.rewind()
     await this.#reader.read(CANDIDATES, (row, suspect) => this.#accept(row, suspect))
     const event = this.#prober.choose(this.#buffer)
+    this.#rates.use(event?.destination, 1)
     this.#conclusion.giveBackAll()
     if (event === undefined) {
       const { healthy, detail } = await checkHealth(backend, timeout)
@@ -283,16 +311,21 @@ export class Cycle {
 
   stop(): void {
     this.#stopping = true
+    this.#rates.stop()
     this.#conclusion.hurry()
     this.#pause.end()
   }
 
   async #finish(): Promise<void> {
+    this.#rates.stop()
     await this.lanes.close()
     await this.#conclusion.idle()
   }
 
   #space(): number {
-    return Math.min(this.#budget.left, this.#inHand.space(this.#options.maxInHand))
+    return Math.min(this.#budget.left, this.#inHand.space(this.#most))
   }
 }
+
+/** Events read for a probe, of which one is sent: the oldest may be the very one that is refused. */
+const CANDIDATES = 20

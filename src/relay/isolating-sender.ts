@@ -19,6 +19,8 @@ export interface IsolatingSenderOptions extends SendLimits {
   readonly name: string
   readonly backend: Backend
   readonly hooks?: RelayHooks | undefined
+  /** Whether the rates let an event go once more just now. Default: there are none. */
+  readonly spare?: (held: HeldEvent) => boolean
 }
 
 /** When a destination was last heard. */
@@ -86,6 +88,7 @@ export class IsolatingSender {
       for (const { held, at } of run) {
         if (known[at] === undefined) {
           if (stopped || isHalted()) results[at] = notAttempted
+          else if (this.#options.spare?.(held) === false) results[at] = this.#later(held)
           else {
             tried++
             const answer = await this.#boundedSend([held], isHalted)
@@ -139,11 +142,21 @@ export class IsolatingSender {
     return notDelivered(new OutageError(`the backend answers nothing: each send hung for ${this.#options.timeout} ms`))
   }
 
+  /** It goes alone the next time: what kept the others from ending may be this one. */
+  #later(held: HeldEvent): SendResult {
+    this.#remember(held)
+    return notAttempted
+  }
+
   #charge(held: HeldEvent, error: unknown): SendResult {
+    this.#remember(held)
+    return notDelivered(error)
+  }
+
+  #remember(held: HeldEvent): void {
     this.#hung.add(held.id)
     const [oldest] = this.#hung
     if (this.#hung.size > MOST_HUNG && oldest !== undefined) this.#hung.delete(oldest)
-    return notDelivered(error)
   }
 }
 

@@ -1,3 +1,4 @@
+import { LONGEST_PARKING } from '../store/relay-store.ts'
 import type { HeldEvent } from './held-event.ts'
 
 /**
@@ -25,18 +26,26 @@ interface Room {
   lastBackAt: number
 }
 
+/** The rate of each destination: how many events it may have in memory, and how many ms it needs for one. */
+export interface RateRoom {
+  readonly events: number
+  readonly interval: number
+}
+
 /**
  * Room in memory for the destinations behind a backend. A slow one, however long its backlog, has no more there than is left
  * free: one takes half of it at most, two a third each.
  */
 export class MemoryRooms {
   readonly #events: number
+  readonly #rate: RateRoom | undefined
   readonly #rooms = new Map<string, Room>()
   #inUse = 0
 
-  /** `events`: in memory in all. */
-  constructor(events: number) {
+  /** `events`: in memory in all. `rate`: where each destination has one. */
+  constructor(events: number, rate?: RateRoom) {
     this.#events = events
+    this.#rate = rate
   }
 
   /** Takes an event in, or returns for how many ms it has to wait outside. */
@@ -45,6 +54,11 @@ export class MemoryRooms {
     const room = this.#rooms.get(destination) ?? { since: new Map<HeldEvent, number>(), lastBackAt: 0 }
     const [oldest = now] = room.since.values()
     const age = now - oldest
+    if (this.#rate !== undefined && room.since.size >= this.#rate.events) {
+      // When the rate has let go what is before it.
+      room.lastBackAt = Math.max(room.lastBackAt, now + SOONEST) + this.#rate.interval
+      return Math.min(LONGEST_PARKING, Math.ceil(room.lastBackAt / TOGETHER) * TOGETHER - now)
+    }
     if (age >= SLOW && room.since.size >= this.#events - this.#inUse) {
       // One after the other, as fast as it takes them.
       const step = Math.min(STEP, age / room.since.size)

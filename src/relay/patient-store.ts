@@ -49,7 +49,7 @@ export function patientRelay(store: RelayStore, limit: number): RelayStore {
 
 /** A coordination store whose statements all end within `limit` ms. */
 export function patientCoordination(store: CoordinationStore, limit: number): CoordinationStore {
-  const { breakers, destinations } = store
+  const { breakers, destinations, rates } = store
   return {
     enter: (...given) => answered(limit, store.enter(...given)),
     renew: (...given) => answered(limit, store.renew(...given)),
@@ -74,5 +74,6 @@ export function patientCoordination(store: CoordinationStore, limit: number): Co
       postpone: (...given) => answered(limit, destinations.postpone(...given)),
       close: (...given) => answered(limit, destinations.close(...given)),
     },
+    rates: { take: (...given) => answered(limit, rates.take(...given)) },
   }
 }

@@ -84,6 +84,23 @@ export class SendBuffer {
     return batch
   }
 
+  /**
+   * How many could go at once, at most `most`: of a key that is in no send one, or with `runs` all. `destination`: those that go
+   * there; undefined = wherever they go.
+   */
+  ready(runs: boolean, most: number, destination?: string): number {
+    let count = 0
+    for (const item of this.#ready) {
+      if (count >= most) break
+      const first = 'waiting' in item ? item.waiting[0] : item
+      if (first === undefined || ('waiting' in item && item.busy)) continue
+      if (destination !== undefined && first.destination !== destination) continue
+      count +=
+        'waiting' in item && runs && !isApart(first) ? runLength(item.waiting, most, Number.POSITIVE_INFINITY) : 1
+    }
+    return Math.min(count, most)
+  }
+
   /** Takes the first for which `test` holds among those that may go now; its key is busy until `done`. */
   takeFirst(test: (event: HeldEvent) => boolean): HeldEvent | undefined {
     for (const [at, item] of this.#ready.entries()) {

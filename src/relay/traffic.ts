@@ -7,6 +7,7 @@ import type { HeldEvent } from './held-event.ts'
 import { MemoryRooms } from './memory-rooms.ts'
 import { type Judgement, judgeAll, type Outage } from './outcomes.ts'
 import type { SendBuffer } from './send-buffer.ts'
+import type { SendRates } from './send-rates.ts'
 import { SendRooms } from './send-rooms.ts'
 
 /** Sends in flight to all destinations of one backend; their events are bounded as everywhere. */
@@ -24,13 +25,15 @@ export class Traffic {
   readonly #destinations: Destinations
   readonly #rooms: SendRooms
   readonly #memory: MemoryRooms
+  readonly #rates: SendRates
 
-  constructor(options: CycleOptions, conclusion: Conclusion) {
+  constructor(options: CycleOptions, conclusion: Conclusion, rates: SendRates) {
     this.#options = options
     this.#conclusion = conclusion
     this.#destinations = new Destinations({ ...options, store: options.store.coordination.destinations })
     this.#rooms = new SendRooms(options.concurrency * options.batchSize, options.concurrency)
-    this.#memory = new MemoryRooms(options.maxInHand)
+    this.#rates = rates
+    this.#memory = new MemoryRooms(options.maxInHand, rates.roomOfPlaces)
   }
 
   /** Where an event goes; undefined = to the backend as a whole. */
@@ -54,8 +57,8 @@ export class Traffic {
     // A drain goes on until nothing is due; one that may have killed its worker would lose the mark; one that tries goes at once.
     if (destination === undefined || held.marked || held.apart || this.#options.budget !== undefined) return true
     const wait = this.#memory.enter(held, destination)
-    if (wait > 0)
-      this.#conclusion.defer(held, wait, `waits for ${destination}, which is slow and has many events waiting`)
+    const why = this.#rates.roomOfPlaces === undefined ? 'is slow and' : 'has a rate, and'
+    if (wait > 0) this.#conclusion.defer(held, wait, `waits for ${destination}, which ${why} has many events waiting`)
     return wait === 0
   }
 
@@ -72,8 +75,30 @@ export class Traffic {
   /** The next events to be sent, all to one destination; their keys are busy. None = no destination has room. */
   take(buffer: SendBuffer): HeldEvent[] {
     const { backend, batchSize, maxBatchBytes } = this.#options
-    const room = backend.destination && ((place: string | undefined) => this.#rooms.left(place))
-    return buffer.take(batchSize, backend.capabilities?.ordersWithinSend === true, room, maxBatchBytes)
+    const runs = backend.capabilities?.ordersWithinSend === true
+    const held = new Set<string>()
+    const room = (place: string | undefined): number => {
+      const left = this.#rooms.left(place)
+      const permits = this.#rates.leftTo(place)
+      if (place !== undefined && left > 0 && permits === 0) held.add(place)
+      return Math.min(left, permits)
+    }
+    const batch = buffer.take(Math.min(batchSize, this.#rates.left), runs, backend.destination && room, maxBatchBytes)
+    for (const place of held) this.#rates.want(place, buffer.ready(runs, batchSize, place))
+    if (batch.length > 0) this.#rates.use(batch[0]?.destination, batch.length)
+    return batch
+  }
+
+  /** Whether the backend's rate lets anything go now. */
+  mayBegin(buffer: SendBuffer): boolean {
+    const { backend, batchSize, concurrency } = this.#options
+    const runs = backend.capabilities?.ordersWithinSend === true
+    return this.#rates.mayBegin(() => buffer.ready(runs, batchSize * concurrency))
+  }
+
+  /** Whether the backend's rate lets one event go that tries whether it is up. */
+  mayProbe(): boolean {
+    return this.#rates.mayBegin(() => 1)
   }
 
   /** Before a send; each is ended by `end`. False: the events wait after all, since another worker tries the destination. */

@@ -1,3 +1,5 @@
+import type { PermitRequest, Permits } from './permits.ts'
+
 /**
  * No lease and no hold is longer, in ms: one that ends later was left behind by a clock that was set back. A lease is
  * then cut to this, since the table does not say how long it was, and its worker is usually alive right after the jump.
@@ -106,6 +108,7 @@ export interface CoordinationStore {
   leave(workerId: string): Promise<void>
   readonly breakers: BreakerStore
   readonly destinations: DestinationStore
+  readonly rates: RateStore
 }
 
 /** The breaker of each backend, and its pause, shared by all workers. */
@@ -159,3 +162,15 @@ export interface DestinationStore {
   /** Closes it. True: this call closed it. */
   close(backend: string, destination: string): Promise<boolean>
 }
+
+/** How fast events go to a backend, and to each destination behind it (`Backend.rate`): what workers took is shared by all. */
+export interface RateStore {
+  /**
+   * Takes permits by `takePermits`, by the database's clock. `destination`: empty = the backend as a whole. All that callers take
+   * may be used together.
+   */
+  take(backend: string, destination: string, request: PermitRequest): Promise<Permits>
+}
+
+/** At each so many first calls for a destination, what nobody asked for in the last hour is deleted: it means as much as no row. */
+export const RATES_PER_CLEANING = 64

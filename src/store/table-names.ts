@@ -6,6 +6,7 @@ const BESIDE = [
   'workers',
   'breakers',
   'destinations',
+  'rates',
   'settings',
   'inbox',
   'audit',

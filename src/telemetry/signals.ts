@@ -9,7 +9,7 @@ import { sinkOf } from './sink-of.ts'
 import type { StructuredLogger } from './structured-logger.ts'
 
 /**
- * What Broadcaster reports of its work, by name. Each is a `node:diagnostics_channel` named `broadcaster:` + name, so
+ * What Broadcaster reports of its work, by name, in one file since it is one vocabulary. Each is a `node:diagnostics_channel` named `broadcaster:` + name, so
  * listeners cost nothing until there is one. Documented in `docs/signals.md`; a test keeps both the same set.
  * Durations are in milliseconds.
  */
@@ -87,6 +87,16 @@ export interface Signals {
   }
   /** It took an event again. */
   'destination.up': { readonly backend: string; readonly destination: string; readonly worker: string }
+  /**
+   * Events could go, and did not for `duration`, because of the rate of the backend or of a destination behind it: they may now.
+   * `destination`: empty = the backend as a whole.
+   */
+  'rate.waited': {
+    readonly backend: string
+    readonly destination: string
+    readonly worker: string
+    readonly duration: number
+  }
   /** The worker owns these lanes from now on. */
   'lane.gained': { readonly backend: string; readonly worker: string; readonly lanes: readonly number[] }
   /** The worker no longer owns these lanes. */
@@ -195,6 +205,7 @@ export const SIGNAL_NAMES = [
   'backend.unserved',
   'destination.down',
   'destination.up',
+  'rate.waited',
   'lane.gained',
   'lane.lost',
   'worker.started',

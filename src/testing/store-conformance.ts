@@ -22,6 +22,7 @@ import { operationStepCases } from './store/operation-step-cases.ts'
 import { pauseCases } from './store/pause-cases.ts'
 import { publishCases } from './store/publish-cases.ts'
 import { purgeCases } from './store/purge-cases.ts'
+import { rateCases } from './store/rate-cases.ts'
 import { reconcileCases } from './store/reconcile-cases.ts'
 import { schemaCases } from './store/schema-cases.ts'
 import { settleCases } from './store/settle-cases.ts'
@@ -50,6 +51,7 @@ export const storeConformance: readonly StoreCase[] = [
   ...breakerCases,
   ...pauseCases,
   ...destinationCases,
+  ...rateCases,
   ...adminListCases,
   ...adminMoveCases,
   ...correctCases,

@@ -1,6 +1,7 @@
 import { validateHeaderName, validateHeaderValue } from 'node:http'
 import type { LookupFunction } from 'node:net'
 import type { SecureContextOptions } from 'node:tls'
+import { rateOption } from '../backend/rate.ts'
 import type { OutgoingEvent } from '../event/outgoing-event.ts'
 import { credential, withCredentials } from '../foundation/credential.ts'
 import { errorMessage } from '../foundation/error-message.ts'
@@ -102,6 +103,16 @@ export const WEBHOOK = {
   lookup: callback<LookupFunction>('a function like the lookup of node:dns'),
   /** The largest event, in bytes of its JSON. Default 1048576 (1 MiB). */
   maxEventBytes: bytes(1_048_576, { min: 1_024, max: 2 ** 29 - 1_024 }),
+  /**
+   * How fast events go there at most, from all workers together: `'50/s'`, `'3000/min'`, a number of events a second, or
+   * `{ events, per, burst }`; each attempt counts. Default: no limit.
+   */
+  rate: rateOption(),
+  /**
+   * The same for each destination by itself; needs a `url` function or `destination`. It counts events, not requests. Default: no
+   * limit.
+   */
+  destinationRate: rateOption(),
 }
 export type WebhookOptions = OptionsOf<typeof WEBHOOK>
 export type ResolvedWebhookOptions = ReturnType<typeof resolveWebhookOptions>
@@ -122,6 +133,9 @@ const OURS: ReadonlySet<string> = new Set([
 /** Checks the options and fills in the defaults. Throws `INVALID_OPTION` with every problem; it shows no secret. */
 export function resolveWebhookOptions(options: WebhookOptions) {
   return readOptions('webhook()', WEBHOOK, options, (read, { given, refuse }) => {
+    if (given.destinationRate !== undefined && given.destination === undefined && typeof given.url !== 'function') {
+      refuse('destinationRate', 'has no effect with a fixed url; give rate, or a destination')
+    }
     if (given.maxBatch !== undefined && read.mode !== 'batch') refuse('maxBatch', "needs mode: 'batch'")
     return { ...read, handshake: read.handshake || undefined }
   })

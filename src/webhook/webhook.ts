@@ -114,6 +114,8 @@ export function webhook(options: WebhookOptions): Backend {
   return {
     ...describeBackend('webhook', '', typeof url === 'function' ? [] : [url.host]),
     capabilities: { ordersWithinSend: true },
+    rate: settings.rate,
+    destinationRate: settings.destinationRate,
     maxEventBytes,
     // The HEAD after a POST has its own time.
     ...timesOfEach(timeout, LIFE_SIGN_TIMEOUT + 250),

@@ -5,6 +5,7 @@ import { test } from 'node:test'
 import { FINDING_CODES, type Finding, type FindingCode } from '../../src/admin/finding.ts'
 import { type Facts, findingsOf } from '../../src/admin/findings.ts'
 import { backendStatuses, laneStatuses, statsOf, workerStatuses } from '../../src/admin/status.ts'
+import type { ResolvedRate } from '../../src/backend/rate.ts'
 import { backendCounts, COUNTED, NO_ROWS, type OutboxLook, type RowsRead } from '../../src/store/outbox-look.ts'
 import { root } from '../project/source-files.ts'
 
@@ -31,8 +32,8 @@ function lookOf(rows: Partial<RowsRead>, more: Partial<OutboxLook> = {}, backend
   }
 }
 
-function factsOf(look: OutboxLook, more: Partial<Facts> = {}): Facts {
-  const configured = [{ name: 'main', description: null }]
+function factsOf(look: OutboxLook, more: Partial<Facts> = {}, rate?: ResolvedRate): Facts {
+  const configured = [{ name: 'main', description: null, rate }]
   return {
     store: 'memory outbox_events',
     schema: CURRENT,
@@ -141,6 +142,13 @@ const TABLE: readonly {
     what: 'too late',
     facts: factsOf(lookOf({ ready: 1, oldestReadyAge: 300_001 })),
     found: [['lag-too-great', 'wrong', /oldest due event of main has waited 5 min/]],
+  },
+  {
+    what: 'too late, of a backend that has a rate',
+    facts: factsOf(lookOf({ ready: 1, oldestReadyAge: 300_001 }), {}, { events: 50, per: 1_000, burst: 5 }),
+    found: [
+      ['lag-too-great', 'wrong', /oldest due event of main has waited 5 min; its rate lets 50\/s go, whatever waits$/],
+    ],
   },
   {
     what: 'a backend that is not configured here',

@@ -60,8 +60,8 @@ export const sending: readonly Mutant[] = [
   {
     name: 'a turn is lost when there is nothing to send',
     file: 'src/relay/cycle.ts',
-    find: 'if (batch.length === 0) return',
-    put: 'if (batch.length === 0) return\n      if (false)',
+    find: 'if (batch.length === 0) {\n        this.#turns.end()',
+    put: 'if (batch.length === 0) {',
     tests: ['relay/cycle'],
   },
   {
@@ -81,8 +81,8 @@ export const sending: readonly Mutant[] = [
   {
     name: 'more sends at once than allowed',
     file: 'src/relay/send-turns.ts',
-    find: 'if (this.#sending >= this.#concurrency) return false',
-    put: '',
+    find: 'return this.#sending >= this.#concurrency',
+    put: 'return false',
     tests: ['relay/rooms'],
   },
   {

@@ -142,3 +142,31 @@ test('any mix of adds, takes and acknowledgements keeps order in every key and l
     }),
   )
 })
+
+test('what is ready is what a rate is asked for: as much as goes now, and never nothing while something can go', () => {
+  const buffer = new SendBuffer()
+  for (const event of [held(1, 'k'), held(2, 'k'), held(3, 'k', true), held(4, null), held(5, 'l', true)])
+    buffer.add(event)
+  assert.equal(buffer.ready(true, 9), 4, 'two of k, one without a key, one of l')
+  assert.equal(buffer.ready(false, 9), 3)
+  assert.equal(buffer.ready(true, 2), 2)
+  assert.equal(buffer.ready(true, 9, 'elsewhere'), 0)
+  const event = fc.record({ key: fc.constantFrom(null, 'k', 'l', 'm'), alone: fc.boolean() })
+  fc.assert(
+    fc.property(
+      fc.array(event, { maxLength: 12 }),
+      fc.boolean(),
+      fc.integer({ min: 1, max: 5 }),
+      (events, runs, takes) => {
+        const some = new SendBuffer()
+        for (const [n, { key, alone }] of events.entries()) some.add(held(n, key, alone))
+        for (let n = 0; n < takes; n++) {
+          const ready = some.ready(runs, 100)
+          const taken = some.take(100, runs).length
+          assert.equal(ready > 0, taken > 0)
+          assert.ok(ready >= taken)
+        }
+      },
+    ),
+  )
+})

@@ -6,6 +6,7 @@ import { OutageError } from '../../src/backend/send-error.ts'
 import type { Conclusion } from '../../src/relay/conclusion.ts'
 import type { CycleOptions } from '../../src/relay/cycle-options.ts'
 import type { HeldEvent } from '../../src/relay/held-event.ts'
+import { SendRates } from '../../src/relay/send-rates.ts'
 import { Traffic } from '../../src/relay/traffic.ts'
 
 const held = (id: string, destination: string | undefined): HeldEvent =>
@@ -39,7 +40,8 @@ test('an outage of one place defers its events, those in the buffer too, and is 
     failure: { retry: {}, onFailed: 'block', erasePublished: false, maxRetryAfter: 0, random: () => 0 },
     store: { coordination: { destinations: { open: say('open'), close: say('close') } } },
   }
-  const traffic = new Traffic(options as unknown as CycleOptions, conclusion as unknown as Conclusion)
+  const rates = new SendRates(options as unknown as ConstructorParameters<typeof SendRates>[0], () => undefined)
+  const traffic = new Traffic(options as unknown as CycleOptions, conclusion as unknown as Conclusion, rates)
   const batch = [held('a', 'there'), held('b', 'elsewhere')]
   const outage = notDelivered(new OutageError('away'))
   const judgement = await traffic.conclude(batch, [outage, delivered], new Set())

@@ -78,6 +78,13 @@ CREATE TABLE `outbox_destinations` (
   PRIMARY KEY (`backend`,`destination`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_general_ci ROW_FORMAT=DYNAMIC;
 
+CREATE TABLE `outbox_rates` (
+  `backend` varchar(100) CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin NOT NULL,
+  `destination` varchar(200) CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin NOT NULL,
+  `spent_until` datetime(6) NOT NULL,
+  PRIMARY KEY (`backend`,`destination`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_general_ci ROW_FORMAT=DYNAMIC;
+
 CREATE TABLE `outbox_settings` (
   `single` tinyint(4) NOT NULL,
   `lanes` smallint(6) NOT NULL,

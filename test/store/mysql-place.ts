@@ -66,6 +66,7 @@ export class Fixtures {
       'workers',
       'breakers',
       'destinations',
+      'rates',
       'inbox',
       'audit',
       'operations',
@@ -80,7 +81,7 @@ export class Fixtures {
         return mysql({ url })
       },
       async unmigrated() {
-        const beside = ['lanes', 'workers', 'breakers', 'destinations', 'inbox', 'audit', 'operations', 'settings']
+        const beside = ['lanes', 'workers', 'breakers', 'destinations', 'rates', 'inbox', 'audit', 'operations', 'settings']
         const names = ['events', ...beside, 'flow', 'outages', 'migrations']
         await pool.query(`DROP TABLE IF EXISTS ${names.map((name) => `elsewhere_${name}`).join(', ')}`)
         return mysql({ pool, table: 'elsewhere_events' })

@@ -26,6 +26,7 @@ const TABLES = [
   'workers',
   'breakers',
   'destinations',
+  'rates',
   'settings',
   'inbox',
   'audit',

@@ -55,6 +55,7 @@ export class Fixtures {
       'workers',
       'breakers',
       'destinations',
+      'rates',
       'inbox',
       'audit',
       'operations',

@@ -130,6 +130,9 @@ outbox_outages.probed_at timestamp with time zone
 outbox_outages.last_error text NOT NULL DEFAULT ''::text
 outbox_outages.closed_at timestamp with time zone
 outbox_outages.closed_by text NOT NULL DEFAULT ''::text
+outbox_rates.backend character varying(100) NOT NULL
+outbox_rates.destination character varying(200) NOT NULL
+outbox_rates.spent_until timestamp with time zone NOT NULL
 outbox_settings.single boolean NOT NULL DEFAULT true
 outbox_settings.lanes integer NOT NULL
 outbox_undo.entry bigint NOT NULL
@@ -156,6 +159,7 @@ outbox_lanes CONSTRAINT outbox_lanes_pkey PRIMARY KEY (backend, lane)
 outbox_migrations CONSTRAINT outbox_migrations_pkey PRIMARY KEY (version)
 outbox_operations CONSTRAINT outbox_operations_pkey PRIMARY KEY (id)
 outbox_outages CONSTRAINT outbox_outages_pkey PRIMARY KEY (id)
+outbox_rates CONSTRAINT outbox_rates_pkey PRIMARY KEY (backend, destination)
 outbox_settings CONSTRAINT outbox_settings_lanes_check CHECK (((lanes >= 1) AND (lanes <= 1024)))
 outbox_settings CONSTRAINT outbox_settings_pkey PRIMARY KEY (single)
 outbox_settings CONSTRAINT outbox_settings_single_check CHECK (single)
@@ -176,6 +180,7 @@ CREATE UNIQUE INDEX outbox_lanes_pkey ON outbox_lanes USING btree (backend, lane
 CREATE UNIQUE INDEX outbox_migrations_pkey ON outbox_migrations USING btree (version)
 CREATE UNIQUE INDEX outbox_operations_pkey ON outbox_operations USING btree (id)
 CREATE UNIQUE INDEX outbox_outages_pkey ON outbox_outages USING btree (id)
+CREATE UNIQUE INDEX outbox_rates_pkey ON outbox_rates USING btree (backend, destination)
 CREATE UNIQUE INDEX outbox_settings_pkey ON outbox_settings USING btree (single)
 CREATE UNIQUE INDEX outbox_undo_pkey ON outbox_undo USING btree (entry, event)
 CREATE UNIQUE INDEX outbox_workers_pkey ON outbox_workers USING btree (id)

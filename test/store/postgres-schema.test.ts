@@ -59,6 +59,7 @@ describe('schema on PostgreSQL', { skip: skipWithout('postgres') }, () => {
           'Messages_migrations',
           'Messages_operations',
           'Messages_outages',
+          'Messages_rates',
           'Messages_settings',
           'Messages_undo',
           'Messages_workers',

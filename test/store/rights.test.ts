@@ -22,7 +22,7 @@ type Role = 'publisher' | 'worker' | 'consumer' | 'operator' | 'reader'
 const ROLES: readonly Role[] = ['publisher', 'worker', 'consumer', 'operator', 'reader']
 
 const TABLES = [
-  ...['events', 'lanes', 'workers', 'breakers', 'destinations', 'inbox'],
+  ...['events', 'lanes', 'workers', 'breakers', 'destinations', 'rates', 'inbox'],
   ...['audit', 'operations', 'undo', 'flow', 'outages', 'settings', 'migrations'],
 ]
 
@@ -45,7 +45,7 @@ for (const rights of Object.values(PUBLISHER_ON)) {
 
 /** What each role does. `as` gives the store with the rights of a role; `tables` all rows of all tables. */
 async function playAll(as: (role: Role) => Store, tables: () => Promise<unknown>): Promise<void> {
-  const backend = memoryBackend()
+  const backend = memoryBackend({ rate: '100000/s' })
   const broadcasterOf = (role: Role) =>
     new Broadcaster({ store: as(role), backends: { main: backend, other: memoryBackend() }, logger: false })
   const publish = async (broadcaster: Broadcaster, data: string, id?: string) =>

@@ -112,6 +112,7 @@ for (const { name, title } of MYSQL_SERVERS) {
           'outbox_migrations',
           'outbox_operations',
           'outbox_outages',
+          'outbox_rates',
           'outbox_settings',
           'outbox_undo',
           'outbox_workers',

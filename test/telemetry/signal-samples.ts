@@ -45,6 +45,7 @@ export const SAMPLES: { readonly [Name in SignalName]: Signals[Name] } = {
   'backend.unserved': { backend, worker },
   'destination.down': { backend, destination: 'https://example.com', worker, error },
   'destination.up': { backend, destination: 'https://example.com', worker },
+  'rate.waited': { backend, destination: '', worker, duration: 1_500 },
   'lane.gained': { backend, worker, lanes: [1, 2] },
   'lane.lost': { backend, worker, lanes: [2], reason: 'lease-ended' },
   'worker.started': { worker, backends: [backend] },

@@ -3,6 +3,7 @@ import { encodeStructured } from '../../event/structured.ts'
 import { callback, oneOf, required } from '../../foundation/option-kinds.ts'
 import { type OptionsOf, readOptions } from '../../foundation/option-table.ts'
 import { type Backend, delivered, notDelivered } from '../backend.ts'
+import { rateOption } from '../rate.ts'
 import { sendByKey } from '../send-by-key.ts'
 
 export const CONSOLE = {
@@ -10,6 +11,11 @@ export const CONSOLE = {
   write: required(callback<(line: string) => unknown>('a function that takes a line')),
   /** `text`: time, type, id, key and data, for people. `json`: the whole event as JSON. Default 'text'. */
   format: oneOf('text', 'text', 'json'),
+  /**
+   * How fast events go there at most, from all workers together: `'50/s'`, `'3000/min'`, a number of events a second, or
+   * `{ events, per, burst }`; each attempt counts. Default: no limit.
+   */
+  rate: rateOption(),
 }
 export type ConsoleBackendOptions = OptionsOf<typeof CONSOLE>
 
@@ -19,11 +25,12 @@ export type ConsoleBackendOptions = OptionsOf<typeof CONSOLE>
  * @example consoleBackend({ write: (line) => process.stdout.write(line) })
  */
 export function consoleBackend(options: ConsoleBackendOptions): Backend {
-  const { write, format } = readOptions('consoleBackend()', CONSOLE, options)
+  const { write, format, rate } = readOptions('consoleBackend()', CONSOLE, options)
   return {
     description: 'console',
     messaging: { system: 'console' },
     capabilities: { ordersWithinSend: true },
+    rate,
     send: (events, signal) =>
       sendByKey(events, signal, async (event) => {
         try {

@@ -8,6 +8,7 @@ import { waitFor } from '../../foundation/waiting.ts'
 import { type Backend, delivered, notAttempted, notDelivered, type SendResult } from '../backend.ts'
 import { describeBackend } from '../describe-backend.ts'
 import { Gate } from '../gate.ts'
+import { rateOption } from '../rate.ts'
 import { OutageError, PermanentError } from '../send-error.ts'
 
 export const FILE = {
@@ -15,6 +16,11 @@ export const FILE = {
   path: required(text(undefined)),
   /** Wait until the lines are on the disk: they survive a power cut. Default false. */
   fsync: flag(false),
+  /**
+   * How fast events go there at most, from all workers together: `'50/s'`, `'3000/min'`, a number of events a second, or
+   * `{ events, per, burst }`; each attempt counts. Default: no limit.
+   */
+  rate: rateOption(),
 }
 export type FileBackendOptions = OptionsOf<typeof FILE>
 
@@ -25,12 +31,13 @@ export type FileBackendOptions = OptionsOf<typeof FILE>
  * @example fileBackend({ path: './events.jsonl' })
  */
 export function fileBackend(options: FileBackendOptions): Backend {
-  const { path, fsync } = readOptions('fileBackend()', FILE, options)
+  const { path, fsync, rate } = readOptions('fileBackend()', FILE, options)
   // One write after the other: two at once could mix their lines.
   const gate = new Gate(1)
   return {
     ...describeBackend('file', path),
     capabilities: { ordersWithinSend: true },
+    rate,
     send: (events, signal) =>
       send(events, path, signal, (text) =>
         gate.run(async () => {

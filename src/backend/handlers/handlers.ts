@@ -12,6 +12,7 @@ import { HandlerRegistry, type RegisteredHandler } from '../../handlers/handler-
 import { type Backend, delivered, notAttempted, notDelivered, type SendResult } from '../backend.ts'
 import { boundedCall } from '../bounded-call.ts'
 import { Gate } from '../gate.ts'
+import { rateOption } from '../rate.ts'
 import { sendByKey } from '../send-by-key.ts'
 import { classifySendError, OutageError } from '../send-error.ts'
 import { timesOfEach } from '../send-times.ts'
@@ -35,6 +36,11 @@ export const HANDLERS = {
   breakers: flag(true),
   /** What is done around handlers, such as `openTelemetry(api)`. Default: nothing. */
   hooks: withOneOf<HandlerHooks>('hooks, such as openTelemetry(api)', 'decode', 'aroundHandler'),
+  /**
+   * How fast events go there at most, from all workers together: `'50/s'`, `'3000/min'`, a number of events a second, or
+   * `{ events, per, burst }`; each attempt counts. Default: no limit.
+   */
+  rate: rateOption(),
 }
 export type HandlersOptions = OptionsOf<typeof HANDLERS>
 
@@ -54,7 +60,7 @@ export function handlers<Events = Record<string, unknown>>(
   registry: HandlerRegistry<Events> = new HandlerRegistry<Events>(),
   options: HandlersOptions = {},
 ): HandlersBackend<Events> {
-  const { timeout, concurrency, transactional, breakers, hooks } = readOptions('handlers()', HANDLERS, options)
+  const { timeout, concurrency, transactional, breakers, hooks, rate } = readOptions('handlers()', HANDLERS, options)
   const gate = new Gate(concurrency)
   const messaging = { system: 'handlers' }
 
@@ -128,6 +134,7 @@ export function handlers<Events = Record<string, unknown>>(
     messaging,
     ...(breakers && { destination }),
     capabilities: { ordersWithinSend: true },
+    rate,
     ...timesOfEach(timeout),
     send: (events, signal, context) =>
       sendByKey(events, signal, (event) =>

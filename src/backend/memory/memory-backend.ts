@@ -3,6 +3,7 @@ import type { OutgoingEvent } from '../../event/outgoing-event.ts'
 import { bytes, passedOn } from '../../foundation/option-kinds.ts'
 import { type OptionsOf, readOptions } from '../../foundation/option-table.ts'
 import { type Backend, type BackendCapabilities, delivered, notAttempted, notDelivered } from '../backend.ts'
+import { rateOption } from '../rate.ts'
 import { sendByKey } from '../send-by-key.ts'
 import { MemoryFaults } from './memory-faults.ts'
 
@@ -13,6 +14,11 @@ export const MEMORY_BACKEND = {
   capabilities: passedOn<BackendCapabilities, BackendCapabilities>('an object of capabilities', {
     ordersWithinSend: true,
   }),
+  /**
+   * How fast events go there at most, from all workers together: `'50/s'`, `'3000/min'`, a number of events a second, or
+   * `{ events, per, burst }`; each attempt counts. Default: no limit.
+   */
+  rate: rateOption(),
 }
 export type MemoryBackendOptions = OptionsOf<typeof MEMORY_BACKEND>
 
@@ -40,7 +46,7 @@ export interface MemoryBackend extends Backend {
  * await backend.waitFor(3)
  */
 export function memoryBackend(options: MemoryBackendOptions = {}): MemoryBackend {
-  const { maxEventBytes, capabilities } = readOptions('memoryBackend()', MEMORY_BACKEND, options)
+  const { maxEventBytes, capabilities, rate } = readOptions('memoryBackend()', MEMORY_BACKEND, options)
   let events: OutgoingEvent[] = []
   let waiting: { readonly count: number; readonly resolve: (events: readonly OutgoingEvent[]) => void }[] = []
   const faults = new MemoryFaults()
@@ -62,6 +68,7 @@ export function memoryBackend(options: MemoryBackendOptions = {}): MemoryBackend
     },
     faults,
     capabilities,
+    rate,
     ...(maxEventBytes === undefined ? {} : { maxEventBytes }),
     send: (sent, signal) =>
       sendByKey(sent, signal, async (event) => {

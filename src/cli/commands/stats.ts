@@ -38,6 +38,7 @@ function linesOf(status: Omit<OutboxStatus, 'findings'>, flow: Flow, width: numb
         `Worker ${name}: ${countOf(lanes, 'lane')} of ${served.join(', ')}; its lease ends in ${formatDuration(leaseLeft)} unless renewed.`,
     ),
     ...(workers.length === 0 ? ['No worker is running.'] : []),
+    ...backends.flatMap(({ backend, rate }) => (rate === null ? [] : [`${backend} sends ${rate} at most: its rate.`])),
     ...backends.flatMap(({ backend, paused }) =>
       paused === null
         ? []

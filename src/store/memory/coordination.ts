@@ -12,6 +12,7 @@ import {
   type Survey,
 } from '../coordination-store.ts'
 import type { MemoryDestination, MemoryLane, MemoryOutbox } from './memory-outbox.ts'
+import { memoryRates } from './take-permits.ts'
 
 /** Workers, lanes and breakers, in memory. */
 export function memoryCoordination(outbox: MemoryOutbox): CoordinationStore {
@@ -105,6 +106,7 @@ export function memoryCoordination(outbox: MemoryOutbox): CoordinationStore {
 
     breakers: memoryBreakers(outbox),
     destinations: memoryDestinations(outbox),
+    rates: memoryRates(outbox),
   }
 }
 

@@ -56,6 +56,8 @@ export class MemoryOutbox {
   readonly breakers = new Map<string, MemoryBreaker>()
   /** By backend, then by name. */
   readonly destinations = new Map<string, Map<string, MemoryDestination>>()
+  /** When what was taken of a rate is paid for, in ms, by backend and destination. */
+  readonly rates = new Map<string, number>()
   readonly inbox = new MemoryInbox()
   readonly history = new MemoryHistory()
   /** By number, in their order. */

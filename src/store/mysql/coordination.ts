@@ -13,6 +13,7 @@ import type { Client, RawRow, Runs } from './client.ts'
 import { join, Sql, sql, utf8 } from './sql.ts'
 import { runAgainOnConflict } from './store-error.ts'
 import type { Tables } from './tables.ts'
+import { rates } from './take-permits.ts'
 import { NOW, nowPlus, slices } from './values.ts'
 
 /**
@@ -128,6 +129,7 @@ UPDATE ${t.lanes} SET owner = NULL WHERE ${areLanes(ours)} AND owner = ${workerI
     },
     breakers: breakers(client, t),
     destinations: destinations(client, t),
+    rates: rates(client, t),
   }
 }
 

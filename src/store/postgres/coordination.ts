@@ -9,6 +9,7 @@ import {
 import { breakers, destinations } from './breakers.ts'
 import type { Client, Queries, RawRow } from './client.ts'
 import type { Tables } from './tables.ts'
+import { rates } from './take-permits.ts'
 
 /** Workers, their leases and the lanes that they own, and the breakers. */
 export function coordination(client: Client, t: Tables): CoordinationStore {
@@ -142,6 +143,7 @@ WHERE EXISTS (SELECT FROM released) OR EXISTS (SELECT FROM gone)`
     },
     breakers: breakers(client, t),
     destinations: destinations(client, t),
+    rates: rates(client, t),
   }
 }
 

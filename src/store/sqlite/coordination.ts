@@ -15,6 +15,7 @@ import { breakers, destinations } from './breakers.ts'
 import type { Connection } from './connection.ts'
 import type { Database } from './database.ts'
 import type { Tables } from './tables.ts'
+import { rates } from './take-permits.ts'
 import { NOW, nowPlus } from './values.ts'
 
 /** Workers, lanes and breakers. `notify` wakes listeners of this process. */
@@ -91,6 +92,7 @@ export function coordination(database: Database, t: Tables, notify: () => void):
     },
     breakers: breakers(database, t, notify),
     destinations: destinations(database, t),
+    rates: rates(database, t),
   }
 }
 

@@ -7,6 +7,7 @@ import { destinations } from './migrations/0005-destinations.ts'
 import { operators } from './migrations/0006-operators.ts'
 import { undo } from './migrations/0007-undo.ts'
 import { history } from './migrations/0008-history.ts'
+import { rates } from './migrations/0009-rates.ts'
 
 /** All steps, in order. Append only. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -18,4 +19,5 @@ export const MIGRATIONS: readonly Migration[] = [
   operators,
   undo,
   history,
+  rates,
 ]

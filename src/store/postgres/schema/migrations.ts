@@ -10,6 +10,7 @@ import { operators } from './migrations/0008-operators.ts'
 import { undo } from './migrations/0009-undo.ts'
 import { roomToSettle } from './migrations/0010-room-to-settle.ts'
 import { history } from './migrations/0011-history.ts'
+import { rates } from './migrations/0012-rates.ts'
 
 /** All steps, in order. Append only. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -24,4 +25,5 @@ export const MIGRATIONS: readonly Migration[] = [
   undo,
   roomToSettle,
   history,
+  rates,
 ]

@@ -41,9 +41,18 @@ export function hasLostRecords(db: Connection, t: Tables): boolean {
     db.get('SELECT 1 FROM sqlite_schema WHERE name = ?', unquoted(name)) !== undefined
   if (has(t.migrations)) return false
   if (has(t.events)) return columnsOf(db, unquoted(t.events)).some(({ name }) => name === 'lane')
-  return [t.settings, t.lanes, t.workers, t.breakers, t.destinations, t.inbox, t.audit, t.operations, t.publish].some(
-    has,
-  )
+  return [
+    t.settings,
+    t.lanes,
+    t.workers,
+    t.breakers,
+    t.destinations,
+    t.rates,
+    t.inbox,
+    t.audit,
+    t.operations,
+    t.publish,
+  ].some(has)
 }
 
 /** The number of lanes that the outbox was made with, from whatever still shows it; undefined = nothing does. */

@@ -18,6 +18,7 @@ import { destinations } from './migrations/0005-destinations.ts'
 import { operators } from './migrations/0006-operators.ts'
 import { undo } from './migrations/0007-undo.ts'
 import { history } from './migrations/0008-history.ts'
+import { rates } from './migrations/0009-rates.ts'
 import { isForeign, printTakeOver, takeOver } from './take-over.ts'
 
 const MIGRATIONS: readonly Migration[] = [
@@ -29,6 +30,7 @@ const MIGRATIONS: readonly Migration[] = [
   operators,
   undo,
   history,
+  rates,
 ]
 
 /** Migrations of an outbox in SQLite. */
