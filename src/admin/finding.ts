@@ -18,6 +18,7 @@ export const FINDING_CODES = [
   'clock-differs',
   'workers-at-work',
   'no-worker',
+  'versions-differ',
   'lanes-orphaned',
   'backend-paused',
   'breaker-open',

@@ -48,6 +48,7 @@ export function findingsOf(facts: Facts): readonly Finding[] {
     ...(seen
       ? [
           ...workers(seen),
+          ...versions(seen.workers),
           ...seen.backends.flatMap(backendPaused),
           ...seen.backends.flatMap(({ openBreakers }) => openBreakers.map(breakerOpen)),
           ...seen.backends.flatMap((one) => eventsOf(one, facts.maxLag)),
@@ -129,6 +130,21 @@ function workers({ backends, workers, lanes }: NonNullable<Facts['seen']>): read
   if (orphans === 0) return [atWork]
   const message = `${countOf(orphans, 'lane')} had a worker that died; living ones take them within a second`
   return [atWork, { code: 'lanes-orphaned', level: 'advice', message }]
+}
+
+/** A rolling release shows it for minutes; what stays is a host that was forgotten. */
+function versions(workers: NonNullable<Facts['seen']>['workers']): readonly Finding[] {
+  const byVersion = Map.groupBy(workers, ({ version }) => version ?? 'an earlier version, which does not tell it')
+  if (byVersion.size < 2) return []
+  const each = Array.from(byVersion, ([version, some]) => `${version} (${some.map(({ name }) => name).join(', ')})`)
+  return [
+    {
+      code: 'versions-differ',
+      level: 'advice',
+      message: `workers run different versions: ${each.toSorted().join('; ')}`,
+      cure: 'run the same version everywhere; while a release is rolled out this is usual',
+    },
+  ]
 }
 
 function backendPaused({ backend, paused }: BackendStatus): readonly Finding[] {

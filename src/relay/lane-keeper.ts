@@ -1,5 +1,6 @@
 import { BroadcasterError } from '../errors.ts'
 import { Pause } from '../foundation/pause.ts'
+import { VERSION } from '../foundation/version.ts'
 import type { Pulse } from '../health/pulse.ts'
 import type { CoordinationStore, LaneRow } from '../store/coordination-store.ts'
 import type { SignalSource } from '../telemetry/signals.ts'
@@ -203,9 +204,8 @@ export class LaneKeeper {
   async #enter(): Promise<boolean> {
     const { store, lease, worker, transient } = this.#options
     const backends = [...this.#cycles.keys()]
-    const stay = this.#stay
-    const asked = moment()
-    const id = await store.enter({ name: worker, backends, lease: lease.length, transient })
+    const [stay, asked] = [this.#stay, moment()]
+    const id = await store.enter({ name: worker, backends, lease: lease.length, transient, version: VERSION })
     if (stay !== this.#stay) {
       await store.leave(id)
       return false

@@ -49,7 +49,7 @@ export function patientRelay(store: RelayStore, limit: number): RelayStore {
 
 /** A coordination store whose statements all end within `limit` ms. */
 export function patientCoordination(store: CoordinationStore, limit: number): CoordinationStore {
-  const { breakers, destinations, rates } = store
+  const { breakers, destinations, rates, duties } = store
   return {
     enter: (...given) => answered(limit, store.enter(...given)),
     renew: (...given) => answered(limit, store.renew(...given)),
@@ -75,5 +75,9 @@ export function patientCoordination(store: CoordinationStore, limit: number): Co
       close: (...given) => answered(limit, destinations.close(...given)),
     },
     rates: { take: (...given) => answered(limit, rates.take(...given)) },
+    duties: {
+      take: (...given) => answered(limit, duties.take(...given)),
+      giveBack: (...given) => answered(limit, duties.giveBack(...given)),
+    },
   }
 }

@@ -7,6 +7,7 @@ import type { AdminStore } from '../store/admin-store.ts'
 import type { AuditStore } from '../store/audit-store.ts'
 import type { InboxStore } from '../store/inbox-store.ts'
 import type { RetentionStore } from '../store/retention-store.ts'
+import type { Duty } from './duty.ts'
 
 /** Rows deleted in one statement, so that no clean-up holds locks or the event loop for long. */
 const PRUNE_LIMIT = 1_000
@@ -19,6 +20,10 @@ export interface Cleaned {
   readonly audit: Pick<AuditStore, 'prune'>
 }
 
+type CleanUpDuty = Pick<Duty, 'begin' | 'isOurs' | 'end'>
+
+const ALONE: CleanUpDuty = { begin: async () => true, isOurs: true, end: async () => undefined }
+
 /** What retention tells of its work. */
 export interface RetentionReport {
   /** A clean-up begins. */
@@ -30,16 +35,22 @@ export interface RetentionReport {
   onError(error: unknown): void
 }
 
-/** Deletes settled events and inbox entries past their time, in bounded batches, until `stop`. */
+/**
+ * Deletes settled events and entries of the inbox and the audit past their time, in bounded batches, until `stop`. One worker at a time:
+ * the others look again later, and one whose duty is over stops before its next statement.
+ */
 export class Retention {
   readonly #store: Cleaned
   readonly #options: ResolvedRetention
   readonly #report: RetentionReport
   readonly #events: CleanUp
+  readonly #duty: CleanUpDuty
   readonly #pause = new Pause()
   #stopping = false
 
-  constructor(store: Cleaned, options: ResolvedRetention, report: RetentionReport) {
+  /** `duty`: default: nobody else cleans up. */
+  constructor(store: Cleaned, options: ResolvedRetention, report: RetentionReport, duty: CleanUpDuty = ALONE) {
+    this.#duty = duty
     this.#store = store
     this.#options = options
     this.#report = report
@@ -52,20 +63,31 @@ export class Retention {
   async run(): Promise<void> {
     while (!this.#stopping) {
       try {
-        const start = performance.now()
-        this.#report.onStarted()
-        // First what needs no archive.
-        const inbox = await this.#prune(this.#store.inbox, this.#options.inbox)
-        // Also where entries stay for ever: what is kept for an undo does not.
-        await this.#prune(this.#store.audit, this.#options.audit ?? LONGEST_AGE)
-        const events = await this.#purge()
-        if (!this.#stopping) this.#report.onFinished(events, inbox, performance.now() - start)
+        if (await this.#duty.begin()) await this.#cleanUp()
       } catch (error) {
         this.#report.onError(error)
+      } finally {
+        await this.#duty.end()
       }
-      // Several workers clean up at random times rather than all at once; a second one finds nothing to delete.
+      // At random, so that who had the duty last does not always have it next.
       if (!this.#stopping) await this.#pause.sleep(this.#options.interval * (0.5 + Math.random()))
     }
+  }
+
+  /** Rejects when a statement or the archive fails. */
+  async #cleanUp(): Promise<void> {
+    const start = performance.now()
+    this.#report.onStarted()
+    // First what needs no archive.
+    const inbox = await this.#prune(this.#store.inbox, this.#options.inbox)
+    // Also where entries stay for ever: what is kept for an undo does not.
+    await this.#prune(this.#store.audit, this.#options.audit ?? LONGEST_AGE)
+    const events = await this.#purge()
+    if (this.#mayGoOn) this.#report.onFinished(events, inbox, performance.now() - start)
+  }
+
+  get #mayGoOn(): boolean {
+    return !this.#stopping && this.#duty.isOurs
   }
 
   stop(): void {
@@ -79,14 +101,14 @@ export class Retention {
       all += count
       this.#report.onPurged(count)
     }
-    await this.#events.run({ onRemoved, rest: (taken) => this.#rest(taken) })
+    await this.#events.run({ onRemoved, rest: (taken) => this.#rest(taken), mayGoOn: () => this.#mayGoOn })
     return all
   }
 
   async #prune(store: Cleaned['inbox' | 'audit'], age: number | null): Promise<number> {
     if (age === null) return 0
     let all = 0
-    for (let goOn = !this.#stopping; goOn; ) {
+    for (let goOn = this.#mayGoOn; goOn; ) {
       const start = performance.now()
       const count = await store.prune({ age: Math.min(age, LONGEST_AGE), limit: PRUNE_LIMIT })
       all += count
@@ -95,9 +117,9 @@ export class Retention {
     return all
   }
 
-  /** As long as the statement took: the relay has the database for half of the time at least. False: we are to stop. */
+  /** As long as the statement took: the relay has the database for half of the time at least. False: we are to stop, or another worker does it now. */
   async #rest(taken: number): Promise<boolean> {
-    if (!this.#stopping) await this.#pause.sleep(taken)
-    return !this.#stopping
+    if (this.#mayGoOn) await this.#pause.sleep(taken)
+    return this.#mayGoOn
   }
 }

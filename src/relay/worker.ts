@@ -12,9 +12,10 @@ import { Background, type BackgroundWork } from './background.ts'
 import { checkTimeouts } from './check-timeouts.ts'
 import { connectBackends } from './connect-backends.ts'
 import { budgetOf, Drain } from './drain.ts'
+import { Duty } from './duty.ts'
 import { type Engagement, engage } from './engage.ts'
 import { type WorkerState, workerHealth } from './loops.ts'
-import { answered, patientCleaning } from './patient-store.ts'
+import { answered, patientCleaning, patientCoordination } from './patient-store.ts'
 import { Retention, type RetentionReport } from './retention.ts'
 import type { RelayHooks } from './send-hooks.ts'
 import type { SendShare } from './send-slots.ts'
@@ -268,7 +269,9 @@ export class Worker {
       onError,
     }
     const cleaned = patientCleaning(this.#parts.store, this.#statementTime)
-    const retention = options === false ? undefined : new Retention(cleaned, options, report)
+    const duties = patientCoordination(this.#parts.store.coordination, this.#statementTime).duties
+    const duty = new Duty({ store: duties, name: 'clean-up', lease: this.options.lease, onError })
+    const retention = options === false ? undefined : new Retention(cleaned, options, report, duty)
     const { background: work } = this.#parts
     const background = work && new Background(work, onError)
     await waker.start()

@@ -18,6 +18,8 @@ export interface CleanUpTurn {
   onRemoved(count: number): void
   /** Called between two statements, of which the last took so many ms; resolves with false = stop here. */
   rest(taken: number): Promise<boolean>
+  /** Looked at before what a read found is archived, and before each deletion. Default: always. */
+  readonly mayGoOn?: (() => boolean) | undefined
   /** Goes on to the end of the table, however little there is to delete. Default false. */
   readonly whole?: boolean | undefined
 }
@@ -77,10 +79,15 @@ export class CleanUp {
   }
 
   /** Resolves with false when it is to stop. */
-  async #remove(batch: readonly SettledEvent[], { onRemoved, rest }: CleanUpTurn): Promise<boolean> {
+  async #remove(
+    batch: readonly SettledEvent[],
+    { onRemoved, rest, mayGoOn = () => true }: CleanUpTurn,
+  ): Promise<boolean> {
     if (batch.length === 0) return true
+    if (!mayGoOn()) return false
     await this.#archive?.keep(batch)
     for (let at = 0; at < batch.length; at += PAGE) {
+      if (!mayGoOn()) return false
       const start = performance.now()
       const removed = await this.#store.remove(batch.slice(at, at + PAGE))
       if (removed > 0) onRemoved(removed)

@@ -1,3 +1,4 @@
+import type { DutyStore } from './duty-store.ts'
 import type { PermitRequest, Permits } from './permits.ts'
 
 /**
@@ -38,6 +39,8 @@ export interface LiveWorker {
   readonly backends: readonly string[]
   /** Milliseconds until its lease ends, by the database's clock; at most `LONGEST_LEASE`. */
   readonly leaseLeft: number
+  /** The version of this package that it runs; null = one that did not tell it. */
+  readonly version?: string | null
 }
 
 export interface Survey {
@@ -85,6 +88,8 @@ export interface CoordinationStore {
     readonly backends: readonly string[]
     readonly lease: number
     readonly transient?: boolean
+    /** Of the package that it runs. Default: not told. */
+    readonly version?: string | undefined
   }): Promise<string>
   /** Extends the lease to `lease` ms from the database's now. False: it had ended; all lanes are lost. */
   renew(workerId: string, lease: number): Promise<boolean>
@@ -109,6 +114,7 @@ export interface CoordinationStore {
   readonly breakers: BreakerStore
   readonly destinations: DestinationStore
   readonly rates: RateStore
+  readonly duties: DutyStore
 }
 
 /** The breaker of each backend, and its pause, shared by all workers. */

@@ -14,6 +14,7 @@ const BESIDE = [
   'undo',
   'flow',
   'outages',
+  'duties',
   'migrations',
 ] as const
 

@@ -9,6 +9,7 @@ import { coordinationCases } from './store/coordination-cases.ts'
 import { copyCases } from './store/copy-cases.ts'
 import { correctCases } from './store/correct-cases.ts'
 import { destinationCases } from './store/destination-cases.ts'
+import { dutyCases } from './store/duty-cases.ts'
 import { eraseCases } from './store/erase-cases.ts'
 import { fetchCases } from './store/fetch-cases.ts'
 import { fidelityCases } from './store/fidelity-cases.ts'
@@ -63,6 +64,7 @@ export const storeConformance: readonly StoreCase[] = [
   ...operationCases,
   ...operationStepCases,
   ...undoCases,
+  ...dutyCases,
   ...purgeCases,
   ...inboxCases,
   ...wakeCases,

@@ -58,6 +58,36 @@ const TABLE: readonly {
 }[] = [
   { what: 'all is well', facts: factsOf(lookOf({ ready: 3, oldestReadyAge: 100 })), found: [] },
   {
+    what: 'workers of two versions, one of which tells none',
+    facts: factsOf(
+      lookOf(
+        {},
+        {
+          workers: [
+            { ...WORKER, version: '1.1.0' },
+            { ...WORKER, id: 'v', name: 'two', version: null },
+          ],
+        },
+      ),
+    ),
+    found: [['versions-differ', 'advice', /1\.1\.0 \(one\); an earlier version.* \(two\)$/]],
+  },
+  {
+    what: 'workers of one version',
+    facts: factsOf(
+      lookOf(
+        {},
+        {
+          workers: [
+            { ...WORKER, version: '1.1.0' },
+            { ...WORKER, id: 'v', version: '1.1.0' },
+          ],
+        },
+      ),
+    ),
+    found: [],
+  },
+  {
     what: 'the schema is missing: nothing else is said',
     facts: {
       store: 'x',

@@ -6,6 +6,7 @@ import { after, before, describe, test } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import { publint } from 'publint'
 import { formatMessage } from 'publint/utils'
+import { VERSION } from '../../src/foundation/version.ts'
 import { bin, packInto, runIn } from '../support/packed-package.ts'
 import { root } from './source-files.ts'
 
@@ -19,6 +20,10 @@ interface Manifest {
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Manifest
 const entries = Object.keys(manifest.exports).filter((entry) => !entry.endsWith('.json'))
 const specifier = (entry: string): string => join(manifest.name, entry).replace(/\/$/, '')
+
+test('the version that workers tell is that of the package', () => {
+  assert.equal(VERSION, manifest.version)
+})
 
 /** Built and packed as for a release, then unpacked in a folder where no other package is. */
 describe('the packed tarball', () => {

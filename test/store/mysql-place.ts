@@ -73,6 +73,7 @@ export class Fixtures {
       'undo',
       'flow',
       'outages',
+      'duties',
     ])
       await pool.query(`DELETE FROM outbox_${table}`)
     return {

@@ -54,6 +54,7 @@ CREATE TABLE `outbox_workers` (
   `backends` text CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_bin NOT NULL,
   `entered_at` datetime(6) NOT NULL,
   `lease_until` datetime(6) NOT NULL,
+  `version` varchar(50) CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_bin DEFAULT NULL,
   PRIMARY KEY (`id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_ai_ci;
 
@@ -149,6 +150,13 @@ CREATE TABLE `outbox_undo` (
   `scheduled_at` datetime(6) NOT NULL,
   `held` tinyint(1) NOT NULL,
   PRIMARY KEY (`entry`,`event`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_ai_ci ROW_FORMAT=DYNAMIC;
+
+CREATE TABLE `outbox_duties` (
+  `duty` varchar(50) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `holder` varchar(36) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `lease_until` datetime(6) NOT NULL,
+  PRIMARY KEY (`duty`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_ai_ci ROW_FORMAT=DYNAMIC;
 
 CREATE TABLE `outbox_migrations` (

@@ -32,6 +32,7 @@ const TABLES = [
   'audit',
   'operations',
   'undo',
+  'duties',
   'migrations',
 ]
 

@@ -60,6 +60,7 @@ export class Fixtures {
       'audit',
       'operations',
       'undo',
+      'duties',
       'flow',
       'outages',
     ]

@@ -22,6 +22,9 @@ outbox_destinations.destination character varying(200) NOT NULL
 outbox_destinations.probe_at timestamp with time zone NOT NULL
 outbox_destinations.since timestamp with time zone NOT NULL
 outbox_destinations.error text NOT NULL
+outbox_duties.duty character varying(50) NOT NULL
+outbox_duties.holder character varying(36) NOT NULL
+outbox_duties.lease_until timestamp with time zone NOT NULL
 outbox_events.id uuid NOT NULL DEFAULT (encode(set_bit(set_bit(OVERLAY(uuid_send(gen_random_uuid()) PLACING SUBSTRING(int8send((floor((date_part('epoch'::text, clock_timestamp()) * (1000)::double precision)))::bigint) FROM 3) FROM 1 FOR 6), (52)::bigint, 1), (53)::bigint, 1), 'hex'::text))::uuid
 outbox_events.spec_version character varying(10) NOT NULL DEFAULT '1.0'::character varying
 outbox_events.event_type character varying(255) NOT NULL
@@ -147,9 +150,11 @@ outbox_workers.name text NOT NULL
 outbox_workers.backends text[] NOT NULL
 outbox_workers.entered_at timestamp with time zone NOT NULL DEFAULT statement_timestamp()
 outbox_workers.lease_until timestamp with time zone NOT NULL
+outbox_workers.version character varying(50)
 outbox_audit CONSTRAINT outbox_audit_pkey PRIMARY KEY (id)
 outbox_breakers CONSTRAINT outbox_breakers_pkey PRIMARY KEY (backend)
 outbox_destinations CONSTRAINT outbox_destinations_pkey PRIMARY KEY (backend, destination)
+outbox_duties CONSTRAINT outbox_duties_pkey PRIMARY KEY (duty)
 outbox_events CONSTRAINT outbox_events_max_retries_check CHECK ((max_retries >= 0))
 outbox_events CONSTRAINT outbox_events_pkey PRIMARY KEY (id)
 outbox_events CONSTRAINT outbox_events_retry_count_check CHECK ((retry_count >= 0))
@@ -168,6 +173,7 @@ outbox_workers CONSTRAINT outbox_workers_pkey PRIMARY KEY (id)
 CREATE UNIQUE INDEX outbox_audit_pkey ON outbox_audit USING btree (id)
 CREATE UNIQUE INDEX outbox_breakers_pkey ON outbox_breakers USING btree (backend)
 CREATE UNIQUE INDEX outbox_destinations_pkey ON outbox_destinations USING btree (backend, destination)
+CREATE UNIQUE INDEX outbox_duties_pkey ON outbox_duties USING btree (duty)
 CREATE INDEX outbox_events_hot ON outbox_events USING btree (publisher_backend, lane, seq) WHERE ((available_at IS NULL) AND ((status)::text = ANY ((ARRAY['pending'::character varying, 'retry'::character varying, 'processing'::character varying])::text[])))
 CREATE UNIQUE INDEX outbox_events_identity ON outbox_events USING btree (source, event_id, publisher_backend) WHERE (event_id IS NOT NULL)
 CREATE INDEX outbox_events_inbox_age ON outbox_inbox USING btree (handled_at)

@@ -54,6 +54,7 @@ describe('schema on PostgreSQL', { skip: skipWithout('postgres') }, () => {
           'Messages_breakers',
           'Messages_destinations',
           'Messages_flow',
+          'Messages_duties',
           'Messages_inbox',
           'Messages_lanes',
           'Messages_migrations',

@@ -23,7 +23,7 @@ const ROLES: readonly Role[] = ['publisher', 'worker', 'consumer', 'operator', '
 
 const TABLES = [
   ...['events', 'lanes', 'workers', 'breakers', 'destinations', 'rates', 'inbox'],
-  ...['audit', 'operations', 'undo', 'flow', 'outages', 'settings', 'migrations'],
+  ...['audit', 'operations', 'undo', 'duties', 'flow', 'outages', 'settings', 'migrations'],
 ]
 
 /** The rights of a role on each table, as the page's table says them. */
@@ -103,6 +103,10 @@ async function playAll(as: (role: Role) => Store, tables: () => Promise<unknown>
   assert.equal((await operator.admin.undo(requeued?.id ?? 0)).undone, 1)
   await operator.admin.requeue(again.id)
   await as('worker').audit.prune({ age: 0, limit: 1 })
+  const { duties } = as('worker').coordination
+  assert.equal(await duties.take('clean-up', 'one', 10_000), true)
+  assert.equal(await duties.take('clean-up', 'one', 10_000), true)
+  await duties.giveBack('clean-up', 'one')
   const { id } = await operator.admin.operations.start({ do: 'cancel', filter: { all: true }, by: 'ops' })
   const runner = new OperationRunner(as('worker'))
   while (Number.isFinite(await runner.step()));

@@ -105,6 +105,7 @@ for (const { name, title } of MYSQL_SERVERS) {
           'outbox_audit',
           'outbox_breakers',
           'outbox_destinations',
+          'outbox_duties',
           'outbox_events',
           'outbox_flow',
           'outbox_inbox',

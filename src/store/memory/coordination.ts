@@ -11,6 +11,7 @@ import {
   MOST_DESTINATIONS,
   type Survey,
 } from '../coordination-store.ts'
+import type { DutyStore } from '../duty-store.ts'
 import type { MemoryDestination, MemoryLane, MemoryOutbox } from './memory-outbox.ts'
 import { memoryRates } from './take-permits.ts'
 
@@ -40,11 +41,11 @@ export function memoryCoordination(outbox: MemoryOutbox): CoordinationStore {
   }
 
   return {
-    async enter({ name, backends, lease, transient = false }) {
+    async enter({ name, backends, lease, transient = false, version }) {
       for (const backend of backends) outbox.makeLanes(backend)
       const id = randomUUID()
       const listed = transient ? [] : [...backends]
-      outbox.workers.set(id, { id, name, backends: listed, leaseUntil: outbox.now() + lease })
+      outbox.workers.set(id, { id, name, backends: listed, version: version ?? null, leaseUntil: outbox.now() + lease })
       return id
     },
 
@@ -107,6 +108,7 @@ export function memoryCoordination(outbox: MemoryOutbox): CoordinationStore {
     breakers: memoryBreakers(outbox),
     destinations: memoryDestinations(outbox),
     rates: memoryRates(outbox),
+    duties: memoryDuties(outbox),
   }
 }
 
@@ -209,5 +211,21 @@ export function memoryDestinations(outbox: MemoryOutbox): DestinationStore {
       if (one) Object.assign(one, { probeAt: outbox.now() + probeAfter, error })
     },
     close: async (backend, destination) => of(backend).delete(destination),
+  }
+}
+
+function memoryDuties(outbox: MemoryOutbox): DutyStore {
+  return {
+    async take(duty, holder, lease) {
+      const now = outbox.now()
+      const held = outbox.duties.get(duty)
+      const isOver = held === undefined || held.leaseUntil <= now || held.leaseUntil > now + LONGEST_LEASE
+      if (!isOver && held.holder !== holder) return false
+      outbox.duties.set(duty, { holder, leaseUntil: now + lease })
+      return true
+    },
+    async giveBack(duty, holder) {
+      if (outbox.duties.get(duty)?.holder === holder) outbox.duties.delete(duty)
+    },
   }
 }

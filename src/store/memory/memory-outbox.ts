@@ -27,6 +27,7 @@ export interface MemoryWorker {
   readonly id: string
   readonly name: string
   readonly backends: readonly string[]
+  readonly version: string | null
   leaseUntil: number
 }
 
@@ -58,6 +59,8 @@ export class MemoryOutbox {
   readonly destinations = new Map<string, Map<string, MemoryDestination>>()
   /** When what was taken of a rate is paid for, in ms, by backend and destination. */
   readonly rates = new Map<string, number>()
+  /** By the name of the duty. */
+  readonly duties = new Map<string, { readonly holder: string; readonly leaseUntil: number }>()
   readonly inbox = new MemoryInbox()
   readonly history = new MemoryHistory()
   /** By number, in their order. */

@@ -10,6 +10,7 @@ import {
 } from '../coordination-store.ts'
 import { breakers, destinations } from './breakers.ts'
 import type { Client, RawRow, Runs } from './client.ts'
+import { duties } from './duties.ts'
 import { join, Sql, sql, utf8 } from './sql.ts'
 import { runAgainOnConflict } from './store-error.ts'
 import type { Tables } from './tables.ts'
@@ -25,12 +26,12 @@ export function coordination(client: Client, t: Tables): CoordinationStore {
     /**
      * Adds a worker, and those lanes of its backends that do not exist yet. A transient one is listed with no backends.
      */
-    async enter({ name, backends, lease, transient = false }) {
+    async enter({ name, backends, lease, transient = false, version }) {
       await makeLanes(client, t, backends)
       const id = randomUUID()
       await client.run(sql`
-INSERT INTO ${t.workers} (id, name, backends, entered_at, lease_until)
-VALUES (${id}, ${name}, ${JSON.stringify(transient ? [] : backends)}, ${NOW}, ${nowPlus(lease)})`)
+INSERT INTO ${t.workers} (id, name, backends, entered_at, lease_until, version)
+VALUES (${id}, ${name}, ${JSON.stringify(transient ? [] : backends)}, ${NOW}, ${nowPlus(lease)}, ${version ?? null})`)
       return id
     },
     /**
@@ -130,6 +131,7 @@ UPDATE ${t.lanes} SET owner = NULL WHERE ${areLanes(ours)} AND owner = ${workerI
     breakers: breakers(client, t),
     destinations: destinations(client, t),
     rates: rates(client, t),
+    duties: duties(client, t),
   }
 }
 
@@ -166,19 +168,19 @@ export function survey(client: Runs, t: Tables): Pick<CoordinationStore, 'survey
     return client.query(sql`
 SELECT 'worker' AS kind, id AS name, ${utf8(new Sql('name'))} AS label, ${utf8(new Sql('backends'))} AS text, lease_until <= ${NOW} AS number,
   TIMESTAMPDIFF(MICROSECOND, ${NOW}, lease_until) AS fence, NULL AS attention,
-  NULL AS hold, NULL AS quiet_for, NULL AS hold_left
+  NULL AS hold, NULL AS quiet_for, NULL AS hold_left, version
 FROM ${t.workers}
 UNION ALL
 SELECT 'lane', backend, owner, NULL, lane, fence, attention,
-  hold, quiet_for, ${HOLD_LEFT}
+  hold, quiet_for, ${HOLD_LEFT}, NULL
 FROM ${t.lanes} WHERE backend IN (${names})
 UNION ALL
 SELECT 'breaker', backend, NULL, ${utf8(new Sql('error'))}, open,
-  TIMESTAMPDIFF(MICROSECOND, ${NOW}, probe_at), GREATEST(TIMESTAMPDIFF(MICROSECOND, since, ${NOW}), 0), NULL, NULL, NULL
+  TIMESTAMPDIFF(MICROSECOND, ${NOW}, probe_at), GREATEST(TIMESTAMPDIFF(MICROSECOND, since, ${NOW}), 0), NULL, NULL, NULL, NULL
 FROM ${t.breakers} WHERE backend IN (${names})
 UNION ALL
 SELECT 'pause', backend, ${utf8(new Sql('paused_by'))}, ${utf8(new Sql('pause_reason'))}, NULL,
-  GREATEST(TIMESTAMPDIFF(MICROSECOND, paused_at, ${NOW}), 0), NULL, NULL, NULL, NULL
+  GREATEST(TIMESTAMPDIFF(MICROSECOND, paused_at, ${NOW}), 0), NULL, NULL, NULL, NULL, NULL
 FROM ${t.breakers} WHERE backend IN (${names}) AND paused_at IS NOT NULL`)
   }
 
@@ -217,6 +219,7 @@ function surveyOf(rows: readonly RawRow[]): Survey {
         name: String(row['label']),
         backends: JSON.parse(String(row['text'])) as readonly string[],
         leaseLeft: Math.min(LONGEST_LEASE, Number(row['fence']) / 1_000),
+        version: row['version'] == null ? null : String(row['version']),
       })),
     lanes: of('lane').map((row) => laneOf({ ...row, backend: row['name'], lane: row['number'], owner: row['label'] })),
     breakers: of('breaker').map((row) => ({

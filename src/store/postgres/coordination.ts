@@ -8,6 +8,7 @@ import {
 } from '../coordination-store.ts'
 import { breakers, destinations } from './breakers.ts'
 import type { Client, Queries, RawRow } from './client.ts'
+import { duties } from './duties.ts'
 import type { Tables } from './tables.ts'
 import { rates } from './take-permits.ts'
 
@@ -17,7 +18,7 @@ export function coordination(client: Client, t: Tables): CoordinationStore {
     /**
      * Adds a worker, and the lanes of its backends where they are not there yet. A transient one is listed with no backends.
      */
-    async enter({ name, backends, lease, transient = false }) {
+    async enter({ name, backends, lease, transient = false, version }) {
       const text = `
 WITH lanes AS (
       INSERT INTO ${t.lanes} (backend, lane)
@@ -27,10 +28,10 @@ WITH lanes AS (
       ORDER BY 1, 2
       ON CONFLICT DO NOTHING
 )
-INSERT INTO ${t.workers} (name, backends, lease_until)
-VALUES ($1, CASE WHEN $4::boolean THEN '{}' ELSE $2::text[] END, clock_timestamp() + $3::float8 * interval '1 millisecond')
+INSERT INTO ${t.workers} (name, backends, lease_until, version)
+VALUES ($1, CASE WHEN $4::boolean THEN '{}' ELSE $2::text[] END, clock_timestamp() + $3::float8 * interval '1 millisecond', $5)
 RETURNING id`
-      const [row] = await client.query(text, [name, backends, lease, transient])
+      const [row] = await client.query(text, [name, backends, lease, transient, version ?? null])
       return row?.['id'] ?? ''
     },
     /**
@@ -144,6 +145,7 @@ WHERE EXISTS (SELECT FROM released) OR EXISTS (SELECT FROM gone)`
     breakers: breakers(client, t),
     destinations: destinations(client, t),
     rates: rates(client, t),
+    duties: duties(client, t),
   }
 }
 
@@ -181,7 +183,7 @@ export function survey(client: Queries, t: Tables): Pick<CoordinationStore, 'sur
 WITH ended AS (${ended})${more}
 SELECT json_build_object(
   'workers', (
-    SELECT coalesce(json_agg(json_build_object('id', w.id, 'name', w.name, 'backends', w.backends,
+    SELECT coalesce(json_agg(json_build_object('id', w.id, 'name', w.name, 'backends', w.backends, 'version', w.version,
       'leaseLeft', least(date_part('epoch', w.lease_until - clock_timestamp()) * 1000, ${LONGEST_LEASE})) ORDER BY w.id), '[]')
     FROM ${t.workers} AS w WHERE w.id NOT IN (SELECT e.id FROM ended AS e)),
   'lanes', (

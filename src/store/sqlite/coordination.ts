@@ -14,6 +14,7 @@ import { fromSqlDate } from '../values.ts'
 import { breakers, destinations } from './breakers.ts'
 import type { Connection } from './connection.ts'
 import type { Database } from './database.ts'
+import { duties } from './duties.ts'
 import type { Tables } from './tables.ts'
 import { rates } from './take-permits.ts'
 import { NOW, nowPlus } from './values.ts'
@@ -23,14 +24,15 @@ export function coordination(database: Database, t: Tables, notify: () => void):
   const { needsWrite, write, read } = survey(t)
   return {
     /** Adds a worker, and the lanes of its backends. */
-    enter({ name, backends, lease, transient = false }) {
+    enter({ name, backends, lease, transient = false, version }) {
       const make = makeLanes(t)
       const workerSql = `
-    INSERT INTO ${t.workers} (id, name, backends, entered_at, lease_until) VALUES (?, ?, ?, ${NOW}, ${nowPlus('?')})`
+    INSERT INTO ${t.workers} (id, name, backends, entered_at, lease_until, version)
+    VALUES (?, ?, ?, ${NOW}, ${nowPlus('?')}, ?)`
       return database.write((db) => {
         const id = randomUUID()
         make(db, backends)
-        db.run(workerSql, id, name, JSON.stringify(transient ? [] : backends), lease / 1000)
+        db.run(workerSql, id, name, JSON.stringify(transient ? [] : backends), lease / 1000, version ?? null)
         return id
       })
     },
@@ -93,6 +95,7 @@ export function coordination(database: Database, t: Tables, notify: () => void):
     breakers: breakers(database, t, notify),
     destinations: destinations(database, t),
     rates: rates(database, t),
+    duties: duties(database, t),
   }
 }
 
@@ -105,7 +108,7 @@ export function survey(t: Tables) {
   const cutSql = `UPDATE ${t.workers} SET lease_until = ${longest} WHERE lease_until > ${longest}`
   const removeSql = `DELETE FROM ${t.workers} WHERE lease_until <= ${NOW}`
   const workersSql = `
-    SELECT id, name, backends, lease_until, ${NOW} AS now FROM ${t.workers}
+    SELECT id, name, backends, version, lease_until, ${NOW} AS now FROM ${t.workers}
     WHERE lease_until > ${NOW} ORDER BY entered_at, id`
   const lanesSql = `
     SELECT ${LANE} FROM ${t.lanes}
@@ -129,6 +132,7 @@ export function survey(t: Tables) {
             name: String(row['name']),
             backends: JSON.parse(String(row['backends'])),
             leaseLeft: Math.min(LONGEST_LEASE, timeOf(row['lease_until']) - timeOf(row['now'])),
+            version: row['version'] == null ? null : String(row['version']),
           }),
         ),
         lanes: db.all(lanesSql, names).map(toLane),

@@ -8,6 +8,7 @@ import { operators } from './migrations/0006-operators.ts'
 import { undo } from './migrations/0007-undo.ts'
 import { history } from './migrations/0008-history.ts'
 import { rates } from './migrations/0009-rates.ts'
+import { duties } from './migrations/0010-duties.ts'
 
 /** All steps, in order. Append only. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -20,4 +21,5 @@ export const MIGRATIONS: readonly Migration[] = [
   undo,
   history,
   rates,
+  duties,
 ]

@@ -11,6 +11,7 @@ import { undo } from './migrations/0009-undo.ts'
 import { roomToSettle } from './migrations/0010-room-to-settle.ts'
 import { history } from './migrations/0011-history.ts'
 import { rates } from './migrations/0012-rates.ts'
+import { duties } from './migrations/0013-duties.ts'
 
 /** All steps, in order. Append only. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -26,4 +27,5 @@ export const MIGRATIONS: readonly Migration[] = [
   roomToSettle,
   history,
   rates,
+  duties,
 ]

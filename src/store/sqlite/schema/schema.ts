@@ -19,6 +19,7 @@ import { operators } from './migrations/0006-operators.ts'
 import { undo } from './migrations/0007-undo.ts'
 import { history } from './migrations/0008-history.ts'
 import { rates } from './migrations/0009-rates.ts'
+import { duties } from './migrations/0010-duties.ts'
 import { isForeign, printTakeOver, takeOver } from './take-over.ts'
 
 const MIGRATIONS: readonly Migration[] = [
@@ -31,6 +32,7 @@ const MIGRATIONS: readonly Migration[] = [
   undo,
   history,
   rates,
+  duties,
 ]
 
 /** Migrations of an outbox in SQLite. */
