@@ -17,8 +17,11 @@ const COLUMNS = `id, lane, partition_key, event_id, spec_version, event_type, so
 const PARAMETERS = 17
 const MOST = Math.floor(65_535 / PARAMETERS)
 
-/** An INSERT as one would write it by hand: rows in VALUES, the times by the server, nothing returned, no conflict thought of. */
-export function bareInsert(table: string): (client: Client, rows: readonly BareRow[]) => Promise<void> {
+/**
+ * An INSERT as one would write it by hand: rows in VALUES, the times by the server, nothing returned, no conflict thought of. `name`:
+ * the server keeps its plan under this name, as it does that of a publish.
+ */
+export function bareInsert(table: string, name?: string): (client: Client, rows: readonly BareRow[]) => Promise<void> {
   const texts = new Map<number, string>()
   const textOf = (count: number): string => {
     const rowsOf = Array.from({ length: count }, (_, row) => {
@@ -32,7 +35,7 @@ export function bareInsert(table: string): (client: Client, rows: readonly BareR
       const some = rows.slice(done, done + MOST)
       let text = texts.get(some.length)
       if (text === undefined) texts.set(some.length, (text = textOf(some.length)))
-      await client.query({ text, values: some.flatMap(valuesOf) })
+      await client.query({ text, values: some.flatMap(valuesOf), ...(name && { name: `${name}_${some.length}` }) })
     }
   }
 }

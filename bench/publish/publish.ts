@@ -5,7 +5,9 @@
  *
  *     npm run bench -- publish [--writers 1,8,32] [--sizes 10,100,1000,10000] [--pairs 7] [--seconds 1.5] [--rate 2000] [--json path]
  *
- * - one event: BEGIN, an INSERT of a business row, `publish` or the bare INSERT, COMMIT, by 1, 8 and 32 writers at once;
+ * - one event: BEGIN, an INSERT of a business row, `publish` or the bare INSERT, COMMIT, by 1, 8 and 32 writers at once. The bare
+ *   INSERT is planned each time, as `pg` does unless one names a statement, and in a third arm kept by name, as a publish is:
+ *   the goals are for the first, and the second is shown below it;
  * - many: `publishMany` of so many events, or bare INSERTs of as many rows in VALUES, in one transaction.
  *
  * All the while a worker in another process delivers `--rate` events a second from an outbox of its own. The CPU is that of
@@ -52,8 +54,7 @@ const broadcaster = new Broadcaster({ store, backends: { default: memoryBackend(
 await store.schema.migrate()
 await place.pool.query(`
 CREATE TABLE ${schema}.orders (id uuid PRIMARY KEY, total integer NOT NULL);
-CREATE TABLE ${schema}.bare (LIKE ${schema}.outbox_events INCLUDING DEFAULTS, PRIMARY KEY (id));
-ALTER TABLE ${schema}.bare ALTER COLUMN seq DROP NOT NULL`)
+CREATE TABLE ${schema}.bare (LIKE ${schema}.outbox_events INCLUDING DEFAULTS INCLUDING IDENTITY, PRIMARY KEY (id))`)
 
 /** A connection that writes; its backend in PostgreSQL is the process `pid`. */
 interface Writer {
@@ -61,7 +62,8 @@ interface Writer {
   readonly pid: number
 }
 
-type Arm = 'publish' | 'bare'
+type Arm = 'publish' | 'bare' | 'kept'
+type Works = Readonly<Record<'publish' | 'bare', Work>> & { readonly kept?: Work }
 /** What a transaction writes beside its business row; `n` counts the transactions. */
 type Work = (client: Client, n: number) => Promise<unknown>
 
@@ -79,6 +81,8 @@ interface Result {
   /** Medians of the pairs' own ratios: what else the machine does changes more slowly than that. */
   readonly rateRatio: number
   readonly cpuRatio: number
+  /** The same beside a bare INSERT whose plan is kept. */
+  readonly besideKept?: { readonly kept: Measured; readonly rateRatio: number; readonly cpuRatio: number }
 }
 
 const padding = 'x'.repeat(200)
@@ -94,12 +98,15 @@ const rowOf = (n: number): BareRow => {
 }
 const bare = bareInsert(`${schema}.bare`)
 
-const one: Readonly<Record<Arm, Work>> = {
+const kept = bareInsert(`${schema}.bare`, 'bare')
+
+const one: Works = {
   publish: (client, n) => broadcaster.publish(client, eventOf(n)),
   bare: (client, n) => bare(client, [rowOf(n)]),
+  kept: (client, n) => kept(client, [rowOf(n)]),
 }
 
-function many(size: number): Readonly<Record<Arm, Work>> {
+function many(size: number): Works {
   const numbers = (n: number) => Array.from({ length: size }, (_, index) => n * size + index)
   return {
     publish: (client, n) => broadcaster.publishMany(client, numbers(n).map(eventOf)),
@@ -128,34 +135,38 @@ async function measure(writers: readonly Writer[], work: Work, seconds: number):
   return { rate, cpu: ((cpuOf() - before) * 1e6) / transactions }
 }
 
-async function compare(name: string, count: number, arms: Readonly<Record<Arm, Work>>): Promise<Result> {
+async function compare(name: string, count: number, works: Works): Promise<Result> {
   const writers = await Promise.all(Array.from({ length: count }, connect))
   const seconds = Number(values.seconds)
-  const found: Record<Arm, Measured[]> = { publish: [], bare: [] }
+  const arms = Object.entries(works) as readonly (readonly [Arm, Work])[]
+  const found: Record<Arm, Measured[]> = { publish: [], bare: [], kept: [] }
   try {
     // What is planned, compiled and cached once is not what is measured.
-    for (const work of Object.values(arms)) await measure(writers, work, seconds / 3)
+    for (const [, work] of arms) await measure(writers, work, seconds / 3)
     for (let pair = 0; pair < Number(values.pairs); pair++) {
-      for (const arm of pair % 2 === 0 ? (['publish', 'bare'] as const) : (['bare', 'publish'] as const)) {
+      for (const [arm, work] of pair % 2 === 0 ? arms : arms.toReversed()) {
         await place.pool.query(`TRUNCATE ${schema}.outbox_events, ${schema}.bare, ${schema}.orders`)
-        found[arm].push(await measure(writers, arms[arm], seconds))
+        found[arm].push(await measure(writers, work, seconds))
       }
     }
   } finally {
     await Promise.all(writers.map(({ client }) => client.end()))
   }
-  const ratio = (member: keyof Measured): number =>
-    median(found.publish.map((each, n) => each[member] / (found.bare[n]?.[member] ?? Number.NaN)))
   const medians = (arm: Arm): Measured => ({
     rate: median(found[arm].map(({ rate }) => rate)),
     cpu: median(found[arm].map(({ cpu }) => cpu)),
   })
+  const beside = (arm: Arm): { readonly rateRatio: number; readonly cpuRatio: number } => {
+    const ratio = (member: keyof Measured): number =>
+      median(found.publish.map((each, n) => each[member] / (found[arm][n]?.[member] ?? Number.NaN)))
+    return { rateRatio: ratio('rate'), cpuRatio: ratio('cpu') }
+  }
   return {
     name,
     publish: medians('publish'),
     bare: medians('bare'),
-    rateRatio: ratio('rate'),
-    cpuRatio: ratio('cpu'),
+    ...beside('bare'),
+    ...(works.kept && { besideKept: { kept: medians('kept'), ...beside('kept') } }),
   }
 }
 
@@ -176,13 +187,17 @@ function isReached({ name, rateRatio, cpuRatio }: Result): boolean {
 }
 
 function show(result: Result): void {
-  const { name, publish, bare, rateRatio, cpuRatio } = result
+  const { name, publish, bare, rateRatio, cpuRatio, besideKept } = result
+  const verdict = GOALS[name] === undefined ? '' : isReached(result) ? '  reached' : '  MISSED'
+  console.log(`${line(name, publish, bare, rateRatio, cpuRatio)}${verdict}`)
+  if (besideKept === undefined) return
+  console.log(line('  plan kept', publish, besideKept.kept, besideKept.rateRatio, besideKept.cpuRatio))
+}
+
+function line(name: string, publish: Measured, bare: Measured, rateRatio: number, cpuRatio: number): string {
   const rates = [publish.rate, bare.rate].map((rate) => rate.toFixed(rate < 100 ? 1 : 0).padStart(9)).join('')
   const cpus = [publish.cpu, bare.cpu].map((cpu) => cpu.toFixed(0).padStart(9)).join('')
-  const verdict = GOALS[name] === undefined ? '' : isReached(result) ? '  reached' : '  MISSED'
-  console.log(
-    `${name.padEnd(13)}${rates}${rateRatio.toFixed(2).padStart(7)}${cpus}${cpuRatio.toFixed(2).padStart(7)}${verdict}`,
-  )
+  return `${name.padEnd(13)}${rates}${rateRatio.toFixed(2).padStart(7)}${cpus}${cpuRatio.toFixed(2).padStart(7)}`
 }
 
 const list = (text: string): readonly number[] => text.split(',').filter(Boolean).map(Number)

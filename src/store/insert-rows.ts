@@ -86,8 +86,8 @@ function identityText({ source, eventId, id, publisherBackend }: NewOutboxEvent)
   return JSON.stringify([source, eventId ?? id, publisherBackend])
 }
 
-/** Whether the caller may have chosen the id: publish makes version 7. */
-function hasOwnId({ id, eventId }: NewOutboxEvent): boolean {
+/** Whether the caller may have chosen the id, so that it may be stored already: publish makes version 7. */
+export function hasOwnId({ id, eventId }: NewOutboxEvent): boolean {
   return eventId !== null || id[14] !== '7'
 }
 

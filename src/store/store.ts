@@ -64,7 +64,8 @@ export interface Store<Tx = unknown> {
 export interface PublishStore {
   /**
    * Inserts all rows, those of a key in their order, with one statement unless they are too many. Returns those that
-   * were added: a row whose (source, event id, backend) or id already exists is left out.
+   * were added: a row whose (source, event id, backend) or id already exists is left out. With neither an event id nor an id of
+   * another version than 7, it is taken as made for this row, and one that exists nevertheless may be an error.
    */
   insert(rows: readonly NewOutboxEvent[]): Program<readonly InsertedRow[]>
   /** The stored row because of which a row was left out. Undefined: it is gone again. */

@@ -70,6 +70,21 @@ describe('the plan of a publish', { skip: skipWithout('postgres') }, () => {
     assert.deepEqual(kept, [0, 1, 1])
   })
 
+  test('is one plan for all events, with a key or without', async () => {
+    await using outbox = await openOutbox(url)
+    const client = await outbox.pool.connect()
+    try {
+      // The server makes a plan for the very values five times before it looks whether one for all is as good.
+      for (let n = 0; n < 20; n++) await outbox.publish(client)
+      const { rows } = await client.query(
+        `SELECT custom_plans::int, generic_plans::int FROM pg_prepared_statements WHERE name <> ''`,
+      )
+      assert.deepEqual(rows, [{ custom_plans: 5, generic_plans: 14 }])
+    } finally {
+      client.release()
+    }
+  })
+
   test('is not kept where the option says so', async () => {
     await using outbox = await openOutbox(url, { prepare: false })
     const client = await outbox.pool.connect()

@@ -82,8 +82,18 @@ export class Fixtures {
         return mysql({ url })
       },
       async unmigrated() {
-        const beside = ['lanes', 'workers', 'breakers', 'destinations', 'rates', 'inbox', 'audit', 'operations', 'settings']
-        const names = ['events', ...beside, 'flow', 'outages', 'migrations']
+        const beside = [
+          'lanes',
+          'workers',
+          'breakers',
+          'destinations',
+          'rates',
+          'inbox',
+          'audit',
+          'operations',
+          'settings',
+        ]
+        const names = ['events', ...beside, 'undo', 'flow', 'outages', 'duties', 'migrations']
         await pool.query(`DROP TABLE IF EXISTS ${names.map((name) => `elsewhere_${name}`).join(', ')}`)
         return mysql({ pool, table: 'elsewhere_events' })
       },

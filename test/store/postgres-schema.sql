@@ -191,7 +191,7 @@ CREATE UNIQUE INDEX outbox_settings_pkey ON outbox_settings USING btree (single)
 CREATE UNIQUE INDEX outbox_undo_pkey ON outbox_undo USING btree (entry, event)
 CREATE UNIQUE INDEX outbox_workers_pkey ON outbox_workers USING btree (id)
 CREATE TRIGGER outbox_events_complete_row BEFORE INSERT ON outbox_events FOR EACH ROW WHEN (((new.lane IS NULL) OR ((new.available_at IS NULL) AND (new.scheduled_at > statement_timestamp())))) EXECUTE FUNCTION outbox_complete_row()
-CREATE CONSTRAINT TRIGGER outbox_events_wake AFTER INSERT ON outbox_events DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((new.status)::text = ANY ((ARRAY['pending'::character varying, 'retry'::character varying, 'processing'::character varying])::text[]))) EXECUTE FUNCTION outbox_wake()
+CREATE CONSTRAINT TRIGGER outbox_events_wake AFTER INSERT ON outbox_events DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION outbox_wake()
 CREATE OR REPLACE FUNCTION outbox_capture()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -467,28 +467,30 @@ CREATE OR REPLACE FUNCTION outbox_wake()
  LANGUAGE plpgsql
 AS $function$
 DECLARE
-  outbox constant bigint := TG_RELID::bigint;
-  told constant text := 'broadcaster.told_' || TG_RELID;
+  outbox constant bigint := TG_RELID;
   -- Results that nobody needs are assigned, since an assignment is evaluated directly and PERFORM runs a query.
-  ignored text;
+  ignored boolean;
+  told text;
 BEGIN
-  IF current_setting(told, true) = 'yes' THEN
+  -- Once in a transaction; where it fills several outboxes in turns, once for each turn.
+  IF current_setting('broadcaster.told', true) = outbox::text THEN
     RETURN NULL;
   END IF;
-  ignored := set_config(told, 'yes', true);
+  told := set_config('broadcaster.told', outbox::text, true);
   -- Marks this commit as under way, until it is over; shared, and nobody ever takes it alone. A relay that begins to
   -- wait lets those end first that may have looked for relays before it, and only then looks for events.
   ignored := pg_try_advisory_xact_lock_shared(7093854413147602944 + outbox);
   -- Waiting relays share this lock: that we get it alone means that there is none. (PGlite's one session says so itself.)
-  IF current_setting('broadcaster.armed_' || TG_RELID, true) IS DISTINCT FROM 'yes'
-      AND pg_try_advisory_lock(7093854408852635648 + outbox) THEN
+  IF pg_try_advisory_lock(7093854408852635648 + outbox) THEN
     ignored := pg_advisory_unlock(7093854408852635648 + outbox);
-    RETURN NULL;
+    IF current_setting('broadcaster.armed_' || outbox, true) IS DISTINCT FROM 'yes' THEN
+      RETURN NULL;
+    END IF;
   END IF;
   -- A commit that notifies holds a lock of the whole database. One at a time is enough: whom it wakes lets our commit
   -- end, too, before it waits again.
   IF pg_try_advisory_xact_lock(7093854417442570240 + outbox) THEN
-    PERFORM pg_notify('broadcaster_' || TG_RELID, '');
+    PERFORM pg_notify('broadcaster_' || outbox, '');
   END IF;
   RETURN NULL;
 END $function$

@@ -105,6 +105,53 @@ describe('wake-up on PostgreSQL', { skip: skipWithout('postgres') }, () => {
       }
     }))
 
+  test('a transaction that fills outboxes in turns wakes the relay of each', () =>
+    withStore(async (store, place) => {
+      const other = { ...place, schema: `${place.schema}_b` }
+      const second = postgres({ pool: place.pool, schema: other.schema })
+      const client = await place.pool.connect()
+      try {
+        await second.schema.migrate({ lanes: 4 })
+        const watchers = [await watch(place), await watch(other)]
+        const listeners = await Promise.all([store, second].map((each) => each.wake?.listen(() => {}, unexpected)))
+        try {
+          for (const listener of listeners) assert.equal(await listener?.arm(), true)
+          await client.query('BEGIN')
+          for (const { schema } of [place, other, place, other]) {
+            await client.query(`INSERT INTO ${schema}.outbox_events (event_type, source) VALUES ('a', 'b')`)
+          }
+          await client.query('COMMIT')
+          for (const watcher of watchers) assert.deepEqual(await watcher.seen(), [''])
+        } finally {
+          for (const each of [...listeners, ...watchers]) await each?.close()
+        }
+      } finally {
+        client.release()
+        await place.pool.query(`DROP SCHEMA IF EXISTS ${other.schema} CASCADE`)
+      }
+    }))
+
+  test('what a savepoint took back was not told', () =>
+    withStore(async (store, place) => {
+      const watcher = await watch(place)
+      const listener = await store.wake?.listen(() => {}, unexpected)
+      const client = await place.pool.connect()
+      const insert = `INSERT INTO ${place.schema}.outbox_events (event_type, source) VALUES ('a', 'b')`
+      try {
+        assert.equal(await listener?.arm(), true)
+        // The trigger runs inside of the savepoint, with which its notification is taken back.
+        for (const text of ['BEGIN', 'SAVEPOINT one', insert, 'SET CONSTRAINTS ALL IMMEDIATE']) await client.query(text)
+        await client.query('ROLLBACK TO one')
+        await client.query(insert)
+        await client.query('COMMIT')
+        assert.deepEqual(await watcher.seen(), [''])
+      } finally {
+        client.release()
+        await listener?.close()
+        await watcher.close()
+      }
+    }))
+
   test('a relay that was killed waits no longer', () =>
     withStore(async (store, place) => {
       const watcher = await watch(place)

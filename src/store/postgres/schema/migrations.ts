@@ -12,6 +12,7 @@ import { roomToSettle } from './migrations/0010-room-to-settle.ts'
 import { history } from './migrations/0011-history.ts'
 import { rates } from './migrations/0012-rates.ts'
 import { duties } from './migrations/0013-duties.ts'
+import { cheaperWakeUp } from './migrations/0014-cheaper-wake-up.ts'
 
 /** All steps, in order. Append only. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -28,4 +29,5 @@ export const MIGRATIONS: readonly Migration[] = [
   history,
   rates,
   duties,
+  cheaperWakeUp,
 ]
