@@ -274,11 +274,13 @@ export class LaneReader {
     cut: ReadonlySet<number>,
     floor: Floor | undefined,
   ): void {
-    const finds = new Map<number, LaneFind>()
+    const finds = new Map<number, { -readonly [name in keyof LaneFind]: LaneFind[name] }>()
     for (const { lane, limit } of cursors) finds.set(lane, { count: 0, last: HEAD, limit: cut.has(lane) ? 0 : limit })
     for (const { lane, seq } of rows) {
-      const { count, last, limit } = finds.get(lane) ?? { count: 0, last: HEAD, limit: 0 }
-      finds.set(lane, { count: count + 1, last: Math.max(last, seq), limit })
+      const find = finds.get(lane)
+      if (find === undefined) continue
+      find.count++
+      find.last = Math.max(find.last, seq)
     }
     for (const [lane, find] of finds) {
       const position = this.#position(lane)

@@ -42,6 +42,11 @@ export interface FailurePolicy {
 export function judge(held: HeldEvent, result: SendResult | undefined, policy: FailurePolicy): SendVerdict {
   const given =
     result ?? notDelivered(new BroadcasterError('SEND_FAILED', 'the backend returned no result for this event'))
+  // What nearly all events come to is one object, and no copies of others.
+  if (given.ok && given.progress === undefined && !held.alone && !policy.erasePublished) {
+    const { id, lane, generation } = held
+    return { kind: 'settle', outcome: { kind: 'published', id, lane: lane.number, generation } }
+  }
   const progress = given.progress === undefined ? {} : { progress: progressOf(given.progress) }
   if (given.ok) {
     // It has killed nobody: the attempt that was counted before the send is taken back.

@@ -12,11 +12,15 @@ export function readResults(given: unknown, count: number): readonly (SendResult
   }
 }
 
+/** Of nearly all events: one for all of them. */
+const DELIVERED: SendResult = Object.freeze({ ok: true })
+
 /** Each member is read once, here: what a getter throws must not end a later reader. */
 export function readResult(given: unknown): SendResult | undefined {
   if (typeof given !== 'object' || given === null) return undefined
   try {
     const { ok, progress, error } = given as { readonly [name: string]: unknown }
+    if (ok === true && progress === undefined) return DELIVERED
     const kept = progress === undefined ? {} : { progress }
     if (ok === true) return { ok, ...kept }
     if (ok !== false) return undefined

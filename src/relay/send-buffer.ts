@@ -166,7 +166,8 @@ function isApart({ alone, apart }: HeldEvent): boolean {
 function insertBySeq(waiting: HeldEvent[], event: HeldEvent): void {
   let at = waiting.length
   while (at > 0 && (waiting[at - 1]?.seq ?? 0) > event.seq) at--
-  waiting.splice(at, 0, event)
+  if (at === waiting.length) waiting.push(event)
+  else waiting.splice(at, 0, event)
 }
 
 /**

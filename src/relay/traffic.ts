@@ -131,23 +131,23 @@ export class Traffic {
     const telling = [...away].map(([place, { error, retryAfter }]) =>
       this.#destinations.tripped(place, error, retryAfter),
     )
-    for (const [n, held] of batch.entries()) {
+    batch.forEach((held, n) => {
       const verdict = verdicts[n]
       if (verdict === undefined) this.#conclusion.recorded(held)
       else if (verdict.kind === 'outage' && verdict.destination !== undefined) {
         this.#defer(held, verdict.destination, verdict.progress)
       } else this.#conclusion.conclude(held, verdict)
-    }
+    })
     // The buffer is large, and a send ends well as a rule.
     const stranded =
       away.size === 0 ? [] : this.#conclusion.removeWhere(({ destination = '' }) => away.has(destination))
     for (const held of stranded) this.#defer(held, held.destination ?? '')
-    for (const [n, { destination }] of batch.entries()) {
-      const took = verdicts[n] === undefined || verdicts[n].kind === 'settle'
-      if (took && destination !== undefined && !away.has(destination)) {
+    batch.forEach(({ destination }, n) => {
+      if (destination === undefined || away.has(destination)) return
+      if (verdicts[n] === undefined || verdicts[n].kind === 'settle') {
         telling.push(this.#destinations.recovered(destination))
       }
-    }
+    })
     await Promise.all(telling)
     return judgement
   }
