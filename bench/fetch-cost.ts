@@ -3,7 +3,9 @@
  * what is due and one with millions of published rows, 500,000 scheduled for tomorrow and 100,000 waiting behind one
  * blocked key, with the statistics of an empty table and with fresh ones.
  *
- *     npm run bench -- fetch-cost [--store postgres|mariadb|mysql] [--published 5000000] [--json]
+ *     npm run bench -- fetch-cost [--store postgres|mariadb|mysql] [--published 5000000] [--partitions 30] [--json]
+ *
+ * `--partitions`: the second has so many, over which its rows are spread, and a fetch with its settle is measured too.
  *
  * Both outboxes have the same due rows and are measured in turns (A B A B). Exits with 1 when a ratio is above 1.5.
  */
@@ -16,6 +18,7 @@ const DUE = 20_000
 const LIMIT_PER_LANE = 16
 const ROUNDS = 10
 const FETCHES = 15
+const SETTLES = 16
 const MOST = 1.5
 
 interface Measured {
@@ -30,10 +33,12 @@ const { values } = parseArgs({
   options: {
     store: { type: 'string', default: 'postgres' },
     published: { type: 'string', default: '5000000' },
+    partitions: { type: 'string', default: '0' },
     json: { type: 'boolean', default: false },
   },
 })
 const published = Number(values.published)
+const partitions = Number(values.partitions)
 const open = FETCH_OUTBOXES[values.store]
 if (open === undefined) {
   throw new Error(`there is no store '${values.store}' here; known are ${Object.keys(FETCH_OUTBOXES).join(', ')}`)
@@ -42,7 +47,7 @@ if (open === undefined) {
 const say = (text: string): void => {
   if (!values.json) console.log(text)
 }
-const [empty, full] = [await open(LANES), await open(LANES)]
+const [empty, full] = [await open(LANES), await open(LANES, partitions)]
 try {
   const stores = [fetchOf(empty), fetchOf(full)]
   const start = performance.now()
@@ -59,6 +64,8 @@ try {
     }
   }
   const passed = results.every(({ ratio }) => ratio <= MOST)
+  const settled = partitions > 0 ? await measureSettle(empty, full) : undefined
+  if (settled) say(`\nfetch and settle of 1,024 events: ${settled.map((ms) => ms.toFixed(2)).join(' and ')} ms`)
   say('\nstatistics  read              empty ms   full ms   ratio')
   for (const { statistics, read, emptyMs, fullMs, ratio } of results) {
     say(
@@ -72,6 +79,7 @@ try {
       store: values.store,
       published,
       due: DUE,
+      ...(settled && { partitions, settled }),
       lanes: LANES,
       batch: LANES * LIMIT_PER_LANE,
       results,
@@ -109,6 +117,24 @@ async function measure(
   }
   const [emptyMs, fullMs] = times.map(median) as [number, number]
   return { statistics, read, emptyMs, fullMs, ratio: fullMs / emptyMs }
+}
+
+/** Batches of what is due are fetched and settled, in turns; the median in ms of each outbox. */
+async function measureSettle(...outboxes: readonly FetchOutbox[]): Promise<readonly number[]> {
+  const times: number[][] = outboxes.map(() => [])
+  const lanes = Array.from({ length: LANES }, (_, lane) => ({ lane, after: 0, limit: LIMIT_PER_LANE }))
+  for (let n = 0; n < SETTLES; n++) {
+    for (const [which, { store }] of outboxes.entries()) {
+      const start = performance.now()
+      const rows = await store.relay.fetch(['default', ''], lanes)
+      const outcomes = rows.map(({ id, lane, generation }) => ({ kind: 'published', id, lane, generation }) as const)
+      await store.relay.settle({ backend: 'default', workerId: '', fences: new Map() }, outcomes)
+      times[which]?.push(performance.now() - start)
+      if (rows.length < 1_000) throw new Error(`${rows.length} rows, not a full batch`)
+    }
+  }
+  // The first warms the caches up.
+  return times.map((each) => median(each.slice(1)))
 }
 
 async function timesOf(fetch: Fetch, read: Measured['read']): Promise<readonly number[]> {

@@ -4,6 +4,7 @@ import { postgres } from '../src/store/postgres/postgres.ts'
 import type { Store } from '../src/store/store.ts'
 import { numbers, openPlace as openMysqlPlace } from '../test/store/mysql-place.ts'
 import { openPlace } from '../test/store/postgres-place.ts'
+import { pastPartitions } from '../test/support/past-partitions.ts'
 import { servers } from '../test/support/servers.ts'
 
 /** Rows of one kind. */
@@ -28,14 +29,30 @@ const DATA = '{"order":1,"text":"0123456789012345678901234567890123456789"}'
 const CHUNK = 100_000
 
 /** By the name of the store. Each throws when its server is away. */
-export const FETCH_OUTBOXES: Readonly<Record<string, (lanes: number) => Promise<FetchOutbox>>> = {
-  async postgres(lanes) {
+export const FETCH_OUTBOXES: Readonly<Record<string, (lanes: number, partitions?: number) => Promise<FetchOutbox>>> = {
+  async postgres(lanes, partitions = 0) {
     const { pool, schema, close } = openPlace(urlOf('postgres'), 2)
     const store = postgres({ pool, schema, listen: false })
     await store.schema.migrate({ lanes })
-    // Unlogged only to fill it faster.
-    await pool.query(`ALTER TABLE ${schema}.outbox_events SET UNLOGGED`)
-    await pool.query(`ALTER TABLE ${schema}.outbox_events SET (autovacuum_enabled = false)`)
+    if (partitions > 0) {
+      await store.schema.partition?.({ ahead: 3 })
+      await pastPartitions(pool, schema, partitions - 6)
+    }
+    const { rows } = await pool.query(
+      `SELECT oid::regclass::text AS name FROM pg_class WHERE relkind = 'r' AND relnamespace = $1::regnamespace AND relname LIKE 'outbox\\_events%'`,
+      [schema],
+    )
+    for (const { name } of rows) {
+      // Unlogged only to fill it faster.
+      await pool.query(`ALTER TABLE ${name} SET UNLOGGED`)
+      await pool.query(`ALTER TABLE ${name} SET (autovacuum_enabled = false)`)
+    }
+    // What is due was published today, the others whenever.
+    const idOf = (status: string, available: string): string =>
+      partitions === 0 || (status === 'pending' && available === 'at once')
+        ? ''
+        : `encode(overlay(uuid_send(gen_random_uuid()) placing substring(int8send(
+          floor(date_part('epoch', now() - g % ${partitions - 6} * interval '1 day') * 1000)::bigint) from 3) from 1 for 6), 'hex')::uuid`
     await pool.query(`ANALYZE ${schema}.outbox_events`)
     await pool.query(`ALTER TABLE ${schema}.outbox_events DISABLE TRIGGER USER`)
     const at = {
@@ -46,10 +63,11 @@ export const FETCH_OUTBOXES: Readonly<Record<string, (lanes: number) => Promise<
     return {
       store: store as Store,
       async insert({ count, status, available, blocked = false }) {
+        const id = idOf(status, available)
         await pool.query(`
           INSERT INTO ${schema}.outbox_events
-            (event_type, source, data, publisher_backend, status, published_at, available_at, partition_key, lane)
-          SELECT 'order.created', '/orders', '${DATA}', 'default', '${status}',
+            (${id === '' ? '' : 'id, '}event_type, source, data, publisher_backend, status, published_at, available_at, partition_key, lane)
+          SELECT ${id === '' ? '' : `${id}, `}'order.created', '/orders', '${DATA}', 'default', '${status}',
             CASE '${status}' WHEN 'published' THEN now() END, ${at[available]},
             ${blocked ? `'blocked', 7` : `'k' || g % 1000, g % ${lanes}`}
           FROM generate_series(1, ${count}) AS g`)

@@ -32,6 +32,7 @@ export const ERROR_CODES = {
   SCHEMA_OUTDATED: { retryable: false },
   SCHEMA_TOO_NEW: { retryable: false },
   TAKEOVER_REFUSED: { retryable: false },
+  PARTITION_REFUSED: { retryable: false },
   STORE_UNAVAILABLE: { retryable: true },
   STORE_BUSY: { retryable: true },
   STORE_READ_ONLY: { retryable: true },

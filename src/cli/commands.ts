@@ -13,6 +13,7 @@ import { list } from './commands/list.ts'
 import { migrate } from './commands/migrate.ts'
 import { cancel, replay, requeue, reschedule, skip } from './commands/moves.ts'
 import { operations } from './commands/operations.ts'
+import { partition } from './commands/partition.ts'
 import { pause, resume } from './commands/pause.ts'
 import { publish } from './commands/publish.ts'
 import { purge } from './commands/purge.ts'
@@ -29,6 +30,7 @@ export const commands: readonly Command[] = [
   demo,
   init,
   migrate,
+  partition,
   worker,
   publish,
   list,

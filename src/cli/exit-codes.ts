@@ -28,6 +28,7 @@ const BY_CODE: Partial<Record<ErrorCode, number>> = {
   SCHEMA_OUTDATED: EXIT.schema,
   SCHEMA_TOO_NEW: EXIT.schema,
   TAKEOVER_REFUSED: EXIT.schema,
+  PARTITION_REFUSED: EXIT.schema,
   STORE_UNAVAILABLE: EXIT.store,
   STORE_BUSY: EXIT.store,
   STORE_READ_ONLY: EXIT.store,

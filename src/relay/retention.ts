@@ -56,7 +56,7 @@ export class Retention {
     this.#report = report
     const { archive } = options
     const keep = archive === undefined ? undefined : new Archive(store.admin, archive)
-    this.#events = new CleanUp(store.retention, rulesOf(options), keep)
+    this.#events = new CleanUp(store.retention, rulesOf(options), keep, undefined, true)
   }
 
   /** Never rejects. */

@@ -41,10 +41,10 @@ export class Archive {
     }
   }
 
-  /** Resolves when they are kept, as they are now. Throws `ARCHIVE_FAILED`. */
-  async keep(events: readonly SettledEvent[]): Promise<void> {
+  /** Resolves when they are kept, as they are now. `from`: what lists them. Throws `ARCHIVE_FAILED`. */
+  async keep(events: readonly SettledEvent[], from: Pick<AdminStore, 'list'> = this.#rows): Promise<void> {
     let failure: unknown
-    const reading = this.#read(events, (error) => {
+    const reading = this.#read(events, from, (error) => {
       failure = error
     })
     try {
@@ -65,13 +65,14 @@ export class Archive {
 
   async *#read(
     events: readonly SettledEvent[],
+    from: Pick<AdminStore, 'list'>,
     onError: (error: unknown) => void,
   ): AsyncGenerator<readonly OutboxEventColumns[]> {
     for (let at = 0; at < events.length; at += AT_ONCE) {
       const some = new Map(events.slice(at, at + AT_ONCE).map(({ id, status }) => [id, status]))
       const where = [{ column: 'id', op: 'in', values: [...some.keys()] }] as const
       const query = { where, order: [], limit: null, offset: 0, columns: COLUMN_NAMES }
-      const rows = await this.#rows.list(query).catch((error: unknown) => {
+      const rows = await from.list(query).catch((error: unknown) => {
         onError(error)
         throw error
       })

@@ -1,5 +1,7 @@
+import { memberOf } from '../foundation/inner-errors.ts'
 import type { RetentionStore, SettledEvent } from '../store/retention-store.ts'
 import type { Archive } from './archive.ts'
+import { OldPartitions, type Range } from './old-partitions.ts'
 import { countsAny, lastPlaces, leastAges, mayGo, type Rules, type Surplus } from './rules.ts'
 import { surplusOf } from './surplus.ts'
 
@@ -35,14 +37,16 @@ export class CleanUp {
   readonly #rules: Rules
   readonly #archive: Archive | undefined
   readonly #archived: number
+  readonly #partitions: OldPartitions | undefined
   /** All that may go up to here is gone. */
   #after: string | null = null
   #surplus: Surplus = []
   /** By `performance.now()`. */
   #countAgainAt = 0
 
-  /** `archived`: events archived together. */
-  constructor(store: RetentionStore, rules: Rules, archive?: Archive, archived = ARCHIVED) {
+  /** `archived`: events archived together. `drops`: partitions of a table that has some are dropped whole, where they can be. */
+  constructor(store: RetentionStore, rules: Rules, archive?: Archive, archived = ARCHIVED, drops = false) {
+    this.#partitions = drops && store.partitions ? new OldPartitions(store.partitions, rules, archive) : undefined
     this.#store = store
     this.#rules = rules
     this.#archive = archive
@@ -51,8 +55,21 @@ export class CleanUp {
 
   /** Ends when nothing that may go is left, or little of it, or when `rest` says so. */
   async run(turn: CleanUpTurn): Promise<void> {
-    const { rest, whole = false } = turn
+    const { rest } = turn
     await this.#count(rest)
+    const forbidden: unknown[] = []
+    const except = await this.#partitions?.run(this.#surplus, turn).catch((error: unknown) => {
+      if (memberOf(error, 'code') !== 'PERMISSION_DENIED') throw error
+      // Who does not own the table cleans it row by row, and says so.
+      forbidden.push(error)
+      return undefined
+    })
+    await this.#walk(turn, except)
+    if (forbidden.length > 0) throw forbidden[0]
+  }
+
+  async #walk(turn: CleanUpTurn, except: Range | undefined): Promise<void> {
+    const { rest, whole = false } = turn
     const ages = leastAges(this.#rules)
     const upTo = lastPlaces(this.#surplus)
     let after = this.#after
@@ -62,7 +79,13 @@ export class CleanUp {
     let barren = 0
     for (let isOver = false; !isOver; ) {
       const start = performance.now()
-      const { events, next } = await this.#store.walk({ after, rows: Math.min(PAGE, this.#archived), ages, upTo })
+      const { events, next } = await this.#store.walk({
+        after,
+        rows: Math.min(PAGE, this.#archived),
+        ages,
+        upTo,
+        except,
+      })
       const going = events.filter((event) => mayGo(this.#rules, this.#surplus, event))
       batch.push(...going)
       barren = going.length > 0 ? 0 : barren + 1

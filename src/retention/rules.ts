@@ -72,7 +72,7 @@ export function lastPlaces(surplus: Surplus): PerStatus<string | null> {
 const ROUNDED = 1
 
 /** Whether an event may go, by the rule that it is under. */
-export function mayGo(rules: Rules, surplus: Surplus, event: SettledEvent): boolean {
+export function mayGo(rules: Rules, surplus: Surplus, event: Omit<SettledEvent, 'id' | 'version'>): boolean {
   const { eventType, status, age, place, counts } = event
   const n = ruleFor(rules, eventType)
   const limit = rules[n]?.ages[status] ?? null

@@ -1,3 +1,4 @@
+import type { AdminStore } from './admin-store.ts'
 import type { Row } from './statement.ts'
 
 /** The statuses of events that retention may delete: those that will not be delivered any more. */
@@ -36,6 +37,8 @@ export interface SettledWalk {
    * walked by id, an event whose id does not begin with a time does not count.
    */
   readonly upTo: PerStatus<string | null>
+  /** Ids that are left out, both ends included: those of partitions that will be dropped. Default: none. */
+  readonly except?: { readonly first: string; readonly last: string } | undefined
 }
 
 /** What a walk met. */
@@ -67,6 +70,74 @@ export interface RetentionStore {
   remove(events: readonly SettledEvent[]): Promise<number>
   /** Counts so many rows from before a place towards the oldest; null = from the newest. */
   census(before: string | null, rows: number): Promise<Census>
+  /** What becomes of partitions. Optional: only where a table can have some. */
+  readonly partitions?: PartitionStore
+}
+
+/** A partition of a time, which may be over. */
+export interface OldPartition {
+  readonly name: string
+  /** Its first and its last id. */
+  readonly first: string
+  readonly last: string
+  /** Milliseconds since its time ended; less than 0 = it has not. */
+  readonly age: number
+  /** True: its events are those of the outbox no more, and it is to be dropped. */
+  readonly isDetached: boolean
+  /** When what may go of it was listed, in ms since 1970 by the clock of the database. */
+  readonly lookedAt: number
+}
+
+/** A row of a partition. */
+export interface PartitionRow extends SettledEvent {
+  /** True: it was settled after the partition was looked through. */
+  readonly isLate: boolean
+}
+
+/** Rows of a partition, by what decides on them together. */
+export interface PartitionPage {
+  readonly groups: readonly {
+    /** Any status. */
+    readonly status: string
+    readonly eventType: string
+    readonly counts: boolean
+    /** They were settled after the partition was looked through. */
+    readonly isLate: boolean
+    readonly count: number
+    /** The least age of them. */
+    readonly age: number
+    /** The greatest place of them. */
+    readonly place: string
+  }[]
+  /** The last id; null = there was no row. */
+  readonly last: string | null
+}
+
+/** Drops partitions: first their events leave the outbox together, but those that stay; then the table goes. */
+export interface PartitionStore {
+  /** Those of a time, the oldest first; none where the table has no partitions. */
+  list(): Promise<readonly OldPartition[]>
+  /** Makes those of the times to come. Throws `STORE_BUSY` when the table cannot be locked just now. */
+  makeAhead(): Promise<void>
+  /** Looks at the next rows after an id, by groups. */
+  page(partition: OldPartition, after: string | null, rows: number): Promise<PartitionPage>
+  /** The same rows, one by one; of those that are not settled `age` says nothing. */
+  rows(partition: OldPartition, after: string | null, last: string): Promise<readonly PartitionRow[]>
+  /** Whether nothing in it is due or soon to be, and few events in it wait. */
+  isAtRest(partition: OldPartition): Promise<boolean>
+  /**
+   * Takes the oldest partition out, in one transaction with moving what waits in it, what blocks its key, and the events given. False:
+   * something is due in it or soon to be, or too much would have to be moved. Throws `STORE_BUSY`.
+   */
+  detach(partition: OldPartition, staying: readonly string[]): Promise<boolean>
+  /** Moves events of a partition that was taken out back into the outbox. */
+  giveBack(partition: OldPartition, ids: readonly string[]): Promise<void>
+  /** Lets the ids of these events, each with its source and backend, be published again. */
+  forget(partition: OldPartition, after: string | null, last: string): Promise<void>
+  /** Drops one that was taken out. False: another did. */
+  drop(partition: OldPartition): Promise<boolean>
+  /** Lists the events of one. */
+  contents(partition: OldPartition): Pick<AdminStore, 'list'>
 }
 
 /** The least `seq` that a row can have: plain SQL may write any. */

@@ -3,7 +3,7 @@ import type { CaptureOptions } from './capture.ts'
 import type { Inspection } from './inspection.ts'
 import { type FoundSchema, requireUsable, type SchemaStep, statusOf } from './schema-status.ts'
 import type { InspectOptions } from './server-look.ts'
-import type { SchemaStore } from './store.ts'
+import type { PartitionOptions, PartitionReport, SchemaStore } from './store.ts'
 
 const DEFAULT_LANES = 64
 const MOST_LANES = 1_024
@@ -26,11 +26,13 @@ export interface SchemaParts<Step extends SchemaStep> {
   takeOverScript(lanes: number): string
   inspect(options?: InspectOptions): Promise<Inspection>
   capture(options: CaptureOptions): Promise<string>
+  /** Only where a table can have partitions. */
+  readonly partition?: (options: PartitionOptions) => Promise<PartitionReport>
 }
 
 /** A database's `SchemaStore`, from these parts. */
 export function schemaStore<Step extends SchemaStep>(parts: SchemaParts<Step>): SchemaStore {
-  const { steps } = parts
+  const { steps, partition } = parts
   const status = async () => statusOf(await parts.read('operator'), steps)
   return {
     status,
@@ -51,7 +53,24 @@ export function schemaStore<Step extends SchemaStep>(parts: SchemaParts<Step>): 
     check: async () => requireUsable(await parts.read('check'), steps, parts.table.replaceAll(/["`]/g, '')),
     inspect: (options) => parts.inspect(options),
     capture: (options) => parts.capture(options),
+    ...(partition && {
+      partition: async (options = {}) => {
+        checkAhead(options.ahead)
+        requireUsable(await parts.read('operator'), steps, parts.table.replaceAll(/["`]/g, ''))
+        return partition(options)
+      },
+    }),
   }
+}
+
+const MOST_AHEAD = 100
+
+function checkAhead(ahead = 1): void {
+  if (Number.isInteger(ahead) && ahead >= 1 && ahead <= MOST_AHEAD) return
+  throw new BroadcasterError('INVALID_OPTION', `ahead is ${ahead}; give a whole number from 1 to ${MOST_AHEAD}`, {
+    field: 'ahead',
+    value: ahead,
+  })
 }
 
 function checkLanes(lanes: number): void {

@@ -132,6 +132,26 @@ export interface PrintOptions {
   readonly takeOver?: boolean | undefined
 }
 
+/** The options of `partition`. */
+export interface PartitionOptions {
+  /** How long the time of one partition is. Counts only when the table is made a partitioned one. Default: `'day'`. */
+  readonly interval?: 'hour' | 'day' | undefined
+  /** How many partitions are there beyond the one of now, 1 to 100. Default: 7. */
+  readonly ahead?: number | undefined
+  /** Changes nothing, and returns the SQL. Default: false. */
+  readonly dryRun?: boolean | undefined
+}
+
+/** What `partition` did. */
+export interface PartitionReport {
+  /** True: the events table had no partitions before. */
+  readonly converted: boolean
+  /** Partitions made for times to come, beside those of a conversion. */
+  readonly made: number
+  /** With `dryRun`: what would be run; empty = the table is a partitioned one. */
+  readonly sql?: string
+}
+
 /** Migrations: append-only, printable, never run unless asked. */
 export interface SchemaStore {
   status(): Promise<MigrationStatus>
@@ -142,6 +162,11 @@ export interface SchemaStore {
   migrate(options?: MigrateOptions): Promise<MigrationStatus>
   /** The SQL that `migrate` would run, for people who run it themselves. */
   print(options?: PrintOptions): string
+  /**
+   * Gives the events table partitions by the time in its ids, so that what retention deletes is dropped with its partition; where it has
+   * some, makes those of the times to come. Optional: only on PostgreSQL 14 or later. Throws `PARTITION_REFUSED`.
+   */
+  partition?(options?: PartitionOptions): Promise<PartitionReport>
   /** Finds what costs performance or hides events. Optional. */
   inspect?(options?: InspectOptions): Promise<Inspection>
   /** The SQL of triggers that turn changes of a table into events. Optional: only where there are triggers. */

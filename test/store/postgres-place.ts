@@ -35,9 +35,11 @@ export class Fixtures {
   readonly #place: Place
   readonly #url: string
   readonly #listen: string
+  readonly #partitioned: boolean
 
-  /** `listen`: where notifications come from, past a pooler. */
-  constructor(url: string, listen: string = url) {
+  /** `listen`: where notifications come from, past a pooler. `partitioned`: the events table has partitions. */
+  constructor(url: string, listen: string = url, partitioned = false) {
+    this.#partitioned = partitioned
     this.#place = openPlace(url)
     this.#url = url
     this.#listen = listen
@@ -49,6 +51,7 @@ export class Fixtures {
     const options = { schema, listen: { url: this.#listen } }
     const store = postgres({ pool, ...options })
     await store.schema.migrate({ lanes: 8 })
+    if (this.#partitioned) await store.schema.partition?.({ ahead: 1 })
     const names = [
       'events',
       'lanes',
@@ -65,6 +68,7 @@ export class Fixtures {
       'outages',
     ]
     const tables = names.map((name) => `${schema}.outbox_${name}`)
+    if (this.#partitioned) tables.push(`${schema}.outbox_identities`)
     await pool.query(`TRUNCATE ${tables.join(', ')}`)
     const elsewhere = `${schema}_2`
     return {

@@ -86,6 +86,10 @@ outbox_flow.took_21 bigint NOT NULL DEFAULT 0
 outbox_flow.took_22 bigint NOT NULL DEFAULT 0
 outbox_flow.took_23 bigint NOT NULL DEFAULT 0
 outbox_flow.took_24 bigint NOT NULL DEFAULT 0
+outbox_identities.source character varying(255) NOT NULL
+outbox_identities.event_id text NOT NULL
+outbox_identities.publisher_backend character varying(100) NOT NULL
+outbox_identities.id uuid NOT NULL
 outbox_inbox.consumer character varying(100) NOT NULL
 outbox_inbox.source character varying(255) NOT NULL
 outbox_inbox.event_id character varying(255) NOT NULL
@@ -133,6 +137,10 @@ outbox_outages.probed_at timestamp with time zone
 outbox_outages.last_error text NOT NULL DEFAULT ''::text
 outbox_outages.closed_at timestamp with time zone
 outbox_outages.closed_by text NOT NULL DEFAULT ''::text
+outbox_partitions.low uuid NOT NULL
+outbox_partitions.last uuid NOT NULL
+outbox_partitions.name text NOT NULL
+outbox_partitions.looked_at timestamp with time zone
 outbox_rates.backend character varying(100) NOT NULL
 outbox_rates.destination character varying(200) NOT NULL
 outbox_rates.spent_until timestamp with time zone NOT NULL
@@ -159,11 +167,13 @@ outbox_events CONSTRAINT outbox_events_max_retries_check CHECK ((max_retries >= 
 outbox_events CONSTRAINT outbox_events_pkey PRIMARY KEY (id)
 outbox_events CONSTRAINT outbox_events_retry_count_check CHECK ((retry_count >= 0))
 outbox_flow CONSTRAINT outbox_flow_pkey PRIMARY KEY (span, began, backend)
+outbox_identities CONSTRAINT outbox_identities_pkey PRIMARY KEY (source, event_id, publisher_backend)
 outbox_inbox CONSTRAINT outbox_inbox_pkey PRIMARY KEY (consumer, source, event_id)
 outbox_lanes CONSTRAINT outbox_lanes_pkey PRIMARY KEY (backend, lane)
 outbox_migrations CONSTRAINT outbox_migrations_pkey PRIMARY KEY (version)
 outbox_operations CONSTRAINT outbox_operations_pkey PRIMARY KEY (id)
 outbox_outages CONSTRAINT outbox_outages_pkey PRIMARY KEY (id)
+outbox_partitions CONSTRAINT outbox_partitions_pkey PRIMARY KEY (low)
 outbox_rates CONSTRAINT outbox_rates_pkey PRIMARY KEY (backend, destination)
 outbox_settings CONSTRAINT outbox_settings_lanes_check CHECK (((lanes >= 1) AND (lanes <= 1024)))
 outbox_settings CONSTRAINT outbox_settings_pkey PRIMARY KEY (single)
@@ -181,11 +191,13 @@ CREATE INDEX outbox_events_parked ON outbox_events USING btree (publisher_backen
 CREATE UNIQUE INDEX outbox_events_pkey ON outbox_events USING btree (id)
 CREATE INDEX outbox_events_troubled ON outbox_events USING btree (publisher_backend, lane, seq) WHERE ((status)::text = ANY ((ARRAY['retry'::character varying, 'failed'::character varying])::text[]))
 CREATE UNIQUE INDEX outbox_flow_pkey ON outbox_flow USING btree (span, began, backend)
+CREATE UNIQUE INDEX outbox_identities_pkey ON outbox_identities USING btree (source, event_id, publisher_backend)
 CREATE UNIQUE INDEX outbox_inbox_pkey ON outbox_inbox USING btree (consumer, source, event_id)
 CREATE UNIQUE INDEX outbox_lanes_pkey ON outbox_lanes USING btree (backend, lane)
 CREATE UNIQUE INDEX outbox_migrations_pkey ON outbox_migrations USING btree (version)
 CREATE UNIQUE INDEX outbox_operations_pkey ON outbox_operations USING btree (id)
 CREATE UNIQUE INDEX outbox_outages_pkey ON outbox_outages USING btree (id)
+CREATE UNIQUE INDEX outbox_partitions_pkey ON outbox_partitions USING btree (low)
 CREATE UNIQUE INDEX outbox_rates_pkey ON outbox_rates USING btree (backend, destination)
 CREATE UNIQUE INDEX outbox_settings_pkey ON outbox_settings USING btree (single)
 CREATE UNIQUE INDEX outbox_undo_pkey ON outbox_undo USING btree (entry, event)
@@ -304,6 +316,49 @@ AS $function$
       ELSE false
     END)
 $function$
+
+CREATE OR REPLACE FUNCTION outbox_forget_identity()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO '...', 'pg_temp'
+AS $function$
+BEGIN
+  DELETE FROM "outbox_identities" AS i
+  WHERE i.source = OLD.source AND i.event_id = OLD.event_id AND i.publisher_backend = OLD.publisher_backend AND i.id = OLD.id;
+  RETURN NULL;
+END $function$
+
+CREATE OR REPLACE FUNCTION outbox_identify()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO '...', 'pg_temp'
+AS $function$
+DECLARE
+  owner uuid;
+BEGIN
+  -- Waits for a transaction that is just publishing the same.
+  INSERT INTO "outbox_identities" (source, event_id, publisher_backend, id)
+  VALUES (NEW.source, NEW.event_id, NEW.publisher_backend, NEW.id)
+  ON CONFLICT DO NOTHING;
+  IF FOUND THEN
+    RETURN NEW;
+  END IF;
+  SELECT i.id INTO owner FROM "outbox_identities" AS i
+  WHERE i.source = NEW.source AND i.event_id = NEW.event_id AND i.publisher_backend = NEW.publisher_backend
+  FOR UPDATE;
+  IF FOUND AND owner <> NEW.id AND EXISTS (
+    SELECT FROM "outbox_events" AS e WHERE e.id = owner
+      AND e.source = NEW.source AND e.event_id = NEW.event_id AND e.publisher_backend = NEW.publisher_backend) THEN
+    RETURN NULL;
+  END IF;
+  -- That event was dropped with its partition, or is this one.
+  INSERT INTO "outbox_identities" AS i (source, event_id, publisher_backend, id)
+  VALUES (NEW.source, NEW.event_id, NEW.publisher_backend, NEW.id)
+  ON CONFLICT (source, event_id, publisher_backend) DO UPDATE SET id = EXCLUDED.id;
+  RETURN NEW;
+END $function$
 
 CREATE OR REPLACE FUNCTION outbox_publish(type text, source text, data json DEFAULT NULL::json, subject text DEFAULT ''::text, partition_key text DEFAULT NULL::text, backend text DEFAULT ''::text, delay interval DEFAULT NULL::interval, scheduled_at timestamp with time zone DEFAULT NULL::timestamp with time zone, id text DEFAULT NULL::text, event_time timestamp with time zone DEFAULT NULL::timestamp with time zone, data_content_type text DEFAULT NULL::text, data_schema text DEFAULT ''::text, extensions json DEFAULT NULL::json, max_retries integer DEFAULT 3, config json DEFAULT '{}'::json, data_binary bytea DEFAULT NULL::bytea)
  RETURNS uuid
@@ -467,7 +522,8 @@ CREATE OR REPLACE FUNCTION outbox_wake()
  LANGUAGE plpgsql
 AS $function$
 DECLARE
-  outbox constant bigint := TG_RELID;
+  -- NULL for a table without partitions.
+  outbox constant bigint := coalesce(pg_partition_root(TG_RELID), TG_RELID);
   -- Results that nobody needs are assigned, since an assignment is evaluated directly and PERFORM runs a query.
   ignored boolean;
   told text;

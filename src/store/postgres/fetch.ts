@@ -9,6 +9,8 @@ import {
 } from '../relay-store.ts'
 import { fetchedReader, rowReader } from '../rows.ts'
 import type { Client, RawRow } from './client.ts'
+import { isPartitioned } from './partitions/is-partitioned.ts'
+import { isIn, liveRanges } from './partitions/live-ranges.ts'
 import type { Tables } from './tables.ts'
 import { READERS, selectList, textOf, UNSETTLED } from './values.ts'
 
@@ -34,25 +36,29 @@ const DUE = `e.available_at IS NULL AND e.status IN ${UNSETTLED}
  * (docs/decisions/0116-bounds-by-bytes.md). Lanes are merged here: rows as they are sent cost the server 0.7 us each to sort. What is
  * compressed is only expanded to be measured when it might fit.
  *
+ * Where the table has partitions, a range scan for each of those that may hold any such row (docs/decisions/0137-partitions.md).
+ *
  * `scheduled_at` is checked once more, since a row that others updated may not be parked. What was due when it was written
  * stays due when the clock is set back.
  */
 export function fetch(client: Client, t: Tables) {
-  const text = `
+  const textFor = (partitioned: boolean) => `${partitioned ? `\nWITH ${liveRanges(t, 'IS NULL')}` : ''}
 SELECT ${SENT}
 FROM unnest($2::int[], $3::bigint[], $4::int[]) AS l(lane, after, max)
 CROSS JOIN LATERAL (
   SELECT e.*
-  FROM unnest($1::text[]) AS n(name)
+  FROM unnest($1::text[]) AS n(name)${partitioned ? ' CROSS JOIN live' : ''}
   CROSS JOIN LATERAL (
     SELECT ${stored('$5')}
     FROM ${t.events} AS e
     WHERE e.publisher_backend = n.name AND e.lane = l.lane AND e.seq > l.after
-      AND ${DUE}
+      AND ${DUE}${partitioned ? ` AND ${isIn('live')}` : ''}
     ORDER BY e.seq
     LIMIT l.max) AS e
   ORDER BY e.seq
   LIMIT l.max) AS e`
+  const [plain, ofPartitions] = [textFor(false), textFor(true)]
+  const partitioned = isPartitioned(client, t)
   const read = fetchedReader(READERS, USUAL)
 
   return async (
@@ -67,6 +73,7 @@ CROSS JOIN LATERAL (
       lanes.map(({ limit }) => limit),
     ]
     const values = [names, numbers, after, limits, Math.min(mostData, MOST)]
+    const text = (await partitioned()) ? ofPartitions : plain
     return inOrder((await client.query(text, values, 'keep')).map(read))
   }
 }
@@ -76,19 +83,22 @@ CROSS JOIN LATERAL (
  * of 64 lanes does. It reads over all that lies in the index, also what is dead there, but visits no row up to `after`.
  */
 export function fetchFew(client: Client, t: Tables): NonNullable<RelayStore['fetchFew']> {
-  const text = `
+  const textFor = (partitioned: boolean) => `${partitioned ? `\nWITH ${liveRanges(t, 'IS NULL')}` : ''}
 SELECT ${SENT}
-FROM unnest($1::text[]) AS n(name)
+FROM unnest($1::text[]) AS n(name)${partitioned ? ' CROSS JOIN live' : ''}
 CROSS JOIN LATERAL (
   SELECT ${stored('$3')}
   FROM ${t.events} AS e
   WHERE e.publisher_backend = n.name AND e.seq > $2::bigint
-    AND ${DUE}
+    AND ${DUE}${partitioned ? ` AND ${isIn('live')}` : ''}
   ORDER BY e.lane, e.seq
   LIMIT ${FEW}) AS e
 LIMIT ${FEW}`
+  const [plain, ofPartitions] = [textFor(false), textFor(true)]
+  const partitioned = isPartitioned(client, t)
   const read = fetchedReader(READERS, USUAL)
   return async (names, after, mostData = Number.POSITIVE_INFINITY) => {
+    const text = (await partitioned()) ? ofPartitions : plain
     const rows = await client.query(text, [names, after, Math.min(mostData, MOST)], 'keep')
     return rows.length < FEW ? inOrder(rows.map(read)) : undefined
   }

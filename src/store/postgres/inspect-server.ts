@@ -9,13 +9,13 @@ import type { Tables } from './tables.ts'
 export function inspectServer(client: Client, t: Tables): (transactionAge: number) => Promise<ServerLook> {
   const state = `
 SELECT pg_is_in_recovery() OR current_setting('default_transaction_read_only')::boolean AS read_only,
-  coalesce(s.n_dead_tup, 0) AS dead, coalesce(s.n_live_tup, 0) AS live,
-  date_part('epoch', greatest(s.last_vacuum, s.last_autovacuum)) * 1000 AS cleaned,
+  coalesce(sum(s.n_dead_tup), 0) AS dead, coalesce(sum(s.n_live_tup), 0) AS live,
+  date_part('epoch', max(greatest(s.last_vacuum, s.last_autovacuum))) * 1000 AS cleaned,
   current_setting('autovacuum')::boolean AS autovacuum,
-  coalesce(c.reloptions, '{}') && ARRAY['autovacuum_enabled=false', 'autovacuum_enabled=off', 'autovacuum_enabled=0', 'autovacuum_enabled=no'] AS off_here
+  coalesce(bool_or(c.reloptions && ARRAY['autovacuum_enabled=false', 'autovacuum_enabled=off', 'autovacuum_enabled=0', 'autovacuum_enabled=no']), false) AS off_here
 FROM (SELECT to_regclass($1) AS events) AS o
-LEFT JOIN pg_class AS c ON c.oid = o.events
-LEFT JOIN pg_stat_user_tables AS s ON s.relid = o.events`
+LEFT JOIN pg_class AS c ON c.oid = o.events OR c.oid IN (SELECT p.relid FROM pg_partition_tree(o.events) AS p)
+LEFT JOIN pg_stat_user_tables AS s ON s.relid = c.oid`
   // Only those that hold a snapshot or have written: the others keep nothing from being cleaned up.
   const open = `
 SELECT concat_ws(', ', coalesce(nullif(application_name, ''), 'a session') || coalesce(' as ' || usename, ''), 'pid ' || pid, state) AS who,

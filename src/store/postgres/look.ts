@@ -130,9 +130,10 @@ CROSS JOIN LATERAL (
 ORDER BY n.backend, e.lane, e.seq`
 
   const totalText = `
-SELECT c.reltuples, c.relpages, pg_relation_size(c.oid) / current_setting('block_size')::bigint AS pages,
+SELECT sum(c.reltuples) AS reltuples, sum(c.relpages) AS relpages,
+  sum(pg_relation_size(c.oid) / current_setting('block_size')::bigint) AS pages,
   date_part('epoch', clock_timestamp()) * 1000 AS now
-FROM pg_class AS c WHERE c.oid = $1::regclass`
+FROM pg_class AS c WHERE c.relkind = 'r' AND (c.oid = $1::regclass OR c.oid IN (SELECT p.relid FROM pg_partition_tree($1::regclass) AS p))`
   return { namesText, countsText, headsText, totalText, countText: `SELECT count(*) AS count FROM ${t.events}` }
 }
 

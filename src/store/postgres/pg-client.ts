@@ -61,11 +61,12 @@ type PgLoan = Loan<PgPoolClient>
 
 /**
  * Limits as the beginning of a batch: one round trip, and of this transaction alone, so that no session keeps them, behind
- * PgBouncer neither. The timeout of statements counts for each one of a batch.
+ * PgBouncer neither. The timeout of statements counts for each one of a batch. No statement of ours reads so much that it would be worth
+ * compiling, and one over 30 partitions looks so dear to the planner that it would be compiled for seconds.
  */
 function settings({ lock }: Limits, left: number): string {
   const statement = left === Number.POSITIVE_INFINITY ? 0 : Math.max(100, Math.round(left) - SERVER_FIRST)
-  return `SET LOCAL statement_timeout=${statement};SET LOCAL lock_timeout=${Math.round(lock)};`
+  return `SET LOCAL statement_timeout=${statement};SET LOCAL lock_timeout=${Math.round(lock)};SET LOCAL jit=off;`
 }
 
 const BEGIN = 'BEGIN ISOLATION LEVEL READ COMMITTED'

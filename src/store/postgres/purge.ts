@@ -2,39 +2,17 @@ import type { Census, RetentionStore, SettledPage } from '../retention-store.ts'
 import { farthest, SETTLED, youngest } from '../retention-store.ts'
 import { statusList } from '../values.ts'
 import type { Client } from './client.ts'
+import { FIRST_ID, LAST_ID } from './partitions/cuts.ts'
+import { uuidAt } from './partitions/live-ranges.ts'
+import { partitions } from './partitions/old.ts'
+import { blocks, counts, settledAt, version } from './settled-rows.ts'
 import type { Tables } from './tables.ts'
 
-const FIRST = '00000000-0000-0000-0000-000000000000'
-
-/** The smallest UUID v7 of an instant, as SQL. */
-function uuidAt(instant: string): string {
-  return `encode(overlay(decode('00000000000070008000000000000000', 'hex')
-    placing substring(int8send((date_part('epoch', ${instant}) * 1000)::bigint) from 3) from 1 for 6), 'hex')::uuid`
-}
+/** No id is left out: each is after the one or before the other. */
+const NOTHING = { first: LAST_ID, last: FIRST_ID }
 
 /** Before it are the ids that begin with a time, as a rule, and behind it the others. */
 const TODAY = uuidAt(`statement_timestamp() + interval '1 day'`)
-
-/** When a row was settled, and whether a key waits for it. */
-function settledAt(row: string): string {
-  return `CASE WHEN ${row}.status = 'published' THEN coalesce(${row}.published_at, ${row}.updated_at) ELSE ${row}.updated_at END`
-}
-function blocks(row: string): string {
-  return `(${row}.status = 'failed' AND ${row}.available_at IS NOT NULL)`
-}
-
-/** Whether it is one of those that are counted: its id begins with a time, as that of a v7, and no key waits for it. */
-function counts(row: string): string {
-  return `(substring(${row}.id::text from 15 for 1) = '7' AND NOT ${blocks(row)})`
-}
-
-/**
- * What differs when a row was moved or settled anew. It is asked of the row itself by whatever locks or deletes it: PostgreSQL
- * looks again, after a wait, at conditions on that row alone, and an operator may have requeued it meanwhile.
- */
-function version(row: string): string {
-  return `${row}.status || ' ' || ${row}.generation || ' ' || (date_part('epoch', ${settledAt(row)}) * 1000000)::bigint`
-}
 
 /**
  * Retention. No index holds published rows by status or time, so it walks the primary key. Ids are UUID v7 as a rule, so the
@@ -51,7 +29,7 @@ export function retention(client: Client, t: Tables): RetentionStore {
 WITH page AS MATERIALIZED (
   SELECT e.id, e.event_type, e.status, e.published_at, e.updated_at, e.available_at, e.generation
   FROM ${t.events} AS e
-  WHERE e.id > $1::uuid
+  WHERE e.id > $1::uuid AND (e.id < $11::uuid OR e.id > $12::uuid)
   ORDER BY e.id
   LIMIT $2
 ), ended AS (
@@ -105,9 +83,18 @@ SELECT json_build_object(
   'last', (SELECT id FROM page ORDER BY id LIMIT 1))::text AS census`
 
   return {
-    async walk({ after, rows, ages, upTo }) {
+    partitions: partitions(client, t),
+    async walk({ after, rows, ages, upTo, except = NOTHING }) {
       const limits = SETTLED.flatMap((status) => [ages[status], upTo[status]])
-      const [row] = await client.query(walking, [after ?? FIRST, rows, ...limits, youngest(ages), farthest(upTo)])
+      const [row] = await client.query(walking, [
+        after ?? FIRST_ID,
+        rows,
+        ...limits,
+        youngest(ages),
+        farthest(upTo),
+        except.first,
+        except.last,
+      ])
       return JSON.parse(row?.['page'] ?? '') as SettledPage
     },
     /** The lanes of failed events that blocked their key are notified, so that what waits behind them is released. */

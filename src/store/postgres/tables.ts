@@ -4,6 +4,10 @@ import { prefixOf, requireNames, type TableNames, tableNames } from '../table-na
 export interface Tables extends TableNames<string> {
   /** The schema as given, quoted; undefined = wherever the search path leads. */
   readonly schema: string | undefined
+  /** Where the ids of a partitioned events table are cut: empty while it is none. */
+  readonly partitions: string
+  /** Of a partitioned events table, which event has which source, id and backend: no index over all partitions can say it. */
+  readonly identities: string
   /** A name that starts with the outbox's prefix, quoted but not qualified: for indexes, constraints and triggers. */
   index(suffix: string): string
   /** A name that starts with the outbox's prefix, qualified: for functions. */
@@ -23,6 +27,8 @@ export function tablesOf(table: string, schema: string | undefined): Tables {
   return {
     schema: quotedSchema,
     ...tableNames(table, qualified),
+    partitions: qualified(`${prefixOf(table)}_partitions`),
+    identities: qualified(`${prefixOf(table)}_identities`),
     index: (suffix) => `"${table}_${suffix}"`,
     object: (suffix) => qualified(`${prefixOf(table)}_${suffix}`),
     named: (suffix) => qualified(`${table}_${suffix}`),

@@ -1,6 +1,8 @@
 import { LOCKED_AGAIN } from '../locked-rows.ts'
 import type { HeldHead, UnparkReport } from '../relay-store.ts'
 import type { Client } from './client.ts'
+import { isPartitioned } from './partitions/is-partitioned.ts'
+import { isIn, liveRanges } from './partitions/live-ranges.ts'
 import type { Tables } from './tables.ts'
 import { FAR_FUTURE_SQL, UNSETTLED } from './values.ts'
 
@@ -16,19 +18,19 @@ export function unpark(client: Client, t: Tables) {
   // IS TRUE keeps the parked index, which the condition alone would suit, out of the search by id. And a subquery within it,
   // like NOT IN, is hashed, where IN and NOT EXISTS may become a join.
   const isDue = '(e.available_at <= statement_timestamp()) IS TRUE'
-  const text = `
-WITH due AS (
+  const textFor = (partitioned: boolean) => `
+WITH ${partitioned ? `${liveRanges(t, 'IS NOT NULL')}, ` : ''}due AS (
   SELECT p.id, p.lane, p.partition_key, p.seq, p.generation, p.place
   FROM unnest($2::int[]) AS l(lane)
   CROSS JOIN LATERAL (
     SELECT e.id, l.lane, e.partition_key, e.seq, e.generation, row_number() OVER (ORDER BY e.available_at, e.seq) AS place
-    FROM unnest($1::text[]) AS n(name)
+    FROM unnest($1::text[]) AS n(name)${partitioned ? ' CROSS JOIN live' : ''}
     CROSS JOIN LATERAL (
       SELECT e.id, e.partition_key, e.available_at, e.seq, e.generation
       FROM ${t.events} AS e
       WHERE e.publisher_backend = n.name AND e.lane = l.lane
         AND e.available_at IS NOT NULL AND e.status IN ${UNSETTLED}
-        AND e.available_at <= statement_timestamp()
+        AND e.available_at <= statement_timestamp()${partitioned ? ` AND ${isIn('live')}` : ''}
       ORDER BY e.available_at
       LIMIT $3::bigint + 1) AS e
   ) AS p
@@ -58,13 +60,13 @@ WITH due AS (
 ), next AS (
   SELECT min(e.available_at) AS at
   FROM unnest($1::text[]) AS n(name)
-  CROSS JOIN unnest($2::int[]) AS l(lane)
+  CROSS JOIN unnest($2::int[]) AS l(lane)${partitioned ? ' CROSS JOIN live' : ''}
   CROSS JOIN LATERAL (
     SELECT e.available_at
     FROM ${t.events} AS e
     WHERE e.publisher_backend = n.name AND e.lane = l.lane
       AND e.available_at IS NOT NULL AND e.status IN ${UNSETTLED}
-      AND e.available_at > statement_timestamp() AND e.available_at < ${FAR_FUTURE_SQL}
+      AND e.available_at > statement_timestamp() AND e.available_at < ${FAR_FUTURE_SQL}${partitioned ? ` AND ${isIn('live')}` : ''}
     ORDER BY e.available_at
     LIMIT 1) AS e
 )
@@ -77,10 +79,12 @@ SELECT NULL, NULL, NULL, (SELECT json_agg(json_build_object('id', id, 'seq', seq
   ELSE least((SELECT date_part('epoch', at - statement_timestamp()) * 1000 FROM next),
     CASE WHEN EXISTS (SELECT FROM stuck) THEN ${LOCKED_AGAIN} END) END,
   (SELECT json_agg(DISTINCT lane) FROM due WHERE place > $3::bigint)::text`
+  const [plain, ofPartitions] = [textFor(false), textFor(true)]
+  const partitioned = isPartitioned(client, t)
 
   return async (names: readonly string[], lanes: readonly number[], limitPerLane: number): Promise<UnparkReport> => {
     if (lanes.length === 0 || names.length === 0) return { woken: [], heads: [], locked: [], more: [], nextDueIn: null }
-    const rows = await client.query(text, [names, lanes, limitPerLane], 'keep')
+    const rows = await client.query((await partitioned()) ? ofPartitions : plain, [names, lanes, limitPerLane], 'keep')
     let nextDueIn: number | null = null
     const woken: { lane: number; firstSeq: number; count: number }[] = []
     const heads: string[] = []

@@ -13,8 +13,9 @@ import { history } from './migrations/0011-history.ts'
 import { rates } from './migrations/0012-rates.ts'
 import { duties } from './migrations/0013-duties.ts'
 import { cheaperWakeUp } from './migrations/0014-cheaper-wake-up.ts'
+import { partitions } from './migrations/0015-partitions.ts'
 
-/** All steps, in order. Append only. */
+/** All steps, in order. Append only; from step 16 on each must know that the events table may be partitioned (decision 0137). */
 export const MIGRATIONS: readonly Migration[] = [
   createOutbox,
   createInbox,
@@ -30,4 +31,5 @@ export const MIGRATIONS: readonly Migration[] = [
   rates,
   duties,
   cheaperWakeUp,
+  partitions,
 ]

@@ -100,14 +100,23 @@ END $function$;
 `
 }
 
-/** The triggers of the events table. */
+/** The triggers of the events table, as the first step makes them. */
 export function eventTriggers(t: Tables): string {
+  return `${completeTrigger(t)}${wakeTrigger(t, `\n  WHEN (NEW.status IN ${UNSETTLED})`)}`
+}
+
+/** Completes rows that others insert. */
+export function completeTrigger(t: Tables): string {
   return `CREATE TRIGGER ${t.index('complete_row')} BEFORE INSERT ON ${t.events} FOR EACH ROW
   WHEN (NEW.lane IS NULL OR (NEW.available_at IS NULL AND NEW.scheduled_at > statement_timestamp()))
   EXECUTE FUNCTION ${t.object('complete_row')}();
-CREATE CONSTRAINT TRIGGER ${t.index('wake')} AFTER INSERT ON ${t.events}
-  DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
-  WHEN (NEW.status IN ${UNSETTLED})
+`
+}
+
+/** Wakes relays at commit. `condition`: none since step 14. */
+export function wakeTrigger(t: Tables, condition = ''): string {
+  return `CREATE CONSTRAINT TRIGGER ${t.index('wake')} AFTER INSERT ON ${t.events}
+  DEFERRABLE INITIALLY DEFERRED FOR EACH ROW${condition}
   EXECUTE FUNCTION ${t.object('wake')}();
 `
 }

@@ -4,6 +4,7 @@ import type { SchemaStore } from '../../store.ts'
 import { capture } from '../capture.ts'
 import type { Client, Clients, ClientTransaction } from '../client.ts'
 import { inspect } from '../inspect.ts'
+import { partition } from '../partitions/convert.ts'
 import { refuseEncoding, SESSION_ENCODING } from '../session-encoding.ts'
 import type { Tables } from '../tables.ts'
 import { hasLostRecords, lanesLeft } from './mend/lost-records.ts'
@@ -47,6 +48,7 @@ export function schema(
     takeOverScript: (lanes) => printTakeOver(t, lanes),
     inspect: inspect(operator, t),
     capture: capture(operator, t),
+    partition: partition(client, t),
   })
 }
 

@@ -56,19 +56,19 @@ function plain(definition: string): string {
 /**
  * Every object of the schema in which the pattern's events table ($1) stands, with what makes it. The parts are in the
  * order in which they need each other. A primary key and a column are named after their table: `table.column`. Of a table,
- * `definition` are its storage options and `sql` is its schema.
+ * `definition` are its storage options and `sql` is its schema. An events table with partitions has the same columns, key, indexes and triggers.
  */
 const CATALOG = `WITH home AS (
   SELECT n.oid, format('%I', n.nspname) AS name FROM pg_namespace AS n
   WHERE n.oid = (SELECT c.relnamespace FROM pg_class AS c WHERE c.oid = to_regclass($1))
 ), tables AS (
   SELECT c.oid, c.relname AS name, c.reloptions, c.relkind, h.name AS home, format('%s.%I', h.name, c.relname) AS qualified
-  FROM pg_class AS c JOIN home AS h ON h.oid = c.relnamespace WHERE c.relkind IN ('r', 'v')
+  FROM pg_class AS c JOIN home AS h ON h.oid = c.relnamespace WHERE c.relkind IN ('r', 'v', 'p')
 )
 SELECT kind, name, definition, sql FROM (
   SELECT 1 AS part, 0::bigint AS n, 'table' AS kind, t.name::text AS name,
     coalesce(array_to_string(t.reloptions, ', '), '') AS definition, t.home AS sql
-  FROM tables AS t WHERE t.relkind = 'r'
+  FROM tables AS t WHERE t.relkind IN ('r', 'p')
   UNION ALL
   SELECT 2, a.attnum, 'column', format('%s.%s', t.name, a.attname), '',
     format('ALTER TABLE %s ADD COLUMN %I %s%s%s', t.qualified, a.attname, format_type(a.atttypid, a.atttypmod),
@@ -77,7 +77,7 @@ SELECT kind, name, definition, sql FROM (
       CASE WHEN a.attnotnull THEN ' NOT NULL' ELSE '' END)
   FROM tables AS t JOIN pg_attribute AS a ON a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped
   LEFT JOIN pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
-  WHERE t.relkind = 'r'
+  WHERE t.relkind IN ('r', 'p')
   UNION ALL
   SELECT 3, 0, CASE k.contype WHEN 'p' THEN 'key' ELSE 'check' END,
     format('%s.%s', t.name, CASE k.contype WHEN 'p' THEN 'p' ELSE k.conname END), '',

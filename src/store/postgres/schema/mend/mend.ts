@@ -1,8 +1,9 @@
 import type { Client, ClientTransaction } from '../../client.ts'
+import { isPartitionedNow } from '../../partitions/convert.ts'
 import { serverCode } from '../../store-error.ts'
 import type { Tables } from '../../tables.ts'
 import { type Migration, scriptOf } from '../migration.ts'
-import { buildIndex } from '../takeover/build-index.ts'
+import { buildIndex, buildOnPartitions } from '../takeover/build-index.ts'
 import { lockMigrations } from '../takeover/take-over.ts'
 import { bare, compare, type Gap, patternOf } from './compare.ts'
 
@@ -41,7 +42,10 @@ export async function mend(client: Client, t: Tables, wanted: Wanted): Promise<r
     throw error
   }
   for (const { kind, name, sql } of gaps) {
-    if (kind === 'index') await buildIndex(client, qualified(t, name), sql.replace(/ INDEX /, ' INDEX CONCURRENTLY '))
+    if (kind !== 'index') continue
+    const ofEvents = sql.replaceAll('"', '').includes(`.${bare(t.events)} USING `)
+    if (ofEvents && (await isPartitionedNow(client, t))) await buildOnPartitions(client, t, name, sql)
+    else await buildIndex(client, qualified(t, name), sql.replace(/ INDEX /, ' INDEX CONCURRENTLY '))
   }
   return gaps.filter(({ kind }) => kind !== 'check').map(wordsFor)
 }

@@ -1,5 +1,6 @@
 import { LOCK_KEYS } from '../../values.ts'
 import type { Migration } from '../migration.ts'
+import { wakeTrigger } from '../parts.ts'
 
 /**
  * The same wake-up at a third of its cost: 7 us of the server and not 21 for a transaction with one event. The condition of a trigger
@@ -42,8 +43,5 @@ BEGIN
 END $function$;
 
 DROP TRIGGER IF EXISTS ${t.index('wake')} ON ${t.events};
-CREATE CONSTRAINT TRIGGER ${t.index('wake')} AFTER INSERT ON ${t.events}
-  DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
-  EXECUTE FUNCTION ${t.object('wake')}();
-`,
+${wakeTrigger(t)}`,
 }

@@ -1,6 +1,8 @@
 import { Pause } from '../../../../foundation/pause.ts'
 import type { Client } from '../../client.ts'
+import { qualify } from '../../partitions/cuts.ts'
 import { serverCode } from '../../store-error.ts'
+import type { Tables } from '../../tables.ts'
 
 /**
  * Builds an index beside all traffic; `sql` says CONCURRENTLY. A build that died leaves an invalid index, which would be
@@ -29,6 +31,25 @@ FROM pg_index AS i WHERE i.indexrelid = to_regclass($1)`,
       await client.query(`DROP INDEX CONCURRENTLY IF EXISTS ${name}`)
     }
   }
+}
+
+/**
+ * The same for an events table with partitions: one after the other, and then that of the table itself, which is made of them. It cannot
+ * be unique, as it does not hold the id.
+ */
+export async function buildOnPartitions(client: Client, t: Tables, name: string, sql: string): Promise<void> {
+  const on = sql.slice(sql.indexOf(' USING '))
+  const leaves = await client.query(
+    `SELECT c.relname AS name FROM pg_partition_tree(to_regclass($1)) AS p JOIN pg_class AS c ON c.oid = p.relid WHERE p.isleaf`,
+    [t.events],
+  )
+  const suffix = name.slice(t.index('').length - 2)
+  for (const { name: leaf } of leaves) {
+    const own = `${leaf}_${suffix}`
+    await buildIndex(client, qualify(t, own), `CREATE INDEX CONCURRENTLY "${own}" ON ${qualify(t, leaf ?? '')}${on}`)
+  }
+  await client.query(`DROP INDEX IF EXISTS ${qualify(t, name)}`)
+  await client.query(`CREATE INDEX "${name}" ON ${t.events}${on}`)
 }
 
 /** The SQLSTATE of a name that is taken. */
