@@ -158,7 +158,7 @@ test('piped, and as JSON in whatever window, nothing is wrapped', async () => {
     assert.equal(json.lines.length, 1)
     JSON.parse(json.output)
   }
-  assert.match((await broadcaster(['stats'])).output, /^BACKEND +WAITING +STUCK +LAG .*BLOCKED KEYS$/m)
+  assert.match((await broadcaster(['stats'])).output, /^BACKEND +WAITING +STUCK +LAG .*BLOCKED KEYS +OUT\/S$/m)
   const sql = await broadcaster(['migrate', '--print'])
   assert.deepEqual((await broadcaster(['migrate', '--print'], { width: 60 })).lines, sql.lines)
   const refused = await broadcaster(['nonsense', '--json'], { width: 60 })
