@@ -85,6 +85,25 @@ VALUES ($1, $2, '/s', $3::text, $4, $4, CASE WHEN $3::text = 'published' THEN $4
     await place.close()
   })
 
+  test('who may not go on any more takes nothing out, archives nothing and deletes nothing', async () => {
+    const there = [await put(v7(12)), await put(randomUUID())].sort()
+    const archive = new Archive(store.admin, () => assert.fail('archived'))
+    const clean = (mayGoOn: () => boolean) =>
+      new CleanUp(store.retention, keeps(7 * DAY), archive, undefined, true).run({
+        onRemoved: () => assert.fail('removed'),
+        rest: async () => true,
+        mayGoOn,
+      })
+    const all = await names()
+    await clean(() => false)
+    assert.deepEqual([await ids(), await names()], [there, all])
+    // Its turn is over just after a partition was taken out.
+    let asked = 0
+    await clean(() => asked++ === 0)
+    const taken = await sql('SELECT name FROM outbox_partitions WHERE looked_at IS NOT NULL')
+    assert.deepEqual([taken.length, await names()], [1, all])
+  })
+
   test('what is old goes with its partition, and what must stay is moved and is the same', async () => {
     const gone = [await put(v7(12)), await put(v7(12)), await put(v7(10))]
     const stay = [
