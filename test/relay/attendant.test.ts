@@ -36,6 +36,7 @@ function attending() {
     refence: (_lane: unknown, fence: number) => did.push(`fence ${fence}`),
     lose: say('lose'),
     reconcile: say('reconcile'),
+    touch: say('reconcile'),
     resume: say('resume'),
     distrust: () => did.push('distrust'),
   }

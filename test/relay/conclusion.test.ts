@@ -37,6 +37,7 @@ function concluding(answer: (outcomes: readonly Outcome[]) => Partial<SettleRepo
       signals: { has: () => false, emit: () => undefined },
       lease,
       onError: () => undefined,
+      flow: { add: () => undefined },
       store: {
         relay: {
           async settle(_ownership: unknown, outcomes: readonly Outcome[]): Promise<SettleReport> {

@@ -110,7 +110,9 @@ function drain(check: () => Promise<unknown>, run: () => Promise<void>) {
   const say = (what: string) => async (): Promise<void> => void did.push(what)
   const keeper = { start: say('start'), run: say('run'), stop: say('stop'), leave: say('leave') }
   const cycle = { run, stop: () => did.push('stop cycle'), published: 3 }
-  const parts = { keeper, cycles: [cycle], waker: { close: say('close') }, check } as unknown as DrainParts
+  const nothing = async (): Promise<void> => undefined
+  const beside = { flow: { write: nothing, stop: () => undefined }, outages: { idle: nothing } }
+  const parts = { keeper, cycles: [cycle], waker: { close: say('close') }, check, ...beside } as unknown as DrainParts
   return { did, drain: new Drain(parts) }
 }
 

@@ -86,6 +86,8 @@ test('while the last sends of a worker end its lease is renewed, and its lanes a
     cycles: [{ stop: () => did.push('stop') }],
     waker: { close: say('close') },
     unserved: part,
+    flow: { ...part, write: async () => undefined },
+    outages: { idle: async () => undefined },
     running: running.promise,
   } as unknown as Shift
   const ending = endShift(shift, 40)

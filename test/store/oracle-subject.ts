@@ -350,7 +350,7 @@ export class Subject {
 const NOBODY = '0193d2a0-0000-7000-8000-000000000000'
 
 function uuid(n: number): string {
-  return `0193d2a0-0000-7000-8000-1000${n.toString(16).padStart(8, '0')}`
+  return `0193d2a0-0000-4000-8000-1000${n.toString(16).padStart(8, '0')}`
 }
 
 function ownershipOf(worker: KnownWorker): Ownership {
