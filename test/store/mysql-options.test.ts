@@ -344,7 +344,7 @@ for (const { name: server, title } of MYSQL_SERVERS) {
         await store.schema.migrate()
         await insertOne(store)
         const [tables] = await place.pool.query('SHOW TABLES')
-        assert.equal((tables as unknown[]).length, 11)
+        assert.equal((tables as unknown[]).length, 15)
         const off = createPool({ uri: place.url })
         off.on('connection', (connection) => void connection.query('SET autocommit = 0'))
         try {
