@@ -57,7 +57,8 @@ export class OldPartitions {
         continue
       }
       if (!this.#isOver(partition, surplus)) break
-      const outcome = await unlessBusy(this.#drop(partition, surplus, turn))
+      // One that cannot be locked is cleaned row by row until it can.
+      const outcome = await this.#drop(partition, surplus, turn).catch(staysIfBusy)
       if (outcome === undefined) break
       left = left.slice(1)
       // Those behind it wait for it: only the oldest can be dropped. They are cleaned row by row meanwhile.
@@ -154,6 +155,11 @@ function mayStillGo(row: { readonly status: string; readonly isLate: boolean }):
 
 function isSettled({ status }: { readonly status: string }): boolean {
   return (SETTLED as readonly string[]).includes(status)
+}
+
+function staysIfBusy(error: unknown): 'stays' {
+  if (error instanceof BroadcasterError && error.code === 'STORE_BUSY') return 'stays'
+  throw error
 }
 
 /** Undefined: the table could not be locked; there is time until the next clean-up. */
