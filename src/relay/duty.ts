@@ -25,6 +25,7 @@ export class Duty {
   readonly #lease: Lease
   #timer: NodeJS.Timeout | undefined
   #extending: Promise<unknown> = Promise.resolve()
+  #isExtending = false
 
   constructor(parts: DutyParts) {
     this.#parts = parts
@@ -45,23 +46,35 @@ export class Duty {
 
   /** Gives it back. Never rejects: the lease ends anyway. */
   async end(): Promise<void> {
-    const { store, name, onError } = this.#parts
     clearInterval(this.#timer)
     await this.#extending
-    if (this.#lease.left <= 0) return
-    this.#lease.end()
-    await store.giveBack(name, this.#holder).catch(onError)
+    if (this.#lease.left > 0) await this.#giveUp(true)
   }
 
+  /** What has ended is not taken up again: another may have had it meanwhile, and what was begun here is out of date. */
   #extend(): void {
-    this.#extending = this.#take().catch(this.#parts.onError)
+    if (this.#isExtending) return
+    this.#isExtending = true
+    const work = this.isOurs ? this.#take(() => this.isOurs) : this.#giveUp()
+    this.#extending = work.catch(this.#parts.onError).finally(() => {
+      this.#isExtending = false
+    })
   }
 
-  async #take(): Promise<boolean> {
+  async #take(isStill = () => true): Promise<boolean> {
+    const { store, name } = this.#parts
     const asked = moment()
-    const isTaken = await this.#parts.store.take(this.#parts.name, this.#holder, this.#lease.length)
-    if (isTaken) this.#lease.extend(asked)
-    else this.#lease.end()
+    const isTaken = await store.take(name, this.#holder, this.#lease.length)
+    if (isTaken && isStill()) this.#lease.extend(asked)
+    else await this.#giveUp(isTaken)
     return isTaken
+  }
+
+  /** Never rejects. `isTaken`: the database says that it is ours. */
+  async #giveUp(isTaken = false): Promise<void> {
+    const { store, name, onError } = this.#parts
+    clearInterval(this.#timer)
+    this.#lease.end()
+    if (isTaken) await store.giveBack(name, this.#holder).catch(onError)
   }
 }
