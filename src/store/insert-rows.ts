@@ -9,7 +9,7 @@ export interface InsertLimits {
   readonly bytes?: number
   /**
    * Where a waiting insert locks the gap before what it waits for (InnoDB): a text that sorts as the index does, descending
-   * if it is, so that the lock's holder goes on behind the gap. Default: by source, id and backend.
+   * if it is, so that the lock's holder goes on behind the gap. Default: by source, id and backend, rows without an id of their own last.
    */
   readonly orderOf?: (row: NewOutboxEvent) => string
 }
@@ -82,8 +82,13 @@ export function inInsertOrder(
   return placed.sort((a, b) => byText(a.key, b.key) || byText(a.place, b.place)).map(({ row }) => row)
 }
 
-function identityText({ source, eventId, id, publisherBackend }: NewOutboxEvent): string {
-  return JSON.stringify([source, eventId ?? id, publisherBackend])
+function identityText(row: NewOutboxEvent): string {
+  return row.eventId === null ? rowIdText(row) : JSON.stringify([row.source, row.eventId, row.publisherBackend])
+}
+
+/** Where a row stands that has only the id of its row: as in the primary key, after all that have an id of their own. */
+export function rowIdText({ id, publisherBackend }: NewOutboxEvent): string {
+  return `id ${id} ${publisherBackend}`
 }
 
 /** Whether the caller may have chosen the id, so that it may be stored already: publish makes version 7. */

@@ -202,7 +202,7 @@ export class Subject {
     const found: unknown[] = []
     try {
       await transaction.call(this.#store, async (tx) => {
-        published.push(...(await insertIn(this.#store, tx, events)))
+        for (const some of inKnownOrder(events)) published.push(...(await insertIn(this.#store, tx, some)))
         for (const event of events) {
           if (published.some((row) => row.id === event.id)) continue
           const row = await runIn(this.#store, tx, publish.findDuplicate(event))
@@ -348,6 +348,15 @@ export class Subject {
 }
 
 const NOBODY = '0193d2a0-0000-7000-8000-000000000000'
+
+/**
+ * The events in groups whose rows every store numbers alike. Those without a key but with an id of their own have no
+ * order to keep, and each store inserts them in that of its index.
+ */
+function inKnownOrder(events: readonly NewOutboxEvent[]): readonly (readonly NewOutboxEvent[])[] {
+  const isFree = (event: NewOutboxEvent): boolean => event.partitionKey === null && event.eventId !== null
+  return [events.filter((event) => !isFree(event)), ...events.filter(isFree).map((event) => [event])]
+}
 
 function uuid(n: number): string {
   return `0193d2a0-0000-4000-8000-1000${n.toString(16).padStart(8, '0')}`

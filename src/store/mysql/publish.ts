@@ -1,6 +1,6 @@
 import { createHash, randomInt } from 'node:crypto'
 import { COLUMN_NAMES, INSERTED_COLUMNS, type InsertedRow, type NewOutboxEvent } from '../../record/columns.ts'
-import { insertRows } from '../insert-rows.ts'
+import { insertRows, rowIdText } from '../insert-rows.ts'
 import type { Program } from '../program.ts'
 import { namedRowReader, plainName } from '../rows.ts'
 import type { Row, Statement } from '../statement.ts'
@@ -150,7 +150,7 @@ function identityOf(row: NewOutboxEvent): string | null {
  */
 function placeOf(row: NewOutboxEvent): string {
   const identity = identityOf(row)
-  return identity?.replaceAll(/./g, (digit) => (15 - Number.parseInt(digit, 16)).toString(16)) ?? `id ${row.id}`
+  return identity?.replaceAll(/./g, (digit) => (15 - Number.parseInt(digit, 16)).toString(16)) ?? rowIdText(row)
 }
 
 /**
