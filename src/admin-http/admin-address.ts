@@ -2,10 +2,8 @@
 export type AdminAddress =
   | { readonly kind: 'api'; readonly parts: readonly string[] }
   | { readonly kind: 'asset'; readonly name: string }
-  /** `base` leads from the page to the base path: `./`, `../`. */
+  /** `base` leads from the page to the base path: `./`, `../`, or `./outbox/` from `/ops/outbox`. */
   | { readonly kind: 'page'; readonly base: string }
-  /** The base path without its slash at the end: `to` leads there. */
-  | { readonly kind: 'slash'; readonly to: string }
   | { readonly kind: 'refused' }
 
 /** Pages by their first word, and how many parts may follow. */
@@ -57,5 +55,6 @@ export function readAddress(path: string, isCall: (parts: readonly string[]) => 
   if (behindApi.length > 0) return { kind: 'api', parts: behindApi.at(-1) ?? [] }
   // A name with a dot is a file that is not there.
   if (last.includes('.')) return { kind: 'refused' }
-  return { kind: 'slash', to: `./${path.slice(path.lastIndexOf('/') + 1)}/` }
+  // The base path without its slash. No redirect to the one with it: some frameworks (Next) redirect the other way.
+  return { kind: 'page', base: `./${path.slice(path.lastIndexOf('/') + 1)}/` }
 }

@@ -6,7 +6,7 @@ import { describeKind } from '../foundation/describe-kind.ts'
 import { hasMethods } from '../foundation/option-kinds.ts'
 import { requireRequest } from '../foundation/require-request.ts'
 import { readAddress } from './admin-address.ts'
-import { answer, problemResponse } from './answers.ts'
+import { problemResponse } from './answers.ts'
 import { ApiCalls } from './api-calls.ts'
 import { ApiError, problemOf } from './api-problem.ts'
 import { routesAt } from './api-routes.ts'
@@ -15,7 +15,7 @@ import type { AdministeredOutbox, Desk, ServedOutbox } from './call.ts'
 import { FilterMemory } from './filter-memory.ts'
 import { operationRow } from './operation-row.ts'
 import { type AdminHandlerOptions, readAdminOptions } from './options.ts'
-import { packageVersion } from './package-version.ts'
+import { packageVersion } from './package-folder.ts'
 import { EventView } from './shown-event.ts'
 import { signerOf } from './signed.ts'
 import { StaticFiles } from './static-files.ts'
@@ -92,7 +92,6 @@ async function answerTo(request: Request, { desk, files, calls }: Parts): Promis
     if (visitor === null) throw calls.unauthenticated()
   }
   if (address.kind === 'page') return files.page(request, address.base)
-  if (address.kind === 'slash') return answer(null, 308, { location: address.to })
   const file = address.kind === 'asset' ? files.asset(request, address.name) : undefined
   if (file === undefined) throw new ApiError('NOT_FOUND', 'There is no such page and no such file.')
   return file

@@ -58,5 +58,10 @@ export function liveAnswer(feed: StatusFeed, signal: AbortSignal): Response {
     },
     { highWaterMark: 4 },
   )
-  return answer(body, 200, { 'content-type': 'text/event-stream', 'x-accel-buffering': 'no' })
+  return answer(body, 200, {
+    'content-type': 'text/event-stream',
+    // Whoever compresses it on the way would hold it back meanwhile.
+    'cache-control': 'no-store, no-transform',
+    'x-accel-buffering': 'no',
+  })
 }

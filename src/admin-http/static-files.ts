@@ -1,7 +1,9 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { extname, join } from 'node:path'
 import { gzipSync } from 'node:zlib'
+import { arrivalOf } from '../foundation/arrival.ts'
 import { answer } from './answers.ts'
+import { packageFolder } from './package-folder.ts'
 import { digest } from './signed.ts'
 
 const TYPES: Readonly<Record<string, string>> = {
@@ -28,10 +30,15 @@ const NOT_BUILT = `<!doctype html>
 </html>
 `
 
-/** The built pages: beside this file when it is built, in `dist` of the project when it is run from its sources. */
-function folderOfPages(): string {
-  const { dirname } = import.meta
-  return dirname.endsWith(join('src', 'admin-http')) ? join(dirname, '../../dist/admin-http/ui') : join(dirname, 'ui')
+/** The text as the value of an attribute in double quotes. */
+const escapeHtml = (text: string): string => text.replace(/[&"<>]/g, (letter) => `&#${letter.charCodeAt(0)};`)
+
+/**
+ * Whether the answer may be compressed: the browser takes it, and our own listener passes it on. Some frameworks drop the
+ * header that says how a Response is encoded (Next), and compress it themselves.
+ */
+function takesZipped(request: Request): boolean {
+  return arrivalOf(request) !== undefined && /\bgzip\b/.test(request.headers.get('accept-encoding') ?? '')
 }
 
 /** The files of the pages, read once when they are first asked for. What was not there then is never looked for: no path leads out. */
@@ -40,7 +47,7 @@ export class StaticFiles {
   #index: { readonly text: string; readonly tag: string } | undefined
   #assets: ReadonlyMap<string, StaticFile> | undefined
 
-  constructor(folder = folderOfPages()) {
+  constructor(folder = join(packageFolder(), 'dist/admin-http/ui')) {
     this.#folder = folder
   }
 
@@ -48,10 +55,15 @@ export class StaticFiles {
   page(request: Request, base: string): Response {
     this.#index ??= this.#readIndex()
     const { text, tag } = this.#index
-    const etag = `"${tag}${base.length}"`
+    const etag = `"${tag}${digest(base).toString('hex').slice(0, 8)}"`
     const headers = { 'content-type': 'text/html; charset=utf-8', 'cache-control': 'no-cache', etag }
     if (request.headers.get('if-none-match') === etag) return answer(null, 304, headers)
-    return answer(text.replace('<head>', `<head><base href="${base}">`), 200, headers)
+    // A function: `$` in an address has no meaning of its own.
+    return answer(
+      text.replace('<head>', () => `<head><base href="${escapeHtml(base)}">`),
+      200,
+      headers,
+    )
   }
 
   /** A file of the pages, kept by browsers for a year: its name changes with it. Undefined: there is none. */
@@ -59,7 +71,7 @@ export class StaticFiles {
     this.#assets ??= this.#readAssets()
     const file = this.#assets.get(name)
     if (file === undefined) return undefined
-    const zips = /\bgzip\b/.test(request.headers.get('accept-encoding') ?? '') && file.zipped.length < file.plain.length
+    const zips = takesZipped(request) && file.zipped.length < file.plain.length
     return answer(zips ? file.zipped : file.plain, 200, {
       'content-type': file.type,
       'cache-control': 'public, max-age=31536000, immutable',

@@ -198,10 +198,19 @@ for (const [path, base] of [
   })
 }
 
-test('the base path without its slash leads to the one with it, wherever a proxy put it', async () => {
-  const { status, headers } = await asking(adminHandler(broadcaster, BY_TOKEN), '/ops/outbox')('')
-  assert.deepEqual([status, headers.get('location')], [308, './outbox/'])
-})
+// A redirect to the one with it would never end where the framework redirects the other way, as Next does.
+for (const [path, base] of [
+  ['/ops/outbox', './outbox/'],
+  ['/outbox', './outbox/'],
+  ["/ops/a&b'$'$&", "./a&#38;b'$'$&#38;/"],
+  ['/ops/a"<script>', './a%22%3Cscript%3E/'],
+] as const) {
+  test(`the base path without its slash, ${path}, shows the page with the base ${base}`, async () => {
+    const { status, text } = await asking(adminHandler(broadcaster, BY_TOKEN), path)('')
+    assert.equal(status, 200)
+    assert.ok(text.includes(`<head><base href="${base}">`), text.slice(0, 200))
+  })
+}
 
 test('behind a framework that cuts off where it is mounted', async (t) => {
   const { createServer } = await import('node:http')
@@ -216,9 +225,7 @@ test('behind a framework that cuts off where it is mounted', async (t) => {
   t.after(() => server.close().closeAllConnections())
   const { port } = server.address() as { port: number }
   const bare = await fetch(`http://127.0.0.1:${port}/ops`, { redirect: 'manual' })
-  assert.equal(bare.headers.get('location'), './ops/')
-  const followed = await fetch(`http://127.0.0.1:${port}/ops`)
-  assert.equal(followed.url, `http://127.0.0.1:${port}/ops/`)
+  assert.match(await bare.text(), /<head><base href=".\/ops\/">/)
   const status = await fetch(`http://127.0.0.1:${port}/ops/api/status`, {
     headers: { authorization: `Bearer ${TOKENS.viewer}` },
   })

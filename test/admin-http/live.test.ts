@@ -25,7 +25,7 @@ async function counted() {
 /** Reads server-sent events. */
 async function* messages(response: Response): AsyncGenerator<{ readonly event: string; readonly data: StatusAnswer }> {
   assert.equal(response.headers.get('content-type'), 'text/event-stream')
-  assert.equal(response.headers.get('cache-control'), 'no-store')
+  assert.equal(response.headers.get('cache-control'), 'no-store, no-transform')
   let text = ''
   const decoder = new TextDecoder()
   for await (const piece of response.body ?? []) {

@@ -96,21 +96,6 @@ const MOUNTS: Readonly<Record<string, Mount>> = {
     const server = app.getHttpServer() as Server
     return { port: (server.address() as AddressInfo).port, close: closing(server) }
   },
-
-  /** What Next gives a route handler in `app/ops/outbox/[[...path]]/route.ts`: a Request with the whole address. */
-  Next(admin) {
-    const route = { GET: admin, POST: admin }
-    return listening(
-      createServer(
-        toNodeListener(async (request) => {
-          const handler = route[request.method as keyof typeof route]
-          if (handler === undefined) return new Response(null, { status: 405 })
-          const { method, headers, body } = request
-          return handler(new Request(request.url, { method, headers, body, ...(body && { duplex: 'half' }) }))
-        }),
-      ),
-    )
-  },
 }
 
 /** A proxy that serves the admin at another path, and passes on all as it comes. */
