@@ -9,7 +9,7 @@ export function memoryRates(outbox: MemoryOutbox): RateStore {
       const name = JSON.stringify([backend, destination])
       const now = outbox.now()
       const { spent, ...permits } = takePermits((outbox.rates.get(name) ?? now) - now, request)
-      if (permits.taken > 0) outbox.rates.set(name, now + spent)
+      if (spent !== null) outbox.rates.set(name, now + spent)
       return permits
     },
   }

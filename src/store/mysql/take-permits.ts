@@ -22,7 +22,7 @@ SELECT CAST(spent_until AS CHAR) AS seen, CAST(${NOW} AS CHAR) AS now, TIMESTAMP
 FROM ${t.rates} WHERE ${of}`)
     if (row === undefined) return 'missing'
     const { taken, wait, spent } = takePermits(Number(row['number']) / 1_000, request)
-    if (taken === 0) return { taken, wait }
+    if (spent === null) return { taken, wait }
     const changed = await client.run(sql`
 UPDATE ${t.rates}
 SET spent_until = CAST(${String(row['now'])} AS DATETIME(6)) + INTERVAL ${new Sql(String(Math.round(spent * 1_000)))} MICROSECOND

@@ -18,16 +18,19 @@ WITH locked AS (
     least($5::float8, greatest(1, floor(${TOGETHER} / $4::float8))) AS together,
     date_part('epoch', spent_until - now) * 1000 AS spent
   FROM seen
+), judged AS (
+  SELECT *, spent > allowance + ${FURTHEST_AHEAD + PRECISION} AS too_much FROM asked
 ), owing AS (
-  SELECT *, CASE WHEN spent > allowance + ${FURTHEST_AHEAD + PRECISION} THEN allowance ELSE greatest(0, spent) END AS owed
-  FROM asked
+  SELECT *, CASE WHEN too_much THEN allowance ELSE greatest(0, spent) END AS owed FROM judged
 ), taking AS (
   SELECT *, least(events, greatest(floor((allowance - owed) / interval), together)) AS taken FROM owing
 ), decided AS (
-  SELECT now, taken, owed + taken * interval AS spent, greatest(0, owed + taken * interval - allowance) AS wait FROM taking
+  SELECT now, taken, owed, too_much, owed + taken * interval AS spent, greatest(0, owed + taken * interval - allowance) AS wait
+  FROM taking
 ), changed AS (
-  UPDATE ${t.rates} AS r SET spent_until = d.now + d.spent * interval '1 millisecond'
-  FROM decided AS d WHERE r.backend = $1 AND r.destination = $2 AND d.wait <= ${FURTHEST_AHEAD}
+  UPDATE ${t.rates} AS r
+  SET spent_until = d.now + CASE WHEN d.wait <= ${FURTHEST_AHEAD} THEN d.spent ELSE d.owed END * interval '1 millisecond'
+  FROM decided AS d WHERE r.backend = $1 AND r.destination = $2 AND (d.wait <= ${FURTHEST_AHEAD} OR d.too_much)
 )
 SELECT taken, wait FROM decided`
 

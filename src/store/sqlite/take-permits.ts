@@ -23,7 +23,7 @@ export function rates(database: Database, t: Tables): RateStore {
         const [now, until] = [Number(row?.['now']), row?.['spent_until']]
         if (until === null && made++ % RATES_PER_CLEANING === 0) db.run(cleanSql, backend)
         const { spent, ...permits } = takePermits(until === null ? 0 : Number(until) - now, request)
-        if (permits.taken > 0) db.run(spendSql, backend, destination, now + spent)
+        if (spent !== null) db.run(spendSql, backend, destination, now + spent)
         return permits
       }),
   }

@@ -64,6 +64,20 @@ export const rateCases: readonly StoreCase[] = [
     assert.equal(taken, 1)
     assert.ok(wait > 0 && wait <= 100, `wait ${wait}`)
   }),
+  it('rate: one that owes more than it ever can is counted down from what it can, though nothing is given', async ({
+    store,
+  }) => {
+    const { rates } = store.coordination
+    // As behind a clock that was set back by hours.
+    await rates.take(BACKEND, '', { events: 500, interval: MINUTE, burst: 500 })
+    const slow = { events: 10, interval: 4_000, burst: 1 }
+    const { taken, wait } = await rates.take(BACKEND, '', slow)
+    assert.deepEqual([taken, wait <= 4_000 - FURTHEST_AHEAD && wait > 0], [0, true], `wait ${wait}`)
+    // Another rate tells what is owed since.
+    const other = await rates.take(BACKEND, '', { events: 1, interval: MINUTE, burst: 1 })
+    assert.equal(other.taken, 0)
+    assert.ok(other.wait <= 4_000 - FURTHEST_AHEAD, `wait ${other.wait}`)
+  }),
   it('rate: a high one is counted to the fraction of a millisecond', async ({ store }) => {
     const { rates } = store.coordination
     // One in 0.3 ms: in whole milliseconds it would be three times as fast, or infinitely.
