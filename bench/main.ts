@@ -5,6 +5,7 @@ const BENCHMARKS = {
   options: () => import('./options.ts'),
   'option-latency': () => import('./option-latency.ts'),
   soak: () => import('./soak/soak.ts'),
+  day: () => import('./day.ts'),
   memory: () => import('./memory.ts'),
   'large-events': () => import('./large-events.ts'),
   'fetch-cost': () => import('./fetch-cost.ts'),

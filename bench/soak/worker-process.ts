@@ -2,6 +2,7 @@
 import { Pool } from 'pg'
 import { Broadcaster } from '../../src/broadcaster.ts'
 import { redisStreams } from '../../src/redis-streams/redis-streams.ts'
+import type { RetentionOptions } from '../../src/retention/retention-options.ts'
 import { postgres } from '../../src/store/postgres/postgres.ts'
 import { onSignal } from '../../src/telemetry/signals.ts'
 
@@ -13,6 +14,8 @@ export interface SoakTask {
   readonly stream: string
   /** Entries that the stream keeps, about. */
   readonly maxLength: number
+  /** Its retention. Default: the usual one. */
+  readonly retention?: RetentionOptions
 }
 
 /** How it is. */
@@ -25,7 +28,7 @@ export interface SoakReport {
   readonly cpu: number
 }
 
-const { url, schema, redisUrl, stream, maxLength } = JSON.parse(process.argv[2] ?? '{}') as SoakTask
+const { url, schema, redisUrl, stream, maxLength, retention } = JSON.parse(process.argv[2] ?? '{}') as SoakTask
 const pool = new Pool({ connectionString: url, max: 4 })
 const broadcaster = new Broadcaster({
   store: postgres({ pool, schema }),
@@ -34,7 +37,7 @@ const broadcaster = new Broadcaster({
 let published = 0
 onSignal('batch.settled', (settled) => void (published += settled.published))
 const stopping = new Promise((resolve) => process.once('message', resolve))
-await broadcaster.worker().start()
+await broadcaster.worker(retention === undefined ? {} : { retention }).start()
 const telling = setInterval(() => {
   const { user, system } = process.cpuUsage()
   process.send?.({ published, memory: process.memoryUsage.rss(), cpu: (user + system) / 1e6 } satisfies SoakReport)
