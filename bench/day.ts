@@ -1,6 +1,6 @@
 /**
  * Whether an outbox stays small: a day of events, in half an hour, through a table whose retention keeps a tenth of them, and how large
- * the table and its indexes are meanwhile. PostgreSQL with its own autovacuum, to Redis Streams.
+ * the table and its indexes are meanwhile. PostgreSQL with its autovacuum on, to Redis Streams.
  *
  *     npm run bench -- day [--events 10000000] [--keep 1000000] [--rate 5000] [--interval 10000] [--json path] [--svg path]
  *
@@ -95,6 +95,10 @@ async function sizes(): Promise<Pick<Part, 'rows' | 'tableMB' | 'indexesMB' | 'd
 }
 
 try {
+  const { rows: settings } = await pool.query<{ autovacuum: string }>('SHOW autovacuum')
+  if (settings[0]?.autovacuum !== 'on') {
+    throw new Error('autovacuum is off on this server, so nothing could stay small; set POSTGRES_URL to one that has it')
+  }
   await broadcaster.store.schema.migrate()
   const machine = await describeMachine(pool, redis)
   const task: SoakTask = {
