@@ -20,7 +20,7 @@ import { openPlace } from '../test/store/postgres-place.ts'
 import { servers } from '../test/support/servers.ts'
 import { linesOf, svg } from './lines.ts'
 import { describeMachine } from './machine.ts'
-import type { SoakReport, SoakTask } from './soak/worker-process.ts'
+import { NOTHING_YET, type SoakReport, type SoakTask } from './soak/soak-task.ts'
 
 const { values } = parseArgs({
   options: {
@@ -97,7 +97,9 @@ async function sizes(): Promise<Pick<Part, 'rows' | 'tableMB' | 'indexesMB' | 'd
 try {
   const { rows: settings } = await pool.query<{ autovacuum: string }>('SHOW autovacuum')
   if (settings[0]?.autovacuum !== 'on') {
-    throw new Error('autovacuum is off on this server, so nothing could stay small; set POSTGRES_URL to one that has it')
+    throw new Error(
+      'autovacuum is off on this server, so nothing could stay small; set POSTGRES_URL to one that has it',
+    )
   }
   await broadcaster.store.schema.migrate()
   const machine = await describeMachine(pool, redis)
@@ -106,7 +108,7 @@ try {
     retention: { keep: { published: keep }, interval: Number(values.interval) },
   }
   const child = fork(new URL('./soak/worker-process.ts', import.meta.url), [JSON.stringify(task)])
-  let told: SoakReport = { published: 0, memory: 0, cpu: 0 }
+  let told: SoakReport = NOTHING_YET
   child.on('message', (report) => void (told = report as SoakReport))
   await once(child, 'message')
   console.log(`${events} events, ${rate} a second, of which retention keeps ${keep}, every ${values.interval} ms\n`)

@@ -6,6 +6,7 @@ const BENCHMARKS = {
   'option-latency': () => import('./option-latency.ts'),
   soak: () => import('./soak/soak.ts'),
   day: () => import('./day.ts'),
+  retention: () => import('./retention.ts'),
   memory: () => import('./memory.ts'),
   'large-events': () => import('./large-events.ts'),
   'fetch-cost': () => import('./fetch-cost.ts'),

@@ -23,7 +23,7 @@ import { servers } from '../../test/support/servers.ts'
 import { linesOf, svg } from '../lines.ts'
 import { describeMachine } from '../machine.ts'
 import { Arrivals } from './arrivals.ts'
-import type { SoakReport, SoakTask } from './worker-process.ts'
+import { NOTHING_YET, type SoakReport, type SoakTask } from './soak-task.ts'
 
 const { values } = parseArgs({
   options: {
@@ -83,7 +83,7 @@ async function publish(count: number): Promise<void> {
 const task: SoakTask = { url: server.url, schema, redisUrl, stream, maxLength: 100_000 }
 function startWorker() {
   const child = fork(new URL('./worker-process.ts', import.meta.url), [JSON.stringify(task)])
-  const state = { last: { published: 0, memory: 0, cpu: 0 } as SoakReport }
+  const state = { last: NOTHING_YET }
   child.on('message', (report) => void (state.last = report as SoakReport))
   const started = once(child, 'message')
   const stop = async (): Promise<void> => {

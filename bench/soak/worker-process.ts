@@ -1,49 +1,51 @@
-/** The worker of a soak, in a process of its own. Reports twice a second until `stop`. */
+/** The worker of a soak, in a process of its own. Reports ten times a second until `stop`. */
 import { Pool } from 'pg'
 import { Broadcaster } from '../../src/broadcaster.ts'
 import { redisStreams } from '../../src/redis-streams/redis-streams.ts'
-import type { RetentionOptions } from '../../src/retention/retention-options.ts'
 import { postgres } from '../../src/store/postgres/postgres.ts'
 import { onSignal } from '../../src/telemetry/signals.ts'
-
-/** What it is to do. */
-export interface SoakTask {
-  readonly url: string
-  readonly schema: string
-  readonly redisUrl: string
-  readonly stream: string
-  /** Entries that the stream keeps, about. */
-  readonly maxLength: number
-  /** Its retention. Default: the usual one. */
-  readonly retention?: RetentionOptions
-}
-
-/** How it is. */
-export interface SoakReport {
-  /** Since the start. */
-  readonly published: number
-  /** Bytes, now. */
-  readonly memory: number
-  /** Since the start, in seconds. */
-  readonly cpu: number
-}
+import type { SoakReport, SoakTask } from './soak-task.ts'
 
 const { url, schema, redisUrl, stream, maxLength, retention } = JSON.parse(process.argv[2] ?? '{}') as SoakTask
 const pool = new Pool({ connectionString: url, max: 4 })
+const store = postgres({ pool, schema })
+let longestPurge = 0
+for (const name of ['walk', 'remove', 'census'] as const) timed(store.retention, name)
 const broadcaster = new Broadcaster({
-  store: postgres({ pool, schema }),
+  store,
   backends: { default: redisStreams({ url: redisUrl, stream, trim: { maxLength } }) },
 })
 let published = 0
+let purged = 0
 onSignal('batch.settled', (settled) => void (published += settled.published))
+onSignal('events.purged', ({ count }) => void (purged += count))
 const stopping = new Promise((resolve) => process.once('message', resolve))
 await broadcaster.worker(retention === undefined ? {} : { retention }).start()
 const telling = setInterval(() => {
   const { user, system } = process.cpuUsage()
-  process.send?.({ published, memory: process.memoryUsage.rss(), cpu: (user + system) / 1e6 } satisfies SoakReport)
-}, 500)
+  const report: SoakReport = {
+    ...{ published, memory: process.memoryUsage.rss(), cpu: (user + system) / 1e6 },
+    ...{ purged, longestPurge },
+  }
+  process.send?.(report)
+}, 100)
 await stopping
 clearInterval(telling)
 await broadcaster.close()
 await pool.end()
 process.disconnect?.()
+
+/** Remembers how long each call of this took. */
+function timed<Name extends string>(store: Record<Name, (...args: never[]) => Promise<unknown>>, name: Name): void {
+  const call = store[name].bind(store) as (...args: unknown[]) => Promise<unknown>
+  Object.assign(store, {
+    [name]: async (...args: unknown[]) => {
+      const start = performance.now()
+      try {
+        return await call(...args)
+      } finally {
+        longestPurge = Math.max(longestPurge, performance.now() - start)
+      }
+    },
+  })
+}
