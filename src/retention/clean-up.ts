@@ -1,4 +1,3 @@
-import { memberOf } from '../foundation/inner-errors.ts'
 import type { RetentionStore, SettledEvent } from '../store/retention-store.ts'
 import type { Archive } from './archive.ts'
 import { OldPartitions, type Range } from './old-partitions.ts'
@@ -53,19 +52,17 @@ export class CleanUp {
     this.#archived = archived
   }
 
-  /** Ends when nothing that may go is left, or little of it, or when `rest` says so. */
+  /**
+   * Ends when nothing that may go is left, or little of it, or when `rest` says so. Throws at its end what a partition failed with,
+   * which was cleaned row by row.
+   */
   async run(turn: CleanUpTurn): Promise<void> {
     const { rest } = turn
     await this.#count(rest)
-    const forbidden: unknown[] = []
-    const except = await this.#partitions?.run(this.#surplus, turn).catch((error: unknown) => {
-      if (memberOf(error, 'code') !== 'PERMISSION_DENIED') throw error
-      // Who does not own the table cleans it row by row, and says so.
-      forbidden.push(error)
-      return undefined
-    })
+    const { except, failures } = (await this.#partitions?.run(this.#surplus, turn)) ?? { failures: [] }
     await this.#walk(turn, except)
-    if (forbidden.length > 0) throw forbidden[0]
+    // A partition that fails holds up nothing else, and is told at each clean-up until it goes.
+    if (failures.length > 0) throw failures[0]
   }
 
   async #walk(turn: CleanUpTurn, except: Range | undefined): Promise<void> {

@@ -28,6 +28,14 @@ export interface DropTurn {
 /** Ids that are not to be deleted row by row, both ends included. */
 export type Range = { readonly first: string; readonly last: string }
 
+/** What became of those that are over. */
+export interface DropOutcome {
+  /** The ids of partitions that are still to be dropped. Default: there are none. */
+  readonly except?: Range | undefined
+  /** What failed, in the order of time. */
+  readonly failures: readonly unknown[]
+}
+
 /**
  * Drops the partitions in which every event may go, the oldest first. Few events that may not are moved into the default partition,
  * where retention goes on with them by rows; where there are many, or any is to be delivered, the partition is cleaned row by row.
@@ -45,30 +53,45 @@ export class OldPartitions {
     this.#archive = archive
   }
 
-  /** Resolves with the ids of partitions that are still to be dropped; undefined = there are none. */
-  async run(surplus: Surplus, turn: DropTurn): Promise<Range | undefined> {
-    const all = await this.#store.list()
-    if (all.length === 0) return undefined
-    await unlessBusy(this.#store.makeAhead())
+  /** Never rejects: what cannot be dropped is left to be cleaned row by row. */
+  async run(surplus: Surplus, turn: DropTurn): Promise<DropOutcome> {
+    const failures: unknown[] = []
+    try {
+      const all = await this.#store.list()
+      if (all.length === 0) return { failures }
+      await this.#store.makeAhead().catch((error: unknown) => {
+        // One that cannot be locked just now: there is time until the next clean-up.
+        if (!isBusy(error)) failures.push(error)
+      })
+      const left = await this.#dropAll(all, surplus, turn, failures)
+      const [first, last] = [left[0], left.at(-1)]
+      return { failures, except: first && last && { first: first.first, last: last.last } }
+    } catch (error) {
+      return { failures: [...failures, error] }
+    }
+  }
+
+  /** Resolves with those that are not to be cleaned row by row. */
+  async #dropAll(
+    all: readonly OldPartition[],
+    surplus: Surplus,
+    turn: DropTurn,
+    failures: unknown[],
+  ): Promise<readonly OldPartition[]> {
     let left = all.filter(({ isDetached }) => !isDetached)
     for (const partition of all) {
-      if (partition.isDetached) {
-        await this.#finish(partition, turn)
-        continue
-      }
-      if (!this.#isOver(partition, surplus)) break
-      // One that cannot be locked is cleaned row by row until it can.
-      const outcome = await this.#drop(partition, surplus, turn).catch(staysIfBusy)
-      if (outcome === undefined) break
-      left = left.slice(1)
+      if (!partition.isDetached && !this.#isOver(partition, surplus)) return left
+      const outcome = await this.#drop(partition, surplus, turn).catch((error: unknown) => {
+        // One that cannot be locked is cleaned row by row until it can.
+        if (!isBusy(error)) failures.push(error)
+        return 'stays' as const
+      })
+      if (outcome === undefined) return left
+      left = left.filter((one) => one !== partition)
       // Those behind it wait for it: only the oldest can be dropped. They are cleaned row by row meanwhile.
-      if (outcome === 'stays') {
-        left = left.filter((one) => !this.#isOver(one, surplus))
-        break
-      }
+      if (outcome === 'stays') return left.filter((one) => !this.#isOver(one, surplus))
     }
-    const [first, last] = [left[0], left.at(-1)]
-    return first && last && { first: first.first, last: last.last }
+    return left
   }
 
   /** Whether any event in it may go, as all are older than that. */
@@ -83,6 +106,10 @@ export class OldPartitions {
 
   async #drop(partition: OldPartition, surplus: Surplus, turn: DropTurn): Promise<'gone' | 'stays' | undefined> {
     const { name } = partition
+    if (partition.isDetached) {
+      await this.#finish(partition, turn)
+      return 'gone'
+    }
     if (performance.now() < (this.#again.get(name) ?? 0)) return 'stays'
     const staying = (await this.#store.isAtRest(partition)) ? await this.#staying(partition, surplus, turn) : 'many'
     if (staying === undefined || turn.mayGoOn?.() === false) return undefined
@@ -157,17 +184,6 @@ function isSettled({ status }: { readonly status: string }): boolean {
   return (SETTLED as readonly string[]).includes(status)
 }
 
-function staysIfBusy(error: unknown): 'stays' {
-  if (error instanceof BroadcasterError && error.code === 'STORE_BUSY') return 'stays'
-  throw error
-}
-
-/** Undefined: the table could not be locked; there is time until the next clean-up. */
-async function unlessBusy<T>(work: Promise<T>): Promise<T | undefined> {
-  try {
-    return await work
-  } catch (error) {
-    if (error instanceof BroadcasterError && error.code === 'STORE_BUSY') return undefined
-    throw error
-  }
+function isBusy(error: unknown): boolean {
+  return error instanceof BroadcasterError && error.code === 'STORE_BUSY'
 }

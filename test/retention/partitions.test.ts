@@ -1,89 +1,30 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
-import { after, before, beforeEach, describe, test } from 'node:test'
+import { after, beforeEach, describe, test } from 'node:test'
 import { type Backend, delivered } from '../../src/backend/backend.ts'
 import { Broadcaster } from '../../src/broadcaster.ts'
 import { Archive } from '../../src/retention/archive.ts'
 import { CleanUp } from '../../src/retention/clean-up.ts'
-import { type Rules, ruleOf, rulesOf } from '../../src/retention/rules.ts'
+import { ruleOf, rulesOf } from '../../src/retention/rules.ts'
 import { idAt } from '../../src/store/postgres/partitions/cuts.ts'
-import { postgres } from '../../src/store/postgres/postgres.ts'
-import type { Store } from '../../src/store/store.ts'
-import { openPlace, type Place } from '../store/postgres-place.ts'
-import { dayBefore, pastPartitions } from '../support/past-partitions.ts'
+import { dayBefore } from '../support/past-partitions.ts'
 import { servers, skipWithout } from '../support/servers.ts'
+import { DAY, idOf, keeps, PartitionedOutbox, v7 } from './partitioned-outbox.ts'
 
-const DAY = 86_400_000
 const FAR = '9999-12-31 00:00:00+00'
-
-/** An id of version 7, made in the morning so many days ago. */
-const idOf = (days: number): string => idAt(dayBefore(days) + 3_600_000).slice(0, 14) + randomUUID().slice(14)
-const v7 = (days: number): string => `${idOf(days).slice(0, 14)}7${idOf(days).slice(15)}`
-
-const keeps = (published: number, failed = 30 * DAY): Rules => [
-  ruleOf(() => true, { published, failed, cancelled: failed }, { published: null, failed: null, cancelled: null }),
-]
 
 describe('retention of partitions', { skip: skipWithout('postgres') }, () => {
   const url = servers.postgres()?.url ?? ''
-  let place: Place
-  let store: Store
+  const outbox = new PartitionedOutbox(url)
+  const { place, store } = outbox
+  const sql = outbox.sql.bind(outbox)
+  const put = outbox.put.bind(outbox)
+  const ids = outbox.ids.bind(outbox)
+  const names = outbox.names.bind(outbox)
+  const cleanUp = outbox.cleanUp.bind(outbox)
 
-  const sql = async (text: string, values: readonly unknown[] = []) =>
-    (await place.pool.query(text.replaceAll('outbox_', `${place.schema}.outbox_`), [...values])).rows
-  /** An event that was published, or is otherwise settled or waiting, as long ago as its id says. */
-  const put = async (
-    id: string,
-    {
-      days = 10,
-      status = 'published',
-      available = null,
-      key = null,
-      scheduled = days,
-      type = 'a',
-      eventId = null,
-    }: Record<string, unknown> = {},
-  ): Promise<string> => {
-    const at = new Date(dayBefore(Number(days)) + 3_700_000)
-    await sql(
-      `INSERT INTO outbox_events (id, event_type, source, status, created_at, updated_at, published_at, available_at, partition_key, scheduled_at, lane, publisher_backend, event_id)
-VALUES ($1, $2, '/s', $3::text, $4, $4, CASE WHEN $3::text = 'published' THEN $4::timestamptz END, $5, $6, $7, 3, 'main', $8)`,
-      [id, type, status, at, available, key, new Date(dayBefore(Number(scheduled))), eventId],
-    )
-    return id
-  }
-  const ids = async (from = 'outbox_events') => (await sql(`SELECT id FROM ${from} ORDER BY id`)).map(({ id }) => id)
-  const names = async () =>
-    (
-      await sql(`SELECT name FROM outbox_partitions WHERE name LIKE '%\\_p%' AND last < $1 ORDER BY low`, [
-        idAt(dayBefore(0)),
-      ])
-    ).map(({ name }) => name)
-  const cleanUp = async (rules: Rules, archive?: Archive): Promise<number> => {
-    let count = 0
-    await new CleanUp(store.retention, rules, archive, undefined, true).run({
-      onRemoved: (n) => {
-        count += n
-      },
-      rest: async () => true,
-    })
-    return count
-  }
-
-  before(async () => {
-    place = openPlace(url)
-    store = postgres({ pool: place.pool, schema: place.schema, listen: false }) as Store
-  })
-  beforeEach(async () => {
-    await place.pool.query(`DROP SCHEMA IF EXISTS ${place.schema} CASCADE`)
-    await store.schema.migrate({ lanes: 8 })
-    await store.schema.partition?.({ ahead: 2 })
-    await pastPartitions(place.pool, place.schema, 12)
-  })
-  after(async () => {
-    await store.close()
-    await place.close()
-  })
+  beforeEach(() => outbox.reset())
+  after(() => outbox.close())
 
   test('who may not go on any more takes nothing out, archives nothing and deletes nothing', async () => {
     const there = [await put(v7(12)), await put(randomUUID())].sort()

@@ -338,26 +338,29 @@ AS $function$
 DECLARE
   owner uuid;
 BEGIN
-  -- Waits for a transaction that is just publishing the same.
-  INSERT INTO "outbox_identities" (source, event_id, publisher_backend, id)
-  VALUES (NEW.source, NEW.event_id, NEW.publisher_backend, NEW.id)
-  ON CONFLICT DO NOTHING;
-  IF FOUND THEN
+  LOOP
+    -- Waits for a transaction that is just publishing the same.
+    INSERT INTO "outbox_identities" (source, event_id, publisher_backend, id)
+    VALUES (NEW.source, NEW.event_id, NEW.publisher_backend, NEW.id)
+    ON CONFLICT DO NOTHING;
+    IF FOUND THEN
+      RETURN NEW;
+    END IF;
+    SELECT i.id INTO owner FROM "outbox_identities" AS i
+    WHERE i.source = NEW.source AND i.event_id = NEW.event_id AND i.publisher_backend = NEW.publisher_backend
+    FOR UPDATE;
+    -- Deleted between the two: whoever is the first to insert it again has it.
+    CONTINUE WHEN NOT FOUND;
+    IF owner <> NEW.id AND EXISTS (
+      SELECT FROM "outbox_events" AS e WHERE e.id = owner
+        AND e.source = NEW.source AND e.event_id = NEW.event_id AND e.publisher_backend = NEW.publisher_backend) THEN
+      RETURN NULL;
+    END IF;
+    -- That event was dropped with its partition, or is this one.
+    UPDATE "outbox_identities" AS i SET id = NEW.id
+    WHERE i.source = NEW.source AND i.event_id = NEW.event_id AND i.publisher_backend = NEW.publisher_backend;
     RETURN NEW;
-  END IF;
-  SELECT i.id INTO owner FROM "outbox_identities" AS i
-  WHERE i.source = NEW.source AND i.event_id = NEW.event_id AND i.publisher_backend = NEW.publisher_backend
-  FOR UPDATE;
-  IF FOUND AND owner <> NEW.id AND EXISTS (
-    SELECT FROM "outbox_events" AS e WHERE e.id = owner
-      AND e.source = NEW.source AND e.event_id = NEW.event_id AND e.publisher_backend = NEW.publisher_backend) THEN
-    RETURN NULL;
-  END IF;
-  -- That event was dropped with its partition, or is this one.
-  INSERT INTO "outbox_identities" AS i (source, event_id, publisher_backend, id)
-  VALUES (NEW.source, NEW.event_id, NEW.publisher_backend, NEW.id)
-  ON CONFLICT (source, event_id, publisher_backend) DO UPDATE SET id = EXCLUDED.id;
-  RETURN NEW;
+  END LOOP;
 END $function$
 
 CREATE OR REPLACE FUNCTION outbox_publish(type text, source text, data json DEFAULT NULL::json, subject text DEFAULT ''::text, partition_key text DEFAULT NULL::text, backend text DEFAULT ''::text, delay interval DEFAULT NULL::interval, scheduled_at timestamp with time zone DEFAULT NULL::timestamp with time zone, id text DEFAULT NULL::text, event_time timestamp with time zone DEFAULT NULL::timestamp with time zone, data_content_type text DEFAULT NULL::text, data_schema text DEFAULT ''::text, extensions json DEFAULT NULL::json, max_retries integer DEFAULT 3, config json DEFAULT '{}'::json, data_binary bytea DEFAULT NULL::bytea)
@@ -522,7 +525,7 @@ CREATE OR REPLACE FUNCTION outbox_wake()
  LANGUAGE plpgsql
 AS $function$
 DECLARE
-  -- NULL for a table without partitions.
+  -- A partition stands for the table it belongs to; NULL for a table that is none.
   outbox constant bigint := coalesce(pg_partition_root(TG_RELID), TG_RELID);
   -- Results that nobody needs are assigned, since an assignment is evaluated directly and PERFORM runs a query.
   ignored boolean;

@@ -204,7 +204,10 @@ CREATE TRIGGER ${t.index('forget_identity')} AFTER DELETE ON ${t.events} FOR EAC
 `
 }
 
-/** Who had rights on the table, or on a column of it, has them on the new one. */
+/**
+ * Who had rights on the table, or on a column of it, has them on the new one; and who fetched from it may read where its ids are cut, as a
+ * fetch does from now on.
+ */
 function grants(t: Tables, from: string): string {
   return `DO $do$
 DECLARE
@@ -218,6 +221,11 @@ BEGIN
     SELECT format('GRANT %s (%I) ON %s TO %s', a.privilege_type, c.attname, '${t.events}'::regclass,
       CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END)
     FROM pg_catalog.pg_attribute AS c, aclexplode(c.attacl) AS a WHERE c.attrelid = '${qualify(t, from)}'::regclass
+    UNION ALL
+    SELECT DISTINCT format('GRANT SELECT ON %s TO %s', '${t.partitions}'::regclass,
+      CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END)
+    FROM pg_catalog.pg_class AS c, aclexplode(c.relacl) AS a
+    WHERE c.oid = '${qualify(t, from)}'::regclass AND a.privilege_type = 'SELECT'
   LOOP
     EXECUTE line;
   END LOOP;

@@ -14,7 +14,8 @@ export const cheaperWakeUp: Migration = {
   sql: (t) => `
 CREATE OR REPLACE FUNCTION ${t.object('wake')}() RETURNS trigger LANGUAGE plpgsql AS $function$
 DECLARE
-  outbox constant bigint := TG_RELID;
+  -- A partition stands for the table it belongs to; NULL for a table that is none.
+  outbox constant bigint := coalesce(pg_partition_root(TG_RELID), TG_RELID);
   -- Results that nobody needs are assigned, since an assignment is evaluated directly and PERFORM runs a query.
   ignored boolean;
   told text;
