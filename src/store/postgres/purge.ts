@@ -51,13 +51,13 @@ SELECT json_build_object(
 
   const removing = `
 WITH same AS (
-  SELECT e.id FROM ${t.events} AS e
-  WHERE e.id = ANY ($1::uuid[]) AND e.id || ' ' || ${version('e')} = ANY ($2::text[])
+  SELECT e.id, w.version FROM unnest($1::uuid[], $2::text[]) AS w (id, version) JOIN ${t.events} AS e ON e.id = w.id
+  WHERE ${version('e')} = w.version
   ORDER BY e.id
   FOR UPDATE OF e SKIP LOCKED
 ), gone AS (
   DELETE FROM ${t.events} AS e USING same
-  WHERE e.id = same.id AND e.id || ' ' || ${version('e')} = ANY ($2::text[])
+  WHERE e.id = same.id AND ${version('e')} = same.version
   RETURNING e.id, e.publisher_backend, e.lane, ${blocks('e')} AS blocked
 ), told AS (
   UPDATE ${t.lanes} AS l
@@ -101,7 +101,7 @@ SELECT json_build_object(
     async remove(events) {
       if (events.length === 0) return 0
       const ids = events.map(({ id }) => id)
-      const versions = events.map((event) => `${event.id} ${event.version}`)
+      const versions = events.map(({ version }) => version)
       const [row] = await client.query(removing, [ids, versions])
       return Number(row?.['gone'] ?? 0)
     },
