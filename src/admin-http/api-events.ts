@@ -27,6 +27,8 @@ export interface EventRow {
   readonly lastError: string
   /** Such as `ECONNREFUSED` or `WORKER_DIED`; null = the error names none. */
   readonly errorCode: string | null
+  /** The same for errors that differ in numbers, ids, times and quoted values alone, usable as `fingerprint:<it>` in a filter; null = there is no error, or it is older than this. */
+  readonly fingerprint: string | null
   readonly createdAt: Instant
   readonly updatedAt: Instant
   readonly dueAt: Instant

@@ -1,10 +1,11 @@
 import { type FailedGroup, failureState, groupFailures } from '../admin/failure-groups.ts'
 import { quoted } from '../admin/filter-language/suggest.ts'
+import { errorPattern } from '../foundation/error-pattern.ts'
+import { errorCode } from '../record/error-cause.ts'
 import type { OutboxEvent } from '../record/outbox-event.ts'
 import type { FailureGroup, FailuresAnswer } from './api-types.ts'
 import type { ApiRoute, Call } from './call.ts'
 import { filterOf, placeOf, search, searchedOf } from './filter-of-call.ts'
-import { errorCode } from './shown-event.ts'
 
 const KIND = 'failures'
 /** Failed events that are read for one answer, the newest first. */
@@ -46,7 +47,7 @@ async function listFailures(call: Call): Promise<FailuresAnswer> {
   const now = outbox.feed.now()
   return {
     groups: groups.map((group) =>
-      groupAnswer(call, group, { more: searched.goOn !== null, now, sent: sent.get(group.backend) ?? null }),
+      groupAnswer(group, { more: searched.goOn !== null, now, sent: sent.get(group.backend) ?? null }),
     ),
     searched,
     at: now.toISOString(),
@@ -60,13 +61,15 @@ interface Around {
   readonly sent: Date | null
 }
 
-function groupAnswer({ desk }: Call, group: FailedGroup, { more, now, sent }: Around): FailureGroup {
-  const { backend, pattern, newest, count, keys, blockedKeys, types, first, last } = group
+function groupAnswer(group: FailedGroup, { more, now, sent }: Around): FailureGroup {
+  const { backend, fingerprint, someOld, newest, count, keys, blockedKeys, types, first, last } = group
   const sample = newest.lastError
+  const pattern = errorPattern(sample)
+  const cause = someOld ? [...narrowing(pattern, sample), `cause:${quoted(pattern)}`] : [`fingerprint:${fingerprint}`]
   return {
-    fingerprint: desk.signer.hash('fingerprint', JSON.stringify([backend, pattern])),
+    fingerprint,
     pattern,
-    code: errorCode(sample),
+    code: newest.errorCode ?? errorCode(sample),
     backend,
     sample,
     sampleId: newest.id,
@@ -78,9 +81,7 @@ function groupAnswer({ desk }: Call, group: FailedGroup, { more, now, sent }: Ar
     first: first.toISOString(),
     last: last.toISOString(),
     state: failureState(last, now, sent && sent > last),
-    q: ['status:failed', `backend:${quoted(backend)}`, ...narrowing(pattern, sample), `cause:${quoted(pattern)}`].join(
-      ' ',
-    ),
+    q: ['status:failed', `backend:${quoted(backend)}`, ...cause].join(' '),
   }
 }
 

@@ -1,6 +1,7 @@
 import { readFilter } from '../admin/filter-language/read-filter.ts'
 import { stringifyJson } from '../event/json.ts'
 import { FAR_FUTURE } from '../record/columns.ts'
+import { errorCode } from '../record/error-cause.ts'
 import type { OutboxEvent } from '../record/outbox-event.ts'
 import { UNSETTLED } from '../record/status.ts'
 import type { EventDetail, EventRow } from './api-types.ts'
@@ -72,7 +73,8 @@ export class EventView {
       retryCount: event.retryCount,
       maxRetries: event.maxRetries,
       lastError,
-      errorCode: errorCode(lastError),
+      errorCode: event.errorCode ?? errorCode(lastError),
+      fingerprint: event.errorFingerprint,
       createdAt: event.createdAt.toISOString(),
       updatedAt: event.updatedAt.toISOString(),
       dueAt: event.scheduledAt.toISOString(),
@@ -107,11 +109,6 @@ export class EventView {
       generation: event.generation,
     }
   }
-}
-
-/** Such as `ECONNREFUSED` of `connect failed [ECONNREFUSED]`; null = the text names none. Pure. */
-export function errorCode(error: string): string | null {
-  return /\[([A-Z][A-Z\d_]{1,63})\]/.exec(error)?.[1] ?? null
 }
 
 /** Whether an event waits behind a failed one of its key, or is that one. Pure. */

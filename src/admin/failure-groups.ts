@@ -1,11 +1,13 @@
 import { errorPattern } from '../foundation/error-pattern.ts'
+import { fingerprintOf } from '../record/error-cause.ts'
 import type { OutboxEvent } from '../record/outbox-event.ts'
 
 /** Failed events whose error is the same but for what differs from event to event. */
 export interface FailedGroup {
   readonly backend: string
-  /** The error with numbers, ids and quoted values taken out. */
-  readonly pattern: string
+  readonly fingerprint: string
+  /** Some were stored before there was a fingerprint beside the error: it finds not all of them. */
+  readonly someOld: boolean
   /** The newest, whose error is the sample. */
   readonly newest: OutboxEvent
   readonly count: number
@@ -19,18 +21,20 @@ export interface FailedGroup {
 /** Types that are named for a group. */
 const TYPES = 10
 
-/** Groups by backend and pattern, the largest first. The events come newest first. Pure. */
+/** Groups by backend and fingerprint, the largest first. The events come newest first. Pure. */
 export function groupFailures(events: Iterable<OutboxEvent>): readonly FailedGroup[] {
   const groups = new Map<string, Growing>()
   for (const event of events) {
     const { publisherBackend: backend, partitionKey, eventType, availableAt, updatedAt } = event
-    const pattern = errorPattern(event.lastError)
-    const name = JSON.stringify([backend, pattern])
+    const stored = event.errorFingerprint
+    const fingerprint = stored ?? fingerprintOf(errorPattern(event.lastError))
+    const name = JSON.stringify([backend, fingerprint])
     let group = groups.get(name)
     if (group === undefined) {
       group = {
         backend,
-        pattern,
+        fingerprint,
+        someOld: false,
         newest: event,
         count: 0,
         keys: new Set(),
@@ -42,6 +46,7 @@ export function groupFailures(events: Iterable<OutboxEvent>): readonly FailedGro
       groups.set(name, group)
     }
     group.count++
+    if (stored === null) group.someOld = true
     if (updatedAt < group.first) group.first = updatedAt
     if (updatedAt > group.last) {
       group.last = updatedAt
@@ -57,6 +62,7 @@ export function groupFailures(events: Iterable<OutboxEvent>): readonly FailedGro
 
 interface Growing extends FailedGroup {
   newest: OutboxEvent
+  someOld: boolean
   count: number
   readonly keys: Set<string>
   readonly blockedKeys: Set<string>

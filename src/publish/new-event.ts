@@ -72,6 +72,8 @@ export function insertedColumns(row: NewOutboxEvent, inserted: InsertedRow): Out
     attempts: null,
     progress: null,
     generation: 0,
+    errorCode: null,
+    errorFingerprint: null,
   }
 }
 

@@ -66,6 +66,10 @@ export interface OutboxEventColumns {
   readonly progress: string | null
   /** Goes up with each move by an operator; an attempt that began before one records nothing after it. */
   readonly generation: number
+  /** The code in the last error, such as `ECONNREFUSED`; null = it names none, or was stored before there was this column. */
+  readonly errorCode: string | null
+  /** 16 hexadecimal digits, the same for errors that differ in numbers, ids, times and quoted values alone; null as above. */
+  readonly errorFingerprint: string | null
 }
 
 /** The name of a column, as records have it. */
@@ -125,6 +129,8 @@ export const COLUMNS = {
   attempts: { kind: 'json', nullable: true, added: true },
   progress: { kind: 'json', nullable: true, added: true },
   generation: { kind: 'number', nullable: false, added: true },
+  errorCode: { kind: 'text', nullable: true, width: 64, added: true },
+  errorFingerprint: { kind: 'text', nullable: true, width: 16, added: true },
 } as const satisfies { readonly [Name in ColumnName]: Column<OutboxEventColumns[Name]> }
 
 export const COLUMN_NAMES = Object.keys(COLUMNS) as readonly ColumnName[]
@@ -146,6 +152,8 @@ const UNSENT = [
   'availableAt',
   'lastError',
   'attempts',
+  'errorCode',
+  'errorFingerprint',
 ] as const satisfies readonly ColumnName[]
 
 /** A row with the columns that a backend needs. */
@@ -200,6 +208,8 @@ const NOT_GIVEN = [
   'attempts',
   'progress',
   'generation',
+  'errorCode',
+  'errorFingerprint',
 ] as const satisfies readonly ColumnName[]
 
 /** One row of a publish, before the database adds the rest. */

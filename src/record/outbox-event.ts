@@ -126,16 +126,21 @@ export class OutboxEvent<Data = unknown> {
   get retryCount(): number {
     return this.#column('retryCount')
   }
-  /**
-   * How many attempts it has in all, the first included: one more than the option `maxRetries` of `publish`, since the
-   * column is Django's.
-   */
+  /** How many attempts it has in all, the first included: one more than `maxRetries` of `publish`, since the column is Django's. */
   get maxRetries(): number {
     return this.#column('maxRetries')
   }
   /** Empty = no error. */
   get lastError(): string {
     return this.#column('lastError')
+  }
+  /** The code in the last error, such as `ECONNREFUSED`; null = it names none. */
+  get errorCode(): string | null {
+    return this.#column('errorCode')
+  }
+  /** Stands for the last error without what differs from event to event: 16 hexadecimal digits; null = there is none, or it is old. */
+  get errorFingerprint(): string | null {
+    return this.#column('errorFingerprint')
   }
   /** Empty = the default backend. */
   get publisherBackend(): string {

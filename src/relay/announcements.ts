@@ -1,4 +1,5 @@
 import { FAR_FUTURE, type OutboxEventColumns } from '../record/columns.ts'
+import { errorCause } from '../record/error-cause.ts'
 import { OutboxEvent } from '../record/outbox-event.ts'
 import type { RecordSource } from '../record/record-source.ts'
 import type { Outcome } from '../store/relay-store.ts'
@@ -22,6 +23,8 @@ const SETTLED_COLUMNS = [
   'lastError',
   'attempts',
   'progress',
+  'errorCode',
+  'errorFingerprint',
 ] as const satisfies readonly (keyof OutboxEventColumns)[]
 /** Rows read in one query. */
 const MOST_AT_ONCE = 500
@@ -130,7 +133,7 @@ function knownColumns({ row }: HeldEvent, outcome: Outcome): Partial<OutboxEvent
     case 'retry':
     case 'failed': {
       const { kind: status, retryCount, error: lastError } = outcome
-      return { status, retryCount, lastError }
+      return { status, retryCount, lastError, ...errorCause(lastError) }
     }
     default:
       return { status: row.status }
@@ -149,6 +152,8 @@ function settledColumns({ row }: HeldEvent, outcome: Outcome): Partial<OutboxEve
     publishedAt: outcome.kind === 'published' ? now : null,
     availableAt: outcome.kind === 'failed' && outcome.blocks ? FAR_FUTURE : waits,
     lastError: '',
+    errorCode: null,
+    errorFingerprint: null,
     attempts: null,
   }
 }

@@ -51,3 +51,10 @@ test('a requeue of a group leaves the other groups alone', async () => {
   assert.equal((await ask('api/actions/requeue', { as: 'operator', body })).json<ActionAnswer>().moved, 3)
   assert.equal(await broadcaster.admin.count({ status: 'failed' }), 8)
 })
+
+test('a group is found by its stored fingerprint', async () => {
+  const { groups } = (await ask('api/failures?q=backend:default', { as: 'viewer' })).json<FailuresAnswer>()
+  for (const { q, fingerprint } of groups) assert.equal(q, `status:failed backend:"default" fingerprint:${fingerprint}`)
+  assert.ok(groups.length > 0)
+  assert.equal(new Set(groups.map(({ fingerprint }) => fingerprint)).size, groups.length)
+})

@@ -37,6 +37,8 @@ const columns: OutboxEventColumns = {
   attempts: null,
   progress: null,
   generation: 0,
+  errorCode: null,
+  errorFingerprint: null,
 }
 const event = (changes: Partial<OutboxEventColumns> = {}): OutboxEvent => new OutboxEvent({ ...columns, ...changes })
 

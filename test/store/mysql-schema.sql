@@ -30,6 +30,8 @@ CREATE TABLE `outbox_events` (
   `stage` tinyint GENERATED ALWAYS AS ((case when (`status` in (_ascii'pending',_ascii'retry',_ascii'processing')) then (case when (`available_at` is null) then 1 when (`status` = _ascii'retry') then 3 else 2 end) when (`status` = _ascii'failed') then 4 end)) STORED,
   `identity` binary(32) GENERATED ALWAYS AS ((case when (`event_id` is not null) then unhex(sha2(concat(length(`source`),_utf8mb4':',`source`,length(`event_id`),_utf8mb4':',`event_id`,`publisher_backend`),256)) end)) STORED,
   `generation` int unsigned NOT NULL DEFAULT '0',
+  `error_code` varchar(64) CHARACTER SET ascii COLLATE ascii_bin DEFAULT NULL,
+  `error_fingerprint` varchar(16) CHARACTER SET ascii COLLATE ascii_bin DEFAULT NULL,
   PRIMARY KEY (`id`),
   UNIQUE KEY `outbox_events_seq` (`seq`),
   UNIQUE KEY `outbox_events_identity` (`identity` DESC),

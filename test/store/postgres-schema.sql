@@ -54,6 +54,8 @@ outbox_events.available_at timestamp with time zone
 outbox_events.attempts json
 outbox_events.progress json
 outbox_events.generation integer NOT NULL DEFAULT 0
+outbox_events.error_code character varying(64)
+outbox_events.error_fingerprint character varying(16)
 outbox_flow.span integer NOT NULL
 outbox_flow.began bigint NOT NULL
 outbox_flow.backend character varying(100) NOT NULL

@@ -2,6 +2,7 @@ import { canonicalUuid } from '../../event/uuid.ts'
 import { errorPattern } from '../../foundation/error-pattern.ts'
 import { suggestion } from '../../foundation/suggestion.ts'
 import { FAR_FUTURE, type FilterColumn } from '../../record/columns.ts'
+import { errorCode } from '../../record/error-cause.ts'
 import type { OutboxEvent } from '../../record/outbox-event.ts'
 import { isStatus, STATUSES, UNSETTLED } from '../../record/status.ts'
 import type { Condition } from '../../store/admin-store.ts'
@@ -224,8 +225,24 @@ export const FIELDS: Readonly<Record<string, Field>> = {
     read({ text }) {
       const code = text.toUpperCase()
       if (!/^[A-Z][A-Z\d_]{1,63}$/.test(code)) return 'is not a code; a code is letters, digits and _'
-      const where: readonly Condition[] = [{ column: 'lastError', op: 'contains', value: `[${code}]` }]
-      return { where, fits: (event) => event.lastError.includes(`[${code}]`) }
+      const old: readonly Condition[] = [
+        { column: 'errorCode', op: 'isNull', value: true },
+        { column: 'lastError', op: 'contains', value: `[${code}]` },
+      ]
+      const groups = [[{ column: 'errorCode', op: 'eq', value: code } as const], old]
+      return {
+        where: [{ op: 'any', groups }],
+        fits: ({ errorCode: stored, lastError }) => (stored ?? errorCode(lastError)) === code,
+      }
+    },
+  },
+  fingerprint: {
+    hint: 'the fingerprint of the last error: the same for errors that differ in numbers, ids, times and quoted values alone',
+    read({ text }) {
+      const value = text.toLowerCase()
+      if (!/^[\da-f]{16}$/.test(value)) return 'is no fingerprint; one is 16 hexadecimal digits'
+      const where: readonly Condition[] = [{ column: 'errorFingerprint', op: 'eq', value }]
+      return { where, fits: (event) => event.errorFingerprint === value }
     },
   },
   created: timeField('its age: <1h is younger than an hour', 'createdAt', (event) => event.createdAt, true),

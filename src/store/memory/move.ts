@@ -8,6 +8,7 @@ import { NO_COPIES, type StoredCopies } from '../store-copies.ts'
 import type { MemoryLane, MemoryOutbox, MemoryRow } from './memory-outbox.ts'
 import { advance, isStepDue } from './operations.ts'
 import { newRow } from './publish.ts'
+import { setError } from './settle.ts'
 import { isUndoable, keepForUndo, undo } from './undo.ts'
 
 /** Which of the events a move is for. */
@@ -170,7 +171,7 @@ function change(outbox: MemoryOutbox, row: MemoryRow, move: AdminMove, now: numb
         break
       }
       row.status = 'retry'
-      row.lastError = move.error
+      setError(row, move.error)
       row.scheduledAt = new Date(now + move.delay)
       row.availableAt = row.scheduledAt
       break
@@ -229,6 +230,6 @@ function correct(outbox: MemoryOutbox, row: MemoryRow, event: NewOutboxEvent, no
 /** An event that failed for good blocks its key until it is released. */
 function fail(row: MemoryRow, error: string): void {
   row.status = 'failed'
-  row.lastError = error
+  setError(row, error)
   row.availableAt = row.partitionKey === null ? null : FAR_FUTURE
 }

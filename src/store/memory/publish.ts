@@ -40,5 +40,7 @@ export function newRow(outbox: MemoryOutbox, event: NewOutboxEvent, now: number)
     attempts: null,
     progress: null,
     generation: 0,
+    errorCode: null,
+    errorFingerprint: null,
   }
 }

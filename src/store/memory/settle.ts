@@ -1,4 +1,5 @@
 import { FAR_FUTURE } from '../../record/columns.ts'
+import { errorCause } from '../../record/error-cause.ts'
 import { UNSETTLED } from '../../record/status.ts'
 import type { Outcome, Ownership, SettleReport } from '../relay-store.ts'
 import type { MemoryOutbox, MemoryRow } from './memory-outbox.ts'
@@ -50,7 +51,7 @@ function record(outbox: MemoryOutbox, ownership: Ownership, outcome: Outcome, ro
       row.availableAt = null
       break
     case 'retry':
-      if (row.retryCount === outcome.retryCount && row.status !== 'processing') row.lastError = outcome.error
+      if (row.retryCount === outcome.retryCount && row.status !== 'processing') setError(row, outcome.error)
       else remember(outbox, ownership, row, outcome.error, now)
       row.status = 'retry'
       row.retryCount = outcome.retryCount
@@ -84,7 +85,7 @@ function parkedUntil(outbox: MemoryOutbox, outcome: Extract<Outcome, { kind: 'pa
 }
 
 function remember(outbox: MemoryOutbox, ownership: Ownership, row: MemoryRow, error: string, now: number): void {
-  row.lastError = error
+  setError(row, error)
   const attempts = attemptsOf(row)
   attempts.push({
     at: new Date(now).toISOString(),
@@ -92,6 +93,11 @@ function remember(outbox: MemoryOutbox, ownership: Ownership, row: MemoryRow, er
     error,
   })
   row.attempts = JSON.stringify(attempts.slice(-ATTEMPTS_KEPT))
+}
+
+/** The text, and what is stored beside it. */
+export function setError(row: MemoryRow, error: string): void {
+  Object.assign(row, { lastError: error, ...errorCause(error) })
 }
 
 /** A history that is not a list (SQL may have written it) starts afresh. */

@@ -1,3 +1,4 @@
+import { errorCause } from '../../record/error-cause.ts'
 import type { AdminMove, AdminStore, Hold } from '../admin-store.ts'
 import { holdOfRow, holdsBeside, laneKey } from '../coordination-rows.ts'
 import { LONGEST_HOLD } from '../coordination-store.ts'
@@ -110,13 +111,13 @@ function changesOf(move: Exclude<AdminMove, { kind: 'delete' | 'undo' }>, operat
     case 'markPublished':
       return sql`status = 'published', published_at = ${NOW}, available_at = NULL, updated_at = ${NOW}`
     case 'markFailed':
-      return sql`status = 'failed', last_error = ${move.error}, available_at = ${BLOCKING}, updated_at = ${NOW}`
+      return sql`status = 'failed', ${errorSet(move.error)}, available_at = ${BLOCKING}, updated_at = ${NOW}`
     case 'incrementRetry': {
       const due = nowPlus(move.delay)
       // Plain SQL may have set the count to the column's maximum.
       const counted = sql`GREATEST(retry_count, LEAST(retry_count + 1, 2147483647))`
       const exhausted = sql`(${counted} >= max_retries OR ${counted} >= 2147483647)`
-      return sql`status = CASE WHEN ${exhausted} THEN 'failed' ELSE 'retry' END, last_error = ${move.error},
+      return sql`status = CASE WHEN ${exhausted} THEN 'failed' ELSE 'retry' END, ${errorSet(move.error)},
   scheduled_at = CASE WHEN ${exhausted} THEN scheduled_at ELSE ${due} END,
   available_at = CASE WHEN ${exhausted} THEN ${BLOCKING} ELSE ${due} END,
   retry_count = ${counted}, updated_at = ${NOW}`
@@ -126,6 +127,12 @@ function changesOf(move: Exclude<AdminMove, { kind: 'delete' | 'undo' }>, operat
       return sql`scheduled_at = ${at}, available_at = CASE WHEN ${at} > ${NOW} THEN ${at} END, updated_at = ${NOW}`
     }
   }
+}
+
+/** An error's text, and what is stored beside it. */
+function errorSet(error: string): Sql {
+  const { errorCode, errorFingerprint } = errorCause(error)
+  return sql`last_error = ${error}, error_code = ${errorCode}, error_fingerprint = ${errorFingerprint}`
 }
 
 /** The statuses that each move starts from. */

@@ -1,3 +1,4 @@
+import { errorCause } from '../../record/error-cause.ts'
 import { aroundLocked } from '../locked-rows.ts'
 import type { Outcome, Ownership, SettleReport } from '../relay-store.ts'
 import { fromSqlId, isUuid, toSqlId } from '../values.ts'
@@ -202,7 +203,8 @@ const HISTORY = (worker: string): Sql => sql`JSON_ARRAY_APPEND(
     '$', JSON_OBJECT('at', CONVERT(CONCAT(REPLACE(CAST(UTC_TIMESTAMP(3) AS CHAR), ' ', 'T'), 'Z') USING utf8mb4), 'worker', ${hexText(worker)},
       'error', LEFT(o.error, 2000)))`
 
-const ATTEMPTED = sql`e.last_error = o.error, e.progress = COALESCE(o.progress, e.progress),
+const ATTEMPTED = sql`e.last_error = o.error, e.error_code = o.code, e.error_fingerprint = o.fingerprint,
+  e.progress = COALESCE(o.progress, e.progress),
   e.retry_count = o.retries, e.updated_at = ${NOW}`
 
 const SET: { readonly [K in Kind]: (worker: string) => Sql } = {
@@ -226,10 +228,10 @@ function columnsOf(outcome: Outcome, behind: ReadonlyMap<string, Sql>): Sql {
     case 'published':
       return sql`${text(outcome.progress)} AS progress, ${outcome.retryCount ?? null} AS retries`
     case 'retry':
-      return sql`${outcome.retryCount} AS retries, ${nowPlus(outcome.delay)} AS at, ${text(outcome.error)} AS error,
+      return sql`${outcome.retryCount} AS retries, ${nowPlus(outcome.delay)} AS at, ${errorColumns(outcome.error)},
   ${text(outcome.progress)} AS progress`
     case 'failed':
-      return sql`${outcome.retryCount} AS retries, ${outcome.blocks} AS blocks, ${text(outcome.error)} AS error,
+      return sql`${outcome.retryCount} AS retries, ${outcome.blocks} AS blocks, ${errorColumns(outcome.error)},
   ${text(outcome.progress)} AS progress`
     case 'park': {
       if (outcome.delay === null) return sql`${FAR_FUTURE_SQL} AS at`
@@ -239,6 +241,12 @@ function columnsOf(outcome: Outcome, behind: ReadonlyMap<string, Sql>): Sql {
     default:
       return sql`${outcome.retryCount} AS retries`
   }
+}
+
+/** An error's text, and what is stored beside it. */
+function errorColumns(error: string): Sql {
+  const { errorCode, errorFingerprint } = errorCause(error)
+  return sql`${text(error)} AS error, ${errorCode} AS code, ${errorFingerprint} AS fingerprint`
 }
 
 /** When the heads that these wait for are due, as SQL: NULL = not parked; missing = settled. */

@@ -1,3 +1,4 @@
+import { errorValues } from '../../record/error-cause.ts'
 import type { AdminMove, AdminStore, Condition, Hold } from '../admin-store.ts'
 import { holdOfRow, holdsBeside, laneKey } from '../coordination-rows.ts'
 import { LONGEST_HOLD } from '../coordination-store.ts'
@@ -107,7 +108,7 @@ const AGAIN = `status = 'pending', retry_count = 0, scheduled_at = statement_tim
 const isMarked = (operation: string): string => `json_typeof(e.extensions) = 'object'
     AND (e.extensions ->> 'replay') IS NOT DISTINCT FROM ${operation}::text`
 
-/** What each move writes, and to which events; `$3` and `$4` are the move's own values. */
+/** What each move writes, and to which events; from `$3` on stand the move's own values. */
 const MOVES: Readonly<Record<Exclude<AdminMove['kind'], 'delete' | 'undo'>, Change>> = {
   requeue: {
     set: `status = 'pending', retry_count = 0, scheduled_at = statement_timestamp(), available_at = NULL,
@@ -143,19 +144,19 @@ const MOVES: Readonly<Record<Exclude<AdminMove['kind'], 'delete' | 'undo'>, Chan
   },
 
   markFailed: {
-    set: `status = 'failed', last_error = $3,
+    set: `status = 'failed', last_error = $3, error_code = $4, error_fingerprint = $5,
     available_at = CASE WHEN e.partition_key IS NOT NULL THEN ${FAR_FUTURE_SQL} END,
     updated_at = statement_timestamp(), generation = ${NEXT_GENERATION}`,
     from: `e.status IN ${UNSETTLED}`,
   },
 
   incrementRetry: {
-    set: `retry_count = ${COUNTED}, last_error = $3,
+    set: `retry_count = ${COUNTED}, last_error = $3, error_code = $4, error_fingerprint = $5,
     status = CASE WHEN ${COUNTED} >= e.max_retries THEN 'failed' ELSE 'retry' END,
     scheduled_at = CASE WHEN ${COUNTED} >= e.max_retries THEN e.scheduled_at
-      ELSE statement_timestamp() + $4::float8 * interval '1 millisecond' END,
+      ELSE statement_timestamp() + $6::float8 * interval '1 millisecond' END,
     available_at = CASE WHEN ${COUNTED} < e.max_retries
-        THEN statement_timestamp() + $4::float8 * interval '1 millisecond'
+        THEN statement_timestamp() + $6::float8 * interval '1 millisecond'
       WHEN e.partition_key IS NOT NULL THEN ${FAR_FUTURE_SQL} END,
     updated_at = statement_timestamp(), generation = ${NEXT_GENERATION}`,
     from: `e.status IN ${UNSETTLED}`,
@@ -281,9 +282,9 @@ function valuesOf(move: AdminMove, operation: number | undefined): readonly SqlV
     case 'copy':
       return [operation ?? null]
     case 'markFailed':
-      return [move.error.replaceAll('\0', '')]
+      return errorValues(move.error.replaceAll('\0', ''))
     case 'incrementRetry':
-      return [move.error.replaceAll('\0', ''), move.delay]
+      return [...errorValues(move.error.replaceAll('\0', '')), move.delay]
     case 'reschedule':
       return [move.at.toISOString()]
     case 'undo':

@@ -1,3 +1,4 @@
+import { errorCause } from '../../record/error-cause.ts'
 import type { Outcome } from '../relay-store.ts'
 
 type Kind = Outcome['kind']
@@ -10,9 +11,11 @@ const withoutNul = (text: string): string => text.replaceAll('\0', '')
 const BRIEF = 2_000
 
 /** Cut here: in a database in SQL_ASCII the server counts bytes, and half a character makes the row unreadable for every client. */
-function errorTexts(error: string): { readonly error: string; readonly brief?: string } {
-  const text = withoutNul(error).toWellFormed()
-  return text.length > BRIEF ? { error: text, brief: text.slice(0, BRIEF).toWellFormed() } : { error: text }
+function errorTexts(given: string): object {
+  const error = withoutNul(given).toWellFormed()
+  const { errorCode: code, errorFingerprint: fingerprint } = errorCause(error)
+  const brief = error.length > BRIEF ? error.slice(0, BRIEF).toWellFormed() : undefined
+  return { error, brief, code, fingerprint }
 }
 
 /** One outcome as a guarded statement of a settle reads it: a row of `json_to_recordset`. */

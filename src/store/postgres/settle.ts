@@ -24,6 +24,9 @@ function ownedLanes(t: Tables): string {
 )`
 }
 
+/** What is stored beside the text of an error. */
+const CAUSE = 'error_code = o.code, error_fingerprint = o.fingerprint'
+
 /** The history with one attempt more, the last ten of it. `o` is the outcome, `e` the row, `$2` the worker. */
 function attempts(t: Tables): string {
   return `(
@@ -103,12 +106,12 @@ RETURNING e.id`,
     retry: `
 WITH ${ownedLanes(t)}
 UPDATE ${t.events} AS e
-SET status = 'retry', retry_count = o.retries, last_error = o.error, updated_at = statement_timestamp(),
+SET status = 'retry', retry_count = o.retries, last_error = o.error, ${CAUSE}, updated_at = statement_timestamp(),
   scheduled_at = statement_timestamp() + o.delay * interval '1 millisecond',
   available_at = statement_timestamp() + o.delay * interval '1 millisecond',
   progress = coalesce(o.progress::json, e.progress),
   attempts = CASE WHEN e.retry_count = o.retries AND e.status <> 'processing' THEN e.attempts ELSE ${attempts(t)} END
-FROM json_to_recordset($5::json) AS o(id uuid, lane integer, generation integer, retries integer, delay float8, error text, brief text, progress text), owned
+FROM json_to_recordset($5::json) AS o(id uuid, lane integer, generation integer, retries integer, delay float8, error text, brief text, code text, fingerprint text, progress text), owned
 WHERE e.id = o.id AND e.generation = o.generation AND e.lane = o.lane AND e.lane = owned.lane
   AND e.status IN ${UNSETTLED}
 RETURNING e.id`,
@@ -116,11 +119,11 @@ RETURNING e.id`,
     failed: `
 WITH ${ownedLanes(t)}
 UPDATE ${t.events} AS e
-SET status = 'failed', retry_count = o.retries, last_error = o.error, updated_at = statement_timestamp(),
+SET status = 'failed', retry_count = o.retries, last_error = o.error, ${CAUSE}, updated_at = statement_timestamp(),
   available_at = CASE WHEN o.blocks AND e.partition_key IS NOT NULL THEN ${FAR_FUTURE_SQL} END,
   progress = coalesce(o.progress::json, e.progress),
   attempts = ${attempts(t)}
-FROM json_to_recordset($5::json) AS o(id uuid, lane integer, generation integer, retries integer, blocks boolean, error text, brief text, progress text), owned
+FROM json_to_recordset($5::json) AS o(id uuid, lane integer, generation integer, retries integer, blocks boolean, error text, brief text, code text, fingerprint text, progress text), owned
 WHERE e.id = o.id AND e.generation = o.generation AND e.lane = o.lane AND e.lane = owned.lane
   AND e.status IN ${UNSETTLED}
 RETURNING e.id`,

@@ -1,4 +1,5 @@
 import type { SQLInputValue } from 'node:sqlite'
+import { errorValues } from '../../record/error-cause.ts'
 import type { AdminMove, Hold, MoveReport, MoveTerms } from '../admin-store.ts'
 import { holdOfRow, holdsBeside, laneKey } from '../coordination-rows.ts'
 import { LONGEST_HOLD } from '../coordination-store.ts'
@@ -99,6 +100,7 @@ export function move(t: Tables) {
   const counted = 'max(retry_count, min(retry_count + 1, 2147483647))'
   const exhausted = `(${counted} >= max_retries OR ${counted} >= 2147483647)`
   const due = nowPlus('?')
+  const cause = 'last_error = ?, error_code = ?, error_fingerprint = ?'
   const sql: Readonly<Record<AdminMove['kind'], ReturnType<typeof change>>> = {
     undo: undoMove(t, isBusy),
     requeue: update(again, "'failed', 'cancelled', 'retry'"),
@@ -116,9 +118,9 @@ export function move(t: Tables) {
       `status = 'published', published_at = ${NOW}, available_at = NULL`,
       `${unsettled}, 'failed', 'cancelled'`,
     ),
-    markFailed: update(`status = 'failed', last_error = ?, available_at = ${blocking}`, unsettled),
+    markFailed: update(`status = 'failed', ${cause}, available_at = ${blocking}`, unsettled),
     incrementRetry: update(
-      `status = CASE WHEN ${exhausted} THEN 'failed' ELSE 'retry' END, retry_count = ${counted}, last_error = ?,
+      `status = CASE WHEN ${exhausted} THEN 'failed' ELSE 'retry' END, retry_count = ${counted}, ${cause},
        scheduled_at = CASE WHEN ${exhausted} THEN scheduled_at ELSE ${due} END,
        available_at = CASE WHEN ${exhausted} THEN ${blocking} ELSE ${due} END`,
       unsettled,
@@ -192,9 +194,9 @@ function valuesOf(move: AdminMove, operation: number | undefined): readonly SQLI
     case 'copy':
       return [operation ?? null, operation ?? null, operation ?? null]
     case 'markFailed':
-      return [move.error]
+      return errorValues(move.error)
     case 'incrementRetry':
-      return [move.error, move.delay / 1000, move.delay / 1000]
+      return [...errorValues(move.error), move.delay / 1000, move.delay / 1000]
     case 'undo':
       return [move.entry]
     case 'reschedule':

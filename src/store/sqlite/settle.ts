@@ -1,3 +1,4 @@
+import { errorValues } from '../../record/error-cause.ts'
 import type { Outcome, Ownership, SettleReport } from '../relay-store.ts'
 import { fromSqlId, toSqlId } from '../values.ts'
 import type { Connection } from './connection.ts'
@@ -12,7 +13,7 @@ type OfKind<Kind extends Outcome['kind']> = Extract<Outcome, { readonly kind: Ki
  */
 export function settle(t: Tables) {
   const ownedSql = `SELECT lane, fence FROM ${t.lanes} WHERE backend = ? AND owner = ?`
-  /** `j` is the outcome: (id, lane, generation, retry_count, delay in seconds, error, progress, blocks, behind). */
+  /** `j` is the outcome: (id, lane, generation, retry_count, delay in seconds, error, progress, blocks, behind, code, fingerprint). */
   const update = (set: string, where: string, updatedAt = NOW) => `
     UPDATE ${t.events} AS e SET ${set}, updated_at = ${updatedAt}
     FROM (
@@ -20,7 +21,8 @@ export function settle(t: Tables) {
         json_extract(value, '$[2]') AS generation, json_extract(value, '$[3]') AS retry_count,
         json_extract(value, '$[4]') AS delay, json_extract(value, '$[5]') AS error,
         json_extract(value, '$[6]') AS progress, json_extract(value, '$[7]') AS blocks,
-        json_extract(value, '$[8]') AS behind
+        json_extract(value, '$[8]') AS behind,
+        json_extract(value, '$[9]') AS code, json_extract(value, '$[10]') AS fingerprint
       FROM json_each(?)
     ) AS j
     WHERE e.id = j.id AND e.generation = j.generation AND ${where}
@@ -35,9 +37,10 @@ export function settle(t: Tables) {
       '$[#]',
       json_object('at', strftime('%Y-%m-%dT%H:%M:%fZ', 'now'),
         'worker', coalesce((SELECT name FROM ${t.workers} WHERE id = ?), ?), 'error', j.error))`
-  const remember = `last_error = j.error, attempts = ${remembered}`
+  const cause = 'last_error = j.error, error_code = j.code, error_fingerprint = j.fingerprint'
+  const remember = `${cause}, attempts = ${remembered}`
   // An event that only waits has spent no attempt.
-  const rememberSpent = `last_error = j.error,
+  const rememberSpent = `${cause},
     attempts = CASE WHEN e.retry_count = j.retry_count AND e.status <> 'processing' THEN e.attempts ELSE ${remembered} END`
 
   const publishedSql = update(
@@ -116,13 +119,27 @@ export function settle(t: Tables) {
         seconds(o.delay),
         o.error,
         o.progress,
+        null,
+        null,
+        ...errorValues(o.error).slice(1),
       ]),
       workerId,
       workerId,
     )
     run(
       failedSql,
-      of('failed').map((o) => [toSqlId(o.id), o.lane, o.generation, o.retryCount, null, o.error, o.progress, o.blocks]),
+      of('failed').map((o) => [
+        toSqlId(o.id),
+        o.lane,
+        o.generation,
+        o.retryCount,
+        null,
+        o.error,
+        o.progress,
+        o.blocks,
+        null,
+        ...errorValues(o.error).slice(1),
+      ]),
       workerId,
       workerId,
     )

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { FAR_FUTURE, type OutboxEventColumns } from '../../record/columns.ts'
+import { errorCause } from '../../record/error-cause.ts'
 import { STATUSES, type Status } from '../../record/status.ts'
 import type { AdminMove } from '../../store/admin-store.ts'
 import type { Store } from '../../store/store.ts'
@@ -117,6 +118,7 @@ export const adminMoveCases: readonly StoreCase[] = [
       ['pending', 'retry', 'processing'],
       (row, from) => {
         assert.equal(row.lastError, 'no')
+        assertColumns(row, errorCause('no'))
         if (from === 'retry') {
           assertColumns(row, { status: 'failed', retryCount: 3, availableAt: FAR_FUTURE })
           return

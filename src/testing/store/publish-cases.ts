@@ -48,6 +48,8 @@ export const publishCases: readonly StoreCase[] = [
       availableAt: null,
       attempts: null,
       progress: null,
+      errorCode: null,
+      errorFingerprint: null,
       createdAt: row.createdAt,
       updatedAt: row.updatedAt,
       scheduledAt: row.scheduledAt,

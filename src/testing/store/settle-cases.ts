@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { FAR_FUTURE } from '../../record/columns.ts'
+import { errorCause } from '../../record/error-cause.ts'
 import type { StoreCase } from '../store-conformance.ts'
 import { it } from './fixture.ts'
 import { guardedOutcomes, outcome } from './sample-outcomes.ts'
@@ -78,6 +79,7 @@ export const settleCases: readonly StoreCase[] = [
       status: 'retry',
       retryCount: 1,
       lastError: 'connection "refused"',
+      ...errorCause('connection "refused"'),
       availableAt: stored.scheduledAt,
     })
     assert.ok(Math.abs(stored.scheduledAt.getTime() - stored.updatedAt.getTime() - 60_000) <= 1)
@@ -88,6 +90,21 @@ export const settleCases: readonly StoreCase[] = [
     assert.equal(attempts[0]?.error, 'connection "refused"')
     assert.match(attempts[0]?.at ?? '', /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/)
     assert.ok(Math.abs(Date.parse(attempts[0]?.at ?? '') - stored.updatedAt.getTime()) <= 1)
+  }),
+  it('settle: the code and the fingerprint of the last error are those of its text', async ({ store }) => {
+    const { record } = await own(store)
+    const [one, other, plain, left] = await insertAll(store, {}, {}, {}, {})
+    const refused = (port: number) => `connect to 10.0.0.1:${port} failed [ECONNREFUSED]`
+    await record(outcome.failed(one, { error: refused(5432) }), outcome.retry(other, { error: refused(80) }))
+    await record(outcome.failed(plain, { error: 'no code\0' }))
+    const [first, second, third, none] = await Promise.all([one, other, plain, left].map(({ id }) => read(store, id)))
+    assert.equal(first?.errorCode, 'ECONNREFUSED')
+    assert.match(first?.errorFingerprint ?? '', /^[\da-f]{16}$/)
+    assertColumns(second, { errorCode: 'ECONNREFUSED', errorFingerprint: first?.errorFingerprint })
+    assertColumns(third, errorCause('no code'))
+    assertColumns(none, { errorCode: null, errorFingerprint: null })
+    await record(outcome.retry(other, { retryCount: 2, error: 'something else' }))
+    assertColumns(await read(store, other.id), errorCause('something else'))
   }),
   it('settle: a retry comes back when due', async ({ store }) => {
     const { record } = await own(store)

@@ -9,6 +9,7 @@ import { undo } from './migrations/0007-undo.ts'
 import { history } from './migrations/0008-history.ts'
 import { rates } from './migrations/0009-rates.ts'
 import { duties } from './migrations/0010-duties.ts'
+import { causes } from './migrations/0011-causes.ts'
 
 /** All steps, in order. Append only. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -22,4 +23,5 @@ export const MIGRATIONS: readonly Migration[] = [
   history,
   rates,
   duties,
+  causes,
 ]

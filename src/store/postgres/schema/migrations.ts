@@ -14,6 +14,7 @@ import { rates } from './migrations/0012-rates.ts'
 import { duties } from './migrations/0013-duties.ts'
 import { cheaperWakeUp } from './migrations/0014-cheaper-wake-up.ts'
 import { partitions } from './migrations/0015-partitions.ts'
+import { causes } from './migrations/0016-causes.ts'
 
 /** All steps, in order. Append only; from step 16 on each must know that the events table may be partitioned (decision 0137). */
 export const MIGRATIONS: readonly Migration[] = [
@@ -32,4 +33,5 @@ export const MIGRATIONS: readonly Migration[] = [
   duties,
   cheaperWakeUp,
   partitions,
+  causes,
 ]

@@ -20,6 +20,7 @@ import { undo } from './migrations/0007-undo.ts'
 import { history } from './migrations/0008-history.ts'
 import { rates } from './migrations/0009-rates.ts'
 import { duties } from './migrations/0010-duties.ts'
+import { causes } from './migrations/0011-causes.ts'
 import { isForeign, printTakeOver, takeOver } from './take-over.ts'
 
 const MIGRATIONS: readonly Migration[] = [
@@ -33,6 +34,7 @@ const MIGRATIONS: readonly Migration[] = [
   history,
   rates,
   duties,
+  causes,
 ]
 
 /** Migrations of an outbox in SQLite. */
