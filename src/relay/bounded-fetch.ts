@@ -1,17 +1,13 @@
 import { FEW, type FetchedData, type FetchedRow, type LaneCursor, type RelayStore } from '../store/relay-store.ts'
 import type { ByteRoom } from './byte-rooms.ts'
 import { LAST } from './lane-position.ts'
+import { ReadWays } from './read-ways.ts'
 
 /**
  * Data of more bytes does not come with its row, but by a second statement, when it is known that it is not in hand already and that
  * there is room for it.
  */
 const LARGE = 16_384
-
-/** One scan of all lanes takes less than one of each from so many lanes on. */
-const LANES = 4
-/** Where there was more, or it took longer, all lanes are not read at once for so long, in ms. */
-const FEW_AGAIN = 1_000
 
 /** Times that data was asked for by itself, and did not come, after which its event is to blame. */
 const PATIENCE = 2
@@ -51,10 +47,7 @@ export class BoundedFetch {
   readonly #room: ByteRoom
   /** Rows of the next read, at most: fewer after one that failed, which may have been too large for the time it had. */
   #most = Number.POSITIVE_INFINITY
-  /** Monotonic time from which on there may be little in all lanes together. */
-  #fewAgainAt = 0
-  /** How long the last read of each lane by itself took, in ms. */
-  #eachTook = Number.POSITIVE_INFINITY
+  readonly #ways = new ReadWays()
   /** Bytes of one event, by the last read. */
   #usual = 0
   /** Bytes of the first event that had no room in this read. */
@@ -103,13 +96,12 @@ export class BoundedFetch {
 
   /** All lanes at once, where they have little together; undefined = they have more, or that takes longer than one by one. */
   async #few(cursors: readonly LaneCursor[], room: number): Promise<readonly FetchedRow[] | undefined> {
-    const start = performance.now()
     const { fetchFew } = this.#store
-    if (fetchFew === undefined || cursors.length < LANES || start < this.#fewAgainAt) return undefined
+    if (fetchFew === undefined || !this.#ways.mayBeAtOnce(cursors.length)) return undefined
+    const start = performance.now()
     const afterIn = new Map(cursors.map(({ lane, after }) => [lane, after]))
     const rows = await fetchFew(this.#names, Math.min(...afterIn.values()), Math.min(LARGE, Math.floor(room / FEW)))
-    const end = performance.now()
-    if (rows === undefined || end - start > this.#eachTook) this.#fewAgainAt = end + FEW_AGAIN
+    this.#ways.atOnce(performance.now() - start, rows === undefined)
     return rows?.filter(({ lane, seq }) => seq > (afterIn.get(lane) ?? LAST))
   }
 
@@ -117,7 +109,7 @@ export class BoundedFetch {
   async #each(cursors: readonly LaneCursor[], mostData: number): Promise<readonly FetchedRow[]> {
     const start = performance.now()
     const rows = await this.#store.fetch(this.#names, cursors, mostData)
-    this.#eachTook = performance.now() - start
+    this.#ways.each(performance.now() - start, cursors.length)
     return rows
   }
 

@@ -10,9 +10,16 @@ export const reading: readonly Mutant[] = [
   },
   {
     name: 'all lanes are read at once however long that takes',
-    file: 'src/relay/bounded-fetch.ts',
-    find: ' || end - start > this.#eachTook) this',
-    put: ') this',
+    file: 'src/relay/read-ways.ts',
+    find: ' || this.#least.atOnce > this.#least.each)',
+    put: ')',
+    tests: ['relay/bounded-fetch'],
+  },
+  {
+    name: 'one read that meets other work of the machine switches the short way off',
+    file: 'src/relay/read-ways.ts',
+    find: 'Math.min(duration, FORGET * this.#least[way])',
+    put: 'duration',
     tests: ['relay/bounded-fetch'],
   },
   {
