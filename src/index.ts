@@ -119,6 +119,7 @@ export type { DeadRows, InspectOptions, OpenTransaction, ServerLook } from './st
 export type { Dialect, Row, Statement } from './store/statement.ts'
 export { joinStatement } from './store/statement.ts'
 export type { MigrateOptions, MigrationStatus, PrintOptions, Store } from './store/store.ts'
+export type { IndexSize, TableSize } from './store/table-sizes.ts'
 export type { TransactionAdapter } from './store/transaction-adapter.ts'
 export type { Logger, LoggerOption } from './telemetry/logger.ts'
 export {

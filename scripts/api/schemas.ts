@@ -25,6 +25,7 @@ const FILES = [
   'admin-http/api-events.d.ts',
   'admin-http/api-operations.d.ts',
   'admin-http/api-history.d.ts',
+  'admin-http/api-storage.d.ts',
 ]
 /** Bodies are refused when they have a member more; answers may get more in time. */
 const BODY = /Body$/

@@ -248,16 +248,6 @@ export interface FilterAnswer {
   readonly q: string
 }
 
-/** GET api/storage */
-export interface StorageAnswer {
-  readonly description: string
-  readonly place: string | null
-  readonly totalRows: number
-  readonly totalRowsIsEstimate: boolean
-  readonly tables: readonly { readonly name: string; readonly bytes: number; readonly rows: number | null }[]
-  readonly findings: readonly FindingRow[]
-}
-
 /** A consumer in GET api/consumers. */
 export interface ConsumerRow {
   readonly name: string

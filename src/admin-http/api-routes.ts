@@ -12,11 +12,13 @@ import { openApiDocument } from './openapi.ts'
 import { OPERATION_ROUTES } from './operations-routes.ts'
 import { OUTBOX_ROUTES } from './outbox-routes.ts'
 import { SESSION_ROUTES } from './session-routes.ts'
+import { STORAGE_ROUTES } from './storage-routes.ts'
 
 /** Each call there is. */
 export const ROUTES: readonly ApiRoute[] = [
   ...SESSION_ROUTES,
   ...OUTBOX_ROUTES,
+  ...STORAGE_ROUTES,
   ...EVENT_ROUTES,
   CORRECT_ROUTE,
   ...FAILURE_ROUTES,

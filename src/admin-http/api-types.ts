@@ -4,15 +4,8 @@
  */
 
 import type { EventRow, Searched } from './api-events.ts'
-import type {
-  BackendRow,
-  ConsumerRow,
-  FeatureName,
-  FindingRow,
-  InboxRow,
-  OperationRow,
-  StorageAnswer,
-} from './api-operations.ts'
+import type { BackendRow, ConsumerRow, FeatureName, FindingRow, InboxRow, OperationRow } from './api-operations.ts'
+import type { StorageAnswer } from './api-storage.ts'
 
 /** A moment: RFC 3339, in UTC. @format date-time */
 export type Instant = string

@@ -1,4 +1,4 @@
-import type { BackendRow, ConsumerRow, DeadLettersAnswer, StorageAnswer } from './api-operations.ts'
+import type { BackendRow, ConsumerRow, DeadLettersAnswer } from './api-operations.ts'
 import { ApiError } from './api-problem.ts'
 import type { BackendsAnswer, BlockedKeyRow, ConsumersAnswer, FindingsAnswer, KeysAnswer } from './api-types.ts'
 import type { ApiRoute, Call } from './call.ts'
@@ -54,17 +54,6 @@ export const OUTBOX_ROUTES: readonly ApiRoute[] = [
     async run({ outbox }): Promise<FindingsAnswer> {
       const { findings, at } = await outbox.feed.read()
       return { findings, at }
-    },
-  },
-  {
-    method: 'GET',
-    path: 'storage',
-    action: 'read',
-    summary: 'What holds the outbox, and how large it is.',
-    answer: 'StorageAnswer',
-    async run({ outbox }): Promise<StorageAnswer> {
-      const { description, place, totalRows, totalRowsIsEstimate, findings } = await outbox.feed.read()
-      return { description, place, totalRows, totalRowsIsEstimate, tables: [], findings }
     },
   },
   {

@@ -5,6 +5,7 @@ import type { RecordFilter } from '../record/record-source.ts'
 import type { OutageEntry } from '../store/history-store.ts'
 import type { KeyInLane, KeyWaits } from '../store/key-waits.ts'
 import type { Store } from '../store/store.ts'
+import type { TableSize } from '../store/table-sizes.ts'
 import type { ActedBy } from './actor.ts'
 import { Audit, type AuditEntry, type ListAuditOptions } from './audit-log.ts'
 import { type ActOnEvents, AuditedMoves, type ReplayEvents, type RescheduleByOperator } from './audited-moves.ts'
@@ -14,27 +15,17 @@ import { type CorrectEvent, Corrections, type Publishing } from './corrections.t
 import type { Defined } from './defined.ts'
 import type { EventQuery } from './event-query.ts'
 import type { EventManager } from './events.ts'
-import { findingsOf } from './findings.ts'
 import type { Flow } from './flow.ts'
 import { type ConsumerEntry, consumersIn, deadLettersOf } from './known-consumers.ts'
-import { lookAtOutbox } from './look-at-outbox.ts'
 import type { MOVABLE } from './movable.ts'
 import type { MoveTarget } from './move-events.ts'
 import { type MovePreview, Moves } from './moves.ts'
 import { type FlowOptions, type ListOutagesOptions, OutboxHistory } from './outbox-history.ts'
 import { type PausedBackend, Pauses } from './pauses.ts'
 import { checkPurge, type PurgeOptions, purge } from './purge-now.ts'
+import { readStatus } from './read-status.ts'
 import { Breakers } from './shared-breakers.ts'
-import {
-  backendStatuses,
-  type ConfiguredBackend,
-  laneStatuses,
-  type OpenBreaker,
-  type OutboxStats,
-  type OutboxStatus,
-  statsOf,
-  workerStatuses,
-} from './status.ts'
+import { type ConfiguredBackend, type OpenBreaker, type OutboxStats, type OutboxStatus, statsOf } from './status.ts'
 import type { StatusOptions } from './status-options.ts'
 import { type PublishTest, type TestEventOptions, TestEvents } from './test-events.ts'
 import { Undo, type Undone, type UndoOptions } from './undo-action.ts'
@@ -57,9 +48,6 @@ export interface AdminParts {
   /** What consumers of this service read, by consumer. */
   readonly subscriptions: Readonly<Record<string, Subscription>>
 }
-
-const MAX_LAG = 300_000
-const BACKEND_TIMEOUT = 5_000
 
 /**
  * `broadcaster.admin`: the one door for operators. What the command `broadcaster` does goes through it. Moves return the outcome
@@ -244,6 +232,11 @@ export class Admin {
     return this.#parts.store.admin.waiting(keys, rows)
   }
 
+  /** What the tables take up, the largest first; null = not known: there is no disk, or the role may not ask. Reads no table. */
+  async storage(): Promise<readonly TableSize[] | null> {
+    return (await this.#parts.store.schema.sizes?.()) ?? null
+  }
+
   /** Numbers by backend, a part of `status`. Changes nothing; none of it needs a scan of the table. */
   async stats(): Promise<OutboxStats> {
     return statsOf(await this.#parts.store.admin.look())
@@ -253,48 +246,7 @@ export class Admin {
    * How the outbox is, and what a person should know of it. Changes nothing: a role that may only read can ask. Numbers,
    * workers, lanes and breakers are of one snapshot of the database.
    */
-  async status({
-    maxLag = MAX_LAG,
-    maxTransaction,
-    askBackends = false,
-    timeout = BACKEND_TIMEOUT,
-  }: StatusOptions = {}): Promise<OutboxStatus> {
-    const { outbox, store } = this.#parts
-    const configured = this.#parts.backends()
-    const schema = await store.schema.status()
-    const ready = schema.pending.length === 0
-    const asked = askBackends && ready ? this.#parts.backendFindings(timeout) : {}
-    const [inspected, look] = ready ? await lookAtOutbox(store, configured, maxTransaction) : []
-    const seen = look && {
-      backends: backendStatuses(look, configured),
-      workers: workerStatuses(look),
-      lanes: laneStatuses(look),
-    }
-    return {
-      outbox,
-      description: store.description,
-      place: store.place ?? null,
-      at: look?.now ?? null,
-      schema: {
-        version: schema.version,
-        latest: schema.latest,
-        lanes: schema.lanes,
-        pending: schema.pending,
-        foreign: schema.foreign ?? false,
-        extraIndexes: inspected?.inspection.extraIndexes ?? [],
-      },
-      ...(seen ?? { backends: [], workers: [], lanes: [] }),
-      blockedKeys: look?.blockedKeys ?? [],
-      totalRows: look?.totalRows ?? 0,
-      totalRowsIsEstimate: look?.totalRowsIsEstimate ?? false,
-      findings: findingsOf({
-        store: store.description,
-        schema,
-        ...(seen && { seen }),
-        ...inspected,
-        backendFindings: await asked,
-        maxLag,
-      }),
-    }
+  status(options?: StatusOptions): Promise<OutboxStatus> {
+    return readStatus(this.#parts, options)
   }
 }

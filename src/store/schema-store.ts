@@ -4,6 +4,7 @@ import type { Inspection } from './inspection.ts'
 import { type FoundSchema, requireUsable, type SchemaStep, statusOf } from './schema-status.ts'
 import type { InspectOptions } from './server-look.ts'
 import type { PartitionOptions, PartitionReport, SchemaStore } from './store.ts'
+import type { TableSize } from './table-sizes.ts'
 
 const DEFAULT_LANES = 64
 const MOST_LANES = 1_024
@@ -26,6 +27,7 @@ export interface SchemaParts<Step extends SchemaStep> {
   takeOverScript(lanes: number): string
   inspect(options?: InspectOptions): Promise<Inspection>
   capture(options: CaptureOptions): Promise<string>
+  sizes(): Promise<readonly TableSize[] | undefined>
   /** Only where a table can have partitions. */
   readonly partition?: (options: PartitionOptions) => Promise<PartitionReport>
 }
@@ -53,6 +55,7 @@ export function schemaStore<Step extends SchemaStep>(parts: SchemaParts<Step>): 
     check: async () => requireUsable(await parts.read('check'), steps, parts.table.replaceAll(/["`]/g, '')),
     inspect: (options) => parts.inspect(options),
     capture: (options) => parts.capture(options),
+    sizes: () => parts.sizes(),
     ...(partition && {
       partition: async (options = {}) => {
         checkAhead(options.ahead)

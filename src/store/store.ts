@@ -12,6 +12,7 @@ import type { RelayStore } from './relay-store.ts'
 import type { RetentionStore } from './retention-store.ts'
 import type { InspectOptions } from './server-look.ts'
 import type { Dialect } from './statement.ts'
+import type { TableSize } from './table-sizes.ts'
 import type { TransactionAdapter } from './transaction-adapter.ts'
 
 /**
@@ -169,6 +170,10 @@ export interface SchemaStore {
   partition?(options?: PartitionOptions): Promise<PartitionReport>
   /** Finds what costs performance or hides events. Optional. */
   inspect?(options?: InspectOptions): Promise<Inspection>
+  /**
+   * What the tables take up; undefined: this role may not ask. Reads catalogues alone. Optional: only where there is a disk.
+   */
+  sizes?(): Promise<readonly TableSize[] | undefined>
   /** The SQL of triggers that turn changes of a table into events. Optional: only where there are triggers. */
   capture?(options: CaptureOptions): Promise<string>
   /** Throws `SCHEMA_MISSING`, `SCHEMA_OUTDATED` or `SCHEMA_TOO_NEW` unless this code can work with the schema. */

@@ -18,8 +18,11 @@ const BESIDE = [
   'migrations',
 ] as const
 
+/** The tables that every outbox has. */
+export const TABLES = ['events', ...BESIDE] as const
+
 /** The tables of one outbox, each as a dialect writes a name in SQL. */
-export type TableNames<Name> = { readonly [Table in 'events' | (typeof BESIDE)[number]]: Name }
+export type TableNames<Name> = { readonly [Table in (typeof TABLES)[number]]: Name }
 
 /** The common prefix of an outbox: beside `outbox_events` stand `outbox_lanes`, `outbox_workers` and so on. */
 export function prefixOf(table: string): string {

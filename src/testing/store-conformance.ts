@@ -29,6 +29,7 @@ import { schemaCases } from './store/schema-cases.ts'
 import { settleCases } from './store/settle-cases.ts'
 import { settleInTransactionCases } from './store/settle-in-transaction-cases.ts'
 import { settleLostCases } from './store/settle-lost-cases.ts'
+import { sizeCases } from './store/size-cases.ts'
 import { undoCases } from './store/undo-cases.ts'
 import { wakeCases } from './store/wake-cases.ts'
 
@@ -59,6 +60,7 @@ export const storeConformance: readonly StoreCase[] = [
   ...copyCases,
   ...holdCases,
   ...lookCases,
+  ...sizeCases,
   ...auditCases,
   ...historyCases,
   ...operationCases,

@@ -1,7 +1,8 @@
 import type { Flow } from '../../admin/flow.ts'
 import type { BackendStats, OutboxStatus } from '../../admin/status.ts'
-import { countOf, formatDuration } from '../../foundation/for-people.ts'
+import { countOf, formatBytes, formatDuration } from '../../foundation/for-people.ts'
 import type { Count } from '../../store/outbox-look.ts'
+import type { TableSize } from '../../store/table-sizes.ts'
 import { defineCommand } from '../command.ts'
 import { eachOutbox } from '../each-outbox.ts'
 import { EXIT } from '../exit-codes.ts'
@@ -19,11 +20,24 @@ export const stats = defineCommand({
       await broadcaster.store.schema.check()
       const { findings: _, ...status } = await broadcaster.status()
       const flow = await broadcaster.admin.flow()
-      const json = { ...status, lately: flow.lately }
-      return { json, lines: linesOf(status, flow, terminal.width), code: EXIT.ok }
+      const tables = await broadcaster.admin.storage()
+      const json = { ...status, lately: flow.lately, tables }
+      const lines = [...linesOf(status, flow, terminal.width), ...sizeLines(tables)]
+      return { json, lines, code: EXIT.ok }
     })
   },
 })
+
+/** The largest, and all together. */
+function sizeLines(tables: readonly TableSize[] | null): readonly string[] {
+  const [largest] = tables ?? []
+  if (tables === null || largest === undefined)
+    return ['How large the tables are is not known: the store has no disk, or its role may not ask.']
+  const { name, bytes, indexBytes } = largest
+  const all = tables.reduce((sum, one) => sum + one.bytes, 0)
+  const indexes = indexBytes === null ? '' : `, of which ${formatBytes(indexBytes)} are indexes`
+  return [`${formatBytes(all)} on disk; the largest table is ${name} with ${formatBytes(bytes)}${indexes}.`]
+}
 
 function linesOf(status: Omit<OutboxStatus, 'findings'>, flow: Flow, width: number | undefined): readonly string[] {
   const { backends, totalRows, totalRowsIsEstimate, workers } = status

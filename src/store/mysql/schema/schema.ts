@@ -5,6 +5,7 @@ import type { SchemaStore } from '../../store.ts'
 import { capture } from '../capture.ts'
 import type { Clients, RawRow, Runs } from '../client.ts'
 import { inspect } from '../inspect.ts'
+import { sizes } from '../sizes.ts'
 import { Sql, sql } from '../sql.ts'
 import { serverCode } from '../store-error.ts'
 import type { Tables } from '../tables.ts'
@@ -56,6 +57,7 @@ export function schema(
     },
     inspect: inspect(operator, t),
     capture: capture(operator, t),
+    sizes: sizes(operator, t),
   })
 }
 

@@ -6,6 +6,7 @@ import type { Client, Clients, ClientTransaction } from '../client.ts'
 import { inspect } from '../inspect.ts'
 import { partition } from '../partitions/convert.ts'
 import { refuseEncoding, SESSION_ENCODING } from '../session-encoding.ts'
+import { sizes } from '../sizes.ts'
 import type { Tables } from '../tables.ts'
 import { hasLostRecords, lanesLeft } from './mend/lost-records.ts'
 import { mend } from './mend/mend.ts'
@@ -48,6 +49,7 @@ export function schema(
     takeOverScript: (lanes) => printTakeOver(t, lanes),
     inspect: inspect(operator, t),
     capture: capture(operator, t),
+    sizes: sizes(operator, t),
     partition: partition(client, t),
   })
 }

@@ -6,6 +6,7 @@ import { capture } from '../capture.ts'
 import type { Connection } from '../connection.ts'
 import type { Database } from '../database.ts'
 import { inspect } from '../inspect.ts'
+import { sizes } from '../sizes.ts'
 import type { Tables } from '../tables.ts'
 import { NOW } from '../values.ts'
 import { hasLostRecords, lanesLeft, mend } from './mend.ts'
@@ -41,6 +42,7 @@ const MIGRATIONS: readonly Migration[] = [
 export function sqliteSchema(database: Database, t: Tables): SchemaStore {
   const look = inspect(t)
   const write = capture(t)
+  const measure = sizes(t)
   return schemaStore({
     table: t.events,
     steps: MIGRATIONS,
@@ -60,6 +62,7 @@ export function sqliteSchema(database: Database, t: Tables): SchemaStore {
     takeOverScript: (lanes) => printTakeOver(t, scriptOf(outbox, t, lanes)),
     inspect: () => database.read(look),
     capture: (options) => database.read((db) => write(db, options)),
+    sizes: () => database.read(measure),
   })
 }
 

@@ -5,6 +5,7 @@ import { has } from '../../api/session.ts'
 import type { StorageAnswer } from '../../api/types.ts'
 import { useAsk } from '../../api/use-ask.ts'
 import { Answered, NotThere } from '../../parts/asked.tsx'
+import { Empty } from '../../parts/empty.tsx'
 import { Nothing, WithUnit } from '../../parts/number.tsx'
 import { Head, Panel } from '../../parts/panel.tsx'
 import { place } from '../../place/place.ts'
@@ -44,9 +45,7 @@ export function Storage(): JSX.Element {
       >
         {isThere ? (
           <Answered asked={asked} what="the sizes">
-            {(answer) =>
-              answer.tables.length === 0 ? <NotThere what="the sizes of its tables" /> : <Tables answer={answer} />
-            }
+            {(answer) => (answer.tables.length === 0 ? <NoSizes /> : <Tables answer={answer} />)}
           </Answered>
         ) : (
           <NotThere what="the sizes of its tables" />
@@ -97,25 +96,27 @@ function Tables({ answer }: { readonly answer: StorageAnswer }): JSX.Element {
           <th scope="col" class="num">
             Size
           </th>
+          <th scope="col" class="num hide-s">
+            Indexes
+          </th>
           <th scope="col" class="hide-s">
             <span class="vh">Share</span>
           </th>
         </tr>
       </thead>
       <tbody>
-        {answer.tables.map(({ name, bytes, rows }) => {
-          const size = bytesText(bytes)
+        {answer.tables.map(({ name, bytes, indexBytes, rows, indexes }) => {
           return (
             <tr key={name}>
               <th scope="row" class="mono break">
                 {name}
+                {indexes.length === 0 ? null : <Indexes name={name} indexes={indexes} />}
               </th>
+              <td class="num">{rows === null ? <Nothing /> : estimateText(rows)}</td>
               <td class="num">
-                {rows === null ? <Nothing /> : answer.totalRowsIsEstimate ? estimateText(rows) : numberText(rows)}
+                <Bytes bytes={bytes} />
               </td>
-              <td class="num">
-                <WithUnit value={size.value} unit={size.unit} />
-              </td>
+              <td class="num hide-s">{indexBytes === null ? <Nothing /> : <Bytes bytes={indexBytes} />}</td>
               <td class="hide-s">
                 <svg class="share" viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true">
                   <rect class="b-none" width="100" height="8" />
@@ -127,5 +128,36 @@ function Tables({ answer }: { readonly answer: StorageAnswer }): JSX.Element {
         })}
       </tbody>
     </table>
+  )
+}
+
+function Bytes({ bytes }: { readonly bytes: number }): JSX.Element {
+  const { value, unit } = bytesText(bytes)
+  return <WithUnit value={value} unit={unit} />
+}
+
+function Indexes({ name, indexes }: Pick<StorageAnswer['tables'][number], 'name' | 'indexes'>): JSX.Element {
+  return (
+    <details>
+      <summary class="quiet small">
+        {indexes.length} {indexes.length === 1 ? 'index' : 'indexes'}
+        <span class="vh"> of {name}</span>
+      </summary>
+      <ul class="quiet small">
+        {indexes.map((index) => (
+          <li key={index.name} class="break">
+            {index.name}: <Bytes bytes={index.bytes} />
+          </li>
+        ))}
+      </ul>
+    </details>
+  )
+}
+
+function NoSizes(): JSX.Element {
+  return (
+    <Empty icon="cancelled" title="The sizes are not known">
+      <p>The store keeps nothing on disk, or its role may not ask the database how large the tables are.</p>
+    </Empty>
   )
 }

@@ -1,0 +1,52 @@
+import type { AdminParts } from './admin.ts'
+import { findingsOf } from './findings.ts'
+import { lookAtOutbox } from './look-at-outbox.ts'
+import { backendStatuses, laneStatuses, type OutboxStatus, workerStatuses } from './status.ts'
+import type { StatusOptions } from './status-options.ts'
+
+const MAX_LAG = 300_000
+const BACKEND_TIMEOUT = 5_000
+
+/** How the outbox is, and what a person should know of it. */
+export async function readStatus(
+  parts: Pick<AdminParts, 'outbox' | 'store' | 'backends' | 'backendFindings'>,
+  { maxLag = MAX_LAG, maxTransaction, askBackends = false, timeout = BACKEND_TIMEOUT }: StatusOptions = {},
+): Promise<OutboxStatus> {
+  const { outbox, store, backendFindings } = parts
+  const configured = parts.backends()
+  const schema = await store.schema.status()
+  const ready = schema.pending.length === 0
+  const asked = askBackends && ready ? backendFindings(timeout) : {}
+  const [inspected, look] = ready ? await lookAtOutbox(store, configured, maxTransaction) : []
+  const seen = look && {
+    backends: backendStatuses(look, configured),
+    workers: workerStatuses(look),
+    lanes: laneStatuses(look),
+  }
+  return {
+    outbox,
+    description: store.description,
+    place: store.place ?? null,
+    at: look?.now ?? null,
+    schema: {
+      version: schema.version,
+      latest: schema.latest,
+      lanes: schema.lanes,
+      pending: schema.pending,
+      foreign: schema.foreign ?? false,
+      extraIndexes: inspected?.inspection.extraIndexes ?? [],
+    },
+    ...(seen ?? { backends: [], workers: [], lanes: [] }),
+    blockedKeys: look?.blockedKeys ?? [],
+    totalRows: look?.totalRows ?? 0,
+    totalRowsIsEstimate: look?.totalRowsIsEstimate ?? false,
+    findings: findingsOf({
+      store: store.description,
+      schema,
+      ...(seen && { seen }),
+      ...inspected,
+      backendFindings: await asked,
+      maxLag,
+    }),
+  }
+}
