@@ -15,6 +15,8 @@ const PAGE = 5_000
 const MOST_STAYING = 1_000
 /** A partition that could not go is looked through again after so many ms. */
 const LOOK_AGAIN = 3_600_000
+/** So often in turn a table that cannot be locked is nothing to tell. */
+const BUSY_TOLD = 3
 
 /** Who asks. */
 export interface DropTurn {
@@ -46,6 +48,8 @@ export class OldPartitions {
   readonly #archive: Archive | undefined
   /** By name: when one is looked through again, by `performance.now()`. */
   readonly #again = new Map<string, number>()
+  /** How often in turn no partition could be made ahead. */
+  #busy = 0
 
   constructor(store: PartitionStore, rules: Rules, archive?: Archive) {
     this.#store = store
@@ -57,17 +61,24 @@ export class OldPartitions {
   async run(surplus: Surplus, turn: DropTurn): Promise<DropOutcome> {
     const failures: unknown[] = []
     try {
+      await this.#makeAhead(failures)
       const all = await this.#store.list()
-      if (all.length === 0) return { failures }
-      await this.#store.makeAhead().catch((error: unknown) => {
-        // One that cannot be locked just now: there is time until the next clean-up.
-        if (!isBusy(error)) failures.push(error)
-      })
       const left = await this.#dropAll(all, surplus, turn, failures)
       const [first, last] = [left[0], left.at(-1)]
       return { failures, except: first && last && { first: first.first, last: last.last } }
     } catch (error) {
       return { failures: [...failures, error] }
+    }
+  }
+
+  /** A table that cannot be locked just now is tried at the next clean-up, and told when that goes on. */
+  async #makeAhead(failures: unknown[]): Promise<void> {
+    try {
+      await this.#store.makeAhead()
+      this.#busy = 0
+    } catch (error) {
+      this.#busy += isBusy(error) ? 1 : BUSY_TOLD
+      if (this.#busy >= BUSY_TOLD) failures.push(error)
     }
   }
 
@@ -113,11 +124,14 @@ export class OldPartitions {
     if (performance.now() < (this.#again.get(name) ?? 0)) return 'stays'
     const staying = (await this.#store.isAtRest(partition)) ? await this.#staying(partition, surplus, turn) : 'many'
     if (staying === undefined || turn.mayGoOn?.() === false) return undefined
-    if (staying === 'many' || !(await this.#store.detach(partition, staying))) {
+    const outcome = staying === 'many' ? 'stays' : await this.#store.detach(partition, staying)
+    if (outcome === 'stays') {
       this.#again.set(name, performance.now() + (staying === 'many' ? LOOK_AGAIN : 0))
       return 'stays'
     }
     this.#again.delete(name)
+    // What may go of it the other worker knows, and the next clean-up.
+    if (outcome === 'elsewhere') return 'gone'
     await this.#finish(partition, turn)
     return 'gone'
   }

@@ -86,6 +86,8 @@ export interface OldPartition {
   readonly isDetached: boolean
   /** When what may go of it was listed, in ms since 1970 by the clock of the database. */
   readonly lookedAt: number
+  /** What was over by then, whatever the clock says: a snapshot of the database. */
+  readonly lookedIn: string
 }
 
 /** A row of a partition. */
@@ -115,9 +117,12 @@ export interface PartitionPage {
 
 /** Drops partitions: first their events leave the outbox together, but those that stay; then the table goes. */
 export interface PartitionStore {
-  /** Those of a time, the oldest first; none where the table has no partitions. */
+  /** Those of a time, the oldest first, but not the last that was made; none where the table has no partitions. */
   list(): Promise<readonly OldPartition[]>
-  /** Makes those of the times to come. Throws `STORE_BUSY` when the table cannot be locked just now. */
+  /**
+   * Makes those of the times to come. Throws `STORE_BUSY` when the table cannot be locked just now, and `PARTITION_REFUSED` when too
+   * much would have to be moved.
+   */
   makeAhead(): Promise<void>
   /** Looks at the next rows after an id, by groups. */
   page(partition: OldPartition, after: string | null, rows: number): Promise<PartitionPage>
@@ -126,10 +131,11 @@ export interface PartitionStore {
   /** Whether nothing in it is due or soon to be, and few events in it wait. */
   isAtRest(partition: OldPartition): Promise<boolean>
   /**
-   * Takes the oldest partition out, in one transaction with moving what waits in it, what blocks its key, and the events given. False:
-   * something is due in it or soon to be, or too much would have to be moved. Throws `STORE_BUSY`.
+   * Takes the oldest partition out, in one transaction with moving what waits in it, what blocks its key, and the events given. `stays`:
+   * something is due in it or soon to be, or too much would have to be moved. `elsewhere`: another worker took it out, and knows what
+   * may go of it. Throws `STORE_BUSY`.
    */
-  detach(partition: OldPartition, staying: readonly string[]): Promise<boolean>
+  detach(partition: OldPartition, staying: readonly string[]): Promise<'detached' | 'stays' | 'elsewhere'>
   /** Moves events of a partition that was taken out back into the outbox. */
   giveBack(partition: OldPartition, ids: readonly string[]): Promise<void>
   /** Lets the ids of these events, each with its source and backend, be published again. */

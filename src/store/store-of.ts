@@ -9,12 +9,10 @@ type Makers<Seam, Client, Tables> = { readonly [Name in keyof Seam]: (client: Cl
 /** The parts of a store that talks to a server. */
 export interface StoreParts<Client, Runs, Tables>
   extends Makers<Omit<RelayStore, 'settleInTransaction'>, Client, Tables>,
-    Makers<
-      Pick<Store, 'retention' | 'coordination' | 'admin' | 'audit' | 'operations' | 'history' | 'inbox'>,
-      Client,
-      Tables
-    > {
+    Makers<Pick<Store, 'coordination' | 'admin' | 'audit' | 'operations' | 'history' | 'inbox'>, Client, Tables> {
   publish(t: Tables): PublishStore
+  /** `unlimited`: for what reads a whole table. */
+  retention(client: Client, t: Tables, unlimited: Client): Store['retention']
   settleByOwner(t: Tables): SettleByOwner<Runs>
   schema(clients: StoreClients<Client, Runs>, t: Tables): SchemaStore
 }
@@ -38,7 +36,7 @@ export function storeOf<Client, Runs, Tables>(
   | 'schema'
   | 'close'
 > {
-  const { worker, heartbeat, operator, handlers } = clients
+  const { worker, heartbeat, operator, migration, handlers } = clients
   const fetchFew = parts.fetchFew?.(worker, t)
   const writers = parts.writers?.(worker, t)
   return {
@@ -55,7 +53,7 @@ export function storeOf<Client, Runs, Tables>(
       settleInTransaction: settleInTransaction(handlers, parts.settleByOwner(t)),
       waitingNames: parts.waitingNames(worker, t),
     },
-    retention: parts.retention(worker, t),
+    retention: parts.retention(worker, t, migration),
     coordination: parts.coordination(heartbeat, t),
     admin: parts.admin(operator, t),
     audit: parts.audit(operator, t),

@@ -79,4 +79,47 @@ describe('partitions that cannot be dropped', { skip: skipWithout('postgres') },
     await assert.rejects(outbox.cleanUp(keeps(7 * DAY), broken), { code: 'ARCHIVE_FAILED' })
     assert.deepEqual([await outbox.ids(), (await outbox.names()).length], [[other], 12])
   })
+
+  test('who finishes what another worker took out goes by what that one had seen, and the clock may be set back', async () => {
+    await outbox.put(v7(12))
+    const moved = await outbox.put(v7(12))
+    const partitions = outbox.store.retention.partitions
+    assert.ok(partitions)
+    const [seen] = await partitions.list()
+    assert.ok(seen)
+    // Settled anew since, by a clock that is days behind.
+    await outbox.sql(`UPDATE outbox_events SET updated_at = updated_at - interval '1 day' WHERE id = $1`, [moved])
+    const [later] = await partitions.list()
+    assert.ok(later)
+    assert.equal(await partitions.detach(seen, []), 'detached')
+    assert.equal(await partitions.detach(later, []), 'elsewhere')
+    await outbox.cleanUp([])
+    assert.deepEqual(await outbox.ids(), [moved])
+  })
+
+  test('what comes back stays whole, though another event has its own id by now', async () => {
+    const late = await outbox.put(v7(12), { eventId: 'mine' })
+    const partitions = outbox.store.retention.partitions
+    assert.ok(partitions)
+    const [oldest] = await partitions.list()
+    assert.ok(oldest)
+    await outbox.sql('UPDATE outbox_events SET updated_at = clock_timestamp() WHERE id = $1', [late])
+    await partitions.detach(oldest, [])
+    const next = await outbox.put(v7(1), { eventId: 'mine', days: 1 })
+    await outbox.cleanUp(keeps(365 * DAY))
+    assert.deepEqual(await outbox.ids(), [late, next])
+    await outbox.sql('DELETE FROM outbox_events WHERE id = $1', [late])
+    assert.deepEqual(await outbox.sql('SELECT id FROM outbox_identities'), [{ id: next }])
+  })
+
+  test('more bytes than others can wait for are not moved: the partition is cleaned row by row', async () => {
+    const big = await outbox.put(v7(12), { type: 'big', status: 'failed' })
+    await outbox.put(v7(12))
+    await outbox.sql(
+      `UPDATE outbox_events SET data_binary = (SELECT decode(string_agg(md5(n::text), ''), 'hex') FROM generate_series(1, 600000) AS n) WHERE id = $1`,
+      [big],
+    )
+    assert.equal(await outbox.cleanUp(keeps(7 * DAY)), 1)
+    assert.deepEqual([await outbox.ids(), (await outbox.names()).length], [[big], 12])
+  })
 })

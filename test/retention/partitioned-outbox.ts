@@ -24,7 +24,7 @@ export const keeps = (published: number, failed = 30 * DAY): Rules => [
   ruleOf(() => true, { published, failed, cancelled: failed }, { published: null, failed: null, cancelled: null }),
 ]
 
-/** An outbox whose partitions of twelve days are over. */
+/** An outbox with partitions. */
 export class PartitionedOutbox {
   readonly place: Place
   readonly store: Store
@@ -34,13 +34,13 @@ export class PartitionedOutbox {
     this.store = postgres({ pool: this.place.pool, schema: this.place.schema, listen: false }) as Store
   }
 
-  /** Made anew, and empty. */
-  async reset(): Promise<void> {
+  /** Made anew, and empty, with partitions of so many days that are over. */
+  async reset(days = 12): Promise<void> {
     const { pool, schema } = this.place
     await pool.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`)
     await this.store.schema.migrate({ lanes: 8 })
     await this.store.schema.partition?.({ ahead: 2 })
-    await pastPartitions(pool, schema, 12)
+    await pastPartitions(pool, schema, days)
   }
 
   async close(): Promise<void> {

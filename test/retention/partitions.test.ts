@@ -146,7 +146,7 @@ describe('retention of partitions', { skip: skipWithout('postgres') }, () => {
       'UPDATE outbox_events SET published_at = clock_timestamp(), updated_at = clock_timestamp() WHERE id = $1',
       [late],
     )
-    assert.equal(await partitions.detach(oldest, []), true)
+    assert.equal(await partitions.detach(oldest, []), 'detached')
     assert.deepEqual(await ids(), [])
     const archived: string[] = []
     const archive = new Archive(store.admin, async (events) => void archived.push(...events.map(({ id }) => id)))

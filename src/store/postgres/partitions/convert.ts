@@ -55,7 +55,7 @@ export function partition(client: Client, t: Tables) {
         `${name(t)} could not be locked for ${PATIENCE / 60_000} minutes; let long transactions end, and run \`broadcaster partition\` again`,
     )
     if (dryRun) return { converted: false, made: 0, sql: sql ?? '' }
-    const made = sql === undefined ? await makeAhead(client, t, ahead) : 0
+    const made = sql === undefined ? await makeAhead(client, t, { ahead, prover: client }) : 0
     return { converted: sql !== undefined, made }
   }
 }

@@ -1,3 +1,4 @@
+import { patiently } from '../../patient-lock.ts'
 import { type FoundSchema, stepsThere, versionOf } from '../../schema-status.ts'
 import { schemaStore } from '../../schema-store.ts'
 import type { SchemaStore } from '../../store.ts'
@@ -16,10 +17,12 @@ import { printTakeOver } from './takeover/steps.ts'
 import { isForeign, lockMigrations, takeOver } from './takeover/take-over.ts'
 
 /**
- * How long a step waits for a lock, in ms, before `STORE_BUSY`: everybody who comes later waits behind it. How long it works has no
- * limit.
+ * How long a step waits for a lock, with all who come later behind it, and how long it gives way, in ms; and for how long it tries. How
+ * long it works has no limit.
  */
-const LOCK_WAIT = 10_000
+const LOCK_WAIT = 150
+const LOCK_PAUSE = 850
+const PATIENCE = 300_000
 
 /** Migrations on PostgreSQL. `migrations` are those this package knows. */
 export function schema(
@@ -41,7 +44,7 @@ export function schema(
         steps.length === 0 ? [] : await mend(client, t, { steps, lanes: (await lanesLeft(client, t)) ?? lanes })
       const done = versionOf(await read(client, t))
       for (const step of migrations) {
-        if (step.version > done) await client.transaction((tx) => apply(tx, t, step, lanes))
+        if (step.version > done) await applyPatiently(client, t, step, lanes)
       }
       return mended
     },
@@ -72,6 +75,17 @@ async function read(client: Client, t: Tables): Promise<FoundSchema> {
     foreign: false,
     lost: false,
   }
+}
+
+/** As publishers go on meanwhile, a step that does not get its locks soon begins anew. */
+async function applyPatiently(client: Client, t: Tables, step: Migration, lanes: number): Promise<void> {
+  await patiently(
+    () => client.transaction((tx) => apply(tx, t, step, lanes)),
+    LOCK_PAUSE,
+    PATIENCE,
+    async () =>
+      `step ${step.version} (${step.name}) of the schema of ${t.events.replaceAll('"', '')} did not get its locks for ${PATIENCE / 60_000} minutes; let long transactions end, and run \`broadcaster migrate\` again: it goes on where it stopped`,
+  )
 }
 
 /** Several processes may migrate at once: the second waits here and then finds nothing to do. */
