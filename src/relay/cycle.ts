@@ -157,13 +157,14 @@ export class Cycle {
 
   /** Starts sends while there is something to send, room in the pipeline, and lease enough. */
   dispatch(): void {
-    while (this.#mayDispatch() && this.#turns.begin()) {
+    while (this.#mayDispatch()) {
+      if (!this.#turns.begin()) return void this.#rates.keep()
       const batch = this.#traffic.take(this.#buffer)
       // All that wait are of keys whose last run is not acknowledged yet, or of destinations that have no room.
       if (batch.length === 0) {
         this.#turns.end()
         // Permits may have lapsed just now.
-        return void this.#traffic.mayBegin(this.#buffer)
+        return void this.#traffic.mayBegin(this.#buffer, this.#turns.free)
       }
       this.#turns.charge(batch.length)
       void this.#send(batch)
@@ -174,7 +175,7 @@ export class Cycle {
   #mayDispatch(): boolean {
     const { lease, timeout } = this.#options
     const mayGo = this.#buffer.size > 0 && !this.#breaker.isOpen && lease.allows(timeout)
-    return mayGo && !this.#turns.isFull && this.#traffic.mayBegin(this.#buffer)
+    return mayGo && this.#turns.free > 0 && this.#traffic.mayBegin(this.#buffer, this.#turns.free)
   }
 
   /** A rate lets something go. */

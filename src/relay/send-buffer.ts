@@ -85,20 +85,24 @@ export class SendBuffer {
   }
 
   /**
-   * How many could go at once, at most `most`: of a key that is in no send one, or with `runs` all. `destination`: those that go
-   * there; undefined = wherever they go.
+   * How many could go at once, at most `most`: of a key that is in no send one, or with `runs` all. `room`: how many of them may go to
+   * a destination.
    */
-  ready(runs: boolean, most: number, destination?: string): number {
+  ready(runs: boolean, most: number, room: (destination: string | undefined) => number = () => most): number {
+    const rooms = new Map<string | undefined, number>()
     let count = 0
     for (const item of this.#ready) {
       if (count >= most) break
       const first = 'waiting' in item ? item.waiting[0] : item
       if (first === undefined || ('waiting' in item && item.busy)) continue
-      if (destination !== undefined && first.destination !== destination) continue
-      count +=
+      const left = rooms.get(first.destination) ?? room(first.destination)
+      const run =
         'waiting' in item && runs && !isApart(first) ? runLength(item.waiting, most, Number.POSITIVE_INFINITY) : 1
+      const goes = Math.min(run, left, most - count)
+      rooms.set(first.destination, left - goes)
+      count += goes
     }
-    return Math.min(count, most)
+    return count
   }
 
   /** Takes the first for which `test` holds among those that may go now; its key is busy until `done`. */

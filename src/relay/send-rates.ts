@@ -1,15 +1,29 @@
 import type { Backend } from '../backend/backend.ts'
+import { Gate } from '../backend/gate.ts'
 import { type ResolvedRate, resolveRate } from '../backend/rate.ts'
 import { LONGEST_TIMER } from '../foundation/waiting.ts'
 import type { RateStore } from '../store/coordination-store.ts'
-import type { PermitRequest } from '../store/permits.ts'
+import type { PermitRequest, Permits } from '../store/permits.ts'
 import type { SignalSource } from '../telemetry/signals.ts'
-import { RateGate } from './rate-gate.ts'
+import { type GateClock, RateGate } from './rate-gate.ts'
 
 /** Events in memory for a rate: what it lets go in so many ms, and a burst. The others wait in the table. */
 const IN_MEMORY = 1_000
 /** Destinations whose gates are kept while they know nothing. */
 const MOST_IDLE = 1_000
+/** Of how many destinations the permits are asked for at once: a thousand of them leave connections to all else. */
+const MOST_ASKED = 4
+
+/** What a gate gets that is stopped, and looks at no more. */
+const NONE = Promise.resolve({ taken: 0, wait: 0 })
+
+const CLOCK: GateClock = {
+  now: () => performance.now(),
+  after(duration, call) {
+    const timer = setTimeout(call, Math.min(Math.ceil(duration), LONGEST_TIMER))
+    return () => clearTimeout(timer)
+  },
+}
 
 export interface SendRatesParts {
   readonly backend: Backend
@@ -18,6 +32,8 @@ export interface SendRatesParts {
   readonly store: RateStore
   readonly signals: SignalSource
   readonly onError: (error: unknown) => void
+  /** Default: that of this machine. */
+  readonly clock?: GateClock
 }
 
 /** The rates of one backend and of the destinations behind it, as this worker keeps them. */
@@ -28,6 +44,8 @@ export class SendRates {
   readonly #ofPlaces: ResolvedRate | undefined
   readonly #gate: RateGate | undefined
   readonly #gates = new Map<string, RateGate>()
+  readonly #turns = new Gate(MOST_ASKED)
+  #isStopped = false
 
   /** `onOpen`: something may go that could not. */
   constructor(parts: SendRatesParts, onOpen: () => void) {
@@ -45,6 +63,17 @@ export class SendRates {
     return false
   }
 
+  /** What may go has no slot yet: its permits are kept. */
+  keep(): void {
+    this.keepOwn()
+    for (const gate of this.#gates.values()) gate.keep()
+  }
+
+  /** What the backend lets go waits for its destination: who waited long for the one must not lose it to the other. */
+  keepOwn(): void {
+    this.#gate?.keep()
+  }
+
   /** How many events may go now to the backend, whatever their destination. */
   get left(): number {
     return this.#gate?.left ?? Number.POSITIVE_INFINITY
@@ -58,7 +87,7 @@ export class SendRates {
 
   /** So many could go to a destination that may get none now. */
   want(destination: string, ready: number): void {
-    if (this.#ofPlaces === undefined) return
+    if (this.#ofPlaces === undefined || this.#isStopped) return
     let gate = this.#gates.get(destination)
     if (gate === undefined) {
       this.#forgetIdle()
@@ -93,23 +122,21 @@ export class SendRates {
   }
 
   stop(): void {
+    this.#isStopped = true
     this.#gate?.stop()
     for (const gate of this.#gates.values()) gate.stop()
   }
 
   #make({ events, per, burst }: ResolvedRate, destination: string): RateGate {
-    const { store, name, worker, signals, onError } = this.#parts
+    const { store, name, worker, signals, onError, clock = CLOCK } = this.#parts
+    const take = (request: PermitRequest): Promise<Permits> => store.take(name, destination, request)
     return new RateGate({
       rate: { interval: per / events, burst },
-      take: (request: PermitRequest) => store.take(name, destination, request),
+      take: destination === '' ? take : (request) => this.#turns.run(() => (this.#isStopped ? NONE : take(request))),
       onOpen: this.#onOpen,
       onWaited: (duration) => signals.emit('rate.waited', { backend: name, destination, worker, duration }),
       onError,
-      now: () => performance.now(),
-      after(duration, call) {
-        const timer = setTimeout(call, Math.min(Math.ceil(duration), LONGEST_TIMER))
-        return () => clearTimeout(timer)
-      },
+      clock,
     })
   }
 

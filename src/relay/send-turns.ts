@@ -28,14 +28,14 @@ export class SendTurns {
     this.#user = { share, backend, grant }
   }
 
-  /** Whether as many sends are in flight as may be, whatever slots are free. */
-  get isFull(): boolean {
-    return this.#sending >= this.#concurrency
+  /** How many sends may begin, whatever slots are free. */
+  get free(): number {
+    return Math.max(0, this.#concurrency - this.#sending)
   }
 
   /** Whether a send may start now; each is ended by `end`. Where slots are shared and none is free, `onSlot` follows. */
   begin(): boolean {
-    if (this.isFull) return false
+    if (this.free === 0) return false
     if (this.#kept) this.#kept = false
     else if (this.#user !== undefined && !this.#user.share.slots.take(this.#user)) return false
     this.#sending++

@@ -75,25 +75,46 @@ export class Traffic {
   /** The next events to be sent, all to one destination; their keys are busy. None = no destination has room. */
   take(buffer: SendBuffer): HeldEvent[] {
     const { backend, batchSize, maxBatchBytes } = this.#options
-    const runs = backend.capabilities?.ordersWithinSend === true
-    const held = new Set<string>()
-    const room = (place: string | undefined): number => {
-      const left = this.#rooms.left(place)
-      const permits = this.#rates.leftTo(place)
-      if (place !== undefined && left > 0 && permits === 0) held.add(place)
-      return Math.min(left, permits)
-    }
-    const batch = buffer.take(Math.min(batchSize, this.#rates.left), runs, backend.destination && room, maxBatchBytes)
-    for (const place of held) this.#rates.want(place, buffer.ready(runs, batchSize, place))
+    const most = Math.min(batchSize, this.#rates.left)
+    const batch = this.#asking(buffer, (room) =>
+      buffer.take(most, this.#runs, backend.destination && room, maxBatchBytes),
+    )
     if (batch.length > 0) this.#rates.use(batch[0]?.destination, batch.length)
     return batch
   }
 
-  /** Whether the backend's rate lets anything go now. */
-  mayBegin(buffer: SendBuffer): boolean {
+  /**
+   * Whether the backend's rate lets anything go now. `free`: how many sends may begin. It is asked for what its destination lets
+   * go: permits that wait there would be lost to other workers.
+   */
+  mayBegin(buffer: SendBuffer, free: number): boolean {
     const { backend, batchSize, concurrency } = this.#options
-    const runs = backend.capabilities?.ordersWithinSend === true
-    return this.#rates.mayBegin(() => buffer.ready(runs, batchSize * concurrency))
+    const most = batchSize * Math.min(free, concurrency)
+    return this.#rates.mayBegin(() =>
+      this.#asking(buffer, (room) => buffer.ready(this.#runs, most, backend.destination && room)),
+    )
+  }
+
+  /** Looks for what may go; where only permits of its destination are missing they are asked for. */
+  #asking<T>(buffer: SendBuffer, look: (room: (place: string | undefined) => number) => T): T {
+    const missing = new Set<string>()
+    const found = look((place) => {
+      const left = this.#rooms.left(place)
+      const permits = this.#rates.leftTo(place)
+      if (place !== undefined && left > 0 && permits === 0) missing.add(place)
+      return Math.min(left, permits)
+    })
+    const { batchSize } = this.#options
+    if (missing.size > 0) this.#rates.keepOwn()
+    for (const place of missing) {
+      const there = (other: string | undefined): number => (other === place ? batchSize : 0)
+      this.#rates.want(place, buffer.ready(this.#runs, batchSize, there))
+    }
+    return found
+  }
+
+  get #runs(): boolean {
+    return this.#options.backend.capabilities?.ordersWithinSend === true
   }
 
   /** Whether the backend's rate lets one event go that tries whether it is up. */

@@ -4,6 +4,7 @@ import { keys } from './keys.ts'
 import { lanes } from './lanes.ts'
 import { memory } from './memory.ts'
 import type { Mutant } from './mutant.ts'
+import { rates } from './rates.ts'
 import { reading } from './reading.ts'
 import { sending } from './sending.ts'
 import { settling } from './settling.ts'
@@ -17,6 +18,7 @@ export const mutants: readonly Mutant[] = [
   ...keys,
   ...lanes,
   ...memory,
+  ...rates,
   ...reading,
   ...sending,
   ...settling,

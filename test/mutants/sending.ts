@@ -81,8 +81,8 @@ export const sending: readonly Mutant[] = [
   {
     name: 'more sends at once than allowed',
     file: 'src/relay/send-turns.ts',
-    find: 'return this.#sending >= this.#concurrency',
-    put: 'return false',
+    find: 'return Math.max(0, this.#concurrency - this.#sending)',
+    put: 'return 1',
     tests: ['relay/rooms'],
   },
   {

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { LAPSE, RateGate } from '../../src/relay/rate-gate.ts'
+import { KEPT, LAPSE, LOOK_AGAIN, RateGate, type RateGateParts } from '../../src/relay/rate-gate.ts'
 import type { PermitRequest, Permits } from '../../src/store/permits.ts'
+import { DrivenClock } from './driven-clock.ts'
 
 /** A gate whose clock, timers and store the test drives. */
-function driven() {
-  let now = 0
-  const timers = new Set<{ readonly at: number; readonly call: () => void }>()
+function driven(more: Partial<RateGateParts> = {}) {
+  const clock = new DrivenClock()
   const asked: {
     readonly request: PermitRequest
     answer(permits: Permits): Promise<void>
@@ -31,24 +31,10 @@ function driven() {
     onOpen: () => did.push('open'),
     onWaited: (duration) => did.push(`waited ${duration}`),
     onError: (error) => did.push(error),
-    now: () => now,
-    after: (duration, call) => {
-      const timer = { at: now + duration, call }
-      timers.add(timer)
-      return () => void timers.delete(timer)
-    },
+    clock,
+    ...more,
   })
-  const advance = (duration: number): void => {
-    now += duration
-    for (const timer of [...timers]) if (timer.at <= now && timers.delete(timer)) timer.call()
-  }
-  /** A timer that is early. */
-  const ring = (duration: number): void => {
-    now += duration
-    const [timer] = timers
-    if (timer && timers.delete(timer)) timer.call()
-  }
-  return { gate, asked, did, advance, ring, timers }
+  return { gate, asked, did, clock }
 }
 
 test('it asks once at a time, for what could go, and opens', async () => {
@@ -74,41 +60,41 @@ test('it asks once at a time, for what could go, and opens', async () => {
 })
 
 test('permits given ahead are used when they are due and not before, however early a timer is', async () => {
-  const { gate, asked, did, advance, ring } = driven()
+  const { gate, asked, did, clock } = driven()
   gate.want(5)
-  advance(3)
+  clock.advance(3)
   await asked[0]?.answer({ taken: 5, wait: 60 })
-  ring(59.5)
+  clock.ring(59.5)
   assert.deepEqual(did, [])
   assert.equal(gate.left, 0)
   gate.want(5)
   assert.equal(asked.length, 1, 'it waits for those it has')
-  advance(0.5)
+  clock.advance(0.5)
   assert.deepEqual(did, ['waited 63', 'open'])
   assert.equal(gate.left, 5)
 })
 
 test('where there are none yet it opens for the next to ask, and tells the whole wait at its end', async () => {
-  const { gate, asked, did, advance } = driven()
+  const { gate, asked, did, clock } = driven()
   gate.want(1)
   await asked[0]?.answer({ taken: 0, wait: 40 })
-  advance(40)
+  clock.advance(40)
   assert.deepEqual(did, ['open'])
   assert.equal(gate.left, 0)
   gate.want(1)
   await asked[1]?.answer({ taken: 1, wait: 10 })
-  advance(10)
+  clock.advance(10)
   assert.deepEqual(did, ['open', 'waited 50', 'open'])
 })
 
 test('permits that nobody used lapse', async () => {
-  const { gate, asked, advance } = driven()
+  const { gate, asked, clock } = driven()
   gate.want(3)
   await asked[0]?.answer({ taken: 3, wait: 0 })
-  advance(LAPSE - 1)
+  clock.advance(LAPSE - 1)
   assert.equal(gate.left, 3)
   assert.equal(gate.isIdle, false)
-  advance(1)
+  clock.advance(1)
   assert.equal(gate.left, 0)
   assert.equal(gate.isIdle, true)
   gate.want(1)
@@ -117,26 +103,26 @@ test('permits that nobody used lapse', async () => {
 })
 
 test('an error is told, and the store asked again after a second', async () => {
-  const { gate, asked, did, advance } = driven()
+  const { gate, asked, did, clock } = driven()
   const error = new Error('no right to outbox_rates')
   gate.want(1)
   await asked[0]?.fail(error)
   assert.deepEqual(did, [error])
   gate.want(1)
   assert.equal(asked.length, 1)
-  advance(1_000)
+  clock.advance(1_000)
   assert.deepEqual(did, [error, 'open'])
   gate.want(1)
   assert.equal(asked.length, 2)
 })
 
 test('once it is stopped nothing follows, whatever it waited for', async () => {
-  const { gate, asked, did, advance, timers } = driven()
+  const { gate, asked, did, clock } = driven()
   gate.want(1)
   await asked[0]?.answer({ taken: 1, wait: 600_000 })
   gate.stop()
-  assert.equal(timers.size, 0)
-  advance(600_000)
+  assert.equal(clock.timers, 0)
+  clock.advance(600_000)
   gate.want(1)
   assert.equal(asked.length, 1)
   assert.deepEqual(did, [])
@@ -145,6 +131,97 @@ test('once it is stopped nothing follows, whatever it waited for', async () => {
   other.gate.want(1)
   other.gate.stop()
   await other.asked[0]?.answer({ taken: 1, wait: 10 })
-  assert.equal(other.timers.size, 0)
+  assert.equal(other.clock.timers, 0)
   assert.deepEqual(other.did, [])
+})
+
+test('only what something waited is told, and not the time in which nobody asked', async () => {
+  const { gate, asked, did, clock } = driven()
+  gate.want(1)
+  await asked[0]?.answer({ taken: 0, wait: 40 })
+  clock.advance(40)
+  clock.advance(3_600_000)
+  gate.want(1)
+  await asked[1]?.answer({ taken: 1, wait: 10 })
+  clock.advance(10)
+  assert.deepEqual(did, ['open', 'waited 50', 'open'])
+  gate.use(1)
+  gate.want(1)
+  await asked[2]?.answer({ taken: 1, wait: 0 })
+  assert.deepEqual(did.slice(3), ['open'], 'and once')
+})
+
+test('what its callers throw does not close it', async () => {
+  const error = new Error('thrown')
+  const fails = (): never => {
+    throw error
+  }
+  const did: unknown[] = []
+  const { gate, asked, clock } = driven({ onOpen: fails, onError: (told) => did.push(told) })
+  gate.want(1)
+  await asked[0]?.answer({ taken: 1, wait: 0 })
+  assert.deepEqual(did, [error])
+  assert.equal(gate.left, 1)
+  gate.use(1)
+  gate.want(1)
+  await asked[1]?.answer({ taken: 2, wait: 10 })
+  clock.advance(10)
+  assert.deepEqual(did, [error, error])
+  assert.equal(gate.left, 2)
+
+  const other = driven({ onError: fails })
+  other.gate.want(1)
+  await other.asked[0]?.fail(error)
+  other.clock.advance(1_000)
+  assert.deepEqual(other.did, ['open'])
+  other.gate.want(1)
+  assert.equal(other.asked.length, 2)
+})
+
+test('a long wait is looked at again: it may have become shorter', async () => {
+  const { gate, asked, did, clock } = driven()
+  gate.want(1)
+  await asked[0]?.answer({ taken: 0, wait: 7_200_000 })
+  clock.advance(LOOK_AGAIN - 1)
+  assert.deepEqual(did, [])
+  clock.advance(1)
+  assert.deepEqual(did, ['open'])
+  gate.want(1)
+  assert.equal(asked.length, 2)
+})
+
+test('an answer that is no time is an error', async () => {
+  for (const permits of [
+    { taken: 1, wait: Number.NaN },
+    { taken: Number.NaN, wait: 0 },
+    { taken: 1, wait: -1 },
+  ]) {
+    const { gate, asked, did, clock } = driven()
+    gate.want(1)
+    await asked[0]?.answer(permits)
+    assert.equal(did.length, 1)
+    assert.ok(did[0] instanceof RangeError)
+    assert.equal(gate.left, 0)
+    clock.advance(1_000)
+    gate.want(1)
+    assert.equal(asked.length, 2)
+  }
+})
+
+test('permits of what has no slot yet are kept, but not for ever', async () => {
+  const { gate, asked, clock } = driven()
+  gate.want(3)
+  await asked[0]?.answer({ taken: 3, wait: 0 })
+  gate.keep()
+  clock.advance(LAPSE)
+  assert.equal(gate.left, 3)
+  gate.use(1)
+  gate.keep()
+  clock.advance(KEPT - LAPSE - 1)
+  assert.equal(gate.left, 2)
+  gate.keep()
+  clock.advance(1)
+  assert.equal(gate.left, 0)
+  gate.keep()
+  assert.equal(gate.left, 0, 'what has lapsed does not come back')
 })

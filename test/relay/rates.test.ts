@@ -2,10 +2,13 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Backend, delivered, notDelivered } from '../../src/backend/backend.ts'
 import { OutageError } from '../../src/backend/send-error.ts'
+import { LAPSE } from '../../src/relay/rate-gate.ts'
+import { WorkerPool } from '../../src/relay/worker-pool.ts'
 import { memoryStore } from '../../src/store/memory/memory.ts'
 import type { PermitRequest, Permits } from '../../src/store/permits.ts'
 import type { Store } from '../../src/store/store.ts'
 import { recordingBackend, TestOutbox } from './outbox.ts'
+import { publish, Tenants } from './tenants.ts'
 
 /** A store whose rates answer what the test says: nothing before `answer`. */
 function steered() {
@@ -121,7 +124,7 @@ test('a probe waits for the rate as well, and takes a permit', async () => {
   let isDown = true
   const limited = recordingBackend(() => (isDown ? notDelivered(new OutageError('away')) : delivered))
   await using outbox = new TestOutbox({ limited: { ...limited, rate: 2 } }, store)
-  await outbox.publish([null], { backend: 'limited' })
+  await outbox.publish([null, null], { backend: 'limited' })
   await using worker = outbox.broadcaster.worker()
   await worker.start()
   ;(await request(0)).answer({ taken: 1, wait: 0 })
@@ -132,7 +135,8 @@ test('a probe waits for the rate as well, and takes a permit', async () => {
   assert.equal(asked.length, 2)
   probe.answer({ taken: 1, wait: 1 })
   await outbox.until(() => outbox.heard('backend.up').length === 1)
-  assert.equal(limited.received.length, 1)
+  await Promise.race([request(2), outbox.until(() => limited.received.length === 2)])
+  assert.equal(limited.received.length, 1, 'the other one needs a permit of its own')
 })
 
 test('what is sent once more in the same send needs a permit too; without one it goes alone the next time', async () => {
@@ -191,4 +195,33 @@ test('rates by the store itself: nothing is lost, a second worker adds nothing, 
   await outbox.publish(new Array(20).fill(null), { backend: 'limited' })
   assert.equal(await outbox.broadcaster.processPendingEvents(), 20)
   assert.ok(performance.now() - begin >= ((60 - 5) / 100) * 1_000)
+})
+
+test('permits of what waits for a slot that outboxes share are kept until there is one', async (t) => {
+  const tenants = new Tenants(t)
+  const { store, asked, request } = steered()
+  const sending = Promise.withResolvers<void>()
+  const release = Promise.withResolvers<void>()
+  const slow = recordingBackend(async () => {
+    sending.resolve()
+    await release.promise
+    return delivered
+  })
+  const other = await tenants.open('other', { main: slow }, memoryStore({ lanes: 8 }) as Store)
+  const limited = await tenants.open('limited', { main: { ...recordingBackend(), rate: 10 } }, store)
+  await publish(other, 1)
+  const pool = new WorkerPool([other], { concurrency: 1 })
+  await pool.start()
+  await sending.promise
+  await publish(limited, 1)
+  await pool.add(limited)
+  ;(await request(0)).answer({ taken: 1, wait: 0 })
+  // What follows an answer has happened.
+  await new Promise((resolve) => setImmediate(resolve))
+  const now = performance.now.bind(performance)
+  t.mock.method(performance, 'now', () => now() + 2 * LAPSE)
+  release.resolve()
+  await Promise.race([request(1), tenants.until(() => tenants.published(limited) === 1)])
+  assert.equal(asked.length, 1)
+  await pool.stop()
 })

@@ -150,7 +150,15 @@ test('what is ready is what a rate is asked for: as much as goes now, and never 
   assert.equal(buffer.ready(true, 9), 4, 'two of k, one without a key, one of l')
   assert.equal(buffer.ready(false, 9), 3)
   assert.equal(buffer.ready(true, 2), 2)
-  assert.equal(buffer.ready(true, 9, 'elsewhere'), 0)
+  assert.equal(
+    buffer.ready(true, 9, () => 0),
+    0,
+  )
+  assert.equal(
+    buffer.ready(true, 9, () => 3),
+    3,
+    'no more than has room where it goes',
+  )
   const event = fc.record({ key: fc.constantFrom(null, 'k', 'l', 'm'), alone: fc.boolean() })
   fc.assert(
     fc.property(
