@@ -39,6 +39,8 @@ export class RateGate {
   #openedAt = 0
   #lapsesAt = 0
   #isAsking = false
+  /** The last permits came too late, and were dropped. */
+  #wasLate = false
   /** For how many ms something could go but for the rate, since permits were last given. */
   #waited = 0
   #callOff: (() => void) | undefined
@@ -91,13 +93,23 @@ export class RateGate {
       const until = taken > 0 ? wait : Math.min(wait, LOOK_AGAIN)
       this.#wait(until, () => {
         if (wait > 0) this.#waited += clock.now() - askedAt
-        this.#open(taken)
+        this.#open(this.#inTime(taken, askedAt + wait))
       })
     } catch (error) {
       if (this.#isStopped) return
       this.#tell(error)
       this.#wait(AGAIN, () => this.#open(0))
     }
+  }
+
+  /**
+   * What is left of permits that were given for `from` at the earliest. With an answer that took long, or after a freeze, they would go
+   * beside those of now, so they are dropped; but not twice in a row, or nothing would go while the database is slow.
+   */
+  #inTime(taken: number, from: number): number {
+    const isLate = taken > 0 && this.#parts.clock.now() > from + LAPSE
+    this.#wasLate = isLate && !this.#wasLate
+    return this.#wasLate ? 0 : taken
   }
 
   #wait(duration: number, call: () => void): void {

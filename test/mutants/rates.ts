@@ -10,6 +10,20 @@ export const rates: readonly Mutant[] = [
     tests: ['relay/rate-gate'],
   },
   {
+    name: 'permits that come late are used',
+    file: 'src/relay/rate-gate.ts',
+    find: 'return this.#wasLate ? 0 : taken',
+    put: 'return taken',
+    tests: ['relay/rate-gate'],
+  },
+  {
+    name: 'permits that always come late are never used',
+    file: 'src/relay/rate-gate.ts',
+    find: 'this.#wasLate = isLate && !this.#wasLate',
+    put: 'this.#wasLate = isLate',
+    tests: ['relay/rate-gate'],
+  },
+  {
     name: 'a gate asks while it waits',
     file: 'src/relay/rate-gate.ts',
     find: 'if (this.#isAsking || this.#isStopped || events <= 0) return',

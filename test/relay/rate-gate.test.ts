@@ -87,6 +87,36 @@ test('where there are none yet it opens for the next to ask, and tells the whole
   assert.deepEqual(did, ['open', 'waited 50', 'open'])
 })
 
+test('permits that come late are dropped, once: beside those of now they would be too many', async () => {
+  const { gate, asked, did, clock } = driven()
+  gate.want(5)
+  clock.advance(LAPSE + 1)
+  await asked[0]?.answer({ taken: 5, wait: 0 })
+  assert.deepEqual([did, gate.left], [['open'], 0])
+  // Of a database that always takes so long every second answer counts.
+  gate.want(5)
+  clock.advance(LAPSE + 1)
+  await asked[1]?.answer({ taken: 5, wait: 0 })
+  assert.deepEqual([did, gate.left], [['open', 'open'], 5])
+  gate.use(5)
+  gate.want(5)
+  clock.advance(LAPSE + 1)
+  await asked[2]?.answer({ taken: 5, wait: 0 })
+  assert.equal(gate.left, 0)
+})
+
+test('permits whose time passed while the process was frozen are dropped', async () => {
+  const { gate, asked, clock } = driven()
+  gate.want(5)
+  await asked[0]?.answer({ taken: 5, wait: 60 })
+  clock.advance(60 + LAPSE + 1)
+  assert.equal(gate.left, 0)
+  gate.want(5)
+  await asked[1]?.answer({ taken: 5, wait: 60 })
+  clock.advance(60 + LAPSE)
+  assert.equal(gate.left, 5)
+})
+
 test('permits that nobody used lapse', async () => {
   const { gate, asked, clock } = driven()
   gate.want(3)
