@@ -1,7 +1,8 @@
 import { stringifyJson } from '../event/json.ts'
 import { errorPattern } from '../foundation/error-pattern.ts'
 import { countOf, formatDuration } from '../foundation/for-people.ts'
-import { OutboxEvent } from '../record/outbox-event.ts'
+import type { OutboxEvent } from '../record/outbox-event.ts'
+import { logFields } from '../telemetry/log-fields.ts'
 import { moreLikeIt, Repeats } from '../telemetry/repeats.ts'
 import { onSignal, type SignalMessage, type SignalName } from '../telemetry/signals.ts'
 import type { Screen } from './screen.ts'
@@ -102,8 +103,9 @@ export function startWorkerLog(
   const print = <Name extends SignalName>(name: Name, message: SignalMessage<Name>): void => {
     if (!ours.has(message.outbox) || quiet.has(name)) return
     if (json) {
-      const fields = Object.entries(message).map(([key, value]) => [key, plain(value)])
-      terminal.verbatim(stringifyJson({ at: new Date().toISOString(), signal: name, ...Object.fromEntries(fields) }))
+      // As in structured logs: keys only as a hash, and nothing of the data.
+      const fields = logFields(name, message, { outbox: message.outbox, keys: false })
+      terminal.verbatim(stringifyJson({ at: new Date().toISOString(), ...fields }))
       return
     }
     if (name === 'batch.sent') published += (message as SignalMessage<'batch.sent'>).delivered
@@ -131,15 +133,4 @@ function named({ eventType, eventId }: OutboxEvent): string {
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
-}
-
-/** A field of a signal as JSON can hold it: a record by its names, an error by code and message. */
-function plain(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(plain)
-  if (value instanceof OutboxEvent) {
-    const { id, eventId, eventType, source, subject, partitionKey } = value
-    return { id, eventId, eventType, source, subject, partitionKey }
-  }
-  if (!(value instanceof Error)) return value
-  return { message: value.message, ...('code' in value && { code: value.code }) }
 }

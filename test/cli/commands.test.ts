@@ -242,14 +242,14 @@ test('a worker prints signals as JSON lines, and stops when told to', async () =
   const id = await published('a.b', '--source', '/s', '--data', '"fine"')
   const terminal = new FakeTerminal(folder, { env: { BROADCASTER_CONFIG: configFile(), BROADCASTER_VERBOSE: '1' } })
   const ended = runCli(['worker', '--json', '--name', 'w1', '--interval', '50ms'], terminal, '')
-  const line = JSON.parse(await terminal.line(/"event\.published"/)) as Record<string, unknown>
-  assert.deepEqual([line['worker'], line['backend'], (line['record'] as { id: string }).id], ['w1', 'local', id])
+  const line = JSON.parse(await terminal.line(/"broadcaster\.event\.published"/)) as Record<string, unknown>
+  assert.deepEqual([line['worker'], line['backend'], line['id']], ['w1', 'local', id])
   const stats = await broadcaster('stats')
   assert.match(stats.output, /^Worker w1: \d+ lanes of local, broken; its lease ends in [\d.]+ s unless renewed\.$/m)
   terminal.stop.abort()
   assert.equal(await ended, 0)
-  assert.match(terminal.output, /"worker\.started"/)
-  assert.match(terminal.lines.at(-1) ?? '', /"worker\.stopped"/)
+  assert.match(terminal.output, /"broadcaster\.worker\.started"/)
+  assert.match(terminal.lines.at(-1) ?? '', /"broadcaster\.worker\.stopped"/)
   assert.match((await broadcaster('stats')).output, /No worker is running/)
 })
 

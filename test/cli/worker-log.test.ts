@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { screenOn } from '../../src/cli/screen.ts'
 import { startWorkerLog } from '../../src/cli/worker-log.ts'
+import { keyHash } from '../../src/record/hash-key.ts'
+import { OutboxEvent } from '../../src/record/outbox-event.ts'
 import { SignalSource, type Signals } from '../../src/telemetry/signals.ts'
 import { FakeTerminal } from '../support/fake-terminal.ts'
 
@@ -67,4 +69,42 @@ test('a place behind a backend that goes down and comes back is told, and so is 
       'a listener of the signal event.published threw: no',
     ],
   )
+})
+
+test('for programs each signal is a line of the structured logs, and names no key, subject or data', () => {
+  const terminal = new FakeTerminal('.')
+  const stop = startWorkerLog(['shop'], screenOn(terminal), { json: true, verbose: false, passes: false })
+  const columns = { id: '1', eventId: 'e', eventType: 'order.created', source: '/shop', subject: 'ada@example.org' }
+  const record = new OutboxEvent({
+    ...columns,
+    partitionKey: 'ada@example.org',
+    maxRetries: 3,
+    publisherBackend: 'kafka',
+  })
+  const source = new SignalSource('shop')
+  const told = {
+    backend: 'kafka',
+    worker: 'w',
+    retryCount: 3,
+    blocks: true,
+    duration: 12.34,
+    error: new Error('refused'),
+  }
+  source.emit('event.failed', { record, ...told } as never)
+  stop()
+  assert.ok(terminal.lines.every((line) => !line.includes('ada')))
+  const [{ at, ...fields } = { at: '' }] = terminal.lines.map((line) => JSON.parse(line) as Record<string, unknown>)
+  assert.match(String(at), /^\d{4}-\d\d-\d\dT/)
+  assert.deepEqual(fields, {
+    ...{
+      event: 'broadcaster.event.failed',
+      outbox: 'shop',
+      backend: 'kafka',
+      worker: 'w',
+      retryCount: 3,
+      blocks: true,
+    },
+    ...{ id: '1', eventId: 'e', eventType: 'order.created', source: '/shop', keyHash: keyHash('ada@example.org') },
+    ...{ maxRetries: 3, durationMs: 12.3, errorType: 'Error', errorMessage: 'refused' },
+  })
 })

@@ -77,7 +77,7 @@ export const worker = defineCommand({
   description:
     'Any number of workers share the work. SIGINT or SIGTERM finishes what is in flight and gives the lanes back;\n' +
     'a second one ends at once, with 130 or 143. Options given here go before those of the configuration file.\n' +
-    'With --json each line is one signal as a JSON object.',
+    'With --json each line is one signal as a JSON object, with the fields of structured logs: keys only as a hash.',
   options: OPTIONS,
   examples: [
     'broadcaster worker',
