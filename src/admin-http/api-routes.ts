@@ -7,6 +7,7 @@ import { CORRECT_ROUTE } from './correct-route.ts'
 import { EVENT_ROUTES } from './events-routes.ts'
 import { FAILURE_ROUTES } from './failures-routes.ts'
 import { HISTORY_ROUTES } from './history-routes.ts'
+import { KEYS_ROUTES } from './keys-routes.ts'
 import { LATER_ROUTES } from './later-routes.ts'
 import { openApiDocument } from './openapi.ts'
 import { OPERATION_ROUTES } from './operations-routes.ts'
@@ -18,6 +19,7 @@ import { STORAGE_ROUTES } from './storage-routes.ts'
 export const ROUTES: readonly ApiRoute[] = [
   ...SESSION_ROUTES,
   ...OUTBOX_ROUTES,
+  ...KEYS_ROUTES,
   ...STORAGE_ROUTES,
   ...EVENT_ROUTES,
   CORRECT_ROUTE,

@@ -1,15 +1,11 @@
 import type { BackendRow, ConsumerRow, DeadLettersAnswer } from './api-operations.ts'
 import { ApiError } from './api-problem.ts'
-import type { BackendsAnswer, BlockedKeyRow, ConsumersAnswer, FindingsAnswer, KeysAnswer } from './api-types.ts'
+import type { BackendsAnswer, ConsumersAnswer, FindingsAnswer } from './api-types.ts'
 import type { ApiRoute, Call } from './call.ts'
 import { cursorOf, placeOf, wholeNumber } from './filter-of-call.ts'
 import { liveAnswer } from './live.ts'
 
-const KEYS = 'keys'
 const PAGE = 50
-/** Events behind a key are counted up to here, and for all keys of a page this many rows are read of each kind. */
-const COUNTED = 10_000
-const READ = 100_000
 
 export const OUTBOX_ROUTES: readonly ApiRoute[] = [
   {
@@ -27,15 +23,6 @@ export const OUTBOX_ROUTES: readonly ApiRoute[] = [
     summary: 'Server-sent events: `status` with each change of the status, `trouble` when it cannot be read.',
     answer: null,
     run: ({ outbox, request }) => liveAnswer(outbox.feed, request.signal),
-  },
-  {
-    method: 'GET',
-    path: 'keys',
-    action: 'read',
-    summary: 'Keys that failed events block, at most 100 of each backend.',
-    query: { after: 'A cursor: next of an answer.' },
-    answer: 'KeysAnswer',
-    run: listKeys,
   },
   {
     method: 'GET',
@@ -85,50 +72,6 @@ export const OUTBOX_ROUTES: readonly ApiRoute[] = [
     run: requeueDeadLetters,
   },
 ]
-
-async function listKeys(call: Call): Promise<KeysAnswer> {
-  const { outbox, desk } = call
-  const { blockedKeys, backends, at } = await outbox.feed.read()
-  const id = placeOf(call, KEYS)?.id
-  const nameOf = ({ backend, heldBy }: (typeof blockedKeys)[number]): string => `${backend} ${heldBy}`
-  const start = id === undefined ? 0 : blockedKeys.findIndex((one) => nameOf(one) === id) + 1
-  const page = blockedKeys.slice(start, start + PAGE)
-  const heads = await outbox.admin
-    .filter({ id: { in: page.map(({ heldBy }) => heldBy) } })
-    .limit(PAGE)
-    .all()
-  const byId = new Map(heads.map((head) => [head.id, head]))
-  const now = outbox.feed.now()
-  const keys = page.flatMap(({ backend, heldBy }) => {
-    const { lane, partitionKey } = byId.get(heldBy) ?? {}
-    return lane == null || partitionKey == null ? [] : [{ backend, lane, partitionKey, heldBy }]
-  })
-  const lanes = new Set(keys.map(({ backend, lane }) => `${lane} ${backend}`))
-  const counts = await outbox.admin.waitingBehind(keys, Math.min(COUNTED, Math.floor(READ / Math.max(1, lanes.size))))
-  const waits = new Map(keys.map(({ heldBy }, n) => [heldBy, counts[n]]))
-  const blocked = page.map(({ backend, keyHash, key, heldBy, since }): BlockedKeyRow => {
-    const head = byId.get(heldBy)
-    const { count = 0, exact = true } = waits.get(heldBy) ?? {}
-    return {
-      backend,
-      keyHash,
-      key,
-      head: head === undefined ? null : desk.view.row(head),
-      error: head?.lastError ?? '',
-      since: new Date(now.getTime() - since).toISOString(),
-      waiting: Math.min(COUNTED, count),
-      more: !exact || count > COUNTED,
-    }
-  })
-  const last = start + PAGE < blockedKeys.length ? page.at(-1) : undefined
-  const totals = backends.map((one) => one.blockedKeys)
-  return {
-    blocked,
-    next: last === undefined ? null : cursorOf(call, KEYS, { id: nameOf(last), back: false }),
-    total: { count: totals.reduce((all, { count }) => all + count, 0), more: totals.some(({ exact }) => !exact) },
-    at: at ?? now.toISOString(),
-  }
-}
 
 async function listBackends({ outbox }: Call): Promise<BackendsAnswer> {
   const { backends, at } = await outbox.feed.read()

@@ -1,5 +1,4 @@
 import type { Admin } from '../admin/admin.ts'
-import type { TableSize } from '../store/table-sizes.ts'
 import type { StorageAnswer } from './api-storage.ts'
 import type { ApiRoute, Call } from './call.ts'
 
@@ -23,14 +22,16 @@ async function readStorage({ outbox }: Call): Promise<StorageAnswer> {
   return { description, place, totalRows, totalRowsIsEstimate, tables: tables ?? [], findings }
 }
 
+type Sizes = ReturnType<Admin['storage']>
+
 interface Kept {
   readonly until: number
-  readonly sizes: Promise<readonly TableSize[] | null>
+  readonly sizes: Sizes
 }
 
 const kept = new WeakMap<Admin, Kept>()
 
-function sizesOf(admin: Admin): Promise<readonly TableSize[] | null> {
+function sizesOf(admin: Admin): Sizes {
   const before = kept.get(admin)
   if (before !== undefined && performance.now() < before.until) return before.sizes
   const sizes = admin.storage()

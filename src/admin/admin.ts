@@ -17,6 +17,7 @@ import type { EventQuery } from './event-query.ts'
 import type { EventManager } from './events.ts'
 import type { Flow } from './flow.ts'
 import { type ConsumerEntry, consumersIn, deadLettersOf } from './known-consumers.ts'
+import { type BlockedKeysPage, blockedKeysOf, type ListBlockedKeysOptions } from './list-blocked-keys.ts'
 import type { MOVABLE } from './movable.ts'
 import type { MoveTarget } from './move-events.ts'
 import { type MovePreview, Moves } from './moves.ts'
@@ -230,6 +231,16 @@ export class Admin {
    */
   waitingBehind(keys: readonly KeyInLane[], rows: number): Promise<readonly KeyWaits[]> {
     return this.#parts.store.admin.waiting(keys, rows)
+  }
+
+  /**
+   * All keys that failed events block, page by page; `status` names the first 100 of each backend. Reads a bounded number of rows for
+   * each page. Throws `INVALID_OPTION`.
+   */
+  async blockedKeys(options: ListBlockedKeysOptions = {}): Promise<BlockedKeysPage> {
+    const { admin } = this.#parts.store
+    const backends = options.backends ?? (await admin.look()).backends.map(({ backend }) => backend)
+    return blockedKeysOf(admin, backends, options)
   }
 
   /** What the tables take up, the largest first; null = not known: there is no disk, or the role may not ask. Reads no table. */

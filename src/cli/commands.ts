@@ -9,6 +9,7 @@ import { demo } from './commands/demo.ts'
 import { doctor } from './commands/doctor.ts'
 import { health } from './commands/health.ts'
 import { init } from './commands/init.ts'
+import { keys } from './commands/keys.ts'
 import { list } from './commands/list.ts'
 import { migrate } from './commands/migrate.ts'
 import { cancel, replay, requeue, reschedule, skip } from './commands/moves.ts'
@@ -35,6 +36,7 @@ export const commands: readonly Command[] = [
   publish,
   list,
   show,
+  keys,
   tail,
   requeue,
   skip,

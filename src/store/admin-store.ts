@@ -1,4 +1,5 @@
 import type { ColumnName, FilterColumn, NewOutboxEvent, OutboxEventColumns } from '../record/columns.ts'
+import type { BlockedHeads, BlockedHeadsQuery } from './blocked-heads.ts'
 import type { KeyInLane, KeyWaits } from './key-waits.ts'
 import type { OutboxLook } from './outbox-look.ts'
 
@@ -170,6 +171,8 @@ export interface AdminStore {
    * counted, and as many that are, the last to come back first. Where there are more, its keys may have more, too.
    */
   waiting(keys: readonly KeyInLane[], rows: number): Promise<readonly KeyWaits[]>
+  /** The events of a backend that block their keys, page by page. Reads a bounded number of rows by the index of troubled events. */
+  blockedHeads(query: BlockedHeadsQuery): Promise<BlockedHeads>
   /** Changes nothing: a role with SELECT is enough. None of it scans published rows. */
   look(): Promise<OutboxLook>
 }

@@ -1,6 +1,7 @@
 import type { OutboxEventColumns } from '../../record/columns.ts'
 import { UNSETTLED } from '../../record/status.ts'
 import type { AdminStore, Condition, FilterValue, Query } from '../admin-store.ts'
+import { type BlockedHeads, type BlockedHeadsQuery, pageOfHeads } from '../blocked-heads.ts'
 import type { CoordinationStore } from '../coordination-store.ts'
 import { lanesOf, waitsOf } from '../key-waits.ts'
 import { look } from './look.ts'
@@ -50,8 +51,28 @@ export function memoryAdmin(outbox: MemoryOutbox, coordination: CoordinationStor
       })
       return waitsOf(keys, read, rows)
     },
+    async blockedHeads(query) {
+      return blockedHeads(outbox, query)
+    },
     look: async () => look(outbox, coordination),
   }
+}
+
+function blockedHeads(outbox: MemoryOutbox, { backend, after, limit, rows }: BlockedHeadsQuery): BlockedHeads {
+  const troubled = [...outbox.rows.values()]
+    .filter(
+      ({ publisherBackend, status }) => publisherBackend === backend && (status === 'failed' || status === 'retry'),
+    )
+    .filter(({ lane, seq }) => after === null || lane > after.lane || (lane === after.lane && seq > after.seq))
+    .sort((a, b) => a.lane - b.lane || a.seq - b.seq)
+    .slice(0, rows)
+  const found = troubled.flatMap(({ status, partitionKey, availableAt, id, updatedAt, lane, seq }) =>
+    status !== 'failed' || partitionKey === null || availableAt === null
+      ? []
+      : [{ backend, partitionKey, heldBy: id, since: Math.max(0, outbox.now() - updatedAt.getTime()), lane, seq }],
+  )
+  const end = troubled.length === rows ? troubled.at(-1) : undefined
+  return pageOfHeads(found.slice(0, limit + 1), limit, end === undefined ? null : { lane: end.lane, seq: end.seq })
 }
 
 /** Rows that match, in order, with the columns asked for. */

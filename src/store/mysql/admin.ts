@@ -3,6 +3,7 @@ import type { AdminStore, Condition, Query } from '../admin-store.ts'
 import { rowReader } from '../rows.ts'
 import { fromSqlId, toSqlId } from '../values.ts'
 import { behind } from './behind.ts'
+import { blockedHeads } from './blocked-heads.ts'
 import type { Client } from './client.ts'
 import { allOf, sortExpression } from './condition.ts'
 import { look } from './look.ts'
@@ -64,6 +65,7 @@ WHERE ${allOf(t, where)} ORDER BY e.id LIMIT ${limit}`)
     move: move(client, t),
     lift: (holds) => lift(client, t, holds),
     waiting: behind(client, t),
+    blockedHeads: blockedHeads(client, t),
     look: look(client, t),
   }
 }

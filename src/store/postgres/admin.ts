@@ -3,6 +3,7 @@ import type { AdminStore, Condition, Query } from '../admin-store.ts'
 import { FEW, narrowIn } from '../narrow.ts'
 import { rowReader } from '../rows.ts'
 import { behind } from './behind.ts'
+import { blockedHeads } from './blocked-heads.ts'
 import type { Client } from './client.ts'
 import { compileConditions, Parameters, sortExpression } from './condition.ts'
 import { look } from './look.ts'
@@ -70,6 +71,7 @@ WHERE ${compileConditions(where, t, parameters)} ORDER BY e.id LIMIT ${parameter
     move: move(client, t),
     lift: (holds) => lift(t)(client, holds),
     waiting: behind(client, t),
+    blockedHeads: blockedHeads(client, t),
     look: look(client, t),
   }
 }

@@ -3,6 +3,7 @@ import type { AdminStore, Condition, Query, Walk, Walked } from '../admin-store.
 import { FEW, narrowIn, statusesOf } from '../narrow.ts'
 import { fromSqlId, toSqlId } from '../values.ts'
 import { behind } from './behind.ts'
+import { blockedHeads } from './blocked-heads.ts'
 import { allOf, rowsOf } from './condition.ts'
 import type { Connection } from './connection.ts'
 import type { Database } from './database.ts'
@@ -20,6 +21,7 @@ export function admin(database: Database, t: Tables, notify: () => void): AdminS
     hold: hold(t),
     move: move(t),
     lift: lift(t),
+    heads: blockedHeads(t),
     look: look(t),
     waiting: behind(t),
   }
@@ -43,6 +45,7 @@ export function admin(database: Database, t: Tables, notify: () => void): AdminS
       notify()
     },
     waiting: (keys, rows) => database.read((db) => run.waiting(db, keys, rows)),
+    blockedHeads: (query) => database.read((db) => run.heads(db, query)),
     look: () => database.read(run.look),
   }
 }

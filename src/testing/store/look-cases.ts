@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import type { BlockedHead, BlockedHeads } from '../../store/blocked-heads.ts'
 import type { BackendCounts } from '../../store/outbox-look.ts'
 import { FEW } from '../../store/relay-store.ts'
 import type { StoreCase } from '../store-conformance.ts'
@@ -8,6 +9,42 @@ import { fetchAll, idsOf, insert, insertAll, insertOne, NAMES, newEvent, own } f
 
 /** Numbers for people and monitors. */
 export const lookCases: readonly StoreCase[] = [
+  it('blockedHeads: all of a backend, page by page, whatever else failed between them', async ({ store }) => {
+    const { record } = await own(store)
+    const keys = Array.from({ length: 12 }, (_, n) => `k${n}`)
+    const rows = await insertAll(
+      store,
+      ...keys.map((partitionKey) => ({ partitionKey })),
+      {},
+      { partitionKey: 'waits' },
+    )
+    const [plain, waits] = rows.slice(12)
+    assert.ok(plain && waits)
+    await record(...rows.slice(0, 12).map((row) => outcome.failed(row)), outcome.failed(plain), outcome.retry(waits))
+    for (const bound of [
+      { limit: 5, rows: 1_000 },
+      { limit: 50, rows: 3 },
+      { limit: 50, rows: 1_000 },
+    ]) {
+      const heads: BlockedHead[] = []
+      let after: BlockedHeads['next'] = null
+      do {
+        const page: BlockedHeads = await store.admin.blockedHeads({ backend: 'default', after, ...bound })
+        heads.push(...page.heads)
+        assert.ok(page.heads.length <= bound.limit)
+        after = page.next
+      } while (after !== null)
+      assert.deepEqual(heads.map(({ partitionKey }) => partitionKey).toSorted(), keys.toSorted())
+      const places = heads.map(({ lane, seq }) => lane * 1e9 + seq)
+      assert.deepEqual(
+        places,
+        places.toSorted((a, b) => a - b),
+      )
+      assert.ok(heads.every(({ since, heldBy }) => since >= 0 && rows.some(({ id }) => id === heldBy)))
+    }
+    const none = await store.admin.blockedHeads({ backend: 'other', after: null, limit: 5, rows: 5 })
+    assert.deepEqual(none, { heads: [], next: null })
+  }),
   it('look: counts by backend what waits, and why', async ({ store }) => {
     const { record } = await own(store)
     const [blocks, one, two, fails, retry, behind, published, , sending] = await insertAll(
