@@ -23,8 +23,8 @@ export const LOCK_WAIT = 100
 /** More rows, or more bytes, are not moved while others wait. */
 const MOST_ROWS = 10_000
 export const MOST_BYTES = 8 * 1024 * 1024
-/** More partitions are not made while others wait: each takes some milliseconds. */
-const MOST_CUTS = 8
+/** More partitions are not made while others wait: each takes 10 to 40 ms. */
+const MOST_CUTS = 2
 /** How many there are beyond the one of now, by default: what comes while no worker runs for so long has its place. */
 const AHEAD: Readonly<Record<PartitionInterval, number>> = { hour: 24, day: 7 }
 
