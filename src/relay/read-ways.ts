@@ -2,10 +2,12 @@
 const LANES = 4
 /** Where there was more, or it took longer, all lanes are not read at once for so long, in ms. */
 const AGAIN = 1_000
+/** It is judged by so many reads at the least: one has little chance against the least of many. */
+const TRIES = 10
 /** What a read of each lane takes is measured again after this long, in ms. */
 const MEASURE_AGAIN = 5_000
 /** By how much each read raises the least time known, unless it took less: one that no longer holds is soon forgotten. */
-const FORGET = 1.1
+const FORGET = 1.02
 
 /**
  * Whether the ends of all lanes are read at once, or each by itself: by the least that either took of late, for what is above that is
@@ -14,6 +16,8 @@ const FORGET = 1.1
 export class ReadWays {
   readonly #least = { atOnce: Number.POSITIVE_INFINITY, each: Number.POSITIVE_INFINITY }
   #againAt = Number.NEGATIVE_INFINITY
+  /** Reads of all lanes at once since then. */
+  #tries = 0
   /** When each lane was last read by itself, by the monotonic clock. */
   #eachAt = Number.POSITIVE_INFINITY
 
@@ -26,7 +30,11 @@ export class ReadWays {
   /** All were read at once in `duration` ms; `hadMore`: in vain. */
   atOnce(duration: number, hadMore: boolean): void {
     this.#took('atOnce', duration)
-    if (hadMore || this.#least.atOnce > this.#least.each) this.#againAt = performance.now() + AGAIN
+    this.#tries++
+    const isSlow = this.#tries >= TRIES && this.#least.atOnce > this.#least.each
+    if (!hadMore && !isSlow) return
+    this.#againAt = performance.now() + AGAIN
+    this.#tries = 0
   }
 
   /** So many lanes were read one by one in `duration` ms. */

@@ -11,7 +11,7 @@ export const delivery: readonly Mutant[] = [
   {
     name: 'a send has no end',
     file: 'src/relay/bounded-send.ts',
-    find: 'stop.abort(timedOut)',
+    find: 'stop.abort(timedOut(timeout))',
     put: 'undefined',
     tests: ['relay/isolating-sender'],
   },

@@ -11,8 +11,8 @@ export const reading: readonly Mutant[] = [
   {
     name: 'all lanes are read at once however long that takes',
     file: 'src/relay/read-ways.ts',
-    find: ' || this.#least.atOnce > this.#least.each)',
-    put: ')',
+    find: 'if (!hadMore && !isSlow) return',
+    put: 'if (!hadMore) return',
     tests: ['relay/bounded-fetch'],
   },
   {

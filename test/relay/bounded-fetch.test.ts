@@ -167,20 +167,24 @@ test('where there is more, each lane is read by itself for a second', async (t) 
 test('where all at once takes longer, each lane is read by itself for a second', async (t) => {
   const { read, state, pass } = ways(t, [0, 0, 0, 0])
   const way = async () => (await read()).asked.map((one) => one.split(' ')[0]).join()
+  const untilEach = async () => {
+    let reads = 0
+    while (reads < 100 && (await way()) === 'few') reads++
+    return reads
+  }
   await read(false)
   for (const took of [1, 20, 20, 1, 20]) {
     state.few = took
     assert.equal(await way(), 'few', 'other work on the machine')
   }
-  let reads = 0
   // A transaction held open keeps all that was delivered since in the index.
-  while ((await way()) === 'few') reads++
-  assert.ok(reads > 5 && reads < 25, `${reads} reads until it is known`)
+  const many = await untilEach()
+  assert.ok(many > 20 && many < 100, `${many} reads until it is known`)
   pass(1_000)
-  assert.deepEqual([await way(), await way()], ['few', 'each'], 'still')
+  assert.equal(await untilEach(), 10, 'still')
   pass(1_000)
   state.few = 1
-  assert.deepEqual([await way(), await way()], ['few', 'few'])
+  assert.equal(await untilEach(), 100)
 })
 
 test('what a read of each lane takes is measured again', async (t) => {
@@ -190,6 +194,6 @@ test('what a read of each lane takes is measured again', async (t) => {
   state.each = 2
   assert.deepEqual((await read()).asked, ['each'])
   state.few = 3
-  assert.deepEqual((await read()).asked, ['few above 0'])
+  for (let n = 0; n < 10; n++) assert.deepEqual((await read()).asked, ['few above 0'])
   assert.deepEqual((await read()).asked, ['each'])
 })

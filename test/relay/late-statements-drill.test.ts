@@ -141,10 +141,16 @@ function holdBack({ relay, coordination, admin }: Store, random: () => number, {
     await pause(random() * 10)
     throw new BroadcasterError('STORE_UNAVAILABLE', 'the answer did not come')
   }
-  const { fetch, unpark, settle, reconcile } = relay
+  const { fetch, fetchFew, unpark, settle, reconcile } = relay
   relay.fetch = async (...given) => {
     if (going && random() < 0.3) await pause(random() * slow)
     return through('fetch', () => fetch(...given))
+  }
+  if (fetchFew !== undefined) {
+    relay.fetchFew = async (...given) => {
+      if (going && random() < 0.3) await pause(random() * slow)
+      return through('fetch', () => fetchFew(...given))
+    }
   }
   relay.unpark = (...given) => through('unpark', () => unpark(...given))
   relay.settle = (...given) => through('settle', () => settle(...given))

@@ -138,12 +138,24 @@ for (const { name, skip, open } of STORES) {
         let failures = 0
         outbox.backend.behaviour = async ({ data }) =>
           data === 1 && failures++ === 0 ? notDelivered(new Error('no')) : delivered
-        const { reconcile, fetch } = store.relay
+        const { reconcile, fetch, fetchFew } = store.relay
         let late: (() => Promise<unknown>) | undefined
         store.relay.reconcile = async (...given) => {
           if (late !== undefined) return reconcile(...given)
           late = () => reconcile(...given)
           throw lost()
+        }
+        let beforeRead = async (_after: number): Promise<void> => undefined
+        // Before it starts: a worker keeps the ways to read that the store had then.
+        store.relay.fetch = async (names, cursors, ...more) => {
+          await beforeRead(Math.max(...cursors.map(({ after }) => after)))
+          return fetch(names, cursors, ...more)
+        }
+        if (fetchFew !== undefined) {
+          store.relay.fetchFew = async (names, after, ...more) => {
+            await beforeRead(after)
+            return fetchFew(names, after, ...more)
+          }
         }
         const [head, follower] = await outbox.publish(['a', 'a'])
         const isParked = async (id = '') => (await read(store, id)).availableAt !== null
@@ -153,16 +165,14 @@ for (const { name, skip, open } of STORES) {
         const hasRun = gate()
         let isDone = false
         let isAlone = false
-        store.relay.fetch = async (names, cursors) => {
-          if (!isDone && cursors.every(({ after }) => after < 0)) {
-            isDone = true
-            await pause(2_100)
-            await late?.()
-            isAlone = !(await isParked(head?.id)) && (await isParked(follower?.id))
-            await outbox.publish(['a'])
-            hasRun.resolve()
-          }
-          return fetch(names, cursors)
+        beforeRead = async (after) => {
+          if (isDone || after >= 0) return
+          isDone = true
+          await pause(2_100)
+          await late?.()
+          isAlone = !(await isParked(head?.id)) && (await isParked(follower?.id))
+          await outbox.publish(['a'])
+          hasRun.resolve()
         }
         await outbox.publish(['b'])
         await hasRun.promise
