@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { skipWithoutChromium } from '../support/chromium.ts'
 import { type AdminPages, adminPages, TOKENS } from './admin-pages.ts'
-import { takeScreenshot } from './screenshots.ts'
+import { plantTraffic, takeScreenshot } from './screenshots.ts'
 import { Walk } from './walk.ts'
 
 /** Each screen: its address, its heading with data, and its heading in an empty outbox. */
@@ -29,6 +29,7 @@ describe('the screens', { skip, concurrency: false }, () => {
   let pages: AdminPages
   before(async () => {
     pages = await adminPages()
+    plantTraffic(pages.broadcaster.store.description.split(' in ').at(-1) ?? '')
   })
   after(() => pages?.close())
 
