@@ -24,7 +24,7 @@ const EARLY = 250
  * may be a moment behind, and a follower would overtake.
  */
 export class BlockedKeys {
-  readonly #heads = new Map<string, readonly Head[]>()
+  readonly #heads = new Map<string, Head[]>()
   /** The heads, by id, and whether an `unpark` of ours has brought each back. */
   readonly #isBack = new Map<string, boolean>()
 
@@ -96,7 +96,14 @@ export class BlockedKeys {
     this.#isBack.clear()
     for (const { key, head } of unrecorded) this.hold(key, head)
     for (const { id, seq, generation, partitionKey, dueIn } of heads) {
-      this.hold(partitionKey, { id, seq, generation, dueAt: dueIn === null ? null : now + dueIn })
+      const head = { id, seq, generation, dueAt: dueIn === null ? null : now + dueIn }
+      const known = this.#heads.get(partitionKey)
+      // A key may have a hundred thousand: a new list for each, as in `hold`, takes minutes.
+      if (known === undefined || this.#isBack.has(id)) this.hold(partitionKey, head)
+      else {
+        known.push(head)
+        this.#isBack.set(id, false)
+      }
     }
   }
 }

@@ -4,6 +4,7 @@ import type { CycleOptions } from './cycle-options.ts'
 import type { InHand } from './in-hand.ts'
 import { Lane, type LanePhase } from './lane.ts'
 import type { Exception } from './lane-hand.ts'
+import { dueForLook, lookedAt } from './lane-looks.ts'
 import type { LaneReader } from './lane-reader.ts'
 
 /** What a cycle shares with its lanes. */
@@ -27,14 +28,6 @@ const LOCKED_AGAIN = 2_000
 const LONGEST_FAREWELL = 10_000
 /** Between two tries to read what holds a lane's keys, in ms. */
 const TRY_AGAIN = 500
-/**
- * What plain SQL did to the events of a lane is found by reconciling it: after this share of `reconcileInterval` as soon
- * as none of its events is in hand, and when all are over in any case.
- */
-const EARLY = 0.5
-/** Lanes reconciled so before their time is over, at one time: most of a worker's lanes go on. */
-const AT_ONCE = 8
-
 /** The lanes of one cycle: how they come, how they go, and what is done with each meanwhile (see `LanePhase`). */
 export class Lanes {
   readonly #parts: LanesParts
@@ -127,16 +120,9 @@ export class Lanes {
 
   /** Reconciles the lanes whose turn has come, so that what plain SQL did is found within `reconcileInterval`. */
   patrol(): void {
-    const { reconcileInterval } = this.#parts.options
-    const now = performance.now()
-    const due = [...this.#lanes.values()]
-      .filter(({ phase, isDoubted }) => phase.kind === 'open' && !isDoubted)
-      .map((lane) => ({ lane, age: (now - lane.reconciledAt) / reconcileInterval }))
-      .filter(({ lane, age }) => age >= 1 || (age >= EARLY && lane.hand.size === 0))
-      .sort((a, b) => b.age - a.age)
-      .filter(({ age }, n) => n < AT_ONCE || age >= 1)
+    const due = dueForLook([...this.#lanes.values()], performance.now(), this.#parts.options.reconcileInterval)
     // Each by itself: one that waits for what it has in hand keeps no other waiting.
-    for (const { lane } of due) this.lookAgain(lane)
+    for (const lane of due) this.lookAgain(lane)
   }
 
   /** An operator changed events of these lanes: starts again with what the store says. */
@@ -147,10 +133,15 @@ export class Lanes {
   /** The same, at once or as soon as a look that was begun before is over and the lane was read for a while. */
   async touch(lanes: readonly Lane[]): Promise<void> {
     const later = lanes.filter((lane) => lane.isResting)
-    const resting = later.filter(({ phase, isTouched }) => phase.kind === 'open' && !isTouched)
-    for (const lane of later) lane.isTouched = true
-    this.#touchLater(resting)
+    this.#defer(later)
     await this.reconcile(lanes.filter((lane) => !later.includes(lane)))
+  }
+
+  /** They are looked at once they were read for a while. */
+  #defer(lanes: readonly Lane[]): void {
+    const resting = lanes.filter(({ phase, isTouched }) => phase.kind === 'open' && !isTouched)
+    for (const lane of lanes) lane.isTouched = true
+    this.#touchLater(resting)
   }
 
   #touchLater(lanes: readonly Lane[]): void {
@@ -167,9 +158,14 @@ export class Lanes {
     if (dueAt !== null && performance.now() >= dueAt + OVERDUE) this.lookAgain(lane)
   }
 
-  /** The store knows better than we do what holds this lane's keys: asks it. */
+  /**
+   * The store knows better than we do what holds this lane's keys: asks it, once it was read for a while. Until then a key that we know
+   * as blocked stays so: with a look for each event that an operator brings back a lane of thousands that failed did nothing else. A
+   * drain asks at once, or it would end without them.
+   */
   lookAgain(lane: Lane): void {
-    if (!lane.isDoubted) void this.#lookAgainAt(lane)
+    if (lane.phase.kind === 'open' && lane.isResting && this.#parts.options.budget === undefined) this.#defer([lane])
+    else if (!lane.isDoubted) void this.#lookAgainAt(lane)
   }
 
   async #lookAgainAt(lane: Lane): Promise<void> {
@@ -279,8 +275,7 @@ export class Lanes {
           lane.keys.reset(known, now, (id) => lane.hand.waitsForLock(id))
           // At most this many events of a lane can have been in flight when its owner died.
           lane.open(concurrency * batchSize)
-          // Not all at one time again: a lane is next when a random part of the interval is over.
-          lane.reconciledAt = now - Math.random() * EARLY * reconcileInterval
+          lane.reconciledAt = lookedAt(now, reconcileInterval)
           lane.rest(now, now - began)
           // Due, and not brought back: its row is locked.
           if (known.some(({ dueIn }) => dueIn !== null && dueIn <= 0))

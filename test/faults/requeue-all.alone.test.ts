@@ -16,7 +16,7 @@ import type { WorkerTask } from './worker-process.ts'
 
 /** `npm run faults` runs it in full, on PostgreSQL. */
 const FULL = process.env['BROADCASTER_FULL'] === '1'
-/** Failed events that match the filter. With 200,000 it does not end in any bearable time (docs/decisions/0146). */
+/** Failed events that match the filter. With 200,000 it takes five minutes (docs/decisions/0146). */
 const FAILED = Number(process.env['BROADCASTER_DRILL_EVENTS'] ?? (FULL ? 20_000 : 3_000))
 /** Failed events that do not. */
 const OTHERS = FAILED / 20

@@ -169,4 +169,11 @@ export const keys: readonly Mutant[] = [
     put: '    if (false) {\n',
     tests: ['relay/relay', 'relay/interleavings'],
   },
+  {
+    name: 'each event that an operator brings back costs a look',
+    file: 'src/relay/lanes.ts',
+    find: "if (lane.phase.kind === 'open' && lane.isResting && this.#parts.options.budget === undefined) this.#defer([lane])",
+    put: 'if (false) return',
+    tests: ['relay/lanes-guards'],
+  },
 ]

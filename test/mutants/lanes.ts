@@ -207,7 +207,7 @@ export const lanes: readonly Mutant[] = [
   {
     name: 'what plain SQL did is never found',
     file: 'src/relay/lanes.ts',
-    find: 'for (const { lane } of due) this.lookAgain(lane)',
+    find: 'for (const lane of due) this.lookAgain(lane)',
     put: '',
     tests: ['relay/lanes-guards'],
   },

@@ -37,6 +37,24 @@ test('a head that is fetched holds its key no longer', () => {
   assert.equal(keys.admit({ key: null, id: 'e1', seq: 1 }), undefined)
 })
 
+// A list made anew for each of them takes two minutes.
+test('a hundred thousand heads of one key are taken over in one walk', () => {
+  const keys = new BlockedKeys()
+  const many = Array.from({ length: 100_000 }, (_, n) => ({
+    ...{ id: `e${n}`, seq: n, lane: 0, partitionKey: 'k', generation: 0, dueIn: null },
+  }))
+  keys.reset(
+    [...many, { ...many[7], id: 'e7', seq: 7, lane: 0, partitionKey: 'k', generation: 3, dueIn: 5 }],
+    NOW,
+    () => false,
+  )
+  assert.equal(keys.blocker('k', 0), undefined)
+  assert.equal(keys.blocker('k', 100_000)?.dueAt, null)
+  keys.reset(many.slice(0, 2), NOW, () => false)
+  assert.equal(keys.admit({ key: 'k', id: 'e0', seq: 0 }), undefined)
+  assert.equal(keys.admit({ key: 'k', id: 'e9', seq: 9 })?.id, 'e1')
+})
+
 test('a head is expected back when it is due, as it was, and brought back by an unpark of ours', () => {
   const expects = (given: Partial<FetchedRow>, of: Partial<Head> = {}, isBack = true, now = NOW): boolean => {
     const keys = new BlockedKeys()

@@ -115,6 +115,35 @@ test('operators who go on changing a lane neither keep it closed nor have it loo
   assert.equal(looks.length, 4)
 })
 
+test('events that operators bring back one after the other cost no look each: the lane is read meanwhile', async (t) => {
+  const { lanes, state, looks, lane, pass, settle } = stepped(t)
+  state.heads = [head(null)]
+  let answer = (): void => undefined
+  state.answer = new Promise<void>((resolve) => {
+    answer = resolve
+  })
+  void lanes.gain([row(0)], 'w', NOBODY)
+  await settle()
+  // It reads thousands that failed.
+  await pass(1_000)
+  state.answer = undefined
+  answer()
+  await settle()
+  assert.deepEqual(looks, ['0'])
+  for (let n = 0; n < 100; n++) {
+    lanes.lookAgain(lane())
+    await pass(29)
+    assert.equal(lane().phase.kind, 'open')
+    assert.equal(lane().keys.blocker('k', 9)?.id, 'e1', 'its key waits')
+  }
+  assert.deepEqual(looks, ['0'])
+  await pass(100)
+  assert.deepEqual(looks, ['0', '0'], 'one for all of them')
+  lanes.lookAgain(lane())
+  await settle()
+  assert.deepEqual(looks, ['0', '0', '0'], 'at once where a look takes no time')
+})
+
 test('what is in hand of an earlier ownership ends before the lane is looked at', async (t) => {
   const { lanes, looks, take, inHand, settle, lane } = stepped(t)
   const taken = take('e1')

@@ -11,15 +11,16 @@ import {
 import { breakers, destinations } from './breakers.ts'
 import type { Client, RawRow, Runs } from './client.ts'
 import { duties } from './duties.ts'
+import { lanesOf, type Place } from './lanes-of-events.ts'
 import { join, Sql, sql, utf8 } from './sql.ts'
 import { runAgainOnConflict } from './store-error.ts'
 import type { Tables } from './tables.ts'
 import { rates } from './take-permits.ts'
-import { NOW, nowPlus, slices } from './values.ts'
+import { NOW, nowPlus } from './values.ts'
 
 /**
- * Workers, their leases and the lanes that they own, and the breakers. In one file, since it is one protocol:
- * everything that locks lanes uses `areLanes`, in one order, and only side by side can it be seen that no two deadlock.
+ * Workers, their leases and the lanes that they own, and the breakers. It is one protocol: everything that locks lanes uses
+ * `areLanes`, in one order, and only side by side can it be seen that no two deadlock.
  */
 export function coordination(client: Client, t: Tables): CoordinationStore {
   return {
@@ -262,31 +263,6 @@ function nameOf({ backend, lane }: LaneRow): string {
   return `${lane} ${backend}`
 }
 
-/** Where an event belongs. */
-export interface Place {
-  readonly publisherBackend: string
-  readonly lane: number
-}
-
-/**
- * The lanes of the events. An event without a backend name belongs to the default backend, which the store does not
- * know: for it, that lane of every backend. Read without a lock, so that what is locked afterwards is found by primary
- * key.
- */
-export async function lanesOf(tx: Runs, t: Tables, places: readonly Place[]) {
-  if (places.length === 0) return []
-  const rows = await tx.query(sql`
-SELECT backend, lane FROM ${t.lanes} WHERE lane IN (${[...new Set(places.map(({ lane }) => lane))]})`)
-  return rows
-    .map(laneKey)
-    .filter((row) =>
-      places.some(
-        ({ lane, publisherBackend }) =>
-          lane === row.lane && (publisherBackend === row.backend || publisherBackend === ''),
-      ),
-    )
-}
-
 /**
  * Locks the lanes of events that are about to be changed, before the events, as a settle does. By the primary key, and
  * selecting a column beyond it: a search that passes other lanes would wait for their holders.
@@ -302,29 +278,4 @@ SELECT lane, fence FROM ${t.lanes} FORCE INDEX (PRIMARY) WHERE ${areLanes(lanes)
 export async function raiseAttention(tx: Runs, t: Tables, places: readonly Place[]): Promise<void> {
   const lanes = await lanesOf(tx, t, places)
   if (lanes.length > 0) await tx.run(sql`UPDATE ${t.lanes} SET attention = attention + 1 WHERE ${areLanes(lanes)}`)
-}
-
-/** Reads (publisher_backend, lane). */
-export function placeOf(row: Readonly<Record<string, unknown>>): Place {
-  return { publisherBackend: String(row['publisher_backend']), lane: Number(row['lane']) }
-}
-
-/** The columns that `placeOf` reads. */
-export const PLACE: Sql = sql`publisher_backend, lane`
-
-/** The places of the events with these ids, read without a lock; `which`: a further condition. */
-export async function placesOf(
-  tx: Runs,
-  t: Tables,
-  ids: readonly string[],
-  which: Sql = sql`TRUE`,
-): Promise<readonly Place[]> {
-  const places: Place[] = []
-  for (const some of slices(ids)) {
-    const rows = await tx.query(
-      sql`SELECT ${PLACE} FROM ${t.events} FORCE INDEX (PRIMARY) WHERE id IN (${some}) AND ${which}`,
-    )
-    places.push(...rows.map(placeOf))
-  }
-  return places
 }

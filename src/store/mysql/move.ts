@@ -7,18 +7,9 @@ import { NO_COPIES, storeCopies } from '../store-copies.ts'
 import { fromSqlId, isUuid, toSqlDate, toSqlId } from '../values.ts'
 import type { Client, RawRow, Runs } from './client.ts'
 import { allOf } from './condition.ts'
-import {
-  areLanes,
-  lanesOf,
-  lockLanes,
-  makeLanes,
-  PLACE,
-  type Place,
-  placeOf,
-  placesOf,
-  raiseAttention,
-} from './coordination.ts'
+import { areLanes, lockLanes, makeLanes, raiseAttention } from './coordination.ts'
 import { comeInto } from './correct.ts'
+import { lanesOf, PLACE, type Place, placeOf, placesOf } from './lanes-of-events.ts'
 import { advance, isStepDue } from './operations.ts'
 import { publish } from './publish.ts'
 import { deleteById } from './purge.ts'
