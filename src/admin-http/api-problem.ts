@@ -77,6 +77,7 @@ export function problemOf(error: unknown): ApiError {
 /** The problem as it goes over the wire. */
 export function problemAnswer({ code, message, details }: ApiError): ProblemAnswer {
   const [status, title] = PROBLEMS[code]
-  const { headers: _, ...rest } = details
-  return { type: 'about:blank', title, status, code, detail: message, ...rest }
+  const { headers: _, retryAfter, ...rest } = details
+  const wait = retryAfter === undefined ? {} : { retryAfter: Math.ceil(retryAfter) }
+  return { type: 'about:blank', title, status, code, detail: message, ...rest, ...wait }
 }

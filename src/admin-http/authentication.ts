@@ -13,6 +13,8 @@ export interface Visitor extends AdminUser {
   readonly session: string
   /** Whether a browser may have sent the credentials by itself, for a page of another site. */
   readonly needsCsrf: boolean
+  /** When a session ends by itself, in ms since the epoch. Absent: never. */
+  readonly until?: number
 }
 
 /** Says who asks. */
@@ -24,6 +26,8 @@ export interface Authentication {
   logIn(request: Request, token: unknown): string
   /** The header `set-cookie` that ends a session. */
   logOut(visitor: Visitor | null): string
+  /** Whether a visitor's session has not ended. */
+  isStillIn(visitor: Visitor): boolean
   /** What the header `x-csrf` has to hold. */
   csrfOf(visitor: Visitor): string
 }
@@ -105,6 +109,10 @@ class Gate implements Authentication {
     return cookie('', 0, this.#settings.secureCookie ?? false)
   }
 
+  isStillIn({ session, until = Number.POSITIVE_INFINITY }: Visitor): boolean {
+    return !this.#ended.has(session) && until > Date.now()
+  }
+
   csrfOf({ user, session }: Visitor): string {
     return this.#signer.mark(CSRF, JSON.stringify([user, session]))
   }
@@ -140,7 +148,7 @@ class Gate implements Authentication {
       const holder = this.#holders.find((one) => this.#nameOf(one) === name)
       if (holder === undefined || typeof session !== 'string' || !(Number(until) > Date.now())) continue
       if (this.#ended.has(session)) continue
-      return { user: holder.user, role: holder.role, session, needsCsrf: true }
+      return { user: holder.user, role: holder.role, session, needsCsrf: true, until: Number(until) }
     }
     return null
   }

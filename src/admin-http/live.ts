@@ -9,8 +9,11 @@ const LISTENERS = 200
 /** How long a browser waits before it comes again, in milliseconds. */
 const RETRY = 2_000
 
-/** Server-sent events: each change of the status. A slow listener gets only the newest. */
-export function liveAnswer(feed: StatusFeed, signal: AbortSignal): Response {
+/**
+ * Server-sent events: each change of the status. A slow listener gets only the newest. Every `RETRY` it is asked whether the listener may
+ * still listen; without an answer, or with false, the stream ends.
+ */
+export function liveAnswer(feed: StatusFeed, signal: AbortSignal, mayListen: () => Promise<boolean>): Response {
   if (feed.listeners >= LISTENERS) {
     throw new ApiError('TOO_MANY', 'There are too many listeners already; ask api/status instead.', {
       retryAfter: 10_000,
@@ -37,20 +40,27 @@ export function liveAnswer(feed: StatusFeed, signal: AbortSignal): Response {
         const beat = setInterval(() => {
           if (hasRoom()) controller.enqueue(encoder.encode(': well\n\n'))
         }, HEARTBEAT).unref()
-        const look = setInterval(flush, RETRY).unref()
+        const look = setInterval(() => {
+          flush()
+          void mayListen().then(
+            (may) => may || close(),
+            () => close(),
+          )
+        }, RETRY).unref()
         end = () => {
           stop()
           clearInterval(beat)
           clearInterval(look)
         }
-        signal.addEventListener('abort', () => {
+        const close = (): void => {
           end()
           try {
             controller.close()
           } catch {
             // It was closed by the other side.
           }
-        })
+        }
+        signal.addEventListener('abort', close)
       },
       cancel() {
         end()

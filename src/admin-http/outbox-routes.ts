@@ -22,7 +22,8 @@ export const OUTBOX_ROUTES: readonly ApiRoute[] = [
     action: 'read',
     summary: 'Server-sent events: `status` with each change of the status, `trouble` when it cannot be read.',
     answer: null,
-    run: ({ outbox, request }) => liveAnswer(outbox.feed, request.signal),
+    run: ({ outbox, request, desk, visitor }) =>
+      liveAnswer(outbox.feed, request.signal, async () => visitor === null || desk.authentication.isStillIn(visitor)),
   },
   {
     method: 'GET',

@@ -10,9 +10,10 @@ const INT32_MIN = -(2 ** 31)
 const INT32_MAX = 2 ** 31 - 1
 
 /** Limits of one event that is read, whoever sent it: many places read, match and store an attribute. */
-const MOST_ATTRIBUTES = 1_000
+export const MOST_ATTRIBUTES = 1_000
 const LONGEST_NAME = 255
-const LONGEST_VALUE = 65_536
+const NONE: ReadonlySet<string> = new Set()
+export const LONGEST_VALUE = 65_536
 
 /** What is wrong with a value, continuing the attribute's name; undefined = nothing. */
 type Rule = (value: string) => string | undefined
@@ -53,11 +54,13 @@ export function isContextAttribute(name: string): boolean {
 
 /**
  * All that is wrong with the attributes of one event: those of CloudEvents 1.0 and its extensions. Absent and null
- * ones count as not there. `label` says what the caller calls an attribute (default: its CloudEvents name).
+ * ones count as not there. `label` says what the caller calls an attribute (default: its CloudEvents name); those in `known` are not
+ * looked at.
  */
 export function attributeProblems(
   attributes: Readonly<Record<string, unknown>>,
   label: (name: string) => string = (name) => name,
+  known: ReadonlySet<string> = NONE,
 ): Problem[] {
   const problems: Problem[] = []
   const report = (name: string, value: unknown, message: string): void => {
@@ -73,7 +76,7 @@ export function attributeProblems(
     if (value === undefined || value === null) report(name, value, 'is missing; every CloudEvent has one')
   }
   for (const [name, value] of Object.entries(attributes)) {
-    if (value === undefined || value === null) continue
+    if (value === undefined || value === null || known.has(name)) continue
     if (name.length > LONGEST_NAME) {
       const cure = `has a name of ${name.length} characters; use at most 20, and never more than ${LONGEST_NAME}`
       report(`${name.slice(0, 20)}...`, value, cure)

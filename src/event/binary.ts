@@ -3,6 +3,7 @@ import { throwProblems } from '../foundation/problem.ts'
 import { attributeProblems } from './attributes.ts'
 import type { AttributeValue, EncodableEvent } from './cloud-event.ts'
 import { charsetOf, isJsonType, isTextType } from './content-type.ts'
+import { jsonProblem } from './json.ts'
 import { decodeText } from './text.ts'
 
 /** How a protocol carries an event in binary mode: each attribute is a header, the body is the data alone. */
@@ -90,9 +91,9 @@ function decodeBody(
   try {
     const isNull = JSON.parse(text) === null
     return { dataJson: isNull ? null : text, dataBinary: null }
-  } catch (cause) {
-    const message = `the event's data is not the JSON that ${contentType} announces: ${String(cause)}`
-    throw new BroadcasterError('DECODE_FAILED', message, { cause, field: 'data' })
+  } catch (error) {
+    const message = `the event's data is not the JSON that ${contentType} announces: ${jsonProblem(error)}`
+    throw new BroadcasterError('DECODE_FAILED', message, { field: 'data' })
   }
 }
 

@@ -18,7 +18,16 @@ function lossOf(value: unknown): string | undefined {
   if (types.isNativeError(value)) return 'is an Error, which JSON writes as {}; give its message'
   if (types.isPromise(value)) return 'is a Promise, which JSON writes as {}; await it'
   if (types.isRegExp(value)) return 'is a RegExp, which JSON writes as {}; give its source'
-  return undefined
+  const name = builtInName(value)
+  return name && `is a ${name}, which JSON writes as {}; give what is in it`
+}
+
+/** What an object calls itself that JSON finds nothing in: a Blob, a WeakMap, an ArrayBuffer. An object of a class has no such name. */
+function builtInName(value: object): string | undefined {
+  if (Array.isArray(value) || ArrayBuffer.isView(value) || types.isBoxedPrimitive(value)) return undefined
+  if (Object.keys(value).length > 0) return undefined
+  const name = Object.prototype.toString.call(value).slice('[object '.length, -1)
+  return name === 'Object' || name === 'Arguments' ? undefined : name
 }
 
 /**

@@ -26,6 +26,11 @@ const exactIntegers: SourceReviver = (_key, value, context) =>
     ? BigInt(context.source)
     : value
 
+/** What a parser says is wrong, without what it quotes of the text: a message may hold secrets. */
+export function jsonProblem(error: unknown): string {
+  return String(error).replace(/, (?:\.\.\.)?".*"(?:\.\.\.)? is not valid JSON$/s, '')
+}
+
 /** Parses JSON; integers beyond 2^53 become `bigint`. Throws `SyntaxError` as `JSON.parse` does. */
 export function parseJson(text: string): unknown {
   // A reviver makes parsing about four times slower: only texts that can hold such a number pay for it.

@@ -3,6 +3,7 @@ import { type Problem, throwProblems } from '../foundation/problem.ts'
 import { attributeProblems } from './attributes.ts'
 import { decodeBase64, encodeBase64, isBase64 } from './base64.ts'
 import type { AttributeValue, EncodableEvent } from './cloud-event.ts'
+import { jsonProblem } from './json.ts'
 import { jsonElements, jsonMembers } from './json-members.ts'
 import { decodeText } from './text.ts'
 
@@ -44,8 +45,8 @@ function parse<Parts>(input: string | Uint8Array, split: (text: string) => Parts
   let parts: Parts | undefined
   try {
     parts = split(text)
-  } catch (cause) {
-    throw new BroadcasterError('DECODE_FAILED', `the event is not valid JSON: ${String(cause)}`, { cause })
+  } catch (error) {
+    throw new BroadcasterError('DECODE_FAILED', `the event is not valid JSON: ${jsonProblem(error)}`)
   }
   if (parts === undefined) throw new BroadcasterError('DECODE_FAILED', `the event is not ${expected}`)
   return parts

@@ -1,4 +1,5 @@
 import { BroadcasterError, type ErrorCode } from '../errors.ts'
+import { printable } from './printable.ts'
 
 /** One thing wrong with an input. Checks collect all of them and throw once. */
 export interface Problem {
@@ -65,6 +66,6 @@ export function showValue(value: unknown): string {
   } catch {
     text = undefined
   }
-  text ??= typeof value
+  text = printable(text ?? typeof value)
   return text.length > SHOWN_LENGTH ? `${text.slice(0, SHOWN_LENGTH - 3)}...` : text
 }

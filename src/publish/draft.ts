@@ -1,4 +1,5 @@
-import { attributeProblems, isContextAttribute } from '../event/attributes.ts'
+import { types } from 'node:util'
+import { attributeProblems, isContextAttribute, LONGEST_VALUE, MOST_ATTRIBUTES } from '../event/attributes.ts'
 import { decodeBase64, isBase64 } from '../event/base64.ts'
 import type { AttributeValue } from '../event/cloud-event.ts'
 import { bytesProblem, textDataProblem } from '../event/validate-cloud-event.ts'
@@ -65,8 +66,24 @@ const WIDTHS: Readonly<Record<string, number>> = {
 export function widthProblem(name: string, value: unknown): string | undefined {
   const width = WIDTHS[name] ?? Number.POSITIVE_INFINITY
   // Code points, as databases count; the cheap length first, since it is never smaller.
-  if (typeof value !== 'string' || value.length <= width || [...value].length <= width) return undefined
-  return `has ${[...value].length} characters; at most ${width} fit`
+  if (typeof value !== 'string' || value.length <= width) return undefined
+  const length = codePoints(value)
+  return length <= width ? undefined : `has ${length} characters; at most ${width} fit`
+}
+
+const isHigh = (unit: number): boolean => unit >= 0xd800 && unit < 0xdc00
+const isLow = (unit: number): boolean => unit >= 0xdc00 && unit < 0xe000
+
+/** Without a list of them, which takes seconds and gigabytes for a text of many megabytes. */
+function codePoints(text: string): number {
+  let count = text.length
+  let before = 0
+  for (let at = 0; at < text.length; at++) {
+    const here = text.charCodeAt(at)
+    if (isLow(here) && isHigh(before)) count--
+    before = here
+  }
+  return count
 }
 
 interface Members {
@@ -94,11 +111,16 @@ export function readDraft(input: unknown, at: string, problems: Problem[]): Draf
   if (object === undefined) return undefined
   const members = 'specversion' in object ? fromCloudEvent(object, report) : fromInput(object, report)
   const { attributes, label } = members
-  problems.push(...attributeProblems(attributes, (name) => at + label(name)))
-  for (const name of Object.keys(WIDTHS)) {
+  const tooWide = Object.keys(WIDTHS).flatMap((name) => {
     const message = widthProblem(name, attributes[name])
-    if (message !== undefined) report(label(name), attributes[name], message)
-  }
+    return message === undefined ? [] : [{ name, message }]
+  })
+  // Of two limits the one that holds here is told.
+  const wide = new Set(
+    tooWide.filter(({ name }) => String(attributes[name]).length > LONGEST_VALUE).map(({ name }) => name),
+  )
+  problems.push(...attributeProblems(attributes, (name) => at + label(name), wide))
+  for (const { name, message } of tooWide) report(label(name), attributes[name], message)
   const key = attributes['partitionkey']
   if (key !== undefined && (typeof key !== 'string' || key === '')) {
     report(label('partitionkey'), key, `is ${showValue(key)}; it must be a text, or left out`)
@@ -106,9 +128,12 @@ export function readDraft(input: unknown, at: string, problems: Problem[]): Draf
   const data = asBytes(members.data) ?? members.data
   const contentType = attributes['datacontenttype']
   if (typeof contentType === 'string') {
-    const bytes = data instanceof Uint8Array
+    const bytes = types.isUint8Array(data)
     const message = bytes ? bytesProblem(data, contentType) : textDataProblem(data, contentType)
     if (message !== undefined) report('data', bytes ? undefined : data, message)
+  }
+  if (types.isUint8Array(data) && isDetached(data)) {
+    report('data', undefined, 'is bytes that were transferred away; publish them first, or give a copy')
   }
   return toDraft(at, members, data)
 }
@@ -192,6 +217,11 @@ function addExtensions(
     return
   }
   const own = readMembers(extensions, report)
+  const count = Object.keys(own ?? {}).length
+  if (count > MOST_ATTRIBUTES) {
+    report('extensions', count, `are ${count}; an event has at most ${MOST_ATTRIBUTES} attributes`)
+    return
+  }
   for (const [name, value] of Object.entries(withoutAbsent(own ?? {}))) {
     if (isContextAttribute(name)) {
       const cure = MEMBERS[name] ?? (name.startsWith('data') ? 'data' : undefined)
@@ -227,13 +257,18 @@ function withoutAbsent(object: Readonly<Record<string, unknown>>): Record<string
   return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined && value !== null))
 }
 
+function isDetached({ buffer }: Uint8Array): boolean {
+  return types.isArrayBuffer(buffer) && buffer.detached
+}
+
+/** By its inner state: a proxy may throw when it is asked what it is. */
 function isValidDate(value: unknown): value is Date {
-  return value instanceof Date && !Number.isNaN(value.getTime())
+  return types.isDate(value) && !Number.isNaN(value.getTime())
 }
 
 /** Bytes of any view or buffer; undefined for anything else. */
 function asBytes(data: unknown): Uint8Array | undefined {
-  if (data instanceof Uint8Array) return data
-  if (data instanceof ArrayBuffer) return new Uint8Array(data)
+  if (types.isUint8Array(data)) return data
+  if (types.isArrayBuffer(data) && !data.detached) return new Uint8Array(data)
   return ArrayBuffer.isView(data) ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength) : undefined
 }

@@ -1,3 +1,4 @@
+import { types } from 'node:util'
 import type { Backend } from '../backend/backend.ts'
 import { BroadcasterError } from '../errors.ts'
 import { stringifyJson } from '../event/json.ts'
@@ -26,7 +27,7 @@ export function newOutboxEvents(
   to: readonly (readonly [string, Backend])[],
   problems: Problem[],
 ): readonly NewOutboxEvent[] {
-  const binary = draft.data instanceof Uint8Array ? draft.data : null
+  const binary = types.isUint8Array(draft.data) ? draft.data : null
   const partitionKey = readKey(draft, delivery, problems)
   const event = {
     partitionKey,

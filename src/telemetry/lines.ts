@@ -1,4 +1,5 @@
 import { describeError } from '../foundation/describe-error.ts'
+import { printable } from '../foundation/printable.ts'
 import { OutboxEvent } from '../record/outbox-event.ts'
 import type { SignalName, Signals } from './signals.ts'
 
@@ -90,7 +91,7 @@ function culprit(why: unknown): string {
   return ''
 }
 
-/** Control characters would let an error's text move the cursor or forge a line. */
+/** Control characters would let an error's text move the cursor or forge a line, and direction marks show it as another. */
 export function onOneLine(text: string): string {
-  return text.replace(/\p{Cc}+/gu, ' ')
+  return printable(text.replace(/[\p{Cc}\u2028\u2029]+/gu, ' '))
 }

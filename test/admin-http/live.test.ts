@@ -69,6 +69,24 @@ test('changes come by themselves, and twenty listeners cost as much as one', asy
   }
 })
 
+test('the feed of a session ends with it', async (t) => {
+  const { outbox } = await counted()
+  const server = await listening(adminHandler(outbox, BY_TOKEN))
+  t.after(server.close)
+  const login = await fetch(`${server.url}/ops/api/login`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ token: TOKENS.viewer }),
+  })
+  const cookie = login.headers.get('set-cookie')?.split(';')[0] ?? ''
+  const feed = messages(await fetch(`${server.url}/ops/api/live`, { headers: { cookie } }))
+  assert.equal((await feed.next()).done, false)
+  const headers = { cookie, 'content-type': 'application/json' }
+  const out = await fetch(`${server.url}/ops/api/logout`, { method: 'POST', headers })
+  assert.equal(out.status, 200)
+  while (!(await feed.next()).done);
+})
+
 test('calls within a second share one look', async () => {
   const { outbox, asked } = await counted()
   const handler = adminHandler(outbox, BY_TOKEN)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { parseJson, stringifyJson } from '../../src/event/json.ts'
+import { jsonProblem, parseJson, stringifyJson } from '../../src/event/json.ts'
 
 test('integers beyond 2^53 keep every digit, both ways', () => {
   const text = '{"a":9007199254740993,"b":-12345678901234567890123,"c":[1,9007199254740991]}'
@@ -31,6 +31,25 @@ test('anything else is as JSON has it', () => {
     }),
   )
   assert.throws(() => parseJson('{'), SyntaxError)
+})
+
+test('what a parser says is told without what it quotes of the text', () => {
+  for (const text of [
+    '{"card": 4111 1111}',
+    'secret',
+    `{"a": 1} ${'secret '.repeat(30)}`,
+    '{"secret',
+    '["secret" 1]',
+    '',
+  ]) {
+    try {
+      JSON.parse(text)
+      assert.fail(text)
+    } catch (error) {
+      assert.match(jsonProblem(error), /^SyntaxError: \w/)
+      assert.doesNotMatch(jsonProblem(error), /secret|1111/)
+    }
+  }
 })
 
 test('what JSON cannot hold is refused', () => {

@@ -27,6 +27,10 @@ const LOST: readonly (readonly [what: string, data: unknown, field: string, says
   ['an Error', { why: new TypeError('no') }, 'data.why', /is an Error/],
   ['a Promise', { user: Promise.resolve(1) }, 'data.user', /is a Promise, .*await it/],
   ['a RegExp', { test: /a/ }, 'data.test', /is a RegExp/],
+  ['a Blob', { file: new Blob(['x']) }, 'data.file', /is a Blob, .*give what is in it/],
+  ['a WeakMap', [new WeakMap()], 'data[0]', /is a WeakMap/],
+  ['an iterator', { ids: [1].values() }, 'data.ids', /is a Array Iterator/],
+  ['URLSearchParams', { query: new URLSearchParams('a=1') }, 'data.query', /is a URLSearchParams/],
 ]
 for (const [what, data, field, says] of LOST) {
   test(`${what} would be lost in JSON, and is refused by its name`, async () => {

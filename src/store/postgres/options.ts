@@ -142,7 +142,13 @@ function isListen(listen: unknown): boolean {
 
 /** `pg` takes any text: it would look for a host called "base", or speak to a server of MySQL. A path is that of a socket. */
 function isPostgresUrl(value: unknown): value is string {
-  return typeof value === 'string' && /^(postgres(ql)?:\/\/|socket:|\/)/i.test(value)
+  return typeof value === 'string' && /^(postgres(ql)?:\/\/|socket:|\/)/i.test(value) && isReadByPg(value)
+}
+
+/** As `pg` reads it, which encodes what is not, and lets a host be missing. */
+function isReadByPg(url: string): boolean {
+  const encoded = / |%[^a-f0-9]|%[a-f0-9][^a-f0-9]/i.test(url) ? encodeURI(url).replace(/%25(\d\d)/g, '%$1') : url
+  return [encoded, encoded.replace('@/', '@host/')].some((text) => URL.canParse(text, 'postgres://base'))
 }
 
 function hasOneConnection(pool: unknown): boolean {
