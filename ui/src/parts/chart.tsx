@@ -6,7 +6,8 @@ import { timeText } from '../words/time.ts'
 
 export interface ChartPoint {
   readonly at: number
-  readonly values: readonly number[]
+  /** Null = not known: the line has a gap there. */
+  readonly values: readonly (number | null)[]
 }
 
 interface Props {
@@ -35,6 +36,8 @@ export function niceEnd(most: number): number {
   return ([1, 2, 4, 5, 8, 10].find((step) => step * power >= most) ?? 10) * power
 }
 
+const saidOf = (value: number | null, text: (value: number) => string): string => (value === null ? '–' : text(value))
+
 /** Lines over time, drawn by the page itself: at most some hundred points, in the colors of the theme, sharp at each zoom. */
 export function Chart({ title, description, points, lines, from, to, valueText = numberText }: Props): JSX.Element {
   const box = useRef<HTMLDivElement>(null)
@@ -48,13 +51,20 @@ export function Chart({ title, description, points, lines, from, to, valueText =
     return () => observer.disconnect()
   }, [])
 
-  const end = niceEnd(Math.max(0, ...points.flatMap(({ values }) => values)))
+  const end = niceEnd(Math.max(0, ...points.flatMap(({ values }) => values.map((value) => value ?? 0))))
   const x = (at: number): number => LEFT + ((at - from) / Math.max(1, to - from)) * (width - LEFT - RIGHT)
   const y = (value: number): number => TOP + (1 - value / end) * (HEIGHT - TOP - BOTTOM)
-  const path = (index: number): string =>
-    points
-      .map(({ at, values }, i) => `${i === 0 ? 'M' : 'L'}${x(at).toFixed(1)} ${y(values[index] ?? 0).toFixed(1)}`)
+  const path = (index: number): string => {
+    let isDrawing = false
+    return points
+      .map(({ at, values }) => {
+        const value = values[index] ?? null
+        const move = isDrawing ? 'L' : 'M'
+        isDrawing = value !== null
+        return value === null ? '' : `${move}${x(at).toFixed(1)} ${y(value).toFixed(1)}`
+      })
       .join('')
+  }
   const ticks = width < 480 ? [0, 1] : [0, 1 / 4, 1 / 2, 3 / 4, 1]
   const point = (event: PointerEvent): void => {
     const left = box.current?.getBoundingClientRect().left ?? 0
@@ -115,7 +125,7 @@ export function Chart({ title, description, points, lines, from, to, valueText =
               text-anchor={x(pointed.at) > width / 2 ? 'end' : 'start'}
             >
               {timeText(pointed.at, now.value).replace(/^.* /, '')}:{' '}
-              {lines.map(({ name }, index) => `${name} ${valueText(pointed.values[index] ?? 0)}`).join(', ')}
+              {lines.map(({ name }, index) => `${name} ${saidOf(pointed.values[index] ?? null, valueText)}`).join(', ')}
             </text>
           </g>
         )}

@@ -49,7 +49,7 @@ function Known({ answer, range }: { readonly answer: FlowAnswer; readonly range:
           description={`${numberText(Math.round(stored))} were stored and ${numberText(delivered)} delivered.`}
           points={known.map((one) => ({
             at: Date.parse(one.at) + (seconds * 1_000) / 2,
-            values: [one.delivered / seconds, (one.stored ?? 0) / seconds],
+            values: [one.delivered / seconds, one.stored === null ? null : one.stored / seconds],
           }))}
           lines={[
             { name: 'out', class: 'c-out' },
