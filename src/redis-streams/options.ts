@@ -114,10 +114,10 @@ export const REDIS_STREAMS = {
   client,
   /** The stream, or a function that names it for each event. Default 'events'. */
   stream: option<string | ((event: OutgoingEvent) => string)>(
-    'a text that is not empty, or a function',
+    'a text that is not empty and well-formed, or a function',
     'events',
     (value) => {
-      return typeof value === 'function' || (typeof value === 'string' && value !== '')
+      return typeof value === 'function' || (typeof value === 'string' && value !== '' && value.isWellFormed())
     },
   ),
   /**

@@ -120,6 +120,8 @@ export function redisStreams(options: RedisStreamsOptions = {}): Backend {
         const entry = entryOf(event)
         const name: unknown = typeof stream === 'string' ? stream : stream(event)
         if (typeof name !== 'string' || name === '') throw new Error('the function stream must return a name')
+        // As bytes it would be the name of another stream.
+        if (!name.isWellFormed()) throw new Error('the function stream returned a name with an unpaired surrogate')
         waiting.push({ at, key, stream: name, size: entry.size, entry })
       } catch (cause) {
         const message = `the event cannot be written as an entry: ${errorMessage(cause)}`

@@ -147,15 +147,17 @@ describe('redisStreams: entries', { skip }, () => {
       {
         stream: ({ type }) => {
           if (type === 'bad') throw new Error('no stream for it')
+          if (type === 'broken') return 'events:\ud800'
           return `events:${type}`
         },
       },
       async (backend) => {
         const results = await backend.send(
-          [sampleEvent({ eventType: 'a' }), sampleEvent({ eventType: 'bad' }), sampleEvent({ eventType: 'b' })],
+          ['a', 'bad', 'broken', 'b'].map((eventType) => sampleEvent({ eventType })),
           never,
         )
-        assert.deepEqual(results.map(kindOf), ['ok', 'permanent', 'ok'])
+        assert.deepEqual(results.map(kindOf), ['ok', 'permanent', 'permanent', 'ok'])
+        assert.equal(await admin.exists('events:\ufffd'), 0)
         assert.deepEqual([await admin.xLen('events:a'), await admin.xLen('events:b')], [1, 1])
       },
     ))
