@@ -14,6 +14,7 @@ export const FINDING_CODES = [
   'long-transaction',
   'dead-rows',
   'autovacuum-off',
+  'commits-not-told',
   'clock-agrees',
   'clock-differs',
   'workers-at-work',

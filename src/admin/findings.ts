@@ -20,6 +20,8 @@ export interface Facts {
   }
   /** Undefined = the store cannot tell. */
   readonly inspection?: Pick<Inspection, 'missingIndexes' | 'extraIndexes' | 'unreachable' | 'server'>
+  /** Why workers would not learn of commits; undefined = they would, or nobody tried. */
+  readonly notToldOfCommits?: string
   /** Milliseconds by which the database's clock is ahead of this host's; undefined = not known. */
   readonly clockAhead?: number
   /** What the backends say themselves, by name. */
@@ -33,7 +35,7 @@ const CLOCK_TOLERANCE = 1_000
 
 /** What the facts mean: what is wrong, what could be better, and what to do. Pure. */
 export function findingsOf(facts: Facts): readonly Finding[] {
-  const { schema, seen, inspection, clockAhead, backendFindings = {} } = facts
+  const { schema, seen, inspection, clockAhead, notToldOfCommits, backendFindings = {} } = facts
   return [
     schemaFinding(facts.store, schema),
     ...(inspection
@@ -44,6 +46,7 @@ export function findingsOf(facts: Facts): readonly Finding[] {
           ...serverFindings(inspection.server),
         ]
       : []),
+    ...(notToldOfCommits === undefined ? [] : [commitsNotTold(notToldOfCommits)]),
     ...(clockAhead === undefined ? [] : [clock(clockAhead)]),
     ...(seen
       ? [
@@ -71,6 +74,15 @@ function schemaFinding(store: string, { version, latest, pending, foreign }: Mig
   // A step that older versions of this package do not survive is no small matter, and a person's to begin.
   const isSafe = version === 0 || pending.every(({ breaking }) => !breaking)
   return { code: 'schema-outdated', level: 'wrong', message, cure, ...(isSafe && { fix: 'migrate' }) }
+}
+
+function commitsNotTold(why: string): Finding {
+  return {
+    code: 'commits-not-told',
+    level: 'advice',
+    message: `workers do not learn of commits, and look for events by themselves every \`pollInterval\`: ${why}`,
+    cure: 'give the store `listen: { url }` past the pooler, a pool with a connection more, or `listen: false` if that is meant',
+  }
 }
 
 function missingIndex(name: string): Finding {

@@ -1,6 +1,6 @@
 import type { AdminParts } from './admin.ts'
 import { findingsOf } from './findings.ts'
-import { lookAtOutbox } from './look-at-outbox.ts'
+import { lookAtOutbox, troubleOfWakeUp } from './look-at-outbox.ts'
 import { backendStatuses, laneStatuses, type OutboxStatus, workerStatuses } from './status.ts'
 import type { StatusOptions } from './status-options.ts'
 
@@ -10,13 +10,20 @@ const BACKEND_TIMEOUT = 5_000
 /** How the outbox is, and what a person should know of it. */
 export async function readStatus(
   parts: Pick<AdminParts, 'outbox' | 'store' | 'backends' | 'backendFindings'>,
-  { maxLag = MAX_LAG, maxTransaction, askBackends = false, timeout = BACKEND_TIMEOUT }: StatusOptions = {},
+  {
+    maxLag = MAX_LAG,
+    maxTransaction,
+    askBackends = false,
+    tryWakeUp = false,
+    timeout = BACKEND_TIMEOUT,
+  }: StatusOptions = {},
 ): Promise<OutboxStatus> {
   const { outbox, store, backendFindings } = parts
   const configured = parts.backends()
   const schema = await store.schema.status()
   const ready = schema.pending.length === 0
   const asked = askBackends && ready ? backendFindings(timeout) : {}
+  const notToldOfCommits = tryWakeUp && ready ? await troubleOfWakeUp(store) : undefined
   const [inspected, look] = ready ? await lookAtOutbox(store, configured, maxTransaction) : []
   const seen = look && {
     backends: backendStatuses(look, configured),
@@ -45,6 +52,7 @@ export async function readStatus(
       schema,
       ...(seen && { seen }),
       ...inspected,
+      ...(notToldOfCommits !== undefined && { notToldOfCommits }),
       backendFindings: await asked,
       maxLag,
     }),

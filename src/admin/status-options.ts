@@ -6,6 +6,11 @@ export interface StatusOptions {
   readonly maxTransaction?: number | undefined
   /** Asks the backends, too, what a person should know of them: that goes over the network. Default: false. */
   readonly askBackends?: boolean | undefined
+  /**
+   * Tries, too, whether workers would learn of commits where the store can tell them: that takes a connection more, and about two seconds
+   * where they would not. Default: false.
+   */
+  readonly tryWakeUp?: boolean | undefined
   /** How long each backend may take, in milliseconds. Default 5,000. */
   readonly timeout?: number | undefined
 }

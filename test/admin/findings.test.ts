@@ -119,6 +119,7 @@ const TABLE: readonly {
         },
       },
       clockAhead: 5_000,
+      notToldOfCommits: 'they do not arrive',
     }),
     found: [
       ['index-missing', 'wrong', /^the index hot is missing or its build did not finish/],
@@ -129,6 +130,7 @@ const TABLE: readonly {
       ['long-transaction', 'advice', /open for 7 min \(psql as ada, pid 7, idle in transaction\)/],
       ['dead-rows', 'advice', /^about 30,000 dead rows beside 29,999 live ones, never cleaned/],
       ['autovacuum-off', 'advice', /autovacuum is switched off/],
+      ['commits-not-told', 'advice', /do not learn of commits.*: they do not arrive/],
       ['clock-differs', 'advice', /5\.0 s behind the database's/],
     ],
   },

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
+import { memoryBackend } from '../../src/backend/memory/memory-backend.ts'
+import { Broadcaster } from '../../src/broadcaster.ts'
 import { BroadcasterError } from '../../src/errors.ts'
 import { postgres } from '../../src/store/postgres/postgres.ts'
+import type { Store } from '../../src/store/store.ts'
 import { runConformance } from '../../src/testing/conformance.ts'
 import { storeConformance } from '../../src/testing/store-conformance.ts'
 import { servers, skipWithout } from '../support/servers.ts'
@@ -29,7 +32,16 @@ describe('store behind PgBouncer in transaction mode', { skip: skipWithout('post
         async () => store.wake?.listen(unexpected, unexpected),
         (error) => error instanceof BroadcasterError && error.code === 'STORE_UNAVAILABLE' && error.field === 'listen',
       )
+      const backends = { default: memoryBackend() }
+      const found = async (given: Store) => {
+        const { findings } = await new Broadcaster({ store: given, backends, logger: false }).status({
+          tryWakeUp: true,
+        })
+        return findings.filter(({ code }) => code === 'commits-not-told')
+      }
+      assert.match((await found(store))[0]?.message ?? '', /do not learn of commits.*PgBouncer in transaction mode/)
       const past = postgres({ pool, schema, listen: { url: direct } })
+      assert.deepEqual(await found(past), [])
       const listener = await past.wake?.listen(() => {}, unexpected)
       await listener?.close()
     } finally {
