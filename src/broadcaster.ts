@@ -23,7 +23,7 @@ import { Publisher } from './publish/publisher.ts'
 import type { OutboxEvent } from './record/outbox-event.ts'
 import type { SendShare } from './relay/send-slots.ts'
 import { Worker } from './relay/worker.ts'
-import type { WorkerOptions } from './relay/worker-options.ts'
+import { retentionOf, type WorkerOptions } from './relay/worker-options.ts'
 import type { Store } from './store/store.ts'
 import type { TransactionAdapter } from './store/transaction-adapter.ts'
 import { broadcasterClosed, untilClosed } from './store/until-closed.ts'
@@ -92,6 +92,7 @@ export class Broadcaster<
       subscriptions: options.subscriptions ?? {},
       publisher: this.#publisher,
       publishTest: (event, how) => create(event, how, 'allow'),
+      retention: retentionOf(options.worker),
       archive: options.worker?.retention ? options.worker.retention.archive : undefined,
     })
     this.inbox = new Inbox<Tx>({ store: this.#open, transaction: adapter })

@@ -2,6 +2,7 @@ import type { BackendFinding } from '../backend/backend.ts'
 import type { Subscription } from '../consumer/subscription.ts'
 import type { OutboxEvent } from '../record/outbox-event.ts'
 import type { RecordFilter } from '../record/record-source.ts'
+import type { ResolvedRetention } from '../retention/retention-options.ts'
 import type { OutageEntry } from '../store/history-store.ts'
 import type { KeyInLane, KeyWaits } from '../store/key-waits.ts'
 import type { Store } from '../store/store.ts'
@@ -46,6 +47,8 @@ export interface AdminParts {
   readonly publishTest: PublishTest
   /** Where its workers archive what they delete. Default: nowhere. */
   readonly archive?: PurgeOptions['archive']
+  /** What its workers delete, and when; false = nothing. */
+  readonly retention: ResolvedRetention | false
   /** What consumers of this service read, by consumer. */
   readonly subscriptions: Readonly<Record<string, Subscription>>
 }

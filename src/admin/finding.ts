@@ -15,6 +15,8 @@ export const FINDING_CODES = [
   'dead-rows',
   'autovacuum-off',
   'commits-not-told',
+  'retention-behind',
+  'inbox-large',
   'clock-agrees',
   'clock-differs',
   'workers-at-work',

@@ -6,9 +6,11 @@ import type { MigrationStatus } from '../store/store.ts'
 import type { Finding } from './finding.ts'
 import { serverFindings } from './server-findings.ts'
 import { type BackendStatus, type LaneStatus, type OpenBreaker, sum, type WorkerStatus } from './status.ts'
+import { thoroughFindings } from './thorough-findings.ts'
+import type { ThoroughLook } from './thorough-look.ts'
 
 /** What was seen of an outbox. */
-export interface Facts {
+export interface Facts extends ThoroughLook {
   /** `postgres outbox.outbox_events`. */
   readonly store: string
   readonly schema: MigrationStatus
@@ -20,8 +22,6 @@ export interface Facts {
   }
   /** Undefined = the store cannot tell. */
   readonly inspection?: Pick<Inspection, 'missingIndexes' | 'extraIndexes' | 'unreachable' | 'server'>
-  /** Why workers would not learn of commits; undefined = they would, or nobody tried. */
-  readonly notToldOfCommits?: string
   /** Milliseconds by which the database's clock is ahead of this host's; undefined = not known. */
   readonly clockAhead?: number
   /** What the backends say themselves, by name. */
@@ -35,7 +35,7 @@ const CLOCK_TOLERANCE = 1_000
 
 /** What the facts mean: what is wrong, what could be better, and what to do. Pure. */
 export function findingsOf(facts: Facts): readonly Finding[] {
-  const { schema, seen, inspection, clockAhead, notToldOfCommits, backendFindings = {} } = facts
+  const { schema, seen, inspection, clockAhead, backendFindings = {} } = facts
   return [
     schemaFinding(facts.store, schema),
     ...(inspection
@@ -46,7 +46,7 @@ export function findingsOf(facts: Facts): readonly Finding[] {
           ...serverFindings(inspection.server),
         ]
       : []),
-    ...(notToldOfCommits === undefined ? [] : [commitsNotTold(notToldOfCommits)]),
+    ...thoroughFindings(facts),
     ...(clockAhead === undefined ? [] : [clock(clockAhead)]),
     ...(seen
       ? [
@@ -74,15 +74,6 @@ function schemaFinding(store: string, { version, latest, pending, foreign }: Mig
   // A step that older versions of this package do not survive is no small matter, and a person's to begin.
   const isSafe = version === 0 || pending.every(({ breaking }) => !breaking)
   return { code: 'schema-outdated', level: 'wrong', message, cure, ...(isSafe && { fix: 'migrate' }) }
-}
-
-function commitsNotTold(why: string): Finding {
-  return {
-    code: 'commits-not-told',
-    level: 'advice',
-    message: `workers do not learn of commits, and look for events by themselves every \`pollInterval\`: ${why}`,
-    cure: 'give the store `listen: { url }` past the pooler, a pool with a connection more, or `listen: false` if that is meant',
-  }
 }
 
 function missingIndex(name: string): Finding {

@@ -1,4 +1,3 @@
-import { describeError } from '../foundation/describe-error.ts'
 import type { OutboxLook } from '../store/outbox-look.ts'
 import type { Store } from '../store/store.ts'
 import type { ConfiguredBackend } from './status.ts'
@@ -17,18 +16,6 @@ export async function lookAtOutbox(
   if (look.status === 'fulfilled') return [inspected.value, look.value] as const
   if ((inspected.value?.inspection.missingIndexes.length ?? 0) === 0) throw look.reason
   return [inspected.value] as const
-}
-
-/** Why no worker of this store would learn of commits, as a worker tries it; undefined = it would, or the store says nothing anyway. */
-export async function troubleOfWakeUp({ wake }: Pick<Store, 'wake'>): Promise<string | undefined> {
-  try {
-    const ignored = (): void => {}
-    const listener = await wake?.listen(ignored, ignored)
-    await listener?.close()
-    return undefined
-  } catch (error) {
-    return describeError(error)
-  }
 }
 
 /** One that no event and no worker has named yet may be down or paused, too: its breaker is asked for. */

@@ -1,20 +1,21 @@
 import type { AdminParts } from './admin.ts'
 import { findingsOf } from './findings.ts'
-import { lookAtOutbox, troubleOfWakeUp } from './look-at-outbox.ts'
+import { lookAtOutbox } from './look-at-outbox.ts'
 import { backendStatuses, laneStatuses, type OutboxStatus, workerStatuses } from './status.ts'
 import type { StatusOptions } from './status-options.ts'
+import { lookThoroughly } from './thorough-look.ts'
 
 const MAX_LAG = 300_000
 const BACKEND_TIMEOUT = 5_000
 
 /** How the outbox is, and what a person should know of it. */
 export async function readStatus(
-  parts: Pick<AdminParts, 'outbox' | 'store' | 'backends' | 'backendFindings'>,
+  parts: Pick<AdminParts, 'outbox' | 'store' | 'backends' | 'backendFindings' | 'retention'>,
   {
     maxLag = MAX_LAG,
     maxTransaction,
     askBackends = false,
-    tryWakeUp = false,
+    thorough = false,
     timeout = BACKEND_TIMEOUT,
   }: StatusOptions = {},
 ): Promise<OutboxStatus> {
@@ -23,7 +24,7 @@ export async function readStatus(
   const schema = await store.schema.status()
   const ready = schema.pending.length === 0
   const asked = askBackends && ready ? backendFindings(timeout) : {}
-  const notToldOfCommits = tryWakeUp && ready ? await troubleOfWakeUp(store) : undefined
+  const more = thorough && ready ? await lookThoroughly(store, parts.retention) : {}
   const [inspected, look] = ready ? await lookAtOutbox(store, configured, maxTransaction) : []
   const seen = look && {
     backends: backendStatuses(look, configured),
@@ -52,7 +53,7 @@ export async function readStatus(
       schema,
       ...(seen && { seen }),
       ...inspected,
-      ...(notToldOfCommits !== undefined && { notToldOfCommits }),
+      ...more,
       backendFindings: await asked,
       maxLag,
     }),

@@ -7,10 +7,10 @@ export interface StatusOptions {
   /** Asks the backends, too, what a person should know of them: that goes over the network. Default: false. */
   readonly askBackends?: boolean | undefined
   /**
-   * Tries, too, whether workers would learn of commits where the store can tell them: that takes a connection more, and about two seconds
-   * where they would not. Default: false.
+   * Looks, too, at what takes longer: whether workers would learn of commits where the store can tell them (a connection more, and two seconds
+   * where they would not), whether retention keeps up, and how large the inbox is. Default: false.
    */
-  readonly tryWakeUp?: boolean | undefined
+  readonly thorough?: boolean | undefined
   /** How long each backend may take, in milliseconds. Default 5,000. */
   readonly timeout?: number | undefined
 }

@@ -15,7 +15,7 @@ import {
 } from '../foundation/option-kinds.ts'
 import { type OptionsOf, type ResolvedOf, readOptions } from '../foundation/option-table.ts'
 import { retryOption } from '../foundation/retry-policy.ts'
-import { RETENTION } from '../retention/retention-options.ts'
+import { RETENTION, type ResolvedRetention } from '../retention/retention-options.ts'
 import { BREAKER } from './breaker.ts'
 
 const DAY = 86_400_000
@@ -108,6 +108,11 @@ export type ResolvedWorkerOptions = Readonly<
 
 /** A pool's idle outboxes may be hundreds, and each looks at its database for itself. In milliseconds. */
 const POOLED_IDLE_INTERVAL = 5_000
+
+/** What workers with these options delete, and when; false = nothing. */
+export function retentionOf({ retention }: WorkerOptions = {}): ResolvedRetention | false {
+  return readOptions('the worker', { retention: WORKER.retention }, { retention }).retention
+}
 
 /** Fills in defaults and checks everything at once. Throws `INVALID_OPTION` that lists every problem. */
 export function resolveWorkerOptions(

@@ -120,6 +120,8 @@ const TABLE: readonly {
       },
       clockAhead: 5_000,
       notToldOfCommits: 'they do not arrive',
+      overdue: { status: 'failed', age: 9 * 86_400_000, kept: 8 * 86_400_000 },
+      inbox: { bytes: 2 ** 30, rows: 12_345_678 },
     }),
     found: [
       ['index-missing', 'wrong', /^the index hot is missing or its build did not finish/],
@@ -131,6 +133,8 @@ const TABLE: readonly {
       ['dead-rows', 'advice', /^about 30,000 dead rows beside 29,999 live ones, never cleaned/],
       ['autovacuum-off', 'advice', /autovacuum is switched off/],
       ['commits-not-told', 'advice', /do not learn of commits.*: they do not arrive/],
+      ['retention-behind', 'advice', /^a failed event has been there for 9 days?, and is kept for 8 days?/],
+      ['inbox-large', 'advice', /^the inbox takes 1\.1 GB, with about 12,345,678 rows/],
       ['clock-differs', 'advice', /5\.0 s behind the database's/],
     ],
   },

@@ -35,7 +35,7 @@ describe('store behind PgBouncer in transaction mode', { skip: skipWithout('post
       const backends = { default: memoryBackend() }
       const found = async (given: Store) => {
         const { findings } = await new Broadcaster({ store: given, backends, logger: false }).status({
-          tryWakeUp: true,
+          thorough: true,
         })
         return findings.filter(({ code }) => code === 'commits-not-told')
       }

@@ -24,7 +24,7 @@ export const doctor = defineCommand({
     const { json, fix, yes } = options
     const look = async (broadcaster: Broadcaster): Promise<readonly Finding[]> => {
       const { 'max-lag': maxLag, 'max-transaction': maxTransaction } = options
-      return (await broadcaster.status({ askBackends: true, tryWakeUp: true, maxLag, maxTransaction })).findings
+      return (await broadcaster.status({ askBackends: true, thorough: true, maxLag, maxTransaction })).findings
     }
     return eachOutbox(await outboxes(), { terminal, json }, async ({ broadcaster }) => {
       let findings = await look(broadcaster)
