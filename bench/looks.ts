@@ -17,6 +17,7 @@ import { postgres } from '../src/store/postgres/postgres.ts'
 import type { Store } from '../src/store/store.ts'
 import { openPlace } from '../test/store/postgres-place.ts'
 import { servers } from '../test/support/servers.ts'
+import { fillLarge } from './fill-large.ts'
 
 const MOST = 5
 /** Of the answers under load, in ms. */
@@ -61,7 +62,8 @@ async function costsOfLooks(server: string): Promise<readonly Cost[]> {
     pool.on('connect', (client) => watch(client, took))
     const store = postgres({ pool, schema, listen: false }) as Store
     await store.schema.migrate()
-    await fill(pool, `${schema}.outbox_events`)
+    const seconds = await fillLarge(pool, `${schema}.outbox_events`, { rows, pending, stuck })
+    say(`${rows} rows in ${seconds.toFixed(0)} s, ${pending} pending, ${stuck} of them stuck`)
     const costs: Cost[] = []
     for (const table of ['not vacuumed', 'vacuumed']) {
       if (table === 'vacuumed') await pool.query(`VACUUM ANALYZE ${schema}.outbox_events`)
@@ -100,29 +102,6 @@ function nameOf(text: string): string {
     .replace(/\s+/g, ' ')
     .trim()
     .slice(0, 90)
-}
-
-async function fill(pool: Pool, table: string): Promise<void> {
-  const start = performance.now()
-  // Unlogged, and without triggers, only to be filled faster.
-  await pool.query(`ALTER TABLE ${table} SET UNLOGGED`)
-  await pool.query(`ALTER TABLE ${table} SET (autovacuum_enabled = false)`)
-  await pool.query(`ALTER TABLE ${table} DISABLE TRIGGER USER`)
-  const insert = (count: number, status: string, available: string, key: string): Promise<unknown> =>
-    pool.query(`
-      INSERT INTO ${table} (event_type, source, data, publisher_backend, status, published_at, available_at, partition_key, lane)
-      SELECT 'order.created', '/orders', '{"order":1,"text":"0123456789012345678901234567890123456789"}', 'default',
-        '${status}', CASE '${status}' WHEN 'published' THEN now() END, ${available}, ${key}
-      FROM generate_series(1, ${count}) AS g`)
-  const spread = `'k' || g % 1000, g % 64`
-  const never = `timestamptz '9999-12-31 00:00:00+00'`
-  await insert(rows - pending, 'published', 'NULL', spread)
-  await insert(1, 'failed', never, `'blocked', 7`)
-  await insert(stuck, 'pending', never, `'blocked', 7`)
-  await insert(pending - stuck, 'pending', 'NULL', spread)
-  say(
-    `${rows} rows in ${((performance.now() - start) / 1_000).toFixed(0)} s, ${pending} pending, ${stuck} of them stuck`,
-  )
 }
 
 /** What looks said that was not so, of an outbox with a backlog that grows and is drained. */

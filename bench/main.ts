@@ -17,6 +17,7 @@ const BENCHMARKS = {
   history: () => import('./history.ts'),
   tenants: () => import('./tenants.ts'),
   looks: () => import('./looks.ts'),
+  screens: () => import('./screens.ts'),
   tracing: () => import('./tracing.ts'),
   backends: () => import('./backends/backends.ts'),
 } as const

@@ -144,7 +144,7 @@ function featuresOf(): Desk['features'] {
     history: true,
     rates: true,
     storage: true,
-    inbox: false,
+    inbox: true,
     consumers: true,
     testEvent: true,
     deadLetters: true,

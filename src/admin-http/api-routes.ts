@@ -7,8 +7,8 @@ import { CORRECT_ROUTE } from './correct-route.ts'
 import { EVENT_ROUTES } from './events-routes.ts'
 import { FAILURE_ROUTES } from './failures-routes.ts'
 import { HISTORY_ROUTES } from './history-routes.ts'
+import { INBOX_ROUTES } from './inbox-routes.ts'
 import { KEYS_ROUTES } from './keys-routes.ts'
-import { LATER_ROUTES } from './later-routes.ts'
 import { openApiDocument } from './openapi.ts'
 import { OPERATION_ROUTES } from './operations-routes.ts'
 import { OUTBOX_ROUTES } from './outbox-routes.ts'
@@ -29,7 +29,7 @@ export const ROUTES: readonly ApiRoute[] = [
   ...AUDIT_ROUTES,
   ...OPERATION_ROUTES,
   ...HISTORY_ROUTES,
-  ...LATER_ROUTES,
+  ...INBOX_ROUTES,
   {
     method: 'GET',
     path: 'openapi.json',

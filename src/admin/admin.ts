@@ -19,6 +19,7 @@ import type { EventManager } from './events.ts'
 import type { Flow } from './flow.ts'
 import { type ConsumerEntry, consumersIn, deadLettersOf } from './known-consumers.ts'
 import { type BlockedKeysPage, blockedKeysOf, type ListBlockedKeysOptions } from './list-blocked-keys.ts'
+import { type InboxPage, inboxPage, type ListInboxOptions } from './list-inbox.ts'
 import type { MOVABLE } from './movable.ts'
 import type { MoveTarget } from './move-events.ts'
 import { type MovePreview, Moves } from './moves.ts'
@@ -244,6 +245,11 @@ export class Admin {
     const { admin } = this.#parts.store
     const backends = options.backends ?? (await admin.look()).backends.map(({ backend }) => backend)
     return blockedKeysOf(admin, backends, options)
+  }
+
+  /** What consumers have handled through the inbox, the newest first, page by page. Throws `INVALID_OPTION`. */
+  inbox(options: ListInboxOptions = {}): Promise<InboxPage> {
+    return inboxPage(this.#parts.store.inbox, options)
   }
 
   /** What the tables take up, the largest first; null = not known: there is no disk, or the role may not ask. Reads no table. */

@@ -1,5 +1,5 @@
 import { BroadcasterError } from '../../errors.ts'
-import type { InboxEntry, InboxStore } from '../inbox-store.ts'
+import type { InboxEntry, InboxPlace, InboxStore, ListedInboxEntry } from '../inbox-store.ts'
 import type { MemoryOutbox } from './memory-outbox.ts'
 
 /** The text of a memory statement. */
@@ -55,6 +55,18 @@ export class MemoryInbox {
     this.#entries.set(keyOf(entry), now)
   }
 
+  list(after: InboxPlace | null, limit: number): readonly ListedInboxEntry[] {
+    const all = [...this.#entries].map(([key, time]): ListedInboxEntry => {
+      const [consumer, source, eventId] = JSON.parse(key) as [string, string, string]
+      const handledAt = new Date(time)
+      return { consumer, source, eventId, at: handledAt.toISOString(), handledAt }
+    })
+    const byPlace = (a: InboxPlace, b: InboxPlace): number =>
+      byText(b.at, a.at) || byText(b.consumer, a.consumer) || byText(b.source, a.source) || byText(b.eventId, a.eventId)
+    const sorted = all.sort(byPlace)
+    return (after ? sorted.filter((entry) => byPlace(after, entry) < 0) : sorted).slice(0, limit)
+  }
+
   prune(before: number, limit: number): number {
     const old = [...this.#entries].filter(([, at]) => at <= before).slice(0, limit)
     for (const [key] of old) this.#entries.delete(key)
@@ -84,9 +96,12 @@ export function memoryInbox(outbox: MemoryOutbox): InboxStore {
     *withdraw(entry) {
       yield { strings: WITHDRAW, values: [entry] }
     },
+    list: async ({ after, limit }) => outbox.inbox.list(after, limit),
     prune: async ({ age, limit }) => outbox.inbox.prune(outbox.now() - age, limit),
   }
 }
+
+const byText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
 
 function keyOf({ consumer, source, eventId }: InboxEntry): string {
   return JSON.stringify([consumer, source, eventId])

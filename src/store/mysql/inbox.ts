@@ -1,6 +1,7 @@
-import type { InboxStore } from '../inbox-store.ts'
+import { type InboxStore, listedEntry } from '../inbox-store.ts'
+import { fromSqlDate } from '../values.ts'
 import type { Client } from './client.ts'
-import { join, type SqlValue, sql } from './sql.ts'
+import { join, Sql, type SqlValue, sql, utf8 } from './sql.ts'
 import { runAgainOnConflict } from './store-error.ts'
 import type { Tables } from './tables.ts'
 import { nowPlus, slices } from './values.ts'
@@ -35,6 +36,20 @@ export function inbox(client: Client, t: Tables): InboxStore {
     },
     *withdraw({ consumer, source, eventId }) {
       yield { strings: withdrawStrings, values: [consumer, source, eventId] }
+    },
+
+    async list({ after, limit }) {
+      const at = after && sql`CAST(${after.at} AS DATETIME(6))`
+      const behind =
+        after && at
+          ? sql`WHERE handled_at <= ${at} AND (handled_at < ${at} OR (consumer, source, event_id) < (${after.consumer}, ${after.source}, ${after.eventId}))`
+          : sql``
+      const rows = await client.query(sql`
+SELECT ${utf8(new Sql('consumer'))} AS consumer, ${utf8(new Sql('source'))} AS source, ${utf8(new Sql('event_id'))} AS event_id,
+  CAST(handled_at AS CHAR) AS at
+FROM ${t.inbox} FORCE INDEX (inbox_age) ${behind}
+ORDER BY handled_at DESC, ${t.inbox}.consumer DESC, ${t.inbox}.source DESC, ${t.inbox}.event_id DESC LIMIT ${limit}`)
+      return rows.map((row) => listedEntry(row, fromSqlDate))
     },
 
     /**

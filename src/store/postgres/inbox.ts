@@ -1,4 +1,5 @@
-import type { InboxStore } from '../inbox-store.ts'
+import { type InboxStore, listedEntry } from '../inbox-store.ts'
+import { fromSqlDate } from '../values.ts'
 import type { Client } from './client.ts'
 import type { Tables } from './tables.ts'
 
@@ -30,6 +31,14 @@ WITH deleted AS (
     FOR UPDATE SKIP LOCKED))
   RETURNING 1)
 SELECT count(*) AS count FROM deleted`
+  const listed = `
+SELECT consumer, source, event_id, to_char(handled_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') AS at FROM ${t.inbox}`
+  const newestFirst = 'ORDER BY handled_at DESC, consumer DESC, source DESC, event_id DESC LIMIT'
+  const firstText = `${listed} ${newestFirst} $1`
+  const nextText = `${listed}
+WHERE handled_at <= ($2::timestamp AT TIME ZONE 'UTC')
+  AND (handled_at < ($2::timestamp AT TIME ZONE 'UTC') OR (consumer, source, event_id) < ($3::text, $4::text, $5::text))
+${newestFirst} $1`
   return {
     *enter({ consumer, source, eventId }) {
       const entered = yield { strings: enterStrings, values: [consumer, source, eventId] }
@@ -41,6 +50,12 @@ SELECT count(*) AS count FROM deleted`
     },
     *withdraw({ consumer, source, eventId }) {
       yield { strings: withdrawStrings, values: [consumer, source, eventId] }
+    },
+    async list({ after, limit }) {
+      const rows = after
+        ? await client.query(nextText, [limit, after.at, after.consumer, after.source, after.eventId])
+        : await client.query(firstText, [limit])
+      return rows.map((row) => listedEntry(row, fromSqlDate))
     },
     async prune({ age, limit }) {
       const [row] = await client.query(pruneText, [age, limit])

@@ -1,4 +1,5 @@
-import type { InboxStore } from '../inbox-store.ts'
+import { type InboxStore, listedEntry } from '../inbox-store.ts'
+import { fromSqlDate } from '../values.ts'
 import { askTable } from './ask-table.ts'
 import type { Database } from './database.ts'
 import type { Tables } from './tables.ts'
@@ -26,6 +27,9 @@ export function sqliteInbox(database: Database, t: Tables): InboxStore {
       SELECT consumer, source, event_id FROM ${t.inbox}
       WHERE handled_at <= ${nowPlus('-?')} ORDER BY handled_at LIMIT ?)
     RETURNING 1`
+  const listed = `SELECT consumer, source, event_id, handled_at AS at FROM ${t.inbox}`
+  const newestFirst = 'ORDER BY handled_at DESC, consumer DESC, source DESC, event_id DESC LIMIT ?'
+  const nextText = `${listed} WHERE handled_at <= ? AND (handled_at, consumer, source, event_id) < (?, ?, ?, ?) ${newestFirst}`
   return {
     *enter({ consumer, source, eventId }) {
       const entered = yield* askTable(t.inbox, { strings: enterStrings, values: [consumer, source, eventId] })
@@ -33,6 +37,14 @@ export function sqliteInbox(database: Database, t: Tables): InboxStore {
     },
     *withdraw({ consumer, source, eventId }) {
       yield* askTable(t.inbox, { strings: withdrawStrings, values: [consumer, source, eventId] })
+    },
+    async list({ after, limit }) {
+      const rows = await database.read((db) =>
+        after
+          ? db.all(nextText, after.at, after.at, after.consumer, after.source, after.eventId, limit)
+          : db.all(`${listed} ${newestFirst}`, limit),
+      )
+      return rows.map((row) => listedEntry(row, fromSqlDate))
     },
     prune: ({ age, limit }) => database.write((db) => db.all(pruneText, age / 1_000, limit).length),
   }

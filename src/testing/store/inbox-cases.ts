@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { Inbox } from '../../inbox/inbox.ts'
+import type { InboxPlace, ListedInboxEntry } from '../../store/inbox-store.ts'
 import type { Store } from '../../store/store.ts'
 import type { StoreCase } from '../store-conformance.ts'
 import { it } from './fixture.ts'
@@ -137,6 +138,38 @@ export const inboxCases: readonly StoreCase[] = [
     await assert.rejects(first, RolledBackError)
     await waiting
     assert.equal(second, true)
+  }),
+  it('inbox: lists what was handled, the newest first, page by page, each once', async ({ store }) => {
+    for (let n = 0; n < 7; n++)
+      await handle(store, n % 2 === 0 ? 'billing' : 'shipping', { source: '/é', id: `o-${n}` })
+    // Of one instant, all of them.
+    await store.transaction(async (tx) => {
+      for (const id of ['p-1', 'p-2', 'P-2'])
+        await new Inbox({ store }).once(tx, 'mail', { source: '/s', id }, () => undefined)
+    })
+    const found: string[] = []
+    let after: InboxPlace | null = null
+    let times: number[] = []
+    do {
+      const page: readonly ListedInboxEntry[] = await store.inbox.list({ after, limit: 3 })
+      found.push(...page.map(({ consumer, source, eventId }) => `${consumer} ${source} ${eventId}`))
+      times = [...times, ...page.map(({ handledAt }) => handledAt.getTime())]
+      after = page.at(-1) ?? null
+    } while (after !== null)
+    assert.deepEqual(found.toSorted(), [
+      ...[0, 2, 4, 6].map((n) => `billing /é o-${n}`),
+      ...['P-2', 'p-1', 'p-2'].map((id) => `mail /s ${id}`),
+      ...[1, 3, 5].map((n) => `shipping /é o-${n}`),
+    ])
+    assert.deepEqual(
+      times,
+      times.toSorted((a, b) => b - a),
+    )
+    assert.ok(
+      times.every((time) => Math.abs(time - Date.now()) < 3_600_000),
+      'an instant in UTC',
+    )
+    assert.deepEqual(await store.inbox.list({ after: null, limit: 0 }), [])
   }),
   it('inbox: prune deletes what is old enough, up to the limit, and nothing else', async ({ store }) => {
     // The same id from different sources: different events.
