@@ -20,6 +20,8 @@ import { servers } from '../test/support/servers.ts'
 import { fillLarge } from './fill-large.ts'
 
 const MOST = 5
+/** The texts of what the server keeps under a name. */
+const kept = new Map<string, string>()
 /** Of the answers under load, in ms. */
 const LATE = 1_000
 
@@ -73,6 +75,8 @@ async function costsOfLooks(server: string): Promise<readonly Cost[]> {
       for (const [statement, times] of took) costs.push({ table, statement, ms: median(times) })
       say(`\n${table}:`)
       for (const [statement, times] of took) say(`${median(times).toFixed(2).padStart(8)} ms  ${statement}`)
+      const all = [...took.values()].reduce((sum, times) => sum + median(times), 0)
+      say(`${all.toFixed(2).padStart(8)} ms  all of them`)
     }
     await store.close()
     return costs
@@ -96,7 +100,10 @@ function watch(client: PoolClient, took: Map<string, number[]>): void {
 }
 
 function nameOf(text: string): string {
-  return text
+  const [, prepared, statement] = /PREPARE (\w+) AS ([\s\S]+)$/.exec(text) ?? []
+  if (prepared !== undefined && statement !== undefined) kept.set(prepared, statement)
+  const [, executed] = /EXECUTE (\w+)/.exec(text) ?? []
+  return ((executed === undefined ? undefined : kept.get(executed)) ?? text)
     .replace(/SET LOCAL [a-z_]+timeout\s*=\s*\d+;/g, '')
     .replace(/"[a-z_0-9]+"\./g, '')
     .replace(/\s+/g, ' ')

@@ -214,7 +214,7 @@ function waitingOf(waiting: Count): string {
   return `${counted(waiting, 'event')} ${waiting.count === 1 ? 'waits' : 'wait'}`
 }
 
-/** `1 event`, `10,000+ events`. */
+/** `1 event`, `2,500+ events`. */
 function counted({ count, exact }: Count, noun: string): string {
   return exact ? countOf(count, noun) : `${count.toLocaleString('en')}+ ${noun}s`
 }

@@ -229,7 +229,7 @@ function backendStats(counts: BackendCounts, breakers: readonly OpenBreaker[], p
   }
 }
 
-/** Counted to 10,000 like its parts. */
+/** Counted to 2,500 like its parts. */
 export function sum(...counts: readonly Count[]): Count {
   const total = counts.reduce((all, { count }) => all + count, 0)
   return { count: Math.min(COUNTED, total), exact: total <= COUNTED && counts.every(({ exact }) => exact) }

@@ -8,8 +8,8 @@ export interface Count {
   readonly exact: boolean
 }
 
-/** Rows that are counted one by one; anything above is shown as "10,000+". */
-export const COUNTED = 10_000
+/** Rows that are counted one by one; anything above is shown as "2,500+". */
+export const COUNTED = 2_500
 /** Rows that are read for one count. */
 export const ROWS_READ = COUNTED + 1
 /** At most this many blocked keys are named for each backend. */

@@ -76,6 +76,20 @@ for (const { name, title } of POSTGRES_SERVERS) {
       assert.equal(await outbox.kept(), 0)
     })
 
+    test('within a snapshot, too: what a status asks', async () => {
+      await using outbox = await openOutbox(url)
+      await outbox.fetch()
+      const before = await outbox.kept()
+      const ready = async (): Promise<number | undefined> =>
+        (await outbox.store.admin.look()).backends.find(({ backend }) => backend === 'a\\b')?.ready.count
+      for (let n = 0; n < 2; n++) assert.equal(await ready(), 1)
+      const kept = (await outbox.kept()) - before
+      assert.equal(kept, 3)
+      await outbox.pool.query('DISCARD ALL')
+      for (let n = 0; n < 2; n++) assert.equal(await ready(), 1, 'read anew, in another snapshot')
+      assert.equal(await outbox.kept(), 0)
+    })
+
     test('are made again for a table that has changed', async () => {
       await using outbox = await openOutbox(url)
       await outbox.fetch()

@@ -1,10 +1,16 @@
+import { literal, type SqlValue } from './client.ts'
 import { KeptPlans, SESSION } from './kept-plans.ts'
 
 /**
  * What a kept plan is made under, for this statement alone. One plan for all values, or the server goes on planning for them each
  * time. And it stays while the table grows from nothing to millions of rows, so that it must not be one for a small table.
  */
-export const PLAN_SETTINGS = 'SET LOCAL plan_cache_mode=force_generic_plan;SET LOCAL enable_seqscan=off;'
+const PLAN_SETTINGS = 'SET LOCAL plan_cache_mode=force_generic_plan;SET LOCAL enable_seqscan=off;'
+
+/** The text that runs what was prepared under this name. */
+export function execution(name: string, values: readonly SqlValue[]): string {
+  return `${PLAN_SETTINGS}EXECUTE ${name}${values.length === 0 ? '' : `(${values.map(literal).join(',')})`}`
+}
 
 /** Names of what the server has prepared for a client: also by another store on the same pool. */
 const prepared = new WeakMap<object, Set<string>>()

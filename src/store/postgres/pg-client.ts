@@ -7,13 +7,12 @@ import {
   type Client,
   type Clients,
   encodeValue,
-  literal,
   type Queries,
   type RawRow,
   type SqlValue,
   withValues,
 } from './client.ts'
-import { KeptStatements, PLAN_SETTINGS } from './kept-statements.ts'
+import { execution, KeptStatements } from './kept-statements.ts'
 import type { OpenPg } from './open-pg.ts'
 import type { PgTransaction } from './pg-transaction.ts'
 import { runAgainOnConflict, serverCode } from './store-error.ts'
@@ -120,9 +119,30 @@ function pgClient(share: ConnectionShare<PgPoolClient>, limits: Limits, kept: Ke
         ),
       ),
     snapshot: (work) =>
-      share.use(limits.total, (loan) =>
-        transactionOn(loan, beginning(BEGIN_SNAPSHOT, limits), () => work({ query: queryOn(loan) })),
-      ),
+      share.use(limits.total, async (loan) => {
+        const attempt = (plans?: KeptStatements) =>
+          transactionOn(loan, beginning(BEGIN_SNAPSHOT, limits), () => work({ query: keptQueryOn(loan, plans) }))
+        try {
+          return await attempt(kept)
+        } catch (error) {
+          // Nothing was written: all of it is read again, in another snapshot.
+          if (!kept?.refuses(loan.connection, serverCode(error))) throw error
+          return attempt()
+        }
+      }),
+  }
+}
+
+/** Within a transaction that has set its limits: an error ends it, so that what the server refuses is for the caller to begin anew. */
+function keptQueryOn(loan: PgLoan, kept: KeptStatements | undefined): Client['query'] {
+  const plain = queryOn(loan)
+  if (!kept) return plain
+  const raw = async (text: string): Promise<RawRow[]> =>
+    lastOf(await ask(loan, { text, values: [], types: RAW })).rows as RawRow[]
+  return async (text, values = [], keep) => {
+    const name = keep && (await kept.prepare(loan.connection, text, raw))
+    if (name === undefined) return plain(text, values)
+    return raw(execution(name, values))
   }
 }
 
@@ -166,8 +186,7 @@ async function askKept(
   try {
     const name = await kept.prepare(loan.connection, text, (asked) => askLimited(loan, asked, limits, loan.left))
     if (name !== undefined) {
-      const execute = `${PLAN_SETTINGS}EXECUTE ${name}(${values.map(literal).join(',')})`
-      return await askLimited(loan, execute, limits, loan.left)
+      return await askLimited(loan, execution(name, values), limits, loan.left)
     }
   } catch (error) {
     if (!kept.refuses(loan.connection, serverCode(error))) throw error
