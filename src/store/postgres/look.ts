@@ -32,7 +32,9 @@ export function look(client: Client, t: Tables): AdminStore['look'] {
       // The planner overrates the cost of reading 64 lanes so much that it would compile the query for half a second; and with
       // old statistics it would read the table, or all of an index before the first row of it.
       await tx.query(OF_INDEXES)
-      const named = (await tx.query(namesText, [], 'keep')).slice(0, BACKENDS_LOOKED_AT).map((row) => row['backend'] ?? '')
+      const named = (await tx.query(namesText, [], 'keep'))
+        .slice(0, BACKENDS_LOOKED_AT)
+        .map((row) => row['backend'] ?? '')
       const backends = await tx.query(countsText, [named], 'keep')
       const { workers, lanes, breakers } = await survey(tx, t).look(named)
       const away = []
