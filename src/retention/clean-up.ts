@@ -1,5 +1,6 @@
 import type { RetentionStore, SettledEvent } from '../store/retention-store.ts'
 import type { Archive } from './archive.ts'
+import { CountedPages } from './counted-pages.ts'
 import { OldPartitions, type Range } from './old-partitions.ts'
 import { countsAny, lastPlaces, leastAges, mayGo, type Rules, type Surplus } from './rules.ts'
 import { surplusOf } from './surplus.ts'
@@ -10,7 +11,7 @@ const PAGE = 1_000
 const ARCHIVED = 10_000
 /** Pages in a row that may have nothing to delete. What comes after them is for the next clean-up. */
 const BARREN_PAGES = 100
-/** Numbers are counted again after so many times what counting took: a tenth of the time at most, half of it at rest. */
+/** All is counted anew after so many times what counting took: a tenth of the time at most, half of it at rest. In between what is new is. */
 const COUNT_SHARE = 10
 
 /** Who asks for a clean-up. */
@@ -40,6 +41,7 @@ export class CleanUp {
   /** All that may go up to here is gone. */
   #after: string | null = null
   #surplus: Surplus = []
+  readonly #pages: CountedPages
   /** By `performance.now()`. */
   #countAgainAt = 0
 
@@ -47,6 +49,7 @@ export class CleanUp {
   constructor(store: RetentionStore, rules: Rules, archive?: Archive, archived = ARCHIVED, drops = false) {
     this.#partitions = drops && store.partitions ? new OldPartitions(store.partitions, rules, archive) : undefined
     this.#store = store
+    this.#pages = new CountedPages(store)
     this.#rules = rules
     this.#archive = archive
     this.#archived = archived
@@ -116,11 +119,14 @@ export class CleanUp {
     return true
   }
 
-  /** Between two counts what is settled comes on top of the number. */
+  /** Where little was counted nothing is remembered: between two counts what is settled comes on top of the number. */
   async #count(rest: CleanUpTurn['rest']): Promise<void> {
-    if (!countsAny(this.#rules) || performance.now() < this.#countAgainAt) return
+    if (!countsAny(this.#rules)) return
     const start = performance.now()
-    this.#surplus = await surplusOf(this.#store, this.#rules, rest)
+    const anew = start >= this.#countAgainAt
+    if (!anew && !this.#pages.remembers) return
+    this.#surplus = await surplusOf(this.#pages.begin(anew), this.#rules, rest)
+    if (!anew) return
     const end = performance.now()
     this.#countAgainAt = end + COUNT_SHARE * (end - start)
   }

@@ -1,8 +1,6 @@
-import { type Census, type RetentionStore, SETTLED } from '../store/retention-store.ts'
+import { type Census, SETTLED } from '../store/retention-store.ts'
+import { PAGE_ROWS, type PageCount } from './counted-pages.ts'
 import { perStatus, type Rules, ruleFor, type Surplus } from './rules.ts'
-
-/** Rows counted by one statement: few enough that the planner of PostgreSQL never prefers to read and sort the table. */
-const ROWS = 1_000
 
 /** One number that is limited, and how many more fit. */
 interface Limited {
@@ -15,10 +13,10 @@ interface Limited {
 
 /**
  * Where the surplus of each rule begins: counts from the newest event to the oldest, many rows at a time, and where a number
- * is exceeded fewer and fewer, down to the one row with which it is. `rest` is waited for after each statement.
+ * is exceeded fewer and fewer, down to the one row with which it is. `rest` is waited for after each statement; []: it said to stop.
  */
 export async function surplusOf(
-  store: Pick<RetentionStore, 'census'>,
+  pages: PageCount,
   rules: Rules,
   rest: (taken: number) => Promise<boolean>,
 ): Promise<Surplus> {
@@ -30,10 +28,9 @@ export async function surplusOf(
   )
   let open = limits
   let before: string | null = null
-  let rows = ROWS
+  let rows = PAGE_ROWS
   while (open.length > 0) {
-    const start = performance.now()
-    const census: Census = await store.census(before, rows)
+    const { census, taken } = await pages.census(before, rows)
     if (census.last === null) break
     const counts = open.map((limit) => countOf(census, rules, limit))
     if (rows > 1 && open.some(({ left }, n) => (counts[n] ?? 0) > left)) {
@@ -45,10 +42,11 @@ export async function surplusOf(
       }
       open = open.filter(({ left }) => left >= 0)
       before = census.last
-      rows = Math.min(ROWS, 2 * rows)
+      rows = Math.min(PAGE_ROWS, 2 * rows)
     }
-    if (!(await rest(performance.now() - start))) return []
+    if (taken > 0 && !(await rest(taken))) return []
   }
+  pages.end()
   return rules.map((_, rule) =>
     perStatus((status) => limits.find((each) => each.rule === rule && each.status === status)?.place ?? null),
   )

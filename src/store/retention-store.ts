@@ -68,8 +68,8 @@ export interface RetentionStore {
    * released by the owner of its lane. Resolves with how many.
    */
   remove(events: readonly SettledEvent[]): Promise<number>
-  /** Counts so many rows from before a place towards the oldest; null = from the newest. */
-  census(before: string | null, rows: number): Promise<Census>
+  /** Counts so many rows from before a place towards the oldest; null = from the newest. None older than the place `from`. */
+  census(before: string | null, rows: number, from?: string | null): Promise<Census>
   /** What becomes of partitions. Optional: only where a table can have some. */
   readonly partitions?: PartitionStore
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { resolveWorkerOptions } from '../../src/relay/worker-options.ts'
+import { CountedPages } from '../../src/retention/counted-pages.ts'
 import type { RetentionOptions } from '../../src/retention/retention-options.ts'
 import { lastPlaces, leastAges, mayGo, perStatus, type Rules, ruleFor, rulesOf } from '../../src/retention/rules.ts'
 import { surplusOf } from '../../src/retention/surplus.ts'
@@ -87,7 +88,7 @@ for (const size of [1, 2, 7, 100, 9_999, 10_000, 10_001, 25_003]) {
       return { groups, last: last === undefined ? null : placeOfSeq(last) }
     }
     const some = rules({ keep: { published: size }, types: { a: { keep: { published: 50 } } } })
-    const surplus = await surplusOf({ census }, some, async () => true)
+    const surplus = await surplusOf(new CountedPages({ census }).begin(true), some, async () => true)
     const kept = (rule: number, type: string): number => {
       const place = surplus[rule]?.published ?? null
       const gone = (seq: number): boolean => place !== null && placeOfSeq(seq) <= place
@@ -106,8 +107,8 @@ test('what is not exceeded has no place, and counting ends when it is told to', 
     return before === null ? { groups, last: placeOfSeq(1) } : { groups: [], last: null }
   }
   const some = rules({ keep: { failed: 3, published: 0 } })
-  assert.deepEqual(await surplusOf({ census }, some, async () => true), [none])
+  assert.deepEqual(await surplusOf(new CountedPages({ census }).begin(true), some, async () => true), [none])
   assert.equal(asked, 2)
-  assert.deepEqual(await surplusOf({ census }, some, async () => false), [])
+  assert.deepEqual(await surplusOf(new CountedPages({ census }).begin(true), some, async () => false), [])
   assert.equal(asked, 3)
 })

@@ -36,8 +36,10 @@ export function memoryRetention(outbox: MemoryOutbox): RetentionStore {
       outbox.raiseAttention(purged.filter(blocks))
       return purged.length
     },
-    async census(before, rows) {
-      const older = outbox.bySeq(({ seq }) => before === null || seq < seqOfPlace(before))
+    async census(before, rows, from = null) {
+      const older = outbox.bySeq(
+        ({ seq }) => (before === null || seq < seqOfPlace(before)) && (from === null || seq >= seqOfPlace(from)),
+      )
       const page = older.slice(-rows)
       // One group for each row: nobody minds, and the caller adds them up.
       const groups = page.flatMap((row) => {

@@ -86,11 +86,12 @@ SELECT id, ${PLACE}, ${blocks} AS blocks FROM ${here} AND CONCAT(id, ' ', ${VERS
       }
       return removed
     },
-    async census(before, rows) {
+    async census(before, rows, from) {
+      const start = from == null ? FIRST : seqOf(from)
       const end = before === null ? GREATEST : seqOf(before, -1n)
       const page = sql`
 (SELECT seq, status, event_type, available_at FROM ${t.events} FORCE INDEX (${t.index.seq})
-  WHERE seq <= ${end} ORDER BY seq DESC LIMIT ${rows}) AS page`
+  WHERE seq <= ${end} AND seq >= ${start} ORDER BY seq DESC LIMIT ${rows}) AS page`
       const [oldest] = await client.query(sql`SELECT CAST(MIN(seq) AS CHAR) AS last FROM ${page}`)
       const groups = await client.query(sql`
 SELECT status, ${utf8(new Sql('event_type'))} AS event_type, COUNT(*) AS count FROM ${page}

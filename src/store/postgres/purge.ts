@@ -71,7 +71,7 @@ SELECT count(*) AS gone FROM gone`
   const counting = `
 WITH page AS MATERIALIZED (
   SELECT e.id, e.event_type, e.status, e.available_at FROM ${t.events} AS e
-  WHERE e.id < coalesce($1::uuid, ${TODAY})
+  WHERE e.id < coalesce($1::uuid, ${TODAY}) AND e.id >= $3::uuid
   ORDER BY e.id DESC
   LIMIT $2
 )
@@ -106,8 +106,8 @@ SELECT json_build_object(
       const [row] = await client.query(removing, [ids, versions])
       return Number(row?.['gone'] ?? 0)
     },
-    async census(before, rows) {
-      const [row] = await client.query(counting, [before, rows])
+    async census(before, rows, from) {
+      const [row] = await client.query(counting, [before, rows, from ?? FIRST_ID])
       return JSON.parse(row?.['census'] ?? '') as Census
     },
   }

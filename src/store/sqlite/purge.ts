@@ -87,14 +87,14 @@ export function removeSettled(t: Tables) {
 
 /** Counts settled rows of a part of the table. */
 export function countSettled(t: Tables) {
-  const page = `SELECT seq, status, event_type, available_at FROM ${t.events} WHERE seq <= ? ORDER BY seq DESC LIMIT ?`
+  const page = `SELECT seq, status, event_type, available_at FROM ${t.events} WHERE seq <= ? AND seq >= ? ORDER BY seq DESC LIMIT ?`
   const countSql = `
     SELECT status, event_type, count(*) AS count FROM (${page})
     WHERE status IN ${statusList(SETTLED)} AND NOT ${BLOCKS} GROUP BY status, event_type`
   const lastSql = `SELECT CAST(min(seq) AS TEXT) AS last FROM (${page})`
-  return (db: Connection, before: string | null, rows: number): Census => {
-    const from = before === null ? GREATEST : seqOfPlace(before) - 1n
-    const last = db.get(lastSql, from, rows)?.['last']
-    return { groups: groupsOf(db.all(countSql, from, rows)), last: last == null ? null : placeOfSeq(last) }
+  return (db: Connection, before: string | null, rows: number, from: string | null = null): Census => {
+    const page = [before === null ? GREATEST : seqOfPlace(before) - 1n, from === null ? LEAST : seqOfPlace(from), rows]
+    const last = db.get(lastSql, ...page)?.['last']
+    return { groups: groupsOf(db.all(countSql, ...page)), last: last == null ? null : placeOfSeq(last) }
   }
 }

@@ -43,7 +43,7 @@ export function sqlite(options: SqliteOptions): Store<SqliteTransaction> {
     retention: {
       walk: (wanted) => database.read((db) => walk(db, wanted)),
       remove: (events) => database.write((db) => remove(db, events)),
-      census: (before, rows) => database.read((db) => count(db, before, rows)),
+      census: (before, rows, from) => database.read((db) => count(db, before, rows, from)),
     },
     coordination: coordination(database, t, wake.notify),
     admin: admin(database, t, wake.notify),

@@ -146,14 +146,22 @@ export const purgeCases: readonly StoreCase[] = [
       after = next
     }
     assert.deepEqual(walked, idsOf(rows))
-    const counted: number[] = []
-    for (let before: string | null = null; ; ) {
-      const { groups, last }: Census = await store.retention.census(before, 3)
-      if (last === null) break
-      assert.ok(groups.every(({ status, eventType }) => status === 'published' && eventType === 'order.created'))
-      counted.push(groups.reduce((sum, { count }) => sum + count, 0))
-      before = last
+    const counted = async (from: string | null): Promise<readonly (readonly [number, string])[]> => {
+      const all: [number, string][] = []
+      for (let before: string | null = null; ; ) {
+        const { groups, last }: Census = await store.retention.census(before, 3, from)
+        if (last === null) return all
+        assert.ok(groups.every(({ status, eventType }) => status === 'published' && eventType === 'order.created'))
+        all.push([groups.reduce((sum, { count }) => sum + count, 0), last])
+        before = last
+      }
     }
-    assert.deepEqual(counted, [3, 3, 3, 3, 1])
+    const all = await counted(null)
+    assert.deepEqual(
+      all.map(([count]) => count),
+      [3, 3, 3, 3, 1],
+    )
+    const [, [, second] = [0, '']] = all
+    assert.deepEqual(await counted(second), all.slice(0, 2), 'none older than a place')
   }),
 ]
