@@ -155,6 +155,10 @@ export const STORE_METRICS = {
     OUTBOX,
     'Rows of the table, published ones among them; an estimate where counting would scan it.',
   ),
+  broadcaster_inbox_rows: gauge(
+    OUTBOX,
+    'Entries of the inbox in this database, counted to 10,000 and estimated beyond; on SQLite 10,000 = at least that many.',
+  ),
   broadcaster_backend_workers: gauge(BACKEND, 'Workers, of all processes, that serve the backend.'),
   broadcaster_lanes_orphaned: gauge(BACKEND, 'Lanes whose worker died, and that no other has taken yet.'),
   broadcaster_waiting_events: gauge(BACKEND, 'Events that are due and not settled, counted to 2,500.'),

@@ -17,6 +17,7 @@ export function storeMetrics(
       broadcaster_store_look_seconds: duration / 1_000,
       broadcaster_workers: look.workers.length,
       broadcaster_rows: look.totalRows,
+      ...(look.inboxRows !== null && { broadcaster_inbox_rows: look.inboxRows }),
     }
     for (const name of NAMES) {
       const value = ofOutbox[name]

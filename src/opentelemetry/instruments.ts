@@ -67,6 +67,7 @@ export const INSTRUMENTS = {
   broadcaster_store_look_seconds: { name: 'broadcaster.store.look.duration', unit: 's' },
   broadcaster_workers: { name: 'broadcaster.workers', unit: worker },
   broadcaster_rows: { name: 'broadcaster.rows', unit: '{row}' },
+  broadcaster_inbox_rows: { name: 'broadcaster.inbox.rows', unit: '{entry}' },
   broadcaster_backend_workers: { name: 'broadcaster.backend.workers', unit: worker },
   broadcaster_lanes_orphaned: { name: 'broadcaster.lanes.orphaned', unit: lane },
   broadcaster_waiting_events: { name: 'broadcaster.events.waiting', unit: event },

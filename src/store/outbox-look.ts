@@ -16,6 +16,8 @@ export const ROWS_READ = COUNTED + 1
 export const BLOCKED_KEYS_NAMED = 100
 /** How many heads of keys are read for that: a key may have several. */
 export const HEADS_READ = 10 * BLOCKED_KEYS_NAMED
+/** Entries of the inbox that are counted one by one. */
+export const INBOX_COUNTED = 10_000
 /** Names of backends that are read. */
 export const BACKENDS_LOOKED_AT = 100
 
@@ -68,6 +70,11 @@ export interface OutboxLook {
   /** All rows of the table, estimated from the database's statistics where counting would scan it. */
   readonly totalRows: number
   readonly totalRowsIsEstimate: boolean
+  /**
+   * Entries of the inbox: counted where they are few, then estimated from the database's statistics, and where there are none
+   * (SQLite) `INBOX_COUNTED` = at least that many; null = not known, as without any right on that table.
+   */
+  readonly inboxRows: number | null
 }
 
 /** What a store counted for one backend: at most `ROWS_READ` rows of each kind. */

@@ -28,6 +28,7 @@ function lookOf(rows: Partial<RowsRead>, more: Partial<OutboxLook> = {}, backend
     blockedKeys: [],
     totalRows: 0,
     totalRowsIsEstimate: false,
+    inboxRows: 0,
     ...more,
   }
 }

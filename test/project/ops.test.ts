@@ -99,6 +99,19 @@ test('promtool is content with the rules, and each fires and clears in its tests
   assert.match(promtool(['test', 'rules', join(folder, 'alerts.test.yaml')]).said, /BroadcasterKeysBlocked/)
 })
 
+test('each alert fires and clears in a real Prometheus, in a drill', () => {
+  const drills = ['drill', 'drill-service'].map((name) => read(`test/prometheus/${name}.test.ts`)).join('')
+  for (const { alert } of rules) {
+    assert.ok(drills.includes(`alerts.until('${alert}', true`), `${alert} fires in a drill`)
+    // It clears after it has fired.
+    assert.match(
+      drills.split(`alerts.until('${alert}', true`).at(-1) ?? '',
+      RegExp(`until\\('${alert}', false\\)`),
+      alert,
+    )
+  }
+})
+
 interface Panel {
   readonly title: string
   readonly type: string

@@ -31,7 +31,7 @@ function hasty(rules: string): string {
   return rules
     .replaceAll(/^ +for: .*\n/gm, '')
     .replaceAll(/\[\d+[mh]\]/g, '[2s]')
-    .replaceAll(/> (300|1800|10000)$/gm, '> 1')
+    .replaceAll(/> (300|1800|10000|10000000)$/gm, '> 1')
 }
 
 describe('a drill of the alerts of one service', { skip: skipWithoutPrometheus(), timeout: 240_000 }, () => {
@@ -123,6 +123,16 @@ describe('a drill of the alerts of one service', { skip: skipWithoutPrometheus()
     await alerts.until('BroadcasterStuckTooLong', true, { backend: 'local' })
     await broadcaster.admin.skip({ status: 'failed' })
     await alerts.until('BroadcasterStuckTooLong', false)
+  })
+
+  test('the inbox is large, until a clean-up', async () => {
+    await alerts.until('BroadcasterInboxLarge', false)
+    const enter = (id: string) =>
+      broadcaster.transaction((tx) => broadcaster.inbox.once(tx, 'billing', { id, source: '/s' }, () => {}))
+    for (const id of ['1', '2', '3']) await enter(id)
+    await alerts.until('BroadcasterInboxLarge', true, { outbox: NAME })
+    await broadcaster.admin.purge({ published: null, failed: null, inbox: 0 })
+    await alerts.until('BroadcasterInboxLarge', false)
   })
 
   test('a consumer gives a message up', async () => {

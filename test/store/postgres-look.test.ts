@@ -39,3 +39,30 @@ test('a look reads a bounded number of rows of each kind, also with the statisti
   assert.deepEqual(main?.delayed, { count: ROWS_READ - 1, exact: false })
   assert.ok(read >= 3 * ROWS_READ && read < 3 * ROWS_READ + 1_000, `${read} entries`)
 })
+
+test('entries of the inbox: counted where they are few, estimated by pages beyond', {
+  skip: skipWithout('postgres'),
+}, async () => {
+  const { pool, schema, close } = openPlace(servers.postgres()?.url ?? '', 1)
+  await using closing = new AsyncDisposableStack()
+  closing.defer(close)
+  const store = postgres({ pool, schema, listen: false }) as Store
+  closing.defer(() => store.close())
+  await store.schema.migrate({ lanes: 8 })
+  const table = `${schema}.outbox_inbox`
+  await pool.query(`ALTER TABLE ${table} SET (autovacuum_enabled = false)`)
+  const enter = (from: number, to: number): Promise<unknown> =>
+    pool.query(
+      `INSERT INTO ${table} (consumer, source, event_id) SELECT 'billing', '/orders', gen_random_uuid() FROM generate_series(${from}, ${to})`,
+    )
+  const rows = async (): Promise<number> => (await store.admin.look()).inboxRows ?? -1
+  await enter(1, 500)
+  assert.equal(await rows(), 500, 'no statistics are needed')
+  await enter(501, 50_000)
+  const unanalysed = await rows()
+  assert.ok(unanalysed > 25_000 && unanalysed < 100_000, `${unanalysed} before the first ANALYZE`)
+  await pool.query(`ANALYZE ${table}`)
+  await enter(50_001, 60_000)
+  const analysed = await rows()
+  assert.ok(analysed > 59_000 && analysed < 61_000, `${analysed}, from the pages of now`)
+})

@@ -20,6 +20,11 @@ export class MemoryInbox {
   readonly #entries = new Map<string, number>()
   readonly #held = new Map<string, InboxHolder>()
 
+  /** Committed entries. */
+  get size(): number {
+    return this.#entries.size
+  }
+
   /** The transaction that has entered it and has not ended yet. */
   holderOf(entry: InboxEntry): InboxHolder | undefined {
     return this.#held.get(keyOf(entry))

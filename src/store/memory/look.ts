@@ -36,6 +36,7 @@ export async function look(outbox: MemoryOutbox, coordination: CoordinationStore
     ),
     totalRows: outbox.rows.size,
     totalRowsIsEstimate: false,
+    inboxRows: outbox.inbox.size,
   }
   return { ...looked, ...(await survey), destinations: (await Promise.all(away)).flat() }
 }

@@ -5,6 +5,7 @@ import {
   type BlockedKey,
   backendCounts,
   HEADS_READ,
+  INBOX_COUNTED,
   keysHeld,
   type OutboxLook,
   ROWS_READ,
@@ -51,6 +52,7 @@ export function look(client: Client, t: Tables): AdminStore['look'] {
         destinations: away,
         blockedKeys: keysHeld(heads),
         ...(await totalOf(tx, t)),
+        inboxRows: await inboxRowsOf(tx, t),
       }
     })
 }
@@ -168,10 +170,24 @@ ORDER BY s.lane, s.seq LIMIT ${HEADS_READ}`)
 
 /** Beyond some rows the engine's estimate. The range of `seq` would be wrong: take-overs and purges leave gaps. */
 async function totalOf(tx: Runs, t: Tables): Promise<Pick<OutboxLook, 'totalRows' | 'totalRowsIsEstimate'>> {
-  const [plan] = await tx.query(sql`EXPLAIN SELECT seq FROM ${t.events}`)
-  const estimate = Number(plan?.['rows'] ?? 0)
-  const counts = sql`SELECT COUNT(*) AS count FROM (SELECT seq FROM ${t.events} LIMIT ${COUNTED_ROWS + 1}) AS some`
-  const [counted] = estimate > COUNTED_ROWS ? [] : await tx.query(counts)
-  const totalRows = Math.max(estimate > COUNTED_ROWS ? estimate : 0, Number(counted?.['count'] ?? 0))
+  const totalRows = await rowsOf(tx, t.events, COUNTED_ROWS)
   return { totalRows, totalRowsIsEstimate: totalRows > COUNTED_ROWS }
+}
+
+/** Null: a role that needs no right on the inbox has none. An error of the connection ends the snapshot, too. */
+async function inboxRowsOf(tx: Runs, t: Tables): Promise<number | null> {
+  try {
+    return await rowsOf(tx, t.inbox, INBOX_COUNTED)
+  } catch {
+    return null
+  }
+}
+
+/** The engine's estimate, or at most one row more than are counted. */
+async function rowsOf(tx: Runs, table: Sql, counted: number): Promise<number> {
+  const [plan] = await tx.query(sql`EXPLAIN SELECT 1 FROM ${table}`)
+  const estimate = Number(plan?.['rows'] ?? 0)
+  if (estimate > counted) return estimate
+  const [row] = await tx.query(sql`SELECT COUNT(*) AS count FROM (SELECT 1 FROM ${table} LIMIT ${counted + 1}) AS some`)
+  return Number(row?.['count'] ?? 0)
 }

@@ -16,6 +16,12 @@ import { FAR_FUTURE_SQL, UNSETTLED } from './values.ts'
 
 /** A table of at most this many pages (8 MB) is counted; of a larger one the planner's estimate is told. */
 const COUNTED_PAGES = 1_000
+/** The same for the inbox: 0.8 MB, about as many entries as other databases count. */
+const COUNTED_INBOX_PAGES = 100
+/** Rows of 500 bytes a page: of a table that was never analysed. */
+const EVENTS_IN_PAGE = 16
+/** Entries of 110 bytes. */
+const ENTRIES_IN_PAGE = 70
 
 /** For a transaction that reads cut ranges of indexes, whatever the statistics say. */
 export const OF_INDEXES = `
@@ -26,7 +32,7 @@ SELECT set_config('jit', 'off', true), set_config('enable_seqscan', 'off', true)
  * of each backend at most `ROWS_READ` rows of each kind.
  */
 export function look(client: Client, t: Tables): AdminStore['look'] {
-  const { namesText, countsText, headsText, totalText, countText } = textsOf(t)
+  const { namesText, countsText, headsText, totalText, countText, inboxText, countInboxText } = textsOf(t)
   return () =>
     client.snapshot(async (tx) => {
       // The planner overrates the cost of reading 64 lanes so much that it would compile the query for half a second; and with
@@ -45,6 +51,9 @@ export function look(client: Client, t: Tables): AdminStore['look'] {
       const [size] = await tx.query(totalText, [t.events])
       const pages = Number(size?.['pages'] ?? 0)
       const exact = pages <= COUNTED_PAGES ? await countRows(tx, countText) : undefined
+      const [inbox] = await tx.query(inboxText, [t.inbox])
+      const inboxPages = Number(inbox?.['pages'] ?? 0)
+      const countsInbox = inbox?.['readable'] === 't' && inboxPages <= COUNTED_INBOX_PAGES
       return {
         now: new Date(Number(size?.['now'])),
         backends: backends.map(countsOf),
@@ -53,8 +62,13 @@ export function look(client: Client, t: Tables): AdminStore['look'] {
         breakers,
         destinations: away,
         blockedKeys: keysHeld(heads.map(keyOf)),
-        totalRows: exact ?? estimate(size, pages),
+        totalRows: exact ?? estimate(size, pages, EVENTS_IN_PAGE),
         totalRowsIsEstimate: exact === undefined,
+        inboxRows: countsInbox
+          ? await countRows(tx, countInboxText)
+          : inbox
+            ? estimate(inbox, inboxPages, ENTRIES_IN_PAGE)
+            : null,
       }
     })
 }
@@ -136,7 +150,14 @@ SELECT sum(c.reltuples) AS reltuples, sum(c.relpages) AS relpages,
   sum(pg_relation_size(c.oid) / current_setting('block_size')::bigint) AS pages,
   date_part('epoch', clock_timestamp()) * 1000 AS now
 FROM pg_class AS c WHERE c.relkind = 'r' AND (c.oid = $1::regclass OR c.oid IN (SELECT p.relid FROM pg_partition_tree($1::regclass) AS p))`
-  return { namesText, countsText, headsText, totalText, countText: `SELECT count(*) AS count FROM ${t.events}` }
+  // From the catalogue, which needs no right on the table: a role that has none there still gets the rest of the look.
+  const inboxText = `
+SELECT c.reltuples, c.relpages, pg_relation_size(c.oid) / current_setting('block_size')::bigint AS pages,
+  has_table_privilege(c.oid, 'SELECT') AS readable
+FROM pg_class AS c WHERE c.oid = to_regclass($1)`
+  const countOf = (table: string): string => `SELECT count(*) AS count FROM ${table}`
+  const [countText, countInboxText] = [countOf(t.events), countOf(t.inbox)]
+  return { namesText, countsText, headsText, totalText, countText, inboxText, countInboxText }
 }
 
 async function countRows(tx: Queries, text: string): Promise<number> {
@@ -145,11 +166,10 @@ async function countRows(tx: Queries, text: string): Promise<number> {
 }
 
 /** The density at the last ANALYZE times the pages of now, as the planner itself does it. */
-function estimate(size: RawRow | undefined, pages: number): number {
+function estimate(size: RawRow | undefined, pages: number, unanalysed: number): number {
   const rows = Number(size?.['reltuples'] ?? 0)
   const analysedPages = Number(size?.['relpages'] ?? 0)
-  // Never analysed: 16 rows of 500 bytes a page.
-  const density = rows > 0 && analysedPages > 0 ? rows / analysedPages : 16
+  const density = rows > 0 && analysedPages > 0 ? rows / analysedPages : unanalysed
   return Math.round(density * pages)
 }
 

@@ -3,6 +3,7 @@ import {
   type BackendCounts,
   backendCounts,
   HEADS_READ,
+  INBOX_COUNTED,
   keysHeld,
   type OutboxLook,
   ROWS_READ,
@@ -68,6 +69,8 @@ export function look(t: Tables) {
     WHERE due_at <= ${NOW}`
   const rangeSql = `SELECT (SELECT max(seq) FROM ${t.events}) - (SELECT min(seq) FROM ${t.events}) + 1 AS range`
   const countSql = `SELECT count(*) AS n FROM (SELECT seq FROM ${t.events} LIMIT ${COUNTED_ROWS + 1})`
+  // No statistics tell more: a table without row ids has no range of them.
+  const inboxSql = `SELECT count(*) AS n FROM (SELECT 1 FROM ${t.inbox} LIMIT ${INBOX_COUNTED})`
 
   const namesOf = (db: Connection): readonly string[] => {
     const names = new Set(db.all(lanesSql).map((row) => String(row['backend'])))
@@ -128,6 +131,7 @@ export function look(t: Tables) {
       ),
       totalRows: totalRowsIsEstimate ? Number(db.get(rangeSql)?.['range']) : counted,
       totalRowsIsEstimate,
+      inboxRows: Number(db.get(inboxSql)?.['n']),
     }
   }
 }

@@ -26,6 +26,11 @@ export const inboxCases: readonly StoreCase[] = [
     assert.equal(await handle(store, 'billing', { source: '/orders', id: 'o-1 ' }), true, 'a space counts')
     assert.equal(await handle(store), false)
   }),
+  it('inbox: a look counts its entries, or says that it does not know', async ({ store }) => {
+    for (const consumer of ['billing', 'shipping', 'mail']) await handle(store, consumer)
+    const { inboxRows } = await store.admin.look()
+    assert.ok(inboxRows === null || inboxRows === 3, `${inboxRows}`)
+  }),
   it('inbox: twice in one transaction is once', async ({ store }) => {
     const inbox = new Inbox({ store })
     const ran = await store.transaction(async (tx) => [

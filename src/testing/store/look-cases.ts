@@ -248,6 +248,7 @@ export const lookCases: readonly StoreCase[] = [
     for (const { backend } of look.backends) assert.deepEqual(countsIn(look.backends, backend), NOTHING)
     assert.deepEqual(look.blockedKeys, [])
     if (!look.totalRowsIsEstimate) assert.equal(look.totalRows, 0)
+    if (look.inboxRows !== null) assert.equal(look.inboxRows, 0)
   }),
 ]
 
