@@ -13,13 +13,14 @@ import { routesAt } from './api-routes.ts'
 import { authentication, signingKey } from './authentication.ts'
 import type { AdministeredOutbox, Desk, ServedOutbox } from './call.ts'
 import { FilterMemory } from './filter-memory.ts'
+import { FindingsFeed } from './findings-feed.ts'
 import { operationRow } from './operation-row.ts'
 import { type AdminHandlerOptions, readAdminOptions } from './options.ts'
 import { packageVersion } from './package-folder.ts'
 import { EventView } from './shown-event.ts'
 import { signerOf } from './signed.ts'
 import { StaticFiles } from './static-files.ts'
-import { statusAnswer } from './status-answer.ts'
+import { findingRows, statusAnswer } from './status-answer.ts'
 import { StatusFeed } from './status-feed.ts'
 
 /** The longest address and header that are looked at, in characters. */
@@ -116,7 +117,11 @@ function serve(name: string, admin: Admin, view: EventView, timeout: number): Se
     const operations = running.filter(({ state }) => state === 'running').map((one) => operationRow(one, view, now))
     return { ...statusAnswer(status, view), outbox: name, operations }
   }
-  return { name, admin, feed: new StatusFeed(look, timeout) }
+  const lookThoroughly = async () => {
+    const { findings, at } = await admin.status({ thorough: true, askBackends: true })
+    return { findings: findingRows(findings), at: at?.toISOString() ?? null }
+  }
+  return { name, admin, feed: new StatusFeed(look, timeout), findings: new FindingsFeed(lookThoroughly, timeout) }
 }
 
 const isOutbox = (value: unknown): value is AdministeredOutbox =>

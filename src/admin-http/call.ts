@@ -3,6 +3,7 @@ import type { AdminAction } from './admin-user.ts'
 import type { FeatureName } from './api-operations.ts'
 import type { Authentication, Visitor } from './authentication.ts'
 import type { FilterMemory } from './filter-memory.ts'
+import type { FindingsFeed } from './findings-feed.ts'
 import type { AdminSettings } from './options.ts'
 import type { EventView } from './shown-event.ts'
 import type { Signer } from './signed.ts'
@@ -21,6 +22,7 @@ export interface ServedOutbox {
   readonly name: string
   readonly admin: Admin
   readonly feed: StatusFeed
+  readonly findings: FindingsFeed
 }
 
 /** What all calls share. */

@@ -37,12 +37,10 @@ export const OUTBOX_ROUTES: readonly ApiRoute[] = [
     method: 'GET',
     path: 'findings',
     action: 'read',
-    summary: 'What a person should know, the same as `broadcaster doctor` prints.',
+    summary: 'What a person should know, the same as `broadcaster doctor` prints, at most a minute old.',
+    query: { again: 'yes = at most five seconds old. Default: no.' },
     answer: 'FindingsAnswer',
-    async run({ outbox }): Promise<FindingsAnswer> {
-      const { findings, at } = await outbox.feed.read()
-      return { findings, at }
-    },
+    run: ({ outbox, query }): Promise<FindingsAnswer> => outbox.findings.read(query['again'] === 'yes'),
   },
   {
     method: 'GET',

@@ -2,7 +2,7 @@ import type { JSX } from 'preact'
 import { now } from '../../api/clock.ts'
 import { askOnce, live, status, statusAt, statusProblem } from '../../api/live.ts'
 import { has } from '../../api/session.ts'
-import type { FlowAnswer, Status } from '../../api/types.ts'
+import type { FindingsAnswer, FlowAnswer, Status } from '../../api/types.ts'
 import { useAsk } from '../../api/use-ask.ts'
 import { Bones } from '../../parts/asked.tsx'
 import { Empty } from '../../parts/empty.tsx'
@@ -11,6 +11,7 @@ import { Untitled } from '../../parts/panel.tsx'
 import { place } from '../../place/place.ts'
 import { useTitle } from '../../place/title.ts'
 import { durationText } from '../../words/duration.ts'
+import { allFindings } from './all-findings.ts'
 import { BackendTable } from './backend-table.tsx'
 import { Flow } from './flow.tsx'
 import { Rates, rangeOf } from './rates.tsx'
@@ -20,6 +21,9 @@ import { troublesOf, verdictOf } from './troubles.ts'
 
 /** Between two questions for the rates, in milliseconds: workers write them down as often. */
 const RATES_EVERY = 15_000
+
+/** Between two questions for what only a thorough look finds, in milliseconds: the server looks as often. */
+const FINDINGS_EVERY = 60_000
 
 /** Older than this, numbers cannot carry a verdict, in milliseconds. */
 const TOO_OLD = 15_000
@@ -32,7 +36,9 @@ export function Overview(): JSX.Element {
   return <Known status={one} />
 }
 
-function Known({ status: one }: { readonly status: Status }): JSX.Element {
+function Known({ status }: { readonly status: Status }): JSX.Element {
+  const thorough = useAsk<FindingsAnswer>('findings', {}, FINDINGS_EVERY)
+  const one = allFindings(status, thorough.answer?.findings)
   const troubles = troublesOf(one)
   const { isWell, title, text } = verdictOf(one, troubles)
   const range = rangeOf(place.value.query.get('range'))

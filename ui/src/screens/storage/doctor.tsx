@@ -16,7 +16,7 @@ const isCode = (cure: string): boolean => /^(?:npx |broadcaster |[A-Z]{4,} )/.te
 
 /** What doctor found, and what mends it. */
 export function Doctor(): JSX.Element {
-  const asked = useAsk<FindingsAnswer>('findings')
+  const asked = useAsk<FindingsAnswer>('findings', { again: 'yes' })
   return (
     <Panel
       title="Doctor"
