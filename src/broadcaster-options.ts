@@ -71,11 +71,13 @@ const BROADCASTER = {
   store: required(shaped(SHAPES.store, 'a store, such as postgres({ pool })')),
   transaction: shaped(SHAPES.transaction, 'a transaction adapter, or leave it out'),
   backends: backendsOption(),
-  ...{ defaultBackend: anything(), routes: anything(), events: anything(), unlistedEvents: anything() },
+  defaultBackend: anything('the name of a backend, or leave it out'),
+  ...{ routes: anything(), events: anything('a catalogue, or leave it out'), unlistedEvents: anything() },
   // What depends on several options is checked by worker(), which may be given more.
   worker: asGiven(nested(WORKER)),
   hooks: withOneOf<BroadcasterHooks>('hooks, such as openTelemetry(api)', 'enrich', 'encode', 'aroundSend'),
-  ...{ maxRetries: anything(), subscriptions: anything(), name: anything(), logger: anything() },
+  ...{ maxRetries: anything(), name: anything('a name, or leave it out'), logger: anything() },
+  subscriptions: anything('subscriptions by consumer, or leave it out'),
 }
 
 /** Checks that the parts are what they must be. Throws one `INVALID_OPTION` that lists every problem. */

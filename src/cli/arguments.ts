@@ -86,11 +86,19 @@ function textOf(token: Extract<Token, { kind: 'option' }>, all: CommandOptions):
 
 const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
 
+/** What a flag may be in the environment. */
+const ON: ReadonlySet<string> = new Set(['1', 'true', 'yes', 'on'])
+const OFF: ReadonlySet<string> = new Set(['', '0', 'false', 'no', 'off'])
+
 /** Reads the values that were given for an option; `label` names it in errors. Throws `UsageError`. */
 function readOption(spec: OptionSpec, given: readonly string[], label: string, now: () => Date): unknown {
   if (spec.kind === 'list') return given.flatMap((text) => text.split(',')).filter((text) => text !== '')
   const text = given.at(-1)
-  if (spec.kind === 'flag') return text !== undefined && !['', '0', 'false', 'no'].includes(text)
+  if (spec.kind === 'flag') {
+    if (text === undefined || OFF.has(text)) return false
+    if (ON.has(text)) return true
+    throw new UsageError(`${label} is ${text}; give true or false (1 or 0, yes or no, on or off)`)
+  }
   if (text === undefined) return undefined
   switch (spec.kind) {
     case 'text':

@@ -41,7 +41,8 @@ export async function runCli(args: readonly string[], process: Terminal, version
 }
 
 async function runCommand(command: Command, args: readonly string[], terminal: Screen): Promise<number> {
-  const input = readArguments(args, command.options, terminal.env, { without: command.without })
+  const read = () => readArguments(args, command.options, terminal.env, { without: command.without })
+  let input = read()
   if (input.options.help) {
     printLines(terminal.out, commandHelp(command, terminal.width ?? HELP_WIDTH))
     return EXIT.ok
@@ -51,7 +52,11 @@ async function runCommand(command: Command, args: readonly string[], terminal: S
     throw new UsageError(`${command.name} takes no argument ${surplus}; see broadcaster ${command.name} --help`)
   }
   const envFile = input.options['env-file']
-  if (envFile !== undefined) loadEnvironment(resolve(terminal.cwd, envFile))
+  if (envFile !== undefined) {
+    loadEnvironment(resolve(terminal.cwd, envFile))
+    // What the file sets may be options of this command.
+    input = read()
+  }
   let outboxes: readonly Configured[] = []
   const load = async (): Promise<readonly Configured[]> => {
     if (outboxes.length === 0) {
@@ -104,7 +109,8 @@ function loadEnvironment(path: string): void {
   try {
     process.loadEnvFile(path)
   } catch (cause) {
-    throw new UsageError(`--env-file ${path} cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`)
+    const said = cause instanceof Error ? cause.message : String(cause)
+    throw new UsageError(`--env-file ${path} cannot be read; give a file with lines such as NAME=value: ${said}`)
   }
 }
 

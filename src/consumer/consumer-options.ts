@@ -47,8 +47,13 @@ export interface HandlingOptions<Tx = unknown, Events extends Catalogue | NoCata
 
 /** What `resolveHandling` checks. */
 export const HANDLING = {
-  ...{ name: anything(), handlers: anything(), store: anything(), inbox: anything(), transaction: anything() },
-  ...{ events: anything(), logger: anything() },
+  ...{ name: anything(), inbox: anything(), logger: anything() },
+  ...{
+    handlers: anything('handlers by type'),
+    store: anything('a store, such as postgres({ pool }), or leave it out'),
+  },
+  ...{ transaction: anything('(work) => db.transaction(work), or leave it out') },
+  ...{ events: anything('a catalogue, or leave it out') },
   /** What is done around handlers, such as `openTelemetry(api)`. Default: nothing. */
   hooks: withOneOf<HandlerHooks>('hooks, such as openTelemetry(api)', 'decode', 'aroundHandler'),
 }

@@ -162,9 +162,9 @@ export function hasMethods(value: unknown, methods: readonly string[]): boolean 
   return methods.every((name) => typeof Reflect.get(value, name) === 'function')
 }
 
-/** Checked by its owner where it is used. */
-export function anything<Given>(): Option<Given, Given | undefined> {
-  return option('anything', undefined, () => true)
+/** Checked by its owner where it is used. With `wanted` null is refused here: an owner would take it for a value left out. */
+export function anything<Given>(wanted?: string): Option<Given, Given | undefined> {
+  return option(wanted ?? 'anything', undefined, (value) => wanted === undefined || value !== null)
 }
 
 /** An object whose members we only pass on, such as options of a client. */

@@ -25,7 +25,7 @@ export const NATS_SUBSCRIPTION = {
   filterSubject: option<string, string | undefined>(
     'a subject without spaces and empty tokens, in which * and > stand for whole tokens',
     undefined,
-    (value) => isSubject(String(value).replace(/(^|\.)[*>](?=\.|$)/g, '$1x')),
+    (value) => typeof value === 'string' && isSubject(value.replace(/(^|\.)[*>](?=\.|$)/g, '$1x')),
   ),
   /** Where a consumer that is made begins: with all that the stream has, or with what comes. Default 'all'. */
   start: oneOf('all', 'all', 'new'),

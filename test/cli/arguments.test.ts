@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { readArguments } from '../../src/cli/arguments.ts'
 import type { CommandOptions } from '../../src/cli/command-options.ts'
@@ -110,4 +112,32 @@ test('how often a command looks is neither all the time nor seldomer than a time
       assert.match(terminal.notes.join('\n'), /--interval is \w+; give a time from 10 ms to 24 h/)
     }
   }
+})
+
+test('a flag of the environment is on or off, and nothing else', () => {
+  for (const on of ['1', 'true', 'yes', 'on']) assert.equal(read([], { T_DRY: on }).options['dry-run'], true, on)
+  for (const off of ['0', 'false', 'no', 'off', ''])
+    assert.equal(read([], { T_DRY: off }).options['dry-run'], false, off)
+  const message = 'T_DRY is maybe; give true or false (1 or 0, yes or no, on or off)'
+  assert.throws(() => read([], { T_DRY: 'maybe' }), new UsageError(message))
+  assert.equal(read(['--dry-run'], { T_DRY: 'maybe' }).options['dry-run'], true, 'what was typed counts')
+})
+
+test('--env-file: one that is not there is told before anything is done, and what one sets may be an option', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'broadcaster-env-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  const missing = new FakeTerminal(folder)
+  await runCli(['stats', '--env-file', '/nope'], missing, '')
+  assert.match(missing.notes.join('\n'), /--env-file \/nope cannot be read; give a file with lines such as NAME=value/)
+  writeFileSync(join(folder, 'mine.env'), 'BROADCASTER_CONFIG=there-is-none.ts\n')
+  const before = process.env['BROADCASTER_CONFIG']
+  delete process.env['BROADCASTER_CONFIG']
+  t.after(() => {
+    if (before === undefined) delete process.env['BROADCASTER_CONFIG']
+    else process.env['BROADCASTER_CONFIG'] = before
+  })
+  const terminal = new FakeTerminal(folder)
+  Object.defineProperty(terminal, 'env', { value: process.env })
+  await runCli(['stats', '--env-file', 'mine.env'], terminal, '')
+  assert.match(terminal.notes.join('\n'), /there is no configuration file \S+there-is-none\.ts/)
 })

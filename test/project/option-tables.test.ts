@@ -3,7 +3,15 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { pathToFileURL } from 'node:url'
+import { Broadcaster } from '../../src/broadcaster.ts'
+import { Consumer } from '../../src/consumer/consumer.ts'
+import { memorySubscription } from '../../src/consumer/memory/memory-subscription.ts'
 import type { Option, OptionTable } from '../../src/foundation/option-table.ts'
+import { natsJetStreamSubscription } from '../../src/nats/nats-subscription.ts'
+import { memoryStore } from '../../src/store/memory/memory.ts'
+import { mysql } from '../../src/store/mysql/mysql.ts'
+import { postgres } from '../../src/store/postgres/postgres.ts'
+import { sqlite } from '../../src/store/sqlite/sqlite.ts'
 import { root, sourceFiles } from './source-files.ts'
 
 /*
@@ -80,4 +88,57 @@ test('each option tells its unit', () => {
     ),
   )
   assert.deepEqual(wrong, [])
+})
+
+test('null where an option wants a value is refused, and never taken for what was left out', () => {
+  const taken = rows.flatMap(({ label, option }) => {
+    if (option.wanted === 'anything' || /\bnull\b/.test(option.wanted)) return []
+    const said: string[] = []
+    option.read(null, (message) => said.push(message))
+    return said.length > 0 ? [] : [label]
+  })
+  assert.deepEqual(taken, [])
+})
+
+test('null for what its owner checks is an error with the name', () => {
+  const make: Readonly<Record<string, (more: object) => unknown>> = {
+    postgres: (more) => postgres({ url: 'postgres://u@h/d', ...more }),
+    mysql: (more) => mysql({ url: 'mysql://u@h/d', ...more }),
+    sqlite: (more) => sqlite({ path: 'a.db', ...more }),
+    Broadcaster: (more) => new Broadcaster({ store: memoryStore(), backends: {}, logger: false, ...more }),
+    Consumer: (more) =>
+      new Consumer({
+        name: 'a',
+        subscription: memorySubscription(),
+        inbox: false,
+        handlers: { '*': () => {} },
+        logger: false,
+        ...more,
+      }),
+    natsJetStreamSubscription: (more) => natsJetStreamSubscription({ stream: 's', ...more }),
+  }
+  const stores = ['postgres', 'mysql', 'sqlite'].map((owner) => [owner, 'table'])
+  const names = [
+    'store',
+    'transaction',
+    'backends',
+    'defaultBackend',
+    'routes',
+    'events',
+    'worker',
+    'subscriptions',
+    'name',
+    'logger',
+  ]
+  const wrong = [
+    ...stores,
+    ['postgres', 'schema'],
+    ['mysql', 'database'],
+    ...names.map((name) => ['Broadcaster', name]),
+    ...['name', 'handlers', 'store', 'inbox', 'transaction', 'events', 'logger'].map((name) => ['Consumer', name]),
+    ['natsJetStreamSubscription', 'filterSubject'],
+  ]
+  for (const [owner = '', name = ''] of wrong) {
+    assert.throws(() => make[owner]?.({ [name]: null }), RegExp(`\\b${name} is null; give `), `${owner} ${name}`)
+  }
 })

@@ -69,7 +69,7 @@ export function resolveOptions(options: MysqlOptions): ResolvedOptions {
     const room = pool === undefined ? undefined : { size: sizeOf(pool), listens: false }
     return {
       via: pool === undefined ? { url: url ?? '' } : { pool },
-      table: table ?? 'outbox_events',
+      table: table === undefined ? 'outbox_events' : table,
       database,
       statements: resolveStatementOptions(read, refuse, room),
     }

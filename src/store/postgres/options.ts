@@ -116,7 +116,14 @@ export function resolveOptions(options: PostgresOptions): ResolvedOptions {
       refuse(own, 'has no effect with pglite, which has one connection, no clock, and no names for statements')
     }
     const via = pool ? { pool } : pglite ? { pglite } : { url: read.url ?? '' }
-    return { via, table: table ?? 'outbox_events', schema, listen, statements, prepare: read.prepare }
+    return {
+      via,
+      table: table === undefined ? 'outbox_events' : table,
+      schema,
+      listen,
+      statements,
+      prepare: read.prepare,
+    }
   })
 }
 

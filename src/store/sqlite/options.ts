@@ -22,7 +22,7 @@ export const SQLITE = {
   ),
   // The rules for names are those of `tablesOf`.
   /** The events table; the others are named after it. Default `outbox_events`. */
-  table: option<string>('a name', 'outbox_events', () => true),
+  table: option<string>('a name', 'outbox_events', (value) => value !== null),
   /**
    * What a commit of the store waits for: `normal` survives a crash of the process, and a power cut except for the last
    * moments; `full` survives both. Default `normal`.
