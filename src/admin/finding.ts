@@ -14,6 +14,7 @@ export const FINDING_CODES = [
   'long-transaction',
   'dead-rows',
   'autovacuum-off',
+  'schema-drift',
   'commits-not-told',
   'retention-behind',
   'inbox-large',

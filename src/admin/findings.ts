@@ -36,6 +36,8 @@ const CLOCK_TOLERANCE = 1_000
 /** What the facts mean: what is wrong, what could be better, and what to do. Pure. */
 export function findingsOf(facts: Facts): readonly Finding[] {
   const { schema, seen, inspection, clockAhead, backendFindings = {} } = facts
+  const isTold = (what: string): boolean =>
+    inspection?.missingIndexes.some((name) => what === `the index ${name}`) ?? false
   return [
     schemaFinding(facts.store, schema),
     ...(inspection
@@ -46,7 +48,7 @@ export function findingsOf(facts: Facts): readonly Finding[] {
           ...serverFindings(inspection.server),
         ]
       : []),
-    ...thoroughFindings(facts),
+    ...thoroughFindings({ ...facts, ...(facts.drift && { drift: facts.drift.filter((what) => !isTold(what)) }) }),
     ...(clockAhead === undefined ? [] : [clock(clockAhead)]),
     ...(seen
       ? [

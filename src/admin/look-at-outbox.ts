@@ -3,18 +3,22 @@ import type { Store } from '../store/store.ts'
 import type { ConfiguredBackend } from './status.ts'
 
 /**
- * What the tables hold, and what the database says of itself. Without an index of ours a look at the tables may fail: then what
- * is missing is all there is to tell.
+ * What the tables hold, and what the database says of itself. Without an index of ours, or with a schema of which something was dropped
+ * (`isBroken`), a look at the tables may fail: then what is missing is all there is to tell.
  */
 export async function lookAtOutbox(
   store: Store,
   configured: readonly ConfiguredBackend[],
   maxTransaction: number | undefined,
+  isBroken: boolean,
 ) {
   const [inspected, look] = await Promise.allSettled([inspect(store, maxTransaction), lookAt(store, configured)])
-  if (inspected.status === 'rejected') throw inspected.reason
+  if (inspected.status === 'rejected') {
+    if (!isBroken) throw inspected.reason
+    return []
+  }
   if (look.status === 'fulfilled') return [inspected.value, look.value] as const
-  if ((inspected.value?.inspection.missingIndexes.length ?? 0) === 0) throw look.reason
+  if (!isBroken && (inspected.value?.inspection.missingIndexes.length ?? 0) === 0) throw look.reason
   return [inspected.value] as const
 }
 

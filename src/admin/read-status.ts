@@ -3,9 +3,10 @@ import { findingsOf } from './findings.ts'
 import { lookAtOutbox } from './look-at-outbox.ts'
 import { backendStatuses, laneStatuses, type OutboxStatus, workerStatuses } from './status.ts'
 import type { StatusOptions } from './status-options.ts'
-import { lookThoroughly } from './thorough-look.ts'
+import { lookThoroughly, type ThoroughLook } from './thorough-look.ts'
 
 const MAX_LAG = 300_000
+const MAX_INBOX = 2 ** 30
 const BACKEND_TIMEOUT = 5_000
 
 /** How the outbox is, and what a person should know of it. */
@@ -16,6 +17,7 @@ export async function readStatus(
     maxTransaction,
     askBackends = false,
     thorough = false,
+    maxInbox = MAX_INBOX,
     timeout = BACKEND_TIMEOUT,
   }: StatusOptions = {},
 ): Promise<OutboxStatus> {
@@ -24,8 +26,9 @@ export async function readStatus(
   const schema = await store.schema.status()
   const ready = schema.pending.length === 0
   const asked = askBackends && ready ? backendFindings(timeout) : {}
-  const more = thorough && ready ? await lookThoroughly(store, parts.retention) : {}
-  const [inspected, look] = ready ? await lookAtOutbox(store, configured, maxTransaction) : []
+  const more: ThoroughLook = thorough && ready ? await lookThoroughly(store, parts.retention, maxInbox) : {}
+  const isBroken = more.drift !== undefined
+  const [inspected, look] = ready ? await lookAtOutbox(store, configured, maxTransaction, isBroken) : []
   const seen = look && {
     backends: backendStatuses(look, configured),
     workers: workerStatuses(look),

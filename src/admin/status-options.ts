@@ -7,10 +7,12 @@ export interface StatusOptions {
   /** Asks the backends, too, what a person should know of them: that goes over the network. Default: false. */
   readonly askBackends?: boolean | undefined
   /**
-   * Looks, too, at what takes longer: whether workers would learn of commits where the store can tell them (a connection more, and two seconds
+   * Looks, too, at what takes longer: whether anything of the schema was dropped or changed, whether workers would learn of commits where the store can tell them (a connection more, and two seconds
    * where they would not), whether retention keeps up, and how large the inbox is. Default: false.
    */
   readonly thorough?: boolean | undefined
+  /** From this size on, in bytes with its indexes, a finding of the thorough look reports the inbox. Default 1 GiB. */
+  readonly maxInbox?: number | undefined
   /** How long each backend may take, in milliseconds. Default 5,000. */
   readonly timeout?: number | undefined
 }

@@ -2,16 +2,24 @@ import { countOf, formatBytes, formatDuration } from '../foundation/for-people.t
 import type { Finding } from './finding.ts'
 import type { ThoroughLook } from './thorough-look.ts'
 
-/** From this size on an inbox is worth a thought: 1 GiB. */
-const LARGE_INBOX = 2 ** 30
-
 /** What a thorough look means. Pure. */
-export function thoroughFindings({ notToldOfCommits, overdue, inbox }: ThoroughLook): readonly Finding[] {
+export function thoroughFindings({ drift = [], notToldOfCommits, overdue, inbox }: ThoroughLook): readonly Finding[] {
   return [
+    ...(drift.length === 0 ? [] : [schemaDrift(drift)]),
     ...(notToldOfCommits === undefined ? [] : [commitsNotTold(notToldOfCommits)]),
     ...(overdue === undefined ? [] : [retentionBehind(overdue)]),
-    ...(inbox === undefined || inbox.bytes < LARGE_INBOX ? [] : [largeInbox(inbox)]),
+    ...(inbox === undefined ? [] : [largeInbox(inbox)]),
   ]
+}
+
+function schemaDrift(what: readonly string[]): Finding {
+  return {
+    code: 'schema-drift',
+    level: 'wrong',
+    message: `${what.join(', ')} ${what.length === 1 ? 'is' : 'are'} missing, or not as migrate made ${what.length === 1 ? 'it' : 'them'}: somebody, or a tool, dropped or changed what it did not know`,
+    cure: 'broadcaster migrate',
+    fix: 'migrate',
+  }
 }
 
 function commitsNotTold(why: string): Finding {

@@ -18,8 +18,10 @@ export interface Overdue {
 export interface ThoroughLook {
   /** Why workers would not learn of commits. */
   readonly notToldOfCommits?: string
+  /** What was dropped or changed of the schema. */
+  readonly drift?: readonly string[]
   readonly overdue?: Overdue
-  /** Of the inbox. */
+  /** Of an inbox that is large. */
   readonly inbox?: Pick<TableSize, 'bytes' | 'rows'>
 }
 
@@ -28,20 +30,23 @@ const GRACE = 3_600_000
 /** Rows looked at, from the oldest on. */
 const ROWS = 1_000
 
-/** Looks at what the status leaves out. `retention`: that of the workers; false = they delete nothing. */
+/** Looks at what the status leaves out. `retention`: that of the workers; false = they delete nothing. `maxInbox`: bytes. */
 export async function lookThoroughly(
   store: Pick<Store, 'wake' | 'retention' | 'schema'>,
   retention: ResolvedRetention | false,
+  maxInbox: number,
 ): Promise<ThoroughLook> {
-  const [notToldOfCommits, overdue, inbox] = await Promise.all([
+  const [drift, notToldOfCommits, overdue, inbox] = await Promise.all([
+    store.schema.drift?.() ?? [],
     troubleOfWakeUp(store),
     retention === false ? undefined : overdueOf(store, retention),
     inboxOf(store),
   ])
   return {
+    ...(drift.length > 0 && { drift }),
     ...(notToldOfCommits !== undefined && { notToldOfCommits }),
     ...(overdue !== undefined && { overdue }),
-    ...(inbox !== undefined && { inbox }),
+    ...(inbox !== undefined && inbox.bytes >= maxInbox && { inbox }),
   }
 }
 

@@ -28,6 +28,7 @@ export interface SchemaParts<Step extends SchemaStep> {
   inspect(options?: InspectOptions): Promise<Inspection>
   capture(options: CaptureOptions): Promise<string>
   sizes(): Promise<readonly TableSize[] | undefined>
+  drift(): Promise<readonly string[]>
   /** Only where a table can have partitions. */
   readonly partition?: (options: PartitionOptions) => Promise<PartitionReport>
 }
@@ -56,6 +57,7 @@ export function schemaStore<Step extends SchemaStep>(parts: SchemaParts<Step>): 
     inspect: (options) => parts.inspect(options),
     capture: (options) => parts.capture(options),
     sizes: () => parts.sizes(),
+    drift: () => parts.drift(),
     ...(partition && {
       partition: async (options = {}) => {
         checkAhead(options.ahead)

@@ -73,6 +73,11 @@ export async function mend(session: Runs, t: Tables, statements: readonly string
     const name = [...parts.slice(0, -1), `\`${table}\``].join('.')
     await session.run(new Sql(`ALTER TABLE ${name} ADD ${definition}`))
   }
+  return wordsFor({ objects, keys })
+}
+
+/** For people. */
+export function wordsFor({ objects, keys }: Gaps): readonly string[] {
   return [
     ...objects.map((name) => `the ${name.replace(/^\S+/, (kind) => kind.toLowerCase())}`),
     ...keys.map(({ name }) => `the index ${name}`),

@@ -9,7 +9,7 @@ import { sizes } from '../sizes.ts'
 import { Sql, sql } from '../sql.ts'
 import { serverCode } from '../store-error.ts'
 import type { Tables } from '../tables.ts'
-import { findGaps, lanesLeft, mend } from './mend.ts'
+import { findGaps, lanesLeft, mend, wordsFor } from './mend.ts'
 import type { Migration } from './migration.ts'
 import { createOutbox } from './migrations/0001-create-outbox.ts'
 import { MIGRATIONS } from './migrations.ts'
@@ -58,6 +58,10 @@ export function schema(
     inspect: inspect(operator, t),
     capture: capture(operator, t),
     sizes: sizes(operator, t),
+    async drift() {
+      const found = await read(operator, t)
+      return wordsFor(await findGaps(operator, t, textsOf(stepsThere(found, migrations), t, found.lanes ?? 1)))
+    },
   })
 }
 

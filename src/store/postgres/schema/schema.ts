@@ -10,7 +10,7 @@ import { refuseEncoding, SESSION_ENCODING } from '../session-encoding.ts'
 import { sizes } from '../sizes.ts'
 import type { Tables } from '../tables.ts'
 import { hasLostRecords, lanesLeft } from './mend/lost-records.ts'
-import { mend } from './mend/mend.ts'
+import { drift, mend } from './mend/mend.ts'
 import { type Migration, scriptOf } from './migration.ts'
 import { MIGRATIONS } from './migrations.ts'
 import { printTakeOver } from './takeover/steps.ts'
@@ -53,6 +53,12 @@ export function schema(
     inspect: inspect(operator, t),
     capture: capture(operator, t),
     sizes: sizes(operator, t),
+    async drift() {
+      const found = await read(client, t)
+      const lanes = found.lanes ?? (await lanesLeft(client, t))
+      const steps = stepsThere(found, migrations)
+      return steps.length === 0 || lanes == null ? [] : drift(client, t, { steps, lanes })
+    },
     partition: partition(client, t),
   })
 }

@@ -15,24 +15,37 @@ export function mend(db: Connection, t: Tables, script: string, memory: Database
   const pattern = new Connection(memory)
   try {
     pattern.exec(script)
-    const there = new Set(db.all(OBJECTS).map(({ type, name }) => `${type} ${name}`))
-    const mended: string[] = []
-    for (const { type, name, sql } of pattern.all(OBJECTS)) {
-      if (!there.has(`${type} ${name}`)) {
-        db.exec(String(sql))
-        mended.push(`the ${type} ${name}`)
-      } else if (type === 'table') {
-        for (const column of missingColumns(pattern, db, String(name))) {
-          db.exec(`ALTER TABLE "${name}" ADD COLUMN ${definition(column)}`)
-          mended.push(`the column ${name}.${column['name']}`)
-        }
-      }
-    }
-    if (mended.length > 0) for (const table of [t.settings, t.migrations]) copyRows(pattern, db, table)
-    return mended
+    const gaps = gapsBetween(pattern, db)
+    for (const { sql } of gaps) db.exec(sql)
+    if (gaps.length > 0) for (const table of [t.settings, t.migrations]) copyRows(pattern, db, table)
+    return gaps.map(({ what }) => what)
   } finally {
     pattern.close()
   }
+}
+
+/** What `mend` would make, for people. */
+export function drift(db: Connection, script: string, memory: DatabaseSync): readonly string[] {
+  const pattern = new Connection(memory)
+  try {
+    pattern.exec(script)
+    return gapsBetween(pattern, db).map(({ what }) => what)
+  } finally {
+    pattern.close()
+  }
+}
+
+/** What only the pattern has. */
+function gapsBetween(pattern: Connection, db: Connection): readonly { readonly what: string; readonly sql: string }[] {
+  const there = new Set(db.all(OBJECTS).map(({ type, name }) => `${type} ${name}`))
+  return pattern.all(OBJECTS).flatMap(({ type, name, sql }) => {
+    if (!there.has(`${type} ${name}`)) return [{ what: `the ${type} ${name}`, sql: String(sql) }]
+    if (type !== 'table') return []
+    return missingColumns(pattern, db, String(name)).map((column) => ({
+      what: `the column ${name}.${column['name']}`,
+      sql: `ALTER TABLE "${name}" ADD COLUMN ${definition(column)}`,
+    }))
+  })
 }
 
 /** Whether parts of an outbox exist, but not the table that says which version they have. */

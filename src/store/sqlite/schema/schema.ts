@@ -9,7 +9,7 @@ import { inspect } from '../inspect.ts'
 import { sizes } from '../sizes.ts'
 import type { Tables } from '../tables.ts'
 import { NOW } from '../values.ts'
-import { hasLostRecords, lanesLeft, mend } from './mend.ts'
+import { drift, hasLostRecords, lanesLeft, mend } from './mend.ts'
 import type { Migration } from './migration.ts'
 import { outbox } from './migrations/0001-outbox.ts'
 import { inbox } from './migrations/0002-inbox.ts'
@@ -63,6 +63,16 @@ export function sqliteSchema(database: Database, t: Tables): SchemaStore {
     inspect: () => database.read(look),
     capture: (options) => database.read((db) => write(db, options)),
     sizes: () => database.read(measure),
+    async drift() {
+      const { DatabaseSync } = await import('node:sqlite')
+      return database.read((db) => {
+        const found = read(db, t)
+        const lanes = found.lanes ?? lanesLeft(db, t)
+        const steps = stepsThere(found, MIGRATIONS)
+        if (steps.length === 0 || lanes === undefined) return []
+        return drift(db, steps.map((step) => scriptOf(step, t, lanes)).join(''), new DatabaseSync(':memory:'))
+      })
+    },
   })
 }
 

@@ -47,6 +47,28 @@ export async function mend(client: Client, t: Tables, wanted: Wanted): Promise<r
     if (ofEvents && (await isPartitionedNow(client, t))) await buildOnPartitions(client, t, name, sql)
     else await buildIndex(client, qualified(t, name), sql.replace(/ INDEX /, ' INDEX CONCURRENTLY '))
   }
+  return named(gaps)
+}
+
+/** What `mend` would make, for people. */
+export async function drift(client: Client, t: Tables, wanted: Wanted): Promise<readonly string[]> {
+  try {
+    const gaps = await client.transaction(async (tx) => {
+      await lockMigrations(tx, t)
+      await tx.query('SAVEPOINT pattern')
+      await makePattern(tx, t, wanted)
+      const found = await compare(tx, t)
+      await tx.query('ROLLBACK TO SAVEPOINT pattern')
+      return found
+    })
+    return named(gaps)
+  } catch (error) {
+    if (isForbidden(error)) return []
+    throw error
+  }
+}
+
+function named(gaps: readonly Gap[]): readonly string[] {
   return gaps.filter(({ kind }) => kind !== 'check').map(wordsFor)
 }
 
