@@ -1,3 +1,5 @@
+import { isUtf8 } from 'node:buffer'
+import { BroadcasterError } from '../errors.ts'
 import { type BinaryBinding, decodeBinary, encodeBinary } from './binary.ts'
 import type { EncodableEvent } from './cloud-event.ts'
 import { contentModeOf } from './http.ts'
@@ -46,21 +48,29 @@ export function decodeAmqp(
 ): EncodableEvent {
   if (contentModeOf(contentType) === 'structured') return decodeStructured(body)
   const pairs = Object.entries(headers ?? {}).flatMap(([name, value]): [string, string][] => {
-    const text = textOf(value)
+    const text = textOf(value, name)
     return text === undefined ? [] : [[name.replace(/^cloudEvents:/i, PREFIX), text]]
   })
   if (contentType !== undefined) pairs.push([BINDING.contentType, contentType])
   return decodeBinary(pairs, body, BINDING)
 }
 
-/** A header's value as text; undefined = none, like an absent attribute. A timestamp is seconds since 1970. */
-function textOf(value: unknown): string | undefined {
+/**
+ * A header's value as text; undefined = none, like an absent attribute. A timestamp is seconds since 1970. Throws `DECODE_FAILED` for
+ * an attribute of bytes that are not UTF-8; any other header of such bytes is none.
+ */
+function textOf(value: unknown, name: string): string | undefined {
   if (value === null || value === undefined) return undefined
   if (typeof value !== 'object') return String(value)
-  if (value instanceof Uint8Array) return new TextDecoder().decode(value)
+  if (value instanceof Uint8Array) {
+    if (isUtf8(value)) return new TextDecoder().decode(value)
+    if (!/^cloudEvents[:_]/i.test(name)) return undefined
+    const message = `the header ${name} is not text in UTF-8; whoever writes the messages must encode it so`
+    throw new BroadcasterError('DECODE_FAILED', message, { field: name })
+  }
   if (!('!' in value && 'value' in value)) return JSON.stringify(value)
   if (value['!'] === 'timestamp' && typeof value.value === 'number') return instantOf(value.value)
-  return textOf(value.value)
+  return textOf(value.value, name)
 }
 
 function instantOf(seconds: number): string {

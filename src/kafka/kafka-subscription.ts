@@ -11,7 +11,7 @@ import { GroupMember, type MemberListeners } from './group-member.ts'
 import { kafkaLetterPlace } from './letter-place.ts'
 import type { FetchedRecord } from './partition.ts'
 import { placeOf } from './port.ts'
-import { readHeaders } from './read-headers.ts'
+import { readEventHeaders, readHeaders } from './read-headers.ts'
 import {
   type KafkaSubscriptionOptions,
   type ResolvedKafkaSubscriptionOptions,
@@ -150,7 +150,7 @@ function subscribe(options: ResolvedKafkaSubscriptionOptions, closing: AbortSign
   }
 
   function deliveryOf(record: FetchedRecord): Delivery {
-    const decoded = readEvent(() => decodeKafka(readHeaders(record.headers), record.value))
+    const decoded = readEvent(() => decodeKafka(readEventHeaders(record.headers), record.value))
     const { signal: lost } = ours
     let written = false
     const refuseIfLost = (): void => {

@@ -10,6 +10,7 @@ import { decodeKafka } from '../../src/event/kafka.ts'
 import { decodeMqtt } from '../../src/event/mqtt.ts'
 import { decodeNats } from '../../src/event/nats.ts'
 import { validateCloudEvent } from '../../src/event/validate-cloud-event.ts'
+import { readEventHeaders } from '../../src/kafka/read-headers.ts'
 
 const json = '{"specversion":"1.0","id":"1","source":"/x","type":"a"}'
 
@@ -95,5 +96,29 @@ test('an event format other than JSON is refused by its name, by each decoder an
         { code: 'DECODE_FAILED', message: new RegExp(`format "${format}", which is not read here; send application`) },
         name,
       )
+  }
+})
+
+test('an attribute in a header of bytes that are not UTF-8 is refused with the name of the header; another header may hold any bytes', () => {
+  const bytes = Buffer.from([0x61, 0xff])
+  const kafka = (name: string, value: Buffer) => {
+    const all = Object.entries({ ce_specversion: '1.0', ce_id: '1', ce_source: '/x', ce_type: 'a' })
+    const named = all.map(([each, text]) => [Buffer.from(each), Buffer.from(text)] as const)
+    return decodeKafka(readEventHeaders([...named, [Buffer.from(name), value], [null, bytes]]), null).attributes
+  }
+  const amqp = (name: string, value: Buffer) => {
+    const all = { specversion: '1.0', id: '1', source: '/x', type: 'a' }
+    const named = Object.entries(all).map(([each, text]) => [`cloudEvents:${each}`, text])
+    return decodeAmqp(undefined, { ...Object.fromEntries(named), [name]: value }, '').attributes
+  }
+  for (const [read, prefix] of [
+    [kafka, 'ce_'],
+    [amqp, 'cloudEvents:'],
+    [amqp, 'cloudEvents_'],
+  ] as const) {
+    assert.equal(read(`${prefix}subject`, Buffer.from('Grüße'))['subject'], 'Grüße')
+    const field = `${prefix}subject`
+    assert.throws(() => read(field, bytes), { code: 'DECODE_FAILED', field, message: /is not text in UTF-8/ })
+    assert.equal(read('x-trace', bytes)['id'], '1')
   }
 })
