@@ -118,7 +118,7 @@ function serve(name: string, admin: Admin, view: EventView, timeout: number): Se
     return { ...statusAnswer(status, view), outbox: name, operations }
   }
   const lookThoroughly = async () => {
-    const { findings, at } = await admin.status({ thorough: true, askBackends: true })
+    const { findings, at } = await admin.status({ thorough: true, compareSchema: false, askBackends: true })
     return { findings: findingRows(findings), at: at?.toISOString() ?? null }
   }
   return { name, admin, feed: new StatusFeed(look, timeout), findings: new FindingsFeed(lookThoroughly, timeout) }

@@ -18,6 +18,7 @@ export async function readStatus(
     askBackends = false,
     thorough = false,
     maxInbox = MAX_INBOX,
+    compareSchema = true,
     timeout = BACKEND_TIMEOUT,
   }: StatusOptions = {},
 ): Promise<OutboxStatus> {
@@ -26,7 +27,8 @@ export async function readStatus(
   const schema = await store.schema.status()
   const ready = schema.pending.length === 0
   const asked = askBackends && ready ? backendFindings(timeout) : {}
-  const more: ThoroughLook = thorough && ready ? await lookThoroughly(store, parts.retention, maxInbox) : {}
+  const more: ThoroughLook =
+    thorough && ready ? await lookThoroughly(store, parts.retention, { maxInbox, compareSchema }) : {}
   const isBroken = more.drift !== undefined
   const [inspected, look] = ready ? await lookAtOutbox(store, configured, maxTransaction, isBroken) : []
   const seen = look && {

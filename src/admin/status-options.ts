@@ -11,6 +11,8 @@ export interface StatusOptions {
    * where they would not), whether retention keeps up, and how large the inbox is. Default: false.
    */
   readonly thorough?: boolean | undefined
+  /** With `thorough`, compares the schema as well, which makes tables that are rolled back. Default: true. */
+  readonly compareSchema?: boolean | undefined
   /** From this size on, in bytes with its indexes, a finding of the thorough look reports the inbox. Default 1 GiB. */
   readonly maxInbox?: number | undefined
   /** How long each backend may take, in milliseconds. Default 5,000. */

@@ -34,10 +34,10 @@ const ROWS = 1_000
 export async function lookThoroughly(
   store: Pick<Store, 'wake' | 'retention' | 'schema'>,
   retention: ResolvedRetention | false,
-  maxInbox: number,
+  { maxInbox, compareSchema }: { readonly maxInbox: number; readonly compareSchema: boolean },
 ): Promise<ThoroughLook> {
   const [drift, notToldOfCommits, overdue, inbox] = await Promise.all([
-    store.schema.drift?.() ?? [],
+    compareSchema ? (store.schema.drift?.() ?? []) : [],
     troubleOfWakeUp(store),
     retention === false ? undefined : overdueOf(store, retention),
     inboxOf(store),

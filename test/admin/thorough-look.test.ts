@@ -29,7 +29,7 @@ for (const { name, server, open } of PLACED_STORES) {
       )
       const overdue = async (published: number | null, audit: number | null) => {
         const retention = retentionOf({ retention: { published, types: { 'audit.*': { published: audit } } } })
-        return (await lookThoroughly(placed.store, retention, 2 ** 30)).overdue
+        return (await lookThoroughly(placed.store, retention, { maxInbox: 2 ** 30, compareSchema: false })).overdue
       }
       const found = await overdue(7 * DAY, 30 * DAY)
       assert.equal(found?.status, 'published')
@@ -37,7 +37,10 @@ for (const { name, server, open } of PLACED_STORES) {
       assert.ok(found.age > 365 * DAY, String(found.age))
       assert.equal(await overdue(7 * DAY, null), undefined)
       assert.equal(await overdue(0, null), undefined, 'a clean-up may be an hour late')
-      assert.equal((await lookThoroughly(placed.store, false, 2 ** 30)).overdue, undefined)
+      assert.equal(
+        (await lookThoroughly(placed.store, false, { maxInbox: 2 ** 30, compareSchema: false })).overdue,
+        undefined,
+      )
       const { findings } = await broadcaster.status({ thorough: true })
       assert.equal(findings.filter(({ code }) => code === 'retention-behind').length, 1)
       assert.ok(!(await broadcaster.status()).findings.some(({ code }) => code === 'retention-behind'))
