@@ -1,3 +1,4 @@
+import { countByIndex } from '../admin/event-search.ts'
 import { suggestFor } from '../admin/filter-language/suggest.ts'
 import { canonicalUuid } from '../event/uuid.ts'
 import type { OutboxEvent } from '../record/outbox-event.ts'
@@ -117,6 +118,8 @@ async function countEvents(call: Call): Promise<CountAnswer> {
   if (filter.where.length === 0 && filter.tests.length === 0 && all.totalRows > COUNTED) {
     return { count: COUNTED, more: true }
   }
+  const counted = await countByIndex(call.outbox.admin.filter(), filter, COUNTED + 1)
+  if (counted !== undefined) return { count: Math.min(counted, COUNTED), more: counted > COUNTED }
   const { events, more, looked } = await search(call, filter, { limit: COUNTED, idsOnly: true })
   const searched = looked && searchedOf(call, KIND, looked, all.totalRows)
   return { count: events.length, more: more || looked !== null, ...(searched && { searched }) }

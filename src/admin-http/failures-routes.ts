@@ -11,6 +11,18 @@ const KIND = 'failures'
 /** Failed events that are read for one answer, the newest first. */
 const LOOKED_AT = 10_000
 const GROUPS = 100
+/** What groups are made of. */
+const GROUPED_BY = [
+  'publisherBackend',
+  'partitionKey',
+  'eventType',
+  'availableAt',
+  'createdAt',
+  'updatedAt',
+  'lastError',
+  'errorCode',
+  'errorFingerprint',
+] as const
 /** Of an error in a filter, in characters. */
 const LONGEST_PART = 120
 
@@ -31,7 +43,7 @@ async function listFailures(call: Call): Promise<FailuresAnswer> {
   const q = call.desk.filters.read(query['q'] ?? '')
   const filter = await filterOf(call, `status:failed ${q}`)
   const after = placeOf(call, KIND)?.id
-  const { events, more, looked } = await search(call, filter, { limit: LOOKED_AT, after })
+  const { events, more, looked } = await search(call, filter, { limit: LOOKED_AT, after, columns: GROUPED_BY })
   const status = await outbox.feed.read()
   const failed = status.backends.reduce((all, { failed: { count } }) => all + count, 0)
   const groups = groupFailures(events).slice(0, GROUPS)

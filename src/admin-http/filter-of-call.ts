@@ -22,7 +22,7 @@ export async function filterOf(call: Call, q: string): Promise<EventFilter> {
 export function search(
   { desk, outbox }: Call,
   filter: EventFilter,
-  page: Pick<SearchPage, 'after' | 'oldest' | 'limit' | 'idsOnly'>,
+  page: Pick<SearchPage, 'after' | 'oldest' | 'limit' | 'columns' | 'idsOnly'>,
 ): Promise<SearchResult> {
   const { searchRows: rows, searchTime: time } = desk.settings
   return searchEvents(outbox.admin.filter(), filter, { ...page, rows, time, shownData: desk.view.dataText })

@@ -5,7 +5,7 @@ import type { ApiRoute, Call } from './call.ts'
 
 const PAGE = 50
 /** Events behind a key are counted up to here, and for all keys of a page this many rows are read of each kind. */
-const COUNTED = 10_000
+const COUNTED = 2_500
 const READ = 100_000
 
 export const KEYS_ROUTES: readonly ApiRoute[] = [

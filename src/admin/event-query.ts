@@ -151,10 +151,11 @@ export class EventQuery {
     )
   }
 
-  /** How many there are, `limit` and `offset` respected. Counts in the database, which reads all that match. */
+  /** How many there are, `limit` and `offset` respected. Counts in the database, which reads all that match, up to a limit. */
   async count(): Promise<number> {
     const { where, limit, offset } = this.#plan
-    return Math.min(Math.max(0, (await this.#admin.count(where)) - offset), limit ?? Number.POSITIVE_INFINITY)
+    const most = limit === null ? undefined : offset + limit
+    return Math.max(0, (await this.#admin.count(where, most)) - offset)
   }
 
   /**

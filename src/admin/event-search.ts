@@ -17,6 +17,8 @@ export interface SearchPage {
   readonly time: number
   /** The data of an event as the user may see it. Default: as it is stored. */
   readonly shownData?: ((event: OutboxEvent) => string | null) | undefined
+  /** Reads only these columns, besides those of the filter's tests. Default: those of a list. */
+  readonly columns?: readonly ColumnName[] | undefined
   /** Reads ids alone, unless rows have to be looked at. Default: false. */
   readonly idsOnly?: boolean | undefined
 }
@@ -46,13 +48,15 @@ const PAGE = 500
  * primary key, a known number of rows each, until enough are found or the budget is spent: no query looks at the whole table.
  */
 export async function searchEvents(all: EventQuery, filter: EventFilter, page: SearchPage): Promise<SearchResult> {
-  const { after, oldest = false, limit, idsOnly = false } = page
+  const { after, oldest = false, limit, columns, idsOnly = false } = page
   const [beyond, order] = oldest ? (['gt', 'id'] as const) : (['lt', '-id'] as const)
   const behind = (id: string | undefined): readonly Condition[] =>
     id === undefined ? [] : [{ column: 'id', op: beyond, value: id }]
   const data: readonly ColumnName[] = filter.needsData ? ['data', 'dataBinary'] : []
   const tested = filter.tests.length > 0
-  const ordered = idsOnly && !tested ? all.orderBy(order).only('id') : all.orderBy(order).include(...data)
+  const wanted = idsOnly ? ['id' as const] : columns
+  const listed = all.orderBy(order)
+  const ordered = wanted !== undefined && !tested ? listed.only(...wanted) : listed.include(...data)
   const fits = (event: OutboxEvent): boolean => {
     const text = (): string | null => (page.shownData ?? storedData)(event)
     return filter.tests.every((test) => test(event, text))
@@ -93,6 +97,12 @@ export async function searchEvents(all: EventQuery, filter: EventFilter, page: S
     at = last.createdAt
   }
   return { events, more: false, looked: { rows, last: from ?? null, until: at } }
+}
+
+/** How many events a filter means, up to `limit`, which an index answers; undefined: none does, search for them. */
+export async function countByIndex(all: EventQuery, filter: EventFilter, limit: number): Promise<number | undefined> {
+  if (!filter.isIndexed || filter.tests.length > 0) return undefined
+  return all.where(filter.where).limit(limit).count()
 }
 
 interface Collecting {
