@@ -11,6 +11,10 @@ import type { Duty } from './duty.ts'
 
 /** Rows deleted in one statement, so that no clean-up holds locks or the event loop for long. */
 const PRUNE_LIMIT = 1_000
+/** A clean-up that deleted so many events is followed by another soon: more have become old meanwhile. */
+const MANY = 10_000
+/** How soon, in milliseconds. */
+const SOON = 1_000
 
 /** What retention deletes from. */
 export interface Cleaned {
@@ -47,6 +51,8 @@ export class Retention {
   readonly #duty: CleanUpDuty
   readonly #pause = new Pause()
   #stopping = false
+  /** The last clean-up had many to delete, and so will this one. */
+  #isBehind = false
 
   /** `duty`: default: nobody else cleans up. */
   constructor(store: Cleaned, options: ResolvedRetention, report: RetentionReport, duty: CleanUpDuty = ALONE) {
@@ -62,20 +68,24 @@ export class Retention {
   /** Never rejects. */
   async run(): Promise<void> {
     while (!this.#stopping) {
+      let deleted = 0
       try {
-        if (await this.#duty.begin()) await this.#cleanUp()
+        if (await this.#duty.begin()) deleted = await this.#cleanUp()
       } catch (error) {
         this.#report.onError(error)
       } finally {
         await this.#duty.end()
       }
+      this.#isBehind = deleted >= MANY
+      const { interval } = this.#options
       // At random, so that who had the duty last does not always have it next.
-      if (!this.#stopping) await this.#pause.sleep(this.#options.interval * (0.5 + Math.random()))
+      const pause = (this.#isBehind ? Math.min(SOON, interval) : interval) * (0.5 + Math.random())
+      if (!this.#stopping) await this.#pause.sleep(pause)
     }
   }
 
-  /** Rejects when a statement or the archive fails. */
-  async #cleanUp(): Promise<void> {
+  /** Resolves with how many events it deleted. Rejects when a statement or the archive fails. */
+  async #cleanUp(): Promise<number> {
     const start = performance.now()
     this.#report.onStarted()
     // First what needs no archive.
@@ -84,6 +94,7 @@ export class Retention {
     await this.#prune(this.#store.audit, this.#options.audit ?? LONGEST_AGE)
     const events = await this.#purge()
     if (this.#mayGoOn) this.#report.onFinished(events, inbox, performance.now() - start)
+    return events
   }
 
   get #mayGoOn(): boolean {
@@ -117,9 +128,12 @@ export class Retention {
     return all
   }
 
-  /** As long as the statement took: the relay has the database for half of the time at least. False: we are to stop, or another worker does it now. */
+  /**
+   * As long as the statement took, so that the relay has the database for half of the time at least; where one clean-up follows the other, half as long: to
+   * fall behind for good would cost it more. False: we are to stop, or another worker does it now.
+   */
   async #rest(taken: number): Promise<boolean> {
-    if (this.#mayGoOn) await this.#pause.sleep(taken)
+    if (this.#mayGoOn) await this.#pause.sleep(this.#isBehind ? taken / 2 : taken)
     return this.#mayGoOn
   }
 }
