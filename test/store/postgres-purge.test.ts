@@ -24,8 +24,9 @@ test('retention reads pages, and not the table for each of them, also with the s
     const all = async (): Promise<number> => {
       await pool.query('SELECT pg_stat_force_next_flush()')
       const { rows } = await pool.query(
-        `SELECT t.seq_tup_read + sum(i.idx_tup_read) AS read FROM pg_stat_user_tables AS t
-         JOIN pg_stat_user_indexes AS i USING (relid) WHERE t.schemaname = $1 AND t.relname = 'outbox_events' GROUP BY t.seq_tup_read`,
+        `SELECT sum(t.seq_tup_read + i.read) AS read FROM pg_stat_user_tables AS t
+         JOIN (SELECT relid, sum(idx_tup_read) AS read FROM pg_stat_user_indexes GROUP BY relid) AS i USING (relid)
+         WHERE t.schemaname = $1 AND t.relname = 'outbox_events'`,
         [schema],
       )
       return Number(rows[0].read)

@@ -1,7 +1,7 @@
 import type { AdminStore } from '../admin-store.ts'
 import { lanesOf, waitsOf } from '../key-waits.ts'
+import { OF_INDEXES } from './by-index.ts'
 import type { Client } from './client.ts'
-import { OF_INDEXES } from './look.ts'
 import type { Tables } from './tables.ts'
 import { UNSETTLED } from './values.ts'
 

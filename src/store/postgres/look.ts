@@ -9,6 +9,7 @@ import {
   ROWS_READ,
 } from '../outbox-look.ts'
 import { destinations } from './breakers.ts'
+import { OF_INDEXES } from './by-index.ts'
 import type { Client, Queries, RawRow } from './client.ts'
 import { survey } from './coordination.ts'
 import type { Tables } from './tables.ts'
@@ -22,10 +23,6 @@ const COUNTED_INBOX_PAGES = 100
 const EVENTS_IN_PAGE = 16
 /** Entries of 110 bytes. */
 const ENTRIES_IN_PAGE = 70
-
-/** For a transaction that reads cut ranges of indexes, whatever the statistics say. */
-export const OF_INDEXES = `
-SELECT set_config('jit', 'off', true), set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true)`
 
 /**
  * All of it in one read-only snapshot, from the three partial indexes: no published row is read, however many there are, and

@@ -1,8 +1,8 @@
 import type { Census, RetentionStore, SettledPage } from '../retention-store.ts'
 import { farthest, SETTLED, youngest } from '../retention-store.ts'
 import { statusList } from '../values.ts'
-import type { Client, RawRow, SqlValue } from './client.ts'
-import { OF_INDEXES } from './look.ts'
+import { readByIndex } from './by-index.ts'
+import type { Client } from './client.ts'
 import { FIRST_ID, LAST_ID } from './partitions/cuts.ts'
 import { uuidAt } from './partitions/live-ranges.ts'
 import { partitions } from './partitions/old.ts'
@@ -88,7 +88,7 @@ SELECT json_build_object(
     partitions: partitions(client, t, prover),
     async walk({ after, rows, ages, upTo, except = NOTHING }) {
       const limits = SETTLED.flatMap((status) => [ages[status], upTo[status]])
-      const [row] = await byIndex(client, walking, [
+      const [row] = await readByIndex(client, walking, [
         after ?? FIRST_ID,
         rows,
         ...limits,
@@ -108,15 +108,8 @@ SELECT json_build_object(
       return Number(row?.['gone'] ?? 0)
     },
     async census(before, rows, from) {
-      const [row] = await byIndex(client, counting, [before, rows, from ?? FIRST_ID])
+      const [row] = await readByIndex(client, counting, [before, rows, from ?? FIRST_ID])
       return JSON.parse(row?.['census'] ?? '') as Census
     },
   }
 }
-
-/** Runs a query of a page in the order of an index. With old statistics, or those of an empty table, the planner would read and sort all of it for each page. */
-const byIndex = (client: Client, text: string, values: readonly SqlValue[]): Promise<readonly RawRow[]> =>
-  client.snapshot(async (tx) => {
-    await tx.query(OF_INDEXES)
-    return tx.query(text, values, 'keep')
-  })

@@ -1,7 +1,7 @@
 import type { OldPartition, PartitionPage, PartitionRow, PartitionStore } from '../../retention-store.ts'
 import { admin } from '../admin.ts'
+import { OF_INDEXES, readByIndex } from '../by-index.ts'
 import type { Client } from '../client.ts'
-import { OF_INDEXES } from '../look.ts'
 import { lockMigrations } from '../schema/takeover/take-over.ts'
 import { counts, settledAt, version } from '../settled-rows.ts'
 import type { Tables } from '../tables.ts'
@@ -91,7 +91,7 @@ SELECT json_build_object(
         min(date_part('epoch', statement_timestamp() - ${settledAt('p')}) * 1000) AS age
       FROM page AS p, ${NEXT} GROUP BY 1, 2, 3, 4) AS g),
   'last', (SELECT id FROM page ORDER BY id DESC LIMIT 1))::text AS page`
-      const [row] = await client.query(text, [after ?? FIRST_ID, rows, partition.lookedAt, partition.lookedIn])
+      const [row] = await readByIndex(client, text, [after ?? FIRST_ID, rows, partition.lookedAt, partition.lookedIn])
       return JSON.parse(row?.['page'] ?? '') as PartitionPage
     },
 
