@@ -9,6 +9,18 @@ const LISTENERS = 200
 /** How long a browser waits before it comes again, in milliseconds. */
 const RETRY = 2_000
 
+const encoder = new TextEncoder()
+/** A message as it goes out, to whoever listens. */
+const encoded = new WeakMap<FeedMessage, Uint8Array>()
+
+function bytesOf(message: FeedMessage): Uint8Array {
+  const known = encoded.get(message)
+  if (known !== undefined) return known
+  const bytes = encoder.encode(`event: ${message.event}\ndata: ${JSON.stringify(message.data)}\n\n`)
+  encoded.set(message, bytes)
+  return bytes
+}
+
 /**
  * Server-sent events: each change of the status. A slow listener gets only the newest. Every `RETRY` it is asked whether the listener may
  * still listen; without an answer, or with false, the stream ends.
@@ -19,7 +31,6 @@ export function liveAnswer(feed: StatusFeed, signal: AbortSignal, mayListen: () 
       retryAfter: 10_000,
     })
   }
-  const encoder = new TextEncoder()
   let end: () => void = () => undefined
   const body = new ReadableStream<Uint8Array>(
     {
@@ -28,9 +39,8 @@ export function liveAnswer(feed: StatusFeed, signal: AbortSignal, mayListen: () 
         const hasRoom = (): boolean => (controller.desiredSize ?? 0) > 0
         const flush = (): void => {
           if (waiting === undefined || !hasRoom()) return
-          const { event, data } = waiting
+          controller.enqueue(bytesOf(waiting))
           waiting = undefined
-          controller.enqueue(encoder.encode(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`))
         }
         controller.enqueue(encoder.encode(`retry: ${RETRY}\n\n`))
         const stop = feed.listen((message) => {
